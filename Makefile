@@ -1,0 +1,158 @@
+# weir - one binary, build/weir. `make help` lists what there is to run.
+#
+# Set-up is part of every target that needs it: `deps` installs missing Debian packages as root and names the
+# apt-get line otherwise. BUILD and SANITIZE make other builds beside the normal one (make asan, make fuzz).
+
+BUILD ?= build
+CC = gcc
+PYTHON = /usr/bin/python3
+MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch)
+VERSION := $(shell cat VERSION)
+
+PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
+	android-libboringssl-dev node-llhttp
+PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client
+PACKAGES_LINT = clang-format clang-tidy cppcheck
+PACKAGES_FUZZ = clang libclang-rt-14-dev
+PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
+
+WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
+WERROR ?= -Werror
+OPT ?= -O2
+CPPFLAGS += -D_GNU_SOURCE -I. -isystem /usr/include/android -isystem /usr/share/include/llhttp \
+	-DLLHTTP_STRICT_MODE=1 -DPCRE2_CODE_UNIT_WIDTH=8 -DWEIR_VERSION='"$(VERSION)"'
+CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong -fPIE -ffunction-sections \
+	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
+LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
+	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lcrypto -lpthread
+
+# V=1 shows the whole commands.
+Q := $(if $(V),,@)
+SAY := @$(if $(V),:,printf '  %s %s\n')
+
+SOURCES := $(filter-out common/main.c,$(sort $(shell find common shm master worker -name '*.c')))
+LLHTTP := api http llhttp
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(LLHTTP:%=$(BUILD)/llhttp/%.o)
+UNIT_TESTS := $(sort $(basename $(notdir $(wildcard tests/unit/test_*.c))))
+UNIT_HELPERS := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
+FUZZERS := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))))
+FUZZ_SECONDS ?= 30
+
+.PHONY: all run test unit unit-build integration asan fuzz fuzz-build lint format bench compare reference deps deps-test \
+	deps-lint deps-fuzz deps-bench clean help
+
+all: $(BUILD)/weir ## build the binary, build/weir
+
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+# ---- build ----
+$(BUILD)/weir: $(BUILD)/common/main.o $(BUILD)/libweir.a
+	$(SAY) LD $@
+	$(Q)$(CC) $(CFLAGS) -o $@ $^ $(LDFLAGS) $(LDLIBS)
+
+$(BUILD)/libweir.a: $(OBJECTS)
+	@rm -f $@
+	@ar rcsP $@ $^
+
+$(BUILD)/%.o: %.c Makefile VERSION
+	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+# Debian ships llhttp as C sources; its own code is not held to our warnings.
+$(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
+	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) -std=gnu17 -g -O2 -fPIE -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(SANITIZE) -w -c -o $@ $<
+
+-include $(SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/common/main.d
+
+# ---- try it ----
+run: deps ## build and start the demo (deploy/demo) with its backends
+	@$(MAKE) --no-print-directory all
+	@deploy/demo/run.sh $(BUILD)/weir
+
+# ---- tests ----
+test: deps deps-test ## unit and integration tests
+	@$(MAKE) --no-print-directory all unit-build
+	@$(MAKE) --no-print-directory unit integration
+
+unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/%)
+
+unit: unit-build ## unit tests only
+	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $(BUILD)/tests/$$t 2>&1 | tee $(BUILD)/tests/$$t.log | \
+		grep -vE '^\[ +(OK|RUN) +\]|^case [0-9]+$$' || true; \
+		grep -q 'PASSED' $(BUILD)/tests/$$t.log || { echo "$$t did not pass"; exit 1; }; \
+		! grep -qE 'FAILED|ERROR: AddressSanitizer|runtime error' $(BUILD)/tests/$$t.log || exit 1; done
+
+$(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DUNIT_DIR='"tests/unit"' -o $@ $< $(UNIT_HELPERS) \
+		$(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS) -lcmocka
+
+integration: $(BUILD)/weir ## integration tests only, against the real binary
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration)
+
+asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
+	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+		all unit-build
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+		$(MAKE) BUILD=build/asan OPT=-O1 \
+		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" unit integration
+
+fuzz-build: deps-fuzz
+	$(MAKE) BUILD=build/fuzz CC=clang WERROR= SANITIZE="-fsanitize=fuzzer-no-link,address,undefined" \
+		build/fuzz/libweir.a
+	@set -e; mkdir -p build/fuzz/bin; for f in $(FUZZERS); do \
+		clang $(CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+			-o build/fuzz/bin/$$f tests/fuzz/$$f.c build/fuzz/libweir.a $(LDFLAGS) $(LDLIBS); done
+
+fuzz: deps fuzz-build ## every fuzz target for FUZZ_SECONDS (default 30)
+	@set -e; for f in $(FUZZERS); do echo "== $$f"; corpus=tests/fuzz/corpus/$${f#fuzz_}; \
+		mkdir -p build/fuzz/corpus/$$f build/fuzz/artifacts; \
+		build/fuzz/bin/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+			-verbosity=0 -artifact_prefix=build/fuzz/artifacts/$$f- build/fuzz/corpus/$$f $$corpus; done
+
+lint: deps deps-lint ## formatting, static analysis, rules of the house; warnings are errors
+	@tests/lint.sh
+
+format: deps-lint ## format all C sources in place
+	@git ls-files '*.c' '*.h' | xargs clang-format -i
+
+bench: deps deps-bench ## nginx, HAProxy and weir side by side: CPU per request, rate, latency, memory
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the same, print the differences
+	@test -n "$(TRAEFIK)" || { echo "usage: make compare TRAEFIK=/path/to/traefik"; exit 1; }
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
+
+reference: all ## write docs/reference.md anew from the option tables
+	$(BUILD)/weir reference > docs/reference.md
+
+# ---- set-up ----
+# $(call need,packages): installs what is missing as root, else says which line to run.
+need = missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q 'install ok installed' || \
+	printf '%s ' $$p; done); \
+	if [ -n "$$missing" ]; then \
+		if [ "$$(id -u)" = 0 ]; then apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq \
+			--no-install-recommends $$missing >/dev/null; \
+		else echo "missing packages, run as root: apt-get install $$missing"; exit 1; fi; fi
+
+deps:
+	@$(call need,$(PACKAGES_BUILD))
+deps-test:
+	@$(call need,$(PACKAGES_TEST))
+deps-lint:
+	@$(call need,$(PACKAGES_LINT))
+deps-fuzz:
+	@$(call need,$(PACKAGES_FUZZ))
+deps-bench:
+	@$(call need,$(PACKAGES_BENCH))
+
+clean: ## remove the build folder
+	rm -rf build

@@ -1,0 +1,168 @@
+/*
+ * log.c - one line a record, in Traefik's common text or JSON format; see log.h.
+ *
+ * Formatting happens only for records that pass the threshold. Values are quoted where they hold blanks, so that a
+ * line stays a line whatever a peer sent. Not here: rings and files (the sink's business).
+ */
+#include "common/base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/text.h"
+
+enum log_level log_threshold = LOG_LEVEL_INFO;
+
+static enum log_format log_style = LOG_FORMAT_COMMON;
+static const char *log_process;
+static log_sink *sink_write;
+static void *sink_context;
+
+static const struct {
+    const char *json, *common;
+} level_names[] = {
+    [LOG_LEVEL_TRACE] = {"trace", "TRC"}, [LOG_LEVEL_DEBUG] = {"debug", "DBG"}, [LOG_LEVEL_INFO] = {"info", "INF"},
+    [LOG_LEVEL_WARN] = {"warn", "WRN"},   [LOG_LEVEL_ERROR] = {"error", "ERR"}, [LOG_LEVEL_FATAL] = {"fatal", "FTL"},
+};
+
+void log_setup(enum log_level level, enum log_format format, const char *process)
+{
+    log_threshold = level;
+    log_style = format;
+    log_process = process;
+}
+
+void log_set_sink(log_sink *sink, void *context)
+{
+    sink_write = sink;
+    sink_context = context;
+}
+
+bool log_level_parse(struct slice name, enum log_level *out)
+{
+    static const struct {
+        const char *name;
+        enum log_level level;
+    } names[] = {
+        {"TRACE", LOG_LEVEL_TRACE}, {"DEBUG", LOG_LEVEL_DEBUG}, {"INFO", LOG_LEVEL_INFO},   {"WARN", LOG_LEVEL_WARN},
+        {"WARNING", LOG_LEVEL_WARN}, {"ERROR", LOG_LEVEL_ERROR}, {"FATAL", LOG_LEVEL_FATAL}, {"PANIC", LOG_LEVEL_FATAL},
+        {"DISABLED", LOG_LEVEL_NONE},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (slice_eq_nocase(name, slice_cstr(names[i].name))) {
+            *out = names[i].level;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool needs_quotes(struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        if (c <= ' ' || c == '"' || c == '=' || c == '\\' || c >= 0x7f) {
+            return true;
+        }
+    }
+    return s.len == 0;
+}
+
+/* The message of a text line: bytes that would end the line or drive a terminal are escaped. */
+static void add_plain(struct text *line, struct slice s)
+{
+    for (size_t i = 0; i < s.len; i++) {
+        unsigned char c = (unsigned char)s.ptr[i];
+
+        if (c < ' ' || c == 0x7f) {
+            text_printf(line, "\\x%02x", c);
+        } else {
+            text_add_char(line, (char)c);
+        }
+    }
+}
+
+static void add_field(struct text *line, const char *key, struct slice value)
+{
+    if (log_style == LOG_FORMAT_JSON) {
+        text_add_char(line, ',');
+        text_add_json(line, slice_cstr(key));
+        text_add_char(line, ':');
+        text_add_json(line, value);
+    } else {
+        text_printf(line, " %s=", key);
+        if (needs_quotes(value)) {
+            text_add_json(line, value);
+        } else {
+            text_add(line, value);
+        }
+    }
+}
+
+static void write_out(struct slice line)
+{
+    if (sink_write) {
+        sink_write(sink_context, line);
+        return;
+    }
+    (void)!write(STDOUT_FILENO, line.ptr, line.len); /* a dead pipe costs the line, never the process */
+}
+
+void log_write(enum log_level level, const char *fields[], const char *format, ...)
+{
+    static const size_t levels = ARRAY_LEN(level_names);
+    struct text line, message;
+    struct timespec now;
+    struct tm broken;
+    char stamp[32];
+    va_list args;
+    char buf[1024];
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    gmtime_r(&now.tv_sec, &broken);
+    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &broken);
+
+    text_init(&message);
+    va_start(args, format);
+    int len = vsnprintf(buf, sizeof(buf), format, args);
+    va_end(args);
+    text_add(&message, slice_of(buf, len < 0 ? 0 : ((size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1)));
+    if (len >= (int)sizeof(buf)) {
+        text_add(&message, SLICE("..."));
+    }
+
+    const char *name = (size_t)level < levels ? (log_style == LOG_FORMAT_JSON ? level_names[level].json : level_names[level].common)
+                                              : "?";
+
+    text_init(&line);
+    if (log_style == LOG_FORMAT_JSON) {
+        text_printf(&line, "{\"level\":\"%s\"", name);
+        if (log_process) {
+            add_field(&line, "process", slice_cstr(log_process));
+        }
+    } else {
+        text_printf(&line, "%s %s ", stamp, name);
+        add_plain(&line, text_slice(&message));
+        if (log_process) {
+            add_field(&line, "process", slice_cstr(log_process));
+        }
+    }
+    for (size_t i = 0; fields && fields[i]; i += 2) {
+        if (fields[i + 1]) {
+            add_field(&line, fields[i], slice_cstr(fields[i + 1]));
+        }
+    }
+    if (log_style == LOG_FORMAT_JSON) {
+        add_field(&line, "time", slice_cstr(stamp));
+        add_field(&line, "message", text_slice(&message));
+        text_add_char(&line, '}');
+    }
+    text_add_char(&line, '\n');
+    write_out(text_slice(&line));
+    text_free(&line);
+    text_free(&message);
+}

@@ -1,0 +1,21 @@
+/*
+ * face.h - the faces of the one binary: what main() starts by the first argument.
+ *
+ * The rooms master/ and worker/ do not know each other; main.c knows only these prototypes.
+ */
+#ifndef WEIR_COMMON_FACE_H
+#define WEIR_COMMON_FACE_H
+
+/* Each gets the arguments after its own name and returns the exit status. */
+int face_guard(int argc, char **argv);     /* default: `weir [flags]` */
+int face_master(int argc, char **argv);    /* started by the guard only */
+int face_worker(int argc, char **argv);    /* started by the guard only */
+int face_check(int argc, char **argv);
+int face_explain(int argc, char **argv);
+int face_config(int argc, char **argv);
+int face_whoami(int argc, char **argv);
+int face_version(int argc, char **argv);
+int face_healthcheck(int argc, char **argv);
+int face_reference(int argc, char **argv);
+
+#endif

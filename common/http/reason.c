@@ -1,0 +1,22 @@
+/*
+ * reason.c - names and texts of the closed list in reason.h.
+ */
+#include "common/http/reason.h"
+
+static const struct {
+    const char *name, *text;
+} reasons[REASON_KINDS] = {
+#define REASON(name, text) [REASON_##name] = {#name, text},
+    REASONS(REASON)
+#undef REASON
+};
+
+const char *reason_name(enum reason reason)
+{
+    return (unsigned)reason < REASON_KINDS ? reasons[reason].name : "unknown";
+}
+
+const char *reason_text(enum reason reason)
+{
+    return (unsigned)reason < REASON_KINDS ? reasons[reason].text : "unknown";
+}

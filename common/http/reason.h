@@ -1,0 +1,45 @@
+/*
+ * reason.h - the closed list of reasons for every answer that weir makes itself (I13).
+ *
+ * Shown in the access log, in metrics, by explain and in docs/. The names are an interface.
+ */
+#ifndef WEIR_COMMON_HTTP_REASON_H
+#define WEIR_COMMON_HTTP_REASON_H
+
+#define REASONS(REASON)                                                                                      \
+    REASON(none, "answered by the upstream")                                                                 \
+    REASON(no_route, "no router matched")                                                                    \
+    REASON(no_server, "the service has no server that may be used")                                          \
+    REASON(connect_refused, "no server accepted the connection")                                             \
+    REASON(connect_timeout, "no server accepted the connection in time")                                     \
+    REASON(reset_before_headers, "the server closed the connection before it answered")                      \
+    REASON(response_timeout, "the server did not answer in time")                                            \
+    REASON(bad_response, "the server's answer was malformed")                                                \
+    REASON(body_cut, "the connection to the server ended within the body")                                   \
+    REASON(bad_request, "the request was malformed")                                                         \
+    REASON(request_timeout, "the request did not arrive in time")                                            \
+    REASON(head_too_large, "the request head is over the bound")                                             \
+    REASON(uri_too_long, "the request target is over the bound")                                             \
+    REASON(body_too_large, "the body is over the bound")                                                     \
+    REASON(encoded_character, "the path has an encoded character that is not allowed")                       \
+    REASON(underscore_header, "a header name has an underscore")                                             \
+    REASON(redirect, "a middleware redirected")                                                              \
+    REASON(middleware, "a middleware answered")                                                              \
+    REASON(internal, "an internal service answered")                                                         \
+    REASON(client_gone, "the client went away")                                                              \
+    REASON(limit, "a limit was reached")                                                                     \
+    REASON(stopping, "weir is shutting down")                                                                \
+    REASON(unsupported, "the protocol or method is not supported")                                           \
+    REASON(internal_error, "weir failed")
+
+enum reason {
+#define REASON(name, text) REASON_##name,
+    REASONS(REASON)
+#undef REASON
+        REASON_KINDS
+};
+
+const char *reason_name(enum reason reason);
+const char *reason_text(enum reason reason);
+
+#endif

@@ -1,0 +1,15 @@
+/*
+ * url.h - whole URLs, as redirections need them: read and written again the way Go's net/url does.
+ *
+ * Not here: the path of a request (path.h).
+ */
+#ifndef WEIR_COMMON_HTTP_URL_H
+#define WEIR_COMMON_HTTP_URL_H
+
+#include "common/http/path.h"
+
+/* What Go's url.Parse(text) gives with String(): scheme in lower case, what may not stand in a URL escaped.
+ * PATH_BAD when Go calls it malformed. */
+enum path_result url_normalise(struct pool *pool, struct slice text, struct slice *out);
+
+#endif

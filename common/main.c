@@ -1,0 +1,58 @@
+/*
+ * main.c - the one entry of the one binary: picks the face by the first argument.
+ *
+ * A first argument that is no known face, or begins with '-', belongs to the guard: `weir --api` runs the router.
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/slice.h"
+#include "common/face.h"
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+    const char *text; /* NULL: not for users */
+} faces[] = {
+    {"master", face_master, NULL},
+    {"worker", face_worker, NULL},
+    {"check", face_check, "check [flags]                       validate the whole configuration, exit 1 on any error"},
+    {"explain", face_explain, "explain [flags] METHOD URL [-H H]... say which router serves a request, and why the others do not"},
+    {"config", face_config, "config [flags]                      print the resolved dynamic configuration as JSON"},
+    {"whoami", face_whoami, "whoami --port N [--name X] [--udp]  a small backend that answers with what it got"},
+    {"healthcheck", face_healthcheck, "healthcheck [flags]                 ask /ping of the running weir, exit 0 when it is well"},
+    {"reference", face_reference, "reference                           print the reference of every option (Markdown)"},
+    {"version", face_version, "version                             print version and libraries"},
+};
+
+static int usage(void)
+{
+    puts("weir - an edge router that speaks Traefik's configuration\n\n"
+         "usage: weir [flags]                      run; flags as Traefik's: --entryPoints.web.address=:80 ...\n");
+    for (size_t i = 0; i < ARRAY_LEN(faces); i++) {
+        if (faces[i].text) {
+            printf("       weir %s\n", faces[i].text);
+        }
+    }
+    puts("\nEvery option is in docs/reference.md and in `weir reference`.");
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+            return usage();
+        }
+        for (size_t i = 0; i < ARRAY_LEN(faces); i++) {
+            if (strcmp(argv[1], faces[i].name) == 0) {
+                return faces[i].run(argc - 2, argv + 2);
+            }
+        }
+        if (argv[1][0] != '-') {
+            fprintf(stderr, "weir: unknown command \"%s\" (try weir --help)\n", argv[1]);
+            return 1;
+        }
+    }
+    return face_guard(argc - 1, argv + 1);
+}

@@ -1,0 +1,263 @@
+/*
+ * dynamic.h - the dynamic configuration: routers, services, middlewares, servers transports.
+ *
+ * Providers fill a struct model each (names without "@provider"); master/resolve merges them into one
+ * (names "name@provider"), applies defaults, resolves references and keeps errors on the object they
+ * belong to (I1). Everything lives in the model's pool. The *_config structs are what the schema
+ * decodes; struct element is what weir knows about each object besides.
+ */
+#ifndef WEIR_COMMON_MODEL_DYNAMIC_H
+#define WEIR_COMMON_MODEL_DYNAMIC_H
+
+#include "common/model/middlewares.h"
+#include "common/schema/schema.h"
+
+struct tls_domain {
+    struct slice main;
+    struct list sans; /* struct slice */
+};
+
+struct router_tls {
+    struct slice options, cert_resolver;
+    struct list domains; /* struct tls_domain */
+};
+
+struct router_observability {
+    struct opt_bool access_logs, metrics, tracing;
+    struct slice trace_verbosity;
+};
+
+struct router_config {
+    struct list entry_points; /* struct slice */
+    struct list middlewares;  /* struct slice */
+    struct slice service;
+    struct slice rule;
+    struct list parent_refs; /* struct slice */
+    struct slice rule_syntax;
+    int64_t priority; /* 0: length of the rule */
+    struct router_tls *tls;
+    struct router_observability *observability;
+};
+
+struct server_config {
+    struct slice url;
+    struct opt_int weight;
+    bool preserve_path, fenced;
+};
+
+struct sticky_cookie {
+    struct slice name, same_site, path, domain;
+    bool secure, http_only;
+    int64_t max_age;
+};
+
+struct sticky {
+    struct sticky_cookie *cookie;
+};
+
+struct response_forwarding {
+    int64_t flush_interval;
+};
+
+struct health_check {
+    struct slice scheme, mode, path, method, hostname;
+    int64_t status, port, interval, timeout;
+    int64_t unhealthy_interval; /* nanoseconds; 0: as interval */
+    struct opt_bool follow_redirects;
+    struct string_map headers;
+};
+
+struct passive_health_check {
+    int64_t failure_window, max_failed_attempts;
+};
+
+struct load_balancer {
+    struct list servers; /* struct server_config */
+    struct sticky *sticky;
+    struct slice strategy;
+    struct health_check *health_check;
+    struct passive_health_check *passive_health_check;
+    struct opt_bool pass_host_header;
+    struct response_forwarding *response_forwarding;
+    struct slice servers_transport;
+};
+
+struct health_signal { /* `healthCheck: {}` of weighted, mirroring, failover */
+    bool unused;
+};
+
+struct weighted_service {
+    struct slice name;
+    struct opt_int weight; /* default 1 */
+};
+
+struct weighted {
+    struct list services; /* struct weighted_service */
+    struct sticky *sticky;
+    struct health_signal *health_check;
+};
+
+struct mirror_service {
+    struct slice name;
+    int64_t percent;
+};
+
+struct mirroring {
+    struct slice service;
+    struct opt_bool mirror_body;
+    struct opt_int max_body_size;
+    struct list mirrors; /* struct mirror_service */
+    struct health_signal *health_check;
+};
+
+struct failover_errors {
+    struct opt_int max_request_body_bytes;
+    struct list status; /* struct slice */
+};
+
+struct failover {
+    struct slice service, fallback;
+    struct health_signal *health_check;
+    struct failover_errors *errors;
+};
+
+struct service_config {
+    struct list middlewares; /* struct slice */
+    struct load_balancer *load_balancer;
+    struct weighted *highest_random_weight;
+    struct weighted *weighted;
+    struct mirroring *mirroring;
+    struct failover *failover;
+};
+
+struct forwarding_timeouts {
+    int64_t dial_timeout;            /* default 30s */
+    int64_t response_header_timeout; /* default 0: none */
+    int64_t idle_conn_timeout;       /* default 90s */
+    int64_t read_idle_timeout, ping_timeout;
+};
+
+struct servers_transport_config {
+    struct slice server_name;
+    bool insecure_skip_verify;
+    struct list root_cas;     /* struct slice */
+    struct list certificates; /* struct tls_certificate_file */
+    int64_t max_idle_conns_per_host;
+    struct forwarding_timeouts *forwarding_timeouts;
+    bool disable_http2;
+    struct slice peer_cert_uri, min_version, max_version;
+    struct list cipher_suites; /* struct slice */
+    struct doc *peer_cert_sans, *spiffe;
+};
+
+struct tls_certificate_file {
+    struct slice cert_file, key_file; /* path or inline PEM; key_file is secret */
+};
+
+/* What a user writes under `http:` in a dynamic file. */
+struct http_config {
+    struct map routers;            /* struct router_config */
+    struct map services;           /* struct service_config */
+    struct map middlewares;        /* struct middleware_config */
+    struct map servers_transports; /* struct servers_transport_config */
+};
+
+extern const struct schema router_schema, service_schema, servers_transport_schema, http_schema;
+extern const struct schema load_balancer_schema, weighted_schema, server_schema;
+extern const struct schema tls_domain_schema, sticky_schema, health_check_schema, passive_health_check_schema;
+extern const struct schema response_forwarding_schema;
+extern const struct schema router_tls_schema, router_observability_schema, forwarding_timeouts_schema;
+
+/* Where an object was written. */
+struct origin {
+    struct slice file;   /* "routes.yml"; empty when it came from an API server */
+    uint32_t line;       /* 0 when not known */
+    struct slice object; /* "IngressRoute default/whoami"; empty for files */
+};
+
+enum element_status { ELEMENT_ENABLED, ELEMENT_WARNING, ELEMENT_DISABLED };
+
+struct element {
+    struct slice name;     /* "whoami@file" once merged; before that without the provider */
+    struct slice provider; /* "file", "kubernetescrd", "internal" */
+    struct origin origin;
+    enum element_status status;
+    struct list errors;  /* struct slice, in the order found */
+    struct list used_by; /* struct slice: router names (services, middlewares) */
+};
+
+struct http_router {
+    struct element element;
+    struct router_config config;
+    struct list entry_points; /* struct slice: those it is served on, after defaults and checks */
+    int64_t priority;         /* effective */
+    uint32_t precedence;      /* of its provider: between equal priorities the lower one wins */
+    bool v2;                  /* rule syntax in force */
+    struct rule *rule;        /* NULL when it did not parse */
+    struct list chain;        /* struct slice: full names in order, entry point's first, chains flattened */
+};
+
+struct http_service {
+    struct element element;
+    struct service_config config;
+    bool reached; /* a router leads here, straight or through other services */
+};
+
+struct http_middleware {
+    struct element element;
+    struct middleware_config config;
+};
+
+struct servers_transport {
+    struct element element;
+    struct servers_transport_config config;
+};
+
+/* Something a provider refused and could not even name as one of the above, or noticed by the way. */
+struct notice {
+    bool is_error;
+    struct origin origin;
+    struct slice text;
+};
+
+struct model {
+    struct pool *pool;
+    /* Called by model_free(), when set: gives back what the model's text lives in besides the pool (a provider's documents). */
+    void (*release)(void *context);
+    void *release_context;
+    /* arrays of pointers, sorted by element.name after model_sort() */
+    struct http_router **routers;
+    size_t router_count, router_capacity;
+    struct http_service **services;
+    size_t service_count, service_capacity;
+    struct http_middleware **middlewares;
+    size_t middleware_count, middleware_capacity;
+    struct servers_transport **transports;
+    size_t transport_count, transport_capacity;
+    struct notice *notices;
+    size_t notice_count, notice_capacity;
+};
+
+struct model *model_new(void);        /* with a pool of its own */
+void model_free(struct model *model); /* with the routers' rules; NULL is fine */
+/* New zeroed objects with name and provider copied into the pool. A name that exists already is allowed here
+ * (resolve reports it). */
+struct http_router *model_add_router(struct model *model, struct slice name, struct slice provider);
+/* The same without copies: name and provider must live as long as the model. */
+struct http_router *model_adopt_router(struct model *model, struct slice name, struct slice provider);
+struct http_service *model_add_service(struct model *model, struct slice name, struct slice provider);
+struct http_middleware *model_add_middleware(struct model *model, struct slice name, struct slice provider);
+struct servers_transport *model_add_transport(struct model *model, struct slice name, struct slice provider);
+void model_notice(struct model *model, bool is_error, const struct origin *origin, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Adds an error text and lifts the status (critical: DISABLED, else WARNING). */
+void element_error(struct model *model, struct element *element, bool critical, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+/* By name, keeping the order of those that are called the same; afterwards the find functions work. */
+void model_sort(struct model *model);
+struct http_router *model_find_router(const struct model *model, struct slice name);
+struct http_service *model_find_service(const struct model *model, struct slice name);
+struct http_middleware *model_find_middleware(const struct model *model, struct slice name);
+struct servers_transport *model_find_transport(const struct model *model, struct slice name);
+
+#endif

@@ -1,0 +1,147 @@
+/*
+ * middlewares.h - the parameters of every HTTP middleware, and the one list of them.
+ *
+ * A middleware is: its parameter struct here, its table of options in middlewares.c, one line in
+ * MIDDLEWARES below, and worker/middleware/<name>.c with its callbacks. The same struct is what the
+ * file provider and the custom resources decode into, what the API shows, and (packed, pointers as
+ * offsets) what the worker reads from the arena.
+ */
+#ifndef WEIR_COMMON_MODEL_MIDDLEWARES_H
+#define WEIR_COMMON_MODEL_MIDDLEWARES_H
+
+#include "common/schema/schema.h"
+
+struct add_prefix {
+    struct slice prefix;
+};
+
+struct strip_prefix {
+    struct list prefixes; /* struct slice */
+    bool force_slash;     /* deprecated upstream: an empty path becomes / */
+};
+
+struct strip_prefix_regex {
+    struct list regex; /* struct regex_text */
+};
+
+struct replace_path {
+    struct slice path;
+};
+
+struct replace_path_regex {
+    struct regex_text regex;
+    struct slice replacement;
+};
+
+struct redirect_scheme {
+    struct slice scheme;
+    struct slice port;
+    bool permanent;
+};
+
+struct redirect_regex {
+    struct regex_text regex;
+    struct slice replacement;
+    bool permanent;
+};
+
+/* Only the first two are served; a middleware that sets any other is refused (middleware_unserved()). */
+struct set_headers {
+    struct string_map custom_request_headers; /* an empty value removes the header */
+    struct string_map custom_response_headers;
+    bool access_control_allow_credentials;
+    struct list access_control_allow_headers, access_control_allow_methods; /* struct slice */
+    struct list access_control_allow_origin_list;                           /* struct slice */
+    struct list access_control_allow_origin_list_regex;                     /* struct regex_text */
+    struct list access_control_expose_headers;                              /* struct slice */
+    struct opt_int access_control_max_age;                                  /* seconds */
+    bool add_vary_header;
+    struct list allowed_hosts, hosts_proxy_headers; /* struct slice */
+    struct string_map ssl_proxy_headers;
+    struct opt_int sts_seconds;
+    bool sts_include_subdomains, sts_preload, force_sts_header;
+    bool frame_deny;
+    struct slice custom_frame_options_value;
+    bool content_type_nosniff, browser_xss_filter;
+    struct slice custom_browser_xss_value, content_security_policy, content_security_policy_report_only;
+    struct slice public_key, referrer_policy, permissions_policy;
+    bool is_development;
+    struct slice feature_policy; /* this one and the following: deprecated upstream, without effect there */
+    struct opt_bool ssl_redirect, ssl_temporary_redirect, ssl_force_host;
+    struct slice ssl_host;
+};
+
+struct chain {
+    struct list middlewares; /* struct slice: names; resolved and flattened by the master, never packed */
+};
+
+/* MIDDLEWARE(identifier, option name, parameter struct): the order is the order of the reference page.
+ * identifier: mw_<identifier> is the worker's table of callbacks, <identifier>_schema the table of options. */
+#define MIDDLEWARES(MIDDLEWARE)                                                                              \
+    MIDDLEWARE(add_prefix, addPrefix)                                                                        \
+    MIDDLEWARE(strip_prefix, stripPrefix)                                                                    \
+    MIDDLEWARE(strip_prefix_regex, stripPrefixRegex)                                                         \
+    MIDDLEWARE(replace_path, replacePath)                                                                    \
+    MIDDLEWARE(replace_path_regex, replacePathRegex)                                                         \
+    MIDDLEWARE(redirect_scheme, redirectScheme)                                                              \
+    MIDDLEWARE(redirect_regex, redirectRegex)                                                                \
+    MIDDLEWARE(set_headers, headers)                                                                         \
+    MIDDLEWARE(chain, chain)
+
+enum middleware_kind {
+#define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
+    MIDDLEWARES(MIDDLEWARE)
+#undef MIDDLEWARE
+        MIDDLEWARE_KINDS
+};
+
+/* Kinds of Traefik that this build knows by name only: UNSERVED(identifier, option name). A middleware of such a kind
+ * is kept and refused, and so is every router that uses it. */
+#define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
+    UNSERVED(ip_white_list, ipWhiteList)                                                                     \
+    UNSERVED(ip_allow_list, ipAllowList)                                                                     \
+    UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
+    UNSERVED(errors, errors)                                                                                 \
+    UNSERVED(rate_limit, rateLimit)                                                                          \
+    UNSERVED(basic_auth, basicAuth)                                                                          \
+    UNSERVED(digest_auth, digestAuth)                                                                        \
+    UNSERVED(forward_auth, forwardAuth)                                                                      \
+    UNSERVED(in_flight_req, inFlightReq)                                                                     \
+    UNSERVED(buffering, buffering)                                                                           \
+    UNSERVED(circuit_breaker, circuitBreaker)                                                                \
+    UNSERVED(compress, compress)                                                                             \
+    UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
+    UNSERVED(retry, retry)                                                                                   \
+    UNSERVED(content_type, contentType)                                                                      \
+    UNSERVED(grpc_web, grpcWeb)                                                                              \
+    UNSERVED(plugin, plugin)
+
+/* What a middleware object holds: exactly one of these is set. */
+struct middleware_config {
+#define MIDDLEWARE(identifier, option) struct identifier *identifier;
+    MIDDLEWARES(MIDDLEWARE)
+#undef MIDDLEWARE
+#define UNSERVED(identifier, option) struct doc *identifier;
+    UNSERVED_MIDDLEWARES(UNSERVED)
+#undef UNSERVED
+};
+
+#define MIDDLEWARE(identifier, option) extern const struct schema identifier##_schema;
+MIDDLEWARES(MIDDLEWARE)
+#undef MIDDLEWARE
+
+extern const struct schema middleware_schema; /* struct middleware_config; unknown kinds are errors */
+
+/* The option name ("stripPrefix") and the parameter schema of a kind. */
+const char *middleware_kind_name(enum middleware_kind kind);
+const struct schema *middleware_kind_schema(enum middleware_kind kind);
+
+/* Which one is set; false when none or more than one is, or one that is not served yet (the text then says so). */
+bool middleware_config_kind(const struct middleware_config *config, enum middleware_kind *kind,
+                            const void **params, struct error *why);
+
+/* The next option (from row *from on, which is moved behind it) of a decoded object that is set and that this build does
+ * not act upon; NULL when there is none. Looks at the rows of the object itself, not at structs below it. */
+const struct schema_field *schema_unserved(const struct schema *schema, const void *object, size_t *from);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * static_extras.c - the options of certificates resolvers, OCSP and Traefik's experiments. None is served yet.
+ */
+#include "common/model/rows.h"
+#include "common/model/static.h"
+
+/* ---- certificates ---- */
+
+static const struct schema_field eab_fields[] = {
+    U_TEXT("kid", NULL, "Key identifier that the authority gave."),
+    U_SECRET("hmacEncoded", "Key that the authority gave, in base64."),
+};
+static const struct schema eab_schema = SCHEMA(struct unserved, "eab", eab_fields);
+
+static const struct schema_field propagation_fields[] = {
+    U_FLAG("disableChecks", "Do not look whether the record is visible."),
+    U_FLAG("disableANSChecks", "Do not look at the authoritative servers."),
+    U_FLAG("requireAllRNS", "All recursive servers must show the record."),
+    U_TIME("delayBeforeChecks", NULL, "Time before the first look."),
+};
+static const struct schema propagation_schema = SCHEMA(struct unserved, "propagation", propagation_fields);
+
+static const struct schema_field dns_fields[] = {
+    U_TEXT("provider", NULL, "DNS provider that holds the zone."),
+    U_LIST("resolvers", "DNS servers to look with."),
+    U_SUB("propagation", propagation_schema, "How the record is looked for."),
+    U_ROW("delayBeforeCheck", DURATION, number, .flags = SCHEMA_DEPRECATED,
+          .text = "Write propagation.delayBeforeChecks."),
+    U_ROW("disablePropagationCheck", BOOL, flag, .flags = SCHEMA_DEPRECATED,
+          .text = "Write propagation.disableChecks."),
+};
+static const struct schema dns_schema = SCHEMA(struct unserved, "dnsChallenge", dns_fields);
+
+static const struct schema_field http_challenge_fields[] = {
+    U_TEXT("entryPoint", NULL, "Entry point that answers the challenge."),
+    U_TIME("delay", NULL, "Time before the authority is told."),
+};
+static const struct schema http_challenge_schema =
+    SCHEMA(struct unserved, "httpChallenge", http_challenge_fields);
+
+static const struct schema_field tls_challenge_fields[] = {
+    U_TIME("delay", NULL, "Time before the authority is told.")};
+static const struct schema tls_challenge_schema =
+    SCHEMA(struct unserved, "tlsChallenge", tls_challenge_fields);
+
+static const struct schema_field acme_fields[] = {
+    U_TEXT("email", NULL, "Mail address of the account."),
+    U_TEXT("caServer", "https://acme-v02.api.letsencrypt.org/directory", "Directory of the authority."),
+    U_TEXT("preferredChain", NULL, "Chain that is preferred, by its issuer."),
+    U_TEXT("profile", NULL, "Certificate profile."),
+    U_LIST("emailAddresses", "Mail addresses in the certificate."),
+    U_FLAG("disableCommonName", "No common name in the request."),
+    U_TEXT("storage", "acme.json", "File that keeps account and certificates."),
+    U_TEXT("keyType", "RSA4096", "EC256, EC384, RSA2048, RSA4096 or RSA8192."),
+    U_SUB("eab", eab_schema, "External account."),
+    U_NUMBER("certificatesDuration", "2160", "Hours that a certificate lives."),
+    U_TIME("clientTimeout", "120s", "How long a request to the authority may take."),
+    U_TIME("clientResponseHeaderTimeout", "30s", "How long its answer may take to begin."),
+    U_TIME("certificateTimeout", "30s", "How long a certificate may take."),
+    U_LIST("caCertificates", "Authorities of the directory's own certificate."),
+    U_FLAG("caSystemCertPool", "Those of the system too."),
+    U_TEXT("caServerName", NULL, "Name in the directory's certificate."),
+    U_SUB("dnsChallenge", dns_schema, "Prove control by a DNS record."),
+    U_SUB("httpChallenge", http_challenge_schema, "Prove control by an HTTP answer."),
+    U_SUB("tlsChallenge", tls_challenge_schema, "Prove control in a TLS handshake."),
+};
+static const struct schema acme_schema = SCHEMA(struct unserved, "acme", acme_fields);
+
+static const struct schema_field resolver_fields[] = {
+    U_SUB("acme", acme_schema, "An ACME authority, such as Let's Encrypt."),
+    U_DOC("tailscale", "Tailscale."),
+};
+const struct schema certificates_resolver_schema =
+    SCHEMA(struct unserved, "certificatesResolver", resolver_fields);
+
+static const struct schema_field ocsp_fields[] = {
+    U_PAIRS("responderOverrides", "Other responders, by their URL.")};
+const struct schema ocsp_schema = SCHEMA(struct unserved, "ocsp", ocsp_fields);
+
+/* ---- experiments ---- */
+
+static const struct schema_field settings_fields[] = {
+    U_LIST("envs", "Variables that the plugin may see."),
+    U_LIST("mounts", "Folders that the plugin may see."),
+    U_FLAG("useUnsafe", "Let the plugin use unsafe packages."),
+};
+static const struct schema settings_schema = SCHEMA(struct unserved, "settings", settings_fields);
+
+static const struct schema_field plugin_fields[] = {
+    U_TEXT("moduleName", NULL, "Module of the plugin."),
+    U_TEXT("version", NULL, "Its version."),
+    U_TEXT("hash", NULL, "Its hash."),
+    U_SUB("settings", settings_schema, "What it may see."),
+};
+static const struct schema plugin_schema = SCHEMA(struct unserved, "plugin", plugin_fields);
+
+static const struct schema_field local_plugin_fields[] = {
+    U_TEXT("moduleName", NULL, "Module of the plugin."),
+    U_SUB("settings", settings_schema, "What it may see."),
+};
+static const struct schema local_plugin_schema = SCHEMA(struct unserved, "localPlugin", local_plugin_fields);
+
+static const struct schema_field fast_proxy_fields[] = {U_FLAG("debug", "Log what it does.")};
+static const struct schema fast_proxy_schema = SCHEMA(struct unserved, "fastProxy", fast_proxy_fields);
+
+#define LATER SCHEMA_NOT_SERVED
+static const struct schema_field experimental_fields[] = {
+    U_ROW("plugins", MAP, map, .flags = LATER, .sub = &plugin_schema, .text = "Plugins by name."),
+    U_ROW("localPlugins", MAP, map, .flags = LATER, .sub = &local_plugin_schema,
+          .text = "Plugins in local files."),
+    U_ROW("abortOnPluginFailure", BOOL, flag, .flags = LATER, .text = "Do not start when a plugin fails."),
+    U_ROW("fastProxy", OPTIONAL, sub, .flags = SCHEMA_INERT | SCHEMA_ALLOW_EMPTY, .sub = &fast_proxy_schema,
+          .text = "There is one proxy, and it is fast."),
+    U_ROW("otlplogs", BOOL, flag, .flags = LATER, .text = "Allow logs to be sent to a collector."),
+    U_ROW("knative", BOOL, flag, .flags = LATER, .text = "Allow the Knative provider."),
+    U_ROW("kubernetesIngressNGINX", BOOL, flag, .flags = SCHEMA_DEPRECATED,
+          .text = "No experiment any more; remove it, providers.kubernetesIngressNGINX is enough."),
+    U_ROW("kubernetesGateway", BOOL, flag, .flags = SCHEMA_DEPRECATED,
+          .text = "No experiment any more; remove it, providers.kubernetesGateway is enough."),
+    U_ROW("http3", BOOL, flag, .flags = SCHEMA_DEPRECATED,
+          .text = "No experiment any more; remove it, entryPoints.NAME.http3 is enough."),
+    U_ROW("hub", DOC, doc, .flags = SCHEMA_DEPRECATED,
+          .text = "Gone since Traefik 3: without effect, remove it."),
+};
+const struct schema experimental_schema = SCHEMA(struct unserved, "experimental", experimental_fields);

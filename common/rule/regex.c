@@ -1,0 +1,328 @@
+/*
+ * regex.c - compiles regular expressions with PCRE2 and matches with limits.
+ *
+ * What a match needs besides the code (match data, limits, a stack for JIT code) is kept for each thread, so matching
+ * allocates nothing. PCRE2 works on valid UTF-8 only; a subject that is not is copied with U+FFFD for each malformed byte.
+ */
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include "common/rule/regex_inner.h"
+#include "common/rule/regex_tree.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+
+#define MATCH_LIMIT 300000     /* backtracking steps: some milliseconds at worst */
+#define HEAP_LIMIT_KIB 2048    /* of the interpreter, where JIT is not available */
+#define DEPTH_LIMIT 5000
+#define JIT_STACK_FIRST (32 * 1024)
+#define JIT_STACK_MAX (512 * 1024)
+#define COMPILE_NEST_LIMIT 2000
+
+struct regex {
+    pcre2_code *code;
+    bool jit;
+    size_t captures;
+    struct slice *names; /* captures + 1 of them, in one piece with their text */
+};
+
+struct regex_thread {
+    pcre2_match_data *data;
+    pcre2_match_context *context;
+    pcre2_jit_stack *stack;
+};
+
+static pthread_key_t thread_key;
+static pthread_once_t thread_once = PTHREAD_ONCE_INIT;
+static __thread struct regex_thread *thread_state;
+
+static void thread_free(void *state)
+{
+    struct regex_thread *thread = state;
+
+    pcre2_match_data_free(thread->data);
+    pcre2_match_context_free(thread->context);
+    pcre2_jit_stack_free(thread->stack);
+    free(thread);
+    thread_state = NULL;
+}
+
+static void thread_key_make(void)
+{
+    if (pthread_key_create(&thread_key, thread_free) != 0) {
+        abort();
+    }
+}
+
+/* NULL when memory is out: then nothing matches. */
+static struct regex_thread *thread_get(void)
+{
+    if (thread_state) {
+        return thread_state;
+    }
+    pthread_once(&thread_once, thread_key_make);
+
+    struct regex_thread *thread = xcalloc(1, sizeof(*thread));
+
+    thread->data = pcre2_match_data_create(REGEX_MAX_CAPTURES + 1, NULL);
+    thread->context = pcre2_match_context_create(NULL);
+    thread->stack = pcre2_jit_stack_create(JIT_STACK_FIRST, JIT_STACK_MAX, NULL);
+    if (!thread->data || !thread->context) {
+        thread_free(thread);
+        return NULL;
+    }
+    pcre2_set_match_limit(thread->context, MATCH_LIMIT);
+    pcre2_set_heap_limit(thread->context, HEAP_LIMIT_KIB);
+    pcre2_set_depth_limit(thread->context, DEPTH_LIMIT);
+    if (thread->stack) {
+        pcre2_jit_stack_assign(thread->context, NULL, thread->stack);
+    }
+    pthread_setspecific(thread_key, thread);
+    thread_state = thread;
+    return thread;
+}
+
+/* ---- compiling ---- */
+
+static int compile_text(struct slice pattern, struct slice text, bool caseless, pcre2_code **out, struct error *why)
+{
+    pcre2_compile_context *context = pcre2_compile_context_create(NULL);
+    uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
+                       PCRE2_NEVER_UCP | (caseless ? PCRE2_CASELESS : 0);
+    int number = PCRE2_ERROR_NOMEMORY;
+    PCRE2_SIZE at = 0;
+    PCRE2_UCHAR8 message[160] = "out of memory";
+
+    if (context) {
+        pcre2_set_newline(context, PCRE2_NEWLINE_LF);
+        pcre2_set_parens_nest_limit(context, COMPILE_NEST_LIMIT);
+        *out = pcre2_compile((PCRE2_SPTR)text.ptr, text.len, options, &number, &at, context);
+        pcre2_compile_context_free(context);
+        if (*out) {
+            return 0;
+        }
+        pcre2_get_error_message(number, message, sizeof(message));
+    }
+    return error_set(why, number == PCRE2_ERROR_NOMEMORY ? -ENOMEM : -EINVAL, "error parsing regexp: %s: `%.*s%s`",
+                     (const char *)message, SLICE_ARG(slice_head(pattern, 120)), pattern.len > 120 ? "..." : "");
+}
+
+static struct slice *copy_names(const struct regex_tree *tree)
+{
+    size_t bytes = (tree->captures + 1) * sizeof(struct slice), at = bytes;
+
+    for (size_t i = 0; i <= tree->captures; i++) {
+        bytes += tree->names[i].len;
+    }
+    struct slice *names = xcalloc(1, bytes);
+
+    for (size_t i = 0; i <= tree->captures; i++) {
+        names[i] = slice_of((char *)names + at, tree->names[i].len);
+        if (names[i].len) {
+            memcpy((char *)names + at, tree->names[i].ptr, names[i].len);
+        }
+        at += names[i].len;
+    }
+    return names;
+}
+
+int regex_compile(struct slice pattern, bool jit, struct regex **out, struct error *why)
+{
+    struct pool *pool = pool_new(4096, 0);
+    struct regex_tree tree;
+    struct text text;
+    pcre2_code *code = NULL;
+    int rc = regex_parse(pool, pattern, &tree, why);
+
+    text_init(&text);
+    if (rc == 0) {
+        bool caseless = regex_write(&tree, &text);
+
+        rc = compile_text(pattern, text_slice(&text), caseless, &code, why);
+    }
+    if (rc == 0) {
+        struct regex *regex = xcalloc(1, sizeof(*regex));
+
+        regex->code = code;
+        regex->jit = jit && pcre2_jit_compile(code, PCRE2_JIT_COMPLETE) == 0;
+        regex->captures = tree.captures;
+        regex->names = copy_names(&tree);
+        *out = regex;
+    }
+    text_free(&text);
+    pool_free(pool);
+    return rc;
+}
+
+void regex_free(struct regex *regex)
+{
+    if (regex) {
+        pcre2_code_free(regex->code);
+        free(regex->names);
+        free(regex);
+    }
+}
+
+/* ---- matching ---- */
+
+static bool is_utf8(struct slice s)
+{
+    size_t i = 0;
+    uint32_t rune;
+
+    while (i < s.len) {
+        uint64_t word;
+
+        while (s.len - i >= sizeof(word)) {
+            memcpy(&word, s.ptr + i, sizeof(word));
+            if (word & 0x8080808080808080ULL) {
+                break;
+            }
+            i += sizeof(word);
+        }
+        if (i == s.len) {
+            break;
+        }
+        size_t n = (unsigned char)s.ptr[i] < 0x80 ? 1 : regex_decode(slice_from(s, i), &rune);
+
+        if (n == 0) {
+            return false;
+        }
+        i += n;
+    }
+    return true;
+}
+
+bool regex_subject_open(struct regex_subject *subject, struct slice text)
+{
+    *subject = (struct regex_subject){.given = text, .text = text};
+    if (is_utf8(text)) {
+        return true;
+    }
+    if (text.len > SIZE_MAX / 16) {
+        return false;
+    }
+    char *copy = malloc(text.len * 3);
+    size_t *origin = malloc((text.len * 3 + 1) * sizeof(*origin)), len = 0;
+
+    if (!copy || !origin) {
+        free(copy);
+        free(origin);
+        return false;
+    }
+    for (size_t i = 0; i < text.len;) {
+        uint32_t rune;
+        size_t n = regex_decode(slice_from(text, i), &rune);
+        const char *from = n ? text.ptr + i : "\xef\xbf\xbd";
+        size_t width = n ? n : 3;
+
+        for (size_t j = 0; j < width; j++) {
+            copy[len] = from[j];
+            origin[len++] = n ? i + j : i;
+        }
+        i += n ? n : 1;
+    }
+    origin[len] = text.len;
+    subject->copy = copy;
+    subject->origin = origin;
+    subject->text = slice_of(copy, len);
+    return true;
+}
+
+void regex_subject_close(struct regex_subject *subject)
+{
+    free(subject->copy);
+    free(subject->origin);
+}
+
+int regex_run(const struct regex *regex, const struct regex_subject *subject, size_t from, size_t **spans)
+{
+    struct regex_thread *thread = thread_get();
+    PCRE2_SPTR text = (PCRE2_SPTR)(subject->text.ptr ? subject->text.ptr : "");
+    int rc;
+
+    if (!thread) {
+        return REGEX_RUN_LIMIT;
+    }
+    if (regex->jit) {
+        rc = pcre2_jit_match(regex->code, text, subject->text.len, from, 0, thread->data, thread->context);
+    } else {
+        rc = pcre2_match(regex->code, text, subject->text.len, from, PCRE2_NO_UTF_CHECK, thread->data, thread->context);
+    }
+    if (rc == PCRE2_ERROR_NOMATCH) {
+        return 0;
+    }
+    if (rc <= 0) {
+        return REGEX_RUN_LIMIT;
+    }
+    if (spans) {
+        *spans = pcre2_get_ovector_pointer(thread->data);
+    }
+    return rc;
+}
+
+size_t regex_captures(const struct regex *regex)
+{
+    return regex->captures;
+}
+
+struct slice regex_capture_name(const struct regex *regex, size_t number)
+{
+    return regex->names[number];
+}
+
+enum regex_result regex_test(const struct regex *regex, struct slice text)
+{
+    struct regex_subject subject;
+
+    if (!regex_subject_open(&subject, text)) {
+        return REGEX_LIMIT;
+    }
+    int rc = regex_run(regex, &subject, 0, NULL);
+
+    regex_subject_close(&subject);
+    return rc > 0 ? REGEX_MATCH : rc == 0 ? REGEX_NO_MATCH : REGEX_LIMIT;
+}
+
+bool regex_match(const struct regex *regex, struct slice text)
+{
+    return regex_test(regex, text) == REGEX_MATCH;
+}
+
+struct slice regex_span(const struct regex_subject *subject, const size_t *spans, size_t number)
+{
+    size_t start = spans[2 * number], end = spans[2 * number + 1];
+
+    if (start == PCRE2_UNSET || end < start) {
+        return slice_of("", 0);
+    }
+    if (subject->origin) {
+        start = subject->origin[start];
+        end = subject->origin[end];
+    }
+    return slice_head(slice_from(subject->given, start), end - start);
+}
+
+size_t regex_groups(const struct regex *regex, struct slice text, struct slice *groups, size_t max)
+{
+    struct regex_subject subject;
+    size_t *spans = NULL, count = 0;
+
+    if (!regex_subject_open(&subject, text)) {
+        return 0;
+    }
+    int rc = regex_run(regex, &subject, 0, &spans);
+
+    if (rc > 0) {
+        count = regex->captures + 1 < max ? regex->captures + 1 : max;
+        for (size_t i = 0; i < count; i++) {
+            groups[i] = i < (size_t)rc ? regex_span(&subject, spans, i) : slice_of("", 0);
+        }
+    }
+    regex_subject_close(&subject);
+    return count;
+}

@@ -1,0 +1,35 @@
+/*
+ * compile.h - the resolved model becomes the pages of a generation.
+ *
+ * Only routers that are not disabled, with the services and middlewares they use, get in. Board words (tickets, health)
+ * are asked for by identity, so that state survives generations. Pure but for the board, the names and the errors that
+ * it puts on objects it has to leave out: used by the master (on a thread), by check, explain and tests alike (tools pass
+ * board NULL).
+ */
+#ifndef WEIR_MASTER_COMPILE_COMPILE_H
+#define WEIR_MASTER_COMPILE_COMPILE_H
+
+#include "common/model/dynamic.h"
+#include "common/model/static.h"
+#include "shm/board.h"
+#include "shm/page.h"
+
+struct names; /* resolved host names (master/compile/names.h); NULL: only literal addresses */
+
+struct compiled {
+    struct page_builder *pages[PAGE_KINDS];
+};
+
+/* The static page. Fails on what the workers could not live with, naming the option. *out is the caller's. */
+int compile_static(const struct static_config *config, struct page_builder **out, struct error *why);
+/* Dynamic pages: routes, middlewares, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
+ * What must be left out gets an error on its element (once, however often it is compiled). Numbers are positions in
+ * order of names, so pages do not change when only something else changed. */
+int compile_model(const struct static_config *config, struct model *model, struct board *board, uint64_t generation,
+                  struct names *names, struct compiled *out, struct error *why);
+/* For tools: compiles, waits up to timeout_ms for the names of servers to resolve, compiles again with what came. */
+int compile_model_resolved(const struct static_config *config, struct model *model, unsigned timeout_ms,
+                           struct compiled *out, struct error *why);
+void compiled_free(struct compiled *compiled);
+
+#endif

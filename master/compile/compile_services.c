@@ -1,0 +1,264 @@
+/*
+ * compile_services.c - rows of the services page: servers with their addresses, shares, tickets, transports.
+ *
+ * A word on the board is taken only where something is to be remembered: a ticket where there is a choice, a health word
+ * where somebody looks after health.
+ */
+#include "common/base/hash.h"
+#include "master/compile/compiler.h"
+#include "master/compile/names.h"
+#include "master/compile/url.h"
+
+#define SERVERS_MAX 65536u /* positions in a sequence have 16 bits */
+#define SEED_TICKET 0x7469636b6574ULL
+#define SEED_HEALTH 0x6865616c7468ULL
+#define SEED_POOL 0x706f6f6cULL
+#define MILLISECOND 1000000LL
+#define SECOND (1000 * MILLISECOND)
+
+static struct board_ref word(struct compiler *compiler, uint64_t identity)
+{
+    return compiler->board ? board_word(compiler->board, identity, compiler->generation) : (struct board_ref){0};
+}
+
+static uint32_t weight_of(struct opt_int weight)
+{
+    int64_t value = weight.set ? weight.value : 1;
+
+    return value <= 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+/* ---- transports ---- */
+
+static void transport_fill(const struct compiler *compiler, const struct servers_transport_config *config,
+                           struct slice name, struct transport *out)
+{
+    const struct forwarding_timeouts *timeouts = config->forwarding_timeouts;
+
+    (void)compiler;
+    *out = (struct transport){
+        .name = name,
+        .dial_timeout = timeouts ? timeouts->dial_timeout : 30 * SECOND,
+        .response_header_timeout = timeouts ? timeouts->response_header_timeout : 0,
+        .idle_conn_timeout = timeouts ? timeouts->idle_conn_timeout : 90 * SECOND,
+        .max_idle_conns_per_host = config->max_idle_conns_per_host ? config->max_idle_conns_per_host : 200,
+    };
+}
+
+static struct transport *transports_make(struct compiler *compiler)
+{
+    const struct model *model = compiler->model;
+    struct transport *rows = pool_zalloc(compiler->pool, compiler->transport_count * sizeof(*rows));
+
+    transport_fill(compiler, &compiler->config->servers_transport, SLICE("default@internal"), &rows[0]);
+    for (size_t i = 0; i < model->transport_count; i++) {
+        if (compiler->transport_numbers[i] != NUMBER_NONE) {
+            transport_fill(compiler, &model->transports[i]->config, model->transports[i]->element.name,
+                           &rows[compiler->transport_numbers[i]]);
+        }
+    }
+    return rows;
+}
+
+/* What idle connections of this transport may be shared by. */
+static uint64_t transport_identity(const struct transport *transport)
+{
+    const int64_t numbers[] = {transport->dial_timeout, transport->response_header_timeout,
+                               transport->idle_conn_timeout, transport->max_idle_conns_per_host};
+
+    return hash_bytes(hash_slice(SEED_POOL, transport->name), numbers, sizeof(numbers));
+}
+
+/* False, with an error, when the transport that the service names cannot be used. */
+static bool transport_number(struct compiler *compiler, struct http_service *service, uint32_t *out)
+{
+    struct slice name = service->config.load_balancer->servers_transport;
+    uint32_t position;
+
+    *out = 0;
+    if (name.len == 0 || slice_eq(name, SLICE("default@internal"))) {
+        return true;
+    }
+    position = name_find(compiler, &compiler->transports, name, service->element.provider);
+    if (position == NUMBER_NONE || compiler->model->transports[position]->element.status == ELEMENT_DISABLED) {
+        compile_note(compiler, &service->element, false, "serversTransport %.*s %s: its servers are left out",
+                     SLICE_ARG(name), position == NUMBER_NONE ? "does not exist" : "has errors");
+        return false;
+    }
+    *out = compiler->transport_numbers[position];
+    return true;
+}
+
+/* ---- servers ---- */
+
+static struct list addresses_of(struct compiler *compiler, const struct server_url *url)
+{
+    struct list found = {NULL, 0};
+    struct address *items;
+
+    if (url->literal.family) {
+        items = pool_alloc(compiler->pool, sizeof(*items));
+        *items = url->literal;
+        found = (struct list){items, 1};
+    } else if (compiler->names) {
+        found = names_lookup(compiler->names, url->host, compiler->pool);
+        items = found.items;
+    }
+    for (size_t i = 0; i < found.count; i++) {
+        items[i].port = url->port;
+    }
+    return found;
+}
+
+static uint64_t server_identity(const struct server_url *url, uint64_t transport)
+{
+    uint64_t hash = hash_slice(transport, url->scheme);
+
+    for (size_t i = 0; i < url->host.len; i++) { /* names in any letter case are one */
+        hash = hash_step(hash, ascii_lower((unsigned char)url->host.ptr[i]));
+    }
+    return hash_finish(hash_step(hash_step(hash, (unsigned char)(url->port >> 8)), (unsigned char)url->port));
+}
+
+/* The URL as it may be shown: never with user and password. */
+static struct slice shown(struct compiler *compiler, struct slice url)
+{
+    ptrdiff_t at = slice_rfind(url, '@');
+
+    return at < 0 ? url : pool_printf(compiler->pool, "(user hidden)%.*s", SLICE_ARG(slice_from(url, (size_t)at)));
+}
+
+/* False, with an error on the service, when this server is left out. */
+static bool server_fill(struct compiler *compiler, struct http_service *service, const struct server_config *config,
+                        uint64_t transport, struct server *out)
+{
+    const struct load_balancer *balancer = service->config.load_balancer;
+    struct server_url url;
+    struct error why;
+
+    if (server_url_parse(config->url, &url, &why) < 0) {
+        struct slice text = shown(compiler, config->url);
+
+        compile_note(compiler, &service->element, false, "server %.*s is left out: %s", SLICE_ARG(text), why.text);
+        return false;
+    }
+    if (!slice_eq_nocase(url.scheme, SLICE("http"))) {
+        compile_note(compiler, &service->element, false, "server %.*s://%.*s is left out: scheme %.*s is not yet served",
+                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
+        return false;
+    }
+    if (url.has_user || url.has_query) {
+        compile_note(compiler, &service->element, false, "server %.*s://%.*s: %s in its URL has no effect",
+                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority), url.has_user ? "user information" : "a query");
+    }
+    *out = (struct server){
+        .url = config->url,
+        .scheme = SLICE("http"),
+        .host = url.authority,
+        .path = url.path,
+        .addresses = addresses_of(compiler, &url),
+        .identity = server_identity(&url, transport),
+        .preserve_path = config->preserve_path,
+    };
+    if (balancer->health_check || balancer->passive_health_check) {
+        out->health = word(compiler, hash_slice(hash_slice(SEED_HEALTH, service->element.name), config->url));
+    }
+    return true;
+}
+
+static void sequence_make(struct compiler *compiler, const struct http_service *service, const uint32_t *weights,
+                          size_t count, struct service *row)
+{
+    uint16_t *order;
+
+    row->sequence.count = smooth_sequence(compiler->pool, weights, count, &order);
+    row->sequence.items = order;
+    if (row->sequence.count > 1) {
+        row->ticket = word(compiler, hash_slice(SEED_TICKET, service->element.name));
+    }
+}
+
+static void load_balancer_fill(struct compiler *compiler, struct http_service *service,
+                               const struct transport *transports, struct service *row)
+{
+    const struct load_balancer *balancer = service->config.load_balancer;
+    const struct server_config *configs = balancer->servers.items;
+    struct server *servers = pool_alloc(compiler->pool, (balancer->servers.count + 1) * sizeof(*servers));
+    uint32_t *weights = pool_alloc(compiler->pool, (balancer->servers.count + 1) * sizeof(*weights));
+    size_t count = 0;
+    uint64_t identity;
+
+    row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
+    row->flush_interval =
+        balancer->response_forwarding ? balancer->response_forwarding->flush_interval : 100 * MILLISECOND;
+    if (!transport_number(compiler, service, &row->transport)) {
+        return;
+    }
+    identity = transport_identity(&transports[row->transport]);
+    for (size_t i = 0; i < balancer->servers.count; i++) {
+        if (count == SERVERS_MAX) {
+            compile_note(compiler, &service->element, false, "only its first %u servers are used", SERVERS_MAX);
+            break;
+        }
+        if (server_fill(compiler, service, &configs[i], identity, &servers[count])) {
+            /* a fenced server is on its way out: it is kept for sticky sessions, new ones do not begin there */
+            weights[count++] = configs[i].fenced ? 0 : weight_of(configs[i].weight);
+        }
+    }
+    row->servers = (struct list){servers, count};
+    sequence_make(compiler, service, weights, count, row);
+}
+
+static void weighted_fill(struct compiler *compiler, uint32_t position, struct service *row)
+{
+    struct http_service *service = compiler->model->services[position];
+    const struct list *list = &service->config.weighted->services;
+    const struct weighted_service *configs = list->items;
+    struct service_child *children = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*children));
+    uint32_t *weights = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*weights));
+    size_t count = 0;
+
+    for (size_t i = 0; i < list->count && count < SERVERS_MAX; i++) {
+        uint32_t child = name_find(compiler, &compiler->services, configs[i].name, service->element.provider);
+
+        if (child == NUMBER_NONE || compiler->service_numbers[child] == NUMBER_NONE ||
+            compiler->service_orders[child] >= compiler->service_orders[position] ||
+            compiler->model->services[child]->config.middlewares.count > 0) {
+            continue; /* plan.c said so */
+        }
+        weights[count] = weight_of(configs[i].weight);
+        children[count] = (struct service_child){compiler->service_numbers[child], weights[count]};
+        count++;
+    }
+    row->children = (struct list){children, count};
+    sequence_make(compiler, service, weights, count, row);
+}
+
+void compile_services(struct compiler *compiler, struct page_builder *builder)
+{
+    struct transport *transports = transports_make(compiler);
+    struct service *rows = pool_zalloc(compiler->pool, (compiler->service_count + 1) * sizeof(*rows));
+
+    for (size_t i = 0; i < compiler->model->service_count; i++) {
+        struct http_service *service = compiler->model->services[i];
+        struct service *row;
+
+        if (compiler->service_numbers[i] == NUMBER_NONE) {
+            continue;
+        }
+        row = &rows[compiler->service_numbers[i]];
+        row->name = service->element.name;
+        (void)service_unserved(service, &row->kind, &row->internal);
+        switch (row->kind) {
+        case SERVICE_LOAD_BALANCER:
+            load_balancer_fill(compiler, service, transports, row);
+            break;
+        case SERVICE_WEIGHTED:
+            weighted_fill(compiler, (uint32_t)i, row);
+            break;
+        case SERVICE_INTERNAL:
+            break;
+        }
+    }
+    services_build(builder, rows, compiler->service_count, transports, compiler->transport_count);
+}

@@ -1,0 +1,89 @@
+/*
+ * compile_static.c - the static page from the static configuration: entry points by number, what a log line needs.
+ */
+#include <errno.h>
+#include <sys/utsname.h>
+
+#include "common/base/log.h"
+#include "common/base/pool.h"
+#include "master/compile/compile.h"
+#include "shm/static_page.h"
+
+/* ":80", "host:80/tcp", "[::]:443/udp": what stands behind the last colon, without the protocol. */
+static int entry_point_port(struct slice name, struct slice address, uint16_t *out, struct error *why)
+{
+    ptrdiff_t slash = slice_rfind(address, '/'), colon;
+    struct slice text = slash < 0 ? address : slice_head(address, (size_t)slash);
+    uint64_t port;
+
+    colon = slice_rfind(text, ':');
+    if (colon < 0 || !slice_to_u64(slice_from(text, (size_t)colon + 1), &port) || port > 65535) {
+        return error_set(why, -EINVAL, "entryPoints.%.*s.address: \"%.*s\" has no port", SLICE_ARG(name),
+                         SLICE_ARG(address));
+    }
+    *out = (uint16_t)port;
+    return 0;
+}
+
+static int trusted_ranges(struct pool *pool, struct slice name, const struct list *texts, struct cidr **out,
+                          struct error *why)
+{
+    const struct slice *items = texts->items;
+    struct cidr *ranges = pool_zalloc(pool, (texts->count + 1) * sizeof(*ranges));
+
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!cidr_parse(items[i], &ranges[i], why)) {
+            error_prefix(why, "entryPoints.%.*s.forwardedHeaders.trustedIPs", SLICE_ARG(name));
+            return -EINVAL;
+        }
+    }
+    *out = ranges;
+    return 0;
+}
+
+static void log_options(const struct log_config *config, enum log_level *level, enum log_format *format)
+{
+    *level = LOG_LEVEL_ERROR;
+    *format = LOG_FORMAT_COMMON;
+    if (!config) {
+        return;
+    }
+    (void)log_level_parse(config->level, level); /* checked when it was decoded; else the default stays */
+    *format = slice_eq_nocase(config->format, SLICE("json")) ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
+}
+
+int compile_static(const struct static_config *config, struct page_builder **out, struct error *why)
+{
+    const struct entry_point *entry_points = config->entry_points.values;
+    size_t count = config->entry_points.count;
+    struct pool *pool = pool_new(4096, 0);
+    struct entry_point_input *rows = pool_zalloc(pool, (count + 1) * sizeof(*rows));
+    struct utsname host = {0};
+    enum log_format format;
+    enum log_level level;
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct slice name = config->entry_points.keys[i];
+        const struct list *trusted = &entry_points[i].forwarded_headers.trusted_ips;
+        struct cidr *ranges = NULL;
+
+        if ((rc = entry_point_port(name, entry_points[i].address, &rows[i].port, why)) < 0 ||
+            (rc = trusted_ranges(pool, name, trusted, &ranges, why)) < 0) {
+            break;
+        }
+        rows[i].name = name;
+        rows[i].config = &entry_points[i];
+        rows[i].trusted = ranges;
+        rows[i].trusted_count = trusted->count;
+        rows[i].internal = slice_eq(name, SLICE("traefik"));
+    }
+    if (rc == 0) {
+        log_options(config->log, &level, &format);
+        (void)uname(&host);
+        *out = builder_new(PAGE_STATIC);
+        static_page_build(*out, rows, count, slice_cstr(host.nodename), level, format);
+    }
+    pool_free(pool);
+    return rc;
+}

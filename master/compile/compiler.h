@@ -1,0 +1,78 @@
+/*
+ * compiler.h - what the files of the compiler share: the plan that is made before any page is written.
+ *
+ * First every router that gets in marks what it uses (plan.c), then what is marked gets its number, in order of names,
+ * then the pages are written (compile.c, compile_services.c).
+ */
+#ifndef WEIR_MASTER_COMPILE_COMPILER_H
+#define WEIR_MASTER_COMPILE_COMPILER_H
+
+#include "common/base/pool.h"
+#include "master/compile/compile.h"
+#include "shm/services.h"
+
+#define NUMBER_NONE UINT32_MAX
+
+/* Names of one array of the model to positions in it. */
+struct name_index {
+    uint32_t *slots; /* position + 1, 0 free; a power of two, at most half full */
+    size_t size;
+    struct element *const *elements; /* objects begin with their element */
+};
+
+enum service_state { SERVICE_UNKNOWN, SERVICE_LOOKED_AT, SERVICE_GOOD, SERVICE_BAD };
+
+struct plan { /* one router that gets in; for each group of entry points that refuse the same characters */
+    uint32_t router;  /* positions in the model's arrays */
+    uint32_t service;
+    const uint32_t *chain;
+    uint32_t chain_count;
+    uint32_t entry_point_count;
+    const uint32_t *entry_points;
+    uint32_t denied;
+};
+
+struct compiler {
+    const struct static_config *config;
+    struct model *model;
+    struct board *board;
+    struct names *names;
+    uint64_t generation;
+    struct pool *pool; /* everything here; dies with the compile */
+
+    struct name_index services, middlewares, transports;
+    uint8_t *service_states;    /* enum service_state, by position */
+    uint32_t *service_orders;   /* by position: a child is used only by a parent of higher order, so never in a circle */
+    uint32_t service_order;
+    uint32_t *service_numbers;  /* by position: number in the page or NUMBER_NONE */
+    uint8_t *middleware_used;
+    uint32_t *middleware_numbers;
+    uint8_t *transport_used;
+    uint32_t *transport_numbers;
+    uint32_t service_count, middleware_count, transport_count; /* that are used; transports with the default one */
+
+    uint32_t *denied; /* by entry point */
+    struct plan *plans;
+    size_t plan_count, plan_capacity;
+};
+
+void name_index_make(struct compiler *compiler, struct name_index *index, void *elements, size_t count);
+/* `name` as it is, else, without a provider of its own, with `provider`. NUMBER_NONE when there is none. */
+uint32_t name_find(const struct compiler *compiler, const struct name_index *index, struct slice name,
+                   struct slice provider);
+
+/* Puts an error on an element unless it has the very same one. */
+void compile_note(struct compiler *compiler, struct element *element, bool critical, const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
+
+/* plan.c: fills plans, states, what is used, and all numbers. */
+void plan_all(struct compiler *compiler);
+
+/* compile_services.c: the rows of everything used, into the builder. */
+void compile_services(struct compiler *compiler, struct page_builder *builder);
+
+/* What kind of service it is; NULL when this build serves it, else why not. */
+const char *service_unserved(const struct http_service *service, enum service_kind *kind,
+                             enum service_internal *internal);
+
+#endif

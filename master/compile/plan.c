@@ -1,0 +1,419 @@
+/*
+ * plan.c - which routers get in, and what they use: marks, then numbers in order of names.
+ *
+ * References were followed by master/resolve, which disables what is broken. What is found broken here nevertheless is
+ * left out with an error, never served in part: a router without one of its middlewares could be one without its guard.
+ *
+ * Not here: writing pages (compile.c, compile_services.c).
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "master/compile/compiler.h"
+
+#define DEPTH_MAX 64 /* of weighted services in each other, and of chains in chains */
+
+/* ---- names ---- */
+
+void name_index_make(struct compiler *compiler, struct name_index *index, void *elements, size_t count)
+{
+    size_t size = 16, mask;
+
+    while (size < count * 2) {
+        size *= 2;
+    }
+    mask = size - 1;
+    index->size = size;
+    index->elements = elements; /* arrays of pointers to structs that begin with their element */
+    index->slots = pool_zalloc(compiler->pool, size * sizeof(*index->slots));
+    for (size_t i = 0; i < count; i++) {
+        size_t at = hash_slice(0, index->elements[i]->name) & mask;
+
+        while (index->slots[at]) {
+            at = (at + 1) & mask;
+        }
+        index->slots[at] = (uint32_t)i + 1;
+    }
+}
+
+static uint32_t name_find_exact(const struct name_index *index, struct slice name)
+{
+    size_t mask = index->size - 1;
+
+    for (size_t at = hash_slice(0, name) & mask; index->slots[at]; at = (at + 1) & mask) {
+        if (slice_eq(index->elements[index->slots[at] - 1]->name, name)) {
+            return index->slots[at] - 1;
+        }
+    }
+    return NUMBER_NONE;
+}
+
+uint32_t name_find(const struct compiler *compiler, const struct name_index *index, struct slice name,
+                   struct slice provider)
+{
+    uint32_t found = name_find_exact(index, name);
+
+    if (found == NUMBER_NONE && slice_find(name, '@') < 0) {
+        found = name_find_exact(index, pool_printf(compiler->pool, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(provider)));
+    }
+    return found;
+}
+
+void compile_note(struct compiler *compiler, struct element *element, bool critical, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+    const struct slice *errors = element->errors.items;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    for (size_t i = 0; i < element->errors.count; i++) {
+        if (slice_eq(errors[i], slice_cstr(text))) {
+            return;
+        }
+    }
+    element_error(compiler->model, element, critical, "%s", text);
+}
+
+/* ---- services ---- */
+
+const char *service_unserved(const struct http_service *service, enum service_kind *kind,
+                             enum service_internal *internal)
+{
+    const struct service_config *config = &service->config;
+
+    *internal = INTERNAL_NONE;
+    if (slice_eq(service->element.provider, SLICE("internal")) && !config->load_balancer && !config->weighted) {
+        *kind = SERVICE_INTERNAL;
+        *internal = slice_eq(service->element.name, SLICE("ping@internal"))   ? INTERNAL_PING
+                    : slice_eq(service->element.name, SLICE("ready@internal")) ? INTERNAL_READY
+                    : slice_eq(service->element.name, SLICE("noop@internal"))  ? INTERNAL_NOOP
+                                                                               : INTERNAL_NONE;
+        return *internal == INTERNAL_NONE ? "this internal service is not yet served" : NULL;
+    }
+    if (config->load_balancer) {
+        *kind = SERVICE_LOAD_BALANCER;
+        return NULL;
+    }
+    if (config->weighted) {
+        *kind = SERVICE_WEIGHTED;
+        return NULL;
+    }
+    return config->mirroring || config->failover || config->highest_random_weight
+               ? "services of this kind are not yet served"
+               : "it has neither loadBalancer nor weighted";
+}
+
+static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth);
+
+static void transport_mark(struct compiler *compiler, struct http_service *service)
+{
+    struct slice name = service->config.load_balancer->servers_transport;
+    uint32_t position = name.len ? name_find(compiler, &compiler->transports, name, service->element.provider)
+                                 : NUMBER_NONE;
+
+    if (position != NUMBER_NONE) {
+        compiler->transport_used[position] = 1;
+    }
+}
+
+/* At least one child is served, and all that are not are named. */
+static bool children_mark(struct compiler *compiler, struct http_service *service, unsigned depth)
+{
+    const struct weighted_service *children = service->config.weighted->services.items;
+    bool any = service->config.weighted->services.count == 0; /* empty: it answers 503 */
+
+    for (size_t i = 0; i < service->config.weighted->services.count; i++) {
+        uint32_t child = name_find(compiler, &compiler->services, children[i].name, service->element.provider);
+
+        if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
+            any = true;
+        } else {
+            compile_note(compiler, &service->element, false, "its service %.*s cannot be used and is left out",
+                         SLICE_ARG(children[i].name));
+        }
+    }
+    return any;
+}
+
+/* Marks it and all below it as used; false when it cannot be served. */
+static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth)
+{
+    struct http_service *service = compiler->model->services[position];
+    uint8_t *state = &compiler->service_states[position];
+    enum service_internal internal;
+    enum service_kind kind;
+    const char *why;
+    bool good = true;
+
+    if (as_child && service->config.middlewares.count > 0) {
+        compile_note(compiler, &service->element, false,
+                     "middlewares of a service are not yet served where it is part of a weighted service");
+        return false;
+    }
+    if (*state != SERVICE_UNKNOWN) {
+        return *state == SERVICE_GOOD; /* SERVICE_LOOKED_AT: it is part of itself */
+    }
+    if (service->element.status == ELEMENT_DISABLED) {
+        *state = SERVICE_BAD;
+        return false;
+    }
+    *state = SERVICE_LOOKED_AT;
+    if ((why = service_unserved(service, &kind, &internal)) != NULL || depth > DEPTH_MAX) {
+        compile_note(compiler, &service->element, true, "%s", why ? why : "weighted services are nested too deep");
+        good = false;
+    } else if (kind == SERVICE_WEIGHTED) {
+        good = children_mark(compiler, service, depth);
+    } else if (kind == SERVICE_LOAD_BALANCER) {
+        transport_mark(compiler, service);
+    }
+    *state = good ? SERVICE_GOOD : SERVICE_BAD;
+    compiler->service_orders[position] = ++compiler->service_order; /* all below it have lower ones, circles aside */
+    return good;
+}
+
+/* ---- middlewares ---- */
+
+struct steps {
+    uint32_t *items; /* in the pool */
+    size_t count, capacity;
+};
+
+/* Adds one by name; a chain is replaced by its members. False (and an error on the router) when one is missing. */
+static bool chain_add(struct compiler *compiler, struct http_router *router, struct steps *chain, struct slice name,
+                      struct slice provider, unsigned depth)
+{
+    uint32_t position = name_find(compiler, &compiler->middlewares, name, provider);
+    struct http_middleware *middleware;
+
+    if (position == NUMBER_NONE || depth > DEPTH_MAX ||
+        compiler->model->middlewares[position]->element.status == ELEMENT_DISABLED) {
+        compile_note(compiler, &router->element, true, "middleware %.*s %s", SLICE_ARG(name),
+                     position == NUMBER_NONE ? "does not exist"
+                     : depth > DEPTH_MAX     ? "is a chain in too many chains"
+                                             : "has errors");
+        return false;
+    }
+    middleware = compiler->model->middlewares[position];
+    if (middleware->config.chain) {
+        const struct list *members = &middleware->config.chain->middlewares;
+
+        for (size_t i = 0; i < members->count; i++) {
+            if (!chain_add(compiler, router, chain, ((const struct slice *)members->items)[i],
+                           middleware->element.provider, depth + 1)) {
+                return false;
+            }
+        }
+        return true;
+    }
+    chain->items = pool_grow(compiler->pool, chain->items, chain->count, &chain->capacity, sizeof(*chain->items));
+    chain->items[chain->count++] = position;
+    return true;
+}
+
+static bool chain_make(struct compiler *compiler, struct http_router *router, const struct http_service *service,
+                       struct steps *chain)
+{
+    const struct slice *names = router->chain.items, *after = service->config.middlewares.items;
+
+    for (size_t i = 0; i < router->chain.count; i++) {
+        if (!chain_add(compiler, router, chain, names[i], router->element.provider, 0)) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < service->config.middlewares.count; i++) {
+        if (!chain_add(compiler, router, chain, after[i], service->element.provider, 0)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* ---- entry points ---- */
+
+static uint32_t entry_point_find(const struct map *entry_points, struct slice name)
+{
+    size_t low = 0, high = entry_points->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = slice_cmp(entry_points->keys[middle], name);
+
+        if (order == 0) {
+            return (uint32_t)middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return NUMBER_NONE;
+}
+
+static int number_order(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Numbers of the router's entry points, ascending, each once. */
+static size_t entry_points_find(struct compiler *compiler, struct http_router *router, uint32_t **out)
+{
+    const struct slice *names = router->entry_points.items;
+    uint32_t *numbers = pool_alloc(compiler->pool, (router->entry_points.count + 1) * sizeof(*numbers));
+    size_t count = 0, unique = 0;
+
+    for (size_t i = 0; i < router->entry_points.count; i++) {
+        uint32_t number = entry_point_find(&compiler->config->entry_points, names[i]);
+
+        if (number == NUMBER_NONE) {
+            compile_note(compiler, &router->element, false, "entry point %.*s does not exist", SLICE_ARG(names[i]));
+        } else {
+            numbers[count++] = number;
+        }
+    }
+    if (count > 1) {
+        qsort(numbers, count, sizeof(*numbers), number_order);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (unique == 0 || numbers[unique - 1] != numbers[i]) {
+            numbers[unique++] = numbers[i];
+        }
+    }
+    *out = numbers;
+    return unique;
+}
+
+/* What each entry point refuses in a path, as bits in the order of struct encoded_characters. */
+static void denied_make(struct compiler *compiler)
+{
+    const struct map *map = &compiler->config->entry_points;
+    const struct entry_point *entry_points = map->values;
+
+    compiler->denied = pool_zalloc(compiler->pool, (map->count + 1) * sizeof(*compiler->denied));
+    for (size_t i = 0; i < map->count; i++) {
+        const struct encoded_characters *allow = &entry_points[i].http.encoded_characters;
+        const bool order[] = {allow->allow_encoded_slash,        allow->allow_encoded_back_slash,
+                              allow->allow_encoded_null_character, allow->allow_encoded_semicolon,
+                              allow->allow_encoded_percent,      allow->allow_encoded_question_mark,
+                              allow->allow_encoded_hash};
+
+        for (size_t bit = 0; bit < ARRAY_LEN(order); bit++) {
+            compiler->denied[i] |= order[bit] ? 0 : 1u << bit;
+        }
+    }
+}
+
+/* ---- routers ---- */
+
+static void plan_add(struct compiler *compiler, const struct plan *plan)
+{
+    compiler->plans = pool_grow(compiler->pool, compiler->plans, compiler->plan_count, &compiler->plan_capacity,
+                                sizeof(*compiler->plans));
+    compiler->plans[compiler->plan_count++] = *plan;
+}
+
+/* One plan for the entry points that refuse the same characters: nearly always one in all. */
+static void plan_split(struct compiler *compiler, struct plan *plan, const uint32_t *entry_points, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        uint32_t denied = compiler->denied[entry_points[i]], *group;
+        size_t used = 0;
+        bool seen = false;
+
+        for (size_t k = 0; k < i && !seen; k++) {
+            seen = compiler->denied[entry_points[k]] == denied;
+        }
+        if (seen) {
+            continue;
+        }
+        group = pool_alloc(compiler->pool, count * sizeof(*group));
+        for (size_t k = i; k < count; k++) {
+            if (compiler->denied[entry_points[k]] == denied) {
+                group[used++] = entry_points[k];
+            }
+        }
+        plan->denied = denied;
+        plan->entry_points = group;
+        plan->entry_point_count = (uint32_t)used;
+        plan_add(compiler, plan);
+    }
+}
+
+static void plan_router(struct compiler *compiler, uint32_t position)
+{
+    struct http_router *router = compiler->model->routers[position];
+    struct slice service = router->config.service;
+    struct steps chain = {0};
+    uint32_t *entry_points, found;
+    size_t entry_point_count;
+    struct plan plan;
+
+    if (router->element.status == ELEMENT_DISABLED) {
+        return;
+    }
+    if (!router->rule) {
+        compile_note(compiler, &router->element, true, "it has no rule");
+        return;
+    }
+    if ((entry_point_count = entry_points_find(compiler, router, &entry_points)) == 0) {
+        compile_note(compiler, &router->element, true, "it is served on no entry point");
+        return;
+    }
+    found = name_find(compiler, &compiler->services, service, router->element.provider);
+    if (found == NUMBER_NONE || !service_mark(compiler, found, false, 0)) {
+        compile_note(compiler, &router->element, true, "service %.*s %s", SLICE_ARG(service),
+                     found == NUMBER_NONE ? "does not exist" : "cannot be served");
+        return;
+    }
+    if (!chain_make(compiler, router, compiler->model->services[found], &chain)) {
+        return;
+    }
+    for (size_t i = 0; i < chain.count; i++) {
+        compiler->middleware_used[chain.items[i]] = 1;
+    }
+    plan = (struct plan){
+        .router = position, .service = found, .chain = chain.items, .chain_count = (uint32_t)chain.count};
+    plan_split(compiler, &plan, entry_points, entry_point_count);
+}
+
+/* Positions that are used get numbers from `first` on, in the order of the model: that of names. */
+static uint32_t number(struct compiler *compiler, const uint8_t *used, uint8_t wanted, size_t count, uint32_t first,
+                       uint32_t **out)
+{
+    uint32_t next = first;
+
+    *out = pool_alloc(compiler->pool, (count + 1) * sizeof(**out));
+    for (size_t i = 0; i < count; i++) {
+        (*out)[i] = used[i] == wanted ? next++ : NUMBER_NONE;
+    }
+    return next;
+}
+
+void plan_all(struct compiler *compiler)
+{
+    struct model *model = compiler->model;
+
+    name_index_make(compiler, &compiler->services, model->services, model->service_count);
+    name_index_make(compiler, &compiler->middlewares, model->middlewares, model->middleware_count);
+    name_index_make(compiler, &compiler->transports, model->transports, model->transport_count);
+    compiler->service_states = pool_zalloc(compiler->pool, model->service_count + 1);
+    compiler->service_orders = pool_zalloc(compiler->pool, (model->service_count + 1) * sizeof(uint32_t));
+    compiler->middleware_used = pool_zalloc(compiler->pool, model->middleware_count + 1);
+    compiler->transport_used = pool_zalloc(compiler->pool, model->transport_count + 1);
+    denied_make(compiler);
+    for (size_t i = 0; i < model->router_count; i++) {
+        plan_router(compiler, (uint32_t)i);
+    }
+    compiler->service_count = number(compiler, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
+                                     &compiler->service_numbers);
+    compiler->middleware_count =
+        number(compiler, compiler->middleware_used, 1, model->middleware_count, 0, &compiler->middleware_numbers);
+    compiler->transport_count =
+        number(compiler, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);
+}

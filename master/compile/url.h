@@ -1,0 +1,22 @@
+/*
+ * url.h - the URL of a server, taken apart.
+ */
+#ifndef WEIR_MASTER_COMPILE_URL_H
+#define WEIR_MASTER_COMPILE_URL_H
+
+#include "common/base/error.h"
+#include "common/net/addr.h"
+
+struct server_url { /* slices point into the text */
+    struct slice scheme;    /* as written */
+    struct slice authority; /* host and port as written, without user information: the Host header */
+    struct slice host;      /* without brackets */
+    struct slice path;      /* from the first slash, escaped; may be empty */
+    uint16_t port;          /* default of the scheme when not written: 443 for https, else 80 */
+    struct address literal; /* family 0: host is a name */
+    bool has_user, has_query;
+};
+
+int server_url_parse(struct slice text, struct server_url *out, struct error *why);
+
+#endif

@@ -1,0 +1,302 @@
+/*
+ * children.c - master and workers: started, connected to each other, reaped, started again.
+ *
+ * The first start after a death is at once; a child that dies again within ten seconds waits 50 ms, then twice as long
+ * each time up to a second. A worker whose heart has not beaten for ten seconds is killed: the rest is as for a crash.
+ */
+#include "master/guard/guard.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/process.h"
+
+#define BACKOFF_FIRST (50 * GUARD_MS)
+#define BACKOFF_MOST (1 * GUARD_SECOND)
+#define LIFE_GOOD (10 * GUARD_SECOND)
+#define BEAT_MISSED (10 * GUARD_SECOND)
+#define CHECK_EVERY (1 * GUARD_SECOND)
+
+void child_send(struct child *child, struct control_message *message, const int *fds, size_t count)
+{
+    if (child->out.channel == -1) {
+        return;
+    }
+    int rc = outbox_send(&child->out, message, fds, count);
+
+    if (rc < 0) {
+        if (rc != -EPIPE && rc != -ECONNRESET) {
+            log_error("Cannot send to process %d: %s", (int)child->pid, strerror(-rc));
+        }
+        outbox_close(&child->out);
+    }
+}
+
+static bool running(const struct guard *guard)
+{
+    return guard->phase == GUARD_STARTING || guard->phase == GUARD_RUNNING;
+}
+
+static void delay_next(struct child *child, int64_t now)
+{
+    child->start_at_ns = now + child->backoff_ns;
+    child->backoff_ns = child->backoff_ns == 0 ? BACKOFF_FIRST : 2 * child->backoff_ns;
+    if (child->backoff_ns > BACKOFF_MOST) {
+        child->backoff_ns = BACKOFF_MOST;
+    }
+}
+
+/* Forks one child with a channel of its own; false (and a later try) when the machine lacks something. */
+static bool start(struct guard *guard, struct child *child, const char *name, const char *face, const char *argument,
+                  char **more, int64_t now)
+{
+    struct error why;
+    int pair[2];
+    int rc = control_pair(pair, &why);
+
+    if (rc == 0) {
+        rc = (int)spawn(guard, name, face, argument, more, pair[1], &why);
+        close(pair[1]);
+        if (rc < 0) {
+            close(pair[0]);
+        }
+    }
+    if (rc < 0) {
+        log_error("%s", why.text);
+        delay_next(child, now);
+        return false;
+    }
+    child->pid = (pid_t)rc;
+    child->started_ns = child->beat_seen_ns = now;
+    child->beat = 0;
+    child->has_master = false;
+    outbox_init(&child->out, pair[0]);
+    return true;
+}
+
+/* Gives a worker and the master, both alive, a channel to each other. */
+static void connect_to_master(struct guard *guard, unsigned slot)
+{
+    struct child *worker = &guard->workers[slot];
+    struct control_message to_master = {.kind = CONTROL_WORKER, .worker = slot};
+    struct control_message to_worker = {.kind = CONTROL_MASTER, .worker = slot};
+    struct error why;
+    int pair[2];
+
+    if (control_pair(pair, &why) < 0) {
+        log_error("%s", why.text);
+        return; /* tried again when either is started anew */
+    }
+    worker->has_master = true;
+    child_send(&guard->master, &to_master, &pair[0], 1);
+    child_send(worker, &to_worker, &pair[1], 1);
+    close(pair[0]);
+    close(pair[1]);
+}
+
+static void start_master(struct guard *guard, int64_t now)
+{
+    struct control_message hello = {.kind = CONTROL_HELLO};
+
+    guard->master_failed = false;
+    if (!start(guard, &guard->master, "weir: master", "master", NULL, guard->arguments, now)) {
+        return;
+    }
+    keep_send_master(guard);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        if (guard->workers[slot].pid != 0) {
+            connect_to_master(guard, slot);
+        }
+    }
+    hello.number = ++guard->master_starts;
+    child_send(&guard->master, &hello, NULL, 0);
+}
+
+static void start_worker(struct guard *guard, unsigned slot, int64_t now)
+{
+    struct child *worker = &guard->workers[slot];
+    struct control_message log = {.kind = CONTROL_SIGNAL};
+    char name[32], number[16];
+
+    (void)snprintf(name, sizeof(name), "weir: worker %u", slot);
+    (void)snprintf(number, sizeof(number), "%u", slot);
+    if (!start(guard, worker, name, "worker", number, NULL, now)) {
+        return;
+    }
+    if (guard->log_fd != -1) {
+        child_send(worker, &log, &guard->log_fd, 1);
+    }
+    if (guard->master.pid != 0) {
+        connect_to_master(guard, slot);
+    }
+    keep_send_slot(guard, slot);
+}
+
+void children_start_due(struct guard *guard, int64_t now)
+{
+    if (!running(guard)) {
+        return;
+    }
+    if (guard->master.pid == 0 && guard->master.start_at_ns <= now) {
+        start_master(guard, now);
+    }
+    for (unsigned slot = 0; slot < guard->wanted; slot++) {
+        if (guard->workers[slot].pid == 0 && guard->workers[slot].start_at_ns <= now) {
+            start_worker(guard, slot, now);
+        }
+    }
+}
+
+int64_t children_next_due(const struct guard *guard)
+{
+    int64_t next = INT64_MAX;
+
+    if (!running(guard)) {
+        return next;
+    }
+    if (guard->master.pid == 0) {
+        next = guard->master.start_at_ns;
+    }
+    for (unsigned slot = 0; slot < guard->wanted; slot++) {
+        const struct child *worker = &guard->workers[slot];
+        int64_t due = worker->pid == 0 ? worker->start_at_ns : guard->next_check_ns;
+
+        next = due < next ? due : next;
+    }
+    return next;
+}
+
+static void describe_end(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status)) {
+        (void)snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    } else {
+        (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+    }
+}
+
+/* What both sorts have in common; the child is gone when this returns. */
+static void bury(struct guard *guard, struct child *child, const char *name, int status, int64_t now)
+{
+    char how[96];
+
+    outbox_close(&child->out);
+    if (now - child->started_ns >= LIFE_GOOD) {
+        child->backoff_ns = 0;
+    }
+    delay_next(child, now);
+    describe_end(status, how, sizeof(how));
+    if (running(guard) && guard->phase != GUARD_STARTING) {
+        log_error("%s (pid %d) %s, next start in %lld ms", name, (int)child->pid, how,
+                  (long long)((child->start_at_ns - now) / GUARD_MS));
+    } else if (guard->phase == GUARD_DRAINING && status != 0) {
+        log_warn("%s (pid %d) %s while stopping", name, (int)child->pid, how);
+    }
+    child->pid = 0;
+}
+
+static void bury_master(struct guard *guard, int status, int64_t now)
+{
+    messages_from_master(guard); /* what it said last, FAILED above all */
+    if (guard->phase == GUARD_STARTING) {
+        if (!guard->master_failed) {
+            char how[96];
+
+            describe_end(status, how, sizeof(how));
+            (void)dprintf(STDERR_FILENO, "weir: the master %s before it was ready\n", how);
+        }
+        guard->status = 1;
+        guard->phase = GUARD_DONE;
+    }
+    bury(guard, &guard->master, "The master", status, now);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        guard->workers[slot].has_master = false;
+    }
+    if (guard->phase == GUARD_LEAVING) {
+        guard->phase = GUARD_DONE;
+    }
+}
+
+static void bury_worker(struct guard *guard, unsigned slot, int status, int64_t now)
+{
+    struct control_message gone = {.kind = CONTROL_GONE, .worker = slot};
+    char name[32];
+
+    (void)snprintf(name, sizeof(name), "Worker %u", slot);
+    bury(guard, &guard->workers[slot], name, status, now);
+    board_fold(guard->board, slot);
+    child_send(&guard->master, &gone, NULL, 0);
+}
+
+void children_reap(struct guard *guard)
+{
+    int64_t now = process_clock_ns();
+    int status;
+    pid_t pid;
+
+    while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        if (pid == guard->master.pid) {
+            bury_master(guard, status, now);
+            continue;
+        }
+        for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+            if (pid == guard->workers[slot].pid) {
+                bury_worker(guard, slot, status, now);
+                break;
+            }
+        }
+        /* Others were orphans that came to us as pid 1: reaped, nothing else to do. */
+    }
+}
+
+void children_check_hung(struct guard *guard, int64_t now)
+{
+    bool late = now - guard->next_check_ns > CHECK_EVERY; /* we were stopped ourselves: judge nobody by that */
+
+    if (now < guard->next_check_ns) {
+        return;
+    }
+    guard->next_check_ns = now + CHECK_EVERY;
+    for (unsigned slot = 0; slot < guard->wanted; slot++) {
+        struct child *worker = &guard->workers[slot];
+        struct board_slab *slab = board_slab(guard->board, slot);
+
+        if (worker->pid == 0 || slab == NULL) {
+            continue;
+        }
+        uint64_t beat = atomic_load_explicit(&slab->heartbeat_ns, memory_order_relaxed);
+
+        if (beat != worker->beat || late) {
+            worker->beat = beat;
+            worker->beat_seen_ns = now;
+        } else if (now - worker->beat_seen_ns > BEAT_MISSED) {
+            log_error("Worker %u (pid %d) has not moved for 10 s and is replaced", slot, (int)worker->pid);
+            worker->beat_seen_ns = now;
+            (void)kill(worker->pid, SIGKILL);
+        }
+    }
+}
+
+bool children_workers_alive(const struct guard *guard)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        if (guard->workers[slot].pid != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void children_kill(struct guard *guard, int signal)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        if (guard->workers[slot].pid != 0) {
+            (void)kill(guard->workers[slot].pid, signal);
+        }
+    }
+}

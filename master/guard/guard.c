@@ -1,0 +1,310 @@
+/*
+ * guard.c - the first process: starts and watches the others, takes the signals, ends all in order.
+ *
+ * life     STARTING -> (master READY) RUNNING -> (SIGTERM) DRAINING -> (last worker gone) LEAVING -> (master gone) DONE
+ *          STARTING -> (master FAILED or dead) DONE with status 1, nothing was bound
+ * signals  all are blocked and read from a signalfd: that works for pid 1 of a namespace too, where a signal whose
+ *          action is the default would be dropped (a blocked one is not).
+ *
+ * Not here: configuration, listening, HTTP. What could crash is in the other processes.
+ */
+#include "master/guard/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "common/base/title.h"
+#include "common/face.h"
+
+#define STOP_EXTRA (2 * GUARD_SECOND) /* beyond the grace times, then SIGKILL */
+#define STOP_NOW (1 * GUARD_SECOND)   /* the same when a second signal asked for haste */
+#define STARVED_RETRY_MS 10
+
+/* ---- stopping ---- */
+static void leave(struct guard *guard)
+{
+    struct control_message stop = {.kind = CONTROL_STOP};
+
+    guard->phase = guard->master.pid == 0 ? GUARD_DONE : GUARD_LEAVING;
+    guard->deadline_ns = process_clock_ns() + STOP_EXTRA;
+    child_send(&guard->master, &stop, NULL, 0);
+}
+
+static void stop(struct guard *guard, int signal)
+{
+    int64_t now = process_clock_ns();
+
+    if (guard->phase == GUARD_DRAINING || guard->phase == GUARD_LEAVING) {
+        log_info("Stopping at once: second signal (%s)", strsignal(signal));
+        keep_close_all(guard);
+        messages_stop(guard, 0, 0);
+        if (guard->deadline_ns > now + STOP_NOW) {
+            guard->deadline_ns = now + STOP_NOW;
+        }
+        return;
+    }
+    log_info("Stopping (%s): new requests for %lld ms, then up to %lld ms to finish", strsignal(signal),
+             (long long)(guard->grace_ns[0] / GUARD_MS), (long long)(guard->grace_ns[1] / GUARD_MS));
+    atomic_store(&board_tree(guard->board)->stopping, 1);
+    guard->phase = GUARD_DRAINING;
+    guard->stop_accept_ns = now + guard->grace_ns[0];
+    guard->deadline_ns = guard->stop_accept_ns + guard->grace_ns[1] + STOP_EXTRA;
+    messages_stop(guard, guard->grace_ns[0], guard->grace_ns[1]);
+}
+
+/* Deadlines of the phases. */
+static void advance(struct guard *guard, int64_t now)
+{
+    switch (guard->phase) {
+    case GUARD_DRAINING:
+        if (guard->kept && now >= guard->stop_accept_ns) {
+            keep_close_all(guard); /* workers close theirs at the same time: new connections are refused from here */
+        }
+        if (now >= guard->deadline_ns && children_workers_alive(guard)) {
+            log_warn("The grace time is over: workers that are left are killed");
+            children_kill(guard, SIGKILL);
+            guard->deadline_ns = now + STOP_NOW;
+        }
+        if (!children_workers_alive(guard)) {
+            leave(guard);
+        }
+        break;
+    case GUARD_LEAVING:
+        if (now >= guard->deadline_ns && guard->master.pid != 0) {
+            (void)kill(guard->master.pid, SIGKILL);
+            guard->deadline_ns = now + STOP_NOW;
+        }
+        break;
+    case GUARD_STARTING:
+    case GUARD_RUNNING:
+    case GUARD_DONE:
+        break;
+    }
+}
+
+/* ---- signals ---- */
+static void forward(struct guard *guard, int signal)
+{
+    struct control_message message = {.kind = CONTROL_SIGNAL, .number = (uint64_t)signal};
+
+    child_send(&guard->master, &message, NULL, 0);
+}
+
+static void read_signals(struct guard *guard)
+{
+    struct signalfd_siginfo info;
+
+    while (read(guard->signals, &info, sizeof(info)) == (ssize_t)sizeof(info)) {
+        switch (info.ssi_signo) {
+        case SIGCHLD:
+            children_reap(guard);
+            break;
+        case SIGTERM:
+        case SIGINT:
+            stop(guard, (int)info.ssi_signo);
+            break;
+        default:
+            forward(guard, (int)info.ssi_signo);
+            break;
+        }
+    }
+}
+
+static int open_signals(struct guard *guard, struct error *why)
+{
+    sigset_t set;
+
+    (void)signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    sigaddset(&set, SIGHUP);
+    sigaddset(&set, SIGUSR1);
+    sigaddset(&set, SIGUSR2);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    guard->signals = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    if (guard->signals == -1 || sigprocmask(SIG_BLOCK, &set, NULL) == -1) {
+        return error_set(why, -errno, "cannot take signals: %s", strerror(errno));
+    }
+    return 0;
+}
+
+/* ---- the loop ---- */
+static void watch_child(struct pollfd *polled, const struct child *child, bool *starved)
+{
+    bool waiting = outbox_waiting(&child->out);
+
+    polled->fd = child->out.channel; /* -1 is left out by poll() */
+    polled->events = (short)(POLLIN | (waiting && !child->out.starved ? POLLOUT : 0));
+    polled->revents = 0;
+    *starved = *starved || (waiting && child->out.starved);
+}
+
+static void flush_child(struct child *child)
+{
+    if (child->out.channel != -1 && outbox_waiting(&child->out) && outbox_flush(&child->out) < 0) {
+        outbox_close(&child->out);
+    }
+}
+
+static int64_t earlier(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static int poll_timeout(const struct guard *guard, int64_t now, bool starved)
+{
+    int64_t next = children_next_due(guard);
+
+    if (guard->phase == GUARD_DRAINING && guard->kept) {
+        next = earlier(next, guard->stop_accept_ns);
+    }
+    if (guard->phase == GUARD_DRAINING || guard->phase == GUARD_LEAVING) {
+        next = earlier(next, guard->deadline_ns);
+    }
+    int64_t wait = next == INT64_MAX ? -1 : (next > now ? (next - now + GUARD_MS - 1) / GUARD_MS : 0);
+
+    if (starved && (wait < 0 || wait > STARVED_RETRY_MS)) {
+        wait = STARVED_RETRY_MS;
+    }
+    return wait > 3600 * 1000 ? 3600 * 1000 : (int)wait;
+}
+
+static void turn(struct guard *guard, struct pollfd *polled)
+{
+    int64_t now = process_clock_ns();
+    bool starved = false;
+
+    children_start_due(guard, now);
+    children_check_hung(guard, now);
+    polled[0] = (struct pollfd){.fd = guard->signals, .events = POLLIN};
+    watch_child(&polled[1], &guard->master, &starved);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        watch_child(&polled[2 + slot], &guard->workers[slot], &starved);
+    }
+    if (poll(polled, 2 + BOARD_WORKERS, poll_timeout(guard, now, starved)) == -1 && errno != EINTR) {
+        log_error("poll: %s", strerror(errno));
+    }
+    flush_child(&guard->master);
+    if (polled[1].revents & (POLLIN | POLLHUP | POLLERR)) {
+        messages_from_master(guard);
+    }
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        flush_child(&guard->workers[slot]);
+        if (polled[2 + slot].revents & (POLLIN | POLLHUP | POLLERR)) {
+            messages_from_worker(guard, &guard->workers[slot]);
+        }
+    }
+    read_signals(guard);
+    advance(guard, process_clock_ns());
+}
+
+/* ---- start ---- */
+/* Standard descriptors that are closed would be given to sockets, and 3 and 4 are the children's. */
+static void fill_descriptors(void)
+{
+    int fd;
+
+    do {
+        fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    } while (fd != -1 && fd <= PROCESS_BOARD_FD);
+    if (fd != -1) {
+        close(fd);
+    }
+    for (int standard = 0; standard <= 2; standard++) {
+        int flags = fcntl(standard, F_GETFD);
+
+        if (flags != -1 && (flags & FD_CLOEXEC)) {
+            (void)fcntl(standard, F_SETFD, flags & ~FD_CLOEXEC);
+        }
+    }
+}
+
+/* As many descriptors as the hard limit allows, as Go programs take them. */
+static void raise_limits(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
+static int prepare(struct guard *guard, struct error *why)
+{
+    int rc;
+
+    guard->executable = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    if (guard->executable == -1) {
+        return error_set(why, -errno, "cannot open /proc/self/exe: %s (is /proc mounted?)", strerror(errno));
+    }
+    if ((rc = board_create(&guard->board_fd, why)) < 0 || (rc = board_map(guard->board_fd, &guard->board, why)) < 0) {
+        return rc;
+    }
+    return open_signals(guard, why);
+}
+
+static struct guard *guard_new(char **arguments)
+{
+    struct guard *guard = xcalloc(1, sizeof(*guard));
+
+    guard->phase = GUARD_STARTING;
+    guard->executable = guard->board_fd = guard->signals = guard->log_fd = -1;
+    guard->arguments = arguments;
+    outbox_init(&guard->master.out, -1);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        outbox_init(&guard->workers[slot].out, -1);
+    }
+    return guard;
+}
+
+static void guard_free(struct guard *guard)
+{
+    keep_close_all(guard);
+    outbox_close(&guard->master.out);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        outbox_close(&guard->workers[slot].out);
+    }
+    board_unmap(guard->board);
+    free(guard);
+}
+
+int face_guard(int argc, char **argv)
+{
+    struct pollfd polled[2 + BOARD_WORKERS];
+    struct error why;
+
+    fill_descriptors();
+    raise_limits();
+    struct guard *guard = guard_new(title_init(argc, argv));
+
+    title_set("weir: guard");
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "guard"); /* until the master says what the user wants */
+    if (prepare(guard, &why) < 0) {
+        (void)dprintf(STDERR_FILENO, "weir: %s\n", why.text);
+        guard->status = 1;
+        guard->phase = GUARD_DONE;
+    }
+    while (guard->phase != GUARD_DONE) {
+        turn(guard, polled);
+    }
+    int status = guard->status;
+
+    if (status == 0) {
+        log_info("Stopped");
+    }
+    guard_free(guard);
+    return status;
+}

@@ -1,0 +1,156 @@
+/*
+ * messages.c - what the master asks of the guard, and what the guard tells workers.
+ *
+ * A message that cannot be read (another build, lost descriptors) means that the peer cannot be trusted to say what it
+ * wants: its channel is closed, it ends, and a new one gets everything from the start.
+ */
+#include "master/guard/guard.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/process.h"
+
+static void close_all(const int *fds, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        close(fds[i]);
+    }
+}
+
+static void tell_workers(struct guard *guard, const struct control_message *message, const int *fds, size_t count)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        if (guard->workers[slot].pid != 0) {
+            struct control_message copy = *message;
+
+            child_send(&guard->workers[slot], &copy, fds, count);
+        }
+    }
+}
+
+void messages_stop(struct guard *guard, int64_t accept_ns, int64_t finish_ns)
+{
+    struct control_message message = {.kind = CONTROL_STOP, .grace_ns = {accept_ns, finish_ns}};
+
+    tell_workers(guard, &message, NULL, 0);
+}
+
+static void ready(struct guard *guard, const struct control_message *message)
+{
+    guard->grace_ns[0] = message->grace_ns[0] > 0 ? message->grace_ns[0] : 0;
+    guard->grace_ns[1] = message->grace_ns[1] > 0 ? message->grace_ns[1] : 0;
+    log_setup((enum log_level)message->number, (enum log_format)message->flags, "guard");
+    if (guard->phase == GUARD_STARTING) {
+        guard->phase = GUARD_RUNNING;
+        log_info("Started");
+    }
+}
+
+/* The log file, opened by the master because it knows its name; kept for workers that start later. */
+static void log_file(struct guard *guard, int fd)
+{
+    struct control_message message = {.kind = CONTROL_SIGNAL};
+
+    process_log_to(fd);
+    if (guard->log_fd != -1) {
+        close(guard->log_fd);
+    }
+    guard->log_fd = fd;
+    tell_workers(guard, &message, &fd, 1);
+}
+
+static void handle(struct guard *guard, const struct control_message *message, const int *fds)
+{
+    uint32_t taken = 0; /* descriptors that somebody owns now */
+
+    switch ((enum control_kind)message->kind) {
+    case CONTROL_LISTEN:
+        keep_add(guard, message->text, message->worker, fds, message->fd_count);
+        taken = message->fd_count;
+        break;
+    case CONTROL_UNLISTEN: {
+        struct control_message copy = *message;
+
+        copy.fd_count = 0;
+        keep_remove(guard, message->text);
+        tell_workers(guard, &copy, NULL, 0);
+        break;
+    }
+    case CONTROL_WORKERS:
+        guard->wanted = message->number < BOARD_WORKERS ? (unsigned)message->number : BOARD_WORKERS;
+        break;
+    case CONTROL_READY:
+        ready(guard, message);
+        break;
+    case CONTROL_FAILED:
+        guard->master_failed = true; /* it has printed why */
+        break;
+    case CONTROL_SIGNAL:
+        if (message->fd_count == 1) {
+            log_file(guard, fds[0]);
+            taken = 1;
+        }
+        break;
+    case CONTROL_HELLO:
+    case CONTROL_WORKER:
+    case CONTROL_GONE:
+    case CONTROL_MASTER:
+    case CONTROL_GENERATION:
+    case CONTROL_ACK:
+    case CONTROL_REFUSED:
+    case CONTROL_RESEND:
+    case CONTROL_STOP:
+    case CONTROL_KINDS:
+        log_error("The master sent a message of kind %u, which is not for the guard", message->kind);
+        break;
+    }
+    close_all(fds + taken, message->fd_count - taken);
+}
+
+void messages_from_master(struct guard *guard)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS];
+
+    while (guard->master.out.channel != -1) {
+        int rc = control_receive(guard->master.out.channel, &message, fds);
+
+        if (rc == -EAGAIN) {
+            return;
+        }
+        if (rc < 0) {
+            if (rc != -EPIPE && rc != -ECONNRESET) {
+                log_error("The master's channel is broken: %s; it is started again", strerror(-rc));
+            }
+            outbox_close(&guard->master.out);
+            return;
+        }
+        message.text[CONTROL_TEXT - 1] = '\0';
+        handle(guard, &message, fds);
+    }
+}
+
+/* Workers have nothing to tell the guard: this is about noticing that the channel is gone. */
+void messages_from_worker(struct guard *guard, struct child *child)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS];
+
+    (void)guard;
+    while (child->out.channel != -1) {
+        int rc = control_receive(child->out.channel, &message, fds);
+
+        if (rc == -EAGAIN) {
+            return;
+        }
+        if (rc < 0) {
+            outbox_close(&child->out);
+            return;
+        }
+        close_all(fds, message.fd_count);
+    }
+}

@@ -1,0 +1,87 @@
+/*
+ * spawn.c - starts the own binary again as master or worker.
+ *
+ * The program is executed by a descriptor that was opened when the guard started, so a file that is replaced on disk
+ * never mixes two builds. Between fork and exec only async-signal-safe calls are made.
+ */
+#include "master/guard/guard.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "common/base/process.h"
+
+
+/* Only the guard acts on signals that a terminal or a service manager sends to the whole group. */
+static void quiet_signals(void)
+{
+    static const int ignored[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGPIPE};
+    sigset_t none;
+
+    for (size_t i = 0; i < sizeof(ignored) / sizeof(ignored[0]); i++) {
+        (void)signal(ignored[i], SIG_IGN);
+    }
+    (void)signal(SIGCHLD, SIG_DFL);
+    sigemptyset(&none);
+    (void)sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+__attribute__((noreturn)) static void become(const struct guard *guard, char **arguments, int control, pid_t parent)
+{
+    static const char line[] = "weir: cannot execute the own binary\n";
+
+    quiet_signals();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent) {
+        _exit(1);
+    }
+    /* Copies above both targets first: either source may sit on the other's place. */
+    int control_copy = fcntl(control, F_DUPFD_CLOEXEC, 16);
+    int board_copy = fcntl(guard->board_fd, F_DUPFD_CLOEXEC, 16);
+    int executable = fcntl(guard->executable, F_DUPFD_CLOEXEC, 16);
+
+    if (control_copy != -1 && board_copy != -1 && executable != -1 && dup2(control_copy, PROCESS_CONTROL_FD) != -1 &&
+        dup2(board_copy, PROCESS_BOARD_FD) != -1) {
+        (void)syscall(SYS_execveat, executable, "", arguments, environ, AT_EMPTY_PATH);
+    }
+    (void)!write(STDERR_FILENO, line, sizeof(line) - 1);
+    _exit(1);
+}
+
+pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more, int control,
+            struct error *why)
+{
+    size_t count = 0;
+
+    while (more && more[count]) {
+        count++;
+    }
+    const char **arguments = xcalloc(count + 4, sizeof(*arguments));
+    size_t n = 0;
+
+    arguments[n++] = name;
+    arguments[n++] = face;
+    if (argument) {
+        arguments[n++] = argument;
+    }
+    for (size_t i = 0; i < count; i++) {
+        arguments[n++] = more[i];
+    }
+
+    pid_t parent = getpid();
+    pid_t pid = fork();
+
+    if (pid == 0) {
+        become(guard, (char **)arguments, control, parent);
+    }
+    int rc = pid == -1 ? -errno : 0;
+
+    free(arguments);
+    return rc < 0 ? error_set(why, rc, "cannot start %s: %s", name, strerror(-rc)) : pid;
+}

@@ -1,0 +1,270 @@
+/*
+ * main.c - the master process: from start to stop.
+ *
+ * life     static configuration read (bad: one line, FAILED, exit 1) -> HELLO from the guard with what an earlier master
+ *          left -> sockets opened (one cannot be: one line, FAILED, exit 1) -> READY -> providers loaded, generations
+ *          published until the guard says STOP or is gone.
+ *
+ * Workers do not need a master to serve; what is lost with one is only the ability to change.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "common/base/title.h"
+#include "common/face.h"
+#include "master/master/master.h"
+
+#define HEART_MS 500
+
+/* ---- static configuration ---- */
+struct settings *settings_ref(struct settings *settings)
+{
+    settings->references++;
+    return settings;
+}
+
+void settings_unref(struct settings *settings)
+{
+    if (settings && --settings->references == 0) {
+        static_unload(&settings->loaded);
+        free(settings);
+    }
+}
+
+static int check_limits(const struct static_config *config, struct error *why)
+{
+    if (config->workers < 0 || config->workers > BOARD_WORKERS) {
+        return error_set(why, -1, "workers: %lld is not between 0 (one for each processor) and %d",
+                         (long long)config->workers, BOARD_WORKERS);
+    }
+    return 0;
+}
+
+int settings_load(struct master *master, struct settings **out, struct error *why)
+{
+    struct settings *settings = xcalloc(1, sizeof(*settings));
+    int rc = static_load(master->argument_count, master->arguments, environ, &settings->loaded, why);
+
+    settings->references = 1;
+    if (rc < 0) {
+        if (settings->loaded.errors.count > 1) {
+            size_t len = strlen(why->text);
+
+            (void)snprintf(why->text + len, sizeof(why->text) - len, " (and %zu more: `weir check` with the same flags)",
+                           settings->loaded.errors.count - 1);
+        }
+        settings_unref(settings);
+        return rc;
+    }
+    if ((rc = check_limits(&settings->loaded.config, why)) < 0) {
+        settings_unref(settings);
+        return rc;
+    }
+    *out = settings;
+    return 0;
+}
+
+static void set_up_log(const struct static_config *config)
+{
+    enum log_level level = LOG_LEVEL_ERROR;
+    enum log_format format = LOG_FORMAT_COMMON;
+
+    if (config->log && config->log->level.len > 0) {
+        (void)log_level_parse(config->log->level, &level);
+    }
+    if (config->log && slice_eq_nocase(config->log->format, SLICE("json"))) {
+        format = LOG_FORMAT_JSON;
+    }
+    log_setup(level, format, "master");
+}
+
+static void say_form(const struct static_loaded *loaded)
+{
+    static const char *const forms[] = {
+        [STATIC_NONE] = "built-in defaults", [STATIC_FILE] = "file", [STATIC_FLAGS] = "flags",
+        [STATIC_ENVIRONMENT] = "environment variables",
+    };
+    const struct slice *warnings = loaded->warnings.items;
+
+    if (loaded->form == STATIC_FILE) {
+        log_info("Static configuration from file %.*s", SLICE_ARG(loaded->file));
+    } else {
+        log_info("Static configuration from %s", forms[loaded->form]);
+    }
+    for (size_t i = 0; i < loaded->warnings.count; i++) {
+        log_warn("%.*s", SLICE_ARG(warnings[i]));
+    }
+}
+
+/* ---- start ---- */
+static void give_up(struct master *master, const char *text)
+{
+    (void)dprintf(STDERR_FILENO, "weir: %s\n", text);
+    guard_failed(master, text);
+    master->status = 1;
+    master_stop(master);
+}
+
+void master_begin(struct master *master)
+{
+    const struct static_config *config = &master->settings->loaded.config;
+    struct control_message message = {.kind = CONTROL_WORKERS};
+    char reason[640];
+    struct error why;
+
+    if (master->started || master->stopping) {
+        return;
+    }
+    master->workers = cpus_workers(config, reason, sizeof(reason));
+    if (listeners_apply(master, config, &why) < 0) {
+        give_up(master, why.text);
+        return;
+    }
+    master->started = true;
+    log_info("%u worker%s: %s", master->workers, master->workers == 1 ? "" : "s", reason);
+    log_file_open(master);
+    atomic_store(&master->tree->workers, master->workers);
+    message.number = master->workers;
+    guard_send(master, &message, NULL, 0);
+    guard_ready(master);
+    reload_inputs(master);
+    reload_request(master);
+}
+
+/* ---- SIGHUP ---- */
+void master_hangup(struct master *master)
+{
+    struct settings *next = NULL;
+    struct error why;
+    char reason[640];
+
+    if (!master->started) {
+        return;
+    }
+    if (settings_load(master, &next, &why) < 0 || listeners_apply(master, &next->loaded.config, &why) < 0) {
+        log_error("The static configuration is refused, the old one stays: %s", why.text);
+        settings_unref(next);
+        return;
+    }
+    settings_unref(master->settings);
+    master->settings = next;
+    set_up_log(&next->loaded.config);
+    say_form(&next->loaded);
+    if (cpus_workers(&next->loaded.config, reason, sizeof(reason)) != master->workers) {
+        log_warn("Another number of workers (%s) takes a restart; %u stay", reason, master->workers);
+    }
+    log_file_open(master);
+    guard_ready(master);
+    reload_inputs(master);
+    reload_request(master);
+}
+
+/* ---- heart ---- */
+static void on_heart(uv_timer_t *timer)
+{
+    struct master *master = timer->data;
+
+    atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(), memory_order_relaxed);
+    publish_tend(master);
+}
+
+/* ---- stop ---- */
+/* Closes every handle; the loop ends when the job in flight, if there is one, has come back. */
+void master_stop(struct master *master)
+{
+    if (master->stopping) {
+        return;
+    }
+    master->stopping = true;
+    (void)outbox_flush(&master->guard);
+    publish_free(master);
+    reload_stop(master);
+    uv_close((uv_handle_t *)&master->guard_poll, NULL);
+    uv_close((uv_handle_t *)&master->heart, NULL);
+    uv_close((uv_handle_t *)&master->retry, NULL);
+}
+
+static void clean_up(struct master *master)
+{
+    reload_free(master);
+    listeners_free(master);
+    settings_unref(master->settings);
+    outbox_close(&master->guard);
+    board_unmap(master->board);
+    if (uv_loop_close(&master->loop) != 0) {
+        log_error("The master's loop did not close");
+    }
+    free(master);
+}
+
+static int connect_board(struct master *master, struct error *why)
+{
+    int rc = board_map(PROCESS_BOARD_FD, &master->board, why);
+
+    close(PROCESS_BOARD_FD);
+    if (rc == 0) {
+        master->tree = board_tree(master->board);
+    }
+    return rc;
+}
+
+static int loop_start(struct master *master, struct error *why)
+{
+    int rc = uv_loop_init(&master->loop);
+
+    return rc == 0 ? 0 : error_set(why, rc, "no event loop: %s", uv_strerror(rc));
+}
+
+static int run(struct master *master)
+{
+    struct error why;
+
+    if (connect_board(master, &why) < 0 || loop_start(master, &why) < 0 || reload_start(master, &why) < 0) {
+        (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
+        return 1;
+    }
+    (void)uv_timer_init(&master->loop, &master->heart);
+    (void)uv_timer_init(&master->loop, &master->retry);
+    master->heart.data = master->retry.data = master;
+    guard_link_start(master);
+    if (settings_load(master, &master->settings, &why) < 0) {
+        give_up(master, why.text);
+    } else {
+        set_up_log(&master->settings->loaded.config);
+        say_form(&master->settings->loaded);
+        on_heart(&master->heart);
+        (void)uv_timer_start(&master->heart, on_heart, HEART_MS, HEART_MS);
+    }
+    (void)uv_run(&master->loop, UV_RUN_DEFAULT);
+    int status = master->status;
+
+    clean_up(master);
+    return status;
+}
+
+int face_master(int argc, char **argv)
+{
+    struct master *master = xcalloc(1, sizeof(*master));
+
+    master->argument_count = argc;
+    master->arguments = title_init(argc, argv);
+    title_set("weir: master");
+    if (!process_adopt_channel()) {
+        (void)dprintf(STDERR_FILENO, "weir: the master is started by weir itself, not by hand\n");
+        return 1;
+    }
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
+    master->log_fd = -1;
+    outbox_init(&master->guard, PROCESS_CONTROL_FD);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        master->links[slot].master = master;
+        master->links[slot].slot = slot;
+        outbox_init(&master->links[slot].out, -1);
+    }
+    return run(master);
+}

@@ -1,0 +1,183 @@
+/*
+ * master.h - the inside of the master: reads configuration, opens sockets, publishes generations.
+ *
+ * main.c       start, loop, timers, stop
+ * guard_link.c messages from and to the guard
+ * listeners.c  opening listening sockets; which of them changed
+ * cpus.c       how many workers
+ * reload.c     when providers are loaded, and the job on a thread that loads, resolves, compiles and seals
+ * publish.c    the generation in force and how far each worker has it
+ * changes.c    what a new model changed, in words; errors of objects, said once
+ * log_file.c   log.filePath
+ *
+ * Everything runs on one loop; the job touches only what struct job and struct input say is its own.
+ */
+#ifndef WEIR_MASTER_MASTER_MASTER_H
+#define WEIR_MASTER_MASTER_MASTER_H
+
+#include <uv.h>
+
+#include "master/guard/outbox.h"
+#include "master/provider/provider.h"
+#include "master/static/load.h"
+#include "shm/board.h"
+#include "shm/page.h"
+
+#define MASTER_PROVIDERS 16
+#define MASTER_WATCHES 64
+
+struct master;
+struct watch;
+struct names;
+struct job;
+struct known; /* changes.c: what was in force, to tell what changed */
+
+/* ---- a sealed page, shared by the generations that use it; counted on the loop only ---- */
+struct page_file {
+    int fd;
+    uint64_t number, hash;
+    unsigned references;
+};
+
+/* ---- a static configuration, shared by what was made from it; counted on the loop only ---- */
+struct settings {
+    struct static_loaded loaded;
+    unsigned references;
+};
+
+struct publication { /* one generation as it is sent to workers */
+    uint64_t number;  /* 0: none */
+    struct page_file *pages[PAGE_KINDS];
+    unsigned kills;   /* workers that died while they adopted it */
+    char *changes;    /* what was new in it, in words */
+};
+
+struct worker_link {
+    struct master *master;
+    unsigned slot;
+    struct outbox out;
+    uv_poll_t *poll;                   /* NULL: no channel */
+    uint64_t acknowledged;             /* generation, 0: none */
+    uint64_t has[PAGE_KINDS];          /* numbers of the pages it holds */
+    uint64_t sent;                     /* generation it has not answered yet, 0: none */
+    uint64_t sent_pages[PAGE_KINDS];
+    uint64_t refused;                  /* generation it would not take */
+    unsigned resends;                  /* in a row, so that two confused sides do not circle for ever */
+};
+
+struct input { /* one provider */
+    struct master *master;
+    const struct provider *provider;
+    bool enabled, dirty; /* the loop's: what the next job takes along */
+    /* the job's while there is one, the loop's else */
+    struct provider_state *state;
+    struct model *model; /* last good one */
+    bool loaded;         /* at least once */
+    bool failed;         /* last time */
+    struct error error;  /* of the last load: the same is not said again */
+};
+
+struct kept_sockets; /* listeners.c: what the guard keeps for us */
+
+struct master {
+    uv_loop_t loop;
+    int argument_count;
+    char **arguments;
+    int status;
+    bool started, stopping;
+
+    struct outbox guard;
+    uv_poll_t guard_poll;
+    uv_timer_t heart;
+    uv_timer_t retry;          /* loads again what could not be read */
+    uint64_t start_number;     /* the guard's count of masters */
+    uint64_t page_count;       /* pages sealed by this master */
+
+    struct board *board;
+    struct board_tree *tree;
+
+    struct settings *settings;      /* in force */
+    unsigned workers;
+    struct kept_sockets *kept;
+
+    struct input inputs[MASTER_PROVIDERS];
+    size_t input_count;
+    struct names *names;            /* of servers, resolved */
+    struct model *model;            /* resolved, in force */
+    struct settings *model_settings; /* what `model` was made with: it may share text */
+    struct known *known;
+    struct watch *watches[MASTER_WATCHES];
+    size_t watch_count;
+    bool watch_missing;             /* a path could not be watched: tried again */
+    struct job *job;                /* NULL: none in flight */
+    bool wanted;                    /* another one is to follow */
+
+    struct publication current, previous;
+    uint64_t withdrawn[PAGE_KINDS]; /* hashes of the pages of a generation that killed workers */
+    bool has_withdrawn;
+    bool swept;                     /* no word on the board is left from before `current` */
+    struct worker_link links[BOARD_WORKERS];
+    int log_fd;                     /* -1: stdout */
+};
+
+/* ---- guard_link.c ---- */
+void guard_link_start(struct master *master);
+void guard_send(struct master *master, struct control_message *message, const int *fds, size_t count);
+void guard_failed(struct master *master, const char *text); /* FAILED, at start only */
+void guard_ready(struct master *master);                    /* grace times, log level: again after each reload */
+void poll_update(uv_poll_t *poll, const struct outbox *outbox, uv_poll_cb on_event); /* reads; writes while something waits */
+
+/* ---- main.c ---- */
+int settings_load(struct master *master, struct settings **out, struct error *why);
+struct settings *settings_ref(struct settings *settings);
+void settings_unref(struct settings *settings); /* NULL is fine */
+void master_begin(struct master *master);  /* HELLO came: all that an earlier master left is known */
+void master_stop(struct master *master);
+void master_hangup(struct master *master); /* SIGHUP */
+
+/* ---- listeners.c ---- */
+/* Opens what is not kept yet, binds all before any listens, hands the sockets to the guard and tells it which to
+ * close. On failure nothing changed. */
+int listeners_apply(struct master *master, const struct static_config *config, struct error *why);
+/* A socket of an earlier master, which the guard gave back: fd is taken over. */
+void listeners_returned(struct master *master, unsigned slot, const char *name, int fd);
+void listeners_free(struct master *master);
+
+/* ---- cpus.c ---- */
+/* At least 1; the reason is written for the log. */
+unsigned cpus_workers(const struct static_config *config, char *reason, size_t size);
+
+/* ---- reload.c ---- */
+int reload_start(struct master *master, struct error *why);
+void reload_inputs(struct master *master);     /* enables, disables and watches as the static configuration says */
+void reload_request(struct master *master);    /* a job now, or after the one in flight */
+void reload_stop(struct master *master);       /* closes watches; a job in flight is let finish */
+void reload_free(struct master *master);
+
+/* ---- publish.c ---- */
+struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);
+struct page_file *page_file_ref(struct page_file *file);
+void page_file_unref(struct page_file *file); /* NULL is fine */
+/* Takes over the references in `pages` and the text. */
+void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes);
+bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS]);
+void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
+void publish_gone(struct master *master, unsigned slot);
+void publish_tend(struct master *master);      /* from the heart: what could not be sent, synced, sweeping */
+void publish_free(struct master *master);
+
+/* ---- changes.c (runs in the job) ---- */
+/* What has to be remembered of a resolved model, to compare the next with it. */
+struct known *known_new(const struct model *model);
+/* "routers: 1 added (a@file), 1 changed (b@file); services: ...", or an empty text when no object differs. before may
+ * be NULL. malloc'd. */
+char *known_changes(const struct known *before, const struct known *now);
+/* Says those that were not there before. */
+void known_log_errors(const struct known *before, const struct known *now);
+void known_free(struct known *known);
+
+/* ---- log_file.c ---- */
+/* Opens (again) the file that the configuration names and tells guard and workers; -1 and a line when it cannot. */
+void log_file_open(struct master *master);
+
+#endif

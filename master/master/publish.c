@@ -1,0 +1,352 @@
+/*
+ * publish.c - the generation in force, and how far each worker has it.
+ *
+ * To each worker one generation is on its way at a time: it answers ACK or REFUSED before it gets the next, and then
+ * it gets the newest, however many there were in between. Only pages that it does not hold go along as descriptors.
+ *
+ * A generation during whose adoption workers died twice is withdrawn: the one before is published again under a new
+ * number, and the same content is not published a second time (I5).
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "master/master/master.h"
+
+#define KILLS_MOST 2
+#define RESENDS_MOST 3
+
+/* ---- pages ---- */
+struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash)
+{
+    struct page_file *file = xcalloc(1, sizeof(*file));
+
+    *file = (struct page_file){.fd = fd, .number = number, .hash = hash, .references = 1};
+    return file;
+}
+
+struct page_file *page_file_ref(struct page_file *file)
+{
+    file->references++;
+    return file;
+}
+
+void page_file_unref(struct page_file *file)
+{
+    if (file && --file->references == 0) {
+        close(file->fd);
+        free(file);
+    }
+}
+
+static void publication_clear(struct publication *publication)
+{
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        page_file_unref(publication->pages[kind]);
+    }
+    free(publication->changes);
+    *publication = (struct publication){0};
+}
+
+/* ---- channels ---- */
+static void on_worker(uv_poll_t *poll, int status, int events);
+
+static void free_poll(uv_handle_t *handle)
+{
+    free(handle);
+}
+
+static void link_close(struct worker_link *link)
+{
+    if (link->poll) {
+        uv_close((uv_handle_t *)link->poll, free_poll);
+        link->poll = NULL;
+    }
+    outbox_close(&link->out);
+}
+
+/* False when the channel broke and was closed. */
+static bool link_send(struct worker_link *link, struct control_message *message, const int *fds, size_t count)
+{
+    if (link->poll == NULL) {
+        return false;
+    }
+    int rc = outbox_send(&link->out, message, fds, count);
+
+    if (rc < 0) {
+        if (rc != -EPIPE && rc != -ECONNRESET) {
+            log_error("Cannot send to worker %u: %s", link->slot, strerror(-rc));
+        }
+        link_close(link);
+        return false;
+    }
+    poll_update(link->poll, &link->out, on_worker);
+    return true;
+}
+
+/* Sends the newest generation if this worker is free to take it and has not answered it already. */
+static void offer(struct worker_link *link)
+{
+    const struct publication *current = &link->master->current;
+    struct control_message message = {.kind = CONTROL_GENERATION, .worker = link->slot};
+    int fds[PAGE_KINDS];
+    size_t count = 0;
+
+    if (link->poll == NULL || link->sent != 0 || current->number == 0 || link->acknowledged == current->number ||
+        link->refused == current->number) {
+        return;
+    }
+    message.number = current->number;
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        message.pages[kind] = link->sent_pages[kind] = current->pages[kind]->number;
+        if (link->has[kind] != message.pages[kind]) {
+            message.new_pages |= 1u << kind;
+            fds[count++] = current->pages[kind]->fd;
+        }
+    }
+    if (link_send(link, &message, fds, count)) {
+        link->sent = current->number;
+    }
+}
+
+static void offer_all(struct master *master)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        offer(&master->links[slot]);
+    }
+}
+
+/* ---- what all workers have reached ---- */
+static bool all_acknowledged(const struct master *master)
+{
+    if (master->current.number == 0) {
+        return false;
+    }
+    for (unsigned slot = 0; slot < master->workers; slot++) {
+        if (master->links[slot].acknowledged != master->current.number) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool only_current_held(const struct master *master)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        const struct board_slab *slab = board_slab(master->board, slot);
+
+        if (slab && atomic_load_explicit(&slab->gauges[GAUGE_GENERATIONS], memory_order_relaxed) > 1) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool all_loaded(const struct master *master)
+{
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (master->inputs[i].enabled && !master->inputs[i].loaded) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Ready means: every provider was read once and every worker serves the result. Never taken back. */
+static void note_synced(struct master *master)
+{
+    if (master->job == NULL && all_loaded(master) && all_acknowledged(master) &&
+        atomic_exchange(&master->tree->synced, 1) == 0) {
+        log_info("Ready: every provider was read and all workers serve generation %llu",
+                 (unsigned long long)master->current.number);
+    }
+}
+
+/* ---- answers ---- */
+static void on_ack(struct worker_link *link, uint64_t number)
+{
+    if (number != link->sent) {
+        log_error("Worker %u acknowledged generation %llu, %llu was sent", link->slot, (unsigned long long)number,
+                  (unsigned long long)link->sent);
+        return;
+    }
+    link->acknowledged = number;
+    memcpy(link->has, link->sent_pages, sizeof(link->has));
+    link->sent = 0;
+    link->resends = 0;
+    note_synced(link->master);
+}
+
+static void on_refused(struct worker_link *link, const struct control_message *message)
+{
+    log_error("Worker %u refused generation %llu, the old one stays: %s", link->slot, (unsigned long long)message->number,
+              message->text);
+    link->refused = message->number;
+    link->sent = 0;
+}
+
+/* The worker lacks a page that it was thought to hold, or descriptors were lost on the way: it gets all of them. */
+static void on_resend(struct worker_link *link)
+{
+    link->sent = 0;
+    memset(link->has, 0, sizeof(link->has));
+    if (++link->resends > RESENDS_MOST) {
+        log_error("Worker %u asked for the same generation %u times; it waits for the next one", link->slot, link->resends);
+        link->refused = link->master->current.number;
+        link->resends = 0;
+    }
+}
+
+static void handle(struct worker_link *link, const struct control_message *message)
+{
+    switch (message->kind) {
+    case CONTROL_ACK:
+        on_ack(link, message->number);
+        break;
+    case CONTROL_REFUSED:
+        on_refused(link, message);
+        break;
+    case CONTROL_RESEND:
+        on_resend(link);
+        break;
+    default: /* a peer of the same build, but not one to believe in everything */
+        log_error("Worker %u sent a message of kind %u, which is not for the master", link->slot, message->kind);
+        break;
+    }
+    offer(link);
+}
+
+static void on_worker(uv_poll_t *poll, int status, int events)
+{
+    struct worker_link *link = poll->data;
+    struct control_message message;
+    int fds[CONTROL_FDS];
+    int rc = status < 0 ? status : outbox_flush(&link->out);
+
+    (void)events;
+    while (rc == 0) {
+        rc = control_receive(link->out.channel, &message, fds);
+        if (rc == 0) {
+            for (uint32_t i = 0; i < message.fd_count; i++) {
+                close(fds[i]); /* workers have none to give */
+            }
+            message.text[CONTROL_TEXT - 1] = '\0';
+            handle(link, &message);
+            rc = link->poll == NULL ? -EPIPE : 0;
+        }
+    }
+    if (rc == -EBADMSG && link->poll) {
+        log_error("Worker %u sent what cannot be read", link->slot);
+    }
+    if (rc != -EAGAIN) {
+        link_close(link);
+    } else if (link->poll) {
+        poll_update(link->poll, &link->out, on_worker);
+    }
+}
+
+void publish_worker(struct master *master, unsigned slot, int fd)
+{
+    struct worker_link *link = &master->links[slot];
+
+    link_close(link);
+    *link = (struct worker_link){.master = master, .slot = slot};
+    outbox_init(&link->out, fd);
+    link->poll = xcalloc(1, sizeof(*link->poll));
+    (void)uv_poll_init(&master->loop, link->poll, fd);
+    link->poll->data = link;
+    poll_update(link->poll, &link->out, on_worker);
+    offer(link);
+}
+
+/* ---- generations ---- */
+static void put_in_force(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes)
+{
+    struct publication *current = &master->current;
+
+    current->number = atomic_load(&master->tree->generation) + 1;
+    memcpy(current->pages, pages, sizeof(current->pages));
+    current->changes = changes;
+    current->kills = 0;
+    master->swept = false;
+    atomic_store(&master->tree->generation, current->number); /* claimed before any worker hears of it */
+    offer_all(master);
+}
+
+void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes)
+{
+    publication_clear(&master->previous);
+    master->previous = master->current;
+    master->current = (struct publication){0};
+    master->has_withdrawn = false;
+    put_in_force(master, pages, changes);
+}
+
+bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS])
+{
+    return master->has_withdrawn && memcmp(master->withdrawn, hashes, sizeof(master->withdrawn)) == 0;
+}
+
+static void withdraw(struct master *master)
+{
+    struct publication bad = master->current, good = master->previous;
+
+    log_error("Generation %llu is withdrawn: %u workers died while they adopted it. What was new in it: %s",
+              (unsigned long long)bad.number, bad.kills, bad.changes && *bad.changes ? bad.changes : "not known");
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        master->withdrawn[kind] = bad.pages[kind]->hash;
+    }
+    master->has_withdrawn = true;
+    master->current = master->previous = (struct publication){0};
+    publication_clear(&bad);
+    put_in_force(master, good.pages, good.changes);
+    log_info("Generation %llu has the content of %llu again", (unsigned long long)master->current.number,
+             (unsigned long long)good.number);
+}
+
+void publish_gone(struct master *master, unsigned slot)
+{
+    struct worker_link *link = &master->links[slot];
+    bool adopting = link->sent != 0 && link->sent == master->current.number;
+
+    link_close(link);
+    *link = (struct worker_link){.master = master, .slot = slot};
+    outbox_init(&link->out, -1);
+    if (adopting && ++master->current.kills >= KILLS_MOST && master->previous.number != 0) {
+        withdraw(master);
+    }
+}
+
+/* ---- from the heart ---- */
+void publish_tend(struct master *master)
+{
+    if (master->guard.starved) {
+        (void)outbox_flush(&master->guard);
+    }
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        struct worker_link *link = &master->links[slot];
+
+        if (link->poll && link->out.starved && outbox_flush(&link->out) < 0) {
+            link_close(link);
+        }
+    }
+    note_synced(master);
+    /* No job in flight: it asks for words of a generation that is still to come. */
+    if (!master->swept && master->job == NULL && all_acknowledged(master) && only_current_held(master)) {
+        board_sweep(master->board, master->current.number);
+        master->swept = true;
+    }
+}
+
+void publish_free(struct master *master)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        link_close(&master->links[slot]);
+    }
+    publication_clear(&master->current);
+    publication_clear(&master->previous);
+}

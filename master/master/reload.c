@@ -1,0 +1,438 @@
+/*
+ * reload.c - from "something changed" to a new generation.
+ *
+ * One job at a time runs on a thread: it loads the providers that changed, resolves, compiles and seals, while the loop
+ * goes on. What changes meanwhile makes one more job when it is back: so the first change is in force at once, and a
+ * burst costs a few jobs, not one for each change.
+ *
+ * A page whose content is that of the published one is not sealed again; when none changed nothing is published.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "common/base/text.h"
+#include "master/compile/compile.h"
+#include "master/compile/names.h"
+#include "master/master/master.h"
+#include "master/resolve/resolve.h"
+#include "master/source/source.h"
+
+#define RETRY_MS 2000
+#define NAMES_WAIT_MS 3000
+#define NAMES_STEP_MS 5
+
+struct job {
+    uv_work_t work;
+    struct master *master;
+    /* given */
+    struct settings *settings;
+    bool enabled[MASTER_PROVIDERS], dirty[MASTER_PROVIDERS];
+    uint64_t generation;                    /* the number it will have, if it is published */
+    uint64_t page_base;                     /* page numbers above this are free */
+    uint64_t published[PAGE_KINDS];         /* hashes; meaningful when there is a publication */
+    bool any_published;
+    const struct known *before;
+    /* found */
+    struct model *outdated[MASTER_PROVIDERS]; /* models that newer ones replaced */
+    struct model *model;
+    struct known *known;
+    char *changes;
+    uint64_t hashes[PAGE_KINDS];
+    int fds[PAGE_KINDS];                    /* -1: the published page is the same */
+    double elapsed_ms;
+    int rc;
+    struct error why;
+};
+
+/* ---- on the thread ---- */
+static void load_input(struct job *job, size_t i)
+{
+    struct input *input = &job->master->inputs[i];
+    struct model *model = NULL;
+    struct error why = {""};
+    int rc = input->provider->load(&job->settings->loaded.config, &input->state, &model, &why);
+
+    if (rc < 0) {
+        if (strcmp(why.text, input->error.text) != 0 || why.text[0] == '\0') {
+            log_error("Provider %s: %s%s", input->provider->name, why.text[0] ? why.text : strerror(-rc),
+                      input->loaded ? "; what it gave before stays in force" : "");
+        }
+        input->error = why;
+        input->failed = true;
+        return;
+    }
+    if (input->failed) {
+        log_info("Provider %s can be read again", input->provider->name);
+    }
+    input->failed = false;
+    input->error.text[0] = '\0';
+    input->loaded = true;
+    job->outdated[i] = input->model;
+    input->model = model;
+}
+
+static int seal(struct job *job, struct page_builder *const builders[PAGE_KINDS])
+{
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        job->hashes[kind] = builder_hash(builders[kind]);
+        if (job->any_published && job->hashes[kind] == job->published[kind]) {
+            continue;
+        }
+        int rc = page_seal(builders[kind], job->page_base + (uint64_t)kind + 1, &job->fds[kind], &job->why);
+
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* The first generation of a master waits a little for the names of servers: routes without servers answer 503, and if
+ * an earlier master had published good addresses they would be lost for that time. */
+static int compile_dynamic(struct job *job, struct compiled *compiled)
+{
+    struct master *master = job->master;
+    const struct static_config *config = &job->settings->loaded.config;
+    int rc = compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
+
+    if (rc < 0 || job->any_published || !names_pending(master->names)) {
+        return rc;
+    }
+    for (int waited = 0; waited < NAMES_WAIT_MS && names_pending(master->names); waited += NAMES_STEP_MS) {
+        (void)usleep(NAMES_STEP_MS * 1000); /* on the thread: the loop goes on and gets the answers */
+    }
+    compiled_free(compiled);
+    *compiled = (struct compiled){{NULL}};
+    return compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
+}
+
+static int compile(struct job *job)
+{
+    const struct static_config *config = &job->settings->loaded.config;
+    struct page_builder *static_page = NULL;
+    struct compiled compiled = {{NULL}};
+    int rc = compile_static(config, &static_page, &job->why);
+
+    if (rc < 0) {
+        return rc;
+    }
+    rc = compile_dynamic(job, &compiled);
+    if (rc == 0) {
+        struct page_builder *builders[PAGE_KINDS];
+
+        memcpy(builders, compiled.pages, sizeof(builders));
+        builders[PAGE_STATIC] = static_page;
+        rc = seal(job, builders);
+        compiled_free(&compiled);
+    }
+    builder_free(static_page);
+    return rc;
+}
+
+static void work(uv_work_t *request)
+{
+    struct job *job = request->data;
+    struct master *master = job->master;
+    struct model *models[MASTER_PROVIDERS];
+    size_t count = 0;
+    int64_t began = process_clock_ns();
+
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (job->enabled[i] && job->dirty[i]) {
+            load_input(job, i);
+        }
+        if (job->enabled[i] && master->inputs[i].model) {
+            models[count++] = master->inputs[i].model;
+        }
+    }
+    job->model = resolve(&job->settings->loaded.config, models, count);
+    job->rc = compile(job);
+    job->known = known_new(job->model); /* after compiling, which finds errors too */
+    known_log_errors(job->before, job->known);
+    job->changes = known_changes(job->before, job->known);
+    job->elapsed_ms = (double)(process_clock_ns() - began) / 1e6;
+}
+
+/* ---- back on the loop ---- */
+static void close_pages(struct job *job)
+{
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        if (job->fds[kind] != -1) {
+            close(job->fds[kind]);
+            job->fds[kind] = -1;
+        }
+    }
+}
+
+static void job_free(struct job *job)
+{
+    close_pages(job);
+    for (size_t i = 0; i < MASTER_PROVIDERS; i++) {
+        model_free(job->outdated[i]);
+    }
+    model_free(job->model);
+    known_free(job->known);
+    free(job->changes);
+    settings_unref(job->settings);
+    free(job);
+}
+
+static void say_changed(const struct job *job, uint64_t generation)
+{
+    char number[24], elapsed[24];
+
+    (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)generation);
+    (void)snprintf(elapsed, sizeof(elapsed), "%.1f", job->elapsed_ms);
+    log_at(LOG_LEVEL_INFO, LOG_FIELDS("generation", number, "compileMs", elapsed), "Configuration changed: %s",
+           job->changes && job->changes[0] ? job->changes : "options of the static configuration");
+}
+
+static void publish_job(struct job *job)
+{
+    struct master *master = job->master;
+    struct page_file *pages[PAGE_KINDS];
+    bool any = false;
+
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        any = any || job->fds[kind] != -1;
+    }
+    if (!any) {
+        if (job->changes[0]) {
+            say_changed(job, master->current.number); /* objects that serve nothing: broken ones, unused ones */
+        } else {
+            log_debug("Nothing changed");
+        }
+        return;
+    }
+    if (publish_is_withdrawn(master, job->hashes)) {
+        log_error("This configuration made workers die when it was adopted and is not tried again: %s", job->changes);
+        return;
+    }
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        pages[kind] = job->fds[kind] == -1
+                          ? page_file_ref(master->current.pages[kind])
+                          : page_file_new(job->fds[kind], job->page_base + (uint64_t)kind + 1, job->hashes[kind]);
+        job->fds[kind] = -1; /* the page's now */
+    }
+    char *changes = job->changes;
+
+    publish(master, pages, xstrndup(changes, strlen(changes)));
+    say_changed(job, master->current.number);
+}
+
+/* The newest model is the one to compare with, also when it could not be compiled. */
+static void install(struct master *master, struct job *job)
+{
+    struct model *model = master->model;
+    struct known *known = master->known;
+    struct settings *settings = master->model_settings;
+
+    master->model = job->model;
+    master->known = job->known;
+    master->model_settings = settings_ref(job->settings);
+    job->model = NULL;
+    job->known = known; /* freed with the job */
+    model_free(model);  /* before the models and settings that its text may lie in */
+    settings_unref(settings);
+}
+
+static void arm_retry(struct master *master);
+
+static void after_work(uv_work_t *request, int status)
+{
+    struct job *job = request->data;
+    struct master *master = job->master;
+
+    master->job = NULL;
+    if (!master->stopping && status == 0) {
+        if (job->rc < 0) {
+            log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
+        } else {
+            publish_job(job);
+        }
+        install(master, job);
+    }
+    job_free(job);
+    if (master->stopping) {
+        reload_stop(master);
+        return;
+    }
+    arm_retry(master);
+    publish_tend(master);
+    if (master->wanted) {
+        reload_request(master);
+    }
+}
+
+/* ---- when ---- */
+void reload_request(struct master *master)
+{
+    if (master->stopping) {
+        return;
+    }
+    if (master->job) {
+        master->wanted = true;
+        return;
+    }
+    struct job *job = xcalloc(1, sizeof(*job));
+
+    master->wanted = false;
+    master->job = job;
+    job->master = master;
+    job->work.data = job;
+    job->settings = settings_ref(master->settings);
+    job->generation = atomic_load(&master->tree->generation) + 1;
+    /* Unique over all masters of this tree: the guard's count of masters, then ours of pages. */
+    job->page_base = (master->start_number << 40) + master->page_count;
+    master->page_count += PAGE_KINDS;
+    job->before = master->known;
+    job->any_published = master->current.number != 0;
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        job->fds[kind] = -1;
+        job->published[kind] = job->any_published ? master->current.pages[kind]->hash : 0;
+    }
+    for (size_t i = 0; i < master->input_count; i++) {
+        job->enabled[i] = master->inputs[i].enabled;
+        job->dirty[i] = master->inputs[i].dirty;
+        master->inputs[i].dirty = false;
+    }
+    (void)uv_queue_work(&master->loop, &job->work, work, after_work);
+}
+
+static void on_changed(void *context)
+{
+    struct input *input = context;
+
+    input->dirty = true;
+    reload_request(input->master);
+}
+
+/* ---- watching ---- */
+static void stop_watches(struct master *master)
+{
+    for (size_t i = 0; i < master->watch_count; i++) {
+        watch_stop(master->watches[i]);
+    }
+    master->watch_count = 0;
+}
+
+static void watch_input(struct master *master, struct input *input)
+{
+    struct pool *pool = pool_new(1024, 0);
+    struct list paths = {0};
+
+    input->provider->watch_paths(&master->settings->loaded.config, pool, &paths);
+    for (size_t i = 0; i < paths.count; i++) {
+        struct slice path = ((const struct slice *)paths.items)[i];
+        struct error why;
+
+        if (master->watch_count == MASTER_WATCHES) {
+            log_error("Provider %s: %.*s is not watched: more than %d paths", input->provider->name, SLICE_ARG(path),
+                      MASTER_WATCHES);
+        } else if (watch_start(&master->loop, path, on_changed, input, &master->watches[master->watch_count], &why) == 0) {
+            master->watch_count++;
+        } else {
+            if (!master->watch_missing) {
+                log_warn("Provider %s: %.*s cannot be watched yet: %s", input->provider->name, SLICE_ARG(path), why.text);
+            }
+            master->watch_missing = true;
+        }
+    }
+    pool_free(pool);
+}
+
+static void watch_all(struct master *master)
+{
+    stop_watches(master);
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (master->inputs[i].enabled && master->inputs[i].provider->watch_paths) {
+            watch_input(master, &master->inputs[i]);
+        }
+    }
+}
+
+static void on_retry(uv_timer_t *timer)
+{
+    struct master *master = timer->data;
+    bool again = false;
+
+    if (master->watch_missing) {
+        master->watch_missing = false;
+        watch_all(master);
+    }
+    for (size_t i = 0; i < master->input_count; i++) {
+        struct input *input = &master->inputs[i];
+
+        if (input->enabled && input->failed) {
+            input->dirty = again = true;
+        }
+    }
+    if (again) {
+        reload_request(master);
+    } else {
+        arm_retry(master);
+    }
+}
+
+static void arm_retry(struct master *master)
+{
+    bool needed = master->watch_missing;
+
+    for (size_t i = 0; i < master->input_count; i++) {
+        needed = needed || (master->inputs[i].enabled && master->inputs[i].failed);
+    }
+    if (needed && !uv_is_active((uv_handle_t *)&master->retry)) {
+        (void)uv_timer_start(&master->retry, on_retry, RETRY_MS, 0);
+    }
+}
+
+void reload_inputs(struct master *master)
+{
+    const struct static_config *config = &master->settings->loaded.config;
+
+    for (size_t i = 0; providers[i] && i < MASTER_PROVIDERS; i++) {
+        master->inputs[i].master = master;
+        master->inputs[i].provider = providers[i];
+        master->inputs[i].enabled = providers[i]->enabled(config);
+        master->inputs[i].dirty = true;
+        master->input_count = i + 1;
+    }
+    watch_all(master);
+}
+
+static void on_names_changed(void *context)
+{
+    reload_request(context);
+}
+
+int reload_start(struct master *master, struct error *why)
+{
+    return names_new(&master->loop, on_names_changed, master, &master->names, why);
+}
+
+void reload_stop(struct master *master)
+{
+    stop_watches(master);
+    if (master->job == NULL) { /* else when it is back: it uses them */
+        names_close(master->names);
+        master->names = NULL;
+    }
+}
+
+void reload_free(struct master *master)
+{
+    model_free(master->model);
+    known_free(master->known);
+    for (size_t i = 0; i < master->input_count; i++) {
+        model_free(master->inputs[i].model);
+        if (master->inputs[i].state && master->inputs[i].provider->free_state) {
+            master->inputs[i].provider->free_state(master->inputs[i].state);
+        }
+    }
+    settings_unref(master->model_settings);
+}

@@ -1,0 +1,398 @@
+/*
+ * kubernetes_crd_server.c - the servers behind a reference to a Kubernetes Service.
+ *
+ * In this order: the external name, the cluster address (nativeLB), the nodes (nodePortLB), EndpointSlices, Endpoints,
+ * our annotation weir.dev/addresses. All as Traefik does it but for the last two, which it does not read.
+ */
+#include "master/provider/kubernetes_crd.h"
+
+#include <stdlib.h>
+
+#define SERVICE_NAME_LABEL "kubernetes.io/service-name"
+
+struct port { /* of the Service */
+    struct slice name;
+    int64_t number, node_port;
+};
+
+struct target {
+    struct crd *crd;
+    const struct crd_place *place;
+    struct element *element;
+    const struct kube_object *service;
+    struct slice name; /* "default/whoami" */
+    struct slice scheme;
+    struct port port;
+    struct server_config *servers;
+    size_t count, capacity;
+};
+
+static int slice_order(const void *a, const void *b)
+{
+    const struct crd_slice *left = a, *right = b;
+    int order = slice_cmp(left->namespace, right->namespace);
+
+    if (order == 0) {
+        order = slice_cmp(left->service, right->service);
+    }
+    if (order == 0) {
+        order = slice_cmp(left->created, right->created);
+    }
+    return order ? order : slice_cmp(left->name, right->name);
+}
+
+void crd_index_slices(struct crd *crd)
+{
+    const struct kube_object **objects;
+    size_t count = kube_list(crd->store, "EndpointSlice", &objects);
+
+    crd->slices = pool_alloc(crd->scratch, (count + 1) * sizeof(*crd->slices));
+    for (size_t i = 0; i < count; i++) {
+        const struct doc *metadata = doc_get(objects[i]->doc, "metadata");
+
+        if (!slice_eq(objects[i]->group, SLICE("discovery.k8s.io"))) {
+            continue;
+        }
+        crd->slices[crd->slice_count++] = (struct crd_slice){
+            .namespace = objects[i]->namespace,
+            .service = doc_text(doc_path(metadata, "labels", SERVICE_NAME_LABEL, NULL), SLICE("")),
+            .created = doc_text(doc_get(metadata, "creationTimestamp"), SLICE("")),
+            .name = objects[i]->name,
+            .doc = objects[i]->doc,
+        };
+    }
+    qsort(crd->slices, crd->slice_count, sizeof(*crd->slices), slice_order);
+}
+
+/* The slices of a Service lie side by side: the first of them, or NULL. */
+static const struct crd_slice *first_slice(const struct crd *crd, struct slice namespace, struct slice service)
+{
+    struct crd_slice key = {.namespace = namespace, .service = service};
+    size_t low = 0, high = crd->slice_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (slice_order(&crd->slices[middle], &key) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == crd->slice_count || !slice_eq(crd->slices[low].namespace, namespace) ||
+        !slice_eq(crd->slices[low].service, service)) {
+        return NULL;
+    }
+    return &crd->slices[low];
+}
+
+static void add_server(struct target *target, struct slice host, int64_t port, bool fenced)
+{
+    struct pool *pool = target->crd->model->pool;
+    bool v6 = slice_find(host, ':') >= 0;
+    struct server_config *server;
+
+    target->servers = pool_grow(pool, target->servers, target->count, &target->capacity, sizeof(*target->servers));
+    server = &target->servers[target->count++];
+    schema_defaults(&server_schema, pool, server);
+    server->url = pool_printf(pool, "%.*s://%s%.*s%s:%lld", SLICE_ARG(target->scheme), v6 ? "[" : "", SLICE_ARG(host),
+                              v6 ? "]" : "", (long long)port);
+    server->fenced = fenced;
+}
+
+static bool port_valid(int64_t port)
+{
+    return port >= 1 && port <= 65535;
+}
+
+/* The port of the Service that the reference means, by number or by name. */
+static bool find_port(struct target *target, const struct crd_service *reference)
+{
+    const struct doc *wanted = reference->port, *ports = doc_path(target->service->doc, "spec", "ports", NULL);
+    bool external = slice_eq(doc_text(doc_path(target->service->doc, "spec", "type", NULL), SLICE("")), SLICE("ExternalName"));
+    struct crd_place at = crd_step(target->crd, target->place, wanted, "port");
+    int64_t number = 0;
+    bool by_number = wanted && wanted->kind == DOC_INT && doc_int(wanted, &number);
+
+    if (wanted == NULL || wanted->kind == DOC_NULL || (by_number && number == 0) || doc_text(wanted, SLICE("")).len == 0) {
+        crd_error(target->crd, &at, target->element, true, "is missing: name a port of the Service %.*s",
+                  SLICE_ARG(target->name));
+        return false;
+    }
+    if ((by_number && !port_valid(number)) || (!by_number && wanted->kind != DOC_STRING)) {
+        crd_error(target->crd, &at, target->element, true, "%.*s is no port: a number from 1 to 65535 or a name is expected",
+                  SLICE_ARG(doc_text(wanted, SLICE("?"))));
+        return false;
+    }
+    for (size_t i = 0; ports && ports->kind == DOC_LIST && i < ports->list.count; i++) {
+        const struct doc *port = ports->list.items[i];
+        struct slice name = doc_text(doc_get(port, "name"), SLICE(""));
+        int64_t value = 0;
+
+        doc_int(doc_get(port, "port"), &value);
+        if (by_number ? value == number : slice_eq(name, wanted->text)) {
+            target->port = (struct port){.name = name, .number = value};
+            doc_int(doc_get(port, "nodePort"), &target->port.node_port);
+            if (!port_valid(value)) {
+                crd_error(target->crd, &at, target->element, true, "Service %.*s: its port is none from 1 to 65535",
+                          SLICE_ARG(target->name));
+                return false;
+            }
+            return true;
+        }
+    }
+    if (external && by_number) {
+        target->port = (struct port){.number = number};
+        return true;
+    }
+    crd_error(target->crd, &at, target->element, true, "the Service %.*s has no port %s%.*s%s", SLICE_ARG(target->name),
+              by_number ? "" : "named \"", SLICE_ARG(wanted->text),
+              by_number ? "" : "\" (a number is written without quotes)");
+    return false;
+}
+
+static struct slice scheme_of(const struct crd_service *reference, const struct port *port)
+{
+    if (reference->scheme.len) {
+        return reference->scheme;
+    }
+    return port->number == 443 || slice_has_prefix(port->name, SLICE("https")) ? SLICE("https") : SLICE("http");
+}
+
+static void servers_of_slices(struct target *target, const struct crd_slice *slice, const struct crd_slice *end)
+{
+    struct seen addresses;
+
+    seen_init(&addresses, target->crd->scratch);
+    for (const struct crd_slice *first = slice; slice < end && slice_eq(slice->namespace, first->namespace) &&
+                                                slice_eq(slice->service, first->service); slice++) {
+        const struct doc *ports = doc_get(slice->doc, "ports"), *endpoints = doc_get(slice->doc, "endpoints");
+        int64_t port = 0;
+
+        for (size_t i = 0; ports && ports->kind == DOC_LIST && i < ports->list.count && port == 0; i++) {
+            if (slice_eq(doc_text(doc_get(ports->list.items[i], "name"), SLICE("")), target->port.name)) {
+                doc_int(doc_get(ports->list.items[i], "port"), &port);
+            }
+        }
+        for (size_t i = 0; port_valid(port) && endpoints && endpoints->kind == DOC_LIST && i < endpoints->list.count; i++) {
+            const struct doc *endpoint = endpoints->list.items[i], *list = doc_get(endpoint, "addresses");
+            bool ready = true, serving, terminating = false;
+
+            doc_bool(doc_path(endpoint, "conditions", "ready", NULL), &ready);
+            serving = ready; /* a missing condition defers to ready */
+            doc_bool(doc_path(endpoint, "conditions", "serving", NULL), &serving);
+            doc_bool(doc_path(endpoint, "conditions", "terminating", NULL), &terminating);
+            for (size_t j = 0; serving && list && list->kind == DOC_LIST && j < list->list.count; j++) {
+                struct slice address = doc_text(list->list.items[j], SLICE(""));
+
+                if (address.len && seen_get(&addresses, address) == NULL) {
+                    seen_set(&addresses, address, target);
+                    add_server(target, address, port, terminating);
+                }
+            }
+        }
+    }
+}
+
+static void servers_of_endpoints(struct target *target, const struct doc *endpoints)
+{
+    const struct doc *subsets = doc_get(endpoints, "subsets");
+
+    for (size_t i = 0; subsets && subsets->kind == DOC_LIST && i < subsets->list.count; i++) {
+        const struct doc *ports = doc_get(subsets->list.items[i], "ports");
+        const struct doc *addresses = doc_get(subsets->list.items[i], "addresses");
+        int64_t port = 0;
+
+        for (size_t j = 0; ports && ports->kind == DOC_LIST && j < ports->list.count && port == 0; j++) {
+            if (slice_eq(doc_text(doc_get(ports->list.items[j], "name"), SLICE("")), target->port.name)) {
+                doc_int(doc_get(ports->list.items[j], "port"), &port);
+            }
+        }
+        for (size_t j = 0; port_valid(port) && addresses && addresses->kind == DOC_LIST && j < addresses->list.count; j++) {
+            struct slice address = doc_text(doc_get(addresses->list.items[j], "ip"), SLICE(""));
+
+            if (address.len) {
+                add_server(target, address, port, false);
+            }
+        }
+    }
+}
+
+static bool host_fit(struct slice host)
+{
+    for (size_t i = 0; i < host.len; i++) {
+        unsigned char c = (unsigned char)host.ptr[i];
+
+        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && strchr("-_.:", c) == NULL) {
+            return false;
+        }
+    }
+    return host.len > 0;
+}
+
+/* "127.0.0.1:18081, [::1]:18082, name:80" */
+static bool servers_of_annotation(struct target *target, const struct doc *annotation)
+{
+    struct slice rest = doc_text(annotation, SLICE(""));
+    bool good = true;
+
+    while (rest.ptr) {
+        struct slice item = slice_trim(slice_split(&rest, ',')), host;
+        ptrdiff_t colon = slice_rfind(item, ':');
+        uint64_t port = 0;
+
+        if (item.len == 0) {
+            continue;
+        }
+        host = slice_of(item.ptr, colon < 0 ? 0 : (size_t)colon);
+        if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
+            host = slice_of(host.ptr + 1, host.len - 2);
+        } else if (slice_find(host, ':') >= 0) {
+            host = SLICE(""); /* an IPv6 address without brackets: where does the port begin? */
+        }
+        if (!host_fit(host) || !slice_to_u64(slice_of(item.ptr + colon + 1, item.len - (size_t)colon - 1), &port) ||
+            !port_valid((int64_t)port)) {
+            crd_error(target->crd, target->place, target->element, true,
+                      "Service %.*s (%.*s:%u): annotation " CRD_ANNOTATION_ADDRESSES ": \"%.*s\" is no HOST:PORT",
+                      SLICE_ARG(target->name), SLICE_ARG(target->service->origin.file), annotation->line, SLICE_ARG(item));
+            good = false;
+            continue;
+        }
+        add_server(target, host, (int64_t)port, false);
+    }
+    return good;
+}
+
+static bool servers_of_nodes(struct target *target)
+{
+    const struct kube_object **nodes;
+    size_t count = kube_list(target->crd->store, "Node", &nodes);
+
+    if (target->crd->options->disable_cluster_scope_resources) {
+        crd_error(target->crd, target->place, target->element, true,
+                  "nodePortLB needs the nodes, and disableClusterScopeResources is set");
+        return false;
+    }
+    for (size_t i = 0; i < count; i++) {
+        const struct doc *addresses = doc_path(nodes[i]->doc, "status", "addresses", NULL);
+
+        for (size_t j = 0; addresses && addresses->kind == DOC_LIST && j < addresses->list.count; j++) {
+            const struct doc *address = addresses->list.items[j];
+
+            if (slice_eq(doc_text(doc_get(address, "type"), SLICE("")), SLICE("InternalIP"))) {
+                add_server(target, doc_text(doc_get(address, "address"), SLICE("")), target->port.node_port, false);
+            }
+        }
+    }
+    if (target->count == 0) {
+        crd_error(target->crd, target->place, target->element, true, "nodePortLB: no Node with an InternalIP was found");
+        return false;
+    }
+    return true;
+}
+
+static bool servers_of_pods(struct target *target)
+{
+    struct crd *crd = target->crd;
+    const struct kube_object *service = target->service;
+    const struct crd_slice *slice = first_slice(crd, service->namespace, service->name);
+    const struct kube_object *endpoints = kube_get(crd->store, "", "Endpoints", service->namespace, service->name);
+    const struct doc *annotation =
+        doc_path(service->doc, "metadata", "annotations", CRD_ANNOTATION_ADDRESSES, NULL);
+
+    if (slice) {
+        servers_of_slices(target, slice, crd->slices + crd->slice_count);
+    } else if (endpoints) {
+        servers_of_endpoints(target, endpoints->doc);
+    } else if (annotation && !servers_of_annotation(target, annotation)) {
+        return false;
+    }
+    if (target->count == 0 && !crd->options->allow_empty_services) {
+        crd_error(crd, target->place, target->element, true,
+                  "the Service %.*s has no servers: %s (--providers.kubernetesCRD.allowEmptyServices=true serves 503 then)",
+                  SLICE_ARG(target->name),
+                  slice       ? "no ready endpoint of its EndpointSlices has this port"
+                  : endpoints ? "no ready address of its Endpoints has this port"
+                              : "there is no EndpointSlice, no Endpoints and no annotation " CRD_ANNOTATION_ADDRESSES);
+        return false;
+    }
+    return true;
+}
+
+static bool servers_of_type(struct target *target, const struct crd_service *reference, struct slice type)
+{
+    const struct doc *spec = doc_get(target->service->doc, "spec");
+    bool native = reference->native_lb.set ? reference->native_lb.value : target->crd->options->native_lb_by_default;
+
+    if (slice_eq(type, SLICE("ExternalName"))) {
+        struct slice host = doc_text(doc_get(spec, "externalName"), SLICE(""));
+
+        if (!target->crd->options->allow_external_name_services) {
+            crd_error(target->crd, target->place, target->element, true,
+                      "the Service %.*s is of type ExternalName: this needs "
+                      "--providers.kubernetesCRD.allowExternalNameServices=true",
+                      SLICE_ARG(target->name));
+            return false;
+        }
+        if (!host_fit(host)) {
+            crd_error(target->crd, target->place, target->element, true, "the Service %.*s has no usable spec.externalName",
+                      SLICE_ARG(target->name));
+            return false;
+        }
+        add_server(target, host, target->port.number, false);
+        return true;
+    }
+    if (native) {
+        struct slice address = doc_text(doc_get(spec, "clusterIP"), SLICE(""));
+
+        if (address.len == 0 || slice_eq(address, SLICE("None"))) {
+            crd_error(target->crd, target->place, target->element, true, "nativeLB: the Service %.*s has no clusterIP",
+                      SLICE_ARG(target->name));
+            return false;
+        }
+        add_server(target, address, target->port.number, false);
+        return true;
+    }
+    if (slice_eq(type, SLICE("NodePort")) && reference->node_port_lb) {
+        return servers_of_nodes(target);
+    }
+    return servers_of_pods(target);
+}
+
+bool crd_load_servers(struct crd *crd, const struct crd_place *place, struct element *element,
+                      const struct crd_service *reference, struct slice namespace, struct list *servers)
+{
+    struct target target = {
+        .crd = crd,
+        .place = place,
+        .element = element,
+        .service = kube_get(crd->store, "", "Service", namespace, reference->name),
+        .name = pool_printf(crd->scratch, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(reference->name)),
+    };
+
+    if (!crd_namespace_watched(crd, namespace)) {
+        crd_error(crd, place, element, true, "the Service %.*s is outside of --providers.kubernetesCRD.namespaces",
+                  SLICE_ARG(target.name));
+        return false;
+    }
+    if (target.service == NULL) {
+        crd_error(crd, place, element, true, "the Service %.*s does not exist", SLICE_ARG(target.name));
+        return false;
+    }
+    if (!find_port(&target, reference)) {
+        return false;
+    }
+    struct slice type = doc_text(doc_path(target.service->doc, "spec", "type", NULL), SLICE(""));
+
+    if (reference->health_check && !slice_eq(type, SLICE("ExternalName"))) {
+        crd_error(crd, place, element, true, "healthCheck: is for Services of type ExternalName only, and %.*s is none",
+                  SLICE_ARG(target.name));
+        return false;
+    }
+    target.scheme = scheme_of(reference, &target.port);
+    if (!servers_of_type(&target, reference, type)) {
+        return false;
+    }
+    *servers = (struct list){target.servers, target.count};
+    return true;
+}

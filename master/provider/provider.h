@@ -1,0 +1,29 @@
+/*
+ * provider.h - the seam of a provider: turns its input into one dynamic model.
+ *
+ * A provider is one file (or folder) with a table; the list of all is in providers.c. load() is pure: it reads what it
+ * is given and returns a model whose objects carry the provider's name; errors are kept on the objects or as notices (I1).
+ * It never fails as a whole for a bad object; it fails (and the old model stays) only when its input cannot be read at all.
+ */
+#ifndef WEIR_MASTER_PROVIDER_PROVIDER_H
+#define WEIR_MASTER_PROVIDER_PROVIDER_H
+
+#include "common/model/dynamic.h"
+#include "common/model/static.h"
+
+struct provider_state; /* what a provider keeps between loads (the last store, for half-written files) */
+
+struct provider {
+    const char *name; /* "file", "kubernetescrd": the part behind the @ */
+    bool (*enabled)(const struct static_config *config);
+    /* *state is NULL at first and the provider's afterwards. *out is a new model. */
+    int (*load)(const struct static_config *config, struct provider_state **state, struct model **out, struct error *why);
+    void (*free_state)(struct provider_state *state);
+    /* Paths to watch: appends struct slice to the list; absent when nothing is watched. */
+    void (*watch_paths)(const struct static_config *config, struct pool *pool, struct list *out);
+};
+
+extern const struct provider *const providers[]; /* ended by NULL */
+extern const struct provider provider_file, provider_kubernetes_crd;
+
+#endif

@@ -1,0 +1,170 @@
+/*
+ * rawdata.c - the resolved model as JSON, in the shape of Traefik's /api/rawdata.
+ *
+ * Each object is its options, then error, status and who uses it (a router: which entry points it uses).
+ */
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+#include "common/base/text.h"
+#include "master/resolve/resolve.h"
+
+static const char *status_name(enum element_status status)
+{
+    switch (status) {
+    case ELEMENT_ENABLED:
+        return "enabled";
+    case ELEMENT_WARNING:
+        return "warning";
+    case ELEMENT_DISABLED:
+        break;
+    }
+    return "disabled";
+}
+
+/* `"key":["a","b"],` or nothing when the list is empty. */
+static void add_strings(struct text *out, const char *key, const struct list *list)
+{
+    const struct slice *items = list->items;
+
+    if (list->count == 0) {
+        return;
+    }
+    text_printf(out, ",\"%s\":[", key);
+    for (size_t i = 0; i < list->count; i++) {
+        if (i) {
+            text_add_char(out, ',');
+        }
+        text_add_json(out, items[i]);
+    }
+    text_add_char(out, ']');
+}
+
+/* `"name":{options` without the closing brace; what follows begins with a comma. */
+static void begin(struct text *out, size_t number, const struct element *element, const struct schema *schema,
+                  const void *config)
+{
+    struct text options;
+
+    if (number) {
+        text_add_char(out, ',');
+    }
+    text_add_json(out, element->name);
+    text_add_cstr(out, ":{");
+    text_init(&options);
+    schema_encode(schema, config, &options);
+    if (options.len > 2) {
+        text_add(out, slice_of(options.ptr + 1, options.len - 2));
+        text_add_char(out, ',');
+    }
+    text_free(&options);
+}
+
+static void add_state(struct text *out, const struct element *element)
+{
+    if (element->errors.count) {
+        struct text errors;
+
+        text_init(&errors);
+        add_strings(&errors, "error", &element->errors);
+        text_add(out, slice_from(text_slice(&errors), 1)); /* begin() wrote the comma */
+        text_add_char(out, ',');
+        text_free(&errors);
+    }
+    text_printf(out, "\"status\":\"%s\"", status_name(element->status));
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+/* Sorted, each server once, as Go writes a map. Health comes later: servers count as up until it is asked for. */
+static void add_server_status(struct text *out, const struct http_service *service)
+{
+    const struct load_balancer *balancer = service->config.load_balancer;
+    size_t count = balancer ? balancer->servers.count : 0;
+    struct slice *urls;
+
+    if (count == 0 || !service->reached || service->element.status == ELEMENT_DISABLED) {
+        return;
+    }
+    urls = xmalloc(count * sizeof(*urls));
+    for (size_t i = 0; i < count; i++) {
+        urls[i] = ((const struct server_config *)balancer->servers.items)[i].url;
+    }
+    qsort(urls, count, sizeof(*urls), by_text);
+    text_add_cstr(out, ",\"serverStatus\":{");
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || !slice_eq(urls[i], urls[i - 1])) {
+            text_add_cstr(out, i ? "," : "");
+            text_add_json(out, urls[i]);
+            text_add_cstr(out, ":\"UP\"");
+        }
+    }
+    text_add_char(out, '}');
+    free(urls);
+}
+
+static void add_routers(const struct model *model, struct text *out)
+{
+    text_add_cstr(out, "\"routers\":{");
+    for (size_t i = 0; i < model->router_count; i++) {
+        const struct http_router *router = model->routers[i];
+
+        begin(out, i, &router->element, &router_schema, &router->config);
+        add_state(out, &router->element);
+        add_strings(out, "using", &router->entry_points);
+        text_add_char(out, '}');
+    }
+    text_add_char(out, '}');
+}
+
+static void add_middlewares(const struct model *model, struct text *out)
+{
+    text_add_cstr(out, "\"middlewares\":{");
+    for (size_t i = 0; i < model->middleware_count; i++) {
+        const struct http_middleware *middleware = model->middlewares[i];
+
+        begin(out, i, &middleware->element, &middleware_schema, &middleware->config);
+        add_state(out, &middleware->element);
+        add_strings(out, "usedBy", &middleware->element.used_by);
+        text_add_char(out, '}');
+    }
+    text_add_char(out, '}');
+}
+
+static void add_services(const struct model *model, struct text *out)
+{
+    text_add_cstr(out, "\"services\":{");
+    for (size_t i = 0; i < model->service_count; i++) {
+        const struct http_service *service = model->services[i];
+
+        begin(out, i, &service->element, &service_schema, &service->config);
+        add_state(out, &service->element);
+        add_strings(out, "usedBy", &service->element.used_by);
+        add_server_status(out, service);
+        text_add_char(out, '}');
+    }
+    text_add_char(out, '}');
+}
+
+void model_to_json(const struct model *model, struct text *out)
+{
+    size_t start;
+
+    text_add_char(out, '{');
+    start = out->len;
+    if (model->router_count) {
+        add_routers(model, out);
+    }
+    if (model->middleware_count) {
+        text_add_cstr(out, out->len > start ? "," : "");
+        add_middlewares(model, out);
+    }
+    if (model->service_count) {
+        text_add_cstr(out, out->len > start ? "," : "");
+        add_services(model, out);
+    }
+    text_add_char(out, '}');
+}

@@ -1,0 +1,20 @@
+/*
+ * resolve.c - the order in which a model is resolved.
+ *
+ * Middlewares first, then services (which may use middlewares), then routers (which use both): everything is judged
+ * once, whoever refers to it.
+ */
+#include "master/resolve/resolver.h"
+
+struct model *resolve(const struct static_config *config, struct model *const *models, size_t count)
+{
+    struct resolver resolver = {.config = config, .model = model_new(), .scratch = pool_new(16384, 0)};
+
+    gather(&resolver, models, count);
+    middlewares_check_all(&resolver);
+    services_check_all(&resolver);
+    routers_check_all(&resolver);
+    used_by_fill(&resolver);
+    pool_free(resolver.scratch);
+    return resolver.model;
+}

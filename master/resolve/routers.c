@@ -1,0 +1,319 @@
+/*
+ * routers.c - which routers are served: entry points, priority, service, middlewares, rule; and who uses what.
+ *
+ * A router with any critical error is disabled, all others serve (I1). Error texts that Traefik has too are worded as
+ * there. Everything wrong with a router is told, not only the first thing.
+ */
+#include <inttypes.h>
+
+#include "common/rule/rule.h"
+#include "master/resolve/resolver.h"
+
+#define PRIORITY_USER_MAX (INT64_MAX - 1000)
+
+static bool is_internal(const struct http_router *router)
+{
+    return slice_eq(router->element.provider, SLICE("internal"));
+}
+
+/* The entry points that exist, in order, each once. */
+static void points_check(struct resolver *resolver, struct http_router *router)
+{
+    const struct slice *names = router->config.entry_points.items;
+    struct list *out = &router->entry_points;
+    bool all = true, ordered = true;
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < router->config.entry_points.count; i++) {
+        const struct entry_point_model *point = point_find(resolver, names[i]);
+
+        if (point == NULL || !point->tcp) {
+            element_error(resolver->model, &router->element, false, "entryPoint \"%.*s\" doesn't exist",
+                          SLICE_ARG(names[i]));
+            all = false;
+        }
+        ordered = ordered && (i == 0 || slice_cmp(names[i - 1], names[i]) < 0);
+    }
+    if (all && ordered) { /* the usual case: the list is shared */
+        *out = router->config.entry_points;
+    }
+    for (size_t i = 0; i < resolver->point_count && !(all && ordered); i++) {
+        for (size_t k = 0; k < router->config.entry_points.count; k++) {
+            if (resolver->points[i].tcp && slice_eq(resolver->points[i].name, names[k])) {
+                list_add_slice(resolver->model->pool, out, &capacity, names[k]);
+                break;
+            }
+        }
+    }
+    if (out->count == 0) {
+        element_error(resolver->model, &router->element, true, "no valid entryPoint for this router");
+    }
+}
+
+static void priority_check(struct resolver *resolver, struct http_router *router)
+{
+    if (router->config.priority == 0) {
+        router->config.priority = (int64_t)router->config.rule.len;
+    }
+    router->priority = router->config.priority;
+    if (router->priority > PRIORITY_USER_MAX && !is_internal(router)) {
+        element_error(resolver->model, &router->element, true,
+                      "the router priority %" PRId64 " exceeds the max user-defined priority %" PRId64,
+                      router->priority, (int64_t)PRIORITY_USER_MAX);
+    }
+}
+
+static void service_check(struct resolver *resolver, struct http_router *router)
+{
+    struct slice text;
+
+    if (router->config.service.len == 0) {
+        element_error(resolver->model, &router->element, true, "router has no service and no child routers");
+        element_error(resolver->model, &router->element, true,
+                      "router must have either a service or child routers");
+        return;
+    }
+    text = service_use(resolver, router->config.service, router->element.provider, NULL);
+    if (text.len) {
+        element_error(resolver->model, &router->element, true, "%.*s", SLICE_ARG(text));
+    }
+}
+
+static void middlewares_check(struct resolver *resolver, struct http_router *router)
+{
+    struct pool *pool = resolver->model->pool;
+    const struct list from = router->config.middlewares;
+    bool good = true, flat = true;
+    size_t capacity = 0;
+    struct slice *names;
+
+    if (from.count == 0) {
+        return;
+    }
+    names = pool_alloc(pool, from.count * sizeof(*names));
+    for (size_t i = from.count; i-- > 0;) { /* from the last to the first, as Traefik builds them */
+        uint32_t position;
+        struct slice text;
+
+        names[i] = qualified(pool, ((const struct slice *)from.items)[i], router->element.provider);
+        text = middleware_use(resolver, names[i], router->element.provider, NULL, &position);
+        if (text.len) {
+            element_error(resolver->model, &router->element, true, "%.*s", SLICE_ARG(text));
+            good = false;
+        } else {
+            names[i] = resolver->model->middlewares[position]->element.name;
+            flat = flat && resolver->model->middlewares[position]->config.chain == NULL;
+        }
+    }
+    router->config.middlewares = (struct list){names, from.count};
+    if (flat && good) { /* the usual case: one list for both */
+        router->chain = router->config.middlewares;
+    }
+    for (size_t i = 0; good && !flat && i < from.count; i++) {
+        middleware_append(resolver,
+                          name_table_find(pool, &resolver->middlewares, names[i], (struct slice){NULL, 0}),
+                          &router->chain, &capacity);
+    }
+}
+
+static struct slice text_kept(struct pool *pool, struct slice text, struct slice whole)
+{
+    bool inside = text.ptr >= whole.ptr && text.ptr + text.len <= whole.ptr + whole.len;
+
+    return text.len == 0 || inside ? text : pool_copy(pool, text);
+}
+
+/* The tree without what parsing needed besides: a third of the memory. The regexes move along. */
+static struct rule *rule_kept(struct pool *pool, const struct rule *from, struct slice whole)
+{
+    struct rule *rule = from ? pool_alloc(pool, sizeof(*rule)) : NULL;
+
+    if (rule == NULL) {
+        return NULL;
+    }
+    *rule = *from;
+    rule->name = text_kept(pool, from->name, whole);
+    rule->value = text_kept(pool, from->value, whole);
+    rule->left = rule_kept(pool, from->left, whole);
+    rule->right = rule_kept(pool, from->right, whole);
+    return rule;
+}
+
+static void rule_check(struct resolver *resolver, struct http_router *router)
+{
+    struct error why = {0};
+    struct rule *rule = NULL;
+
+    router->v2 = slice_eq(router->config.rule_syntax, SLICE("v2"));
+    if (rule_parse(resolver->scratch, router->config.rule, router->v2 ? RULE_V2 : RULE_V3, &rule, &why) < 0) {
+        element_error(resolver->model, &router->element, true, "error while parsing rule %.*s: %s",
+                      SLICE_ARG(router->config.rule), why.text);
+    } else {
+        router->rule = rule_kept(resolver->model->pool, rule, router->config.rule);
+    }
+    pool_reset(resolver->scratch);
+}
+
+/* What the API shows of every router. */
+static void observability_fill(struct http_router *router, struct pool *pool,
+                               struct router_observability **standard)
+{
+    const struct opt_bool on = {.set = true, .value = true};
+    struct router_observability *filled = *standard;
+
+    if (router->config.observability) {
+        filled = pool_alloc(pool, sizeof(*filled));
+        *filled = *router->config.observability;
+    } else if (filled == NULL) {
+        filled = *standard = pool_zalloc(pool, sizeof(*filled));
+    }
+    filled->access_logs = filled->access_logs.set ? filled->access_logs : on;
+    filled->metrics = filled->metrics.set ? filled->metrics : on;
+    filled->tracing = filled->tracing.set ? filled->tracing : on;
+    filled->trace_verbosity = filled->trace_verbosity.len ? filled->trace_verbosity : SLICE("minimal");
+    router->config.observability = filled;
+}
+
+static void router_check(struct resolver *resolver, struct http_router *router)
+{
+    if (router->config.parent_refs.count) {
+        element_error(resolver->model, &router->element, true,
+                      "parentRefs (routing in layers) are not yet served by this build");
+        return;
+    }
+    points_check(resolver, router);
+    if (router->entry_points.count == 0) {
+        return; /* Traefik looks no further either */
+    }
+    priority_check(resolver, router);
+    service_check(resolver, router);
+    middlewares_check(resolver, router);
+    rule_check(resolver, router);
+}
+
+void routers_check_all(struct resolver *resolver)
+{
+    struct model *model = resolver->model;
+    struct router_observability *standard = NULL;
+    const struct http_router *tls = NULL;
+    size_t tls_count = 0;
+
+    for (size_t i = 0; i < model->router_count; i++) {
+        struct http_router *router = model->routers[i];
+
+        router_check(resolver, router);
+        if (router->config.parent_refs.count == 0) {
+            observability_fill(router, model->pool, &standard);
+        }
+        if (router->config.tls && router->element.status != ELEMENT_DISABLED) {
+            tls = tls ? tls : router;
+            tls_count++;
+        }
+    }
+    if (tls) {
+        model_notice(model, false, &tls->element.origin,
+                     "routers with tls: %zu (the first is %.*s). They take TLS connections only, which this "
+                     "build does "
+                     "not accept yet",
+                     tls_count, SLICE_ARG(tls->element.name));
+    }
+}
+
+/* ---- who uses what ---- */
+
+struct usage {
+    uint32_t *counts;
+    struct element **elements;
+};
+
+static void usage_count(struct usage *usage, uint32_t position)
+{
+    if (position != NOWHERE) {
+        usage->counts[position]++;
+    }
+}
+
+static void usage_add(struct pool *pool, struct usage *usage, uint32_t position, struct slice user)
+{
+    struct list *list;
+
+    if (position == NOWHERE) {
+        return;
+    }
+    list = &usage->elements[position]->used_by;
+    if (list->items == NULL) {
+        list->items = pool_alloc(pool, usage->counts[position] * sizeof(struct slice));
+    }
+    ((struct slice *)list->items)[list->count++] = user;
+}
+
+/* Counts first, then writes: a service that a million routers use costs no more than a million services. */
+static void usage_walk(struct resolver *resolver, struct usage *services, struct usage *middlewares,
+                       bool write)
+{
+    struct model *model = resolver->model;
+
+    for (size_t i = 0; i < model->router_count; i++) {
+        const struct http_router *router = model->routers[i];
+        struct slice provider = router->element.provider, user = router->element.name;
+        const struct slice *names = router->config.middlewares.items;
+        uint32_t position =
+            name_table_find(model->pool, &resolver->services, router->config.service, provider);
+
+        if (write) {
+            usage_add(model->pool, services, position, user);
+        } else {
+            usage_count(services, position);
+        }
+        for (size_t k = 0; k < router->config.middlewares.count; k++) {
+            position = name_table_find(model->pool, &resolver->middlewares, names[k], provider);
+            if (write) {
+                usage_add(model->pool, middlewares, position, user);
+            } else {
+                usage_count(middlewares, position);
+            }
+        }
+    }
+}
+
+static void reach(struct resolver *resolver, uint32_t position, unsigned depth)
+{
+    struct http_service *service = position == NOWHERE ? NULL : resolver->model->services[position];
+    const struct weighted *weighted = service ? service->config.weighted : NULL;
+
+    if (service == NULL || service->reached || depth > DEPTH_MAX) {
+        return;
+    }
+    service->reached = true;
+    for (size_t i = 0; weighted && i < weighted->services.count; i++) {
+        const struct weighted_service *child =
+            &((const struct weighted_service *)weighted->services.items)[i];
+
+        reach(resolver,
+              name_table_find(resolver->model->pool, &resolver->services, child->name,
+                              service->element.provider),
+              depth + 1);
+    }
+}
+
+void used_by_fill(struct resolver *resolver)
+{
+    struct model *model = resolver->model;
+    struct usage services = {.elements = resolver->services.elements};
+    struct usage middlewares = {.elements = resolver->middlewares.elements};
+
+    services.counts = pool_zalloc(model->pool, (model->service_count + 1) * sizeof(uint32_t));
+    middlewares.counts = pool_zalloc(model->pool, (model->middleware_count + 1) * sizeof(uint32_t));
+    usage_walk(resolver, &services, &middlewares, false);
+    usage_walk(resolver, &services, &middlewares, true);
+    for (size_t i = 0; i < model->router_count; i++) {
+        const struct http_router *router = model->routers[i];
+
+        if (router->entry_points.count) {
+            reach(resolver,
+                  name_table_find(model->pool, &resolver->services, router->config.service,
+                                  router->element.provider),
+                  0);
+        }
+    }
+}

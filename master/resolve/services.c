@@ -1,0 +1,211 @@
+/*
+ * services.c - which services can answer: kinds, servers, transports, services in services, their middlewares.
+ *
+ * Error texts that Traefik has too are worded as there: they are seen in the API.
+ */
+#include "master/compile/url.h"
+#include "master/resolve/resolver.h"
+
+#define NOTHING ((struct slice){NULL, 0})
+
+/* User and password of a URL are nobody's business. */
+static struct slice shown(struct pool *pool, struct slice url)
+{
+    ptrdiff_t at = slice_rfind(url, '@');
+
+    return at < 0 ? url : pool_printf(pool, "(user hidden)%.*s", SLICE_ARG(slice_from(url, (size_t)at)));
+}
+
+static size_t kinds(const struct service_config *config)
+{
+    return (size_t)(config->load_balancer != NULL) + (config->highest_random_weight != NULL) +
+           (config->weighted != NULL) + (config->mirroring != NULL) + (config->failover != NULL);
+}
+
+/* What is understood, without effect yet, and harmless to do without: a warning on the service. */
+static void note_unserved(struct resolver *resolver, struct http_service *service,
+                          const struct schema *schema, const void *object)
+{
+    const struct schema_field *field;
+    size_t row = 0;
+
+    while ((field = schema_unserved(schema, object, &row)) != NULL) {
+        element_error(resolver->model, &service->element, false,
+                      "%s.%s is understood, but not yet served by this build: requests are spread without it",
+                      schema->name, field->name);
+    }
+}
+
+static bool known_strategy(struct slice strategy)
+{
+    return slice_eq(strategy, SLICE("p2c")) || slice_eq(strategy, SLICE("hrw")) ||
+           slice_eq(strategy, SLICE("leasttime"));
+}
+
+static struct slice load_balancer_wrong(struct resolver *resolver, struct http_service *service)
+{
+    struct load_balancer *balancer = service->config.load_balancer;
+    struct pool *pool = resolver->model->pool;
+    const struct server_config *servers = balancer->servers.items;
+
+    if (balancer->servers_transport.len) { /* the result's own copy, with the full name */
+        struct load_balancer *copy = pool_alloc(pool, sizeof(*copy));
+
+        *copy = *balancer;
+        copy->servers_transport = qualified(pool, balancer->servers_transport, service->element.provider);
+        service->config.load_balancer = balancer = copy;
+    }
+    if (balancer->strategy.len && !slice_eq(balancer->strategy, SLICE("wrr"))) {
+        if (!known_strategy(balancer->strategy)) {
+            return pool_printf(pool, "unsupported load-balancer strategy \"%.*s\"",
+                               SLICE_ARG(balancer->strategy));
+        }
+        element_error(
+            resolver->model, &service->element, false,
+            "loadBalancer.strategy %.*s is understood, but not yet served by this build: wrr is used",
+            SLICE_ARG(balancer->strategy));
+    }
+    note_unserved(resolver, service, &load_balancer_schema, balancer);
+    for (size_t i = 0; i < balancer->servers.count; i++) {
+        struct server_url url;
+        struct error why = {0};
+
+        if (server_url_parse(servers[i].url, &url, &why) < 0) {
+            return pool_printf(pool, "error parsing server URL %.*s: %s",
+                               SLICE_ARG(shown(pool, servers[i].url)), why.text);
+        }
+        if (balancer->servers_transport.len &&
+            name_table_find(pool, &resolver->transports, balancer->servers_transport, NOTHING) == NOWHERE) {
+            return pool_printf(pool,
+                               "error building proxy for server URL %.*s: getting RoundTripper: servers "
+                               "transport not found %.*s",
+                               SLICE_ARG(shown(pool, servers[i].url)),
+                               SLICE_ARG(balancer->servers_transport));
+        }
+    }
+    return NOTHING;
+}
+
+static struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,
+                                   const struct frame *here)
+{
+    const struct weighted *weighted = service->config.weighted;
+    const struct weighted_service *children = weighted->services.items;
+    struct pool *pool = resolver->model->pool;
+
+    note_unserved(resolver, service, &weighted_schema, weighted);
+    for (size_t i = 0; i < weighted->services.count; i++) {
+        struct slice text = service_use(resolver, children[i].name, service->element.provider, here);
+
+        if (text.len) {
+            return pool_printf(pool, "building HTTP service \"%.*s\": %.*s", SLICE_ARG(children[i].name),
+                               SLICE_ARG(text));
+        }
+        uint32_t child =
+            name_table_find(pool, &resolver->services, children[i].name, service->element.provider);
+
+        if (resolver->model->services[child]->config.middlewares.count) {
+            return pool_printf(pool,
+                               "building HTTP service \"%.*s\": middlewares of a service that is part of "
+                               "another are not yet served by this build",
+                               SLICE_ARG(children[i].name));
+        }
+    }
+    return NOTHING;
+}
+
+static struct slice middlewares_wrong(struct resolver *resolver, const struct http_service *service)
+{
+    const struct slice *names = service->config.middlewares.items;
+
+    for (size_t i = service->config.middlewares.count; i-- > 0;) {
+        uint32_t position;
+        struct slice text = middleware_use(resolver, names[i], service->element.provider, NULL, &position);
+
+        if (text.len) {
+            return text;
+        }
+    }
+    return NOTHING;
+}
+
+static struct slice wrong(struct resolver *resolver, struct http_service *service, const struct frame *above)
+{
+    struct frame here = {
+        .above = above, .name = service->element.name, .depth = above ? above->depth + 1 : 0};
+    const struct service_config *config = &service->config;
+    struct slice text = NOTHING;
+
+    if (slice_eq(service->element.provider, SLICE("internal"))) {
+        return NOTHING;
+    }
+    if (kinds(config) > 1) {
+        return SLICE(
+            "cannot create service: multi-types service not supported, consider declaring two different "
+            "pieces of service instead");
+    }
+    if (config->mirroring || config->failover || config->highest_random_weight) {
+        return pool_printf(resolver->model->pool, "services of the kind %s are not yet served by this build",
+                           config->mirroring  ? "mirroring"
+                           : config->failover ? "failover"
+                                              : "highestRandomWeight");
+    }
+    if (config->load_balancer) {
+        text = load_balancer_wrong(resolver, service);
+    } else if (config->weighted) {
+        text = weighted_wrong(resolver, service, &here);
+    } else {
+        return pool_printf(resolver->model->pool, "the service \"%.*s\" does not have any type defined",
+                           SLICE_ARG(service->element.name));
+    }
+    return text.len ? text : middlewares_wrong(resolver, service);
+}
+
+static struct slice visit(struct resolver *resolver, uint32_t position, const struct frame *above)
+{
+    struct http_service *service = resolver->model->services[position];
+    struct slice text;
+
+    if (resolver->service_visits[position] == VISIT_GOOD) {
+        return NOTHING;
+    }
+    if (service->element.status == ELEMENT_DISABLED) {
+        return errors_joined(resolver->model->pool, &service->element);
+    }
+    text = recursion(resolver->model->pool, "service", service->element.name, above);
+    if (text.len == 0) {
+        text = wrong(resolver, service, above);
+    }
+    if (text.len) {
+        element_error(resolver->model, &service->element, true, "%.*s", SLICE_ARG(text));
+        resolver->service_visits[position] = VISIT_BAD;
+    } else {
+        resolver->service_visits[position] = VISIT_GOOD;
+    }
+    return text;
+}
+
+struct slice service_use(struct resolver *resolver, struct slice name, struct slice provider,
+                         const struct frame *above)
+{
+    struct pool *pool = resolver->model->pool;
+    uint32_t position = name_table_find(pool, &resolver->services, name, provider);
+
+    if (position == NOWHERE) {
+        return pool_printf(pool, "the service \"%.*s\" does not exist",
+                           SLICE_ARG(qualified(pool, name, provider)));
+    }
+    return visit(resolver, position, above);
+}
+
+void services_check_all(struct resolver *resolver)
+{
+    struct model *model = resolver->model;
+
+    name_table_make(model->pool, &resolver->services, model->services, model->service_count);
+    name_table_make(model->pool, &resolver->transports, model->transports, model->transport_count);
+    resolver->service_visits = pool_zalloc(model->pool, model->service_count + 1);
+    for (size_t i = 0; i < model->service_count; i++) {
+        visit(resolver, (uint32_t)i, NULL);
+    }
+}

@@ -1,0 +1,44 @@
+/*
+ * store.h - how a source fills a store: batches of objects, shared between the stores that follow one another.
+ *
+ * A batch is what one file gave (or, from an API server, one list): its documents, objects and notices in one pool. It
+ * is counted by reference, so an unchanged file is neither read into documents again nor copied when others change.
+ * A store is immutable; whoever keeps views into its documents (a model) holds a reference to it.
+ */
+#ifndef WEIR_MASTER_SOURCE_STORE_H
+#define WEIR_MASTER_SOURCE_STORE_H
+
+#include <stdatomic.h>
+
+#include "master/source/source.h"
+
+struct kube_batch {
+    atomic_uint references;
+    struct pool *pool;
+    struct slice file;
+    uint64_t hash; /* of the file's content; with length */
+    size_t length;
+    bool broken;   /* had unreadable parts: objects of the batch before it were kept */
+    struct kube_batch *kept; /* that batch, one reference; NULL mostly */
+    struct kube_object *objects; /* in the order of the file */
+    size_t count, capacity;
+    struct notice *notices;
+    size_t notice_count, notice_capacity;
+};
+
+struct kube_batch *batch_new(struct slice file);
+struct kube_batch *batch_ref(struct kube_batch *batch);
+void batch_unref(struct kube_batch *batch); /* NULL is fine */
+void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object, const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Takes one document: an object, or a list of objects which is opened. The document lives in the batch's pool. */
+void batch_add_document(struct kube_batch *batch, struct doc *document);
+
+/* Takes over the references to the batches (in order: of the objects with one key the first wins). Adds notices about
+ * those that lost. */
+struct kube_store *store_build(struct kube_batch **batches, size_t count);
+/* The batch that a file gave, or NULL. */
+struct kube_batch *store_batch(const struct kube_store *store, struct slice file);
+
+#endif

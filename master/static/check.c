@@ -1,0 +1,343 @@
+/*
+ * check.c - after decoding: what Traefik derives from a static configuration, and what must fit together.
+ *
+ * Errors keep weir from starting; warnings name what is accepted and does not work. Single values were checked by the
+ * table already.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "common/base/log.h"
+#include "common/net/addr.h"
+#include "master/static/static_internal.h"
+
+#define DEFAULT_HEADER_BYTES 1048576
+
+/* ---- addresses ---- */
+
+int entry_point_address(const struct entry_point *entry_point, struct address *address, bool *udp,
+                        struct error *why)
+{
+    struct slice text = entry_point->address;
+    ptrdiff_t slash = slice_rfind(text, '/');
+    struct slice protocol = slash < 0 ? SLICE("tcp") : slice_from(text, (size_t)slash + 1);
+    struct slice host_port = slash < 0 ? text : slice_head(text, (size_t)slash);
+    char local[ADDRESS_TEXT_SIZE];
+
+    *udp = slice_eq_nocase(protocol, SLICE("udp"));
+    if (!*udp && !slice_eq_nocase(protocol, SLICE("tcp"))) {
+        return error_set(why, -EINVAL, "\"%.*s\": unknown protocol \"%.*s\", write /tcp or /udp",
+                         SLICE_ARG(text), SLICE_ARG(protocol));
+    }
+    if (slice_find(host_port, ':') < 0) {
+        return error_set(why, -EINVAL, "\"%.*s\": the port is missing, write \":%.*s\" for port %.*s",
+                         SLICE_ARG(text), SLICE_ARG(host_port), SLICE_ARG(host_port));
+    }
+    if (slice_has_prefix(host_port, SLICE("localhost:"))) { /* the one name that needs no resolver */
+        snprintf(local, sizeof(local), "127.0.0.1%.*s", SLICE_ARG(slice_head(slice_from(host_port, 9), 20)));
+        host_port = slice_cstr(local);
+    }
+    int rc = address_parse_host_port(host_port, address, why);
+
+    if (rc < 0) {
+        error_prefix(why, "\"%.*s\"", SLICE_ARG(text));
+        return rc;
+    }
+    if (address->port == 0) {
+        return error_set(why, -EINVAL, "\"%.*s\": port 0 cannot be listened on", SLICE_ARG(text));
+    }
+    return 0;
+}
+
+static bool is_wildcard(const struct address *address)
+{
+    static const uint8_t zero[16];
+
+    return address->family == 0 || memcmp(address->bytes, zero, address->family == 4 ? 4 : 16) == 0;
+}
+
+static bool overlap(const struct address *a, const struct address *b)
+{
+    if (a->port != b->port) {
+        return false;
+    }
+    if (is_wildcard(a) || is_wildcard(b)) {
+        return true;
+    }
+    return a->family == b->family && memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16) == 0;
+}
+
+static void check_overlap(struct static_loaded *loaded, size_t i, const struct address *address, bool udp)
+{
+    const struct map *map = &loaded->config.entry_points;
+    const struct entry_point *points = map->values;
+
+    for (size_t j = 0; j < i; j++) {
+        struct address other;
+        bool other_udp;
+
+        if (entry_point_address(&points[j], &other, &other_udp, NULL) < 0 || other_udp != udp ||
+            !overlap(address, &other) || (points[i].reuse_port && points[j].reuse_port)) {
+            continue;
+        }
+        static_error(loaded, "entryPoints.%.*s.address: \"%.*s\" is taken by entryPoints.%.*s (\"%.*s\")",
+                     SLICE_ARG(map->keys[i]), SLICE_ARG(points[i].address), SLICE_ARG(map->keys[j]),
+                     SLICE_ARG(points[j].address));
+    }
+}
+
+static void check_ranges(struct static_loaded *loaded, struct slice name, const char *option,
+                         const struct list *ranges)
+{
+    const struct slice *items = ranges->items;
+
+    for (size_t i = 0; i < ranges->count; i++) {
+        struct cidr range;
+        struct error why = {0};
+
+        if (!cidr_parse(slice_trim(items[i]), &range, &why)) {
+            static_error(loaded, "entryPoints.%.*s.%s: \"%.*s\" is no address or range: %s", SLICE_ARG(name),
+                         option, SLICE_ARG(items[i]), why.text);
+        }
+    }
+}
+
+static void check_entry_points(struct static_loaded *loaded)
+{
+    const struct map *map = &loaded->config.entry_points;
+    const struct entry_point *points = map->values;
+
+    for (size_t i = 0; i < map->count; i++) {
+        struct slice name = map->keys[i];
+        struct address address;
+        struct error why = {0};
+        bool udp;
+
+        if (entry_point_address(&points[i], &address, &udp, &why) < 0) {
+            static_error(loaded, "entryPoints.%.*s.address: %s", SLICE_ARG(name), why.text);
+            continue;
+        }
+        check_overlap(loaded, i, &address, udp);
+        check_ranges(loaded, name, "forwardedHeaders.trustedIPs", &points[i].forwarded_headers.trusted_ips);
+        if (points[i].proxy_protocol) {
+            check_ranges(loaded, name, "proxyProtocol.trustedIPs", &points[i].proxy_protocol->trusted_ips);
+        }
+        if (udp) {
+            static_warn(loaded,
+                        "entryPoints.%.*s.address: UDP is understood, but not yet served by this build",
+                        SLICE_ARG(name));
+        }
+        if (points[i].forwarded_headers.insecure) {
+            static_warn(
+                loaded,
+                "entryPoints.%.*s.forwardedHeaders.insecure: X-Forwarded-* of every client are believed",
+                SLICE_ARG(name));
+        }
+    }
+}
+
+/* ---- the rest ---- */
+
+static bool valid_base_path(struct slice path)
+{
+    if (path.len == 0 || path.ptr[0] != '/') {
+        return false;
+    }
+    for (size_t i = 0; i < path.len; i++) {
+        char c = path.ptr[i];
+
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+              strchr("/_.:~-", c)) ||
+            c == '\0') {
+            return false;
+        }
+    }
+    return true;
+}
+
+static const char *const provider_names[] = {
+    "kubernetesgateway",
+    "kubernetescrd",
+    "kubernetes",
+    "kubernetesingressnginx",
+    "swarm",
+    "docker",
+    "file",
+    "redis",
+    "knative",
+    "consul",
+    "consulcatalog",
+    "nomad",
+    "etcd",
+    "ecs",
+    "http",
+    "zookeeper",
+    "rest",
+};
+
+static void check_precedence(struct static_loaded *loaded)
+{
+    const struct list *names = &loaded->config.providers.precedence;
+    const struct slice *items = names->items;
+
+    for (size_t i = 0; i < names->count; i++) {
+        bool known = false;
+
+        for (size_t j = 0; j < ARRAY_LEN(provider_names); j++) {
+            known = known || slice_eq(items[i], slice_cstr(provider_names[j]));
+        }
+        if (!known) {
+            static_error(loaded, "providers.precedence: \"%.*s\" is no provider", SLICE_ARG(items[i]));
+        }
+    }
+}
+
+static void check_providers(struct static_loaded *loaded)
+{
+    const struct providers *providers = &loaded->config.providers;
+
+    check_precedence(loaded);
+    if (providers->file && providers->file->filename.len == 0 && providers->file->directory.len == 0) {
+        static_error(loaded, "providers.file: write providers.file.filename or providers.file.directory");
+    }
+    if (providers->file && providers->file->filename.len && providers->file->directory.len) {
+        static_warn(loaded, "providers.file.filename: ignored, providers.file.directory is read");
+    }
+    if (providers->kubernetes_crd && providers->kubernetes_crd->manifests.len == 0) {
+        static_warn(loaded, "providers.kubernetesCRD: API servers are not read by this build yet, write "
+                            "providers.kubernetesCRD.manifests=DIR to read manifests");
+    }
+}
+
+static void check_log(struct static_loaded *loaded)
+{
+    const struct log_config *log = loaded->config.log;
+    enum log_level level;
+
+    if (!log_level_parse(log->level, &level)) {
+        static_error(loaded,
+                     "log.level: \"%.*s\" is no level (TRACE, DEBUG, INFO, WARN, ERROR, FATAL, PANIC)",
+                     SLICE_ARG(log->level));
+    }
+    if (!slice_eq(log->format, SLICE("common")) && !slice_eq(log->format, SLICE("json"))) {
+        static_error(loaded, "log.format: \"%.*s\" is no format (common, json)", SLICE_ARG(log->format));
+    }
+}
+
+void static_check(struct static_loaded *loaded)
+{
+    const struct static_config *config = &loaded->config;
+
+    check_entry_points(loaded);
+    check_providers(loaded);
+    check_log(loaded);
+    if (config->api && !valid_base_path(config->api->base_path)) {
+        static_error(loaded, "api.basePath: \"%.*s\" is no absolute path", SLICE_ARG(config->api->base_path));
+    }
+    if (slice_eq(config->core.default_rule_syntax, SLICE("v2"))) {
+        static_warn(loaded, "core.defaultRuleSyntax: v2 is deprecated upstream, rewrite the rules in v3");
+    }
+}
+
+/* ---- what is derived ---- */
+
+static bool has_entry_point(const struct static_config *config, struct slice name)
+{
+    for (size_t i = 0; i < config->entry_points.count; i++) {
+        if (slice_eq(config->entry_points.keys[i], name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Keeps the map sorted. */
+static void add_entry_point(struct static_loaded *loaded, struct slice name, struct slice address)
+{
+    struct map *map = &loaded->config.entry_points;
+    struct entry_point *old = map->values,
+                       *points = pool_alloc(loaded->pool, (map->count + 1) * sizeof(*points));
+    struct slice *keys = pool_alloc(loaded->pool, (map->count + 1) * sizeof(*keys));
+    size_t at = 0;
+
+    while (at < map->count && slice_cmp(map->keys[at], name) < 0) {
+        at++;
+    }
+    for (size_t i = 0; i < map->count; i++) {
+        points[i + (i >= at)] = old[i];
+        keys[i + (i >= at)] = map->keys[i];
+    }
+    schema_defaults(&entry_point_schema, loaded->pool, &points[at]);
+    points[at].address = address;
+    keys[at] = name;
+    *map = (struct map){.keys = keys, .values = points, .count = map->count + 1};
+}
+
+static bool needs_internal(const struct static_config *config)
+{
+    const struct slice internal = SLICE("traefik");
+    const struct prometheus_config *prometheus = config->metrics ? config->metrics->prometheus : NULL;
+
+    return (config->api && config->api->insecure) ||
+           (config->ping && !config->ping->manual_routing && slice_eq(config->ping->entry_point, internal)) ||
+           (prometheus && !prometheus->manual_routing && slice_eq(prometheus->entry_point, internal)) ||
+           (config->providers.rest && config->providers.rest->insecure);
+}
+
+static void derive_precedence(struct static_loaded *loaded)
+{
+    struct list *names = &loaded->config.providers.precedence;
+    bool standard = names->count == 0;
+    size_t count = standard ? ARRAY_LEN(provider_names) : names->count;
+    struct slice *copy = pool_alloc(loaded->pool, count * sizeof(*copy));
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice from = standard ? slice_cstr(provider_names[i]) : ((struct slice *)names->items)[i];
+        char *lower = pool_alloc(loaded->pool, from.len + 1);
+
+        for (size_t j = 0; j < from.len; j++) {
+            lower[j] = (char)ascii_lower((unsigned char)from.ptr[j]);
+        }
+        copy[i] = slice_of(lower, from.len);
+    }
+    *names = (struct list){copy, count};
+}
+
+/* The spellings of Traefik 1.x that mean something today; the table has warned already. */
+static void derive_legacy(struct static_loaded *loaded)
+{
+    struct static_config *config = &loaded->config;
+    bool off = false;
+
+    if (config->legacy.log_level.len && slice_eq(config->log->level, SLICE("ERROR"))) {
+        config->log->level = config->legacy.log_level;
+    }
+    if (config->legacy.kubernetes && doc_bool(config->legacy.kubernetes, &off)) {
+        off = !off;
+    }
+    if (config->legacy.kubernetes && !off) {
+        static_warn(loaded, "kubernetes: Ingresses are understood, but not yet served by this build");
+    }
+}
+
+void static_derive(struct static_loaded *loaded)
+{
+    struct static_config *config = &loaded->config;
+
+    if (config->entry_points.count == 0) {
+        add_entry_point(loaded, SLICE("http"), SLICE(":80"));
+    }
+    if (needs_internal(config) && !has_entry_point(config, SLICE("traefik"))) {
+        add_entry_point(loaded, SLICE("traefik"), SLICE(":8080"));
+    }
+    struct entry_point *points = config->entry_points.values;
+
+    for (size_t i = 0; i < config->entry_points.count; i++) {
+        if (points[i].http.max_header_bytes == 0) {
+            points[i].http.max_header_bytes = DEFAULT_HEADER_BYTES;
+        }
+    }
+    derive_precedence(loaded);
+    derive_legacy(loaded);
+}

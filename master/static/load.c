@@ -1,0 +1,334 @@
+/*
+ * load.c - the static configuration: which form of it counts, decoding, and what is said about the forms that lost.
+ *
+ * As in Traefik exactly one form counts: the file if there is one, else the flags if there are any, else the variables.
+ * Not here: where the file is (find.c), what is derived and checked (check.c), the options (common/model/static*.c).
+ */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/text.h"
+#include "master/static/static_internal.h"
+
+#define FILE_MAX (4u << 20)
+
+/* ---- what is noticed ---- */
+
+static void add(struct pool *pool, struct list *list, struct slice text)
+{
+    struct slice *grown = pool_alloc(pool, (list->count + 1) * sizeof(*grown));
+
+    if (list->count) {
+        memcpy(grown, list->items, list->count * sizeof(*grown));
+    }
+    grown[list->count] = text;
+    *list = (struct list){grown, list->count + 1};
+}
+
+static struct slice format_text(struct pool *pool, const char *format, va_list args)
+{
+    char *text = NULL;
+    int len = vasprintf(&text, format, args);
+    struct slice copy = len < 0 ? SLICE("a message that could not be formatted")
+                                : pool_copy(pool, slice_of(text, (size_t)len));
+
+    free(text);
+    return copy;
+}
+
+void static_warn(struct static_loaded *loaded, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add(loaded->pool, &loaded->warnings, format_text(loaded->pool, format, args));
+    va_end(args);
+}
+
+void static_error(struct static_loaded *loaded, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add(loaded->pool, &loaded->errors, format_text(loaded->pool, format, args));
+    va_end(args);
+}
+
+static void take_report(struct static_loaded *loaded, const struct schema_report *report)
+{
+    for (size_t i = 0; i < report->count; i++) {
+        struct slice text = schema_issue_text(loaded->pool, &report->issues[i]);
+
+        add(loaded->pool, report->issues[i].severity == SCHEMA_ERROR ? &loaded->errors : &loaded->warnings,
+            text);
+    }
+}
+
+/* ---- variables ---- */
+
+static bool all_digits(struct slice text)
+{
+    uint64_t number;
+
+    return slice_to_u64(text, &number);
+}
+
+/* Kubernetes and Docker tell a container of the services beside it by variables: TRAEFIK_SERVICE_HOST,
+ * TRAEFIK_PORT_80_TCP_ADDR... where a service is called traefik. These are no settings. */
+static bool is_service_variable(struct slice name, struct slice value)
+{
+    struct slice rest = name;
+    bool after_service = false, after_port = false;
+
+    while (rest.ptr) {
+        struct slice part = slice_split(&rest, '_');
+
+        if ((after_service && (slice_eq(part, SLICE("HOST")) || slice_eq(part, SLICE("PORT")))) ||
+            (after_port && all_digits(part) && rest.len >= 3)) {
+            return true;
+        }
+        after_service = slice_eq(part, SLICE("SERVICE"));
+        after_port = slice_eq(part, SLICE("PORT"));
+        if (after_port && rest.ptr == NULL) {
+            return slice_find_slice(value, SLICE("://")) > 0;
+        }
+    }
+    return false;
+}
+
+static bool has_prefix(struct slice name)
+{
+    return (name.len > 8 && slice_eq_nocase(slice_head(name, 8), SLICE("TRAEFIK_"))) ||
+           (name.len > 5 && slice_eq_nocase(slice_head(name, 5), SLICE("WEIR_")));
+}
+
+/* The variables that are meant for us, NULL-terminated. */
+static char **own_variables(struct pool *pool, char **environment)
+{
+    char **own;
+    size_t count = 0;
+
+    while (environment && environment[count]) {
+        count++;
+    }
+    own = pool_alloc(pool, (count + 1) * sizeof(*own));
+    count = 0;
+    for (char **at = environment; at && *at; at++) {
+        struct slice entry = slice_cstr(*at);
+        ptrdiff_t equals = slice_find(entry, '=');
+        struct slice name = slice_head(entry, equals < 0 ? entry.len : (size_t)equals);
+
+        if (equals > 0 && has_prefix(name) &&
+            !is_service_variable(name, slice_from(entry, (size_t)equals + 1))) {
+            own[count++] = *at;
+        }
+    }
+    own[count] = NULL;
+    return own;
+}
+
+static bool is_config_file(struct slice name)
+{
+    return slice_eq_nocase(name, SLICE("TRAEFIK_CONFIGFILE")) ||
+           slice_eq_nocase(name, SLICE("WEIR_CONFIGFILE"));
+}
+
+/* ---- what the losing forms said ---- */
+
+static void warn_unused_flags(struct static_loaded *loaded, int argc, char **argv)
+{
+    struct text names;
+
+    text_init(&names);
+    for (int i = 0; i < argc; i++) {
+        struct slice arg = slice_cstr(argv[i]);
+        size_t dashes = arg.len > 1 && arg.ptr[0] == '-' ? (arg.ptr[1] == '-' ? 2 : 1) : 0;
+        ptrdiff_t equals = slice_find(arg, '=');
+        struct slice name = slice_from(equals < 0 ? arg : slice_head(arg, (size_t)equals), dashes);
+
+        if (dashes == 0 || slice_eq_nocase(name, SLICE("configFile"))) {
+            continue;
+        }
+        text_printf(&names, "%s--%.*s", names.len ? ", " : "",
+                    SLICE_ARG(name)); /* names only: values may be secret */
+    }
+    if (names.len) {
+        static_warn(loaded, "the file %.*s is the configuration, these flags are ignored: %.*s",
+                    SLICE_ARG(loaded->file), SLICE_ARG(text_slice(&names)));
+    }
+    text_free(&names);
+}
+
+static void warn_unused_variables(struct static_loaded *loaded, char **variables)
+{
+    struct text names;
+
+    text_init(&names);
+    for (char **at = variables; *at; at++) {
+        struct slice name = slice_head(slice_cstr(*at), (size_t)slice_find(slice_cstr(*at), '='));
+
+        if (!is_config_file(name)) {
+            text_printf(&names, "%s%.*s", names.len ? ", " : "", SLICE_ARG(name));
+        }
+    }
+    if (names.len && loaded->form == STATIC_FILE) {
+        static_warn(loaded, "the file %.*s is the configuration, these variables are ignored: %.*s",
+                    SLICE_ARG(loaded->file), SLICE_ARG(text_slice(&names)));
+    } else if (names.len) {
+        static_warn(loaded, "the flags are the configuration, these variables are ignored: %.*s",
+                    SLICE_ARG(text_slice(&names)));
+    }
+    text_free(&names);
+}
+
+/* ---- the three forms ---- */
+
+static int read_file(struct pool *pool, struct slice path, struct slice *out, struct error *why)
+{
+    FILE *file = fopen(path.ptr, "re"); /* a copy of the pool: NUL-terminated */
+    char *buffer = NULL;
+    size_t len;
+    int rc = 0;
+
+    if (file == NULL) {
+        return error_set(why, -errno, "%.*s: %s", SLICE_ARG(path), strerror(errno));
+    }
+    buffer = pool_alloc(pool, FILE_MAX + 1);
+    len = fread(buffer, 1, FILE_MAX + 1, file);
+    if (ferror(file)) {
+        rc = error_set(why, -EIO, "%.*s: cannot be read: %s", SLICE_ARG(path), strerror(errno));
+    } else if (len > FILE_MAX) {
+        rc = error_set(why, -EFBIG, "%.*s: larger than %u MiB", SLICE_ARG(path), FILE_MAX >> 20);
+    } else {
+        *out = slice_of(buffer, len);
+    }
+    fclose(file);
+    return rc;
+}
+
+static int tree_of_file(struct static_loaded *loaded, struct doc **out, struct error *why)
+{
+    struct pool *scratch = pool_new(FILE_MAX + 4096, 0);
+    struct slice text;
+    int rc = read_file(scratch, loaded->file, &text, why);
+
+    if (rc == 0) {
+        rc = doc_read_file_text(loaded->pool, loaded->file, text, out, why);
+    }
+    pool_free(scratch);
+    return rc;
+}
+
+/* Puts `from` over `into`: what both have is taken from `from`. */
+static void lay_over(struct pool *pool, struct doc *into, const struct doc *from)
+{
+    for (size_t i = 0; i < from->map.count; i++) {
+        const struct doc_entry *entry = &from->map.entries[i];
+        struct doc *there = NULL;
+        struct slice key = entry->key;
+
+        for (size_t j = 0; j < into->map.count; j++) {
+            if (slice_eq_nocase(into->map.entries[j].key, entry->key)) {
+                key = into->map.entries[j].key;
+                there = into->map.entries[j].value;
+            }
+        }
+        if (there && there->kind == DOC_MAP && entry->value->kind == DOC_MAP) {
+            lay_over(pool, there, entry->value);
+        } else {
+            doc_map_set(pool, into, key, entry->value);
+        }
+    }
+}
+
+static void tree_of_variables(struct static_loaded *loaded, char **variables, struct doc **out)
+{
+    struct doc *traefik = NULL, *weir = NULL;
+    struct schema_report report;
+
+    schema_report_init(&report, loaded->pool);
+    schema_from_env(&static_schema, loaded->pool, "TRAEFIK", variables, &traefik, &report);
+    schema_from_env(&static_schema, loaded->pool, "WEIR", variables, &weir, &report);
+    take_report(loaded, &report);
+    if (traefik && weir) {
+        lay_over(loaded->pool, traefik, weir);
+    }
+    *out = traefik ? traefik : weir;
+}
+
+/* 0 with *out NULL when nothing is configured at all. */
+static int choose(struct static_loaded *loaded, int argc, char **argv, char **environment, struct doc **out,
+                  struct error *why)
+{
+    char **variables = own_variables(loaded->pool, environment);
+    int rc = config_file_find(loaded->pool, argc, argv, environment, &loaded->file, loaded, why);
+
+    *out = NULL;
+    if (rc < 0) {
+        return rc;
+    }
+    if (loaded->file.len) {
+        loaded->form = STATIC_FILE;
+        warn_unused_flags(loaded, argc, argv);
+        warn_unused_variables(loaded, variables);
+        return tree_of_file(loaded, out, why);
+    }
+    if (argc > 0) {
+        loaded->form = STATIC_FLAGS;
+        warn_unused_variables(loaded, variables);
+        return schema_from_flags(&static_schema, loaded->pool, argc, argv, out, why);
+    }
+    tree_of_variables(loaded, variables, out);
+    loaded->form = *out ? STATIC_ENVIRONMENT : STATIC_NONE;
+    return 0;
+}
+
+static void decode(struct static_loaded *loaded, const struct doc *tree)
+{
+    struct schema_report report;
+
+    schema_report_init(&report, loaded->pool);
+    schema_decode(&static_schema, loaded->pool, tree, SCHEMA_ANY_CASE | SCHEMA_LENIENT_TYPES, &loaded->config,
+                  &report);
+    take_report(loaded, &report);
+}
+
+int static_load(int argc, char **argv, char **environment, struct static_loaded *out, struct error *why)
+{
+    struct error reason = {0};
+    struct doc *tree = NULL;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    out->pool = pool_new(16384, 0);
+    schema_defaults(&static_schema, out->pool, &out->config);
+    rc = choose(out, argc, argv, environment, &tree, &reason);
+    if (rc < 0) {
+        static_error(out, "%s", reason.text);
+    } else if (out->errors.count == 0) {
+        decode(out, tree);
+    }
+    if (out->errors.count == 0) {
+        static_derive(out);
+        static_check(out);
+    }
+    if (out->errors.count == 0) {
+        return 0;
+    }
+    struct slice first = ((struct slice *)out->errors.items)[0];
+
+    if (out->errors.count == 1) {
+        return error_set(why, rc < 0 ? rc : -EINVAL, "%.*s", SLICE_ARG(first));
+    }
+    return error_set(why, -EINVAL, "%.*s (and %zu more errors)", SLICE_ARG(slice_head(first, 440)),
+                     out->errors.count - 1);
+}
+
+void static_unload(struct static_loaded *loaded)
+{
+    pool_free(loaded->pool);
+    memset(loaded, 0, sizeof(*loaded));
+}

@@ -1,0 +1,23 @@
+/*
+ * static_internal.h - what the parts of loading share; nobody else includes it.
+ */
+#ifndef WEIR_MASTER_STATIC_STATIC_INTERNAL_H
+#define WEIR_MASTER_STATIC_STATIC_INTERNAL_H
+
+#include "master/static/load.h"
+
+/* find.c: *path is empty when there is no file. *notes get a line for each thing worth saying. */
+int config_file_find(struct pool *pool, int argc, char **argv, char **environment, struct slice *path,
+                     struct static_loaded *loaded, struct error *why);
+struct slice environment_get(char **environment, const char *name); /* ptr NULL when it is not there */
+
+/* check.c: what is derived (implicit entry points...) and what must fit together. */
+void static_derive(struct static_loaded *loaded);
+void static_check(struct static_loaded *loaded);
+
+/* load.c */
+void static_warn(struct static_loaded *loaded, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void static_error(struct static_loaded *loaded, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+#endif

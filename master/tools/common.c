@@ -1,0 +1,145 @@
+/*
+ * common.c - loading a configuration for check, explain and config; see common.h.
+ */
+#include "master/tools/common.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "master/compile/compile.h"
+#include "master/resolve/resolve.h"
+
+extern char **environ;
+
+/* `weir check DIR --x`: DIR stands for --providers.kubernetesCRD.manifests=DIR. */
+static char **with_manifests(struct pool *pool, int argc, char **argv)
+{
+    char **args = pool_alloc(pool, (size_t)(argc + 1) * sizeof(*args));
+
+    for (int i = 0; i < argc; i++) {
+        args[i] = argv[i];
+    }
+    args[argc] = NULL;
+    if (argc > 0 && argv[0][0] != '-' && argv[0][0] != '\0') {
+        struct slice flag = pool_printf(pool, "--providers.kubernetesCRD.manifests=%s", argv[0]);
+
+        args[0] = (char *)flag.ptr;
+    }
+    return args;
+}
+
+static void load_providers(struct tool *tool)
+{
+    for (size_t i = 0; providers[i] && tool->active_count < TOOL_PROVIDERS_MAX; i++) {
+        struct error why;
+        size_t at = tool->active_count;
+
+        if (!providers[i]->enabled(&tool->loaded.config)) {
+            continue;
+        }
+        tool->active[at] = providers[i];
+        tool->active_count++;
+        if (providers[i]->load(&tool->loaded.config, &tool->states[at], &tool->models[tool->model_count], &why) < 0) {
+            fprintf(stderr, "error: provider %s: %s\n", providers[i]->name, why.text);
+            tool->failures++;
+            continue;
+        }
+        tool->model_count++;
+    }
+}
+
+int tool_load(struct tool *tool, int argc, char **argv)
+{
+    struct error why;
+
+    *tool = (struct tool){.pool = pool_new(4096, 0)};
+    log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, NULL); /* what there is to say the tool says itself */
+    int rc = static_load(argc, with_manifests(tool->pool, argc, argv), environ, &tool->loaded, &why);
+
+    if (rc < 0) {
+        const struct slice *errors = tool->loaded.errors.items;
+
+        for (size_t i = 0; i < tool->loaded.errors.count; i++) {
+            fprintf(stderr, "error: %.*s\n", SLICE_ARG(errors[i]));
+        }
+        if (tool->loaded.errors.count == 0) {
+            fprintf(stderr, "error: %s\n", why.text);
+        }
+        return rc;
+    }
+    load_providers(tool);
+    tool->model = resolve(&tool->loaded.config, tool->models, tool->model_count);
+    return 0;
+}
+
+static int adopt(struct page_builder *builder, enum page_kind kind, struct page **out, struct error *why)
+{
+    int fd, rc = page_seal(builder, (uint64_t)kind + 1, &fd, why);
+
+    if (rc == 0) {
+        rc = page_adopt(fd, kind, out, why);
+        close(fd);
+    }
+    return rc;
+}
+
+int tool_compile(struct tool *tool, unsigned names_ms, struct error *why)
+{
+    struct page *pages[PAGE_KINDS] = {NULL};
+    struct compiled compiled = {{NULL}};
+    int rc = names_ms ? compile_model_resolved(&tool->loaded.config, tool->model, names_ms, &compiled, why)
+                      : compile_model(&tool->loaded.config, tool->model, NULL, 1, NULL, &compiled, why);
+
+    if (rc == 0) {
+        rc = compile_static(&tool->loaded.config, &compiled.pages[PAGE_STATIC], why);
+    }
+    for (int kind = 0; kind < PAGE_KINDS && rc == 0; kind++) {
+        rc = adopt(compiled.pages[kind], (enum page_kind)kind, &pages[kind], why);
+    }
+    compiled_free(&compiled);
+    if (rc == 0) {
+        rc = generation_new(1, pages, &tool->generation, why);
+    }
+    for (int kind = 0; kind < PAGE_KINDS && rc < 0; kind++) {
+        page_unref(pages[kind]);
+    }
+    return rc;
+}
+
+void tool_free(struct tool *tool)
+{
+    if (tool->generation) {
+        generation_unref(tool->generation);
+    }
+    model_free(tool->model);
+    for (size_t i = 0; i < tool->model_count; i++) {
+        model_free(tool->models[i]);
+    }
+    for (size_t i = 0; i < tool->active_count; i++) {
+        tool->active[i]->free_state(tool->states[i]);
+    }
+    static_unload(&tool->loaded);
+    pool_free(tool->pool);
+}
+
+struct slice tool_locate(struct pool *pool, const struct origin *origin, struct slice object, struct slice text)
+{
+    struct slice place = SLICE("");
+
+    if (origin->file.len && slice_has_prefix(text, origin->file) && text.len > origin->file.len &&
+        text.ptr[origin->file.len] == ':') {
+        /* the text knows better where it happened: "FILE:LINE:COLUMN: words" */
+        ptrdiff_t end = slice_find_slice(text, SLICE(": "));
+
+        if (end > 0) {
+            place = slice_of(text.ptr, (size_t)end);
+            text = slice_of(text.ptr + end + 2, text.len - (size_t)end - 2);
+        }
+    } else if (origin->file.len) {
+        place = origin->line ? pool_printf(pool, "%.*s:%u", SLICE_ARG(origin->file), origin->line) : origin->file;
+    }
+    return pool_printf(pool, "%.*s%s%.*s%s%.*s", SLICE_ARG(place), place.len ? ": " : "", SLICE_ARG(object),
+                       object.len ? ": " : "", SLICE_ARG(text));
+}

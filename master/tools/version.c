@@ -1,0 +1,34 @@
+/*
+ * version.c - `weir version`: which build this is, and on which libraries it runs.
+ */
+#include <ares.h>
+#include <cjson/cJSON.h>
+#include <pcre2.h>
+#include <stdio.h>
+#include <sys/utsname.h>
+#include <uv.h>
+#include <yaml.h>
+
+#include "common/face.h"
+#include "shm/page.h"
+
+#ifndef WEIR_VERSION
+#define WEIR_VERSION "unknown" /* the Makefile gives it from the file VERSION */
+#endif
+
+int face_version(int argc, char **argv)
+{
+    struct utsname system = {.sysname = "", .machine = ""};
+    char pcre2[64] = "";
+
+    (void)argc;
+    (void)argv;
+    (void)uname(&system);
+    (void)pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
+    (void)printf("Version:      %s\n", WEIR_VERSION);
+    (void)printf("Build:        %016llx\n", (unsigned long long)build_id());
+    (void)printf("OS/Arch:      %s/%s\n", system.sysname, system.machine);
+    (void)printf("Libraries:    libuv %s, libyaml %s, cJSON %s, PCRE2 %s, c-ares %s\n", uv_version_string(),
+                 yaml_get_version_string(), cJSON_Version(), pcre2, ares_version(NULL));
+    return 0;
+}

@@ -1,0 +1,358 @@
+/*
+ * board.c - the shared mapping: a head, one slab a worker, then the words, densely from the front.
+ *
+ *   0         header | struct board_tree
+ *   4 KiB     slabs, a page each, so that none that is unused takes memory and no two writers share a line
+ *   ...       words, a cache line each: the word, the identity and epoch it belongs to, the last generation naming it
+ *
+ * Words are taken from the front and freed ones first, so that a small configuration touches a page or two. Where an
+ * identity's word lies is known by an index in the private memory of the one process that allocates (the master); a new
+ * master builds it again from the words. The order of stores makes every entry whole at any instant: an entry is taken
+ * by its identity, written last, and freed by its epoch, raised first.
+ */
+#include "shm/board.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "shm/page.h"
+
+#define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
+#define BOARD_LAYOUT 1u
+#define UNIT 4096u
+#define WORDS (1u << 21) /* 128 MiB of address space */
+
+struct board_header {
+    uint64_t magic, layout, build_id, size;
+    _Atomic uint32_t words_used; /* slots from 1 to here have been taken at some time */
+    _Atomic uint32_t slabs_used; /* slabs below have been asked for at some time */
+};
+
+struct board_entry {
+    _Atomic uint64_t word;
+    _Atomic uint64_t identity; /* 0: free */
+    _Atomic uint32_t epoch;
+    uint32_t unused;
+    _Atomic uint64_t generation;
+    uint64_t padding[4];
+};
+
+struct board_head { /* the first unit */
+    struct board_header header;
+    _Alignas(256) struct board_tree tree;
+};
+
+_Static_assert(sizeof(struct board_entry) == 64, "the epoch lies in the line of its word");
+_Static_assert(sizeof(struct board_slab) <= UNIT, "a slab is one unit");
+_Static_assert(sizeof(struct board_head) <= UNIT, "the head is one unit");
+_Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes");
+
+#define SLABS_AT ((size_t)UNIT)
+#define WORDS_AT (SLABS_AT + (size_t)BOARD_WORKERS * UNIT)
+#define BOARD_SIZE (WORDS_AT + (size_t)WORDS * sizeof(struct board_entry))
+
+struct board {
+    char *base;
+    struct board_head *head;
+    struct board_entry *entries; /* slot n is entries[n]; 0 is never used */
+    /* only in the process that allocates */
+    uint32_t *index; /* slot numbers by identity, open addressing, at most half full */
+    size_t index_size, index_used;
+    uint32_t *free_slots;
+    size_t free_count, free_capacity;
+};
+
+int board_create(int *out, struct error *why)
+{
+    struct board_header header = {
+        .magic = BOARD_MAGIC, .layout = BOARD_LAYOUT, .build_id = build_id(), .size = BOARD_SIZE};
+    int fd = memfd_create("weir-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    int rc;
+
+    if (fd == -1) {
+        return error_set(why, -errno, "cannot create the board: %s", strerror(errno));
+    }
+    if (ftruncate(fd, (off_t)BOARD_SIZE) == -1 ||
+        pwrite(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1) {
+        rc = error_set(why, errno ? -errno : -EIO, "cannot prepare the board: %s", strerror(errno));
+        close(fd);
+        return rc;
+    }
+    *out = fd;
+    return 0;
+}
+
+static int header_check(const struct board_header *header, struct error *why)
+{
+    if (header->magic != BOARD_MAGIC || header->size != BOARD_SIZE) {
+        return error_set(why, -EBADMSG, "not a board of weir");
+    }
+    if (header->layout != BOARD_LAYOUT) {
+        return error_set(why, -EBADMSG, "the board has layout %llu where this build has %u",
+                         (unsigned long long)header->layout, BOARD_LAYOUT);
+    }
+    if (header->build_id != build_id()) {
+        return error_set(why, -EBADMSG, "the board was made by another build of weir");
+    }
+    if (atomic_load(&header->words_used) >= WORDS || atomic_load(&header->slabs_used) > BOARD_WORKERS) {
+        return error_set(why, -EBADMSG, "the board's head is damaged");
+    }
+    return 0;
+}
+
+int board_map(int fd, struct board **out, struct error *why)
+{
+    struct board *board;
+    struct stat st;
+    void *base;
+    int rc;
+
+    if (fstat(fd, &st) == -1) {
+        return error_set(why, -errno, "cannot stat the board: %s", strerror(errno));
+    }
+    if (st.st_size != (off_t)BOARD_SIZE) {
+        return error_set(why, -EBADMSG, "the board has %lld bytes where this build has %zu", (long long)st.st_size,
+                         BOARD_SIZE);
+    }
+    base = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    if (base == MAP_FAILED) {
+        return error_set(why, -errno, "cannot map the board: %s", strerror(errno));
+    }
+    (void)madvise(base, BOARD_SIZE, MADV_DONTDUMP);
+    if ((rc = header_check(&((struct board_head *)base)->header, why)) < 0) {
+        munmap(base, BOARD_SIZE);
+        return rc;
+    }
+    board = xcalloc(1, sizeof(*board));
+    board->base = base;
+    board->head = base;
+    board->entries = (struct board_entry *)(void *)(board->base + WORDS_AT);
+    *out = board;
+    return 0;
+}
+
+void board_unmap(struct board *board)
+{
+    if (!board) {
+        return;
+    }
+    munmap(board->base, BOARD_SIZE);
+    free(board->index);
+    free(board->free_slots);
+    free(board);
+}
+
+/* ---- words ---- */
+
+static void index_put(struct board *board, uint64_t identity, uint32_t slot)
+{
+    size_t mask = board->index_size - 1, at = identity & mask;
+
+    while (board->index[at]) {
+        at = (at + 1) & mask;
+    }
+    board->index[at] = slot;
+    board->index_used++;
+}
+
+static void free_slot_add(struct board *board, uint32_t slot)
+{
+    if (board->free_count == board->free_capacity) {
+        board->free_capacity = board->free_capacity ? board->free_capacity * 2 : 64;
+        board->free_slots = xrealloc(board->free_slots, board->free_capacity * sizeof(*board->free_slots));
+    }
+    board->free_slots[board->free_count++] = slot;
+}
+
+/* From the words themselves: at the first use, after a sweep, and when the index has become half full. */
+static void index_build(struct board *board, size_t room)
+{
+    uint32_t used = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+    size_t size = 256;
+
+    while (size < room * 4) {
+        size *= 2;
+    }
+    free(board->index);
+    board->index = xcalloc(size, sizeof(*board->index));
+    board->index_size = size;
+    board->index_used = 0;
+    board->free_count = 0;
+    for (uint32_t slot = used; slot >= 1; slot--) { /* downwards: the lowest free slot is taken first */
+        uint64_t identity = atomic_load_explicit(&board->entries[slot].identity, memory_order_relaxed);
+
+        if (identity) {
+            index_put(board, identity, slot);
+        } else {
+            free_slot_add(board, slot);
+        }
+    }
+}
+
+static uint32_t slot_find(const struct board *board, uint64_t identity)
+{
+    size_t mask = board->index_size - 1;
+
+    for (size_t at = identity & mask; board->index[at]; at = (at + 1) & mask) {
+        uint32_t slot = board->index[at];
+
+        if (atomic_load_explicit(&board->entries[slot].identity, memory_order_relaxed) == identity) {
+            return slot;
+        }
+    }
+    return 0;
+}
+
+/* 0 when all are taken. */
+static uint32_t slot_take(struct board *board)
+{
+    uint32_t used;
+
+    if (board->free_count > 0) {
+        return board->free_slots[--board->free_count];
+    }
+    used = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+    if (used + 1 >= WORDS) {
+        return 0;
+    }
+    atomic_store_explicit(&board->head->header.words_used, used + 1, memory_order_relaxed);
+    return used + 1;
+}
+
+struct board_ref board_word(struct board *board, uint64_t identity, uint64_t generation)
+{
+    struct board_entry *entry;
+    uint32_t slot;
+
+    identity += identity == 0; /* 0 means free */
+    if (board->index_used * 2 >= board->index_size) {
+        index_build(board, board->head->header.words_used + 64u);
+    }
+    slot = slot_find(board, identity);
+    if (slot == 0) {
+        if ((slot = slot_take(board)) == 0) {
+            return (struct board_ref){0};
+        }
+        entry = &board->entries[slot];
+        atomic_store_explicit(&entry->word, 0, memory_order_relaxed);
+        atomic_store_explicit(&entry->generation, generation, memory_order_relaxed);
+        atomic_store_explicit(&entry->identity, identity, memory_order_release);
+        index_put(board, identity, slot);
+    }
+    entry = &board->entries[slot];
+    if (atomic_load_explicit(&entry->generation, memory_order_relaxed) < generation) {
+        atomic_store_explicit(&entry->generation, generation, memory_order_relaxed);
+    }
+    return (struct board_ref){.slot = slot, .epoch = atomic_load_explicit(&entry->epoch, memory_order_relaxed)};
+}
+
+void board_sweep(struct board *board, uint64_t oldest)
+{
+    uint32_t used = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+    bool freed = false;
+
+    for (uint32_t slot = 1; slot <= used; slot++) {
+        struct board_entry *entry = &board->entries[slot];
+
+        if (atomic_load_explicit(&entry->identity, memory_order_relaxed) == 0 ||
+            atomic_load_explicit(&entry->generation, memory_order_relaxed) >= oldest) {
+            continue;
+        }
+        atomic_fetch_add_explicit(&entry->epoch, 1, memory_order_release);
+        atomic_store_explicit(&entry->identity, 0, memory_order_release);
+        freed = true;
+    }
+    if (freed) {
+        index_build(board, used + 64u);
+    }
+}
+
+_Atomic uint64_t *board_at(struct board *board, struct board_ref ref)
+{
+    struct board_entry *entry;
+
+    if (ref.slot == 0 || ref.slot >= WORDS) {
+        return NULL;
+    }
+    entry = &board->entries[ref.slot];
+    if (atomic_load_explicit(&entry->epoch, memory_order_relaxed) != ref.epoch) {
+        return NULL;
+    }
+    return &entry->word;
+}
+
+/* ---- slabs ---- */
+
+static struct board_slab *slab_at(struct board *board, unsigned worker)
+{
+    return (struct board_slab *)(void *)(board->base + SLABS_AT + (size_t)worker * UNIT);
+}
+
+struct board_slab *board_slab(struct board *board, unsigned worker)
+{
+    _Atomic uint32_t *used = &board->head->header.slabs_used;
+    uint32_t now;
+
+    if (worker >= BOARD_WORKERS) {
+        return NULL;
+    }
+    now = atomic_load_explicit(used, memory_order_relaxed);
+    while (now <= worker && !atomic_compare_exchange_weak(used, &now, worker + 1)) {
+    } /* ends: whoever else stored, stored a higher number */
+    return slab_at(board, worker);
+}
+
+void board_fold(struct board *board, unsigned worker)
+{
+    struct board_slab *slab = board_slab(board, worker);
+
+    if (!slab) {
+        return;
+    }
+    for (size_t i = 0; i < BOARD_GAUGES; i++) {
+        atomic_store_explicit(&slab->gauges[i], 0, memory_order_relaxed);
+    }
+    atomic_store_explicit(&slab->heartbeat_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->generation, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->state, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->pid, 0, memory_order_release);
+}
+
+uint64_t board_counter_sum(struct board *board, enum board_counter counter)
+{
+    uint32_t slabs = atomic_load_explicit(&board->head->header.slabs_used, memory_order_relaxed);
+    uint64_t sum = 0;
+
+    if ((unsigned)counter >= BOARD_COUNTERS) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < slabs && i < BOARD_WORKERS; i++) {
+        sum += atomic_load_explicit(&slab_at(board, i)->counters[counter], memory_order_relaxed);
+    }
+    return sum;
+}
+
+int64_t board_gauge_sum(struct board *board, enum board_gauge gauge)
+{
+    uint32_t slabs = atomic_load_explicit(&board->head->header.slabs_used, memory_order_relaxed);
+    int64_t sum = 0;
+
+    if ((unsigned)gauge >= BOARD_GAUGES) {
+        return 0;
+    }
+    for (uint32_t i = 0; i < slabs && i < BOARD_WORKERS; i++) {
+        sum += atomic_load_explicit(&slab_at(board, i)->gauges[gauge], memory_order_relaxed);
+    }
+    return sum;
+}
+
+struct board_tree *board_tree(struct board *board)
+{
+    return &board->head->tree;
+}

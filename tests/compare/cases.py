@@ -1,0 +1,289 @@
+"""cases.py - configurations and requests for compare.py: a fixed set that covers each feature, and random ones."""
+
+ENTRY_POINTS = {
+    "web": ["asDefault=true"],
+    "trust": ["forwardedHeaders.trustedIPs=127.0.0.1/32"],
+    "insecure": ["forwardedHeaders.insecure=true"],
+    "strict": ["http.encodedCharacters.allowEncodedSlash=false", "http.encodedCharacters.allowEncodedBackSlash=false",
+               "http.encodedCharacters.allowEncodedNullCharacter=false", "http.encodedCharacters.allowEncodedSemicolon=false",
+               "http.encodedCharacters.allowEncodedPercent=false", "http.encodedCharacters.allowEncodedQuestionMark=false",
+               "http.encodedCharacters.allowEncodedHash=false"],
+    "rawpath": ["http.sanitizePath=false"],
+    "semicolon": ["http.encodeQuerySemicolons=true"],
+    "dropunder": ["http.underscoreHeadersStrategy=delete"],
+    "rejectunder": ["http.underscoreHeadersStrategy=reject"],
+    "conn": ["forwardedHeaders.connection=X-Kept-Hop,foobar"],
+    "scheme": ["forwardedHeaders.addXForwardedSchemeHeaders=true", "forwardedHeaders.notAppendXForwardedFor=true"],
+    "redirecting": ["http.redirections.entryPoint.to=web", "http.redirections.entryPoint.scheme=https"],
+    "mwep": ["http.middlewares=add@file"],
+}
+
+MIDDLEWARES = {
+    "add": {"addPrefix": {"prefix": "/added"}},
+    "add-enc": {"addPrefix": {"prefix": "/a%2Fb"}},
+    "strip": {"stripPrefix": {"prefixes": ["/api", "/v1/", "/api/deep"]}},
+    "strip-force": {"stripPrefix": {"prefixes": ["/api"], "forceSlash": False}},
+    "strip-re": {"stripPrefixRegex": {"regex": ["/foo/[a-z0-9]+/", "/bar/[0-9]+"]}},
+    "replace": {"replacePath": {"path": "/replaced"}},
+    "replace-query": {"replacePath": {"path": "/re%20placed"}},
+    "replace-re": {"replacePathRegex": {"regex": "^/foo/(.*)/(.*)$", "replacement": "/bar/$2-$1"}},
+    "replace-named": {"replacePathRegex": {"regex": "^/n/(?P<id>[0-9]+)", "replacement": "/id-${id}"}},
+    "scheme": {"redirectScheme": {"scheme": "https"}},
+    "scheme-perm": {"redirectScheme": {"scheme": "https", "permanent": True, "port": "8443"}},
+    "scheme-443": {"redirectScheme": {"scheme": "https", "port": "443"}},
+    "scheme-http": {"redirectScheme": {"scheme": "http", "port": "8080"}},
+    "regex": {"redirectRegex": {"regex": "^http://redir.test(:[0-9]+)?/old/(.*)", "replacement": "http://new.test/${2}"}},
+    "regex-perm": {"redirectRegex": {"regex": "^http://([^/]+)/p/(.*)", "replacement": "https://$1/q/$2", "permanent": True}},
+    "head": {"headers": {"customRequestHeaders": {"X-Added": "one", "X-Gone": "", "host": "changed.test", "x-lower": "v"},
+                         "customResponseHeaders": {"X-Out": "two", "X-Upstream": "", "Server": "weird"}}},
+    "inner": {"chain": {"middlewares": ["strip", "add"]}},
+    "outer": {"chain": {"middlewares": ["inner", "head"]}},
+}
+
+
+def configuration():
+    routers = {}
+
+    def router(name, rule, service="upstream", **more):
+        routers[name] = dict({"rule": rule, "service": service}, **more)
+
+    every = list(ENTRY_POINTS)
+    router("catch", "PathPrefix(`/`) && Host(`all.test`)", entryPoints=every)
+    for name in MIDDLEWARES:
+        router(f"mw-{name}", f"Host(`{name}.test`)", middlewares=[name], entryPoints=["web", "trust", "insecure", "strict", "rawpath"])
+    router("redir", "Host(`redir.test`)", middlewares=["regex"])
+    router("two", "Host(`two.test`)", middlewares=["strip", "add", "head"])
+    router("host-upper", "Host(`UPPER.test`)")
+    router("host-dot", "Host(`dot.test.`)")
+    router("wild", "Host(`*.wild.test`)")
+    router("wild-exact", "Host(`a.wild.test`) && Path(`/exact`)")
+    router("hostre", "HostRegexp(`^[a-z]+\\.re\\.test$`)")
+    router("any", "Host(`*`) && Path(`/any-host`)")
+    router("method", "Host(`m.test`) && Method(`POST`)")
+    router("method-lower", "Host(`ml.test`) && Method(`post`)")
+    router("header", "Host(`h.test`) && Header(`X-Team`, `red`)")
+    router("header-re", "Host(`h.test`) && HeaderRegexp(`X-Team`, `^bl(ue|ack)$`)")
+    router("header-host", "Header(`Host`, `hh.test`)")
+    router("query", "Host(`q.test`) && Query(`a`, `1`)")
+    router("query-flag", "Host(`q.test`) && Query(`flag`)")
+    router("query-re", "Host(`q.test`) && QueryRegexp(`re`, `^[0-9]+$`)")
+    router("path", "Host(`p.test`) && Path(`/exact`)")
+    router("path-slash", "Host(`p.test`) && Path(`/exact/`)")
+    router("prefix", "Host(`p.test`) && PathPrefix(`/pre`)")
+    router("prefix-enc", "Host(`p.test`) && PathPrefix(`/e%2Fe`)")
+    router("path-space", "Host(`p.test`) && Path(`/sp ace`)")
+    router("pathre", "Host(`p.test`) && PathRegexp(`\\.(png|jpg)$`)")
+    router("pathre-i", "Host(`p.test`) && PathRegexp(`(?i)^/CASE`)")
+    router("not", "Host(`n.test`) && !PathPrefix(`/secret`)")
+    router("not-paren", "Host(`n2.test`) && !(PathPrefix(`/a`) || Query(`b`, `2`))")
+    router("or", "Host(`o1.test`) || Host(`o2.test`) && Path(`/two`)")
+    router("ip", "Host(`ip.test`) && ClientIP(`127.0.0.0/8`)")
+    router("ip6", "Host(`ip.test`) && ClientIP(`::1`) && Path(`/six`)")
+    router("quoted", "Host(\"quoted.test\") && Path(\"/q\\\"x\")")
+    router("prio-a", "Host(`prio.test`) && PathPrefix(`/a/long/path`)", middlewares=["add"])
+    router("prio-b", "Host(`prio.test`)", priority=1000)
+    router("prio-neg", "Host(`neg.test`) && PathPrefix(`/x`)", priority=-1, middlewares=["add"])
+    router("prio-neg2", "Host(`neg.test`)", priority=-2)
+    router("v2-host", "Host(`v2a.test`, `v2b.test`)", ruleSyntax="v2")
+    router("v2-path", "Host(`v2.test`) && Path(`/a/{id:[0-9]+}`, `/b`)", ruleSyntax="v2")
+    router("v2-prefix", "Host(`v2.test`) && PathPrefix(`/p/{name}/x`)", ruleSyntax="v2")
+    router("v2-hostre", "HostRegexp(`{sub:[a-z]+}.v2re.test`)", ruleSyntax="v2")
+    router("v2-headers", "Host(`v2h.test`) && Headers(`X-A`, `1`) && HeadersRegexp(`X-B`, `^2+$`)", ruleSyntax="v2")
+    router("v2-query", "Host(`v2q.test`) && Query(`a=1`, `b=2`)", ruleSyntax="v2")
+    router("broken-rule", "Host(`broken.test`) && Nope(`x`)")
+    router("broken-re", "HostRegexp(`[`)")
+    router("broken-mw", "Host(`bmw.test`)", middlewares=["nowhere"])
+    router("broken-svc", "Host(`bsvc.test`)", service="nowhere")
+    router("broken-ep", "Host(`bep.test`)", entryPoints=["nowhere"])
+    router("half-ep", "Host(`hep.test`)", entryPoints=["nowhere", "web"])
+    router("empty-svc", "Host(`empty.test`)", service="empty")
+    router("dead-svc", "Host(`dead.test`)", service="dead")
+    router("nohost", "Host(`nohost.test`)", service="no-host-header")
+    router("urlpath", "Host(`urlpath.test`)", service="url-path")
+    router("wrr", "Host(`wrr.test`)", service="wrr")
+    return {"http": {
+        "routers": routers,
+        "middlewares": MIDDLEWARES,
+        "services": {
+            "empty": {"loadBalancer": {"servers": []}},
+            "dead": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}]}},
+            "no-host-header": {"loadBalancer": {"passHostHeader": False, "servers": [{"url": "http://127.0.0.1:1"}]}},
+            "url-path": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1/sub/"}]}},
+            "wrr": {"weighted": {"services": [{"name": "upstream", "weight": 3}, {"name": "empty", "weight": 0}]}},
+        }}}
+
+
+def request(target, host="all.test", method="GET", headers=(), body=b"", version="1.1"):
+    lines = [f"{method} {target} HTTP/{version}"]
+    if host is not None:
+        lines.append(f"Host: {host}")
+    lines += [f"{k}: {v}" for k, v in headers]
+    if body and not any(k.lower() in ("content-length", "transfer-encoding") for k, _ in headers):
+        lines.append(f"Content-Length: {len(body)}")
+    return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
+
+
+PATHS = ["/", "/a", "/a/", "//", "//a//b", "/a/./b", "/a/../b", "/a/b/..", "/..", "/../x", "/.", "/a/%2e%2e/b", "/a%2Fb", "/a%2fb",
+         "/%41", "/%7Euser", "/~user", "/a%20b", "/a+b", "/a;b", "/a%3Bb", "/a%3bb", "/a%5Cb", "/a\\b", "/a%00b", "/a%25b", "/a%252Fb",
+         "/a%3Fb", "/a%23b", "/a?x=1", "/a?", "/a?x=1;y=2", "/a?x=%zz", "/a%zz", "/a%", "/a%4", "/%C3%A9", "/a'b", "/a\"b", "/a<b>",
+         "/a|b", "/a^b", "/a`b", "/a{b}", "/a[b]", "/a!b$c&d(e)f*g,h=i:j@k", "/a%21%24%26", "/a%28%29", "/a%3A%40", "/a%5B%5D",
+         "/.well-known/x", "/a/.../b", "/a//../b", "/%2e/a", "/%2E%2E/a", "/a/%2E%2e%2fb", "*", "a", "http://all.test/abs", "http://other.test/abs?x=1",
+         "/x#frag", "/a%2F%2e%2e%2Fb", "/?a=b#c", "/a??b", "/a?b=c?d", "/%e4%b8%ad", "/a%0Ab", "/a%09b", "/a%7Fb"]
+
+
+def fixed_requests():
+    out = []
+
+    def add(entry_point, *args, **kw):
+        out.append((entry_point, request(*args, **kw)))
+
+    for entry_point in ("web", "strict", "rawpath", "semicolon", "mwep", "redirecting"):
+        for path in PATHS:
+            add(entry_point, path)
+    for name in MIDDLEWARES:
+        for path in ("/", "/api", "/api/", "/api/x", "/apix", "/api/deep/er", "/v1/x", "/v1", "/foo/ab1/rest", "/foo/a/b", "/bar/12/z",
+                     "/n/77/x", "/p/x?y=1", "/old/x?y=z", "/a%2Fb", "/api%2Fx", "/api/%2Fx", "/foo/a%2Fb/c", "/%C3%A9", "/api?q=1", "//api"):
+            for method in ("GET", "POST", "HEAD"):
+                add("web", path, host=f"{name}.test", method=method)
+        for host in (f"{name}.test:8000", f"{name}.test:80", f"{name.upper()}.TEST"):
+            add("web", "/p/x?y=1", host=host)
+        for proto in ("https", "http", "wss", "ws"):
+            add("trust", "/p/x", host=f"{name}.test", headers=[("X-Forwarded-Proto", proto), ("X-Forwarded-Port", "4443")])
+            add("web", "/p/x", host=f"{name}.test", headers=[("X-Forwarded-Proto", proto)])
+        add("strict", "/api/a%2Fb", host=f"{name}.test")
+        add("rawpath", "/api//x/../y", host=f"{name}.test")
+    for host in ("redir.test", "redir.test:8080"):
+        add("web", "/old/page?x=1", host=host)
+        add("web", "/new", host=host)
+    for path in ("/", "/api/x", "/v1/y"):
+        add("web", path, host="two.test", headers=[("X-Gone", "1"), ("X-Lower", "0")])
+    for host in ("upper.test", "UPPER.TEST", "upper.test.", "dot.test", "dot.test.", "a.wild.test", "b.wild.test", "a.b.wild.test", "wild.test",
+                 ".wild.test", "x.re.test", "x1.re.test", "X.RE.TEST", "x.re.test:99", "nothing.test", "[::1]", "[::1]:80", "127.0.0.1", "1.2.3.4:80",
+                 "all.test:80", "ALL.test:8080", "all.test.", "all.test..", "", "hh.test", "o1.test", "o2.test", "quoted.test", "a_b.test", "all.test:", "all.test:x"):
+        for path in ("/", "/exact", "/two", "/any-host", "/q\"x", "/q%22x"):
+            add("web", path, host=host)
+    add("web", "/", host=None)
+    add("web", "/", host=None, version="1.0")
+    add("web", "/any-host", host=None, version="1.0")
+    for method in ("GET", "POST", "post", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE", "FOO", "M-SEARCH", "PROPFIND", "get"):
+        for host in ("m.test", "ml.test", "all.test"):
+            add("web", "/", host=host, method=method)
+    for value in ("red", "Red", "blue", "black", "blueish", "", "red, blue"):
+        add("web", "/", host="h.test", headers=[("X-Team", value)])
+        add("web", "/", host="h.test", headers=[("x-team", value), ("X-Team", "red")])
+    for query in ("a=1", "a=2", "a=1&a=2", "a=2&a=1", "flag", "flag=", "flag=1", "re=12", "re=x", "re=1&re=x", "a=%31", "%61=1", "a=1;b=2", "b=2;a=1", "a=1%", "a=%zz&a=1", "A=1", "a=+1", "&&a=1"):
+        add("web", f"/?{query}", host="q.test")
+        add("semicolon", f"/?{query}", host="all.test")
+    for path in ("/exact", "/exact/", "/exact?x", "/Exact", "/exac%74", "/pre", "/prefix", "/pre/x", "/e%2Fe/x", "/e%2fe", "/e/e", "/sp%20ace", "/a.png",
+                 "/a.png/b", "/a.jpg?x=.gif", "/case", "/CaSe/x", "/x/../exact", "//exact", "/exact%2F", "/ex%61ct", "/./pre"):
+        add("web", path, host="p.test")
+    for path in ("/", "/secret", "/secret/x", "/secre", "/%73ecret", "/a", "/b?b=2", "/b?b=1"):
+        add("web", path, host="n.test")
+        add("web", path, host="n2.test")
+    for host, path in (("ip.test", "/"), ("ip.test", "/six"), ("prio.test", "/"), ("prio.test", "/a/long/path/x"), ("neg.test", "/x"), ("neg.test", "/"),
+                       ("v2a.test", "/"), ("v2b.test", "/"), ("V2A.test", "/"), ("v2.test", "/a/12"), ("v2.test", "/a/x"), ("v2.test", "/a/12/"), ("v2.test", "/b"),
+                       ("v2.test", "/p/z/x"), ("v2.test", "/p/z/xy"), ("v2.test", "/p/z/w/x"), ("abc.v2re.test", "/"), ("a1.v2re.test", "/"), ("x.abc.v2re.test", "/"),
+                       ("v2q.test", "/?a=1"), ("v2q.test", "/?b=2"), ("v2q.test", "/?a=1&b=2"), ("v2q.test", "/?a=2"), ("broken.test", "/"), ("bmw.test", "/"), ("bsvc.test", "/"),
+                       ("bep.test", "/"), ("hep.test", "/"), ("empty.test", "/"), ("dead.test", "/"), ("nohost.test", "/"), ("urlpath.test", "/x"), ("wrr.test", "/")):
+        add("web", path, host=host)
+        add("web", path, host=host, method="POST", body=b"hello")
+    add("web", "/", host="v2h.test", headers=[("X-A", "1"), ("X-B", "22")])
+    add("web", "/", host="v2h.test", headers=[("X-A", "1"), ("X-B", "3")])
+    forwarded = [("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-For", "1.2.3.4, 5.6.7.8"), ("X-Forwarded-Host", "evil.test"), ("X-Forwarded-Proto", "https"),
+                 ("X-Forwarded-Port", "99"), ("X-Forwarded-Server", "s"), ("X-Real-Ip", "9.9.9.9"), ("X-Forwarded-Uri", "/u"), ("X-Forwarded-Method", "PUT"),
+                 ("X-Forwarded-Prefix", "/p"), ("X-Forwarded-Tls-Client-Cert", "x"), ("X-Forwarded-Tls-Client-Cert-Info", "x"), ("X_Forwarded_For", "1.1.1.1"),
+                 ("X-Forwarded_Host", "evil"), ("x-forwarded-proto", "wss"), ("Forwarded", "for=1.2.3.4"), ("X-Replaced-Path", "/r"), ("X.Real.Ip", "1.1.1.1"), ("X-Forwarded-Scheme", "https"), ("X-Scheme", "https")]
+    for entry_point in ("web", "trust", "insecure", "scheme", "dropunder", "rejectunder"):
+        for pair in forwarded:
+            add(entry_point, "/f", headers=[pair])
+        add(entry_point, "/f", headers=forwarded)
+        add(entry_point, "/f", headers=[("X-Forwarded-For", "1.1.1.1"), ("X-Forwarded-For", "2.2.2.2")])
+        add(entry_point, "/f", host="all.test:8443")
+        add(entry_point, "/f", headers=[("Connection", "Upgrade"), ("Upgrade", "websocket")])
+    for value in ("close", "keep-alive", "X-Foo", "X-Kept-Hop", "foobar, X-Foo", "X-Forwarded-For", "Host", "close, X-Foo", "TE", "Upgrade", "X-Real-Ip, X-Forwarded-Proto"):
+        for entry_point in ("web", "conn", "trust"):
+            add(entry_point, "/c", headers=[("Connection", value), ("X-Foo", "1"), ("X-Kept-Hop", "2"), ("foobar", "3"), ("TE", "trailers")])
+    for pair in (("TE", "trailers"), ("TE", "gzip"), ("Keep-Alive", "x"), ("Proxy-Connection", "keep-alive"), ("Proxy-Authorization", "x"), ("Proxy-Authenticate", "x"), ("Trailer", "X-T"),
+                 ("Upgrade", "h2c"), ("User-Agent", "mine"), ("User-Agent", ""), ("Accept-Encoding", "gzip"), ("Accept-Encoding", "br"), ("X-Empty", ""), ("X-Spaces", "  a  b  "),
+                 ("X-Bytes", "caf\xe9"), ("x-lower-case", "1"), ("X_under", "1"), ("X-Dup", "1"), ("Cookie", "a=b; c=d"), ("Authorization", "Basic eA=="), ("Referer", "http://x"),
+                 ("X-Method-Override", "PUT"), ("Max-Forwards", "1"), ("Via", "1.1 x"), ("Range", "bytes=0-1"), ("If-None-Match", "\"x\"")):
+        for entry_point in ("web", "dropunder", "rejectunder"):
+            add(entry_point, "/h", headers=[pair])
+            add(entry_point, "/h", headers=[pair, pair])
+    for mode in ("redirect", "empty", "hop", "error", "chunked"):
+        for method in ("GET", "POST", "HEAD"):
+            add("web", "/mode", method=method, headers=[("X-Answer", mode)])
+            add("web", "/mode", host="head.test", method=method, headers=[("X-Answer", mode)])
+        add("web", "/mode", headers=[("X-Answer", mode)], version="1.0")
+    chunked = b"5\r\nhello\r\n6;ext=1\r\n world\r\n0\r\n\r\n"
+    add("web", "/b", method="POST", headers=[("Transfer-Encoding", "chunked")], body=chunked)
+    add("web", "/b", method="GET", headers=[("Transfer-Encoding", "chunked")], body=chunked)
+    add("web", "/b", method="POST", headers=[("Content-Length", "0")])
+    add("web", "/b", method="POST")
+    add("web", "/b", method="GET", body=b"x")
+    add("web", "/b", method="DELETE", body=b"x")
+    add("web", "/b", method="PUT", body=b"x" * 100000)
+    add("web", "/b", method="POST", headers=[("Expect", "100-continue")], body=b"x")
+    add("web", "/b", method="POST", headers=[("Expect", "nothing")], body=b"x")
+    for bad in (b"GET / HTTP/1.1\r\nHost: all.test\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nx", b"GET / HTTP/1.1\r\nHost: all.test\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx",
+                b"GET / HTTP/1.1\r\nHost: all.test\r\nContent-Length: +1\r\n\r\nx", b"GET / HTTP/1.1\r\nHost: all.test\r\nContent-Length: 1a\r\n\r\nx", b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: all.test\r\nBad Name: x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: all.test\r\nName : x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: all.test\r\n: x\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: all.test\r\nX: a\x00b\r\n\r\n", b"GET / HTTP/2.0\r\nHost: all.test\r\n\r\n", b"GET / HTTP/1.2\r\nHost: all.test\r\n\r\n", b"GET / HTTP/0.9\r\nHost: all.test\r\n\r\n", b"GET /\r\n\r\n",
+                b"GET  / HTTP/1.1\r\nHost: all.test\r\n\r\n", b"GET / HTTP/1.1 \r\nHost: all.test\r\n\r\n", b"G@T / HTTP/1.1\r\nHost: all.test\r\n\r\n", b"GET /\x80 HTTP/1.1\r\nHost: all.test\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: all.test\r\nTransfer-Encoding: gzip\r\n\r\n", b"GET / HTTP/1.1\r\nHost: all.test\r\nTransfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: all.test\r\nTransfer-Encoding: identity\r\n\r\n", b"POST / HTTP/1.1\r\nHost: all.test\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n",
+                b"GET / HTTP/1.1\r\nHost: all.test/x\r\n\r\n", b"GET / HTTP/1.1\r\nHost: all.test\r\nX: \x7f\r\n\r\n", b"CONNECT all.test:80 HTTP/1.1\r\nHost: all.test\r\n\r\n", b"OPTIONS * HTTP/1.1\r\nHost: all.test\r\n\r\n"):
+        out.append(("web", bad))
+    return out
+
+
+# ---- random ----
+HOSTS = ["a.test", "b.test", "www.a.test", "x.y.test", "A.test"]
+SEGMENTS = ["/", "/a", "/a/b", "/a/b/c", "/ab", "/b", "/a/", "/x.png"]
+
+
+def random_rule(rng, v2, depth=0):
+    roll = rng.random()
+    if depth < 3 and roll < 0.35:
+        return f"{random_rule(rng, v2, depth + 1)} && {random_rule(rng, v2, depth + 1)}"
+    if depth < 3 and roll < 0.5:
+        return f"({random_rule(rng, v2, depth + 1)} || {random_rule(rng, v2, depth + 1)})"
+    if depth < 3 and roll < 0.58:
+        return f"!{random_rule(rng, v2, 3)}"
+    host, path = rng.choice(HOSTS), rng.choice(SEGMENTS)
+    kinds = [f"Host(`{host}`)", f"Host(`{host}`)", f"PathPrefix(`{path}`)", f"Path(`{path}`)", f"PathPrefix(`{path}`)", f"Method(`{rng.choice(['GET', 'POST'])}`)",
+             f"ClientIP(`{rng.choice(['127.0.0.1', '10.0.0.0/8', '::1'])}`)"]
+    if v2:
+        kinds += [f"Headers(`X-K`, `{rng.choice('123')}`)", f"HeadersRegexp(`X-K`, `^[12]$`)", f"Query(`k={rng.choice('12')}`)", f"Path(`/a/{{id:[a-c]+}}`)",
+                  f"PathPrefix(`/{{s:[a-z]}}/b`)", f"HostRegexp(`{{sub:[a-z]+}}.a.test`)", f"Host(`{host}`, `c.test`)"]
+    else:
+        kinds += [f"Header(`X-K`, `{rng.choice('123')}`)", f"HeaderRegexp(`X-K`, `^[12]$`)", f"Query(`k`, `{rng.choice('12')}`)", "Query(`k`)", f"QueryRegexp(`k`, `[0-9]`)",
+                  "PathRegexp(`^/a/[a-c]+$`)", "PathRegexp(`\\.png$`)", "HostRegexp(`^[a-z.]+a\\.test$`)", "Host(`*.a.test`)", "Host(`*`)"]
+    return rng.choice(kinds)
+
+
+def random_configuration(rng):
+    routers, middlewares = {}, {}
+    for i in range(rng.randint(5, 40)):
+        v2 = rng.random() < 0.3
+        routers[f"r{i}"] = {"rule": random_rule(rng, v2), "service": "upstream", "middlewares": [f"mark{i}"],
+                            "entryPoints": rng.choice([["web"], ["web", "trust"], ["trust"]])}
+        middlewares[f"mark{i}"] = {"headers": {"customResponseHeaders": {"X-Router": f"r{i}"}}}
+        if v2:
+            routers[f"r{i}"]["ruleSyntax"] = "v2"
+        if rng.random() < 0.25:
+            routers[f"r{i}"]["priority"] = rng.choice([1, 10, 20, 30, -5, 100])
+        if rng.random() < 0.05:
+            routers[f"r{i}"]["rule"] = rng.choice(["Host(`x`", "Nope(`y`)", "Host()", "PathPrefix(`a`)", "HostRegexp(`(`)", "", "Host(`a.test`) &&"])
+    return {"http": {"routers": routers, "middlewares": middlewares}}
+
+
+def random_request(rng):
+    host = rng.choice(HOSTS + ["c.test", "sub.a.test", "B.TEST", "a.test:80"])
+    path = rng.choice(SEGMENTS + ["/c", "/a//b", "/a/../b", "/a/b/", "/a%2Fb", "/A"])
+    if rng.random() < 0.4:
+        path += "?" + rng.choice(["k=1", "k=2", "k", "k=3&k=1", "j=1", "k=%31"])
+    headers = []
+    if rng.random() < 0.4:
+        headers.append(("X-K", rng.choice(["1", "2", "3", "12"])))
+    return rng.choice(["web", "trust"]), request(path, host=host, method=rng.choice(["GET", "GET", "POST"]), headers=headers)

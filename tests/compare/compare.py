@@ -1,0 +1,285 @@
+"""compare.py - the same configuration and the same requests to Traefik and to weir; prints every difference.
+
+Both run side by side with the file provider, against the same upstream, which records the bytes it got. Compared are
+status, headers and body of the answer and, header names in canonical spelling, the request that the upstream got.
+Ports differ between the two and are replaced by names first. What is left in docs/differences.md on purpose is listed
+in ACCEPTED with its reason and counted apart.
+
+usage: compare.py --traefik PATH --weir PATH [--seed N] [--random N] [--verbose]
+"""
+import argparse
+import asyncio
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+
+from cases import ENTRY_POINTS, configuration, fixed_requests, random_configuration, random_request
+
+# (pattern over the request's bytes, reason): differences that docs/differences.md explains.
+ACCEPTED = [
+    (rb"(?i)\r\nX\.Real\.Ip:", "every spelling of a forwarding header is removed"),
+]
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+class Upstream:
+    """Answers every request with the request itself, as JSON; remembers it under the X-Case header."""
+
+    def __init__(self):
+        self.seen = {}
+
+    async def start(self):
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.port = self.server.sockets[0].getsockname()[1]
+
+    async def serve(self, reader, writer):
+        try:
+            while True:
+                head = await reader.readuntil(b"\r\n\r\n")
+                lines = head[:-4].decode("latin-1").split("\r\n")
+                headers = [tuple(line.split(":", 1)) for line in lines[1:]]
+                headers = [(k, v.strip(" ")) for k, v in headers]
+                low = {k.lower(): v for k, v in headers}
+                body = b""
+                if low.get("transfer-encoding", "").lower() == "chunked":
+                    while True:
+                        size = int((await reader.readline()).split(b";")[0], 16)
+                        if size == 0:
+                            while (await reader.readline()) not in (b"\r\n", b""):
+                                pass
+                            break
+                        body += await reader.readexactly(size)
+                        await reader.readexactly(2)
+                elif "content-length" in low:
+                    body = await reader.readexactly(int(low["content-length"]))
+                self.seen.setdefault(low.get("x-case", "?"), []).append((lines[0], headers, body))
+                mode = low.get("x-answer", "")
+                answer = b"got it\n"
+                extra = "X-Upstream: yes\r\n"
+                status = "200 OK"
+                if mode == "redirect":
+                    status, extra = "302 Found", extra + "Location: /elsewhere\r\n"
+                elif mode == "empty":
+                    status, answer = "204 No Content", b""
+                elif mode == "hop":
+                    extra += "Connection: X-Hop\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\nX-Kept: yes\r\n"
+                elif mode == "error":
+                    status, answer = "500 Internal Server Error", b"broken\n"
+                if mode == "chunked":
+                    out = f"HTTP/1.1 {status}\r\n{extra}Transfer-Encoding: chunked\r\n\r\n".encode()
+                    out += b"7\r\ngot it\n\r\n0\r\n\r\n"
+                elif mode == "empty":
+                    out = f"HTTP/1.1 {status}\r\n{extra}\r\n".encode()
+                else:
+                    out = f"HTTP/1.1 {status}\r\n{extra}Content-Type: text/plain\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+                    if not lines[0].startswith("HEAD "):
+                        out += answer
+                writer.write(out)
+                await writer.drain()
+        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ValueError):
+            pass
+        finally:
+            writer.close()
+
+
+class Router:
+    def __init__(self, name, binary, directory, dynamic, ports):
+        self.name, self.ports = name, ports
+        args = [f"--providers.file.filename={dynamic}", "--log.level=DEBUG", "--log.format=common", "--global.checknewversion=false",
+                "--global.sendanonymoususage=false"]
+        for entry_point, options in ENTRY_POINTS.items():
+            args.append(f"--entryPoints.{entry_point}.address=127.0.0.1:{ports[entry_point]}")
+            args += [f"--entryPoints.{entry_point}.{o}" for o in options]
+        self.log_path = directory / f"{name}.log"
+        self.process = subprocess.Popen([str(binary), *args], stdout=open(self.log_path, "wb"), stderr=subprocess.STDOUT,
+                                        start_new_session=True, cwd=directory)
+
+    def wait(self, port):
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                with socket.create_connection(("127.0.0.1", port), 1) as s:
+                    s.sendall(b"GET /configured HTTP/1.1\r\nHost: ready.test\r\nConnection: close\r\n\r\n")
+                    if s.recv(12).endswith(b"200"):
+                        return
+            except OSError:
+                if self.process.poll() is not None:
+                    break
+            time.sleep(0.05)
+        raise SystemExit(f"{self.name} did not get ready: see\n" + self.log_path.read_text()[-3000:])
+
+    def stop(self):
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+async def ask(port, data):
+    """Sends the bytes, closes nothing, reads one answer (status, headers, body) or what ended the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(data)
+        await writer.drain()
+        try:
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            while head.startswith(b"HTTP/1.1 1"):
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+        except asyncio.IncompleteReadError as error:
+            return ("closed", [], error.partial)
+        except asyncio.TimeoutError:
+            return ("silent", [], b"")
+        lines = head[:-4].decode("latin-1").split("\r\n")
+        headers = []
+        for line in lines[1:]:
+            key, _, value = line.partition(":")
+            headers.append((key, value.strip(" ")))
+        low = {k.lower(): v for k, v in headers}
+        status = int(lines[0].split()[1])
+        body = b""
+        try:
+            if data.startswith(b"HEAD ") or status in (204, 304):
+                pass
+            elif low.get("transfer-encoding") == "chunked":
+                while True:
+                    size = int((await asyncio.wait_for(reader.readline(), 5)).split(b";")[0], 16)
+                    body += (await reader.readexactly(size + 2))[:-2]
+                    if size == 0:
+                        break
+            elif "content-length" in low:
+                body = await asyncio.wait_for(reader.readexactly(int(low["content-length"])), 5)
+            else:
+                body = await asyncio.wait_for(reader.read(), 5)
+        except (asyncio.IncompleteReadError, asyncio.TimeoutError):
+            body += b"<cut>"
+        return (status, headers, body)
+    except ConnectionError:
+        return ("reset", [], b"")
+    finally:
+        writer.close()
+
+
+def canonical(name):
+    return "-".join(part[:1].upper() + part[1:].lower() for part in name.split("-"))
+
+
+def normal(text, ports):
+    for name, port in ports.items():
+        text = re.sub(rf"(?<!\d){port}(?!\d)", f"<{name}>", text)
+    return text
+
+
+def view(answer, upstream, ports, asked_encoding):
+    status, headers, body = answer
+    shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
+                   if k.lower() not in ("date", "connection", "transfer-encoding", "content-length"))
+    got = []
+    if not asked_encoding:  # Go's client asks for gzip by itself and unpacks the answer: docs/differences.md
+        upstream = [(line, [h for h in up_headers if h != ("Accept-Encoding", "gzip")], up_body)
+                    for line, up_headers, up_body in upstream]
+    for line, up_headers, up_body in upstream:
+        got.append([normal(line, ports), sorted([canonical(k), normal(v, ports)] for k, v in up_headers
+                                                if k.lower() not in ("x-case", "connection")), up_body.decode("latin-1")])
+    return {"status": status, "headers": shown, "body": normal(body.decode("latin-1"), ports), "upstream": got}
+
+
+def difference(a, b):
+    out = []
+    for key in a:
+        if a[key] == b[key]:
+            continue
+        if key == "upstream" and len(a[key]) == len(b[key]) == 1:
+            (line_a, head_a, body_a), (line_b, head_b, body_b) = a[key][0], b[key][0]
+            if line_a != line_b:
+                out.append(f"upstream line: traefik {line_a!r} weir {line_b!r}")
+            only_a = [h for h in head_a if h not in head_b]
+            only_b = [h for h in head_b if h not in head_a]
+            if only_a or only_b:
+                out.append(f"upstream headers: traefik {only_a} weir {only_b}")
+            if body_a != body_b:
+                out.append(f"upstream body: traefik {body_a[:80]!r} weir {body_b[:80]!r}")
+        elif key == "headers":
+            out.append(f"headers: traefik {[h for h in a[key] if h not in b[key]]} weir {[h for h in b[key] if h not in a[key]]}")
+        else:
+            out.append(f"{key}: traefik {str(a[key])[:300]!r} weir {str(b[key])[:300]!r}")
+    return out
+
+
+async def run_set(args, upstream, title, dynamic, requests, directory, totals):
+    path = directory / f"{re.sub('[^a-z0-9]+', '-', title)}.yaml"
+    dynamic["http"]["routers"]["ready"] = {"rule": "Host(`ready.test`)", "service": "upstream", "priority": 100000,
+                                            "entryPoints": list(ENTRY_POINTS)}
+    dynamic["http"].setdefault("services", {})["upstream"] = {
+        "loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{upstream.port}"}]}}
+    path.write_text(json.dumps(dynamic, indent=1))
+    routers = []
+    try:
+        for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
+            routers.append(Router(name, binary, directory, path, {e: free_port() for e in ENTRY_POINTS}))
+        for router in routers:
+            await asyncio.to_thread(router.wait, router.ports["web"])
+        for number, (entry_point, data) in enumerate(requests):
+            views = []
+            for router in routers:
+                case = f"{title}-{number}-{router.name}"
+                raw = data.replace(b"\r\n", f"\r\nX-Case: {case}\r\n".encode(), 1)
+                answer = await ask(router.ports[entry_point], raw)
+                ports = dict(router.ports, upstream=upstream.port)
+                views.append(view(answer, upstream.seen.pop(case, []), ports, b"accept-encoding" in data.lower()))
+            totals["asked"] += 1
+            lines = difference(*views)
+            if lines:
+                accepted = next((why for pattern, why in ACCEPTED if re.search(pattern, data)), None)
+                totals["accepted" if accepted else "different"] += 1
+                if not accepted or args.verbose:
+                    print(f"-- {title} #{number} on {entry_point}: {data[:300]!r}" + (f" (accepted: {accepted})" if accepted else ""))
+                    for line in lines:
+                        print(f"     {line}")
+    finally:
+        for router in routers:
+            router.stop()
+
+
+async def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--traefik", type=pathlib.Path, required=True)
+    parser.add_argument("--weir", type=pathlib.Path, required=True)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--random", type=int, default=4, help="number of random rule sets, 400 requests each")
+    parser.add_argument("--only", help="fixed or random")
+    parser.add_argument("--verbose", action="store_true")
+    args = parser.parse_args()
+    args.traefik, args.weir = args.traefik.resolve(), args.weir.resolve()
+    upstream = Upstream()
+    await upstream.start()
+    totals = {"asked": 0, "different": 0, "accepted": 0}
+    with tempfile.TemporaryDirectory(prefix="weir-compare-") as temporary:
+        directory = pathlib.Path(temporary)
+        if args.only != "random":
+            await run_set(args, upstream, "fixed", configuration(), fixed_requests(), directory, totals)
+        if args.only != "fixed":
+            for i in range(args.random):
+                rng = random.Random(args.seed * 1000 + i)
+                await run_set(args, upstream, f"random {args.seed * 1000 + i}", random_configuration(rng),
+                              [random_request(rng) for _ in range(400)], directory, totals)
+    print(f"{totals['asked']} requests, {totals['different']} different, {totals['accepted']} different on purpose")
+    return 1 if totals["different"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

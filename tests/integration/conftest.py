@@ -1,0 +1,296 @@
+"""What every integration test stands on: the real binary, real backends, free ports, no process left behind.
+
+`weir`     a factory: weir(args..., env=..., entry_points={"web": port}) starts the router and waits until it says
+           that it is ready; stopped at the end of the test, with its exit status checked.
+`whoami`   a factory: whoami(name="v1") starts `weir whoami` on a free port.
+Waiting is for events: a line in the log, a port that accepts, a process that is gone.
+"""
+import os
+import pathlib
+import queue
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+BINARY = os.environ.get("WEIR", str(ROOT / "build/weir"))
+SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
+DEADLINE = float(os.environ.get("WEIR_TEST_DEADLINE", "30"))
+
+_given = set()
+
+
+def free_port():
+    """A port that nobody listens on and that this run has not given out before."""
+    while True:
+        with socket.socket() as s:
+            s.bind(("127.0.0.1", 0))
+            port = s.getsockname()[1]
+        if port not in _given:
+            _given.add(port)
+            return port
+
+
+def wait_until(what, condition, seconds=DEADLINE):
+    """For states that no event tells (another process's files under /proc): asks until true or the time is over."""
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise AssertionError(f"not within {seconds} s: {what}")
+        pause.wait(0.01)
+
+
+def wait_port(port, seconds=DEADLINE, host="127.0.0.1"):
+    def connects():
+        try:
+            socket.create_connection((host, port), 1).close()
+            return True
+        except OSError:
+            return False
+    wait_until(f"a listener on {port}", connects, seconds)
+
+
+class Program:
+    """A started program whose output is read line by line."""
+
+    def __init__(self, command, env=None, cwd=None):
+        full = {k: v for k, v in os.environ.items() if not k.startswith(("TRAEFIK_", "WEIR_"))}
+        full.update(env or {})
+        self.command = [str(c) for c in command]
+        self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=full, cwd=cwd,
+                                        stdin=subprocess.DEVNULL, start_new_session=True)
+        self.lines = []
+        self._queue = queue.Queue()
+        self._thread = threading.Thread(target=self._read, daemon=True)
+        self._thread.start()
+
+    def _read(self):
+        for raw in self.process.stdout:
+            self._queue.put(raw.decode(errors="replace").rstrip("\n"))
+        self._queue.put(None)
+
+    def _drain(self, block_until=None):
+        try:
+            while True:
+                timeout = None if block_until is None else max(0.0, block_until - time.monotonic())
+                line = self._queue.get(timeout != 0 and block_until is not None, timeout)
+                if line is None:
+                    self._queue.put(None)
+                    return False
+                self.lines.append(line)
+                if block_until is not None:
+                    return True
+        except queue.Empty:
+            return True
+
+    def wait_log(self, pattern, start=0, seconds=DEADLINE):
+        """The first line from index `start` on that matches; returns (index, match)."""
+        end = time.monotonic() + seconds
+        at = start
+        while True:
+            self._drain()
+            while at < len(self.lines):
+                match = re.search(pattern, self.lines[at])
+                if match:
+                    return at, match
+                at += 1
+            if time.monotonic() > end or not self._drain(end):
+                self._drain()
+                if at < len(self.lines):
+                    continue
+                raise AssertionError(f"no line matches {pattern!r} in:\n" + "\n".join(self.lines[-60:]))
+
+    def log(self):
+        self._drain()
+        return "\n".join(self.lines)
+
+    def mark(self):
+        """Where the log is now: for wait_log(start=...)."""
+        self._drain()
+        return len(self.lines)
+
+    @property
+    def pid(self):
+        return self.process.pid
+
+    def wait(self, seconds=DEADLINE):
+        status = self.process.wait(seconds)
+        self._thread.join(5)
+        self._drain()
+        return status
+
+    def stop(self, seconds=DEADLINE):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+                raise AssertionError("did not end on SIGTERM:\n" + self.log())
+        self._thread.join(5)
+        self._drain()
+        return self.process.returncode
+
+
+READY = r"INF Ready: "
+
+
+class Weir(Program):
+    def __init__(self, args, env=None, cwd=None, ports=None):
+        super().__init__([BINARY, *args], env=env, cwd=cwd)
+        self.ports = ports or {}
+
+    def children(self, name):
+        """Pids of the processes of this tree whose title is `weir: name`."""
+        found = []
+        for entry in os.listdir("/proc"):
+            if not entry.isdigit():
+                continue
+            try:
+                title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0", 1)[0].decode(errors="replace")
+                parent = int(pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
+            except (OSError, IndexError):
+                continue
+            if title.startswith(f"weir: {name}") and (parent == self.pid or int(entry) == self.pid):
+                found.append(int(entry))
+        return sorted(found)
+
+
+@pytest.fixture
+def programs():
+    running = []
+    yield running
+    problems = []
+    for program in reversed(running):
+        try:
+            status = program.stop()
+            if getattr(program, "expected_status", 0) not in (None, status):
+                problems.append(f"{program.command[:3]} ended with {status}:\n" + "\n".join(program.lines[-60:]))
+        except AssertionError as error:
+            problems.append(str(error))
+        log = program.log()
+        if "ERROR: AddressSanitizer" in log or "runtime error:" in log or "LeakSanitizer" in log:
+            problems.append(log)
+    assert not problems, "\n".join(problems)
+
+
+@pytest.fixture
+def whoami(programs):
+    class Backend:
+        def __init__(self, name, host, port, program):
+            self.name, self.host, self.port, self.program = name, host, port, program
+            self.address = f"{host}:{port}"
+            self.url = f"http://{self.address}"
+
+    def start(name="whoami", *args, host="127.0.0.1"):
+        port = free_port()
+        program = Program([BINARY, "whoami", "--port", port, "--name", name, "--bind", host, *args])
+        program.expected_status = None
+        programs.append(program)
+        wait_port(port, host=host)
+        return Backend(name, host, port, program)
+
+    return start
+
+
+@pytest.fixture
+def weir(programs):
+    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True):
+        ports = {}
+        full = list(args)
+        if web:
+            ports["web"] = free_port()
+            full.insert(0, f"--entryPoints.web.address=127.0.0.1:{ports['web']}")
+        full += [f"--workers={workers}"] if workers else []
+        if not any(a.lower().startswith("--log.level") for a in full):
+            full.append("--log.level=DEBUG")
+        program = Weir(full, env=env, cwd=cwd, ports=ports)
+        programs.append(program)
+        if wait:
+            program.wait_log(READY)
+        return program
+
+    return start
+
+
+class Answer:
+    def __init__(self, status, headers, body, raw):
+        self.status, self.headers, self.body, self.raw = status, headers, body, raw
+
+    def header(self, name):
+        for key, value in self.headers:
+            if key.lower() == name.lower():
+                return value
+        return None
+
+
+def curl(port, path="/", host=None, method="GET", headers=(), data=None, extra=()):
+    """A request by the real curl; the answer with its headers in order."""
+    command = ["curl", "-sS", "-i", "--path-as-is", "--max-time", str(DEADLINE), "-X", method]
+    if method == "HEAD":
+        command[command.index("-X"):] = ["-I"]
+    if host:
+        command += ["-H", f"Host: {host}"]
+    for header in headers:
+        command += ["-H", header]
+    if data is not None:
+        command += ["--data-binary", "@-"]
+    command += [*extra, f"http://127.0.0.1:{port}{path}"]
+    done = subprocess.run(command, input=data, capture_output=True, timeout=DEADLINE + 5)
+    assert done.returncode == 0, f"{command}: {done.stderr.decode()}"
+    head, _, body = done.stdout.partition(b"\r\n\r\n")
+    while head.startswith((b"HTTP/1.1 1", b"HTTP/1.0 1")):
+        head, _, body = body.partition(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")
+    pairs = [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines[1:]]
+    return Answer(int(lines[0].split()[1]), pairs, body.decode("latin-1"), done.stdout)
+
+
+def raw(port, data, close_write=False, seconds=DEADLINE):
+    """Bytes in, all bytes out until the peer closes or falls silent at the end of a complete answer."""
+    with socket.create_connection(("127.0.0.1", port), seconds) as s:
+        s.settimeout(seconds)
+        s.sendall(data)
+        if close_write:
+            s.shutdown(socket.SHUT_WR)
+        got = b""
+        while True:
+            try:
+                piece = s.recv(65536)
+            except ConnectionResetError:
+                return got
+            if not piece:
+                return got
+            got += piece
+
+
+@pytest.fixture
+def manifests(tmp_path):
+    """A directory of manifests: manifests.write(name, text), manifests.copy(scenario)."""
+    class Directory:
+        path = tmp_path / "manifests"
+
+        def write(self, name, text):
+            part = self.path / f".{name}.part"
+            part.write_text(text)
+            part.rename(self.path / name)
+
+        def copy(self, *names):
+            for name in names:
+                self.write(name, (SCENARIOS / name).read_text())
+
+        def remove(self, name):
+            (self.path / name).unlink()
+
+    Directory.path.mkdir()
+    return Directory()

@@ -1,0 +1,98 @@
+"""A router with one route to scripted servers: the stand for tests of the data path.
+
+`proxy(server, ..., option=value)` starts weir with everything under `/` going to the servers (round robin) and gives an
+object with .port, .connect(), .descriptors(). Options: see OPTIONS.
+"""
+import contextlib
+import os
+
+import pytest
+
+from conftest import wait_until
+from rawhttp import Server, connect
+
+WEB = "--entryPoints.web."
+OPTIONS = {
+    "read_timeout": WEB + "transport.respondingTimeouts.readTimeout",
+    "idle_timeout": WEB + "transport.respondingTimeouts.idleTimeout",
+    "write_timeout": WEB + "transport.respondingTimeouts.writeTimeout",
+    "max_requests": WEB + "transport.keepAliveMaxRequests",
+    "max_header_bytes": WEB + "http.maxHeaderBytes",
+    "insecure": WEB + "forwardedHeaders.insecure",
+    "trusted": WEB + "forwardedHeaders.trustedIPs",
+    "underscores": WEB + "http.underscoreHeadersStrategy",
+    "encode_semicolons": WEB + "http.encodeQuerySemicolons",
+    "not_append": WEB + "forwardedHeaders.notAppendXForwardedFor",
+    "header_timeout": "--serversTransport.forwardingTimeouts.responseHeaderTimeout",
+    "dial_timeout": "--serversTransport.forwardingTimeouts.dialTimeout",
+}
+
+
+def flags_of(options):
+    return [f"{OPTIONS[name]}={str(value).lower() if isinstance(value, bool) else value}"
+            for name, value in options.items()]
+
+
+def port_of(server):
+    return server.port if isinstance(server, Server) else int(server)
+
+
+class Proxy:
+    def __init__(self, port, pids):
+        self.port, self.pids = port, pids
+
+    def connect(self):
+        return connect(self.port)
+
+    def descriptors(self):
+        """Sockets that the workers hold."""
+        count = 0
+        for pid in self.pids:
+            for entry in os.listdir(f"/proc/{pid}/fd"):
+                with contextlib.suppress(OSError):
+                    count += os.readlink(f"/proc/{pid}/fd/{entry}").startswith("socket:")
+        return count
+
+    def settled(self, count):
+        wait_until(f"{count} sockets in the workers", lambda: self.descriptors() == count)
+
+    def resident_kib(self):
+        total = 0
+        for pid in self.pids:
+            with open(f"/proc/{pid}/status") as status:
+                total += next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
+        return total
+
+
+@pytest.fixture
+def server():
+    made = []
+
+    def start(handler=None, **kw):
+        made.append(Server(handler, **kw))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def proxy(weir, tmp_path):
+    def start(*servers, workers=1, pass_host=True, **options):
+        urls = "".join(f"          - url: http://127.0.0.1:{port_of(s)}\n" for s in servers)
+        dynamic = tmp_path / "dynamic.yml"
+        dynamic.write_text("http:\n"
+                           "  routers:\n"
+                           "    all:\n"
+                           "      rule: PathPrefix(`/`) && !PathPrefix(`/nope`)\n"
+                           "      service: all\n"
+                           "  services:\n"
+                           "    all:\n"
+                           "      loadBalancer:\n"
+                           f"        passHostHeader: {str(pass_host).lower()}\n"
+                           f"        servers:{' []' if not servers else ''}\n" + urls)
+        router = weir(f"--providers.file.filename={dynamic}", *flags_of(options), workers=workers)
+        return Proxy(router.ports["web"], router.children("worker"))
+
+    return start

@@ -1,0 +1,220 @@
+"""HTTP by hand: clients and servers that may say anything, byte by byte. For tests of the data path."""
+import contextlib
+import socket
+import struct
+import threading
+
+SECONDS = 20
+
+
+class Peer:
+    """One end of a connection, with a buffer for reading."""
+
+    def __init__(self, sock):
+        self.sock = sock
+        self.sock.settimeout(SECONDS)
+        self.buffer = b""
+
+    def send(self, data):
+        self.sock.sendall(data)
+
+    def send_slowly(self, data):
+        """Every byte a segment of its own."""
+        self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for i in range(len(data)):
+            self.sock.sendall(data[i:i + 1])
+
+    def _more(self):
+        piece = self.sock.recv(65536)
+        self.buffer += piece
+        return bool(piece)
+
+    def until(self, end):
+        while end not in self.buffer:
+            if not self._more():
+                raise EOFError(f"ended before {end!r}: {self.buffer[:300]!r}")
+        at = self.buffer.index(end) + len(end)
+        piece, self.buffer = self.buffer[:at], self.buffer[at:]
+        return piece
+
+    def exactly(self, count):
+        while len(self.buffer) < count:
+            if not self._more():
+                raise EOFError(f"ended {count - len(self.buffer)} bytes early")
+        piece, self.buffer = self.buffer[:count], self.buffer[count:]
+        return piece
+
+    def rest(self):
+        """All that comes until the end; a reset is an end too."""
+        with contextlib.suppress(ConnectionError):
+            while self._more():
+                pass
+        piece, self.buffer = self.buffer, b""
+        return piece
+
+    def at_end(self, seconds=SECONDS):
+        """True once the peer has closed, without any further byte."""
+        self.sock.settimeout(seconds)
+        try:
+            return not self.buffer and self.sock.recv(1) == b""
+        except ConnectionError:
+            return True
+        except socket.timeout:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                self.sock.settimeout(SECONDS)
+
+    def silent(self, seconds):
+        """True if nothing comes for that long and the connection stays open."""
+        self.sock.settimeout(seconds)
+        try:
+            return not self.buffer and self.sock.recv(1, socket.MSG_PEEK) and False
+        except socket.timeout:
+            return True
+        except ConnectionError:
+            return False
+        finally:
+            self.sock.settimeout(SECONDS)
+
+    def end(self):
+        self.sock.shutdown(socket.SHUT_WR)
+
+    def close(self):
+        self.sock.close()
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.sock.close()
+
+    # ---- messages ----
+    def head(self):
+        return Head(self.until(b"\r\n\r\n"))
+
+    def chunks(self):
+        """A chunked body: (payload, trailers)."""
+        body = b""
+        while True:
+            size = int(self.until(b"\r\n").strip(), 16)
+            if size == 0:
+                break
+            body += self.exactly(size)
+            assert self.exactly(2) == b"\r\n"
+        trailers = b""
+        while True:
+            line = self.until(b"\r\n")
+            if line == b"\r\n":
+                return body, trailers
+            trailers += line
+
+    def body(self, head, method=None, response=False):
+        if response and (method == "HEAD" or head.status in (204, 304) or head.status < 200):
+            return b""
+        if head.get("transfer-encoding") == "chunked":
+            payload, head.trailers = self.chunks()
+            return payload
+        length = head.get("content-length")
+        if length is not None:
+            return self.exactly(int(length))
+        return self.rest() if response else b""
+
+    def request(self):
+        """The next request, as a server reads it."""
+        head = self.head()
+        head.body = self.body(head)
+        return head
+
+    def response(self, method=None, interim=False):
+        """The next final response, as a client reads it; interim ones are collected."""
+        passed = []
+        while True:
+            head = self.head()
+            if head.status >= 200 or head.status == 101 or interim:
+                break
+            passed.append(head)
+        head.interim = passed
+        head.body = b"" if head.status == 101 else self.body(head, method, response=True)
+        return head
+
+
+class Head:
+    def __init__(self, raw):
+        self.raw = raw
+        lines = raw.decode("latin-1").split("\r\n")
+        self.line = lines[0]
+        self.fields = [tuple(part.strip() for part in line.split(":", 1)) for line in lines[1:] if line]
+        self.status = int(self.line.split()[1]) if self.line.startswith("HTTP/") else 0
+        self.body, self.trailers, self.interim = b"", b"", []
+
+    def all(self, name):
+        return [value for key, value in self.fields if key.lower() == name.lower()]
+
+    def get(self, name, default=None):
+        found = self.all(name)
+        return found[0] if found else default
+
+
+def connect(port):
+    return Peer(socket.create_connection(("127.0.0.1", port), SECONDS))
+
+
+def get(path="/", *fields, method="GET", host="a.test", version="1.1"):
+    lines = [f"{method} {path} HTTP/{version}"] + ([f"Host: {host}"] if host else []) + list(fields)
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+
+def ok(body=b"ok", *fields, status="200 OK"):
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *fields]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
+
+
+def answer_all(body=b"ok", *fields):
+    """A handler: the same answer to every request, for as long as they come."""
+    def handler(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                server.requests.append(peer.request())
+                peer.send(ok(body, *fields))
+    return handler
+
+
+class Server:
+    """A server whose every connection is handled by handler(peer, server) in a thread of its own."""
+
+    def __init__(self, handler=None, backlog=64):
+        self.handler = handler or answer_all()
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.port = self.listener.getsockname()[1]
+        self.requests, self.peers, self.errors = [], [], []
+        self.closing = False
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            peer = Peer(sock)
+            self.peers.append(peer)
+            threading.Thread(target=self._serve, args=(peer,), daemon=True).start()
+
+    def _serve(self, peer):
+        try:
+            self.handler(peer, self)
+        except Exception as error:  # shown by the test that looks
+            if not self.closing:
+                self.errors.append(error)
+        finally:
+            with contextlib.suppress(OSError):
+                peer.close()
+
+    def close(self):
+        self.closing = True
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for peer in self.peers:
+            with contextlib.suppress(OSError):
+                peer.sock.shutdown(socket.SHUT_RDWR)

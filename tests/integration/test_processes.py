@@ -1,0 +1,497 @@
+"""The life of the processes: start, refusal to start, restart of each, orderly stop. Against the real binary."""
+import fcntl
+import http.client
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, wait_until
+
+
+def dynamic(tmp_path, backend, name="who", middlewares=""):
+    """A file for the file provider with one router to one backend."""
+    path = tmp_path / "dynamic.yml"
+    part = tmp_path / ".part"
+    part.write_text(f"""
+http:
+  routers:
+    {name}:
+      rule: "PathPrefix(`/`)"
+      service: {name}
+  services:
+    {name}:
+      loadBalancer:
+        servers:
+          - url: "{backend.url}"
+""")
+    part.rename(path)
+    return path
+
+
+@pytest.fixture
+def serving(weir, whoami, tmp_path):
+    """A router in front of one backend: serving(flags..., workers=2)."""
+    def start(*flags, delay=None, **kw):
+        backend = whoami("one", *(["--delay", delay] if delay else []))
+        router = weir(f"--providers.file.filename={dynamic(tmp_path, backend)}", *flags, **kw)
+        router.web = router.ports["web"]
+        return router
+    return start
+
+
+def alive(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def gone(pid):
+    wait_until(f"process {pid} is gone", lambda: not alive(pid))
+
+
+def title(pid):
+    return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+
+
+def refused(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 1).close()
+        return False
+    except ConnectionRefusedError:
+        return True
+
+
+# ---- start ----
+def test_titles_of_all_processes(serving):
+    router = serving(workers=2)
+    assert title(router.pid) == "weir: guard"
+    names = [title(pid) for pid in router.children("worker")]
+    assert sorted(names) == ["weir: worker 0", "weir: worker 1"]
+    [master] = router.children("master")
+    assert pathlib.Path(f"/proc/{master}/comm").read_text().strip() == "weir: master"
+    environment = pathlib.Path(f"/proc/{master}/environ").read_bytes()
+    assert b"dynamic.yml" not in title(master).encode() + environment
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--entryPoints.web.adress=:80"], ["adress", "address"]),
+    (["--entryPoints.web.address=nonsense"], ["web", "nonsense"]),
+    (["--entryPoints.web.address=127.0.0.1:{port}", "--workers=4000"], ["workers"]),
+    (["--configFile=/does/not/exist.yml"], ["/does/not/exist.yml"]),
+])
+def test_bad_static_configuration(flags, words):
+    port = free_port()
+    done = subprocess.run([BINARY, *(flag.format(port=port) for flag in flags)], capture_output=True, text=True,
+                          timeout=DEADLINE)
+    lines = (done.stdout + done.stderr).strip().splitlines()
+    assert done.returncode == 1
+    assert len(lines) == 1, lines
+    for word in words:
+        assert word in lines[0]
+    assert refused(port)
+
+
+def test_bad_file_is_named_with_its_line(tmp_path):
+    config = tmp_path / "traefik.yml"
+    config.write_text("entryPoints:\n  web:\n    address: \":8000\"\n    adress: \":80\"\n")
+    done = subprocess.run([BINARY, f"--configFile={config}"], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert f"{config}:4" in done.stdout + done.stderr
+
+
+def test_taken_port_is_an_error_and_nothing_else_is_bound():
+    free = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = subprocess.run([BINARY, f"--entryPoints.aa.address=127.0.0.1:{free}",
+                               f"--entryPoints.web.address=:{port}", "--workers=2"],
+                              capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    line = (done.stdout + done.stderr).strip()
+    assert '"web"' in line and f":{port}" in line and "in use" in line
+    assert len(line.splitlines()) == 1
+    assert refused(free)
+
+
+def test_a_second_weir_does_not_join_the_ports_of_the_first(serving):
+    router = serving(workers=2)
+    done = subprocess.run([BINARY, f"--entryPoints.web.address=127.0.0.1:{router.web}", "--workers=2"],
+                          capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    assert "in use" in done.stdout + done.stderr
+    assert curl(router.web).status == 200
+
+
+def test_wildcard_is_dual_stack(weir):
+    port = free_port()
+    weir(f"--entryPoints.web.address=:{port}", web=False)
+    for address in ("127.0.0.1", "::1"):
+        connection = http.client.HTTPConnection(address, port, timeout=DEADLINE)
+        connection.request("GET", "/")
+        assert connection.getresponse().status == 404
+        connection.close()
+
+
+def test_children_are_not_for_hands():
+    for face in (["master"], ["worker", "0"]):
+        done = subprocess.run([BINARY, *face], capture_output=True, text=True, timeout=DEADLINE, close_fds=True)
+        assert done.returncode == 1
+        assert "not by hand" in done.stderr
+
+
+def test_inherited_output_stays_blocking(serving, tmp_path):
+    reading, writing = os.pipe()
+    port = free_port()
+    process = subprocess.Popen([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=INFO"],
+                               stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
+    text = b""
+    while b"Ready: " not in text:
+        text += os.read(reading, 4096)
+    assert not fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK
+    process.terminate()
+    assert process.wait(DEADLINE) == 0
+    assert not fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK
+    os.close(reading)
+    os.close(writing)
+
+
+def test_all_standard_descriptors_closed():
+    """Nothing of ours may land on descriptors 0 to 2, and all still works without them."""
+    port = free_port()
+    process = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', BINARY,
+                                f"--entryPoints.web.address=127.0.0.1:{port}"])
+    wait_until("the port answers", lambda: not refused(port))
+    assert curl(port).status == 404
+    assert os.readlink(f"/proc/{process.pid}/fd/1") == "/dev/null"
+    process.terminate()
+    assert process.wait(DEADLINE) == 0
+
+
+# ---- restart ----
+def test_killed_worker_comes_back_in_its_slot(serving):
+    router = serving(workers=2)
+    before = {title(pid): pid for pid in router.children("worker")}
+    mark = router.mark()
+    os.kill(before["weir: worker 0"], signal.SIGKILL)
+    router.wait_log(r"Worker 0 .* signal 9", mark)
+    router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
+    after = {title(pid): pid for pid in router.children("worker")}
+    assert after.keys() == before.keys()
+    assert after["weir: worker 1"] == before["weir: worker 1"]
+    assert after["weir: worker 0"] != before["weir: worker 0"]
+    for _ in range(20):
+        assert curl(router.web).status == 200
+
+
+def test_no_connection_is_refused_while_a_worker_is_away(serving):
+    router = serving(workers=1)
+    mark = router.mark()
+    os.kill(router.children("worker")[0], signal.SIGKILL)
+    assert curl(router.web).status == 200  # waited in the queue of the slot
+    router.wait_log(r"Worker 0 .* signal 9", mark)
+
+
+def test_worker_that_dies_again_and_again_waits_longer(serving):
+    router = serving(workers=1)
+    for wait in ("0 ms", "50 ms", "100 ms"):
+        mark = router.mark()
+        os.kill(wait_until("a worker", lambda: router.children("worker"))[0], signal.SIGKILL)
+        router.wait_log(rf"Worker 0 .* next start in {wait}", mark)
+        router.wait_log(r"entry point web: accepting", mark)
+    assert curl(router.web).status == 200
+
+
+def test_killed_master_costs_no_request(serving, tmp_path, whoami):
+    router = serving(workers=2)
+    workers = router.children("worker")
+    connection = http.client.HTTPConnection("127.0.0.1", router.web, timeout=DEADLINE)
+    connection.request("GET", "/")
+    assert connection.getresponse().read()
+    local = connection.sock.getsockname()
+    [master] = router.children("master")
+    failures, stop = [], threading.Event()
+
+    def ask():
+        while not stop.is_set():
+            if curl(router.web).status != 200:
+                failures.append("status")
+    asking = threading.Thread(target=ask)
+    asking.start()
+    mark = router.mark()
+    os.kill(master, signal.SIGKILL)
+    at, _ = router.wait_log(r"The master .* signal 9", mark)
+    router.wait_log(r"Configuration changed", at)
+    stop.set()
+    asking.join()
+    assert not failures
+    assert router.children("worker") == workers
+    connection.request("GET", "/")
+    assert connection.getresponse().read()
+    assert connection.sock.getsockname() == local  # the very connection of before
+
+    mark = router.mark()  # the new master can change things
+    dynamic(tmp_path, whoami("two"))
+    router.wait_log(r"Configuration changed: .*who@file", mark)
+    wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+
+
+def test_master_restart_opens_no_second_socket(serving):
+    router = serving(workers=2)
+
+    def listening():
+        rows = subprocess.run(["ss", "-Hltn", f"sport = :{router.web}"], capture_output=True, text=True).stdout
+        return len(rows.splitlines())
+    assert listening() == 2
+    mark = router.mark()
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    router.wait_log(r"Configuration changed", mark)
+    assert listening() == 2
+
+
+def test_workers_and_master_die_with_the_guard(serving):
+    router = serving(workers=2)
+    children = router.children("worker") + router.children("master")
+    assert len(children) == 3
+    router.expected_status = -signal.SIGKILL
+    os.kill(router.pid, signal.SIGKILL)
+    router.wait()
+    for pid in children:
+        gone(pid)
+    assert refused(router.web)
+
+
+def test_generation_that_kills_workers_is_withdrawn(serving, tmp_path, whoami):
+    """Two workers die while a generation is on its way to them: it is taken back, and not tried again."""
+    router = serving(workers=2)
+    workers = router.children("worker")
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    mark = router.mark()
+    dynamic(tmp_path, whoami("two"), name="changed")
+    router.wait_log(r"Configuration changed", mark)
+    for pid in workers:
+        os.kill(pid, signal.SIGKILL)
+    _, match = router.wait_log(r"Generation (\d+) is withdrawn: 2 workers .*changed@file", mark)
+    router.wait_log(r"has the content of \d+ again", mark)
+    router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
+    router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
+    for _ in range(10):
+        assert "Name: one" in curl(router.web).body
+
+
+# ---- stop ----
+@pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
+def test_stop_is_orderly(serving, name):
+    router = serving(workers=2)
+    children = router.children("worker") + router.children("master")
+    os.kill(router.pid, name)
+    assert router.wait() == 0
+    assert not any(alive(pid) for pid in children)
+    assert refused(router.web)
+
+
+def test_ctrl_c_reaches_the_whole_group(serving):
+    """A terminal sends SIGINT to every process of the group: only the guard may act on it."""
+    router = serving(delay="1s")
+    answer = {}
+    asking = threading.Thread(target=lambda: answer.update(got=curl(router.web)))
+    asking.start()
+    router.wait_log(r"router who@file")
+    os.killpg(router.pid, signal.SIGINT)
+    asking.join()
+    assert answer["got"].status == 200
+    assert router.wait() == 0
+
+
+def test_request_in_flight_is_finished(serving):
+    router = serving(delay="1s")
+    answer = {}
+    asking = threading.Thread(target=lambda: answer.update(got=curl(router.web)))
+    asking.start()
+    router.wait_log(r"router who@file")
+    os.kill(router.pid, signal.SIGTERM)
+    wait_until("new connections are refused", lambda: refused(router.web))
+    asking.join()
+    assert answer["got"].status == 200
+    assert "Name: one" in answer["got"].body
+    assert router.wait() == 0
+
+
+def test_grace_time_ends(serving):
+    router = serving("--entryPoints.web.transport.lifeCycle.graceTimeOut=300ms", delay="60s")
+    with socket.create_connection(("127.0.0.1", router.web), DEADLINE) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        router.wait_log(r"router who@file")
+        os.kill(router.pid, signal.SIGTERM)
+        assert router.wait(10) == 0
+
+
+def test_second_signal_stops_at_once(serving):
+    router = serving(delay="60s")
+    with socket.create_connection(("127.0.0.1", router.web), DEADLINE) as s:
+        s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        router.wait_log(r"router who@file")
+        os.kill(router.pid, signal.SIGTERM)
+        router.wait_log(r"Stopping \(Terminated\)")
+        os.kill(router.pid, signal.SIGTERM)
+        router.wait_log(r"Stopping at once")
+        assert router.wait(5) == 0
+
+
+def test_new_requests_are_accepted_during_the_accept_grace(serving):
+    router = serving("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=2s", "--ping",
+                     f"--entryPoints.traefik.address=127.0.0.1:{(ping := free_port())}")
+    assert curl(ping, "/ping").status == 200
+    os.kill(router.pid, signal.SIGTERM)
+    router.wait_log(r"Stopping \(Terminated\): new requests for 2000 ms")
+    assert curl(router.web).status == 200
+    assert curl(ping, "/ping").status == 503
+    assert router.wait() == 0
+    assert refused(router.web)
+
+
+def test_stop_during_a_hung_worker_ends_by_force(serving):
+    router = serving("--entryPoints.web.transport.lifeCycle.graceTimeOut=100ms", workers=1)
+    os.kill(router.children("worker")[0], signal.SIGSTOP)
+    os.kill(router.pid, signal.SIGTERM)
+    router.wait_log(r"workers that are left are killed")
+    assert router.wait() == 0
+
+
+def test_as_pid_1_of_a_namespace(whoami, tmp_path, programs):
+    """Pid 1 ignores what it does not handle, and orphans are its children."""
+    backend = whoami("one")
+    port = free_port()
+    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare += ["--map-root-user"]
+    router = Program([*unshare, BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG", "--workers=2",
+                      f"--providers.file.filename={dynamic(tmp_path, backend)}"])
+    programs.append(router)
+    router.wait_log(READY)
+
+    def children(pid):
+        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [int(word) for word in text.split()]
+    [guard] = children(router.pid)
+    status = pathlib.Path(f"/proc/{guard}/status").read_text()
+    assert next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1] == "1"
+    by_title = {title(pid): pid for pid in children(guard)}
+    assert set(by_title) == {"weir: master", "weir: worker 0", "weir: worker 1"}
+    assert curl(port).status == 200
+
+    mark = router.mark()
+    os.kill(by_title["weir: worker 1"], signal.SIGKILL)
+    router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
+    os.kill(by_title["weir: master"], signal.SIGKILL)
+    router.wait_log(r"Configuration changed", mark)
+    os.kill(guard, signal.SIGHUP)
+    router.wait_log(r"SIGHUP", mark)
+    assert curl(port).status == 200
+    os.kill(guard, signal.SIGTERM)
+    assert router.wait() == 0
+
+
+# ---- tools ----
+def test_healthcheck(weir):
+    ping = free_port()
+    flags = ["--ping", f"--entryPoints.traefik.address=127.0.0.1:{ping}"]
+    weir(*flags)
+
+    def check(*args):
+        done = subprocess.run([BINARY, "healthcheck", *args], capture_output=True, text=True, timeout=DEADLINE)
+        return done.returncode, done.stdout.strip()
+    assert check(*flags) == (0, f"OK: http://127.0.0.1:{ping}/ping")
+    code, text = check("--ping", f"--entryPoints.traefik.address=127.0.0.1:{free_port()}")
+    assert code == 1 and "refused" in text
+    code, text = check()
+    assert code == 1 and "ping" in text
+
+
+def test_healthcheck_says_the_status(programs):
+    """Whatever is not 200 is not healthy."""
+    port = free_port()
+    backend = Program([BINARY, "whoami", "--port", port])
+    backend.expected_status = None
+    programs.append(backend)
+    backend.wait_log("listens")
+    assert curl(port, "/health", method="POST", data=b"503").status == 200
+    assert curl(port, "/health").status == 503
+
+
+def test_version():
+    done = subprocess.run([BINARY, "version"], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 0
+    for word in ("Version:", "Build:", "libuv"):
+        assert word in done.stdout
+
+
+# ---- whoami ----
+def test_whoami_answers_as_traefiks(whoami):
+    backend = whoami("x")
+    body = curl(backend.port, "/a?b=c", headers=["x-zz: 1", "X-aa: 2", "X-AA: 3"]).body
+    head, _, rest = body.partition("GET ")
+    lines = head.splitlines()
+    assert lines[0] == "Name: x"
+    assert lines[1] == f"Hostname: {socket.gethostname()}"
+    assert "IP: 127.0.0.1" in lines
+    assert lines[-1].startswith("RemoteAddr: 127.0.0.1:")
+    assert rest.split("\r\n")[:2] == ["/a?b=c HTTP/1.1", f"Host: 127.0.0.1:{backend.port}"]
+    assert rest.split("\r\n")[2].startswith("User-Agent: curl/")
+    assert rest.endswith("Accept: */*\r\nX-Aa: 2\r\nX-Aa: 3\r\nX-Zz: 1\r\n\r\n")
+
+
+def test_whoami_echoes_bodies(whoami):
+    backend = whoami("x")
+    body = b"0123456789abcdef" * 65536
+    answer = curl(backend.port, "/", method="POST", data=body)
+    assert answer.body.endswith(body.decode())
+    assert "Content-Length: 1048576\r\n" in answer.body
+    answer = curl(backend.port, "/", method="POST", data=b"hello", headers=["Transfer-Encoding: chunked"])
+    assert answer.body.endswith("5\r\nhello\r\n0\r\n\r\n")
+
+
+def test_whoami_data_and_api(whoami):
+    backend = whoami("x")
+    assert curl(backend.port, "/data?size=30").body == "|ABCDEFGHIJKLMNOPQRSTUVWXYZ-A|"
+    assert len(curl(backend.port, "/data?size=3&unit=MB").body) == 3 * 1024 * 1024
+    assert '"name":"x"' in curl(backend.port, "/api").body
+    assert curl(backend.port, "/bench").body == "1"
+
+
+def test_whoami_over_udp(programs):
+    port = free_port()
+    backend = Program([BINARY, "whoami", "--udp", "--port", port, "--name", "u"])
+    backend.expected_status = None
+    programs.append(backend)
+    backend.wait_log("listens on udp")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+        s.settimeout(DEADLINE)
+        s.connect(("127.0.0.1", port))
+        s.send(b"WHO")
+        assert s.recv(4096).startswith(b"Name: u\nHostname: ")
+        s.send(b"anything")
+        assert s.recv(4096) == b"Received: anything"
+
+
+def test_whoami_websocket_echo(whoami):
+    backend = whoami("x")
+    with socket.create_connection(("127.0.0.1", backend.port), DEADLINE) as s:
+        s.sendall(b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                  b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+        head = b""
+        while b"\r\n\r\n" not in head:
+            head += s.recv(4096)
+        assert head.startswith(b"HTTP/1.1 101 ")
+        assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # the example of RFC 6455
+        s.sendall(bytes([0x81, 0x85, 1, 2, 3, 4]) + bytes(b ^ m for b, m in zip(b"hello", b"\1\2\3\4\1")))
+        assert s.recv(100) == b"\x81\x05hello"
+        s.sendall(bytes([0x88, 0x80, 0, 0, 0, 0]))
+        assert s.recv(100) == b"\x88\x00"
+        assert s.recv(100) == b""

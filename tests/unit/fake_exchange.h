@@ -1,0 +1,131 @@
+/*
+ * fake_exchange.h - an exchange without worker, arena or codec: what middlewares call, on parameters in plain
+ * memory.
+ *
+ * It defines the functions of worker/exchange.h that middlewares use, so it is for one test program at a
+ * time; the real ones are not linked then. Headers, pool and paths are real.
+ */
+#ifndef WEIR_TESTS_FAKE_EXCHANGE_H
+#define WEIR_TESTS_FAKE_EXCHANGE_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "common/http/h1.h"
+#include "common/http/path.h"
+#include "common/rule/regex.h"
+#include "worker/exchange.h"
+#include "worker/middleware.h"
+
+static struct {
+    struct slice pattern;
+    struct regex *regex;
+} fake_regexes[32];
+
+struct slice exchange_text(const struct exchange *ex, struct slice stored)
+{
+    (void)ex;
+    return stored;
+}
+
+const void *exchange_items(const struct exchange *ex, struct list stored)
+{
+    (void)ex;
+    return stored.items;
+}
+
+const struct regex *exchange_regex(const struct exchange *ex, const struct regex_text *stored)
+{
+    struct error why;
+    size_t i = 0;
+
+    (void)ex;
+    for (; i < ARRAY_LEN(fake_regexes) && fake_regexes[i].regex != NULL; i++) {
+        if (slice_eq(fake_regexes[i].pattern, stored->pattern)) {
+            return fake_regexes[i].regex;
+        }
+    }
+    if (i == ARRAY_LEN(fake_regexes) ||
+        regex_compile(stored->pattern, false, &fake_regexes[i].regex, &why) < 0) {
+        return NULL;
+    }
+    fake_regexes[i].pattern = stored->pattern;
+    return fake_regexes[i].regex;
+}
+
+static inline void fake_regexes_free(void)
+{
+    for (size_t i = 0; i < ARRAY_LEN(fake_regexes); i++) {
+        regex_free(fake_regexes[i].regex);
+        fake_regexes[i].regex = NULL;
+    }
+}
+
+void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
+{
+    ex->request.raw_path = raw;
+    ex->request.path = path;
+}
+
+int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
+                         struct slice body)
+{
+    if (content_type.len > 0) {
+        headers_set_id(&ex->response.headers, HEADER_CONTENT_TYPE, content_type);
+    }
+    ex->response.status = status;
+    ex->response.own_body = body;
+    ex->reason = reason;
+    ex->answered = true;
+    return MW_ANSWERED;
+}
+
+int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason)
+{
+    return exchange_answer_body(ex, status, reason, SLICE("text/plain; charset=utf-8"),
+                                pool_printf(ex->pool, "%s\n", http_status_text(status)));
+}
+
+int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location)
+{
+    headers_set_id(&ex->response.headers, HEADER_LOCATION, location);
+    return exchange_answer_body(ex, status, REASON_redirect, SLICE(""), slice_cstr(http_status_text(status)));
+}
+
+/* A request as it stands when the chain begins; the target is prepared as an entry point with its defaults
+ * does it. */
+static inline void fake_exchange(struct exchange *ex, struct pool *pool, const char *method, const char *host,
+                                 const char *target)
+{
+    struct request_path path;
+
+    *ex = (struct exchange){.pool = pool};
+    ex->request.method = slice_cstr(method);
+    ex->request.target = slice_cstr(target);
+    if (path_prepare(pool, ex->request.method, ex->request.target, true, 0, &path) != PATH_OK) {
+        abort(); /* a mistake of the test */
+    }
+    ex->request.host = path.host.len > 0 ? path.host : slice_cstr(host);
+    ex->request.raw_path = path.raw;
+    ex->request.path = path.path;
+    ex->request.query = path.query;
+    ex->request.has_query = path.has_query;
+    headers_init(&ex->request.headers, pool);
+    headers_init(&ex->response.headers, pool);
+}
+
+/* "Name=value;..." of the fields that would be sent. */
+static inline void fake_headers(const struct headers *headers, char *out, size_t size)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < headers->count && len < size; i++) {
+        if (!(headers->items[i].flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP))) {
+            len += (size_t)snprintf(out + len, size - len, "%.*s=%.*s;", SLICE_ARG(headers->items[i].name),
+                                    SLICE_ARG(headers->items[i].value));
+        }
+    }
+}
+
+#endif

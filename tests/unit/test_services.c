@@ -1,0 +1,457 @@
+/* test_services.c - the smooth weighted order, the services page and what its check refuses; middlewares, static page. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "shm/middlewares.h"
+#include "shm/services.h"
+#include "shm/static_page.h"
+
+static struct page *seal_and_adopt(struct page_builder *builder, enum page_kind kind)
+{
+    struct error why = {""};
+    struct page *page;
+    int fd;
+
+    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
+    builder_free(builder);
+    assert_int_equal(page_adopt(fd, kind, &page, &why), 0);
+    close(fd);
+    return page;
+}
+
+/* ---- smooth order ---- */
+
+/* nginx's method, step by step as it stands in its source: the measure of what smooth_sequence() makes. */
+static void order_of_nginx(const uint32_t *weights, size_t count, uint16_t *out, size_t steps)
+{
+    int64_t current[64] = {0}, total = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        total += weights[i];
+    }
+    for (size_t step = 0; step < steps; step++) {
+        size_t best = SIZE_MAX;
+
+        for (size_t i = 0; i < count; i++) {
+            if (weights[i] == 0) {
+                continue;
+            }
+            current[i] += weights[i];
+            if (best == SIZE_MAX || current[i] > current[best]) {
+                best = i;
+            }
+        }
+        current[best] -= total;
+        out[step] = (uint16_t)best;
+    }
+}
+
+static void the_order_is_that_of_nginx(void **state)
+{
+    static const struct { const char *want; uint32_t weights[4]; size_t count; } cases[] = {
+        {"aabacaa", {5, 1, 1}, 3}, {"aba", {2, 1}, 2},          {"abc", {3, 3, 3}, 3}, {"aaba", {3, 1}, 2},
+        {"a", {7}, 1},             {"b", {0, 5}, 2},            {"", {0, 0}, 2},          {"", {0}, 0},
+        {"bab", {1, 2, 0}, 3},      {"abacaba", {4, 2, 1}, 3},
+    };
+    struct pool *pool = pool_new(4096, 0);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        uint16_t *order;
+        size_t length = smooth_sequence(pool, cases[i].weights, cases[i].count, &order);
+
+        print_message("case %zu: %s\n", i, cases[i].want);
+        assert_int_equal(length, strlen(cases[i].want));
+        for (size_t k = 0; k < length; k++) {
+            assert_int_equal('a' + order[k], cases[i].want[k]);
+        }
+    }
+    pool_free(pool);
+}
+
+static uint64_t random_next(uint64_t *state)
+{
+    *state ^= *state << 13;
+    *state ^= *state >> 7;
+    *state ^= *state << 17;
+    return *state;
+}
+
+static void any_weights_give_the_order_of_nginx(void **state)
+{
+    struct pool *pool = pool_new(4096, 0);
+    uint64_t seed = 88172645463325252ULL;
+    static uint16_t want[65536];
+
+    (void)state;
+    for (int round = 0; round < 300; round++) {
+        size_t count = 1 + random_next(&seed) % 20;
+        uint32_t weights[20], range = 1 + (uint32_t)(random_next(&seed) % (round % 2 ? 4 : 100));
+        uint16_t *order;
+        size_t length;
+
+        for (size_t i = 0; i < count; i++) {
+            weights[i] = (uint32_t)(random_next(&seed) % range);
+        }
+        length = smooth_sequence(pool, weights, count, &order);
+        order_of_nginx(weights, count, want, length);
+        assert_memory_equal(order, want, length * sizeof(*want));
+        pool_reset(pool);
+    }
+    pool_free(pool);
+}
+
+static void shares_hold_in_every_round(void **state)
+{
+    static const struct { uint32_t weights[3]; size_t length; } cases[] = {
+        {{3, 1, 0}, 4},
+        {{1000000, 500000, 0}, 3},
+        {{UINT32_MAX, UINT32_MAX, UINT32_MAX}, 3},
+        {{1, 65535, 0}, 65536},
+        {{65521, 1, 1}, 65523},
+    };
+    struct pool *pool = pool_new(4096, 0);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t seen[3] = {0};
+        uint64_t sum = (uint64_t)cases[i].weights[0] + cases[i].weights[1] + cases[i].weights[2];
+        uint16_t *order;
+        size_t length = smooth_sequence(pool, cases[i].weights, 3, &order);
+
+        print_message("case %zu\n", i);
+        assert_int_equal(length, cases[i].length);
+        for (size_t k = 0; k < length; k++) {
+            seen[order[k]]++;
+        }
+        for (size_t k = 0; k < 3; k++) {
+            assert_int_equal(seen[k], cases[i].weights[k] * length / sum);
+        }
+    }
+    pool_free(pool);
+}
+
+static void long_rounds_are_scaled_and_nobody_is_lost(void **state)
+{
+    struct pool *pool = pool_new(4096, 0);
+    uint32_t *weights = calloc(70000, sizeof(*weights));
+    size_t *seen = calloc(65536, sizeof(*seen));
+    uint16_t *order;
+    size_t length;
+
+    (void)state;
+    assert_non_null(weights);
+    assert_non_null(seen);
+    for (size_t i = 0; i < 70000; i++) {
+        weights[i] = 1;
+    }
+    length = smooth_sequence(pool, weights, 70000, &order); /* more servers than positions */
+    assert_int_equal(length, 65536);
+    for (size_t i = 0; i < length; i++) {
+        assert_int_equal(order[i], i);
+    }
+    for (size_t i = 0; i < 1000; i++) {
+        weights[i] = i == 0 ? 4000000000u : (uint32_t)(1 + i * i);
+    }
+    length = smooth_sequence(pool, weights, 1000, &order);
+    assert_true(length <= 65536);
+    for (size_t i = 0; i < length; i++) {
+        seen[order[i]]++;
+    }
+    for (size_t i = 0; i < 1000; i++) {
+        assert_true(seen[i] > 0);
+    }
+    assert_true(seen[0] > length * 9 / 10);
+    free(weights);
+    free(seen);
+    pool_free(pool);
+}
+
+/* ---- services page ---- */
+
+static struct address addresses[] = {{.bytes = {10, 0, 0, 1}, .family = 4, .port = 80},
+                                     {.bytes = {[15] = 1}, .family = 6, .port = 8080}};
+static struct server servers[] = {
+    {.url = SLICE_INIT("http://10.0.0.1"), .scheme = SLICE_INIT("http"), .host = SLICE_INIT("10.0.0.1"),
+     .addresses = {addresses, 2}, .identity = 99, .health = {5, 6}},
+    {.url = SLICE_INIT("http://b:8080/p"), .scheme = SLICE_INIT("http"), .host = SLICE_INIT("b:8080"),
+     .path = SLICE_INIT("/p"), .preserve_path = true},
+};
+static uint16_t order[] = {0, 1, 0};
+static struct service_child children[] = {{0, 3}, {2, 1}};
+static uint16_t child_order[] = {0, 0, 1, 0};
+static const struct transport transports[] = {
+    {.name = SLICE_INIT("default@internal"), .dial_timeout = 1, .max_idle_conns_per_host = 200},
+    {.name = SLICE_INIT("slow@file"), .dial_timeout = 2, .response_header_timeout = 3, .idle_conn_timeout = 4,
+     .max_idle_conns_per_host = -1},
+};
+
+static struct page_builder *sample_services(void)
+{
+    const struct service services[] = {
+        {.name = SLICE("a@file"), .servers = {servers, 2}, .sequence = {order, 3}, .ticket = {1, 2},
+         .pass_host_header = true, .flush_interval = -1, .transport = 1},
+        {.name = SLICE("b@file"), .kind = SERVICE_WEIGHTED, .children = {children, 2}, .sequence = {child_order, 4}},
+        {.name = SLICE("noop@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_NOOP},
+    };
+    struct page_builder *builder = builder_new(PAGE_SERVICES);
+
+    services_build(builder, services, ARRAY_LEN(services), transports, ARRAY_LEN(transports));
+    return builder;
+}
+
+static void services_come_out_as_they_went_in(void **state)
+{
+    struct page *page = seal_and_adopt(sample_services(), PAGE_SERVICES);
+    struct error why = {""};
+
+    (void)state;
+    assert_int_equal(services_check(page, &why), 0);
+    assert_int_equal(services_count(page), 3);
+    assert_null(services_at(page, 3));
+    assert_null(transports_at(page, 2));
+    const struct service *a = services_at(page, 0), *b = services_at(page, 1), *noop = services_at(page, 2);
+    const struct server *rows = page_at(page, a->servers.items);
+
+    assert_true(slice_eq(page_text(page, a->name), SLICE("a@file")));
+    assert_int_equal(a->kind, SERVICE_LOAD_BALANCER);
+    assert_int_equal(a->servers.count, 2);
+    assert_true(a->pass_host_header && a->flush_interval == -1 && a->transport == 1);
+    assert_true(a->ticket.slot == 1 && a->ticket.epoch == 2);
+    assert_true(slice_eq(page_text(page, rows[0].url), SLICE("http://10.0.0.1")));
+    assert_true(rows[0].health.slot == 5 && rows[0].health.epoch == 6 && rows[0].identity == 99);
+    assert_int_equal(rows[0].addresses.count, 2);
+    assert_memory_equal(page_at(page, rows[0].addresses.items), addresses, sizeof(addresses));
+    assert_true(slice_eq(page_text(page, rows[1].host), SLICE("b:8080")));
+    assert_true(slice_eq(page_text(page, rows[1].path), SLICE("/p")));
+    assert_true(rows[1].preserve_path && rows[1].addresses.count == 0);
+    assert_memory_equal(page_at(page, a->sequence.items), order, sizeof(order));
+    assert_memory_equal(page_at(page, b->children.items), children, sizeof(children));
+    assert_memory_equal(page_at(page, b->sequence.items), child_order, sizeof(child_order));
+    assert_int_equal(noop->internal, INTERNAL_NOOP);
+    assert_true(slice_eq(page_text(page, transports_at(page, 1)->name), SLICE("slow@file")));
+    assert_int_equal(transports_at(page, 1)->max_idle_conns_per_host, -1);
+    page_unref(page);
+}
+
+/* A page whose services are changed by `change` after they were checked to be good. */
+static int check_changed(void (*change)(struct service *services, struct server *rows, uint16_t *sequence,
+                                        struct service_child *kids), struct error *why)
+{
+    struct page_builder *builder = sample_services();
+    uint64_t services, rows, sequence, kids;
+    struct page *page;
+    int rc, fd;
+
+    assert_int_equal(page_seal(builder, 1, &fd, why), 0);
+    assert_int_equal(page_adopt(fd, PAGE_SERVICES, &page, why), 0);
+    close(fd);
+    services = page_offset(page, services_at(page, 0));
+    rows = (uintptr_t)services_at(page, 0)->servers.items;
+    sequence = (uintptr_t)services_at(page, 0)->sequence.items;
+    kids = (uintptr_t)services_at(page, 1)->children.items;
+    page_unref(page);
+    change(builder_at(builder, services), builder_at(builder, rows), builder_at(builder, sequence),
+           builder_at(builder, kids));
+    page = seal_and_adopt(builder, PAGE_SERVICES);
+    rc = services_check(page, why);
+    page_unref(page);
+    return rc;
+}
+
+#define CHANGE(name, statement) \
+    static void name(struct service *s, struct server *r, uint16_t *q, struct service_child *k) \
+    { \
+        (void)s, (void)r, (void)q, (void)k; \
+        statement; \
+    }
+
+CHANGE(nothing, )
+CHANGE(bad_kind, *(uint32_t *)(void *)&s[0].kind = 3)
+CHANGE(bad_internal, *(uint32_t *)(void *)&s[2].internal = 77)
+CHANGE(bad_transport, s[1].transport = 2)
+CHANGE(bad_name, s[0].name.len = 1 << 20)
+CHANGE(bad_bool, *(unsigned char *)(void *)&s[0].pass_host_header = 2)
+CHANGE(bad_servers, s[0].servers.count = UINT64_MAX / 64)
+CHANGE(bad_server_text, r[1].path.ptr = (const char *)(uintptr_t)(1 << 20))
+CHANGE(bad_server_bool, *(unsigned char *)(void *)&r[1].preserve_path = 9)
+CHANGE(bad_addresses, r[0].addresses.items = (void *)(uintptr_t)3)
+CHANGE(bad_address, r[0].addresses.items = (char *)r[0].addresses.items + 8)
+CHANGE(bad_sequence, q[2] = 2)
+CHANGE(long_sequence, s[0].sequence.count = 65537)
+CHANGE(far_sequence, s[0].sequence.items = (void *)(uintptr_t)(1 << 20))
+CHANGE(sequence_of_nothing, s[0].servers.count = 0)
+CHANGE(bad_child, k[1].service = 3)
+CHANGE(itself, k[1].service = 1)
+CHANGE(circle, (s[2].kind = SERVICE_WEIGHTED, k[1].service = 2, s[2].children = s[1].children))
+
+static void what_is_damaged_is_refused(void **state)
+{
+    static const struct {
+        const char *want;
+        void (*change)(struct service *, struct server *, uint16_t *, struct service_child *);
+    } cases[] = {
+        {"service 0: bad name or kind", bad_kind},
+        {"service 2: bad name or kind", bad_internal},
+        {"service 1: bad transport", bad_transport},
+        {"service 0: bad name or kind", bad_name},
+        {"service 0: bad transport", bad_bool},
+        {"service 0: bad servers", bad_servers},
+        {"service 0: bad servers", bad_server_text},
+        {"service 0: bad servers", bad_server_bool},
+        {"service 0: bad servers", bad_addresses},
+        {"service 0: bad servers", bad_address},
+        {"service 0: bad sequence", bad_sequence},
+        {"service 0: bad sequence", long_sequence},
+        {"service 0: bad sequence", far_sequence},
+        {"service 0: bad sequence", sequence_of_nothing},
+        {"service 1: bad children", bad_child},
+        {"services name each other in a circle", itself},
+        {"services name each other in a circle", circle},
+    };
+    struct error why = {""};
+
+    (void)state;
+    assert_int_equal(check_changed(nothing, &why), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char want[128];
+
+        (void)snprintf(want, sizeof(want), "services page: %s", cases[i].want);
+        assert_int_equal(check_changed(cases[i].change, &why), -EBADMSG);
+        assert_string_equal(why.text, want);
+    }
+}
+
+static void pages_without_a_root_are_refused(void **state)
+{
+    static const struct { enum page_kind kind; int (*check)(const struct page *, struct error *); } cases[] = {
+        {PAGE_SERVICES, services_check}, {PAGE_MIDDLEWARES, middlewares_check}, {PAGE_STATIC, static_page_check},
+    };
+    struct error why;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct page_builder *builder = builder_new(cases[i].kind);
+        struct page *page = seal_and_adopt(builder, cases[i].kind);
+
+        assert_int_equal(cases[i].check(page, &why), -EBADMSG);
+        page_unref(page);
+        builder = builder_new(cases[i].kind); /* a root that is cut off by the end of the page */
+        builder_set_root(builder, builder_alloc(builder, 8, 8));
+        page = seal_and_adopt(builder, cases[i].kind);
+        assert_int_equal(cases[i].check(page, &why), -EBADMSG);
+        page_unref(page);
+    }
+}
+
+static void no_services_at_all(void **state)
+{
+    struct page_builder *builder = builder_new(PAGE_SERVICES);
+    struct error why;
+    struct page *page;
+
+    (void)state;
+    services_build(builder, NULL, 0, NULL, 0);
+    page = seal_and_adopt(builder, PAGE_SERVICES);
+    assert_int_equal(services_check(page, &why), 0);
+    assert_int_equal(services_count(page), 0);
+    assert_null(services_at(page, 0));
+    page_unref(page);
+}
+
+/* ---- middlewares, static page ---- */
+
+static void middlewares_and_their_parameters(void **state)
+{
+    struct add_prefix prefix = {.prefix = SLICE("/api")};
+    struct slice prefixes[] = {SLICE("/a"), SLICE("/b")};
+    struct strip_prefix strip = {.prefixes = {prefixes, 2}};
+    const struct middleware_input rows[] = {
+        {SLICE("p@file"), MIDDLEWARE_add_prefix, &prefix},
+        {SLICE("s@file"), MIDDLEWARE_strip_prefix, &strip},
+    };
+    struct page_builder *builder = builder_new(PAGE_MIDDLEWARES);
+    struct error why = {""};
+    struct page *page;
+
+    (void)state;
+    middlewares_build(builder, rows, 2);
+    page = seal_and_adopt(builder, PAGE_MIDDLEWARES);
+    assert_int_equal(middlewares_check(page, &why), 0);
+    assert_int_equal(middlewares_count(page), 2);
+    assert_null(middlewares_at(page, 2));
+    const struct middleware_row *row = middlewares_at(page, 1);
+    const struct strip_prefix *got = page_at(page, row->params);
+    const struct slice *items = page_at(page, got->prefixes.items);
+
+    assert_true(slice_eq(page_text(page, row->name), SLICE("s@file")));
+    assert_int_equal(row->kind, MIDDLEWARE_strip_prefix);
+    assert_int_equal(got->prefixes.count, 2);
+    assert_true(slice_eq(page_text(page, items[1]), SLICE("/b")));
+    page_unref(page);
+}
+
+static void entry_points(void **state)
+{
+    struct cidr trusted[2];
+    struct entry_point web = {.address = SLICE("127.0.0.1:8000"), .as_default = true};
+    struct entry_point_input rows[] = {{.name = SLICE("web"), .config = &web, .trusted = trusted, .trusted_count = 2,
+                                        .port = 8000}};
+    struct page_builder *builder = builder_new(PAGE_STATIC);
+    struct error why = {""};
+    struct page *page;
+
+    (void)state;
+    assert_true(cidr_parse(SLICE("10.0.0.0/8"), &trusted[0], &why));
+    assert_true(cidr_parse(SLICE("2001:db8::/32"), &trusted[1], &why));
+    web.transport.responding_timeouts.read_timeout = 60;
+    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1);
+    page = seal_and_adopt(builder, PAGE_STATIC);
+    assert_int_equal(static_page_check(page, &why), 0);
+    assert_int_equal(entry_points_count(page), 1);
+    assert_null(entry_points_at(page, 1));
+    const struct entry_point_row *row = entry_points_at(page, 0);
+    const struct static_root *root = page_root(page);
+
+    assert_true(slice_eq(page_text(page, row->name), SLICE("web")));
+    assert_true(slice_eq(page_text(page, row->config.address), SLICE("127.0.0.1:8000")));
+    assert_true(row->config.as_default);
+    assert_int_equal(row->config.transport.responding_timeouts.read_timeout, 60);
+    assert_int_equal(row->port, 8000);
+    assert_int_equal(row->trusted.count, 2);
+    assert_memory_equal(page_at(page, row->trusted.items), trusted, sizeof(trusted));
+    assert_true(slice_eq(page_text(page, root->host_name), SLICE("edge-1")));
+    assert_int_equal(root->log_level, 2);
+    page_unref(page);
+    trusted[0].bits = 33;
+    builder = builder_new(PAGE_STATIC);
+    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1);
+    page = seal_and_adopt(builder, PAGE_STATIC);
+    assert_int_equal(static_page_check(page, &why), -EBADMSG);
+    page_unref(page);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_order_is_that_of_nginx),
+        cmocka_unit_test(any_weights_give_the_order_of_nginx),
+        cmocka_unit_test(shares_hold_in_every_round),
+        cmocka_unit_test(long_rounds_are_scaled_and_nobody_is_lost),
+        cmocka_unit_test(services_come_out_as_they_went_in),
+        cmocka_unit_test(what_is_damaged_is_refused),
+        cmocka_unit_test(pages_without_a_root_are_refused),
+        cmocka_unit_test(no_services_at_all),
+        cmocka_unit_test(middlewares_and_their_parameters),
+        cmocka_unit_test(entry_points),
+    };
+
+    return cmocka_run_group_tests_name("services", tests, NULL, NULL);
+}

@@ -1,0 +1,81 @@
+/*
+ * answer.c - answers that weir makes itself, and the small services that middlewares use. See exchange.h, chain.h.
+ */
+#include "common/http/h1.h"
+#include "worker/chain.h"
+#include "worker/exchange.h"
+#include "worker/middleware.h"
+
+static int answered(struct exchange *ex, uint16_t status, enum reason reason, struct slice body)
+{
+    ex->answered = true;
+    ex->reason = reason;
+    ex->response.status = status;
+    ex->response.phrase = SLICE("");
+    ex->response.own_body = body;
+    return MW_ANSWERED;
+}
+
+int exchange_answer_plain(struct exchange *ex, uint16_t status, enum reason reason, struct slice body)
+{
+    return answered(ex, status, reason, body);
+}
+
+int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
+                         struct slice body)
+{
+    if (content_type.len) {
+        headers_set_id(&ex->response.headers, HEADER_CONTENT_TYPE, content_type);
+        headers_set(&ex->response.headers, SLICE("X-Content-Type-Options"), SLICE("nosniff"));
+    }
+    return answered(ex, status, reason, body);
+}
+
+/* Go's http.Error with the status text and a line feed. */
+int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason)
+{
+    struct slice body = pool_printf(ex->pool, "%s\n", http_status_text(status));
+
+    return exchange_answer_body(ex, status, reason, SLICE("text/plain; charset=utf-8"), body);
+}
+
+int exchange_answer_close(struct exchange *ex, uint16_t status, enum reason reason)
+{
+    headers_set_id(&ex->response.headers, HEADER_CONTENT_TYPE, SLICE("text/plain; charset=utf-8"));
+    ex->close = true;
+    return answered(ex, status, reason, pool_printf(ex->pool, "%u %s", status, http_status_text(status)));
+}
+
+int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location)
+{
+    headers_set_id(&ex->response.headers, HEADER_LOCATION, location);
+    return answered(ex, status, REASON_redirect, slice_cstr(http_status_text(status)));
+}
+
+struct slice exchange_scheme(const struct exchange *ex)
+{
+    return ex->request.tls ? SLICE("https") : SLICE("http");
+}
+
+void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
+{
+    ex->request.raw_path = raw.len ? raw : SLICE("/");
+    ex->request.path = path.len ? path : SLICE("/");
+}
+
+/* ---- parameters in the arena ---- */
+
+struct slice exchange_text(const struct exchange *ex, struct slice stored)
+{
+    return page_text(ex->generation->pages[PAGE_MIDDLEWARES], stored);
+}
+
+const void *exchange_items(const struct exchange *ex, struct list stored)
+{
+    return page_at(ex->generation->pages[PAGE_MIDDLEWARES], stored.items);
+}
+
+const struct regex *exchange_regex(const struct exchange *ex, const struct regex_text *stored)
+{
+    return page_regex(ex->generation->pages[PAGE_MIDDLEWARES], stored);
+}

@@ -1,0 +1,181 @@
+/*
+ * conn.c - see conn.h.
+ */
+#include "worker/conn.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "worker/worker.h"
+
+#define FLUSH_PIECES 16
+
+int conn_open(struct conn *conn, struct worker *worker, int fd)
+{
+    conn->worker = worker;
+    conn->out = conn->out_last = NULL;
+    conn->out_len = 0;
+
+    int rc = poller_add(worker->poller, &conn->io, fd, false);
+
+    if (rc < 0) {
+        close(fd);
+    }
+    return rc;
+}
+
+static void outbox_drop(struct conn *conn)
+{
+    while (conn->out) {
+        struct buffer *next = conn->out->next;
+        buffer_give(conn->worker, conn->out);
+        conn->out = next;
+    }
+    conn->out_last = NULL;
+    conn->out_len = 0;
+}
+
+void conn_close(struct conn *conn)
+{
+    timer_remove(conn->worker->timers, &conn->timer);
+    outbox_drop(conn);
+    io_close(&conn->io);
+}
+
+static int outbox_add(struct conn *conn, const char *ptr, size_t len)
+{
+    conn->out_len += len;
+    while (len) {
+        struct buffer *last = conn->out_last;
+
+        if (last == NULL || last->to == last->size) {
+            struct buffer *fresh = buffer_take(conn->worker, len < BUFFER_LARGE / 2 ? len : BUFFER_LARGE - sizeof(*fresh));
+
+            if (fresh == NULL) {
+                return -ENOMEM;
+            }
+            if (last) {
+                last->next = fresh;
+            } else {
+                conn->out = fresh;
+            }
+            conn->out_last = last = fresh;
+        }
+
+        size_t part = last->size - last->to < len ? last->size - last->to : len;
+
+        memcpy(last->data + last->to, ptr, part);
+        last->to += (uint32_t)part;
+        ptr += part;
+        len -= part;
+    }
+    return 0;
+}
+
+/* What of the pieces lies behind their first `sent` bytes waits its turn. */
+static int queue_rest(struct conn *conn, const struct iovec *pieces, int count, size_t sent)
+{
+    for (int i = 0; i < count; i++) {
+        if (sent >= pieces[i].iov_len) {
+            sent -= pieces[i].iov_len;
+            continue;
+        }
+
+        int rc = outbox_add(conn, (const char *)pieces[i].iov_base + sent, pieces[i].iov_len - sent);
+
+        if (rc < 0) {
+            return rc;
+        }
+        sent = 0;
+    }
+    return 0;
+}
+
+/* Drops n bytes from the front of the outbox; returns how many of them lay behind it. */
+static size_t outbox_sent(struct conn *conn, size_t n)
+{
+    while (n && conn->out) {
+        struct buffer *first = conn->out;
+        size_t part = buffer_len(first) < n ? buffer_len(first) : n;
+
+        first->from += (uint32_t)part;
+        conn->out_len -= part;
+        n -= part;
+        if (first->from == first->to) {
+            conn->out = first->next;
+            buffer_give(conn->worker, first);
+        }
+    }
+    if (conn->out == NULL) {
+        conn->out_last = NULL;
+    }
+    return n;
+}
+
+static int gather(const struct conn *conn, struct iovec *pieces, int max)
+{
+    int count = 0;
+
+    for (struct buffer *at = conn->out; at && count < max; at = at->next) {
+        pieces[count++] = (struct iovec){at->data + at->from, buffer_len(at)};
+    }
+    return count;
+}
+
+int conn_send(struct conn *conn, const struct iovec *pieces, int count)
+{
+    struct iovec all[FLUSH_PIECES];
+    size_t sent = 0;
+
+    if (conn->io.fd < 0) {
+        return -EPIPE;
+    }
+    if (conn->out_len == 0) {
+        ssize_t n = io_writev(&conn->io, pieces, count);
+
+        if (n < 0 && errno != EAGAIN) {
+            return -errno;
+        }
+        sent = n > 0 ? (size_t)n : 0;
+    } else if (conn->io.writable && conn->out == conn->out_last && count < FLUSH_PIECES) {
+        all[0] = (struct iovec){conn->out->data + conn->out->from, buffer_len(conn->out)};
+        memcpy(all + 1, pieces, (size_t)count * sizeof(*pieces));
+
+        ssize_t n = io_writev(&conn->io, all, count + 1);
+
+        if (n < 0 && errno != EAGAIN) {
+            return -errno;
+        }
+        sent = n > 0 ? outbox_sent(conn, (size_t)n) : 0;
+    }
+
+    int rc = queue_rest(conn, pieces, count, sent);
+
+    /* A short write is no promise of an edge: the second try, in this turn, ends with EAGAIN, and that is one. */
+    if (conn->out_len && conn->io.writable) {
+        poller_again(&conn->io);
+    }
+    return rc;
+}
+
+int conn_queue(struct conn *conn, struct slice data)
+{
+    return conn->io.fd < 0 ? -EPIPE : outbox_add(conn, data.ptr, data.len);
+}
+
+int conn_flush(struct conn *conn)
+{
+    if (conn->io.fd < 0) {
+        return -EPIPE;
+    }
+    while (conn->out_len) {
+        struct iovec pieces[FLUSH_PIECES];
+        ssize_t n = io_writev(&conn->io, pieces, gather(conn, pieces, FLUSH_PIECES));
+
+        if (n < 0) {
+            return errno == EAGAIN ? 0 : -errno;
+        }
+        outbox_sent(conn, (size_t)n);
+    }
+    return 0;
+}

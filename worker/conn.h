@@ -1,0 +1,46 @@
+/*
+ * conn.h - a TCP connection, of a client or to a server: its descriptor, what is not written yet, its timer.
+ *
+ * Writes are tried at once; what the socket does not take is copied to the outbox and follows when there is room. The
+ * owner stops feeding while conn_backed_up(): so an outbox holds at most what one read brought, and memory is bounded.
+ */
+#ifndef WEIR_WORKER_CONN_H
+#define WEIR_WORKER_CONN_H
+
+#include "worker/poller.h"
+#include "worker/recycle.h"
+#include "worker/timers.h"
+
+struct conn {
+    struct io io; /* first: the poller's pointer is the connection's */
+    struct worker *worker;
+    struct buffer *out, *out_last; /* not written yet */
+    size_t out_len;
+    struct timer timer;
+    void *owner;                   /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
+};
+
+/* fd is given over, on failure closed. */
+int conn_open(struct conn *conn, struct worker *worker, int fd);
+/* Twice is harmless. The memory goes in io.on_closed. */
+void conn_close(struct conn *conn);
+
+/* Sends the pieces in order behind what waits already. 0, or a negative errno: the connection is lost. The bytes are
+ * copied where needed: they may go away afterwards. */
+int conn_send(struct conn *conn, const struct iovec *pieces, int count);
+/* Only puts it into the outbox: more follows at once. */
+int conn_queue(struct conn *conn, struct slice data);
+/* To be called when writable: writes what waits. 0 or a negative errno. */
+int conn_flush(struct conn *conn);
+
+static inline bool conn_backed_up(const struct conn *conn)
+{
+    return conn->out_len != 0;
+}
+
+static inline bool conn_closed(const struct conn *conn)
+{
+    return conn->io.fd < 0;
+}
+
+#endif

@@ -1,0 +1,95 @@
+/*
+ * h1_client.h - HTTP/1.0 and 1.1 as clients speak it: a connection, one request on it at a time.
+ *
+ * A connection between two requests holds no buffer and no stream. The head of a request lies in `in` for as long as its
+ * exchange lives (its slices point there); body bytes behind it are handed on from there, later ones from the worker's
+ * scratch area. What was read behind the request waits for the next turn.
+ *
+ *   h1_client.c   states, timers, closing       h1_request.c  reading heads and bodies
+ *   h1_answer.c   the codec table: writing
+ */
+#ifndef WEIR_WORKER_H1_CLIENT_H
+#define WEIR_WORKER_H1_CLIENT_H
+
+#include "common/http/h1.h"
+#include "worker/codec.h"
+#include "worker/conn.h"
+#include "worker/listener.h"
+
+enum client_state {
+    CLIENT_IDLE,     /* nothing of the next request is there */
+    CLIENT_HEAD,     /* a part of a head is */
+    CLIENT_EXCHANGE, /* an exchange is under way */
+    CLIENT_FLUSH,    /* it is over, the last bytes of the answer have not left yet */
+    CLIENT_DISCARD,  /* answered before the request's body was in: the rest of it is dropped */
+    CLIENT_LINGER,   /* our end was sent; what still comes is dropped until the client's end comes */
+    CLIENT_TUNNEL,   /* given up to a tunnel */
+    CLIENT_CLOSED,
+};
+
+enum body_framing { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_CLOSE };
+
+struct h1_stream { /* one request and its answer */
+    struct record record;
+    struct exchange ex;
+    struct client *client;
+    struct h1_parser *parser; /* kept with the record, as is ex.pool */
+    struct h1_message message;
+    struct h1_limits limits;
+    /* the request's body */
+    enum body_framing body;   /* BODY_NONE: complete */
+    uint64_t body_left;
+    struct h1_chunked chunked;
+    struct slice trailers;    /* collected so far, in the pool */
+    bool body_wanted;         /* the exchange takes more */
+    bool body_bad;            /* framing broken: nothing behind it can be understood */
+    uint64_t discarded;
+    /* the answer */
+    enum body_framing answer;
+    bool keep_alive;
+    bool head_sent, answered, continued;
+};
+
+struct client {
+    struct conn conn; /* first */
+    enum client_state state;
+    bool half_closed; /* the client sent its end while an answer was due */
+    struct listener *listener;
+    struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
+    struct buffer *ahead; /* bytes of later requests that came with a body */
+    struct h1_stream *stream;
+    struct address peer;
+    int64_t opened_ns, request_ns; /* request_ns: first byte of the request */
+    int64_t body_deadline, write_deadline, end_deadline;
+    uint64_t requests;
+    struct client *next, *previous;
+};
+
+void client_accept(struct listener *listener, int fd, const struct address *peer);
+void client_close(struct client *client); /* whatever its state; harmless twice */
+/* Ends whatever it is in the middle of: exchange, tunnel. */
+void client_stop(struct client *client);
+void client_drop_kept(struct worker *worker);
+
+/* ---- between the three files ---- */
+/* Sets the state and the timer that belongs to it. */
+void client_enter(struct client *client, enum client_state state);
+void client_arm(struct client *client);
+/* The answer is complete as far as the exchange is concerned (exchange_end was called): what comes next. */
+void client_answered(struct client *client);
+/* Reading or writing failed. */
+void client_lost(struct client *client);
+/* Sends our end, then waits a little for the client's, so that the answer is not lost to a reset. */
+void client_linger(struct client *client);
+void client_leave(struct client *client, struct tunnel_end *end);
+
+void h1_read_head(struct client *client);
+void h1_read_body(struct client *client);
+void h1_discard(struct client *client);
+/* A bare answer to what is no request: no middleware runs on it. Then closes. */
+void h1_refuse(struct client *client, uint16_t status, enum reason reason, const char *why);
+
+struct h1_stream *h1_stream_take(struct client *client);
+void h1_stream_give(struct h1_stream *stream);
+
+#endif

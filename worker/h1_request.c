@@ -1,0 +1,434 @@
+/*
+ * h1_request.c - what a client sends: heads, bodies, and what is left over. See h1_client.h.
+ */
+#include <errno.h>
+#include <inttypes.h>
+
+#include "common/base/log.h"
+#include "worker/h1_client.h"
+#include "worker/worker.h"
+
+#define READS_PER_TURN 4
+#define DISCARD_MAX (256 * 1024) /* as Go: a longer rest is not worth a kept connection */
+#define TRAILERS_MAX (8 * 1024)
+
+/* ---- heads ---- */
+
+/* Room for at least one more byte behind what is there; the message moves along. False: memory is out. */
+static bool make_room(struct client *client)
+{
+    struct worker *worker = client->conn.worker;
+    struct buffer *in = client->in;
+
+    if (in == NULL) {
+        client->in = buffer_take(worker, 1);
+        return true;
+    }
+    if (in->to < in->size) {
+        return true;
+    }
+
+    size_t len = buffer_len(in);
+    const char *old = in->data + in->from;
+
+    if (in->from >= in->size / 2) {
+        memmove(in->data, old, len);
+    } else {
+        struct buffer *larger = buffer_take(worker, 2 * (size_t)in->size);
+
+        if (larger == NULL) {
+            return false;
+        }
+        memcpy(larger->data, old, len);
+        client->in = larger;
+    }
+    client->in->from = 0;
+    client->in->to = (uint32_t)len;
+    if (client->stream) {
+        h1_message_rebase(&client->stream->message, old, client->in->data);
+    }
+    if (client->in != in) {
+        buffer_give(worker, in);
+    }
+    return true;
+}
+
+static void start_exchange(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+    struct worker *worker = client->conn.worker;
+    const struct entry_options *options = &client->listener->options;
+    struct h1_message *message = &stream->message;
+    struct exchange *ex = &stream->ex;
+
+    client->in->from += (uint32_t)message->head_len;
+    client->requests++;
+    stream->keep_alive = message->keep_alive && !worker->draining && !client->listener->closing &&
+                         (options->keep_alive_max_requests <= 0 ||
+                          client->requests < (uint64_t)options->keep_alive_max_requests) &&
+                         (options->keep_alive_max_time <= 0 ||
+                          worker->now_ns - client->opened_ns <= options->keep_alive_max_time);
+    stream->body = message->framing == H1_CHUNKED  ? BODY_CHUNKED
+                   : message->framing == H1_LENGTH ? BODY_LENGTH
+                                                   : BODY_NONE;
+    stream->body_left = message->content_length;
+    h1_chunked_init(&stream->chunked);
+    client->half_closed = false;
+    client->end_deadline = TIMER_NEVER;
+    client->body_deadline = stream->body != BODY_NONE && options->read_timeout > 0
+                                ? client->request_ns + options->read_timeout
+                                : TIMER_NEVER;
+    client->write_deadline = options->write_timeout > 0 ? worker->now_ns + options->write_timeout : TIMER_NEVER;
+
+    ex->worker = worker;
+    ex->codec = &codec_h1;
+    ex->stream = stream;
+    ex->generation = generation_ref(options->generation);
+    ex->entry = options;
+    ex->entry_point = options->row;
+    ex->entry_point_number = options->number;
+    ex->client = client->peer;
+    ex->started_ns = worker->now_ns;
+    ex->request.method = message->method;
+    ex->request.target = message->target;
+    ex->request.headers = message->headers;
+    ex->request.version_major = 1;
+    ex->request.version_minor = message->minor;
+    ex->request.has_body = stream->body != BODY_NONE;
+    ex->request.content_length = stream->body == BODY_CHUNKED ? -1 : (int64_t)message->content_length;
+    ex->request.upgrade = message->upgrade;
+    ex->request.expect_continue = message->expect_continue;
+    ex->request_done = stream->body == BODY_NONE;
+    client_enter(client, CLIENT_EXCHANGE);
+    exchange_begin(ex);
+}
+
+/* Feeds what is in the buffer. True: more bytes are needed. */
+static bool feed_head(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+    struct h1_error error;
+
+    if (stream == NULL) {
+        stream = h1_stream_take(client);
+        client->request_ns = client->conn.worker->now_ns;
+    }
+    switch (h1_parser_feed(stream->parser, client->in->data + client->in->from, buffer_len(client->in), &error)) {
+    case H1_MORE:
+        if (client->state != CLIENT_HEAD) {
+            client_enter(client, CLIENT_HEAD);
+        }
+        return true;
+    case H1_HEAD_DONE:
+        start_exchange(client);
+        return false;
+    case H1_BAD:
+        h1_refuse(client, error.status, error.reason, error.text);
+        return false;
+    }
+    return false;
+}
+
+static void head_read_failed(struct client *client, ssize_t n)
+{
+    if (n < 0 && errno == EAGAIN) {
+        if (client->state == CLIENT_IDLE) {
+            buffer_give(client->conn.worker, client->in);
+            client->in = NULL;
+        }
+        return;
+    }
+    if (n == 0 && client->state == CLIENT_HEAD) {
+        h1_refuse(client, 400, REASON_bad_request, "the connection ended within the head of a request");
+        return;
+    }
+    client_close(client);
+}
+
+void h1_read_head(struct client *client)
+{
+    /* what came together with the request before */
+    if (client->state == CLIENT_IDLE && client->in && buffer_len(client->in) && !feed_head(client)) {
+        return;
+    }
+    for (int i = 0; i < READS_PER_TURN && client->conn.io.readable; i++) {
+        if (!make_room(client)) {
+            h1_refuse(client, 503, REASON_limit, "out of memory for the head of a request");
+            return;
+        }
+
+        struct buffer *in = client->in;
+        ssize_t n = io_read(&client->conn.io, in->data + in->to, in->size - in->to);
+
+        if (n <= 0) {
+            head_read_failed(client, n);
+            return;
+        }
+        slab_count(client->conn.worker->slab, COUNT_BYTES_IN, (uint64_t)n);
+        in->to += (uint32_t)n;
+        if (!feed_head(client)) {
+            return;
+        }
+    }
+    if (client->conn.io.readable) {
+        poller_again(&client->conn.io);
+    }
+}
+
+void h1_refuse(struct client *client, uint16_t status, enum reason reason, const char *why)
+{
+    struct worker *worker = client->conn.worker;
+    char text[160];
+    char address[ADDRESS_TEXT_SIZE];
+
+    address_format(&client->peer, address);
+    log_debug("refused %s on %s: %u %s", address, client->listener->name, status, why);
+    slab_count(worker->slab, COUNT_REASONS + (unsigned)reason, 1);
+
+    int length = snprintf(text, sizeof(text),
+                          "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%u %s",
+                          status, http_status_text(status), status, http_status_text(status));
+    struct iovec piece = {text, (size_t)length};
+
+    if (conn_send(&client->conn, &piece, 1) < 0 || conn_backed_up(&client->conn)) {
+        client_close(client);
+        return;
+    }
+    slab_count(worker->slab, COUNT_BYTES_OUT, (uint64_t)length);
+    client_linger(client);
+}
+
+/* ---- bodies ---- */
+
+static bool collect_trailer(struct h1_stream *stream, struct slice piece)
+{
+    struct slice joined;
+
+    if (stream->trailers.len + piece.len > TRAILERS_MAX ||
+        !pool_join(stream->ex.pool, stream->trailers, piece, &joined)) {
+        return false;
+    }
+    stream->trailers = joined;
+    return true;
+}
+
+/* Takes the payload out of *input and moves it together at its beginning: one piece however many chunks it came in.
+ * False: the framing is broken. */
+static bool decode_chunks(struct h1_stream *stream, struct slice *input, struct slice *payload)
+{
+    char *start = (char *)(uintptr_t)input->ptr; /* our own buffer */
+    size_t length = 0;
+    struct slice piece;
+
+    for (;;) {
+        switch (h1_chunked_next(&stream->chunked, input, &piece)) {
+        case H1_CHUNK_DATA:
+            if (length == 0) {
+                start = (char *)(uintptr_t)piece.ptr;
+            } else {
+                memmove(start + length, piece.ptr, piece.len);
+            }
+            length += piece.len;
+            break;
+        case H1_CHUNK_TRAILER:
+            if (!collect_trailer(stream, piece)) {
+                return false;
+            }
+            break;
+        case H1_CHUNK_END:
+            stream->body = BODY_NONE;
+            *payload = slice_of(start, length);
+            return true;
+        case H1_CHUNK_MORE:
+            *payload = slice_of(start, length);
+            return true;
+        case H1_CHUNK_BAD:
+            return false;
+        }
+    }
+}
+
+/* Takes the part of *input that belongs to the body. */
+static bool decode_body(struct h1_stream *stream, struct slice *input, struct slice *payload)
+{
+    if (stream->body == BODY_CHUNKED) {
+        return decode_chunks(stream, input, payload);
+    }
+    *payload = slice_head(*input, stream->body_left < input->len ? (size_t)stream->body_left : input->len);
+    *input = slice_from(*input, payload->len);
+    stream->body_left -= payload->len;
+    if (stream->body_left == 0) {
+        stream->body = BODY_NONE;
+    }
+    return true;
+}
+
+/* Bytes behind the body: the next request. */
+static bool keep_ahead(struct client *client, struct slice rest)
+{
+    if (rest.len == 0) {
+        return true;
+    }
+
+    struct buffer *ahead = buffer_take(client->conn.worker, rest.len);
+
+    if (ahead == NULL) {
+        return false;
+    }
+    memcpy(ahead->data, rest.ptr, rest.len);
+    ahead->to = (uint32_t)rest.len;
+    client->ahead = ahead;
+    return true;
+}
+
+static void body_broken(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+
+    log_debug("malformed request body: %s", stream->chunked.why ? stream->chunked.why : "trailers over the bound");
+    stream->body_bad = true;
+    stream->keep_alive = false;
+    client_arm(client);
+    exchange_client_gone(&stream->ex, REASON_bad_request);
+}
+
+static void body_complete(struct client *client, struct headers *trailers)
+{
+    struct h1_stream *stream = client->stream;
+
+    headers_init(trailers, stream->ex.pool);
+    if (stream->trailers.len) {
+        h1_trailers_parse(stream->trailers, trailers);
+    }
+    client->body_deadline = TIMER_NEVER;
+    client_arm(client);
+}
+
+/* Hands on what is there. False: stop reading (backed up, complete, or the exchange is over). */
+static bool hand_on(struct client *client, struct slice payload)
+{
+    struct h1_stream *stream = client->stream;
+    struct exchange *ex = &stream->ex;
+    struct headers trailers;
+    bool last = stream->body == BODY_NONE;
+
+    if (last) {
+        body_complete(client, &trailers);
+        stream->body_wanted = false;
+    } else if (payload.len == 0) {
+        return true;
+    }
+
+    /* the exchange may end in there, and the stream with it */
+    bool more = exchange_request_body(ex, payload, last, last ? &trailers : NULL);
+
+    if (client->state != CLIENT_EXCHANGE || client->stream != stream || last) {
+        return false;
+    }
+    if (!more) {
+        stream->body_wanted = false;
+    }
+    return more;
+}
+
+/* From the buffer that the head came in. True: go on reading. */
+static bool body_from_buffer(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+    struct buffer *in = client->in;
+    struct slice input = slice_of(in->data + in->from, buffer_len(in));
+    struct slice payload;
+
+    if (input.len == 0) {
+        return true;
+    }
+    if (!decode_body(stream, &input, &payload)) {
+        body_broken(client);
+        return false;
+    }
+    in->from = in->to - (uint32_t)input.len;
+    return hand_on(client, payload);
+}
+
+/* From the socket, by way of the scratch area. True: go on reading. */
+static bool body_from_socket(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+    char *scratch = client->conn.worker->recycler->scratch;
+    size_t size = stream->body == BODY_LENGTH && stream->body_left < SCRATCH_SIZE ? (size_t)stream->body_left
+                                                                                 : SCRATCH_SIZE;
+    ssize_t n = io_read(&client->conn.io, scratch, size);
+
+    if (n < 0 && errno == EAGAIN) {
+        return false;
+    }
+    if (n <= 0) {
+        client_lost(client);
+        return false;
+    }
+    slab_count(client->conn.worker->slab, COUNT_BYTES_IN, (uint64_t)n);
+
+    struct slice input = slice_of(scratch, (size_t)n);
+    struct slice payload;
+
+    if (!decode_body(stream, &input, &payload) || !keep_ahead(client, input)) {
+        body_broken(client);
+        return false;
+    }
+    return hand_on(client, payload);
+}
+
+void h1_read_body(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+
+    if (buffer_len(client->in) && !body_from_buffer(client)) {
+        return;
+    }
+    for (int i = 0; i < READS_PER_TURN && client->conn.io.readable; i++) {
+        if (!body_from_socket(client)) {
+            return;
+        }
+    }
+    if (client->state == CLIENT_EXCHANGE && client->stream == stream && client->conn.io.readable) {
+        poller_again(&client->conn.io);
+    }
+}
+
+/* The answer is out; the rest of the body only has to come to its end. */
+void h1_discard(struct client *client)
+{
+    struct h1_stream *stream = client->stream;
+    char *scratch = client->conn.worker->recycler->scratch;
+
+    for (int i = 0; i < READS_PER_TURN && stream->body != BODY_NONE; i++) {
+        struct buffer *in = client->in;
+        struct slice input, payload;
+
+        if (in && buffer_len(in)) {
+            input = slice_of(in->data + in->from, buffer_len(in));
+            in->from = in->to;
+        } else {
+            ssize_t n = io_read(&client->conn.io, scratch, SCRATCH_SIZE);
+
+            if (n < 0 && errno == EAGAIN) {
+                return;
+            }
+            if (n <= 0) {
+                client_close(client);
+                return;
+            }
+            input = slice_of(scratch, (size_t)n);
+        }
+        stream->discarded += input.len;
+        if (!decode_body(stream, &input, &payload) || stream->discarded > DISCARD_MAX || !keep_ahead(client, input)) {
+            client_linger(client);
+            return;
+        }
+    }
+    if (stream->body == BODY_NONE) {
+        client_answered(client);
+    } else {
+        poller_again(&client->conn.io);
+    }
+}

@@ -1,0 +1,359 @@
+/*
+ * h1_response.c - HTTP/1 from a server: heads, bodies, interim answers, switches of protocol.
+ *
+ * Bytes are read into the worker's scratch area and passed on from there; only a head that came in pieces is kept in a
+ * buffer. A body is handed on as one piece for each read, however many chunks it came in.
+ */
+#include "worker/h1_response.h"
+
+#include <errno.h>
+
+#include "common/base/log.h"
+#include "worker/codec.h"
+#include "worker/tunnel.h"
+#include "worker/worker.h"
+
+#define READS_PER_TURN 4
+#define INTERIM_MAX 16
+#define TRAILERS_MAX (8 * 1024)
+
+void h1_response_expect(struct upstream_exchange *ux)
+{
+    headers_init(&ux->message.headers, ux->ex->pool);
+    h1_parser_reset(ux->parser, &ux->message, ux->ex->request.method);
+    ux->phase = RESPONSE_NOTHING;
+}
+
+/* ---- body ---- */
+
+static bool collect_trailer(struct upstream_exchange *ux, struct slice piece)
+{
+    struct slice joined;
+
+    if (ux->trailers.len + piece.len > TRAILERS_MAX || !pool_join(ux->ex->pool, ux->trailers, piece, &joined)) {
+        return false;
+    }
+    ux->trailers = joined;
+    return true;
+}
+
+/* As in h1_request.c: payload moved together in place. *done: the body is complete. False: broken framing. */
+static bool decode_chunks(struct upstream_exchange *ux, struct slice *input, struct slice *payload, bool *done)
+{
+    char *start = (char *)(uintptr_t)input->ptr;
+    size_t length = 0;
+    struct slice piece;
+
+    for (;;) {
+        switch (h1_chunked_next(&ux->chunked, input, &piece)) {
+        case H1_CHUNK_DATA:
+            if (length == 0) {
+                start = (char *)(uintptr_t)piece.ptr;
+            } else {
+                memmove(start + length, piece.ptr, piece.len);
+            }
+            length += piece.len;
+            break;
+        case H1_CHUNK_TRAILER:
+            if (!collect_trailer(ux, piece)) {
+                return false;
+            }
+            break;
+        case H1_CHUNK_END:
+            *done = true;
+            *payload = slice_of(start, length);
+            return true;
+        case H1_CHUNK_MORE:
+            *payload = slice_of(start, length);
+            return true;
+        case H1_CHUNK_BAD:
+            return false;
+        }
+    }
+}
+
+static bool decode(struct upstream_exchange *ux, struct slice *input, struct slice *payload, bool *done)
+{
+    switch (ux->framing) {
+    case H1_NO_BODY:
+        *payload = slice_of(NULL, 0);
+        *done = true;
+        return true;
+    case H1_LENGTH:
+        *payload = slice_head(*input, ux->body_left < input->len ? (size_t)ux->body_left : input->len);
+        *input = slice_from(*input, payload->len);
+        ux->body_left -= payload->len;
+        *done = ux->body_left == 0;
+        return true;
+    case H1_CHUNKED:
+        return decode_chunks(ux, input, payload, done);
+    case H1_UNTIL_CLOSE:
+        *payload = *input;
+        *input = slice_of(NULL, 0);
+        return true;
+    }
+    return false;
+}
+
+static void complete(struct upstream_exchange *ux)
+{
+    struct exchange *ex = ux->ex;
+    struct headers trailers;
+
+    ux->phase = RESPONSE_COMPLETE;
+    if (ux->trailers.len) {
+        headers_init(&trailers, ex->pool);
+        h1_trailers_parse(ux->trailers, &trailers);
+        exchange_response_end(ex, &trailers);
+    } else {
+        exchange_response_end(ex, NULL);
+    }
+}
+
+/* Body bytes. False: ux is gone or its connection is. */
+static bool take_body(struct upstream_exchange *ux, struct slice input)
+{
+    struct slice payload;
+    bool done = false;
+
+    if (!decode(ux, &input, &payload, &done)) {
+        log_debug("malformed response body: %s", ux->chunked.why ? ux->chunked.why : "trailers over the bound");
+        ux->ex->codec->flush(ux->ex);
+        upstream_attempt_failed(ux, REASON_bad_response);
+        return false;
+    }
+    if (payload.len && !exchange_response_body(ux->ex, payload)) {
+        ux->paused = true;
+    }
+    if (done) {
+        ux->rest = input.len > 0;
+        complete(ux);
+        return false;
+    }
+    return true;
+}
+
+/* ---- head ---- */
+
+static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
+{
+    struct exchange *ex = ux->ex;
+    struct upstream *up = ux->up;
+    struct worker *worker = ex->worker;
+    struct tunnel_end client, server = {.conn = &up->conn, .early = NULL, .closed = upstream_tunnel_closed};
+
+    if (rest.len) {
+        server.early = buffer_take(worker, rest.len);
+        if (server.early == NULL) {
+            upstream_attempt_failed(ux, REASON_internal_error);
+            return;
+        }
+        memcpy(server.early->data, rest.ptr, rest.len);
+        server.early->to = (uint32_t)rest.len;
+    }
+    exchange_response_head(ex);
+    up->state = UPSTREAM_TUNNEL;
+    up->ux = NULL;
+    ux->up = NULL;
+    ex->step = EXCHANGE_TUNNEL;
+    ex->doing = "tunnelling";
+    log_debug("switching protocols");
+    ex->codec->detach(ex, &client); /* ends the exchange: ux is gone */
+    tunnel_open(worker, &client, &server);
+}
+
+/* The switch must be what was asked for, else the two sides would read different protocols. */
+static bool switch_allowed(const struct upstream_exchange *ux)
+{
+    const struct header *asked = headers_get(&ux->ex->request.headers, HEADER_UPGRADE);
+    const struct header *given = headers_get(&ux->message.headers, HEADER_UPGRADE);
+
+    return ux->ex->request.upgrade && asked && given && slice_eq_nocase(asked->value, given->value) &&
+           ux->ex->request_done;
+}
+
+static void fill_response(struct upstream_exchange *ux)
+{
+    struct exchange_response *response = &ux->ex->response;
+    const struct h1_message *message = &ux->message;
+    const struct header *length = headers_get(&message->headers, HEADER_CONTENT_LENGTH);
+
+    response->status = message->status;
+    response->phrase = message->phrase;
+    response->headers = message->headers;
+    response->has_body = message->framing != H1_NO_BODY;
+    response->content_length = message->framing == H1_CHUNKED || message->framing == H1_UNTIL_CLOSE ? -1
+                               : length ? (int64_t)message->content_length
+                                        : message->framing == H1_NO_BODY && message->status >= 200 ? -1 : 0;
+    ux->framing = message->framing;
+    ux->body_left = message->content_length;
+    h1_chunked_init(&ux->chunked);
+}
+
+/* An interim answer goes on at once; 100 lets the body come. */
+static bool interim(struct upstream_exchange *ux)
+{
+    struct exchange *ex = ux->ex;
+
+    if (++ux->interim > INTERIM_MAX) {
+        upstream_attempt_failed(ux, REASON_bad_response);
+        return false;
+    }
+    if (ux->message.status != 100 || ex->request.expect_continue) {
+        exchange_interim(ex, &ux->message);
+    }
+    if (ux->body_held && ux->message.status == 100) {
+        ux->body_held = false;
+        exchange_want_body(ex);
+    }
+    h1_response_expect(ux);
+    ux->phase = RESPONSE_HEAD; /* the server has begun to answer: no retry */
+    upstream_arm(ux);
+    return true;
+}
+
+/* A whole head. *input is what follows it. False: ux or its connection is gone. */
+static bool head_done(struct upstream_exchange *ux, struct slice *input)
+{
+    uint16_t status = ux->message.status;
+
+    if (status == 101) {
+        if (!switch_allowed(ux)) {
+            log_debug("the server switched to a protocol that was not asked for");
+            upstream_attempt_failed(ux, REASON_bad_response);
+            return false;
+        }
+        fill_response(ux);
+        open_tunnel(ux, *input);
+        return false;
+    }
+    if (status < 200) {
+        return interim(ux);
+    }
+    ux->phase = RESPONSE_BODY;
+    ux->body_held = false;
+    upstream_arm(ux);
+    fill_response(ux);
+    exchange_response_head(ux->ex);
+    return true;
+}
+
+/* Keeps a part of a head until the rest comes. */
+static bool keep_head(struct upstream_exchange *ux, struct slice input)
+{
+    struct worker *worker = ux->ex->worker;
+    struct buffer *head = buffer_take(worker, 2 * input.len);
+
+    if (head == NULL) {
+        return false;
+    }
+    memcpy(head->data, input.ptr, input.len);
+    head->to = (uint32_t)input.len;
+    h1_message_rebase(&ux->message, input.ptr, head->data);
+    buffer_give(worker, ux->head);
+    ux->head = head;
+    return true;
+}
+
+/* Everything that is known of the response and not consumed yet. False: ux or its connection is gone. */
+static bool take(struct upstream_exchange *ux, struct slice input)
+{
+    while (ux->phase < RESPONSE_BODY) {
+        struct h1_error error;
+
+        if (input.len == 0) {
+            return true;
+        }
+        ux->phase = RESPONSE_HEAD;
+        switch (h1_parser_feed(ux->parser, input.ptr, input.len, &error)) {
+        case H1_MORE:
+            if (ux->head && ux->head->data + ux->head->from == input.ptr) {
+                return true; /* it lies there already */
+            }
+            if (!keep_head(ux, input)) {
+                upstream_attempt_failed(ux, REASON_internal_error);
+                return false;
+            }
+            return true;
+        case H1_BAD:
+            log_debug("malformed response: %s", error.text);
+            upstream_attempt_failed(ux, REASON_bad_response);
+            return false;
+        case H1_HEAD_DONE:
+            input = slice_from(input, ux->message.head_len);
+            if (ux->head) {
+                ux->head->from = (uint32_t)(input.ptr - ux->head->data);
+            }
+            if (!head_done(ux, &input)) {
+                return false;
+            }
+        }
+    }
+    return take_body(ux, input);
+}
+
+/* ---- reading ---- */
+
+/* Where the next bytes go: behind the part of a head that is there, else into the scratch area. */
+static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
+{
+    struct worker *worker = ux->ex->worker;
+    struct io *io = &ux->up->conn.io;
+    ssize_t n;
+
+    if (ux->phase >= RESPONSE_BODY || ux->head == NULL) {
+        char *scratch = worker->recycler->scratch;
+
+        n = io_read(io, scratch, SCRATCH_SIZE);
+        *input = slice_of(scratch, n > 0 ? (size_t)n : 0);
+        return n;
+    }
+    if (ux->head->to == ux->head->size &&
+        !keep_head(ux, slice_of(ux->head->data + ux->head->from, buffer_len(ux->head)))) {
+        errno = ENOMEM;
+        return -1;
+    }
+
+    struct buffer *head = ux->head;
+
+    n = io_read(io, head->data + head->to, head->size - head->to);
+    head->to += n > 0 ? (uint32_t)n : 0;
+    *input = slice_of(head->data + head->from, buffer_len(head));
+    return n;
+}
+
+static void ended(struct upstream_exchange *ux, bool orderly)
+{
+    ux->ex->codec->flush(ux->ex);
+    if (ux->phase == RESPONSE_BODY && ux->framing == H1_UNTIL_CLOSE && orderly) {
+        complete(ux);
+        return;
+    }
+    upstream_attempt_failed(ux, ux->phase == RESPONSE_BODY ? REASON_body_cut : REASON_reset_before_headers);
+}
+
+void h1_response_read(struct upstream_exchange *ux)
+{
+    struct exchange *ex = ux->ex;
+    struct io *io = &ux->up->conn.io;
+
+    for (int i = 0; i < READS_PER_TURN && io->readable && !ux->paused; i++) {
+        struct slice input;
+        ssize_t n = read_more(ux, &input);
+
+        if (n < 0 && errno == EAGAIN) {
+            break;
+        }
+        if (n <= 0) {
+            ended(ux, n == 0);
+            return;
+        }
+        if (!take(ux, input)) {
+            return;
+        }
+    }
+    ex->codec->flush(ex);
+    if (io->readable && !ux->paused) {
+        poller_again(io);
+    }
+}

@@ -1,0 +1,208 @@
+/*
+ * h1_upstream.c - HTTP/1.1 to a server: writing requests. See upstream_inner.h; responses: h1_response.c.
+ *
+ * A failed write is not handled where it happens: the connection is marked and its event handler, which reads first (the
+ * server may have answered before it closed), deals with it. So nothing here ends an exchange.
+ */
+#include "worker/codec.h"
+#include "worker/forwarded.h"
+#include "worker/h1_response.h"
+#include "worker/head_write.h"
+#include "worker/upstream_inner.h"
+#include "worker/worker.h"
+
+static void write_failed(struct upstream *up)
+{
+    up->conn.io.broken = up->conn.io.readable = true;
+    poller_again(&up->conn.io);
+}
+
+/* ---- head ---- */
+
+static void put_target(struct stage *stage, const struct upstream_exchange *ux)
+{
+    const struct exchange_request *request = &ux->ex->request;
+    struct slice path = request->raw_path.len ? request->raw_path : SLICE("/");
+
+    if (ux->pick.server->preserve_path) {
+        struct slice base = page_text(ux->pick.page, ux->pick.server->path);
+
+        if (base.len && base.ptr[base.len - 1] == '/') {
+            base.len--;
+        }
+        stage_put(stage, base);
+        if (path.ptr[0] != '/') {
+            stage_literal(stage, "/");
+        }
+    }
+    stage_put(stage, path);
+    if (request->has_query) {
+        stage_literal(stage, "?");
+        stage_put(stage, request->query);
+    }
+}
+
+static bool names_te(const struct headers *headers)
+{
+    const struct header *connection = headers_get(headers, HEADER_CONNECTION);
+
+    return connection && header_list_has(connection->value, SLICE("te"));
+}
+
+static void put_hop_fields(struct stage *stage, const struct exchange *ex)
+{
+    const struct headers *headers = &ex->request.headers;
+    const struct header *te = headers_get(headers, HEADER_TE);
+
+    if (te && header_list_has(te->value, SLICE("trailers")) && !names_te(headers)) {
+        stage_literal(stage, "Te: trailers\r\n");
+    }
+    if (ex->request.upgrade) {
+        const struct header *upgrade = headers_get(headers, HEADER_UPGRADE);
+
+        if (upgrade) {
+            stage_literal(stage, "Connection: Upgrade\r\n");
+            head_put_field(stage, SLICE("Upgrade"), upgrade->value);
+        }
+    }
+}
+
+static bool announces_empty_body(struct slice method)
+{
+    return slice_eq(method, SLICE("POST")) || slice_eq(method, SLICE("PUT")) || slice_eq(method, SLICE("PATCH"));
+}
+
+static void put_framing(struct stage *stage, const struct exchange *ex)
+{
+    if (!ex->request.has_body) {
+        if (announces_empty_body(ex->request.method)) {
+            stage_literal(stage, "Content-Length: 0\r\n");
+        }
+    } else if (ex->request.content_length >= 0) {
+        stage_literal(stage, "Content-Length: ");
+        stage_number(stage, (uint64_t)ex->request.content_length);
+        stage_literal(stage, "\r\n");
+    } else {
+        const struct header *trailer = headers_get(&ex->request.headers, HEADER_TRAILER);
+
+        stage_literal(stage, "Transfer-Encoding: chunked\r\n");
+        if (trailer) {
+            head_put_field(stage, SLICE("Trailer"), trailer->value);
+        }
+    }
+}
+
+static struct slice host_of(const struct upstream_exchange *ux)
+{
+    return ux->pick.service->pass_host_header ? ux->ex->request.host : page_text(ux->pick.page, ux->pick.server->host);
+}
+
+static void build_head(struct stage *stage, struct upstream_exchange *ux)
+{
+    struct exchange *ex = ux->ex;
+
+    if (!ex->client_appended) {
+        ex->client_appended = true;
+        forwarded_append_client(ex);
+    }
+    stage_put(stage, ex->request.method);
+    stage_literal(stage, " ");
+    put_target(stage, ux);
+    stage_literal(stage, " HTTP/1.1\r\n");
+    head_put_field(stage, SLICE("Host"), host_of(ux));
+    head_put_fields(stage, &ex->request.headers, HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH));
+    put_hop_fields(stage, ex);
+    put_framing(stage, ex);
+    stage_literal(stage, "\r\n");
+}
+
+static void send_head(struct upstream_exchange *ux)
+{
+    struct exchange *ex = ux->ex;
+    struct upstream *up = ux->up;
+    struct stage *stage = &ex->worker->recycler->request;
+
+    build_head(stage, ux);
+    h1_response_expect(ux);
+    ux->request_sent = !ex->request.has_body;
+    ux->body_held = ex->request.expect_continue && !ex->request_done;
+    if (ux->request_sent || ux->body_held) {
+        struct iovec piece = {stage->ptr, stage->len};
+
+        if (conn_send(&up->conn, &piece, 1) < 0) {
+            write_failed(up);
+        }
+    } else {
+        /* leaves with the first bytes of the body, which mostly are here already */
+        if (conn_queue(&up->conn, slice_of(stage->ptr, stage->len)) < 0) {
+            write_failed(up);
+        }
+        exchange_want_body(ex);
+        poller_again(&up->conn.io);
+    }
+    stage_reset(stage);
+    ex->doing = "waiting for the server's answer";
+    upstream_arm(ux);
+}
+
+/* ---- body ---- */
+
+static void put_last_chunk(struct stage *stage, const struct headers *trailers)
+{
+    stage_literal(stage, "0\r\n");
+    if (trailers) {
+        head_put_fields(stage, trailers, 0);
+    }
+    stage_literal(stage, "\r\n");
+}
+
+static bool send_body(struct upstream_exchange *ux, struct slice data, bool last, const struct headers *trailers)
+{
+    struct upstream *up = ux->up;
+    struct stage *stage = &ux->ex->worker->recycler->request;
+    struct iovec pieces[3];
+    int count = 0;
+    size_t before;
+
+    if (ux->ex->request.content_length < 0) {
+        if (data.len) {
+            stage_hex(stage, data.len);
+            stage_literal(stage, "\r\n");
+        }
+        before = stage->len;
+        if (data.len) {
+            stage_literal(stage, "\r\n");
+        }
+        if (last) {
+            put_last_chunk(stage, trailers);
+        }
+        pieces[count++] = (struct iovec){stage->ptr, before};
+        pieces[count++] = (struct iovec){(void *)(uintptr_t)data.ptr, data.len};
+        pieces[count++] = (struct iovec){stage->ptr + before, stage->len - before};
+    } else {
+        pieces[count++] = (struct iovec){(void *)(uintptr_t)data.ptr, data.len};
+    }
+    if (conn_send(&up->conn, pieces, count) < 0) {
+        write_failed(up);
+    }
+    stage_reset(stage);
+    if (last) {
+        ux->request_sent = true;
+    }
+    upstream_arm(ux);
+    return !conn_backed_up(&up->conn);
+}
+
+static bool reusable(const struct upstream_exchange *ux)
+{
+    return ux->phase == RESPONSE_COMPLETE && ux->request_sent && !ux->rest && ux->message.keep_alive &&
+           !conn_backed_up(&ux->up->conn);
+}
+
+const struct upstream_codec upstream_h1 = {
+    .name = "h1",
+    .send_head = send_head,
+    .send_body = send_body,
+    .read = h1_response_read,
+    .reusable = reusable,
+};

@@ -1,0 +1,43 @@
+/*
+ * head_write.c - see head_write.h.
+ */
+#include "worker/head_write.h"
+
+void head_put_field(struct stage *stage, struct slice name, struct slice value)
+{
+    stage_put(stage, name);
+    stage_literal(stage, ": ");
+    stage_put(stage, value);
+    stage_literal(stage, "\r\n");
+}
+
+uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uint64_t skip)
+{
+    struct slice run = {NULL, 0};
+    uint64_t written = 0;
+
+    for (size_t i = 0; i < headers->count; i++) {
+        const struct header *item = &headers->items[i];
+
+        if ((item->flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP)) || (skip & HEADER_BIT(item->id) & ~UINT64_C(1))) {
+            continue;
+        }
+        written |= HEADER_BIT(item->id);
+        if (item->flags & HEADER_RAW_LINE) {
+            if (run.len && run.ptr + run.len == item->name.ptr) {
+                run.len += item->line_len;
+            } else {
+                stage_put(stage, run);
+                run = slice_of(item->name.ptr, item->line_len);
+            }
+            continue;
+        }
+        stage_put(stage, run);
+        run.len = 0;
+        if (header_value_valid(item->value)) {
+            head_put_field(stage, item->name, item->value);
+        }
+    }
+    stage_put(stage, run);
+    return written;
+}

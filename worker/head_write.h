@@ -1,0 +1,18 @@
+/*
+ * head_write.h - header fields into a stage: untouched lines in runs as they came, changed ones built.
+ */
+#ifndef WEIR_WORKER_HEAD_WRITE_H
+#define WEIR_WORKER_HEAD_WRITE_H
+
+#include "common/http/headers.h"
+#include "worker/recycle.h"
+
+#define HEADER_BIT(id) (UINT64_C(1) << (id))
+_Static_assert(HEADER_IDS <= 64, "one bit for each known name");
+
+/* All fields that are neither removed, hop-by-hop, nor in skip (HEADER_BIT). Returns the bits of the known names among
+ * those written. A field of ours whose value could end the line is left out. */
+uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uint64_t skip);
+void head_put_field(struct stage *stage, struct slice name, struct slice value);
+
+#endif

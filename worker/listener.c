@@ -1,0 +1,243 @@
+/*
+ * listener.c - accepting: see listener.h.
+ *
+ * Options of the sockets (no delay, keep-alive probes) are set on the listening socket once: accepted ones inherit them.
+ */
+#include "worker/listener.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/http/path.h"
+#include "worker/h1_client.h"
+#include "worker/worker.h"
+
+#define ACCEPTS_PER_TURN 64
+#define ACCEPTS_AT_END 4096
+#define ACCEPT_RETRY_MS 200
+#define MAX_HEADER_FIELDS 1000
+#define HEAD_SLOP 4096 /* Go reads that much more than maxHeaderBytes before it gives up */
+#define KEEP_ALIVE_IDLE_SECONDS 180
+
+static unsigned refused_characters(const struct encoded_characters *allow)
+{
+    return (allow->allow_encoded_slash ? 0u : PATH_SLASH) |
+           (allow->allow_encoded_back_slash ? 0u : PATH_BACK_SLASH) |
+           (allow->allow_encoded_null_character ? 0u : PATH_NULL) |
+           (allow->allow_encoded_semicolon ? 0u : PATH_SEMICOLON) |
+           (allow->allow_encoded_percent ? 0u : PATH_PERCENT) |
+           (allow->allow_encoded_question_mark ? 0u : PATH_QUESTION) |
+           (allow->allow_encoded_hash ? 0u : PATH_HASH);
+}
+
+static enum underscore_strategy underscore_strategy(struct slice name)
+{
+    if (slice_eq(name, SLICE("delete"))) {
+        return UNDERSCORE_DELETE;
+    }
+    return slice_eq(name, SLICE("reject")) ? UNDERSCORE_REJECT : UNDERSCORE_KEEP;
+}
+
+static bool row_named(const struct page *page, uint32_t number, const char *name)
+{
+    return slice_eq(page_text(page, entry_points_at(page, number)->name), slice_cstr(name));
+}
+
+static void read_options(struct entry_options *options, const struct page *page, const struct entry_point_row *row)
+{
+    const struct static_root *root = page_root(page);
+    const struct entry_point *config = &row->config;
+    int64_t max_head = config->http.max_header_bytes > 0 ? config->http.max_header_bytes : 1 << 20;
+
+    options->row = row;
+    options->read_timeout = config->transport.responding_timeouts.read_timeout;
+    options->write_timeout = config->transport.responding_timeouts.write_timeout;
+    options->idle_timeout = config->transport.responding_timeouts.idle_timeout;
+    options->keep_alive_max_time = config->transport.keep_alive_max_time;
+    options->keep_alive_max_requests = config->transport.keep_alive_max_requests;
+    options->limits = (struct h1_limits){
+        .max_head = (size_t)max_head + HEAD_SLOP,
+        .max_target = (size_t)max_head,
+        .max_headers = MAX_HEADER_FIELDS,
+    };
+    options->refused = refused_characters(&config->http.encoded_characters);
+    options->sanitize_path = config->http.sanitize_path;
+    options->encode_query_semicolons = config->http.encode_query_semicolons;
+    options->underscores = underscore_strategy(page_text(page, config->http.underscore_headers_strategy));
+    options->trust_all = config->forwarded_headers.insecure;
+    options->not_append_forwarded_for = config->forwarded_headers.not_append_x_forwarded_for;
+    options->scheme_headers = config->forwarded_headers.add_x_forwarded_scheme_headers;
+    options->trusted = page_at(page, row->trusted.items);
+    options->trusted_count = row->trusted.count;
+    options->connection = page_at(page, config->forwarded_headers.connection.items);
+    options->connection_count = config->forwarded_headers.connection.count;
+    options->host_name = page_text(page, root->host_name);
+}
+
+void listener_refresh(struct listener *listener, struct generation *generation)
+{
+    struct entry_options *options = &listener->options;
+    const struct page *page = generation->pages[PAGE_STATIC];
+    uint32_t count = entry_points_count(page);
+    uint32_t number = options->number;
+
+    if (number >= count || !row_named(page, number, listener->name)) {
+        for (number = 0; number < count && !row_named(page, number, listener->name); number++) {
+        }
+        if (number == count) {
+            return;
+        }
+    }
+
+    struct generation *old = options->generation;
+
+    options->generation = generation_ref(generation);
+    options->number = number;
+    read_options(options, page, entry_points_at(page, number));
+    generation_unref(old);
+}
+
+static void listener_unlink(struct listener *listener)
+{
+    struct listener **at = &listener->worker->listeners;
+
+    while (*at && *at != listener) {
+        at = &(*at)->next;
+    }
+    if (*at) {
+        *at = listener->next;
+    }
+}
+
+static void free_if_unused(struct listener *listener)
+{
+    if (listener->closing && listener->clients == 0 && listener->io.fd == -1) {
+        listener_unlink(listener);
+        generation_unref(listener->options.generation);
+        free(listener);
+    }
+}
+
+void listener_release(struct listener *listener)
+{
+    listener->clients--;
+    if (!listener->io.dead) { /* else on_closed has not run yet and will do it */
+        free_if_unused(listener);
+    }
+}
+
+static void on_closed(struct io *io)
+{
+    io->dead = false;
+    free_if_unused((struct listener *)io);
+}
+
+/* The queue keeps the others meanwhile. Without the pause the loop would spin on the same refusal. */
+static void out_of_descriptors(struct listener *listener)
+{
+    struct worker *worker = listener->worker;
+
+    log_warn("entry point %s: cannot accept a connection: %m; trying again in %d ms", listener->name,
+             ACCEPT_RETRY_MS);
+    slab_count(worker->slab, COUNT_REASONS + REASON_limit, 1);
+    poller_watch(&listener->io, false);
+    timer_set(worker->timers, &listener->retry, worker->now_ns + ACCEPT_RETRY_MS * INT64_C(1000000));
+}
+
+static void on_retry(struct timer *timer)
+{
+    struct listener *listener = (struct listener *)((char *)timer - offsetof(struct listener, retry));
+
+    poller_watch(&listener->io, true);
+}
+
+/* One connection; false when there is none left or none may be taken now. */
+static bool accept_one(struct listener *listener)
+{
+    struct sockaddr_storage from;
+    socklen_t length = sizeof(from);
+    int fd = accept4(listener->io.fd, (struct sockaddr *)&from, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    if (fd < 0) {
+        if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
+            out_of_descriptors(listener);
+            return false;
+        }
+        return errno == ECONNABORTED || errno == EINTR || errno == EPROTO;
+    }
+
+    struct address peer;
+
+    address_from_sockaddr((const struct sockaddr *)&from, &peer);
+    client_accept(listener, fd, &peer);
+    return true;
+}
+
+static void on_ready(struct io *io)
+{
+    struct listener *listener = (struct listener *)io;
+
+    for (int i = 0; i < ACCEPTS_PER_TURN && io->fd >= 0 && accept_one(listener); i++) {
+    }
+}
+
+int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why)
+{
+    size_t length = strlen(name) + 1;
+    struct listener *listener = xcalloc(1, sizeof(*listener) + length);
+    int on = 1, idle = KEEP_ALIVE_IDLE_SECONDS;
+    int rc;
+
+    memcpy(listener->name, name, length);
+    listener->worker = worker;
+    listener->options.number = entry_point;
+    listener->io.on_ready = on_ready;
+    listener->io.on_closed = on_closed;
+    listener->retry.fire = on_retry;
+    listener_refresh(listener, worker->generation);
+    if (listener->options.generation == NULL) {
+        rc = error_set(why, -ENOENT, "generation %llu has no entry point %s",
+                       (unsigned long long)worker->generation->number, name);
+        goto fail;
+    }
+    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
+        rc = error_set(why, -errno, "entry point %s: %m", name);
+        goto fail;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    rc = poller_add(worker->poller, &listener->io, fd, true);
+    if (rc < 0) {
+        error_set(why, rc, "entry point %s: cannot watch its socket: %s", name, strerror(-rc));
+        goto fail;
+    }
+    listener->next = worker->listeners;
+    worker->listeners = listener;
+    log_debug("entry point %s: accepting", name);
+    return 0;
+
+fail:
+    generation_unref(listener->options.generation);
+    free(listener);
+    close(fd);
+    return rc;
+}
+
+void listener_close(struct listener *listener)
+{
+    if (listener->closing) {
+        return;
+    }
+    for (int i = 0; i < ACCEPTS_AT_END && accept_one(listener); i++) {
+    }
+    listener->closing = true;
+    timer_remove(listener->worker->timers, &listener->retry);
+    io_close(&listener->io);
+    log_debug("entry point %s: no longer accepting", listener->name);
+}

@@ -1,0 +1,55 @@
+/*
+ * listener.h - an entry point as this worker serves it: the listening descriptor and the options in force.
+ *
+ * The options are taken out of the static page once per generation, so that a request looks nothing up. An entry point
+ * that a new generation does not have any more keeps its last one until its last connection is gone.
+ */
+#ifndef WEIR_WORKER_LISTENER_H
+#define WEIR_WORKER_LISTENER_H
+
+#include "common/http/h1.h"
+#include "shm/static_page.h"
+#include "worker/poller.h"
+#include "worker/timers.h"
+
+struct worker;
+
+enum underscore_strategy { UNDERSCORE_KEEP, UNDERSCORE_DELETE, UNDERSCORE_REJECT };
+
+struct entry_options {
+    struct generation *generation; /* one reference; what the pointers below point into */
+    uint32_t number;
+    const struct entry_point_row *row;
+    int64_t read_timeout, write_timeout, idle_timeout; /* ns, 0: none */
+    int64_t keep_alive_max_time, keep_alive_max_requests;
+    struct h1_limits limits;
+    unsigned refused; /* enum path_encoded */
+    bool sanitize_path, encode_query_semicolons;
+    enum underscore_strategy underscores;
+    bool trust_all, not_append_forwarded_for, scheme_headers;
+    const struct cidr *trusted;
+    size_t trusted_count;
+    const struct slice *connection; /* stored: page_text() */
+    size_t connection_count;
+    struct slice host_name;
+};
+
+struct listener {
+    struct io io; /* first */
+    struct worker *worker;
+    struct listener *next;
+    struct timer retry; /* accepting goes on when descriptors were short */
+    struct entry_options options;
+    unsigned clients; /* connections that refer to it */
+    bool closing;     /* no longer accepting */
+    char name[];
+};
+
+int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why);
+/* Takes what waits in the queue, then stops. Freed with its last connection. */
+void listener_close(struct listener *listener);
+void listener_release(struct listener *listener); /* a connection of it is gone */
+/* The options as the generation has them; kept as they are when it does not know the entry point. */
+void listener_refresh(struct listener *listener, struct generation *generation);
+
+#endif

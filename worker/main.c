@@ -1,0 +1,128 @@
+/*
+ * main.c - the worker process: its slot, its heart, its end.
+ *
+ * life     board and channel adopted -> serving side started -> generations and sockets arrive (control.c) -> STOP, or
+ *          the guard is gone -> everything closed, loop run dry, exit 0
+ *
+ * A worker opens no file and makes no process. What it must know comes as pages, what it may use as descriptors.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "common/base/title.h"
+#include "common/face.h"
+#include "worker/control.h"
+#include "worker/worker.h"
+
+#define HEART_MS 100
+
+struct heart {
+    uv_timer_t timer;
+    struct worker *worker;
+    struct control *control;
+};
+
+static void beat(struct worker *worker)
+{
+    atomic_store_explicit(&worker->slab->heartbeat_ns, (uint64_t)process_clock_ns(), memory_order_relaxed);
+}
+
+static void on_heart(uv_timer_t *timer)
+{
+    struct heart *heart = timer->data;
+
+    beat(heart->worker);
+    control_tend(heart->control);
+}
+
+static int take_slot(struct worker *worker, struct error *why)
+{
+    int rc = board_map(PROCESS_BOARD_FD, &worker->board, why);
+
+    close(PROCESS_BOARD_FD);
+    if (rc < 0) {
+        return rc;
+    }
+    worker->slab = board_slab(worker->board, worker->slot);
+    if (worker->slab == NULL) {
+        return error_set(why, -1, "there is no slot %u on the board", worker->slot);
+    }
+    atomic_store_explicit(&worker->slab->pid, (uint64_t)getpid(), memory_order_relaxed);
+    atomic_store_explicit(&worker->slab->state, WORKER_STARTING, memory_order_relaxed);
+    beat(worker);
+    return 0;
+}
+
+static int fail(const struct error *why)
+{
+    log_error("Cannot start: %s", why->text);
+    return 1;
+}
+
+/* Rarely used and never urgent: one thread maps, checks and unmaps. The loop never waits for it. */
+static void one_thread(void)
+{
+    (void)setenv("UV_THREADPOOL_SIZE", "1", 1);
+}
+
+static int run(struct worker *worker)
+{
+    struct heart heart = {.worker = worker};
+    struct error why = {""};
+
+    if (take_slot(worker, &why) < 0) {
+        return fail(&why);
+    }
+    if (uv_loop_init(&worker->loop) != 0) {
+        (void)error_set(&why, -1, "no event loop");
+        return fail(&why);
+    }
+    if (serve_start(worker, &why) < 0) {
+        return fail(&why);
+    }
+    heart.control = control_start(worker, PROCESS_CONTROL_FD);
+    (void)uv_timer_init(&worker->loop, &heart.timer);
+    heart.timer.data = &heart;
+    (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
+
+    serve_run(worker);
+
+    control_stop(heart.control);
+    serve_stop(worker);
+    uv_close((uv_handle_t *)&heart.timer, NULL);
+    (void)uv_run(&worker->loop, UV_RUN_DEFAULT);
+    control_free(heart.control);
+    generation_unref(worker->generation);
+    (void)uv_loop_close(&worker->loop);
+    board_unmap(worker->board);
+    return 0;
+}
+
+int face_worker(int argc, char **argv)
+{
+    static char name[32]; /* kept by the log */
+    struct worker *worker = xcalloc(1, sizeof(*worker));
+    char **arguments = title_init(argc, argv);
+    uint64_t slot = 0;
+
+    if (argc != 1 || !slice_to_u64(slice_cstr(arguments[0]), &slot) || slot >= BOARD_WORKERS || !process_adopt_channel()) {
+        (void)dprintf(STDERR_FILENO, "weir: a worker is started by weir itself, not by hand\n");
+        free(worker);
+        return 1;
+    }
+    worker->slot = (unsigned)slot;
+    title_set("weir: worker %u", worker->slot);
+    (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
+    log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    one_thread();
+    int status = run(worker);
+
+    free(worker);
+    return status;
+}

@@ -1,0 +1,37 @@
+/*
+ * redirect_regex.c - sends the client to a URL made from the one it asked for (redirectRegex).
+ *
+ * The expression is matched against scheme://host[:port]/path?query; every match is replaced.
+ * Works on the request only, never suspends. Test: tests/unit/test_middleware_redirects.c
+ */
+#include "common/rule/regex.h"
+#include "worker/middleware/redirect.h"
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct redirect_regex *p = params;
+    const struct regex *regex = exchange_regex(ex, &p->regex);
+    struct slice uri, from, to;
+
+    if (!redirect_request_uri(ex, &uri)) {
+        return redirect_too_long(ex);
+    }
+    const struct slice parts[] = {ex->request.tls ? SLICE("https") : SLICE("http"), SLICE("://"),
+                                  ex->request.host, uri};
+
+    if (!redirect_join(ex, parts, ARRAY_LEN(parts), &from)) {
+        return redirect_too_long(ex);
+    }
+    if (regex == NULL || !regex_match(regex, from)) {
+        return MW_PASS;
+    }
+    if (!regex_replace_all(regex, from, exchange_text(ex, p->replacement), ex->pool, &to)) {
+        return redirect_too_long(ex);
+    }
+    return redirect_to(ex, from, to, p->permanent);
+}
+
+const struct middleware_type mw_redirect_regex = {
+    .name = "redirectRegex",
+    .on_request = on_request,
+};

@@ -1,0 +1,30 @@
+/*
+ * replace_path.c - puts a fixed path in place of the request's (replacePath).
+ *
+ * The old one goes into X-Replaced-Path as it would have been sent. Works on the request only, never
+ * suspends. Test: tests/unit/test_middleware_paths.c
+ */
+#include "worker/middleware/rewrite.h"
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct replace_path *p = params;
+    struct url_path url = {.raw = exchange_text(ex, p->path)};
+
+    headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), ex->request.raw_path);
+    switch (path_unescape(ex->pool, url.raw, &url.path)) {
+    case PATH_OK:
+        return rewrite_store(ex, &url);
+    case PATH_BAD:
+        return rewrite_bad_escape(ex, url.raw);
+    case PATH_REFUSED:
+    case PATH_TOO_LONG:
+        break;
+    }
+    return rewrite_refuse(ex);
+}
+
+const struct middleware_type mw_replace_path = {
+    .name = "replacePath",
+    .on_request = on_request,
+};

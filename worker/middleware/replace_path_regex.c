@@ -1,0 +1,39 @@
+/*
+ * replace_path_regex.c - rewrites the request path by an expression (replacePathRegex).
+ *
+ * The expression is matched against the escaped path, every match is replaced. The old path goes into
+ * X-Replaced-Path. Works on the request only, never suspends. Test: tests/unit/test_middleware_paths.c
+ */
+#include "common/rule/regex.h"
+#include "worker/middleware/rewrite.h"
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct replace_path_regex *p = params;
+    const struct regex *regex = exchange_regex(ex, &p->regex);
+    struct slice old = ex->request.raw_path;
+    struct url_path url;
+
+    if (regex == NULL || !regex_match(regex, old)) {
+        return MW_PASS;
+    }
+    if (!regex_replace_all(regex, old, slice_trim(exchange_text(ex, p->replacement)), ex->pool, &url.raw)) {
+        return rewrite_refuse(ex);
+    }
+    headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), old);
+    switch (path_unescape(ex->pool, url.raw, &url.path)) {
+    case PATH_OK:
+        return rewrite_store_clean(ex, &url);
+    case PATH_BAD:
+        return rewrite_bad_escape(ex, url.raw);
+    case PATH_REFUSED:
+    case PATH_TOO_LONG:
+        break;
+    }
+    return rewrite_refuse(ex);
+}
+
+const struct middleware_type mw_replace_path_regex = {
+    .name = "replacePathRegex",
+    .on_request = on_request,
+};

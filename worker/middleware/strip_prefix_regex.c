@@ -1,0 +1,58 @@
+/*
+ * strip_prefix_regex.c - cuts what an expression matches off the front of the request path
+ * (stripPrefixRegex).
+ *
+ * The first expression whose match stands at the front wins; the match goes into X-Forwarded-Prefix.
+ * Expressions are matched against the decoded path. Works on the request only, never suspends. Test:
+ * tests/unit/test_middleware_paths.c
+ */
+#include "common/rule/regex.h"
+#include "worker/middleware/rewrite.h"
+
+static enum mw_verdict strip(struct exchange *ex, struct url_path *url, struct slice prefix)
+{
+    url->path = slice_from(url->path, prefix.len);
+    if (!rewrite_lead(ex, &url->path)) {
+        return rewrite_refuse(ex);
+    }
+    if (url->raw.len > 0) {
+        url->raw = slice_from(url->raw, rewrite_escaped_len(url->raw, prefix.len));
+        if (!rewrite_lead(ex, &url->raw)) {
+            return rewrite_refuse(ex);
+        }
+    }
+    enum mw_verdict verdict = rewrite_store_clean(ex, url);
+
+    if (verdict == MW_PASS) {
+        headers_add_id(&ex->request.headers, HEADER_X_FORWARDED_PREFIX, prefix);
+    }
+    return verdict;
+}
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct strip_prefix_regex *p = params;
+    const struct regex_text *expressions = exchange_items(ex, p->regex);
+    struct url_path url;
+
+    if (!rewrite_load(ex, &url)) {
+        return rewrite_refuse(ex);
+    }
+    for (size_t i = 0; i < p->regex.count; i++) {
+        const struct regex *regex = exchange_regex(ex, &expressions[i]);
+        struct slice match;
+
+        /* a match in the middle counts when the path begins with the same text: so does Traefik */
+        if (regex != NULL && regex_groups(regex, url.path, &match, 1) > 0 && match.len > 0 &&
+            slice_has_prefix(url.path, match)) {
+            /* the decoded path may live in the client's buffer or in the pool: both outlive the header */
+            return strip(ex, &url, match);
+        }
+    }
+    return MW_PASS;
+}
+
+const struct middleware_type mw_strip_prefix_regex = {
+    .name = "stripPrefixRegex",
+    .on_request = on_request,
+};

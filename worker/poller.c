@@ -1,0 +1,277 @@
+/*
+ * poller.c - the loop of a worker: see poller.h.
+ *
+ * A turn: wait, note the time once, call what is ready, call what asked to be called again, let libuv run when its
+ * descriptor or its nearest timer says so, run due timers, give back closed connections.
+ */
+#include "worker/poller.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "common/http/h1.h"
+#include "worker/timers.h"
+#include "worker/worker.h"
+
+#define EVENTS_PER_TURN 256
+
+struct poller {
+    struct worker *worker;
+    int epoll;
+    struct io *again, **again_tail;
+    struct io *dead;
+    struct epoll_event events[EVENTS_PER_TURN];
+};
+
+static void note_time(struct worker *worker)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    worker->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+    if (now.tv_sec != worker->date_second) { /* monotonic and wall seconds differ by a fraction: good enough for Date */
+        worker->date_second = now.tv_sec;
+        clock_gettime(CLOCK_REALTIME, &now);
+        http_date_update(now.tv_sec);
+    }
+}
+
+int poller_new(struct worker *worker, struct poller **out, struct error *why)
+{
+    int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+    if (epoll < 0) {
+        return error_set(why, -errno, "cannot make an epoll set: %m");
+    }
+
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = NULL}; /* NULL stands for libuv */
+
+    if (epoll_ctl(epoll, EPOLL_CTL_ADD, uv_backend_fd(&worker->loop), &event) < 0) {
+        int rc = -errno;
+        close(epoll);
+        return error_set(why, rc, "cannot watch libuv's descriptor: %m");
+    }
+
+    struct poller *poller = xcalloc(1, sizeof(*poller));
+
+    poller->worker = worker;
+    poller->epoll = epoll;
+    poller->again_tail = &poller->again;
+    *out = poller;
+    note_time(worker);
+    return 0;
+}
+
+static void bury(struct poller *poller)
+{
+    struct io *io = poller->dead;
+
+    poller->dead = NULL;
+    while (io) {
+        struct io *next = io->next_dead;
+
+        if (io->queued) { /* still in the list of those to be called: one more turn */
+            io->next_dead = poller->dead;
+            poller->dead = io;
+        } else if (io->on_closed) {
+            io->on_closed(io);
+        }
+        io = next;
+    }
+}
+
+void poller_free(struct poller *poller)
+{
+    if (poller == NULL) {
+        return;
+    }
+    for (struct io *io = poller->again; io; io = io->next_again) {
+        io->queued = false;
+    }
+    poller->again = NULL;
+    while (poller->dead) {
+        bury(poller);
+    }
+    close(poller->epoll);
+    free(poller);
+}
+
+int poller_add(struct poller *poller, struct io *io, int fd, bool level)
+{
+    struct epoll_event event = {
+        .events = level ? EPOLLIN : EPOLLIN | EPOLLOUT | EPOLLRDHUP | (uint32_t)EPOLLET,
+        .data.ptr = io,
+    };
+
+    io->poller = poller;
+    io->readable = io->writable = io->hangup = io->broken = io->dead = false;
+    if (epoll_ctl(poller->epoll, EPOLL_CTL_ADD, fd, &event) < 0) {
+        return -errno;
+    }
+    io->fd = fd;
+    return 0;
+}
+
+void poller_again(struct io *io)
+{
+    if (io->queued || io->fd < 0) {
+        return;
+    }
+    io->queued = true;
+    io->next_again = NULL;
+    *io->poller->again_tail = io;
+    io->poller->again_tail = &io->next_again;
+}
+
+void poller_watch(struct io *io, bool on)
+{
+    struct epoll_event event = {.events = on ? EPOLLIN : 0, .data.ptr = io};
+
+    if (io->fd >= 0) {
+        epoll_ctl(io->poller->epoll, EPOLL_CTL_MOD, io->fd, &event);
+    }
+}
+
+void io_close(struct io *io)
+{
+    if (io->dead || io->fd < 0) {
+        return;
+    }
+    close(io->fd); /* leaves the epoll set by itself: nobody else holds this description */
+    io->fd = -1;
+    io->dead = true;
+    io->next_dead = io->poller->dead;
+    io->poller->dead = io;
+}
+
+ssize_t io_read(struct io *io, void *space, size_t size)
+{
+    ssize_t n;
+
+    do {
+        n = recv(io->fd, space, size, 0);
+    } while (n < 0 && errno == EINTR);
+    /* Behind a short read the end of the stream may wait without a new edge when it came with the bytes. */
+    io->readable = n == (ssize_t)size || (n > 0 && (io->hangup || io->broken));
+    return n;
+}
+
+ssize_t io_writev(struct io *io, const struct iovec *pieces, int count)
+{
+    ssize_t n;
+
+    do {
+        if (count == 1) {
+            n = send(io->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
+        } else {
+            struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+            n = sendmsg(io->fd, &message, MSG_NOSIGNAL);
+        }
+    } while (n < 0 && errno == EINTR);
+    io->writable = n >= 0;
+    return n;
+}
+
+/* Milliseconds until libuv must run even if its descriptor stays quiet; -1: no need. */
+static int libuv_patience(struct worker *worker)
+{
+    if (!uv_loop_alive(&worker->loop)) {
+        return -1;
+    }
+
+    int timeout = uv_backend_timeout(&worker->loop);
+
+    if (timeout <= 0) {
+        return timeout;
+    }
+
+    /* libuv counts from its own clock, which stands still between its turns */
+    int64_t left = (int64_t)uv_now(&worker->loop) + timeout - worker->now_ns / 1000000;
+
+    return left > 0 ? (int)left : 0;
+}
+
+/* Milliseconds that the next wait may last; -1 for ever. */
+static int patience(struct poller *poller)
+{
+    struct worker *worker = poller->worker;
+
+    if (poller->again || poller->dead) {
+        return 0;
+    }
+
+    int ours = timers_patience(worker->timers, worker->now_ns);
+    int theirs = libuv_patience(worker);
+
+    if (ours < 0) {
+        return theirs;
+    }
+    return theirs < 0 || ours < theirs ? ours : theirs;
+}
+
+static void call_ready(struct poller *poller, int count, bool *libuv)
+{
+    for (int i = 0; i < count; i++) {
+        struct io *io = poller->events[i].data.ptr;
+        uint32_t events = poller->events[i].events;
+
+        if (io == NULL) {
+            *libuv = true;
+            continue;
+        }
+        if (io->fd < 0) {
+            continue; /* closed by an earlier event of this turn */
+        }
+        if (events & (EPOLLHUP | EPOLLERR)) {
+            io->broken = io->readable = io->writable = true;
+        }
+        if (events & EPOLLRDHUP) {
+            io->hangup = io->readable = true;
+        }
+        io->readable = io->readable || (events & EPOLLIN);
+        io->writable = io->writable || (events & EPOLLOUT);
+        io->on_ready(io);
+    }
+}
+
+static void call_again(struct poller *poller)
+{
+    struct io *io = poller->again;
+
+    poller->again = NULL;
+    poller->again_tail = &poller->again;
+    while (io) {
+        struct io *next = io->next_again;
+
+        io->queued = false;
+        if (io->fd >= 0) {
+            io->on_ready(io);
+        }
+        io = next;
+    }
+}
+
+void poller_run(struct poller *poller)
+{
+    struct worker *worker = poller->worker;
+
+    note_time(worker);
+    while (!worker->quit) {
+        bool libuv = false;
+        int count = epoll_wait(poller->epoll, poller->events, EVENTS_PER_TURN, patience(poller));
+
+        note_time(worker);
+        call_ready(poller, count, &libuv);
+        call_again(poller);
+        timers_run(worker->timers, worker->now_ns);
+        if (libuv || libuv_patience(worker) == 0) {
+            uv_run(&worker->loop, UV_RUN_NOWAIT);
+        }
+        bury(poller);
+    }
+}

@@ -1,0 +1,57 @@
+/*
+ * poller.h - readiness of descriptors, edge-triggered: one epoll_ctl in the life of a connection.
+ *
+ * A descriptor is added once for reading and writing; the kernel tells only changes, and struct io remembers what was
+ * told (readable, writable) until a read or write finds the end of it. So pausing costs nothing but not reading, and
+ * resuming is poller_again(). libuv's backend descriptor is a member too: poller_run() gives libuv its turn when it has
+ * something to do.
+ *
+ * Closing has two steps: io_close() closes the descriptor at once (twice is harmless), on_closed runs at the end of the
+ * turn, when no event of this turn can point to the memory any more.
+ */
+#ifndef WEIR_WORKER_POLLER_H
+#define WEIR_WORKER_POLLER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#include "common/base/error.h"
+
+struct worker;
+struct poller;
+
+struct io {
+    int fd;                          /* -1: closed */
+    bool readable, writable;         /* as far as is known */
+    bool hangup;                     /* the peer sent its end (maybe behind bytes not read yet) */
+    bool broken;                     /* reset, or an error on the socket */
+    bool queued;                     /* will be called again without a new event */
+    bool dead;
+    struct poller *poller;
+    void (*on_ready)(struct io *io); /* look at the flags above */
+    void (*on_closed)(struct io *io);
+    struct io *next_again, *next_dead;
+};
+
+int poller_new(struct worker *worker, struct poller **out, struct error *why);
+void poller_free(struct poller *poller);
+
+/* Takes the descriptor over on success. level: level-triggered, for reading only (listening sockets). */
+int poller_add(struct poller *poller, struct io *io, int fd, bool level);
+/* Calls on_ready in this turn or the next: after a cap was reached, or to go on after a pause. */
+void poller_again(struct io *io);
+/* Level-triggered ones only: stops and starts watching. */
+void poller_watch(struct io *io, bool on);
+void io_close(struct io *io);
+
+/* Both return as read(2) and writev(2) do, -1 with errno; keep the flags right. A read that does not fill the space has
+ * emptied the socket: no second call is needed to learn that. */
+ssize_t io_read(struct io *io, void *space, size_t size);
+ssize_t io_writev(struct io *io, const struct iovec *pieces, int count);
+
+/* Turns until worker->quit. */
+void poller_run(struct poller *poller);
+
+#endif

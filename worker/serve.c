@@ -1,0 +1,154 @@
+/*
+ * serve.c - the serving side as a whole: start, generations, draining, stop. See worker.h.
+ */
+#include <stdlib.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "worker/h1_client.h"
+#include "worker/listener.h"
+#include "worker/poller.h"
+#include "worker/timers.h"
+#include "worker/tunnel.h"
+#include "worker/upstream.h"
+#include "worker/worker.h"
+
+struct drain {
+    struct worker *worker;
+    struct timer timer;
+    int64_t accept_until_ns, finish_until_ns;
+    void (*done)(struct worker *);
+    bool refusing; /* the time of accepting is over */
+};
+
+#define DRAIN_LOOK_NS TIMER_TICK_NS
+
+int serve_start(struct worker *worker, struct error *why)
+{
+    int rc = poller_new(worker, &worker->poller, why);
+
+    if (rc < 0) {
+        return rc;
+    }
+    worker->timers = timers_new(worker->now_ns);
+    recycler_start(worker);
+    return upstream_start(worker);
+}
+
+void serve_run(struct worker *worker)
+{
+    poller_run(worker->poller);
+}
+
+void serve_quit(struct worker *worker)
+{
+    worker->quit = true;
+}
+
+int serve_listen(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why)
+{
+    return listener_open(worker, fd, entry_point, name, why);
+}
+
+void serve_unlisten(struct worker *worker, const char *name)
+{
+    struct listener *listener = worker->listeners;
+
+    while (listener) {
+        struct listener *next = listener->next;
+
+        if (strcmp(listener->name, name) == 0) {
+            listener_close(listener);
+        }
+        listener = next;
+    }
+}
+
+void serve_switch(struct worker *worker, struct generation *next)
+{
+    struct generation *old = worker->generation;
+
+    worker->generation = next;
+    for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        listener_refresh(listener, next);
+    }
+    generation_unref(old);
+    log_debug("generation %llu in force", (unsigned long long)next->number);
+}
+
+/* ---- draining ---- */
+
+static void stop_accepting(struct worker *worker)
+{
+    struct listener *listener = worker->listeners;
+
+    while (listener) {
+        struct listener *next = listener->next;
+
+        listener_close(listener);
+        listener = next;
+    }
+}
+
+static void drain_look(struct timer *timer)
+{
+    struct drain *drain = (struct drain *)((char *)timer - offsetof(struct drain, timer));
+    struct worker *worker = drain->worker;
+
+    if (!drain->refusing && worker->now_ns >= drain->accept_until_ns) {
+        drain->refusing = true;
+        worker->draining = true;
+        stop_accepting(worker);
+    }
+    if (drain->refusing && (worker->clients == NULL || worker->now_ns >= drain->finish_until_ns)) {
+        void (*done)(struct worker *) = drain->done;
+
+        worker->drain = NULL;
+        free(drain);
+        done(worker);
+        return;
+    }
+    timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);
+}
+
+void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns, void (*done)(struct worker *))
+{
+    struct drain *drain = worker->drain;
+
+    if (drain == NULL) {
+        drain = xcalloc(1, sizeof(*drain));
+        drain->worker = worker;
+        drain->timer.fire = drain_look;
+        worker->drain = drain;
+    }
+    drain->accept_until_ns = accept_until_ns;
+    drain->finish_until_ns = finish_until_ns;
+    drain->done = done;
+    worker->drain_deadline_ns = finish_until_ns;
+    timer_set(worker->timers, &drain->timer, worker->now_ns);
+}
+
+void serve_stop(struct worker *worker)
+{
+    if (worker->poller == NULL) {
+        return;
+    }
+    stop_accepting(worker);
+    while (worker->clients) {
+        client_stop(worker->clients);
+    }
+    upstream_stop(worker);
+    if (worker->drain) {
+        timer_remove(worker->timers, &worker->drain->timer);
+        free(worker->drain);
+        worker->drain = NULL;
+    }
+    poller_free(worker->poller);
+    client_drop_kept(worker);
+    upstream_drop_kept(worker);
+    tunnel_drop_kept(worker);
+    timers_free(worker->timers);
+    recycler_stop(worker);
+    worker->poller = NULL;
+    worker->timers = NULL;
+}

@@ -1,0 +1,213 @@
+/*
+ * tunnel.c - see tunnel.h.
+ *
+ * Each direction reads into the worker's scratch area and writes at once; while the other side is backed up it does not
+ * read. Memory: nothing while both sides keep up.
+ */
+#include "worker/tunnel.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "worker/worker.h"
+
+#define READS_PER_TURN 4
+#define HALF_OPEN_NS (INT64_C(60) * 1000000000) /* silence allowed once one side has ended */
+#define STALL_NS (INT64_C(300) * 1000000000)    /* a side that takes nothing for that long is gone */
+
+struct tunnel {
+    struct record record;
+    struct worker *worker;
+    struct tunnel_end ends[2];
+    bool ended[2]; /* that side sent its end and all of it was passed on */
+    bool closed;
+};
+
+static struct conn *conn_of(struct tunnel *tunnel, int side)
+{
+    return tunnel->ends[side].conn;
+}
+
+static void tunnel_close(struct tunnel *tunnel)
+{
+    if (tunnel->closed) {
+        return;
+    }
+    tunnel->closed = true;
+    for (int side = 0; side < 2; side++) {
+        struct tunnel_end *end = &tunnel->ends[side];
+
+        buffer_give(tunnel->worker, end->early);
+        end->early = NULL;
+        end->conn->owner = NULL;
+        end->closed(end->conn);
+    }
+    if (!record_give(tunnel->worker, RECORD_TUNNEL, tunnel)) {
+        free(tunnel);
+    }
+}
+
+static void arm(struct tunnel *tunnel)
+{
+    for (int side = 0; side < 2; side++) {
+        struct conn *conn = conn_of(tunnel, side);
+        int64_t deadline = TIMER_NEVER;
+
+        if (conn_backed_up(conn)) {
+            deadline = tunnel->worker->now_ns + STALL_NS;
+        } else if (tunnel->ended[side] || tunnel->ended[1 - side]) {
+            deadline = tunnel->worker->now_ns + HALF_OPEN_NS;
+        }
+        timer_set(tunnel->worker->timers, &conn->timer, deadline);
+    }
+}
+
+/* One side has ended: the other is told once everything before it has left. False: the tunnel is over. */
+static bool pass_end(struct tunnel *tunnel, int from)
+{
+    struct conn *to = conn_of(tunnel, 1 - from);
+
+    if (!tunnel->ended[from] || conn_backed_up(to)) {
+        return true;
+    }
+    if (tunnel->ended[1 - from] || shutdown(to->io.fd, SHUT_WR) < 0) {
+        tunnel_close(tunnel);
+        return false;
+    }
+    return true;
+}
+
+/* Bytes from one side to the other. False: the tunnel is over. */
+static bool pump(struct tunnel *tunnel, int from)
+{
+    struct conn *in = conn_of(tunnel, from), *out = conn_of(tunnel, 1 - from);
+    char *scratch = tunnel->worker->recycler->scratch;
+
+    for (int i = 0; i < READS_PER_TURN && in->io.readable && !tunnel->ended[from] && !conn_backed_up(out); i++) {
+        ssize_t n = io_read(&in->io, scratch, SCRATCH_SIZE);
+
+        if (n < 0 && errno == EAGAIN) {
+            break;
+        }
+        if (n < 0) {
+            tunnel_close(tunnel);
+            return false;
+        }
+        if (n == 0) {
+            tunnel->ended[from] = true;
+            arm(tunnel);
+            return pass_end(tunnel, from);
+        }
+
+        struct iovec piece = {scratch, (size_t)n};
+
+        slab_count(tunnel->worker->slab, from == 0 ? COUNT_BYTES_IN : COUNT_BYTES_OUT, (uint64_t)n);
+        if (conn_send(out, &piece, 1) < 0) {
+            tunnel_close(tunnel);
+            return false;
+        }
+        if (conn_backed_up(out) || tunnel->ended[1 - from]) {
+            arm(tunnel);
+        }
+    }
+    if (in->io.readable && !tunnel->ended[from] && !conn_backed_up(out)) {
+        poller_again(&in->io);
+    }
+    return true;
+}
+
+static void on_ready(struct io *io)
+{
+    struct conn *conn = (struct conn *)io;
+    struct tunnel *tunnel = conn->owner;
+
+    if (tunnel == NULL) {
+        return;
+    }
+
+    int side = conn == conn_of(tunnel, 0) ? 0 : 1;
+
+    if (conn_backed_up(conn) && io->writable) {
+        if (conn_flush(conn) < 0) {
+            tunnel_close(tunnel);
+            return;
+        }
+        if (!conn_backed_up(conn)) { /* the other direction may go on, or end */
+            arm(tunnel);
+            if (!pass_end(tunnel, 1 - side) || !pump(tunnel, 1 - side)) {
+                return;
+            }
+        }
+    }
+    pump(tunnel, side);
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, timer));
+
+    if (conn->owner) {
+        log_debug("tunnel: silent for too long, closed");
+        tunnel_close(conn->owner);
+    }
+}
+
+/* What was read before the switch goes first. False: the tunnel is over. */
+static bool send_early(struct tunnel *tunnel, int from)
+{
+    struct buffer *early = tunnel->ends[from].early;
+    struct iovec piece;
+
+    if (early == NULL) {
+        return true;
+    }
+    piece = (struct iovec){early->data + early->from, buffer_len(early)};
+    if (conn_send(conn_of(tunnel, 1 - from), &piece, 1) < 0) {
+        tunnel_close(tunnel);
+        return false;
+    }
+    tunnel->ends[from].early = NULL;
+    buffer_give(tunnel->worker, early);
+    return true;
+}
+
+void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel_end *server)
+{
+    struct tunnel *tunnel = record_take(worker, RECORD_TUNNEL);
+
+    if (tunnel == NULL) {
+        tunnel = xmalloc(sizeof(*tunnel));
+    }
+    *tunnel = (struct tunnel){.worker = worker, .ends = {*client, *server}};
+    for (int side = 0; side < 2; side++) {
+        struct conn *conn = conn_of(tunnel, side);
+
+        conn->owner = tunnel;
+        conn->io.on_ready = on_ready;
+        conn->timer.fire = on_timer;
+        poller_again(&conn->io);
+    }
+    arm(tunnel);
+    if (send_early(tunnel, 0)) {
+        send_early(tunnel, 1);
+    }
+}
+
+void tunnel_cut(struct conn *conn)
+{
+    if (conn->owner) {
+        tunnel_close(conn->owner);
+    }
+}
+
+void tunnel_drop_kept(struct worker *worker)
+{
+    void *record;
+
+    while ((record = record_take(worker, RECORD_TUNNEL)) != NULL) {
+        free(record);
+    }
+}

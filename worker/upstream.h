@@ -1,0 +1,32 @@
+/*
+ * upstream.h - the way to the servers: an attempt of an exchange, connections, and the pools of idle ones.
+ *
+ * upstream_begin() picks a server, takes an idle connection or opens one, sends the head and then the body as it comes,
+ * and feeds the response back into the exchange. A pooled connection that dies before any byte of a response is retried
+ * once; a server that does not accept is passed over for the next one.
+ *
+ * Not here: which server (pick.h).
+ */
+#ifndef WEIR_WORKER_UPSTREAM_H
+#define WEIR_WORKER_UPSTREAM_H
+
+#include "worker/conn.h"
+#include "worker/exchange.h"
+#include "worker/pick.h"
+
+struct upstream_pools;
+
+int upstream_start(struct worker *worker);
+void upstream_stop(struct worker *worker); /* closes all idle connections */
+void upstream_drop_kept(struct worker *worker);
+
+/* The service is known (ex->service): begins. What follows comes as exchange_* calls, maybe before this returns. */
+void upstream_begin(struct exchange *ex);
+/* A part of the request's body. false: backed up; exchange_want_body() comes when there is room. */
+bool upstream_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers);
+/* The client took what was sent: read on. */
+void upstream_resume(struct exchange *ex);
+/* The exchange wants nothing more of it: the connection is pooled if it is clean, else closed. ex->upstream is NULL. */
+void upstream_release(struct exchange *ex);
+
+#endif

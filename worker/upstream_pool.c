@@ -1,0 +1,324 @@
+/*
+ * upstream_pool.c - connections to servers, and those that wait for the next request.
+ *
+ * A pool belongs to a server identity (scheme, address, transport), not to a generation: a new configuration finds the
+ * connections of the old one. Last in, first out. An idle connection that becomes readable was closed or speaks out of
+ * turn: either way it is closed. maxIdleConnsPerHost counts for the whole tree: each worker has its part (I7).
+ */
+#include <errno.h>
+#include <netinet/tcp.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "worker/upstream_inner.h"
+#include "worker/worker.h"
+
+#define BUCKETS 1024
+#define PROBE_IDLE_SECONDS 30 /* Go's dialer has it so */
+
+struct upstream_pools {
+    struct upstream_pool *buckets[BUCKETS];
+};
+
+static struct upstream_pool **bucket_of(struct upstream_pools *pools, uint64_t identity)
+{
+    return &pools->buckets[hash_finish(identity) % BUCKETS];
+}
+
+static struct upstream_pool *pool_find(struct worker *worker, uint64_t identity)
+{
+    struct upstream_pool *pool = *bucket_of(worker->pools, identity);
+
+    while (pool && pool->identity != identity) {
+        pool = pool->next;
+    }
+    return pool;
+}
+
+static struct upstream_pool *pool_for(struct worker *worker, uint64_t identity)
+{
+    struct upstream_pool *pool = pool_find(worker, identity);
+
+    if (pool == NULL) {
+        struct upstream_pool **bucket = bucket_of(worker->pools, identity);
+
+        pool = xcalloc(1, sizeof(*pool));
+        pool->identity = identity;
+        pool->next = *bucket;
+        *bucket = pool;
+    }
+    return pool;
+}
+
+static void pool_leave(struct worker *worker, struct upstream_pool *pool)
+{
+    if (--pool->connections == 0) {
+        struct upstream_pool **at = bucket_of(worker->pools, pool->identity);
+
+        while (*at != pool) {
+            at = &(*at)->next;
+        }
+        *at = pool->next;
+        free(pool);
+    }
+}
+
+static void idle_remove(struct upstream *up)
+{
+    struct upstream_pool *pool = up->pool;
+
+    *(up->previous ? &up->previous->next : &pool->idle) = up->next;
+    *(up->next ? &up->next->previous : &pool->idle_last) = up->previous;
+    up->next = up->previous = NULL;
+    pool->idle_count--;
+    slab_gauge(up->conn.worker->slab, GAUGE_UPSTREAM_IDLE, -1);
+}
+
+static void idle_add(struct upstream *up)
+{
+    struct upstream_pool *pool = up->pool;
+
+    up->previous = NULL;
+    up->next = pool->idle;
+    *(up->next ? &up->next->previous : &pool->idle_last) = up;
+    pool->idle = up;
+    pool->idle_count++;
+    slab_gauge(up->conn.worker->slab, GAUGE_UPSTREAM_IDLE, 1);
+}
+
+static void on_closed(struct io *io)
+{
+    struct upstream *up = (struct upstream *)io;
+
+    if (!record_give(up->conn.worker, RECORD_UPSTREAM, up)) {
+        free(up);
+    }
+}
+
+void upstream_close(struct upstream *up)
+{
+    struct worker *worker = up->conn.worker;
+
+    if (up->state == UPSTREAM_CLOSED) {
+        return;
+    }
+    if (up->state == UPSTREAM_IDLE) {
+        idle_remove(up);
+    } else {
+        slab_gauge(worker->slab, GAUGE_UPSTREAM_ACTIVE, -1);
+    }
+    up->state = UPSTREAM_CLOSED;
+    up->ux = NULL;
+    conn_close(&up->conn);
+    pool_leave(worker, up->pool);
+    up->pool = NULL;
+}
+
+static void connect_done(struct upstream *up)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    if (!up->conn.io.writable) {
+        return;
+    }
+    getsockopt(up->conn.io.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+    if (error) {
+        log_debug("connecting failed: %s", strerror(error));
+        upstream_attempt_failed(up->ux, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);
+        return;
+    }
+    up->state = UPSTREAM_BUSY;
+    upstream_connected(up->ux);
+}
+
+static void busy(struct upstream *up)
+{
+    struct upstream_exchange *ux = up->ux;
+    struct io *io = &up->conn.io;
+
+    if (conn_backed_up(&up->conn) && io->writable) {
+        if (conn_flush(&up->conn) < 0) {
+            io->broken = io->readable = true; /* there may be an answer to be read all the same */
+        } else if (!conn_backed_up(&up->conn)) {
+            upstream_arm(ux);
+            if (!ux->request_sent && !ux->body_held) {
+                exchange_want_body(ux->ex);
+            }
+        }
+    }
+    if (io->readable && !ux->paused) {
+        ux->codec->read(ux);
+    }
+}
+
+static void on_ready(struct io *io)
+{
+    struct upstream *up = (struct upstream *)io;
+
+    switch (up->state) {
+    case UPSTREAM_CONNECTING:
+        connect_done(up);
+        break;
+    case UPSTREAM_BUSY:
+        busy(up);
+        break;
+    case UPSTREAM_IDLE:
+        if (io->readable || io->hangup || io->broken) {
+            upstream_close(up);
+        }
+        break;
+    case UPSTREAM_TUNNEL:
+    case UPSTREAM_CLOSED:
+        break;
+    }
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct upstream *up = (struct upstream *)((char *)timer - offsetof(struct upstream, conn.timer));
+
+    if (up->state == UPSTREAM_IDLE) {
+        upstream_close(up);
+    } else if (up->ux) {
+        upstream_on_timer(up);
+    }
+}
+
+struct upstream *upstream_reuse(struct worker *worker, const struct server *server)
+{
+    struct upstream_pool *pool = pool_find(worker, server->identity);
+    struct upstream *up = pool ? pool->idle : NULL;
+
+    if (up == NULL) {
+        return NULL;
+    }
+    idle_remove(up);
+    up->state = UPSTREAM_BUSY;
+    up->reused = true;
+    slab_gauge(worker->slab, GAUGE_UPSTREAM_ACTIVE, 1);
+    slab_count(worker->slab, COUNT_UPSTREAM_REUSED, 1);
+    return up;
+}
+
+static int dial_socket(const struct address *address)
+{
+    struct sockaddr_storage to;
+    socklen_t length = address_to_sockaddr(address, &to);
+    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int on = 1, idle = PROBE_IDLE_SECONDS;
+
+    if (fd < 0) {
+        return -errno;
+    }
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    if (connect(fd, (struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {
+        int rc = -errno;
+        close(fd);
+        return rc;
+    }
+    return fd;
+}
+
+int upstream_dial(struct worker *worker, const struct server *server, const struct address *address,
+                  struct upstream **out)
+{
+    int fd = dial_socket(address);
+
+    if (fd < 0) {
+        return fd;
+    }
+
+    struct upstream *up = record_take(worker, RECORD_UPSTREAM);
+
+    if (up) {
+        memset(up, 0, sizeof(*up));
+    } else {
+        up = xcalloc(1, sizeof(*up));
+    }
+    up->conn.io.on_ready = on_ready;
+    up->conn.io.on_closed = on_closed;
+    up->conn.timer.fire = on_timer;
+
+    int rc = conn_open(&up->conn, worker, fd);
+
+    if (rc < 0) {
+        free(up);
+        return rc;
+    }
+    up->state = UPSTREAM_CONNECTING;
+    up->pool = pool_for(worker, server->identity);
+    up->pool->connections++;
+    slab_gauge(worker->slab, GAUGE_UPSTREAM_ACTIVE, 1);
+    slab_count(worker->slab, COUNT_UPSTREAM_CONNECTS, 1);
+    *out = up;
+    return 0;
+}
+
+/* This worker's part of maxIdleConnsPerHost. */
+static int64_t idle_limit(struct worker *worker, const struct transport *transport)
+{
+    int64_t limit = transport->max_idle_conns_per_host;
+    int64_t workers = (int64_t)atomic_load_explicit(&board_tree(worker->board)->workers, memory_order_relaxed);
+
+    if (limit == 0) {
+        return INT32_MAX;
+    }
+    if (limit < 0) {
+        return 0;
+    }
+    return workers > 1 ? (limit + workers - 1) / workers : limit;
+}
+
+void upstream_keep(struct upstream *up, const struct transport *transport)
+{
+    struct worker *worker = up->conn.worker;
+    int64_t limit = idle_limit(worker, transport);
+
+    if (worker->draining || up->conn.io.hangup || up->conn.io.broken || up->conn.io.readable || limit == 0) {
+        upstream_close(up);
+        return;
+    }
+    if (up->pool->idle_count >= limit) {
+        upstream_close(up->pool->idle_last); /* the one that waited longest: it would have been the last to be taken */
+    }
+    up->state = UPSTREAM_IDLE;
+    up->ux = NULL;
+    slab_gauge(worker->slab, GAUGE_UPSTREAM_ACTIVE, -1);
+    idle_add(up);
+    timer_set(worker->timers, &up->conn.timer,
+              transport->idle_conn_timeout > 0 ? worker->now_ns + transport->idle_conn_timeout : TIMER_NEVER);
+}
+
+int upstream_start(struct worker *worker)
+{
+    worker->pools = xcalloc(1, sizeof(*worker->pools));
+    return 0;
+}
+
+void upstream_stop(struct worker *worker)
+{
+    if (worker->pools == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        struct upstream_pool *pool = worker->pools->buckets[i];
+
+        while (pool) {
+            struct upstream_pool *next = pool->next;
+
+            for (uint32_t left = pool->idle_count; left > 0; left--) {
+                upstream_close(pool->idle); /* with the last one the pool goes */
+            }
+            pool = next;
+        }
+    }
+    free(worker->pools);
+    worker->pools = NULL;
+}

@@ -1,0 +1,64 @@
+/*
+ * worker.h - one worker process: its loop, its slot, the generation in force, its listeners.
+ *
+ * main.c fills it, control.c switches generations, listener.c accepts. Single-threaded: everything runs on the loop.
+ *
+ * The loop is serve_run(), not uv_run(): connections live in an epoll set of their own (poller.h), edge-triggered and
+ * never changed while a connection lives, and libuv's backend descriptor is one member of that set. Handles, timers and
+ * uv_queue_work() on worker->loop work as always; their callbacks run inside serve_run().
+ */
+#ifndef WEIR_WORKER_WORKER_H
+#define WEIR_WORKER_WORKER_H
+
+#include <uv.h>
+
+#include "shm/board.h"
+#include "shm/generation.h"
+
+struct listener;
+struct upstream_pools;
+struct timers;
+struct poller;
+struct recycler;
+struct client;
+struct drain;
+
+struct worker {
+    uv_loop_t loop;
+    unsigned slot;
+    struct board *board;
+    struct board_slab *slab;
+    struct generation *generation; /* NULL until the first one; never NULL again */
+    struct listener *listeners;    /* list */
+    struct upstream_pools *pools;
+    struct timers *timers;
+    int64_t now_ns;                /* of this turn of the loop, monotonic */
+    bool draining;                 /* answers carry Connection: close, nothing new is accepted past the grace */
+    int64_t drain_deadline_ns;
+    /* ---- the rest is the serving side's own ---- */
+    struct poller *poller;
+    struct recycler *recycler;     /* buffers, exchanges, connections: what is used again (recycle.h) */
+    struct client *clients;        /* list of all client connections, tunnels included */
+    struct drain *drain;           /* while draining */
+    int64_t date_second;           /* of the Date header in force */
+    bool quit;
+};
+
+/* ---- worker/serve.c: the serving side as the life cycle (main.c, control.c) sees it ---- */
+int serve_start(struct worker *worker, struct error *why);          /* pools, timers, scratch memory */
+/* Runs the loop (and worker->loop inside it) until serve_quit() was called. */
+void serve_run(struct worker *worker);
+void serve_quit(struct worker *worker);
+/* Begins accepting on fd (given over) for an entry point of the current generation. */
+int serve_listen(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why);
+/* Stops accepting on that entry point and closes the listening descriptor after its queue is empty. */
+void serve_unlisten(struct worker *worker, const char *name);
+/* Swaps the generation; `next` carries a reference that is taken over. Idle connections to servers that are gone end by
+ * their idle timeout: nothing here depends on the size of the generation. */
+void serve_switch(struct worker *worker, struct generation *next);
+/* Goes on accepting until accept_until_ns, then drains until finish_until_ns; calls done(worker) when nothing is left or
+ * the time is over. */
+void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns, void (*done)(struct worker *));
+void serve_stop(struct worker *worker); /* closes everything that is left, frees the serving side */
+
+#endif

@@ -117,8 +117,8 @@ int board_map(int fd, struct board **out, struct error *why)
         return error_set(why, -errno, "cannot stat the board: %s", strerror(errno));
     }
     if (st.st_size != (off_t)BOARD_SIZE) {
-        return error_set(why, -EBADMSG, "the board has %lld bytes where this build has %zu", (long long)st.st_size,
-                         BOARD_SIZE);
+        return error_set(why, -EBADMSG, "the board has %lld bytes where this build has %zu",
+                         (long long)st.st_size, BOARD_SIZE);
     }
     base = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (base == MAP_FAILED) {
@@ -249,7 +249,8 @@ struct board_ref board_word(struct board *board, uint64_t identity, uint64_t gen
     if (atomic_load_explicit(&entry->generation, memory_order_relaxed) < generation) {
         atomic_store_explicit(&entry->generation, generation, memory_order_relaxed);
     }
-    return (struct board_ref){.slot = slot, .epoch = atomic_load_explicit(&entry->epoch, memory_order_relaxed)};
+    return (struct board_ref){.slot = slot,
+                              .epoch = atomic_load_explicit(&entry->epoch, memory_order_relaxed)};
 }
 
 void board_sweep(struct board *board, uint64_t oldest)

@@ -20,7 +20,7 @@
 #define BOARD_WORKERS 256 /* slots; more workers are refused at start */
 
 struct board_ref {
-    uint32_t slot;  /* 0: none */
+    uint32_t slot; /* 0: none */
     uint32_t epoch;
 };
 
@@ -44,18 +44,31 @@ _Atomic uint64_t *board_at(struct board *board, struct board_ref ref);
 
 /* ---- slabs ---- */
 enum board_counter { /* since start, never go down */
-    COUNT_REQUESTS, COUNT_CONNECTIONS, COUNT_BYTES_IN, COUNT_BYTES_OUT, COUNT_UPSTREAM_CONNECTS, COUNT_UPSTREAM_REUSED,
-    COUNT_RETRIES, COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
-    COUNT_REASONS_END = COUNT_REASONS + 64,
-    BOARD_COUNTERS
+                     COUNT_REQUESTS,
+                     COUNT_CONNECTIONS,
+                     COUNT_BYTES_IN,
+                     COUNT_BYTES_OUT,
+                     COUNT_UPSTREAM_CONNECTS,
+                     COUNT_UPSTREAM_REUSED,
+                     COUNT_RETRIES,
+                     COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
+                     COUNT_REASONS_END = COUNT_REASONS + 64,
+                     BOARD_COUNTERS
 };
-enum board_gauge { GAUGE_CONNECTIONS, GAUGE_EXCHANGES, GAUGE_UPSTREAM_IDLE, GAUGE_UPSTREAM_ACTIVE, GAUGE_BUFFERS,
-                   GAUGE_GENERATIONS, BOARD_GAUGES };
+enum board_gauge {
+    GAUGE_CONNECTIONS,
+    GAUGE_EXCHANGES,
+    GAUGE_UPSTREAM_IDLE,
+    GAUGE_UPSTREAM_ACTIVE,
+    GAUGE_BUFFERS,
+    GAUGE_GENERATIONS,
+    BOARD_GAUGES
+};
 
-struct board_slab { /* one writer; readers use relaxed loads */
+struct board_slab {                /* one writer; readers use relaxed loads */
     _Atomic uint64_t heartbeat_ns; /* monotonic */
     _Atomic uint64_t pid;
-    _Atomic uint64_t generation;   /* acknowledged */
+    _Atomic uint64_t generation; /* acknowledged */
     _Atomic uint64_t state;
     _Atomic uint64_t counters[BOARD_COUNTERS];
     _Atomic int64_t gauges[BOARD_GAUGES];
@@ -79,16 +92,17 @@ static inline void slab_count(struct board_slab *slab, unsigned counter, uint64_
 static inline void slab_gauge(struct board_slab *slab, enum board_gauge gauge, int64_t by)
 {
     atomic_store_explicit(&slab->gauges[gauge],
-                          atomic_load_explicit(&slab->gauges[gauge], memory_order_relaxed) + by, memory_order_relaxed);
+                          atomic_load_explicit(&slab->gauges[gauge], memory_order_relaxed) + by,
+                          memory_order_relaxed);
 }
 
 /* ---- of the whole tree ---- */
 struct board_tree {
     _Atomic uint64_t master_heartbeat_ns;
-    _Atomic uint64_t generation;  /* last published */
-    _Atomic uint64_t synced;      /* 1 once every provider has synced once */
-    _Atomic uint64_t stopping;    /* 1 during shutdown: /ping says 503 */
-    _Atomic uint64_t workers;     /* wanted number */
+    _Atomic uint64_t generation; /* last published */
+    _Atomic uint64_t synced;     /* 1 once every provider has synced once */
+    _Atomic uint64_t stopping;   /* 1 during shutdown: /ping says 503 */
+    _Atomic uint64_t workers;    /* wanted number */
 };
 struct board_tree *board_tree(struct board *board);
 

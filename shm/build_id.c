@@ -57,7 +57,8 @@ static int on_object(struct dl_phdr_info *info, size_t size, void *context)
         const ElfW(Phdr) *part = &info->dlpi_phdr[i];
 
         if (part->p_type == PT_LOAD && (part->p_flags & PF_X) && !(part->p_flags & PF_W)) {
-            code = hash_bytes(code, (const char *)(uintptr_t)(info->dlpi_addr + part->p_vaddr), part->p_filesz);
+            code =
+                hash_bytes(code, (const char *)(uintptr_t)(info->dlpi_addr + part->p_vaddr), part->p_filesz);
         }
     }
     *out = code;

@@ -21,20 +21,33 @@
 #define CONTROL_TEXT 256
 
 enum control_kind {
-    CONTROL_HELLO = 1, CONTROL_LISTEN, CONTROL_UNLISTEN, CONTROL_WORKERS, CONTROL_WORKER, CONTROL_GONE, CONTROL_MASTER,
-    CONTROL_GENERATION, CONTROL_ACK, CONTROL_REFUSED, CONTROL_RESEND, CONTROL_SIGNAL, CONTROL_READY, CONTROL_FAILED,
-    CONTROL_STOP, CONTROL_KINDS
+    CONTROL_HELLO = 1,
+    CONTROL_LISTEN,
+    CONTROL_UNLISTEN,
+    CONTROL_WORKERS,
+    CONTROL_WORKER,
+    CONTROL_GONE,
+    CONTROL_MASTER,
+    CONTROL_GENERATION,
+    CONTROL_ACK,
+    CONTROL_REFUSED,
+    CONTROL_RESEND,
+    CONTROL_SIGNAL,
+    CONTROL_READY,
+    CONTROL_FAILED,
+    CONTROL_STOP,
+    CONTROL_KINDS
 };
 
 struct control_message {
     uint32_t kind;
-    uint32_t fd_count;       /* how many descriptors belong to it: checked against what arrived */
+    uint32_t fd_count; /* how many descriptors belong to it: checked against what arrived */
     uint64_t build_id;
-    uint64_t number;         /* generation, or signal number, or number of workers */
-    uint32_t worker;         /* slot */
-    uint32_t entry_point;    /* number in the static page (LISTEN, UNLISTEN) */
+    uint64_t number;            /* generation, or signal number, or number of workers */
+    uint32_t worker;            /* slot */
+    uint32_t entry_point;       /* number in the static page (LISTEN, UNLISTEN) */
     uint64_t pages[PAGE_KINDS]; /* GENERATION: page numbers by kind; fds follow for those in `new_pages` */
-    uint32_t new_pages;      /* bit set by kind */
+    uint32_t new_pages;         /* bit set by kind */
     uint32_t flags;
     int64_t grace_ns[2];     /* STOP: accept grace, then finish grace */
     char text[CONTROL_TEXT]; /* entry point's name, or why something failed; NUL-terminated */

@@ -22,18 +22,21 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
         const uint32_t *chain = page_at(routes, route->middlewares.items);
 
         if (route->service >= service_count) {
-            return error_set(why, -EBADMSG, "route %u names service %u of %u", i, route->service, service_count);
+            return error_set(why, -EBADMSG, "route %u names service %u of %u", i, route->service,
+                             service_count);
         }
         for (size_t k = 0; k < route->middlewares.count; k++) {
             if (chain[k] >= middleware_count) {
-                return error_set(why, -EBADMSG, "route %u names middleware %u of %u", i, chain[k], middleware_count);
+                return error_set(why, -EBADMSG, "route %u names middleware %u of %u", i, chain[k],
+                                 middleware_count);
             }
         }
     }
     return 0;
 }
 
-int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct generation **out, struct error *why)
+int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct generation **out,
+                   struct error *why)
 {
     struct generation *generation;
     int rc;
@@ -44,7 +47,8 @@ int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct gener
                              page_kind_name((enum page_kind)i));
         }
     }
-    if ((rc = static_page_check(pages[PAGE_STATIC], why)) < 0 || (rc = routes_check(pages[PAGE_ROUTES], why)) < 0 ||
+    if ((rc = static_page_check(pages[PAGE_STATIC], why)) < 0 ||
+        (rc = routes_check(pages[PAGE_ROUTES], why)) < 0 ||
         (rc = middlewares_check(pages[PAGE_MIDDLEWARES], why)) < 0 ||
         (rc = services_check(pages[PAGE_SERVICES], why)) < 0 ||
         (rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], pages[PAGE_SERVICES], why)) < 0) {

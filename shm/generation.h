@@ -19,7 +19,8 @@ struct generation {
 
 /* Takes over the references to the pages. Checks each page by its kind and the numbers across pages (a route's
  * middlewares, service and entry points exist). On failure the pages stay the caller's. */
-int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct generation **out, struct error *why);
+int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct generation **out,
+                   struct error *why);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 

@@ -56,7 +56,8 @@ int middlewares_check(const struct page *page, struct error *why)
         if (!page_holds_text(page, rows[i].name) || kind >= MIDDLEWARE_KINDS) {
             return error_set(why, -EBADMSG, "middlewares page: row %zu has a bad name or kind", i);
         }
-        rc = page_check(page, middleware_kind_schema((enum middleware_kind)kind), (uintptr_t)rows[i].params, why);
+        rc = page_check(page, middleware_kind_schema((enum middleware_kind)kind), (uintptr_t)rows[i].params,
+                        why);
         if (rc < 0) {
             error_prefix(why, "middlewares page: row %zu", i);
             return rc;

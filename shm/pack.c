@@ -13,8 +13,8 @@
 
 #define DEPTH_MAX 32 /* of structs in structs: no schema of ours comes near */
 
-static void pack_struct(struct page_builder *builder, const struct schema *schema, const char *from, uint64_t to,
-                        unsigned depth);
+static void pack_struct(struct page_builder *builder, const struct schema *schema, const char *from,
+                        uint64_t to, unsigned depth);
 
 static struct slice *slice_at(struct page_builder *builder, uint64_t offset)
 {
@@ -79,22 +79,24 @@ static void pack_regexes(struct page_builder *builder, const struct list *from, 
     uint64_t items = pack_list(builder, from->count, sizeof(struct regex_text), to);
 
     for (size_t i = 0; i < from->count; i++) {
-        pack_regex(builder, (const struct regex_text *)from->items + i, items + i * sizeof(struct regex_text));
+        pack_regex(builder, (const struct regex_text *)from->items + i,
+                   items + i * sizeof(struct regex_text));
     }
 }
 
-static void pack_structs(struct page_builder *builder, const struct schema *sub, const struct list *from, uint64_t to,
-                         unsigned depth)
+static void pack_structs(struct page_builder *builder, const struct schema *sub, const struct list *from,
+                         uint64_t to, unsigned depth)
 {
     uint64_t items = pack_list(builder, from->count, sub->size, to);
 
     for (size_t i = 0; i < from->count; i++) {
-        pack_struct(builder, sub, (const char *)from->items + i * sub->size, items + i * sub->size, depth + 1);
+        pack_struct(builder, sub, (const char *)from->items + i * sub->size, items + i * sub->size,
+                    depth + 1);
     }
 }
 
-static void pack_map(struct page_builder *builder, const struct schema *sub, const struct map *from, uint64_t to,
-                     unsigned depth)
+static void pack_map(struct page_builder *builder, const struct schema *sub, const struct map *from,
+                     uint64_t to, unsigned depth)
 {
     struct map stored = {.count = from->count};
     uint64_t keys = 0, values = 0;
@@ -105,15 +107,16 @@ static void pack_map(struct page_builder *builder, const struct schema *sub, con
     }
     for (size_t i = 0; i < from->count; i++) {
         pack_slice(builder, &from->keys[i], keys + i * sizeof(struct slice));
-        pack_struct(builder, sub, (const char *)from->values + i * sub->size, values + i * sub->size, depth + 1);
+        pack_struct(builder, sub, (const char *)from->values + i * sub->size, values + i * sub->size,
+                    depth + 1);
     }
     stored.keys = stored_pointer(keys);
     stored.values = stored_pointer(values);
     memcpy(builder_at(builder, to), &stored, sizeof(stored));
 }
 
-static void pack_optional(struct page_builder *builder, const struct schema *sub, const char *from, uint64_t to,
-                          unsigned depth)
+static void pack_optional(struct page_builder *builder, const struct schema *sub, const char *from,
+                          uint64_t to, unsigned depth)
 {
     void *object;
     uint64_t made;
@@ -129,8 +132,8 @@ static void pack_optional(struct page_builder *builder, const struct schema *sub
     memcpy(builder_at(builder, to), &stored, sizeof(stored));
 }
 
-static void pack_field(struct page_builder *builder, const struct schema_field *field, const char *from, uint64_t to,
-                       unsigned depth)
+static void pack_field(struct page_builder *builder, const struct schema_field *field, const char *from,
+                       uint64_t to, unsigned depth)
 {
     const void *value = from;
 
@@ -188,8 +191,8 @@ static void pack_field(struct page_builder *builder, const struct schema_field *
     }
 }
 
-static void pack_struct(struct page_builder *builder, const struct schema *schema, const char *from, uint64_t to,
-                        unsigned depth)
+static void pack_struct(struct page_builder *builder, const struct schema *schema, const char *from,
+                        uint64_t to, unsigned depth)
 {
     if (depth > DEPTH_MAX) {
         return; /* what is deeper stays zero, and the reader finds it so */
@@ -305,15 +308,18 @@ static bool check_structs(struct check *check, const struct schema *sub, const v
 
 static bool check_map(struct check *check, const struct schema *sub, const struct map *map, unsigned depth)
 {
-    return check_strings(check, map->keys, map->count) && check_structs(check, sub, map->values, map->count, depth);
+    return check_strings(check, map->keys, map->count) &&
+           check_structs(check, sub, map->values, map->count, depth);
 }
 
-static bool check_optional(struct check *check, const struct schema *sub, const void *const *stored, unsigned depth)
+static bool check_optional(struct check *check, const struct schema *sub, const void *const *stored,
+                           unsigned depth)
 {
     return !*stored || check_structs(check, sub, *stored, 1, depth);
 }
 
-static bool check_field(struct check *check, const struct schema_field *field, uint64_t offset, unsigned depth)
+static bool check_field(struct check *check, const struct schema_field *field, uint64_t offset,
+                        unsigned depth)
 {
     const void *at = check_at(check, offset);
 
@@ -345,8 +351,8 @@ static bool check_field(struct check *check, const struct schema_field *field, u
     case SCHEMA_OPTIONAL:
         return check_optional(check, field->sub, at, depth);
     case SCHEMA_LIST:
-        return check_structs(check, field->sub, ((const struct list *)at)->items, ((const struct list *)at)->count,
-                             depth);
+        return check_structs(check, field->sub, ((const struct list *)at)->items,
+                             ((const struct list *)at)->count, depth);
     case SCHEMA_MAP:
         return check_map(check, field->sub, at, depth);
     case SCHEMA_DOC: {
@@ -383,7 +389,7 @@ static int check_struct(struct check *check, const struct schema *schema, uint64
 
 int page_check(const struct page *page, const struct schema *schema, uint64_t offset, struct error *why)
 {
-    struct error unused;
+    struct error unused = {""};
     struct check check = {.page = page, .left = page_size(page), .why = why ? why : &unused};
 
     if (offset == 0 || !page_holds(page, offset, 1, schema->size, PAGE_ALIGN)) {

@@ -54,7 +54,8 @@ static int header_check(const struct page_header *header, size_t size, enum page
         return error_set(why, -EBADMSG, "not a page of weir");
     }
     if (header->layout != PAGE_LAYOUT_VERSION) {
-        return error_set(why, -EBADMSG, "layout %u where this build has %u", header->layout, PAGE_LAYOUT_VERSION);
+        return error_set(why, -EBADMSG, "layout %u where this build has %u", header->layout,
+                         PAGE_LAYOUT_VERSION);
     }
     if (header->build_id != build_id()) {
         return error_set(why, -EBADMSG, "written by another build of weir");
@@ -63,12 +64,15 @@ static int header_check(const struct page_header *header, size_t size, enum page
         return error_set(why, -EBADMSG, "kind %u where %u is wanted", header->kind, (unsigned)kind);
     }
     if (header->size != size) {
-        return error_set(why, -EBADMSG, "%zu bytes where the header says %llu", size, (unsigned long long)header->size);
+        return error_set(why, -EBADMSG, "%zu bytes where the header says %llu", size,
+                         (unsigned long long)header->size);
     }
     if (header->regexes > size / sizeof(uint32_t)) { /* every user of a slot stores its number */
-        return error_set(why, -EBADMSG, "%llu regex slots in %zu bytes", (unsigned long long)header->regexes, size);
+        return error_set(why, -EBADMSG, "%llu regex slots in %zu bytes", (unsigned long long)header->regexes,
+                         size);
     }
-    if (header->root != 0 && (header->root < sizeof(*header) || header->root >= size || header->root % PAGE_ALIGN)) {
+    if (header->root != 0 &&
+        (header->root < sizeof(*header) || header->root >= size || header->root % PAGE_ALIGN)) {
         return error_set(why, -EBADMSG, "root at %llu", (unsigned long long)header->root);
     }
     if (page_checksum(header, size) != header->checksum) {
@@ -141,7 +145,8 @@ fail:
     return rc;
 }
 
-int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct page **out, struct error *why)
+int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct page **out,
+                      struct error *why)
 {
     void *copy = NULL;
     int rc;
@@ -248,12 +253,14 @@ bool page_holds_bool(const void *at)
 bool page_holds_regex(const struct page *page, const struct regex_text *stored)
 {
     /* a regex without a pattern was never packed: an absent one, its slot is 0 whatever the table holds */
-    return page_holds_text(page, stored->pattern) && (stored->slot < page->regex_count || stored->pattern.len == 0);
+    return page_holds_text(page, stored->pattern) &&
+           (stored->slot < page->regex_count || stored->pattern.len == 0);
 }
 
 const struct regex *page_regex(const struct page *page, const struct regex_text *stored)
 {
-    struct page *own = (struct page *)(uintptr_t)page; /* the cache belongs to the process, not to what is const */
+    struct page *own =
+        (struct page *)(uintptr_t)page; /* the cache belongs to the process, not to what is const */
     struct regex *made;
 
     if (stored->slot >= page->regex_count || stored->pattern.len == 0) {

@@ -29,8 +29,8 @@ struct page_header {
     uint64_t magic;
     uint32_t layout, kind;
     uint64_t build_id;
-    uint64_t number;   /* unique for the life of the master; not part of the checksum or of the content hash */
-    uint64_t size;     /* of the whole page */
+    uint64_t number; /* unique for the life of the master; not part of the checksum or of the content hash */
+    uint64_t size;   /* of the whole page */
     uint64_t checksum; /* page_checksum() */
     uint64_t root;     /* offset of the kind's root struct */
     uint64_t regexes;  /* how many regex slots the page's structs use (slots count from 0 in each page) */
@@ -63,18 +63,21 @@ int page_seal(struct page_builder *builder, uint64_t number, int *fd, struct err
 /* Packs a decoded struct by its schema: everything it points to is copied, secrets too (pages of secrets come later).
  * Returns the offset; pack_into() fills a struct that is already allocated in the page. */
 uint64_t pack(struct page_builder *builder, const struct schema *schema, const void *object);
-void pack_into(struct page_builder *builder, const struct schema *schema, const void *object, uint64_t offset);
+void pack_into(struct page_builder *builder, const struct schema *schema, const void *object,
+               uint64_t offset);
 
 /* ---- reading ---- */
 struct page;
 /* Maps MAP_PRIVATE|PROT_READ and checks the header, seals and checksum. fd stays the caller's. *out has one reference. */
 int page_adopt(int fd, enum page_kind kind, struct page **out, struct error *why);
 /* For tools and tests: a page from memory, copied, with the same checks (no seals). */
-int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct page **out, struct error *why);
+int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct page **out,
+                      struct error *why);
 struct page *page_ref(struct page *page);
 void page_unref(struct page *page); /* atomic; the last one unmaps; NULL is fine */
 uint64_t page_number(const struct page *page);
-const void *page_root(const struct page *page); /* NULL when the root is missing or outside: readers give the size */
+const void *
+page_root(const struct page *page); /* NULL when the root is missing or outside: readers give the size */
 size_t page_size(const struct page *page);
 
 /* True when [offset, offset + count * size) lies inside the data, behind the header, and offset is aligned. With a count

@@ -220,7 +220,8 @@ int page_seal(struct page_builder *builder, uint64_t number, int *out, struct er
 
     (void)snprintf(name, sizeof(name), "weir-%s", page_kind_name(builder->kind));
     if ((fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING)) == -1) {
-        return error_set(why, -errno, "cannot create a page of %zu bytes: %s", builder->size, strerror(errno));
+        return error_set(why, -errno, "cannot create a page of %zu bytes: %s", builder->size,
+                         strerror(errno));
     }
     header_write(builder, number);
     if ((rc = write_all(fd, builder->data, builder->size)) < 0) {

@@ -103,7 +103,8 @@ void services_build(struct page_builder *builder, const struct service *services
                     const struct transport *transports, size_t transport_count)
 {
     uint64_t root = builder_alloc(builder, sizeof(struct services_root), PAGE_ALIGN);
-    uint64_t rows = service_count ? builder_alloc(builder, service_count * sizeof(struct service), PAGE_ALIGN) : 0;
+    uint64_t rows =
+        service_count ? builder_alloc(builder, service_count * sizeof(struct service), PAGE_ALIGN) : 0;
     struct services_root *stored;
     struct list packed;
 
@@ -189,8 +190,8 @@ static bool children_good(const struct page *page, struct list stored, size_t se
     return true;
 }
 
-static int service_check(const struct page *page, const struct services_root *root, const struct service *service,
-                         struct error *why)
+static int service_check(const struct page *page, const struct services_root *root,
+                         const struct service *service, struct error *why)
 {
     uint32_t kind, internal;
 

@@ -14,16 +14,21 @@
 #include "shm/page.h"
 
 enum service_kind { SERVICE_LOAD_BALANCER, SERVICE_WEIGHTED, SERVICE_INTERNAL };
-enum service_internal { INTERNAL_NONE, INTERNAL_PING, INTERNAL_READY, INTERNAL_NOOP /* 418, used by redirections */ };
+enum service_internal {
+    INTERNAL_NONE,
+    INTERNAL_PING,
+    INTERNAL_READY,
+    INTERNAL_NOOP /* 418, used by redirections */
+};
 
-struct server { /* stored */
-    struct slice url;         /* as in the configuration */
-    struct slice scheme;      /* "http" (others are refused by the compiler until they are served) */
-    struct slice host;        /* for the Host header: host or host:port as in the URL */
-    struct slice path;        /* of the URL, used with preserve_path */
-    struct list addresses;    /* struct address with port; empty while a name has not been resolved */
-    uint64_t identity;        /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
-    struct board_ref health;  /* word: 0 up, 1 down; slot 0 (always up) where nobody looks after its health */
+struct server {            /* stored */
+    struct slice url;      /* as in the configuration */
+    struct slice scheme;   /* "http" (others are refused by the compiler until they are served) */
+    struct slice host;     /* for the Host header: host or host:port as in the URL */
+    struct slice path;     /* of the URL, used with preserve_path */
+    struct list addresses; /* struct address with port; empty while a name has not been resolved */
+    uint64_t identity; /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
+    struct board_ref health; /* word: 0 up, 1 down; slot 0 (always up) where nobody looks after its health */
     bool preserve_path;
 };
 
@@ -36,10 +41,11 @@ struct service { /* stored */
     struct slice name;
     enum service_kind kind;
     enum service_internal internal;
-    struct list servers;   /* struct server */
-    struct list children;  /* struct service_child */
-    struct list sequence;  /* uint16_t positions in servers or children: the smooth order, repeated for ever */
-    struct board_ref ticket; /* slot 0 where the sequence has less than two entries: there is nothing to choose */
+    struct list servers;  /* struct server */
+    struct list children; /* struct service_child */
+    struct list sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever */
+    struct board_ref
+        ticket; /* slot 0 where the sequence has less than two entries: there is nothing to choose */
     bool pass_host_header;
     int64_t flush_interval; /* ns; negative: at once */
     uint32_t transport;     /* number in transports */
@@ -48,7 +54,8 @@ struct service { /* stored */
 struct transport { /* stored */
     struct slice name;
     int64_t dial_timeout, response_header_timeout, idle_conn_timeout; /* ns, 0 none */
-    int64_t max_idle_conns_per_host; /* never 0: the compiler applies the default of 200; negative: none is kept */
+    int64_t
+        max_idle_conns_per_host; /* never 0: the compiler applies the default of 200; negative: none is kept */
 };
 
 struct services_root {

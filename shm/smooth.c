@@ -15,7 +15,7 @@
 
 struct group { /* servers of one weight */
     uint64_t weight;
-    uint32_t *members; /* in order */
+    uint32_t *members;  /* in order */
     size_t count, next; /* whose turn it is */
     int64_t current;    /* what nginx calls the current weight, of the next member */
 };
@@ -37,7 +37,8 @@ static uint64_t weights_reduce(const uint32_t *weights, size_t count, uint64_t *
     uint64_t sum = 0, divisor = 0, positive = 0;
 
     for (size_t i = 0; i < count; i++) {
-        reduced[i] = positive < ROUND_MAX ? weights[i] : 0; /* more servers than a round has entries: the first ones */
+        reduced[i] =
+            positive < ROUND_MAX ? weights[i] : 0; /* more servers than a round has entries: the first ones */
         positive += reduced[i] > 0;
         sum += reduced[i];
         divisor = gcd(divisor, reduced[i]);
@@ -48,7 +49,8 @@ static uint64_t weights_reduce(const uint32_t *weights, size_t count, uint64_t *
     if (sum / divisor > ROUND_MAX) {
         uint64_t shared = ROUND_MAX - positive, whole = sum;
 
-        sum = divisor = 0;
+        sum = 0;
+        divisor = 0;
         for (size_t i = 0; i < count; i++) {
             uint64_t scaled = (uint64_t)((__uint128_t)reduced[i] * shared / whole);
 
@@ -57,6 +59,7 @@ static uint64_t weights_reduce(const uint32_t *weights, size_t count, uint64_t *
             divisor = gcd(divisor, reduced[i]);
         }
     }
+    divisor = divisor ? divisor : 1; /* it is never 0: something was positive */
     for (size_t i = 0; i < count; i++) {
         reduced[i] /= divisor;
     }
@@ -129,13 +132,13 @@ size_t smooth_sequence(struct pool *pool, const uint32_t *weights, size_t count,
     *out = pool_alloc(pool, (length ? length : 1) * sizeof(**out));
     made = groups_make(reduced, count, &groups, &members);
     for (size_t step = 0; step < length; step++) {
-        struct group *best = NULL;
+        struct group *best = groups;
 
         for (size_t i = 0; i < made; i++) {
             struct group *group = &groups[i];
 
             group->current += (int64_t)group->weight;
-            if (!best || group->current > best->current ||
+            if (group->current > best->current ||
                 (group->current == best->current && group_head(group) < group_head(best))) {
                 best = group;
             }

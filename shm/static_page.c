@@ -34,7 +34,8 @@ void static_page_build(struct page_builder *builder, const struct entry_point_in
         uint64_t trusted = pack_cidrs(builder, rows[i].trusted, rows[i].trusted_count);
         struct entry_point_row *row;
 
-        pack_into(builder, &entry_point_schema, rows[i].config, at + offsetof(struct entry_point_row, config));
+        pack_into(builder, &entry_point_schema, rows[i].config,
+                  at + offsetof(struct entry_point_row, config));
         row = builder_at(builder, at);
         row->name = name;
         row->trusted = (struct list){stored_pointer(trusted), rows[i].trusted_count};
@@ -58,7 +59,8 @@ static bool cidrs_good(const struct page *page, struct list stored)
     }
     ranges = page_at(page, stored.items);
     for (size_t i = 0; i < stored.count; i++) {
-        if (!(ranges[i].family == 4 && ranges[i].bits <= 32) && !(ranges[i].family == 6 && ranges[i].bits <= 128)) {
+        if (!(ranges[i].family == 4 && ranges[i].bits <= 32) &&
+            !(ranges[i].family == 6 && ranges[i].bits <= 128)) {
             return false;
         }
     }

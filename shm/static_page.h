@@ -10,10 +10,10 @@
 
 struct entry_point_row { /* stored */
     struct slice name;
-    struct entry_point config;  /* packed by its schema */
-    struct list trusted;        /* struct cidr: forwardedHeaders.trustedIPs */
-    uint16_t port;              /* of the address; for X-Forwarded-Port and redirects */
-    bool internal;              /* the implicit "traefik" one */
+    struct entry_point config; /* packed by its schema */
+    struct list trusted;       /* struct cidr: forwardedHeaders.trustedIPs */
+    uint16_t port;             /* of the address; for X-Forwarded-Port and redirects */
+    bool internal;             /* the implicit "traefik" one */
 };
 
 struct static_root {

@@ -18,8 +18,9 @@
 
 static char *area; /* NULL until title_init() */
 static size_t area_size;
-static char **kept_environment; /* what environ points to: lives as long as the process */
-static char **kept_arguments;
+/* Both live as long as the process; volatile, so that they are really stored and leak checkers find them. */
+static char **volatile kept_environment;
+static char **volatile kept_arguments;
 
 static char **copy_strings(char **from, size_t count)
 {

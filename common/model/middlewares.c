@@ -9,6 +9,98 @@
 
 #include <errno.h>
 
+/* ---- checks that rows cannot express; Traefik cuts blanks off some texts before it uses them ---- */
+
+static int strip_prefix_check(void *object, struct error *why)
+{
+    struct strip_prefix *strip = object;
+    struct slice *prefixes = strip->prefixes.items;
+
+    (void)why;
+    for (size_t i = 0; i < strip->prefixes.count; i++) {
+        prefixes[i] = slice_trim(prefixes[i]);
+    }
+    return 0;
+}
+
+static int strip_prefix_regex_check(void *object, struct error *why)
+{
+    struct strip_prefix_regex *strip = object;
+    struct regex_text *items = strip->regex.items;
+
+    (void)why;
+    for (size_t i = 0; i < strip->regex.count; i++) {
+        items[i].pattern = slice_trim(items[i].pattern);
+    }
+    return 0;
+}
+
+static int replace_path_regex_check(void *object, struct error *why)
+{
+    struct replace_path_regex *replace = object;
+
+    (void)why;
+    replace->regex.pattern = slice_trim(replace->regex.pattern);
+    replace->replacement = slice_trim(replace->replacement);
+    return 0;
+}
+
+static bool header_name(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        unsigned char c = (unsigned char)name.ptr[i], lower = ascii_lower(c);
+
+        if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
+              (c && strchr("!#$%&'*+-.^_`|~", c)))) {
+            return false;
+        }
+    }
+    return name.len > 0;
+}
+
+static bool header_value(struct slice value)
+{
+    for (size_t i = 0; i < value.len; i++) {
+        unsigned char c = (unsigned char)value.ptr[i];
+
+        if ((c < 0x20 && c != '\t') || c == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static int headers_check(const char *option, const struct string_map *map, struct error *why)
+{
+    for (size_t i = 0; i < map->count; i++) {
+        if (!header_name(map->items[i].key)) {
+            return error_set(why, -EINVAL, "%s: \"%.*s\" is no header name", option,
+                             SLICE_ARG(slice_head(map->items[i].key, 100)));
+        }
+        if (!header_value(map->items[i].value)) {
+            return error_set(why, -EINVAL, "%s.%.*s: the value holds a line end or another control character",
+                             option, SLICE_ARG(slice_head(map->items[i].key, 100)));
+        }
+    }
+    return 0;
+}
+
+static int set_headers_check(void *object, struct error *why)
+{
+    const struct set_headers *headers = object;
+    int rc = headers_check("customRequestHeaders", &headers->custom_request_headers, why);
+
+    return rc < 0 ? rc : headers_check("customResponseHeaders", &headers->custom_response_headers, why);
+}
+
+#define CHECKED(c_type, label, field_array, function)                                                        \
+    {                                                                                                        \
+        .name = (label), .size = sizeof(c_type), .fields = (field_array), .count = ARRAY_LEN(field_array),   \
+        .check = (function)                                                                                  \
+    }
+
+/* ---- parameters ---- */
+
 static const struct schema_field add_prefix_fields[] = {
     ROW("prefix", STRING, struct add_prefix, prefix, .flags = OMIT,
         .text = "Text put in front of the path, with its /."),
@@ -21,14 +113,15 @@ static const struct schema_field strip_prefix_fields[] = {
     ROW("forceSlash", BOOL, struct strip_prefix, force_slash, .flags = OMIT | SCHEMA_DEPRECATED,
         .text = "An empty path becomes / at once. Remove it: servers see no difference."),
 };
-const struct schema strip_prefix_schema = SCHEMA(struct strip_prefix, "stripPrefix", strip_prefix_fields);
+const struct schema strip_prefix_schema =
+    CHECKED(struct strip_prefix, "stripPrefix", strip_prefix_fields, strip_prefix_check);
 
 static const struct schema_field strip_prefix_regex_fields[] = {
     ROW("regex", REGEXES, struct strip_prefix_regex, regex, .flags = OMIT,
         .text = "Expressions; the first that matches the start of the path is cut off."),
 };
-const struct schema strip_prefix_regex_schema =
-    SCHEMA(struct strip_prefix_regex, "stripPrefixRegex", strip_prefix_regex_fields);
+const struct schema strip_prefix_regex_schema = CHECKED(struct strip_prefix_regex, "stripPrefixRegex",
+                                                        strip_prefix_regex_fields, strip_prefix_regex_check);
 
 static const struct schema_field replace_path_fields[] = {
     ROW("path", STRING, struct replace_path, path, .flags = OMIT,
@@ -42,8 +135,8 @@ static const struct schema_field replace_path_regex_fields[] = {
     ROW("replacement", STRING, struct replace_path_regex, replacement, .flags = OMIT,
         .text = "The new path, with $1 and ${name} for groups."),
 };
-const struct schema replace_path_regex_schema =
-    SCHEMA(struct replace_path_regex, "replacePathRegex", replace_path_regex_fields);
+const struct schema replace_path_regex_schema = CHECKED(struct replace_path_regex, "replacePathRegex",
+                                                        replace_path_regex_fields, replace_path_regex_check);
 
 static const struct schema_field redirect_scheme_fields[] = {
     ROW("scheme", STRING, struct redirect_scheme, scheme, .flags = OMIT, .text = "Scheme of the new URL."),
@@ -72,9 +165,9 @@ const struct schema redirect_regex_schema =
     ROW(label, kind_, struct set_headers, member, .flags = OMIT | SCHEMA_DEPRECATED, .text = text_)
 
 static const struct schema_field set_headers_fields[] = {
-    ROW("customRequestHeaders", STRING_MAP, struct set_headers, custom_request_headers, .flags = OMIT,
+    ROW("customRequestHeaders", STRING_MAP, struct set_headers, custom_request_headers, .flags = OMIT | SCHEMA_SECRET_HEADERS,
         .text = "Headers set on the request; an empty value removes the header."),
-    ROW("customResponseHeaders", STRING_MAP, struct set_headers, custom_response_headers, .flags = OMIT,
+    ROW("customResponseHeaders", STRING_MAP, struct set_headers, custom_response_headers, .flags = OMIT | SCHEMA_SECRET_HEADERS,
         .text = "Headers set on the response; an empty value removes the header."),
     HEADER("accessControlAllowCredentials", BOOL, access_control_allow_credentials,
            "CORS: scripts may send credentials."),
@@ -119,7 +212,8 @@ static const struct schema_field set_headers_fields[] = {
     OLD_HEADER("sslHost", STRING, ssl_host, "Without effect; use redirectRegex."),
     OLD_HEADER("sslForceHost", OPT_BOOL, ssl_force_host, "Without effect; use redirectRegex."),
 };
-const struct schema set_headers_schema = SCHEMA(struct set_headers, "headers", set_headers_fields);
+const struct schema set_headers_schema =
+    CHECKED(struct set_headers, "headers", set_headers_fields, set_headers_check);
 
 static const struct schema_field chain_fields[] = {
     ROW("middlewares", STRINGS, struct chain, middlewares, .flags = OMIT,

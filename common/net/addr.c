@@ -67,7 +67,8 @@ static int split_host_port(struct slice text, struct slice *host, struct slice *
         }
         *host = slice_of(host->ptr + 1, host->len - 2);
         if (slice_find(*host, ':') < 0) {
-            return error_set(why, -EINVAL, "\"%.*s\" has brackets around what is no IPv6 address", SLICE_ARG(text));
+            return error_set(why, -EINVAL, "\"%.*s\" has brackets around what is no IPv6 address",
+                             SLICE_ARG(text));
         }
         return 0;
     }
@@ -258,8 +259,8 @@ bool cidr_parse(struct slice text, struct cidr *out, struct error *why)
         struct slice length = slice_from(text, (size_t)slash + 1);
 
         if (!slice_to_u64(length, &bits) || bits > longest) {
-            (void)error_set(why, -EINVAL, "\"%.*s\": the length of the prefix must be from 0 to %u", SLICE_ARG(text),
-                            (unsigned)longest);
+            (void)error_set(why, -EINVAL, "\"%.*s\": the length of the prefix must be from 0 to %u",
+                            SLICE_ARG(text), (unsigned)longest);
             return false;
         }
         bits += 128 - longest;

@@ -34,7 +34,8 @@ socklen_t address_to_sockaddr(const struct address *from, struct sockaddr_storag
 bool address_equal(const struct address *a, const struct address *b); /* with the port */
 /* Without port: "10.0.0.1", "::1". Returns the length; buf holds ADDRESS_TEXT_SIZE bytes. */
 size_t address_format(const struct address *from, char *buf);
-bool cidr_parse(struct slice text, struct cidr *out, struct error *why); /* a bare address is a full-length range */
+bool cidr_parse(struct slice text, struct cidr *out,
+                struct error *why); /* a bare address is a full-length range */
 bool cidr_contains(const struct cidr *range, const struct address *address);
 
 #endif

@@ -16,9 +16,8 @@
 
 #include "common/base/memory.h"
 
-#define MATCH_LIMIT 300000     /* backtracking steps: some milliseconds at worst */
-#define HEAP_LIMIT_KIB 2048    /* of the interpreter, where JIT is not available */
-#define DEPTH_LIMIT 5000
+#define MATCH_LIMIT 500000     /* backtracking steps: about a millisecond of JIT code */
+#define HEAP_LIMIT_KIB 8192    /* of the interpreter, in tools and where JIT is not available */
 #define JIT_STACK_FIRST (32 * 1024)
 #define JIT_STACK_MAX (512 * 1024)
 #define COMPILE_NEST_LIMIT 2000
@@ -77,7 +76,6 @@ static struct regex_thread *thread_get(void)
     }
     pcre2_set_match_limit(thread->context, MATCH_LIMIT);
     pcre2_set_heap_limit(thread->context, HEAP_LIMIT_KIB);
-    pcre2_set_depth_limit(thread->context, DEPTH_LIMIT);
     if (thread->stack) {
         pcre2_jit_stack_assign(thread->context, NULL, thread->stack);
     }

@@ -184,10 +184,13 @@ int rule_parse(struct pool *pool, struct slice text, enum rule_syntax syntax, st
     if ((rc = next(&p)) < 0 || (rc = parse_or(&p, 0, &rule)) < 0) {
         goto fail;
     }
-    if (p.token.kind == TOKEN_BREAK && (rc = next(&p)) < 0) {
+    struct rule_token end = p.token;
+
+    if (end.kind == TOKEN_BREAK && (rc = next(&p)) < 0) {
         goto fail;
     }
     if (p.token.kind != TOKEN_END) {
+        p.token = end;
         rc = unexpected(&p, "'&&', '||' or the end of the rule");
         goto fail;
     }

@@ -61,6 +61,33 @@ static void add_texts(const struct schema_field *field, const struct list *list,
     text_add_char(out, ']');
 }
 
+/* Header fields that carry credentials, by name: the known ones, and what calls itself a token, secret or password. */
+static bool names_credential(struct slice name)
+{
+    static const char *const known[] = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key",
+                                        "apikey", "api-key"};
+    static const char *const parts[] = {"token", "secret", "password", "credential"};
+    char lower[128];
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (slice_eq_nocase(name, slice_cstr(known[i]))) {
+            return true;
+        }
+    }
+    if (name.len > sizeof(lower)) {
+        return true; /* no name that anybody reads: rather hidden */
+    }
+    for (size_t i = 0; i < name.len; i++) {
+        lower[i] = (char)ascii_lower((unsigned char)name.ptr[i]);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (slice_find_slice(slice_of(lower, name.len), slice_cstr(parts[i])) >= 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_string_map(const struct schema_field *field, const struct string_map *map, struct text *out)
 {
     text_add_char(out, '{');
@@ -70,7 +97,14 @@ static void add_string_map(const struct schema_field *field, const struct string
         }
         text_add_json(out, map->items[i].key);
         text_add_char(out, ':');
-        add_text(field, map->items[i].value, out);
+        if ((field->flags & SCHEMA_SECRET_HEADERS) && names_credential(map->items[i].key)) {
+            struct schema_field secret = *field;
+
+            secret.flags |= SCHEMA_SECRET;
+            add_text(&secret, map->items[i].value, out);
+        } else {
+            add_text(field, map->items[i].value, out);
+        }
     }
     text_add_char(out, '}');
 }

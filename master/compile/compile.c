@@ -76,8 +76,8 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
     routes_build(builder, rows, compiler->plan_count);
 }
 
-int compile_model(const struct static_config *config, struct model *model, struct board *board, uint64_t generation,
-                  struct names *names, struct compiled *out, struct error *why)
+int compile_model(const struct static_config *config, struct model *model, struct board *board,
+                  uint64_t generation, struct names *names, struct compiled *out, struct error *why)
 {
     struct compiler compiler = {.config = config,
                                 .model = model,

@@ -25,8 +25,8 @@ int compile_static(const struct static_config *config, struct page_builder **out
 /* Dynamic pages: routes, middlewares, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
  * What must be left out gets an error on its element (once, however often it is compiled). Numbers are positions in
  * order of names, so pages do not change when only something else changed. */
-int compile_model(const struct static_config *config, struct model *model, struct board *board, uint64_t generation,
-                  struct names *names, struct compiled *out, struct error *why);
+int compile_model(const struct static_config *config, struct model *model, struct board *board,
+                  uint64_t generation, struct names *names, struct compiled *out, struct error *why);
 /* For tools: compiles, waits up to timeout_ms for the names of servers to resolve, compiles again with what came. */
 int compile_model_resolved(const struct static_config *config, struct model *model, unsigned timeout_ms,
                            struct compiled *out, struct error *why);

@@ -18,7 +18,8 @@
 
 static struct board_ref word(struct compiler *compiler, uint64_t identity)
 {
-    return compiler->board ? board_word(compiler->board, identity, compiler->generation) : (struct board_ref){0};
+    return compiler->board ? board_word(compiler->board, identity, compiler->generation)
+                           : (struct board_ref){0};
 }
 
 static uint32_t weight_of(struct opt_int weight)
@@ -80,7 +81,8 @@ static bool transport_number(struct compiler *compiler, struct http_service *ser
         return true;
     }
     position = name_find(compiler, &compiler->transports, name, service->element.provider);
-    if (position == NUMBER_NONE || compiler->model->transports[position]->element.status == ELEMENT_DISABLED) {
+    if (position == NUMBER_NONE ||
+        compiler->model->transports[position]->element.status == ELEMENT_DISABLED) {
         compile_note(compiler, &service->element, false, "serversTransport %.*s %s: its servers are left out",
                      SLICE_ARG(name), position == NUMBER_NONE ? "does not exist" : "has errors");
         return false;
@@ -125,12 +127,13 @@ static struct slice shown(struct compiler *compiler, struct slice url)
 {
     ptrdiff_t at = slice_rfind(url, '@');
 
-    return at < 0 ? url : pool_printf(compiler->pool, "(user hidden)%.*s", SLICE_ARG(slice_from(url, (size_t)at)));
+    return at < 0 ? url
+                  : pool_printf(compiler->pool, "(user hidden)%.*s", SLICE_ARG(slice_from(url, (size_t)at)));
 }
 
 /* False, with an error on the service, when this server is left out. */
-static bool server_fill(struct compiler *compiler, struct http_service *service, const struct server_config *config,
-                        uint64_t transport, struct server *out)
+static bool server_fill(struct compiler *compiler, struct http_service *service,
+                        const struct server_config *config, uint64_t transport, struct server *out)
 {
     const struct load_balancer *balancer = service->config.load_balancer;
     struct server_url url;
@@ -139,17 +142,20 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     if (server_url_parse(config->url, &url, &why) < 0) {
         struct slice text = shown(compiler, config->url);
 
-        compile_note(compiler, &service->element, false, "server %.*s is left out: %s", SLICE_ARG(text), why.text);
+        compile_note(compiler, &service->element, false, "server %.*s is left out: %s", SLICE_ARG(text),
+                     why.text);
         return false;
     }
     if (!slice_eq_nocase(url.scheme, SLICE("http"))) {
-        compile_note(compiler, &service->element, false, "server %.*s://%.*s is left out: scheme %.*s is not yet served",
-                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
+        compile_note(compiler, &service->element, false,
+                     "server %.*s://%.*s is left out: scheme %.*s is not yet served", SLICE_ARG(url.scheme),
+                     SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
         return false;
     }
     if (url.has_user || url.has_query) {
         compile_note(compiler, &service->element, false, "server %.*s://%.*s: %s in its URL has no effect",
-                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority), url.has_user ? "user information" : "a query");
+                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority),
+                     url.has_user ? "user information" : "a query");
     }
     *out = (struct server){
         .url = config->url,
@@ -166,8 +172,8 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     return true;
 }
 
-static void sequence_make(struct compiler *compiler, const struct http_service *service, const uint32_t *weights,
-                          size_t count, struct service *row)
+static void sequence_make(struct compiler *compiler, const struct http_service *service,
+                          const uint32_t *weights, size_t count, struct service *row)
 {
     uint16_t *order;
 
@@ -197,7 +203,8 @@ static void load_balancer_fill(struct compiler *compiler, struct http_service *s
     identity = transport_identity(&transports[row->transport]);
     for (size_t i = 0; i < balancer->servers.count; i++) {
         if (count == SERVERS_MAX) {
-            compile_note(compiler, &service->element, false, "only its first %u servers are used", SERVERS_MAX);
+            compile_note(compiler, &service->element, false, "only its first %u servers are used",
+                         SERVERS_MAX);
             break;
         }
         if (server_fill(compiler, service, &configs[i], identity, &servers[count])) {

@@ -23,7 +23,7 @@ struct name_index {
 enum service_state { SERVICE_UNKNOWN, SERVICE_LOOKED_AT, SERVICE_GOOD, SERVICE_BAD };
 
 struct plan { /* one router that gets in; for each group of entry points that refuse the same characters */
-    uint32_t router;  /* positions in the model's arrays */
+    uint32_t router; /* positions in the model's arrays */
     uint32_t service;
     const uint32_t *chain;
     uint32_t chain_count;
@@ -41,15 +41,17 @@ struct compiler {
     struct pool *pool; /* everything here; dies with the compile */
 
     struct name_index services, middlewares, transports;
-    uint8_t *service_states;    /* enum service_state, by position */
-    uint32_t *service_orders;   /* by position: a child is used only by a parent of higher order, so never in a circle */
+    uint8_t *service_states; /* enum service_state, by position */
+    uint32_t *
+        service_orders; /* by position: a child is used only by a parent of higher order, so never in a circle */
     uint32_t service_order;
-    uint32_t *service_numbers;  /* by position: number in the page or NUMBER_NONE */
+    uint32_t *service_numbers; /* by position: number in the page or NUMBER_NONE */
     uint8_t *middleware_used;
     uint32_t *middleware_numbers;
     uint8_t *transport_used;
     uint32_t *transport_numbers;
-    uint32_t service_count, middleware_count, transport_count; /* that are used; transports with the default one */
+    uint32_t service_count, middleware_count,
+        transport_count; /* that are used; transports with the default one */
 
     uint32_t *denied; /* by entry point */
     struct plan *plans;

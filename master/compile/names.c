@@ -1,43 +1,28 @@
 /*
  * names.c - c-ares under libuv: one channel, one poll handle a socket, one timer for what is next.
  *
- * The table of names is shared with the thread that compiles and guarded by a mutex that is never held over a call that
- * could wait. Queries are made on the loop only. The hosts file comes before DNS, as usual; "localhost" is never asked.
+ * Queries are made on the loop only, the mutex is not held meanwhile. The hosts file comes before DNS, as usual.
+ *
+ * Not here: the table of what is known (names_table.c).
  */
 #include "master/compile/names.h"
 
-#include <ares.h>
+#include <errno.h>
 #include <netdb.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 
-#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "master/compile/names_inner.h"
 
-#define TTL_MIN 5000u       /* ms; answers of the hosts file have none */
+#define TTL_MIN 5000u /* ms; answers of the hosts file have none */
 #define TTL_MAX 300000u
-#define RETRY_MIN 1000u     /* after a failure, doubled each time */
+#define RETRY_MIN 1000u /* after a failure, doubled each time */
 #define RETRY_MAX 30000u
-#define QUERIES_MAX 64u     /* in flight at once */
-#define ADDRESSES_MAX 256u  /* of one name: more are cut */
-#define SOCKETS_MAX 64u
+#define QUERIES_MAX 64u    /* in flight at once */
+#define ADDRESSES_MAX 256u /* of one name: more are cut */
 #define RESOLVER_FILE "/etc/resolv.conf"
-
-struct name {
-    struct names *names;
-    char *host; /* lower case */
-    size_t len;
-    uint64_t hash;
-    uint64_t round;      /* of the last compile that looked it up */
-    uint64_t due_ms;     /* loop time when it is asked again */
-    unsigned retry_ms;
-    bool asking, answered; /* answered: once at least, if only that it failed */
-    bool failed;         /* the last answer, so that it is said once */
-    struct address *addresses; /* last good answer, sorted */
-    size_t count;
-};
 
 struct socket_poll {
     struct names *names;
@@ -45,186 +30,8 @@ struct socket_poll {
     ares_socket_t fd;
 };
 
-struct names {
-    uv_loop_t *loop;
-    names_changed *changed;
-    void *context;
-    ares_channel channel;
-    struct timespec resolver_time; /* of RESOLVER_FILE when the channel read it */
-    bool closing;
-    uv_timer_t timer;
-    uv_async_t wake;
-    size_t handles; /* still to be closed */
-    size_t queries;
-    bool news;      /* an answer differed: told when c-ares has returned */
-    struct socket_poll *sockets[SOCKETS_MAX];
-
-    pthread_mutex_t mutex; /* for what follows */
-    struct name **table;   /* open addressing by hash */
-    size_t count, size;
-    uint64_t round;
-};
-
 static void schedule(struct names *names);
 static void on_socket_state(void *context, ares_socket_t fd, int readable, int writable);
-
-/* ---- the table (mutex held) ---- */
-
-static size_t table_place(struct name *const *table, size_t size, const struct name *name)
-{
-    size_t at = name->hash & (size - 1);
-
-    while (table[at] && table[at] != name) {
-        at = (at + 1) & (size - 1);
-    }
-    return at;
-}
-
-static void table_rebuild(struct names *names, size_t size)
-{
-    struct name **table = xcalloc(size, sizeof(struct name *));
-
-    for (size_t i = 0; i < names->size; i++) {
-        if (names->table[i]) {
-            table[table_place(table, size, names->table[i])] = names->table[i];
-        }
-    }
-    free(names->table);
-    names->table = table;
-    names->size = size;
-}
-
-static struct name *table_find(const struct names *names, uint64_t hash, const char *host, size_t len)
-{
-    for (size_t at = hash & (names->size - 1); names->table[at]; at = (at + 1) & (names->size - 1)) {
-        struct name *name = names->table[at];
-
-        if (name->hash == hash && name->len == len && memcmp(name->host, host, len) == 0) {
-            return name;
-        }
-    }
-    return NULL;
-}
-
-static void name_free(struct name *name)
-{
-    free(name->host);
-    free(name->addresses);
-    free(name);
-}
-
-/* Drops what the last two compiles did not look up; one that is being asked stays until its answer came. */
-static void table_forget(struct names *names)
-{
-    size_t gone = 0;
-
-    for (size_t i = 0; i < names->size; i++) {
-        struct name *name = names->table[i];
-
-        if (name && !name->asking && name->round + 1 < names->round) {
-            names->table[i] = NULL;
-            names->count--;
-            name_free(name);
-            gone++;
-        }
-    }
-    if (gone) {
-        table_rebuild(names, names->size);
-    }
-}
-
-/* ---- from the compiling thread ---- */
-
-void names_begin(struct names *names)
-{
-    pthread_mutex_lock(&names->mutex);
-    names->round++;
-    pthread_mutex_unlock(&names->mutex);
-}
-
-static struct list copy_addresses(const struct name *name, struct pool *pool)
-{
-    struct address *copy;
-
-    if (name->count == 0) {
-        return (struct list){NULL, 0};
-    }
-    copy = pool_alloc(pool, name->count * sizeof(*copy));
-    memcpy(copy, name->addresses, name->count * sizeof(*copy));
-    return (struct list){copy, name->count};
-}
-
-static bool is_localhost(const char *host, size_t len)
-{
-    struct slice name = slice_of(host, len);
-
-    return slice_eq(name, SLICE("localhost")) || slice_has_suffix(name, SLICE(".localhost"));
-}
-
-static struct name *name_new(struct names *names, const char *host, size_t len, uint64_t hash)
-{
-    static const struct address local[] = {{.bytes = {127, 0, 0, 1}, .family = 4},
-                                           {.bytes = {[15] = 1}, .family = 6}};
-    struct name *name = xcalloc(1, sizeof(*name));
-
-    name->names = names;
-    name->host = xstrndup(host, len);
-    name->len = len;
-    name->hash = hash;
-    if (is_localhost(host, len)) { /* RFC 6761: never a question for DNS */
-        name->addresses = xmalloc(sizeof(local));
-        memcpy(name->addresses, local, sizeof(local));
-        name->count = ARRAY_LEN(local);
-        name->answered = true;
-        name->due_ms = UINT64_MAX;
-    } else {
-        (void)uv_async_send(&names->wake);
-    }
-    if (names->count + 1 > names->size / 2) {
-        table_rebuild(names, names->size * 2);
-    }
-    names->table[table_place(names->table, names->size, name)] = name;
-    names->count++;
-    return name;
-}
-
-struct list names_lookup(struct names *names, struct slice host, struct pool *pool)
-{
-    char lower[256];
-    struct list found = {NULL, 0};
-    struct name *name;
-    uint64_t hash;
-
-    if (host.len == 0 || host.len >= sizeof(lower)) {
-        return found;
-    }
-    for (size_t i = 0; i < host.len; i++) {
-        lower[i] = (char)ascii_lower((unsigned char)host.ptr[i]);
-    }
-    lower[host.len] = '\0';
-    hash = hash_bytes(0, lower, host.len);
-    pthread_mutex_lock(&names->mutex);
-    name = table_find(names, hash, lower, host.len);
-    if (!name) {
-        name = name_new(names, lower, host.len, hash);
-    }
-    name->round = names->round;
-    found = copy_addresses(name, pool);
-    pthread_mutex_unlock(&names->mutex);
-    return found;
-}
-
-bool names_pending(struct names *names)
-{
-    bool pending = false;
-
-    pthread_mutex_lock(&names->mutex);
-    for (size_t i = 0; i < names->size && !pending; i++) {
-        pending = names->table[i] && !names->table[i]->answered && names->table[i]->round == names->round;
-    }
-    pthread_mutex_unlock(&names->mutex);
-    return pending;
-}
 
 /* ---- answers (on the loop) ---- */
 
@@ -233,7 +40,8 @@ static int address_order(const void *a, const void *b)
     const struct address *x = a, *y = b;
 
     /* IPv4 first: where both are given it is what reaches in the most networks */
-    return x->family != y->family ? (int)x->family - (int)y->family : memcmp(x->bytes, y->bytes, sizeof(x->bytes));
+    return x->family != y->family ? (int)x->family - (int)y->family
+                                  : memcmp(x->bytes, y->bytes, sizeof(x->bytes));
 }
 
 static size_t answer_take(const struct ares_addrinfo *answer, struct address *out, unsigned *ttl_ms)
@@ -241,7 +49,8 @@ static size_t answer_take(const struct ares_addrinfo *answer, struct address *ou
     size_t count = 0, unique = 0;
     unsigned ttl = TTL_MAX / 1000;
 
-    for (const struct ares_addrinfo_node *node = answer->nodes; node && count < ADDRESSES_MAX; node = node->ai_next) {
+    for (const struct ares_addrinfo_node *node = answer->nodes; node && count < ADDRESSES_MAX;
+         node = node->ai_next) {
         address_from_sockaddr(node->ai_addr, &out[count]);
         out[count].port = 0;
         count += out[count].family != 0;
@@ -249,7 +58,9 @@ static size_t answer_take(const struct ares_addrinfo *answer, struct address *ou
             ttl = (unsigned)node->ai_ttl;
         }
     }
-    qsort(out, count, sizeof(*out), address_order);
+    if (count > 1) {
+        qsort(out, count, sizeof(*out), address_order);
+    }
     for (size_t i = 0; i < count; i++) {
         if (unique == 0 || !address_equal(&out[unique - 1], &out[i])) {
             out[unique++] = out[i];
@@ -322,8 +133,8 @@ static void on_answer(void *context, int status, int timeouts, struct ares_addri
 
 static void name_ask(struct names *names, struct name *name)
 {
-    const struct ares_addrinfo_hints hints = {.ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT,
-                                              .ai_socktype = SOCK_STREAM};
+    const struct ares_addrinfo_hints hints = {
+        .ai_family = AF_UNSPEC, .ai_flags = ARES_AI_NOSORT, .ai_socktype = SOCK_STREAM};
 
     ares_getaddrinfo(names->channel, name->host, NULL, &hints, on_answer, name);
 }
@@ -338,15 +149,19 @@ static struct timespec resolver_time(void)
 
 static int channel_open(struct names *names, struct error *why)
 {
-    struct ares_options options = {.timeout = 2000, .tries = 3, .sock_state_cb = on_socket_state,
-                                   .sock_state_cb_data = names, .lookups = (char *)(uintptr_t) "fb"};
+    struct ares_options options = {.timeout = 2000,
+                                   .tries = 3,
+                                   .sock_state_cb = on_socket_state,
+                                   .sock_state_cb_data = names,
+                                   .lookups = (char *)(uintptr_t) "fb"};
     ares_channel channel;
     int rc = ares_library_init(ARES_LIB_INIT_ALL);
 
     names->resolver_time = resolver_time();
     if (rc == ARES_SUCCESS) {
         rc = ares_init_options(&channel, &options,
-                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB | ARES_OPT_LOOKUPS);
+                               ARES_OPT_TIMEOUTMS | ARES_OPT_TRIES | ARES_OPT_SOCK_STATE_CB |
+                                   ARES_OPT_LOOKUPS);
     }
     if (rc != ARES_SUCCESS) {
         return error_set(why, -EIO, "cannot set up name resolution: %s", ares_strerror(rc));
@@ -384,7 +199,7 @@ static void ask_due(struct names *names)
 
     channel_refresh(names);
     pthread_mutex_lock(&names->mutex);
-    table_forget(names);
+    names_forget(names);
     for (size_t i = 0; i < names->size && names->queries < QUERIES_MAX; i++) {
         struct name *name = names->table[i];
 
@@ -486,13 +301,7 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 
 static void names_destroy(struct names *names)
 {
-    for (size_t i = 0; i < names->size; i++) {
-        if (names->table[i]) {
-            name_free(names->table[i]);
-        }
-    }
-    free(names->table);
-    pthread_mutex_destroy(&names->mutex);
+    names_table_free(names);
     free(names);
 }
 
@@ -514,7 +323,7 @@ static void on_socket_closed(uv_handle_t *handle)
 
 static void socket_open(struct names *names, ares_socket_t fd, int events)
 {
-    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+    for (size_t i = 0; i < NAMES_SOCKETS; i++) {
         struct socket_poll *made;
 
         if (names->sockets[i]) {
@@ -541,7 +350,7 @@ static void on_socket_state(void *context, ares_socket_t fd, int readable, int w
     struct names *names = context;
     int events = (readable ? UV_READABLE : 0) | (writable ? UV_WRITABLE : 0);
 
-    for (size_t i = 0; i < SOCKETS_MAX; i++) {
+    for (size_t i = 0; i < NAMES_SOCKETS; i++) {
         struct socket_poll *socket = names->sockets[i];
 
         if (!socket || socket->fd != fd) {
@@ -575,15 +384,10 @@ int names_new(uv_loop_t *loop, names_changed *changed, void *context, struct nam
     names->loop = loop;
     names->changed = changed;
     names->context = context;
-    names->round = 1;
-    names->size = 64;
-    names->table = xcalloc(names->size, sizeof(struct name *));
-    (void)pthread_mutex_init(&names->mutex, NULL);
+    names_table_make(names);
     if ((rc = uv_async_init(loop, &names->wake, on_wake)) < 0) {
         ares_destroy(names->channel);
-        pthread_mutex_destroy(&names->mutex);
-        free(names->table);
-        free(names);
+        names_destroy(names);
         return error_set(why, rc, "cannot set up name resolution: %s", uv_strerror(rc));
     }
     (void)uv_timer_init(loop, &names->timer);

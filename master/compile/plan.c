@@ -56,7 +56,8 @@ uint32_t name_find(const struct compiler *compiler, const struct name_index *ind
     uint32_t found = name_find_exact(index, name);
 
     if (found == NUMBER_NONE && slice_find(name, '@') < 0) {
-        found = name_find_exact(index, pool_printf(compiler->pool, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(provider)));
+        found = name_find_exact(
+            index, pool_printf(compiler->pool, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(provider)));
     }
     return found;
 }
@@ -86,9 +87,10 @@ const char *service_unserved(const struct http_service *service, enum service_ki
     const struct service_config *config = &service->config;
 
     *internal = INTERNAL_NONE;
-    if (slice_eq(service->element.provider, SLICE("internal")) && !config->load_balancer && !config->weighted) {
+    if (slice_eq(service->element.provider, SLICE("internal")) && !config->load_balancer &&
+        !config->weighted) {
         *kind = SERVICE_INTERNAL;
-        *internal = slice_eq(service->element.name, SLICE("ping@internal"))   ? INTERNAL_PING
+        *internal = slice_eq(service->element.name, SLICE("ping@internal"))    ? INTERNAL_PING
                     : slice_eq(service->element.name, SLICE("ready@internal")) ? INTERNAL_READY
                     : slice_eq(service->element.name, SLICE("noop@internal"))  ? INTERNAL_NOOP
                                                                                : INTERNAL_NONE;
@@ -112,8 +114,8 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
 static void transport_mark(struct compiler *compiler, struct http_service *service)
 {
     struct slice name = service->config.load_balancer->servers_transport;
-    uint32_t position = name.len ? name_find(compiler, &compiler->transports, name, service->element.provider)
-                                 : NUMBER_NONE;
+    uint32_t position =
+        name.len ? name_find(compiler, &compiler->transports, name, service->element.provider) : NUMBER_NONE;
 
     if (position != NUMBER_NONE) {
         compiler->transport_used[position] = 1;
@@ -127,13 +129,14 @@ static bool children_mark(struct compiler *compiler, struct http_service *servic
     bool any = service->config.weighted->services.count == 0; /* empty: it answers 503 */
 
     for (size_t i = 0; i < service->config.weighted->services.count; i++) {
-        uint32_t child = name_find(compiler, &compiler->services, children[i].name, service->element.provider);
+        uint32_t child =
+            name_find(compiler, &compiler->services, children[i].name, service->element.provider);
 
         if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
             any = true;
         } else {
-            compile_note(compiler, &service->element, false, "its service %.*s cannot be used and is left out",
-                         SLICE_ARG(children[i].name));
+            compile_note(compiler, &service->element, false,
+                         "its service %.*s cannot be used and is left out", SLICE_ARG(children[i].name));
         }
     }
     return any;
@@ -163,7 +166,8 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
     }
     *state = SERVICE_LOOKED_AT;
     if ((why = service_unserved(service, &kind, &internal)) != NULL || depth > DEPTH_MAX) {
-        compile_note(compiler, &service->element, true, "%s", why ? why : "weighted services are nested too deep");
+        compile_note(compiler, &service->element, true, "%s",
+                     why ? why : "weighted services are nested too deep");
         good = false;
     } else if (kind == SERVICE_WEIGHTED) {
         good = children_mark(compiler, service, depth);
@@ -171,7 +175,8 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
         transport_mark(compiler, service);
     }
     *state = good ? SERVICE_GOOD : SERVICE_BAD;
-    compiler->service_orders[position] = ++compiler->service_order; /* all below it have lower ones, circles aside */
+    compiler->service_orders[position] =
+        ++compiler->service_order; /* all below it have lower ones, circles aside */
     return good;
 }
 
@@ -183,8 +188,8 @@ struct steps {
 };
 
 /* Adds one by name; a chain is replaced by its members. False (and an error on the router) when one is missing. */
-static bool chain_add(struct compiler *compiler, struct http_router *router, struct steps *chain, struct slice name,
-                      struct slice provider, unsigned depth)
+static bool chain_add(struct compiler *compiler, struct http_router *router, struct steps *chain,
+                      struct slice name, struct slice provider, unsigned depth)
 {
     uint32_t position = name_find(compiler, &compiler->middlewares, name, provider);
     struct http_middleware *middleware;
@@ -209,13 +214,14 @@ static bool chain_add(struct compiler *compiler, struct http_router *router, str
         }
         return true;
     }
-    chain->items = pool_grow(compiler->pool, chain->items, chain->count, &chain->capacity, sizeof(*chain->items));
+    chain->items =
+        pool_grow(compiler->pool, chain->items, chain->count, &chain->capacity, sizeof(*chain->items));
     chain->items[chain->count++] = position;
     return true;
 }
 
-static bool chain_make(struct compiler *compiler, struct http_router *router, const struct http_service *service,
-                       struct steps *chain)
+static bool chain_make(struct compiler *compiler, struct http_router *router,
+                       const struct http_service *service, struct steps *chain)
 {
     const struct slice *names = router->chain.items, *after = service->config.middlewares.items;
 
@@ -272,7 +278,8 @@ static size_t entry_points_find(struct compiler *compiler, struct http_router *r
         uint32_t number = entry_point_find(&compiler->config->entry_points, names[i]);
 
         if (number == NUMBER_NONE) {
-            compile_note(compiler, &router->element, false, "entry point %.*s does not exist", SLICE_ARG(names[i]));
+            compile_note(compiler, &router->element, false, "entry point %.*s does not exist",
+                         SLICE_ARG(names[i]));
         } else {
             numbers[count++] = number;
         }
@@ -298,9 +305,12 @@ static void denied_make(struct compiler *compiler)
     compiler->denied = pool_zalloc(compiler->pool, (map->count + 1) * sizeof(*compiler->denied));
     for (size_t i = 0; i < map->count; i++) {
         const struct encoded_characters *allow = &entry_points[i].http.encoded_characters;
-        const bool order[] = {allow->allow_encoded_slash,        allow->allow_encoded_back_slash,
-                              allow->allow_encoded_null_character, allow->allow_encoded_semicolon,
-                              allow->allow_encoded_percent,      allow->allow_encoded_question_mark,
+        const bool order[] = {allow->allow_encoded_slash,
+                              allow->allow_encoded_back_slash,
+                              allow->allow_encoded_null_character,
+                              allow->allow_encoded_semicolon,
+                              allow->allow_encoded_percent,
+                              allow->allow_encoded_question_mark,
                               allow->allow_encoded_hash};
 
         for (size_t bit = 0; bit < ARRAY_LEN(order); bit++) {
@@ -313,13 +323,14 @@ static void denied_make(struct compiler *compiler)
 
 static void plan_add(struct compiler *compiler, const struct plan *plan)
 {
-    compiler->plans = pool_grow(compiler->pool, compiler->plans, compiler->plan_count, &compiler->plan_capacity,
-                                sizeof(*compiler->plans));
+    compiler->plans = pool_grow(compiler->pool, compiler->plans, compiler->plan_count,
+                                &compiler->plan_capacity, sizeof(*compiler->plans));
     compiler->plans[compiler->plan_count++] = *plan;
 }
 
 /* One plan for the entry points that refuse the same characters: nearly always one in all. */
-static void plan_split(struct compiler *compiler, struct plan *plan, const uint32_t *entry_points, size_t count)
+static void plan_split(struct compiler *compiler, struct plan *plan, const uint32_t *entry_points,
+                       size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         uint32_t denied = compiler->denied[entry_points[i]], *group;
@@ -383,8 +394,8 @@ static void plan_router(struct compiler *compiler, uint32_t position)
 }
 
 /* Positions that are used get numbers from `first` on, in the order of the model: that of names. */
-static uint32_t number(struct compiler *compiler, const uint8_t *used, uint8_t wanted, size_t count, uint32_t first,
-                       uint32_t **out)
+static uint32_t number(struct compiler *compiler, const uint8_t *used, uint8_t wanted, size_t count,
+                       uint32_t first, uint32_t **out)
 {
     uint32_t next = first;
 
@@ -410,10 +421,10 @@ void plan_all(struct compiler *compiler)
     for (size_t i = 0; i < model->router_count; i++) {
         plan_router(compiler, (uint32_t)i);
     }
-    compiler->service_count = number(compiler, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
-                                     &compiler->service_numbers);
-    compiler->middleware_count =
-        number(compiler, compiler->middleware_used, 1, model->middleware_count, 0, &compiler->middleware_numbers);
-    compiler->transport_count =
-        number(compiler, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);
+    compiler->service_count = number(compiler, compiler->service_states, SERVICE_GOOD, model->service_count,
+                                     0, &compiler->service_numbers);
+    compiler->middleware_count = number(compiler, compiler->middleware_used, 1, model->middleware_count, 0,
+                                        &compiler->middleware_numbers);
+    compiler->transport_count = number(compiler, compiler->transport_used, 1, model->transport_count, 1,
+                                       &compiler->transport_numbers);
 }

@@ -7,7 +7,7 @@
 #include "common/base/error.h"
 #include "common/net/addr.h"
 
-struct server_url { /* slices point into the text */
+struct server_url {         /* slices point into the text */
     struct slice scheme;    /* as written */
     struct slice authority; /* host and port as written, without user information: the Host header */
     struct slice host;      /* without brackets */

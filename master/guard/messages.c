@@ -115,12 +115,17 @@ void messages_from_master(struct guard *guard)
 {
     struct control_message message;
     int fds[CONTROL_FDS];
+    bool ended = false;
 
     while (guard->master.out.channel != -1) {
         int rc = control_receive(guard->master.out.channel, &message, fds);
 
         if (rc == -EAGAIN) {
             return;
+        }
+        if (rc == -EPIPE && !ended) {
+            ended = true; /* a peer that left without reading all shows as a reset, in front of what it said last */
+            continue;
         }
         if (rc < 0) {
             if (rc != -EPIPE && rc != -ECONNRESET) {

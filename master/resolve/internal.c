@@ -8,16 +8,9 @@
 
 #define INTERNAL SLICE("internal")
 
-static void service_add(struct resolver *resolver, struct slice name, bool served)
+static void service_add(struct resolver *resolver, struct slice name)
 {
-    struct http_service *service =
-        model_add_service(resolver->model, qualified(resolver->model->pool, name, INTERNAL), INTERNAL);
-
-    if (!served) {
-        element_error(resolver->model, &service->element, true,
-                      "the service \"%.*s\" is not yet served by this build",
-                      SLICE_ARG(service->element.name));
-    }
+    model_add_service(resolver->model, qualified(resolver->model->pool, name, INTERNAL), INTERNAL);
 }
 
 static void internal_router(struct resolver *resolver, struct slice name, struct slice point,
@@ -144,8 +137,8 @@ static void ping_add(struct resolver *resolver)
     if (ping == NULL) {
         return;
     }
-    service_add(resolver, SLICE("ping"), true);
-    service_add(resolver, SLICE("ready"), true);
+    service_add(resolver, SLICE("ping"));
+    service_add(resolver, SLICE("ready"));
     if (ping->manual_routing) {
         return;
     }
@@ -172,18 +165,18 @@ void gather_internal(struct resolver *resolver)
     }
     ping_add(resolver);
     transport_add(resolver);
-    service_add(resolver, SLICE("noop"), true);
-    /* so that a route to one of these says what is the matter; their own routers come with them */
+    service_add(resolver, SLICE("noop"));
+    /* not served yet: who routes to one of these is told so (services.c); their own routers come with them */
     if (config->api) {
-        service_add(resolver, SLICE("api"), false);
+        service_add(resolver, SLICE("api"));
     }
     if (config->api && config->api->dashboard) {
-        service_add(resolver, SLICE("dashboard"), false);
+        service_add(resolver, SLICE("dashboard"));
     }
     if (config->metrics && config->metrics->prometheus) {
-        service_add(resolver, SLICE("prometheus"), false);
+        service_add(resolver, SLICE("prometheus"));
     }
     if (config->providers.rest) {
-        service_add(resolver, SLICE("rest"), false);
+        service_add(resolver, SLICE("rest"));
     }
 }

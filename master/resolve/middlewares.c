@@ -22,6 +22,32 @@ static struct slice set_headers_wrong(struct resolver *resolver, const struct se
                : SLICE("headers configuration not valid");
 }
 
+/* Where a message ends is not for a middleware to say. */
+static void note_framing(struct resolver *resolver, struct http_middleware *middleware, const char *option,
+                         const struct string_map *map)
+{
+    static const char *const names[] = {"Content-Length", "Transfer-Encoding", "Trailer"};
+
+    for (size_t i = 0; i < map->count; i++) {
+        for (size_t k = 0; k < ARRAY_LEN(names); k++) {
+            if (slice_eq_nocase(map->items[i].key, slice_cstr(names[k]))) {
+                element_error(resolver->model, &middleware->element, false,
+                              "headers.%s.%s has no effect: it frames the message", option, names[k]);
+            }
+        }
+    }
+}
+
+static void note_headers(struct resolver *resolver, struct http_middleware *middleware)
+{
+    const struct set_headers *headers = middleware->config.set_headers;
+
+    if (headers) {
+        note_framing(resolver, middleware, "customRequestHeaders", &headers->custom_request_headers);
+        note_framing(resolver, middleware, "customResponseHeaders", &headers->custom_response_headers);
+    }
+}
+
 /* What keeps a middleware from running, its references aside. */
 static struct slice wrong(struct resolver *resolver, const struct http_middleware *middleware)
 {
@@ -110,6 +136,7 @@ static struct slice visit(struct resolver *resolver, uint32_t position, const st
         element_error(resolver->model, &middleware->element, true, "%.*s", SLICE_ARG(text));
         resolver->middleware_visits[position] = VISIT_BAD;
     } else {
+        note_headers(resolver, middleware);
         resolver->middleware_visits[position] = VISIT_GOOD;
     }
     return text;

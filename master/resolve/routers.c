@@ -67,6 +67,9 @@ static void service_check(struct resolver *resolver, struct http_router *router)
 {
     struct slice text;
 
+    if (router->config.service.len == 0 && router->element.status == ELEMENT_DISABLED) {
+        return; /* the provider has said why there is none */
+    }
     if (router->config.service.len == 0) {
         element_error(resolver->model, &router->element, true, "router has no service and no child routers");
         element_error(resolver->model, &router->element, true,

@@ -185,6 +185,13 @@ static struct slice visit(struct resolver *resolver, uint32_t position, const st
     return text;
 }
 
+/* Internal services that workers answer. The others are there by name only, and no error as long as nobody uses them. */
+static bool internal_served(struct slice name)
+{
+    return slice_eq(name, SLICE("ping@internal")) || slice_eq(name, SLICE("ready@internal")) ||
+           slice_eq(name, SLICE("noop@internal"));
+}
+
 struct slice service_use(struct resolver *resolver, struct slice name, struct slice provider,
                          const struct frame *above)
 {
@@ -194,6 +201,12 @@ struct slice service_use(struct resolver *resolver, struct slice name, struct sl
     if (position == NOWHERE) {
         return pool_printf(pool, "the service \"%.*s\" does not exist",
                            SLICE_ARG(qualified(pool, name, provider)));
+    }
+    const struct element *element = &resolver->model->services[position]->element;
+
+    if (slice_eq(element->provider, SLICE("internal")) && !internal_served(element->name)) {
+        return pool_printf(pool, "the service \"%.*s\" is not yet served by this build",
+                           SLICE_ARG(element->name));
     }
     return visit(resolver, position, above);
 }

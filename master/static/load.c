@@ -259,6 +259,19 @@ static void tree_of_variables(struct static_loaded *loaded, char **variables, st
     *out = traefik ? traefik : weir;
 }
 
+/* A mistake that those make who come from Traefik 1. */
+static void hint_first_generation(struct static_loaded *loaded, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        struct slice arg = slice_cstr(argv[i]);
+
+        if (arg.len > 14 && slice_eq_nocase(slice_head(arg, 14), SLICE("--entryPoints="))) {
+            static_error(loaded, "--entryPoints=...: entry points are no longer written so, write "
+                                 "--entryPoints.NAME.address=:PORT");
+        }
+    }
+}
+
 /* 0 with *out NULL when nothing is configured at all. */
 static int choose(struct static_loaded *loaded, int argc, char **argv, char **environment, struct doc **out,
                   struct error *why)
@@ -279,6 +292,7 @@ static int choose(struct static_loaded *loaded, int argc, char **argv, char **en
     if (argc > 0) {
         loaded->form = STATIC_FLAGS;
         warn_unused_variables(loaded, variables);
+        hint_first_generation(loaded, argc, argv);
         return schema_from_flags(&static_schema, loaded->pool, argc, argv, out, why);
     }
     tree_of_variables(loaded, variables, out);
@@ -286,10 +300,27 @@ static int choose(struct static_loaded *loaded, int argc, char **argv, char **en
     return 0;
 }
 
+/* Mistakes that many make and that the table alone would answer with a bare "unknown field". */
+static void hint_misplaced(struct static_loaded *loaded, const struct doc *tree)
+{
+    static const char *const dynamic[] = {"http", "tcp", "udp", "tls"};
+
+    for (size_t i = 0; i < ARRAY_LEN(dynamic); i++) {
+        const struct doc *found = doc_get(tree, dynamic[i]);
+
+        if (found && found->line) {
+            static_error(loaded,
+                         "%.*s:%u: %s: belongs into a file of its own, named by providers.file.filename",
+                         SLICE_ARG(found->file), found->line, dynamic[i]);
+        }
+    }
+}
+
 static void decode(struct static_loaded *loaded, const struct doc *tree)
 {
     struct schema_report report;
 
+    hint_misplaced(loaded, tree);
     schema_report_init(&report, loaded->pool);
     schema_decode(&static_schema, loaded->pool, tree, SCHEMA_ANY_CASE | SCHEMA_LENIENT_TYPES, &loaded->config,
                   &report);

@@ -35,7 +35,8 @@ static void read_text(const struct page *page, struct slice stored)
 
 static void read_struct(const struct page *page, const struct schema *schema, const char *at);
 
-static void read_structs(const struct page *page, const struct schema *schema, const void *stored, size_t count)
+static void read_structs(const struct page *page, const struct schema *schema, const void *stored,
+                         size_t count)
 {
     const char *items = page_at(page, stored);
 
@@ -63,7 +64,8 @@ static void read_field(const struct page *page, const struct schema_field *field
         sink += *(const bool *)at;
         break;
     case SCHEMA_OPT_BOOL:
-        sink += ((const struct opt_bool *)(const void *)at)->set + ((const struct opt_bool *)(const void *)at)->value;
+        sink += ((const struct opt_bool *)(const void *)at)->set +
+                ((const struct opt_bool *)(const void *)at)->value;
         break;
     case SCHEMA_OPT_INT:
         sink += ((const struct opt_int *)(const void *)at)->set;
@@ -101,7 +103,8 @@ static void read_field(const struct page *page, const struct schema_field *field
         read_struct(page, field->sub, at);
         break;
     case SCHEMA_OPTIONAL:
-        read_structs(page, field->sub, *(void *const *)(const void *)at, *(void *const *)(const void *)at != NULL);
+        read_structs(page, field->sub, *(void *const *)(const void *)at,
+                     *(void *const *)(const void *)at != NULL);
         break;
     case SCHEMA_LIST:
         read_structs(page, field->sub, list->items, list->count);
@@ -165,7 +168,8 @@ static void read_services(const struct page *page)
             read_text(page, servers[k].scheme);
             read_text(page, servers[k].host);
             read_text(page, servers[k].path);
-            read_bytes(page_at(page, servers[k].addresses.items), servers[k].addresses.count * sizeof(struct address));
+            read_bytes(page_at(page, servers[k].addresses.items),
+                       servers[k].addresses.count * sizeof(struct address));
             sink += servers[k].preserve_path;
         }
         for (size_t k = 0; k < service->sequence.count; k++) {
@@ -180,8 +184,8 @@ static void read_services(const struct page *page)
     }
 }
 
-static bool one_header(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
-                       void *context)
+static bool one_header(const struct rule_request *request, struct slice name,
+                       bool (*visit)(void *, struct slice), void *context)
 {
     (void)request, (void)name;
     return visit(context, SLICE("value"));
@@ -189,7 +193,9 @@ static bool one_header(const struct rule_request *request, struct slice name, bo
 
 static void read_routes(const struct page *page)
 {
-    static const struct { struct slice method, host, path, query; } requests[] = {
+    static const struct {
+        struct slice method, host, path, query;
+    } requests[] = {
         {SLICE_INIT("GET"), SLICE_INIT("a.test"), SLICE_INIT("/"), SLICE_INIT("")},
         {SLICE_INIT("POST"), SLICE_INIT("b.a.test"), SLICE_INIT("/api/v1/x"), SLICE_INIT("a=b&c=%64")},
         {SLICE_INIT("GET"), SLICE_INIT(""), SLICE_INIT("/static"), SLICE_INIT("q")},

@@ -289,6 +289,16 @@ def manifests(tmp_path):
             for name in names:
                 self.write(name, (SCENARIOS / name).read_text())
 
+        def apply(self, name):
+            """As kubectl: an object of the same kind, namespace and name is replaced."""
+            for document in re.split(r"(?m)^---\s*$", (SCENARIOS / name).read_text()):
+                kind = re.search(r"(?m)^kind: (\S+)", document)
+                if kind:
+                    meta = document[document.index("metadata:"):]
+                    key = [kind.group(1), re.search(r"(?m)^  name: (\S+)", meta).group(1)]
+                    namespace = re.search(r"(?m)^  namespace: (\S+)", meta)
+                    self.write("-".join(key + [namespace.group(1) if namespace else "default"]) + ".yaml", document)
+
         def remove(self, name):
             (self.path / name).unlink()
 

@@ -83,7 +83,6 @@ def test_titles_of_all_processes(serving):
     (["--entryPoints.web.adress=:80"], ["adress", "address"]),
     (["--entryPoints.web.address=nonsense"], ["web", "nonsense"]),
     (["--entryPoints.web.address=127.0.0.1:{port}", "--workers=4000"], ["workers"]),
-    (["--configFile=/does/not/exist.yml"], ["/does/not/exist.yml"]),
 ])
 def test_bad_static_configuration(flags, words):
     port = free_port()

@@ -98,13 +98,13 @@ def nexus(manifests, whoami):
 
 def test_service_and_middleware_of_another_namespace(crd, manifests, whoami):
     nexus(manifests, whoami)
-    manifests.copy("nexus-step1.yaml")
+    manifests.apply("nexus-step1.yaml")
     router = crd("--providers.kubernetesCRD.allowCrossNamespace=true")
     port = router.ports["web"]
     assert curl(port, "/", host="nexus.qikqiak.com").status == 200
 
     start = router.mark()
-    manifests.copy("nexus-step2.yaml")
+    manifests.apply("nexus-step2.yaml")
     router.wait_log(r"Configuration changed", start)
     for path, arrives in (("/foo", "GET / HTTP/1.1"), ("/foo/a?b=1", "GET /a?b=1 HTTP/1.1")):
         answer = curl(port, path, host="nexus.qikqiak.com")
@@ -114,13 +114,13 @@ def test_service_and_middleware_of_another_namespace(crd, manifests, whoami):
     assert curl(port, "/static/x", host="nexus.qikqiak.com").status == 404
 
     start = router.mark()
-    manifests.copy("nexus-step3.yaml")
+    manifests.apply("nexus-step3.yaml")
     router.wait_log(r"Configuration changed", start)
     assert "GET /static/x HTTP/1.1" in curl(port, "/static/x", host="nexus.qikqiak.com").body.splitlines()
     assert curl(port, "/service/x", host="nexus.qikqiak.com").status == 404
 
     start = router.mark()
-    manifests.copy("nexus-step4.yaml")
+    manifests.apply("nexus-step4.yaml")
     router.wait_log(r"Configuration changed", start)
     for path in ("/foo", "/static/x", "/service/x"):
         assert curl(port, path, host="nexus.qikqiak.com").status == 200, path
@@ -129,7 +129,7 @@ def test_service_and_middleware_of_another_namespace(crd, manifests, whoami):
 
 def test_another_namespace_is_refused_by_default(crd, manifests, whoami):
     nexus(manifests, whoami)
-    manifests.copy("nexus-step1.yaml")
+    manifests.apply("nexus-step1.yaml")
     router = crd()
     assert curl(router.ports["web"], "/", host="nexus.qikqiak.com").status == 404
     router.wait_log(r"default/nexus.*kube-system")

@@ -11,7 +11,10 @@
 
 static void addresses_are_read_and_printed(void **state)
 {
-    static const struct { const char *text, *want; } cases[] = { /* NULL: refused */
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        /* NULL: refused */
         {"10.0.0.1", "10.0.0.1"},
         {"0.0.0.0", "0.0.0.0"},
         {"255.255.255.255", "255.255.255.255"},
@@ -66,7 +69,13 @@ static void addresses_are_read_and_printed(void **state)
 
 static void host_and_port(void **state)
 {
-    static const struct { const char *text; int family; const char *host; int port; } cases[] = { /* -1: refused */
+    static const struct {
+        const char *text;
+        int family;
+        const char *host;
+        int port;
+    } cases[] = {
+        /* -1: refused */
         {"1.2.3.4:80", 4, "1.2.3.4", 80},
         {"[::1]:443", 6, "::1", 443},
         {"[::ffff:1.2.3.4]:1", 4, "1.2.3.4", 1},
@@ -112,7 +121,10 @@ static void host_and_port(void **state)
 
 static void ranges(void **state)
 {
-    static const struct { const char *range, *address; bool inside; } cases[] = {
+    static const struct {
+        const char *range, *address;
+        bool inside;
+    } cases[] = {
         {"10.0.0.0/8", "10.255.0.1", true},
         {"10.0.0.0/8", "11.0.0.1", false},
         {"10.1.2.3/8", "10.9.9.9", true}, /* bits behind the prefix do not count */
@@ -153,9 +165,19 @@ static void ranges(void **state)
 
 static void bad_ranges(void **state)
 {
-    static const char *const cases[] = {"",          "10.0.0.0/33", "10.0.0.0/-1", "10.0.0.0/", "10.0.0.0/8/8", "/8",
-                                        "::/129",    "10.0.0/8",    "a/8",         "10.0.0.0/8 ", "10.0.0.0 /8",
-                                        "10.0.0.0/x", "10.0.0.0/99999999999999999999999"};
+    static const char *const cases[] = {"",
+                                        "10.0.0.0/33",
+                                        "10.0.0.0/-1",
+                                        "10.0.0.0/",
+                                        "10.0.0.0/8/8",
+                                        "/8",
+                                        "::/129",
+                                        "10.0.0/8",
+                                        "a/8",
+                                        "10.0.0.0/8 ",
+                                        "10.0.0.0 /8",
+                                        "10.0.0.0/x",
+                                        "10.0.0.0/99999999999999999999999"};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -195,7 +217,8 @@ static void socket_addresses(void **state)
     storage.ss_family = AF_UNIX;
     address_from_sockaddr((struct sockaddr *)&storage, &back);
     assert_int_equal(back.family, 0);
-    assert_int_equal(address_to_sockaddr(&(struct address){.port = 80}, &storage), sizeof(struct sockaddr_in6));
+    assert_int_equal(address_to_sockaddr(&(struct address){.port = 80}, &storage),
+                     sizeof(struct sockaddr_in6));
     assert_int_equal(storage.ss_family, AF_INET6);
 }
 

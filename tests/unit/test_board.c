@@ -106,7 +106,8 @@ static void a_freed_word_is_out_of_reach(void **state)
 
 static void bad_references_have_no_word(void **state)
 {
-    static const struct board_ref cases[] = {{0, 0}, {0, 1}, {1, 1}, {UINT32_MAX, 0}, {1u << 21, 0}, {(1u << 21) - 1, 7}};
+    static const struct board_ref cases[] = {{0, 0},          {0, 1},        {1, 1},
+                                             {UINT32_MAX, 0}, {1u << 21, 0}, {(1u << 21) - 1, 7}};
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         assert_null(board_at(*state, cases[i]));

@@ -10,7 +10,6 @@
 
 #include "common/rule/rule.h"
 #include "master/compile/compile.h"
-#include "master/compile/url.h"
 #include "shm/generation.h"
 #include "shm/middlewares.h"
 #include "shm/routes.h"
@@ -32,7 +31,8 @@ static int set_up(void **state)
     memset(&config, 0, sizeof(config));
     for (size_t i = 0; i < 3; i++) {
         points[i].address = i == 0 ? SLICE(":8080") : i == 1 ? SLICE(":80") : SLICE("[::]:443/tcp");
-        points[i].http.encoded_characters = (struct encoded_characters){true, true, true, true, true, true, true};
+        points[i].http.encoded_characters =
+            (struct encoded_characters){true, true, true, true, true, true, true};
     }
     config.entry_points = (struct map){point_names, points, 3};
     model = model_new();
@@ -236,7 +236,10 @@ static void only_what_is_used_gets_in_sorted_by_name(void **state)
 
 static void pages_that_do_not_fit_together_are_refused(void **state)
 {
-    static const struct { enum page_kind from_smaller; const char *want; } cases[] = {
+    static const struct {
+        enum page_kind from_smaller;
+        const char *want;
+    } cases[] = {
         {PAGE_SERVICES, "generation 5: route 1 names service 1 of 1"},
         {PAGE_MIDDLEWARES, "generation 5: route 1 names middleware 0 of 0"},
     };
@@ -303,8 +306,9 @@ static void servers_that_cannot_be_served_are_left_out_and_named_once(void **sta
 
     (void)state;
     router("r@file", "s@file", "");
-    service = balancer("s@file", "https://10.0.0.1 http://10.0.0.2 h2c://10.0.0.3 10.0.0.4 http://u:secret@10.0.0.5/x "
-                                 "http://u:secret@[bad");
+    service = balancer("s@file",
+                       "https://10.0.0.1 http://10.0.0.2 h2c://10.0.0.3 10.0.0.4 http://u:secret@10.0.0.5/x "
+                       "http://u:secret@[bad");
     generation = compile_now();
     generation_unref(generation);
     generation = compile_now();
@@ -316,14 +320,17 @@ static void servers_that_cannot_be_served_are_left_out_and_named_once(void **sta
     assert_true(has_error(&service->element, "user information in its URL has no effect"));
     assert_false(has_error(&service->element, "secret"));
     assert_int_equal(service->element.errors.count, 5);
-    assert_true(slice_eq(page_text(generation->pages[PAGE_SERVICES], server_at(generation, "s@file", 1)->host),
-                         SLICE("10.0.0.5")));
+    assert_true(
+        slice_eq(page_text(generation->pages[PAGE_SERVICES], server_at(generation, "s@file", 1)->host),
+                 SLICE("10.0.0.5")));
     generation_unref(generation);
 }
 
 static void what_resolve_let_through_is_never_served_in_part(void **state)
 {
-    static const struct { const char *name, *want; } cases[] = {
+    static const struct {
+        const char *name, *want;
+    } cases[] = {
         {"no-service@file", "service gone@file does not exist"},
         {"no-middleware@file", "middleware gone@file does not exist"},
         {"bad-middleware@file", "middleware bad@file has errors"},
@@ -370,7 +377,8 @@ static void weighted_services_nest_and_never_circle(void **state)
     balancer("s1@file", "http://10.0.0.1");
     balancer("s2@file", "http://10.0.0.2");
     generation = compile_now(); /* generation_new() refuses circles */
-    const struct service *outer = service_at(generation, "outer@file"), *inner = service_at(generation, "inner@file");
+    const struct service *outer = service_at(generation, "outer@file"),
+                         *inner = service_at(generation, "inner@file");
     const struct service_child *children = page_at(generation->pages[PAGE_SERVICES], outer->children.items);
 
     assert_int_equal(outer->kind, SERVICE_WEIGHTED);
@@ -379,8 +387,10 @@ static void weighted_services_nest_and_never_circle(void **state)
     assert_ptr_equal(services_at(generation->pages[PAGE_SERVICES], children[0].service), inner);
     assert_int_equal(outer->sequence.count, 5);
     assert_int_equal(inner->children.count, 2);
-    assert_true(has_error(&model_find_service(model, SLICE("outer@file"))->element, "gone@file cannot be used"));
-    assert_true(has_error(&model_find_service(model, SLICE("inner@file"))->element, "outer@file cannot be used"));
+    assert_true(
+        has_error(&model_find_service(model, SLICE("outer@file"))->element, "gone@file cannot be used"));
+    assert_true(
+        has_error(&model_find_service(model, SLICE("inner@file"))->element, "outer@file cannot be used"));
     generation_unref(generation);
 }
 
@@ -414,7 +424,8 @@ static void chains_are_replaced_by_their_members_and_services_add_theirs(void **
 
 static void transports_and_their_defaults(void **state)
 {
-    struct forwarding_timeouts timeouts = {.dial_timeout = 5, .response_header_timeout = 6, .idle_conn_timeout = 7};
+    struct forwarding_timeouts timeouts = {
+        .dial_timeout = 5, .response_header_timeout = 6, .idle_conn_timeout = 7};
     struct servers_transport *slow;
     struct http_service *service;
     struct generation *generation;
@@ -446,7 +457,8 @@ static void transports_and_their_defaults(void **state)
     assert_int_equal(second->idle_conn_timeout, 7);
     assert_int_equal(service_at(generation, "s1@file")->transport, 0);
     assert_int_equal(service_at(generation, "s2@file")->transport, 1);
-    assert_int_not_equal(server_at(generation, "s1@file", 0)->identity, server_at(generation, "s2@file", 0)->identity);
+    assert_int_not_equal(server_at(generation, "s1@file", 0)->identity,
+                         server_at(generation, "s2@file", 0)->identity);
     assert_int_equal(service_at(generation, "s3@file")->servers.count, 0);
     assert_true(has_error(&service->element, "serversTransport gone@file does not exist"));
     generation_unref(generation);
@@ -517,9 +529,11 @@ static void tickets_and_health_stay_over_generations(void **state)
     servers->health_check = &check;
     compiled = compile_with(board, 1);
     before = adopt(&compiled);
-    struct board_ref ticket = service_at(before, "s@file")->ticket, health = server_at(before, "s@file", 1)->health;
+    struct board_ref ticket = service_at(before, "s@file")->ticket,
+                     health = server_at(before, "s@file", 1)->health;
 
-    assert_int_equal(service_at(before, "one@file")->ticket.slot, 0); /* nothing to choose, nothing to remember */
+    assert_int_equal(service_at(before, "one@file")->ticket.slot,
+                     0); /* nothing to choose, nothing to remember */
     assert_int_equal(server_at(before, "one@file", 0)->health.slot, 0);
     atomic_store(board_at(board, ticket), 12);
     atomic_store(board_at(board, health), 1);
@@ -564,7 +578,8 @@ static void the_static_page(void **state)
     generation_unref(generation);
     trusted[1] = SLICE("nonsense");
     assert_true(compile_static(&config, &builder, &why) < 0);
-    assert_string_equal(why.text, "entryPoints.web.forwardedHeaders.trustedIPs: \"nonsense\" is no IP address or range");
+    assert_string_equal(
+        why.text, "entryPoints.web.forwardedHeaders.trustedIPs: \"nonsense\" is no IP address or range");
     trusted[1] = SLICE("::1");
     points[2].address = SLICE("443");
     assert_true(compile_static(&config, &builder, &why) < 0);
@@ -594,60 +609,6 @@ static void localhost_needs_no_name_server(void **state)
     generation_unref(generation);
 }
 
-static void urls_of_servers(void **state)
-{
-    static const struct { const char *url, *host, *authority, *path; int port; } cases[] = { /* NULL: refused */
-        {"http://a", "a", "a", "", 80},
-        {"http://a:81/x/y%20z", "a", "a:81", "/x/y%20z", 81},
-        {"HTTP://A.test/", "A.test", "A.test", "/", 80},
-        {"https://a", "a", "a", "", 443},
-        {"http://[::1]:8080/", "::1", "[::1]:8080", "/", 8080},
-        {"http://[::1]", "::1", "[::1]", "", 80},
-        {"http://a:/", "a", "a:", "/", 80},
-        {"http://u:p@a:1/?q#f", "a", "a:1", "/", 1},
-        {"http://my_service.ns.svc:80", "my_service.ns.svc", "my_service.ns.svc:80", "", 80},
-        {"a:80", NULL, NULL, NULL, 0},
-        {"//a", NULL, NULL, NULL, 0},
-        {"://a", NULL, NULL, NULL, 0},
-        {"1http://a", NULL, NULL, NULL, 0},
-        {"http://", NULL, NULL, NULL, 0},
-        {"http:///x", NULL, NULL, NULL, 0},
-        {"http://a b", NULL, NULL, NULL, 0},
-        {"http://a/b c", NULL, NULL, NULL, 0},
-        {"http://a:0", NULL, NULL, NULL, 0},
-        {"http://a:65536", NULL, NULL, NULL, 0},
-        {"http://a:8o", NULL, NULL, NULL, 0},
-        {"http://::1", NULL, NULL, NULL, 0},
-        {"http://[::1", NULL, NULL, NULL, 0},
-        {"http://[::1]x", NULL, NULL, NULL, 0},
-        {"http://[a]", NULL, NULL, NULL, 0},
-        {"http://[fe80::1%25eth0]", NULL, NULL, NULL, 0},
-        {"http://a..b", NULL, NULL, NULL, 0},
-        {"http://.a", NULL, NULL, NULL, 0},
-        {"http://a%41", NULL, NULL, NULL, 0},
-        {"", NULL, NULL, NULL, 0},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct server_url url;
-        struct error why = {""};
-        int rc = server_url_parse(slice_cstr(cases[i].url), &url, &why);
-
-        print_message("case %zu: %s %s\n", i, cases[i].url, why.text);
-        if (!cases[i].host) {
-            assert_true(rc < 0);
-            assert_true(why.text[0] != '\0');
-            continue;
-        }
-        assert_int_equal(rc, 0);
-        assert_true(slice_eq(url.host, slice_cstr(cases[i].host)));
-        assert_true(slice_eq(url.authority, slice_cstr(cases[i].authority)));
-        assert_true(slice_eq(url.path, slice_cstr(cases[i].path)));
-        assert_int_equal(url.port, cases[i].port);
-    }
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -666,7 +627,6 @@ int main(void)
         TEST(tickets_and_health_stay_over_generations),
         TEST(the_static_page),
         TEST(localhost_needs_no_name_server),
-        TEST(urls_of_servers),
     };
 
     return cmocka_run_group_tests_name("compile", tests, NULL, NULL);

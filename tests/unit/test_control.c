@@ -55,8 +55,14 @@ static bool same_file(int a, int b)
 
 static void whole_with_descriptors(void **state)
 {
-    struct control_message sent = {.kind = CONTROL_LISTEN, .number = 1ULL << 40, .worker = 3, .entry_point = 2,
-                                   .pages = {5, 6, 7, 8}, .new_pages = 9, .grace_ns = {-1, 2}, .text = "websecure"};
+    struct control_message sent = {.kind = CONTROL_LISTEN,
+                                   .number = 1ULL << 40,
+                                   .worker = 3,
+                                   .entry_point = 2,
+                                   .pages = {5, 6, 7, 8},
+                                   .new_pages = 9,
+                                   .grace_ns = {-1, 2},
+                                   .text = "websecure"};
     struct control_message got;
     int fds[CONTROL_FDS], own[CONTROL_FDS];
 
@@ -123,7 +129,9 @@ static void send_raw(const void *bytes, size_t size, size_t count)
         char bytes[CMSG_SPACE(sizeof(int) * 64)];
         struct cmsghdr align;
     } room = {{0}};
-    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = room.bytes,
+    struct msghdr head = {.msg_iov = &part,
+                          .msg_iovlen = 1,
+                          .msg_control = room.bytes,
                           .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
     struct cmsghdr *rights = CMSG_FIRSTHDR(&head);
 
@@ -138,7 +146,8 @@ static void send_raw(const void *bytes, size_t size, size_t count)
 
 static void bad_messages_leave_nothing_open(void **state)
 {
-    struct control_message good = {.kind = CONTROL_LISTEN, .fd_count = 2, .build_id = build_id()}, bad[7], got;
+    struct control_message good = {.kind = CONTROL_LISTEN, .fd_count = 2, .build_id = build_id()}, bad[7],
+                           got;
     char longer[sizeof(good) + 1] = {0};
     int fds[CONTROL_FDS], before = open_descriptors();
 

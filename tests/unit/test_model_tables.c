@@ -228,6 +228,40 @@ static void unserved_options_are_found(void **state)
     }
 }
 
+static void headers_that_cannot_be_sent(void **state)
+{
+    static const struct {
+        const char *yaml, *want; /* part of the error; NULL: it is good */
+    } cases[] = {
+        {"customRequestHeaders: {X-A_b.c: 'v\\twith tab'}", NULL},
+        {"customRequestHeaders: {X-A: ''}", NULL},
+        {"customRequestHeaders: {'X A': v}", "customRequestHeaders: \"X A\" is no header name"},
+        {"customResponseHeaders: {'': v}", "is no header name"},
+        {"customResponseHeaders: {'X:': v}", "is no header name"},
+        {"customResponseHeaders: {X-A: \"v\\r\\nX-B: w\"}", "customResponseHeaders.X-A"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct pool *pool = pool_new(4096, 0);
+        struct schema_report report;
+        struct set_headers headers;
+        struct error why;
+        struct doc *doc;
+
+        print_message("case %zu\n", i);
+        schema_report_init(&report, pool);
+        assert_int_equal(doc_read_yaml(pool, SLICE("t"), slice_cstr(cases[i].yaml), &doc, &why), 0);
+        schema_defaults(&set_headers_schema, pool, &headers);
+        assert_int_equal(schema_decode(&set_headers_schema, pool, doc, 0, &headers, &report) == 0,
+                         cases[i].want == NULL);
+        if (cases[i].want) {
+            assert_true(slice_find_slice(report.issues[0].text, slice_cstr(cases[i].want)) >= 0);
+        }
+        pool_free(pool);
+    }
+}
+
 /* ---- secrets ---- */
 
 #define CANARY "canary-7f3a"
@@ -251,7 +285,7 @@ static struct doc *filled_field(const struct schema_field *field, struct pool *p
         }
         return doc;
     }
-    if (!(field->flags & SCHEMA_SECRET)) {
+    if (!(field->flags & (SCHEMA_SECRET | SCHEMA_SECRET_HEADERS))) {
         return NULL;
     }
     ++*secrets;
@@ -259,7 +293,7 @@ static struct doc *filled_field(const struct schema_field *field, struct pool *p
         return doc_new_string(pool, SLICE(CANARY));
     }
     doc = doc_new(pool, DOC_MAP);
-    doc_map_set(pool, doc, SLICE("key"), doc_new_string(pool, SLICE(CANARY)));
+    doc_map_set(pool, doc, SLICE("Authorization"), doc_new_string(pool, SLICE(CANARY)));
     return doc;
 }
 
@@ -312,6 +346,7 @@ int main(void)
         cmocka_unit_test(every_static_option_of_traefik_is_known),
         cmocka_unit_test(kinds_of_middlewares),
         cmocka_unit_test(unserved_options_are_found),
+        cmocka_unit_test(headers_that_cannot_be_sent),
         cmocka_unit_test(secrets_are_never_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

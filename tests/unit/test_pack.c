@@ -41,16 +41,21 @@ struct whole {
     int64_t unnamed; /* no row: stays zero in the page */
 };
 
-#define F(type, field, field_kind, ...) \
-    { .name = #field, .kind = SCHEMA_##field_kind, .offset = offsetof(struct type, field), __VA_ARGS__ }
+#define F(type, field, field_kind, ...)                                                                      \
+    {                                                                                                        \
+        .name = #field, .kind = SCHEMA_##field_kind, .offset = offsetof(struct type, field), __VA_ARGS__     \
+    }
 
 static const struct schema_field leaf_fields[] = {
-    F(leaf, name, STRING), F(leaf, flag, BOOL), F(leaf, size, OPT_INT),
+    F(leaf, name, STRING),
+    F(leaf, flag, BOOL),
+    F(leaf, size, OPT_INT),
 };
 static const struct schema leaf_schema = SCHEMA(struct leaf, "leaf", leaf_fields);
 
 static const struct schema_field middle_fields[] = {
-    F(middle, leaves, LIST, .sub = &leaf_schema), F(middle, maybe, OPTIONAL, .sub = &leaf_schema),
+    F(middle, leaves, LIST, .sub = &leaf_schema),
+    F(middle, maybe, OPTIONAL, .sub = &leaf_schema),
 };
 static const struct schema middle_schema = SCHEMA(struct middle, "middle", middle_fields);
 
@@ -82,7 +87,8 @@ static struct leaf leaves[] = {
     {.name = SLICE_INIT("elm")},
 };
 static struct slice texts[] = {SLICE_INIT("a"), SLICE_INIT(""), SLICE_INIT("a"), SLICE_INIT("bcd")};
-static struct string_pair pairs[] = {{SLICE_INIT("k1"), SLICE_INIT("v1")}, {SLICE_INIT("k2"), SLICE_INIT("")}};
+static struct string_pair pairs[] = {{SLICE_INIT("k1"), SLICE_INIT("v1")},
+                                     {SLICE_INIT("k2"), SLICE_INIT("")}};
 static struct regex_text regexes[] = {{.pattern = SLICE_INIT("x+")}, {.pattern = SLICE_INIT("y+")}};
 static struct middle middles[] = {
     {.leaves = {leaves, 2}, .maybe = &leaves[1]},
@@ -177,7 +183,8 @@ static void every_kind_comes_out_as_it_went_in(void **state)
     const struct slice *strings = page_at(page, got->texts.items);
 
     assert_int_equal(got->texts.count, 4);
-    assert_true(text_is(page, strings[0], "a") && text_is(page, strings[1], "") && text_is(page, strings[3], "bcd"));
+    assert_true(text_is(page, strings[0], "a") && text_is(page, strings[1], "") &&
+                text_is(page, strings[3], "bcd"));
     assert_ptr_equal(strings[0].ptr, strings[2].ptr);
     const struct string_pair *map = page_at(page, got->pairs.items);
 
@@ -263,13 +270,15 @@ static uint64_t read_middle(const struct page *page, const struct middle *middle
 
 static uint64_t read_whole(const struct page *page, const struct whole *whole)
 {
-    const struct slice *strings = page_at(page, whole->texts.items), *names = page_at(page, whole->by_name.keys);
+    const struct slice *strings = page_at(page, whole->texts.items),
+                       *names = page_at(page, whole->by_name.keys);
     const struct string_pair *map = page_at(page, whole->pairs.items);
     const struct regex_text *list = page_at(page, whole->regexes.items);
     const struct middle *items = page_at(page, whole->middles.items), *there = page_at(page, whole->there);
     const struct leaf *values = page_at(page, whole->by_name.values);
-    uint64_t sum = read_text(page, whole->text) + read_text(page, whole->choice) + read_middle(page, &whole->inside) +
-                   read_text(page, whole->regex.pattern) + whole->yes + whole->maybe_yes.set + whole->maybe_yes.value;
+    uint64_t sum = read_text(page, whole->text) + read_text(page, whole->choice) +
+                   read_middle(page, &whole->inside) + read_text(page, whole->regex.pattern) + whole->yes +
+                   whole->maybe_yes.set + whole->maybe_yes.value;
 
     for (size_t i = 0; i < whole->texts.count; i++) {
         sum += read_text(page, strings[i]);
@@ -294,8 +303,19 @@ static void no_damaged_word_leads_outside(void **state)
     struct page *page = sample_page();
     size_t size = page_size(page);
     char *bytes = malloc(size);
-    const uint64_t wild[] = {1, 7, 63, 64, size - 1, size, size + 8, 1ULL << 32, 1ULL << 60, UINT64_MAX, UINT64_MAX - 7,
-                             0x0101010101010101, 0x0202020202020202};
+    const uint64_t wild[] = {1,
+                             7,
+                             63,
+                             64,
+                             size - 1,
+                             size,
+                             size + 8,
+                             1ULL << 32,
+                             1ULL << 60,
+                             UINT64_MAX,
+                             UINT64_MAX - 7,
+                             0x0101010101010101,
+                             0x0202020202020202};
     size_t refused = 0;
     uint64_t sum = 0;
 
@@ -353,7 +373,12 @@ static void each_kind_is_checked(void **state)
     static const uint64_t far = 1 << 20, three = 3, huge = UINT64_MAX / 16;
     static const uint32_t slot = 99;
     static const unsigned char two = 2;
-    static const struct { const char *field; size_t offset; const void *value; size_t size; } cases[] = {
+    static const struct {
+        const char *field;
+        size_t offset;
+        const void *value;
+        size_t size;
+    } cases[] = {
         {"whole.yes", offsetof(struct whole, yes), &two, 1},
         {"whole.maybe_yes", offsetof(struct whole, maybe_yes.value), &two, 1},
         {"whole.maybe_number", offsetof(struct whole, maybe_number.set), &two, 1},

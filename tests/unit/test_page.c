@@ -221,9 +221,14 @@ static void any_other_length_is_refused(void **state)
 
 static void header_numbers_are_bounded(void **state)
 {
-    static const struct { uint64_t root, regexes; bool good; } cases[] = {
-        {64, 0, true}, {0, 0, true}, {8, 0, false}, {63, 0, false}, {65, 0, false}, {UINT64_MAX & ~7ULL, 0, false},
-        {4096, 0, false}, {64, 8, true}, {64, 1 << 20, false}, {64, UINT64_MAX, false},
+    static const struct {
+        uint64_t root, regexes;
+        bool good;
+    } cases[] = {
+        {64, 0, true},           {0, 0, true},   {8, 0, false},
+        {63, 0, false},          {65, 0, false}, {UINT64_MAX & ~7ULL, 0, false},
+        {4096, 0, false},        {64, 8, true},  {64, 1 << 20, false},
+        {64, UINT64_MAX, false},
     };
     size_t size;
     char *bytes = page_bytes(&size);
@@ -238,7 +243,8 @@ static void header_numbers_are_bounded(void **state)
         header->root = cases[i].root;
         header->regexes = cases[i].regexes;
         header->checksum = page_checksum(bytes, size);
-        assert_int_equal(page_adopt_memory(bytes, size, PAGE_ROUTES, &page, &why), cases[i].good ? 0 : -EBADMSG);
+        assert_int_equal(page_adopt_memory(bytes, size, PAGE_ROUTES, &page, &why),
+                         cases[i].good ? 0 : -EBADMSG);
         page_unref(page);
     }
     free(bytes);
@@ -346,10 +352,23 @@ static void the_last_reader_unmaps(void **state)
 
 static void ranges_are_checked_without_overflow(void **state)
 {
-    static const struct { uint64_t offset, count; size_t size, align; bool good; } cases[] = {
-        {64, 1, 8, 8, true}, {64, 3, 8, 8, true}, {0, 0, 8, 8, true}, {0, 1, 8, 8, false}, {56, 1, 8, 8, false},
-        {65, 1, 8, 8, false}, {65, 1, 1, 1, true}, {UINT64_MAX, 1, 1, 1, false}, {UINT64_MAX - 7, 2, 8, 8, false},
-        {64, UINT64_MAX, 8, 8, false}, {64, UINT64_MAX / 8 + 2, 8, 8, false}, {1 << 20, 0, 8, 8, false},
+    static const struct {
+        uint64_t offset, count;
+        size_t size, align;
+        bool good;
+    } cases[] = {
+        {64, 1, 8, 8, true},
+        {64, 3, 8, 8, true},
+        {0, 0, 8, 8, true},
+        {0, 1, 8, 8, false},
+        {56, 1, 8, 8, false},
+        {65, 1, 8, 8, false},
+        {65, 1, 1, 1, true},
+        {UINT64_MAX, 1, 1, 1, false},
+        {UINT64_MAX - 7, 2, 8, 8, false},
+        {64, UINT64_MAX, 8, 8, false},
+        {64, UINT64_MAX / 8 + 2, 8, 8, false},
+        {1 << 20, 0, 8, 8, false},
         {64, 1 << 20, 1, 1, false},
     };
     int fd = sample_page("hello");

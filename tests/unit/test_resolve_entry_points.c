@@ -275,6 +275,28 @@ static void json_is_that_of_rawdata(void **state)
     static_unload(&loaded);
 }
 
+/* The API is known by name: no error as long as nobody routes to it. */
+static void internal_services_to_come(void **state)
+{
+    struct static_loaded loaded;
+    struct model *model = resolve_model("routers: {r: {rule: 'Path(`/`)', service: api@internal}}\n"),
+                 *resolved;
+
+    (void)state;
+    resolve_static(&loaded, "--api.insecure --metrics.prometheus");
+    resolved = resolve(&loaded.config, &model, 1);
+    assert_int_equal(model_find_service(resolved, SLICE("api@internal"))->element.status, ELEMENT_ENABLED);
+    assert_int_equal(model_find_service(resolved, SLICE("dashboard@internal"))->element.status,
+                     ELEMENT_ENABLED);
+    assert_int_equal(model_find_service(resolved, SLICE("prometheus@internal"))->element.status,
+                     ELEMENT_ENABLED);
+    assert_string_equal(resolve_errors(&model_find_router(resolved, SLICE("r@file"))->element),
+                        "the service \"api@internal\" is not yet served by this build");
+    model_free(resolved);
+    model_free(model);
+    static_unload(&loaded);
+}
+
 static void nothing_at_all(void **state)
 {
     struct static_loaded loaded;
@@ -298,6 +320,7 @@ int main(void)
         cmocka_unit_test(routers_as_entry_points_make_them), cmocka_unit_test(redirections),
         cmocka_unit_test(models_of_several_providers),       cmocka_unit_test(duplicates_are_named),
         cmocka_unit_test(json_is_that_of_rawdata),           cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(internal_services_to_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

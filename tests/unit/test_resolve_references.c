@@ -60,6 +60,7 @@
     "  noheaders: {headers: {}}\n"                                                                           \
     "  headers: {headers: {customRequestHeaders: {X-A: b}}}\n"                                               \
     "  cors: {headers: {customRequestHeaders: {X-A: b}, accessControlAllowMethods: [GET]}}\n"                \
+    "  framing: {headers: {customResponseHeaders: {content-length: '1'}}}\n"                                 \
     "  auth: {basicAuth: {users: ['u:hush']}}\n"                                                             \
     "routers:\n"                                                                                             \
     "  ok: {rule: 'Host(`ok`)', service: s}\n"

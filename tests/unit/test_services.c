@@ -55,10 +55,15 @@ static void order_of_nginx(const uint32_t *weights, size_t count, uint16_t *out,
 
 static void the_order_is_that_of_nginx(void **state)
 {
-    static const struct { const char *want; uint32_t weights[4]; size_t count; } cases[] = {
-        {"aabacaa", {5, 1, 1}, 3}, {"aba", {2, 1}, 2},          {"abc", {3, 3, 3}, 3}, {"aaba", {3, 1}, 2},
-        {"a", {7}, 1},             {"b", {0, 5}, 2},            {"", {0, 0}, 2},          {"", {0}, 0},
-        {"bab", {1, 2, 0}, 3},      {"abacaba", {4, 2, 1}, 3},
+    static const struct {
+        const char *want;
+        uint32_t weights[4];
+        size_t count;
+    } cases[] = {
+        {"aabacaa", {5, 1, 1}, 3}, {"aba", {2, 1}, 2}, {"abc", {3, 3, 3}, 3},
+        {"aaba", {3, 1}, 2},       {"a", {7}, 1},      {"b", {0, 5}, 2},
+        {"", {0, 0}, 2},           {"", {0}, 0},       {"bab", {1, 2, 0}, 3},
+        {"abacaba", {4, 2, 1}, 3},
     };
     struct pool *pool = pool_new(4096, 0);
 
@@ -110,12 +115,12 @@ static void any_weights_give_the_order_of_nginx(void **state)
 
 static void shares_hold_in_every_round(void **state)
 {
-    static const struct { uint32_t weights[3]; size_t length; } cases[] = {
-        {{3, 1, 0}, 4},
-        {{1000000, 500000, 0}, 3},
-        {{UINT32_MAX, UINT32_MAX, UINT32_MAX}, 3},
-        {{1, 65535, 0}, 65536},
-        {{65521, 1, 1}, 65523},
+    static const struct {
+        uint32_t weights[3];
+        size_t length;
+    } cases[] = {
+        {{3, 1, 0}, 4},         {{1000000, 500000, 0}, 3}, {{UINT32_MAX, UINT32_MAX, UINT32_MAX}, 3},
+        {{1, 65535, 0}, 65536}, {{65521, 1, 1}, 65523},
     };
     struct pool *pool = pool_new(4096, 0);
 
@@ -179,26 +184,44 @@ static void long_rounds_are_scaled_and_nobody_is_lost(void **state)
 static struct address addresses[] = {{.bytes = {10, 0, 0, 1}, .family = 4, .port = 80},
                                      {.bytes = {[15] = 1}, .family = 6, .port = 8080}};
 static struct server servers[] = {
-    {.url = SLICE_INIT("http://10.0.0.1"), .scheme = SLICE_INIT("http"), .host = SLICE_INIT("10.0.0.1"),
-     .addresses = {addresses, 2}, .identity = 99, .health = {5, 6}},
-    {.url = SLICE_INIT("http://b:8080/p"), .scheme = SLICE_INIT("http"), .host = SLICE_INIT("b:8080"),
-     .path = SLICE_INIT("/p"), .preserve_path = true},
+    {.url = SLICE_INIT("http://10.0.0.1"),
+     .scheme = SLICE_INIT("http"),
+     .host = SLICE_INIT("10.0.0.1"),
+     .addresses = {addresses, 2},
+     .identity = 99,
+     .health = {5, 6}},
+    {.url = SLICE_INIT("http://b:8080/p"),
+     .scheme = SLICE_INIT("http"),
+     .host = SLICE_INIT("b:8080"),
+     .path = SLICE_INIT("/p"),
+     .preserve_path = true},
 };
 static uint16_t order[] = {0, 1, 0};
 static struct service_child children[] = {{0, 3}, {2, 1}};
 static uint16_t child_order[] = {0, 0, 1, 0};
 static const struct transport transports[] = {
     {.name = SLICE_INIT("default@internal"), .dial_timeout = 1, .max_idle_conns_per_host = 200},
-    {.name = SLICE_INIT("slow@file"), .dial_timeout = 2, .response_header_timeout = 3, .idle_conn_timeout = 4,
+    {.name = SLICE_INIT("slow@file"),
+     .dial_timeout = 2,
+     .response_header_timeout = 3,
+     .idle_conn_timeout = 4,
      .max_idle_conns_per_host = -1},
 };
 
 static struct page_builder *sample_services(void)
 {
     const struct service services[] = {
-        {.name = SLICE("a@file"), .servers = {servers, 2}, .sequence = {order, 3}, .ticket = {1, 2},
-         .pass_host_header = true, .flush_interval = -1, .transport = 1},
-        {.name = SLICE("b@file"), .kind = SERVICE_WEIGHTED, .children = {children, 2}, .sequence = {child_order, 4}},
+        {.name = SLICE("a@file"),
+         .servers = {servers, 2},
+         .sequence = {order, 3},
+         .ticket = {1, 2},
+         .pass_host_header = true,
+         .flush_interval = -1,
+         .transport = 1},
+        {.name = SLICE("b@file"),
+         .kind = SERVICE_WEIGHTED,
+         .children = {children, 2},
+         .sequence = {child_order, 4}},
         {.name = SLICE("noop@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_NOOP},
     };
     struct page_builder *builder = builder_new(PAGE_SERVICES);
@@ -243,7 +266,8 @@ static void services_come_out_as_they_went_in(void **state)
 
 /* A page whose services are changed by `change` after they were checked to be good. */
 static int check_changed(void (*change)(struct service *services, struct server *rows, uint16_t *sequence,
-                                        struct service_child *kids), struct error *why)
+                                        struct service_child *kids),
+                         struct error *why)
 {
     struct page_builder *builder = sample_services();
     uint64_t services, rows, sequence, kids;
@@ -266,11 +290,11 @@ static int check_changed(void (*change)(struct service *services, struct server 
     return rc;
 }
 
-#define CHANGE(name, statement) \
-    static void name(struct service *s, struct server *r, uint16_t *q, struct service_child *k) \
-    { \
-        (void)s, (void)r, (void)q, (void)k; \
-        statement; \
+#define CHANGE(name, statement)                                                                              \
+    static void name(struct service *s, struct server *r, uint16_t *q, struct service_child *k)              \
+    {                                                                                                        \
+        (void)s, (void)r, (void)q, (void)k;                                                                  \
+        statement;                                                                                           \
     }
 
 CHANGE(nothing, )
@@ -298,22 +322,14 @@ static void what_is_damaged_is_refused(void **state)
         const char *want;
         void (*change)(struct service *, struct server *, uint16_t *, struct service_child *);
     } cases[] = {
-        {"service 0: bad name or kind", bad_kind},
-        {"service 2: bad name or kind", bad_internal},
-        {"service 1: bad transport", bad_transport},
-        {"service 0: bad name or kind", bad_name},
-        {"service 0: bad transport", bad_bool},
-        {"service 0: bad servers", bad_servers},
-        {"service 0: bad servers", bad_server_text},
-        {"service 0: bad servers", bad_server_bool},
-        {"service 0: bad servers", bad_addresses},
-        {"service 0: bad servers", bad_address},
-        {"service 0: bad sequence", bad_sequence},
-        {"service 0: bad sequence", long_sequence},
-        {"service 0: bad sequence", far_sequence},
-        {"service 0: bad sequence", sequence_of_nothing},
-        {"service 1: bad children", bad_child},
-        {"services name each other in a circle", itself},
+        {"service 0: bad name or kind", bad_kind},        {"service 2: bad name or kind", bad_internal},
+        {"service 1: bad transport", bad_transport},      {"service 0: bad name or kind", bad_name},
+        {"service 0: bad transport", bad_bool},           {"service 0: bad servers", bad_servers},
+        {"service 0: bad servers", bad_server_text},      {"service 0: bad servers", bad_server_bool},
+        {"service 0: bad servers", bad_addresses},        {"service 0: bad servers", bad_address},
+        {"service 0: bad sequence", bad_sequence},        {"service 0: bad sequence", long_sequence},
+        {"service 0: bad sequence", far_sequence},        {"service 0: bad sequence", sequence_of_nothing},
+        {"service 1: bad children", bad_child},           {"services name each other in a circle", itself},
         {"services name each other in a circle", circle},
     };
     struct error why = {""};
@@ -331,8 +347,13 @@ static void what_is_damaged_is_refused(void **state)
 
 static void pages_without_a_root_are_refused(void **state)
 {
-    static const struct { enum page_kind kind; int (*check)(const struct page *, struct error *); } cases[] = {
-        {PAGE_SERVICES, services_check}, {PAGE_MIDDLEWARES, middlewares_check}, {PAGE_STATIC, static_page_check},
+    static const struct {
+        enum page_kind kind;
+        int (*check)(const struct page *, struct error *);
+    } cases[] = {
+        {PAGE_SERVICES, services_check},
+        {PAGE_MIDDLEWARES, middlewares_check},
+        {PAGE_STATIC, static_page_check},
     };
     struct error why;
 
@@ -402,8 +423,8 @@ static void entry_points(void **state)
 {
     struct cidr trusted[2];
     struct entry_point web = {.address = SLICE("127.0.0.1:8000"), .as_default = true};
-    struct entry_point_input rows[] = {{.name = SLICE("web"), .config = &web, .trusted = trusted, .trusted_count = 2,
-                                        .port = 8000}};
+    struct entry_point_input rows[] = {
+        {.name = SLICE("web"), .config = &web, .trusted = trusted, .trusted_count = 2, .port = 8000}};
     struct page_builder *builder = builder_new(PAGE_STATIC);
     struct error why = {""};
     struct page *page;

@@ -218,6 +218,8 @@ static void refusals_say_where_and_what(void **state)
         {NULL, "--entrypoints.web.adress=:80", "", {"--entrypoints.web.adress", "address"}},
         {NULL, "--nonsense", "", {"--nonsense"}},
         {NULL, "stray", "", {"stray"}},
+        {NULL, "--entryPoints=Name:http", "", {"--entryPoints.NAME.address"}},
+        {"ping: {}\nhttp:\n  routers: {}\n", "", "", {"traefik.yml:3", "http", "providers.file.filename"}},
         {NULL, "--entryPoints.web", "", {"entryPoints.web.address", "required"}},
         {NULL, "--entryPoints.web.address=80", "", {"entryPoints.web.address", "port is missing", "\":80\""}},
         {NULL, "--entryPoints.web.address=:80/sctp", "", {"entryPoints.web.address", "sctp"}},

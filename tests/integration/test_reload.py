@@ -1,0 +1,359 @@
+"""Configuration that changes while traffic flows: what is in force, what is said about it, what it must not disturb."""
+import http.client
+import os
+import re
+import signal
+import socket
+import threading
+
+import pytest
+
+from conftest import curl, free_port, wait_until
+
+ROUTE = """    {name}:
+      rule: "{rule}"
+      service: {service}
+"""
+SERVICE = """    {name}:
+      loadBalancer:
+        servers:
+          - url: "{url}"
+"""
+
+
+class Configuration:
+    """A file of the file provider, always replaced as a whole."""
+
+    def __init__(self, folder):
+        self.path = folder / "dynamic.yml"
+        self.part = folder / ".part"
+
+    def write(self, text):
+        self.part.write_text(text)
+        self.part.rename(self.path)
+
+    def routes(self, routes, services, extra=""):
+        self.write("http:\n  routers:\n" +
+                   "".join(ROUTE.format(name=n, rule=r, service=s) for n, r, s in routes) + "  services:\n" +
+                   "".join(SERVICE.format(name=n, url=b.url) for n, b in services) + extra)
+
+
+@pytest.fixture
+def configuration(tmp_path):
+    return Configuration(tmp_path)
+
+
+@pytest.fixture
+def serving(weir, whoami, configuration):
+    def start(*flags, **kw):
+        router = start.backend = whoami("one")
+        configuration.routes([("one", "Host(`one`)", "one")], [("one", start.backend)])
+        router = weir(f"--providers.file.filename={configuration.path}", *flags, **kw)
+        router.web = router.ports["web"]
+        return router
+    return start
+
+
+def generation(line):
+    return int(re.search(r"generation=(\d+)", line).group(1))
+
+
+def changed(router, mark, words=""):
+    at, _ = router.wait_log(r"Configuration changed" + (f": .*{words}" if words else ""), mark)
+    return router.lines[at]
+
+
+# ---- what changes ----
+def test_change_is_live_and_said(serving, configuration, whoami):
+    router = serving(workers=2)
+    two = whoami("two")
+    mark = router.mark()
+    configuration.routes([("one", "Host(`one`)", "two"), ("two", "Host(`two`)", "two")],
+                         [("one", serving.backend), ("two", two)])
+    line = changed(router, mark)
+    assert "routers: 1 added (two@file), 1 changed (one@file)" in line
+    assert "services: 1 added (two@file)" in line
+    assert "compileMs=" in line
+    for host in ("one", "two"):
+        wait_until("it is live", lambda: "Name: two" in curl(router.web, host=host).body)
+
+    mark = router.mark()
+    configuration.routes([("two", "Host(`two`)", "two")], [("two", two)])
+    line = changed(router, mark)
+    assert "routers: 1 removed (one@file)" in line
+    assert "services: 1 removed (one@file)" in line
+    wait_until("it is gone", lambda: curl(router.web, host="one").status == 404)
+
+
+def test_same_content_is_not_published_again(serving, configuration, whoami):
+    router = serving()
+    first = generation(changed(router, 0))
+    text = configuration.path.read_text()
+    mark = router.mark()
+    configuration.write(text + "# only a comment\n")
+    router.wait_log(r"Nothing changed", mark)
+    configuration.routes([("other", "Host(`other`)", "one")], [("one", serving.backend)])
+    assert generation(changed(router, mark)) == first + 1
+
+
+def test_object_with_an_error_takes_no_other_down(serving, configuration):
+    router = serving()
+    mark = router.mark()
+    configuration.routes([("one", "Host(`one`)", "one"), ("bad", "Hots(`bad`)", "one"), ("lost", "Host(`lost`)", "nowhere")],
+                         [("one", serving.backend)])
+    changed(router, mark)
+    errors = [line for line in router.lines[mark:] if " ERR " in line]
+    assert any("bad@file" in line and "dynamic.yml:" in line for line in errors), errors
+    assert any("lost@file" in line and "nowhere" in line for line in errors), errors
+    assert curl(router.web, host="one").status == 200
+    assert curl(router.web, host="bad").status == 404
+
+    mark = router.mark()  # the same errors are not said again
+    configuration.routes([("one", "Host(`one`)", "one"), ("bad", "Hots(`bad`)", "one"), ("lost", "Host(`lost`)", "nowhere"),
+                          ("new", "Host(`new`)", "one")], [("one", serving.backend)])
+    changed(router, mark, "new@file")
+    assert not [line for line in router.lines[mark:] if " ERR " in line]
+
+
+def test_file_that_cannot_be_read_leaves_the_old_in_force(serving, configuration):
+    router = serving()
+    mark = router.mark()
+    good = configuration.path.read_text()
+    configuration.write(good + "  - this: is [no YAML\n")
+    router.wait_log(r" ERR .*dynamic\.yml:\d+", mark)
+    assert curl(router.web, host="one").status == 200
+    mark = router.mark()
+    configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
+    changed(router, mark)
+    wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
+
+
+def test_burst_costs_few_generations(serving, configuration):
+    router = serving()
+    first = generation(changed(router, 0))
+    mark = router.mark()
+    for i in range(300):
+        configuration.routes([(f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
+    line = changed(router, mark, "r299@file")
+    assert generation(line) - first < 100
+    wait_until("the last is live", lambda: curl(router.web, host="r299").status == 200)
+    assert curl(router.web, host="r298").status == 404
+
+
+# ---- what it must not disturb ----
+def test_connection_stays_over_many_generations(serving, configuration):
+    router = serving()
+    connection = http.client.HTTPConnection("127.0.0.1", router.web, timeout=30)
+    local = None
+    for i in range(10):
+        mark = router.mark()
+        configuration.routes([("one", "Host(`one`)", "one"), (f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
+        changed(router, mark, f"r{i}@file")
+        connection.request("GET", "/", headers={"Host": "one"})
+        answer = connection.getresponse()
+        assert answer.status == 200
+        answer.read()
+        local = local or connection.sock.getsockname()
+        assert connection.sock.getsockname() == local
+
+
+def test_request_finishes_on_the_generation_it_began_on(serving, configuration, whoami):
+    router = serving()
+    slow = whoami("slow", "--delay", "700ms")
+    mark = router.mark()
+    configuration.routes([("slow", "Host(`slow`)", "slow")], [("slow", slow)])
+    changed(router, mark)
+    wait_until("it is live", lambda: curl(router.web, host="gone").status == 404)
+    answer = {}
+    asking = threading.Thread(target=lambda: answer.update(got=curl(router.web, host="slow")))
+    mark = router.mark()
+    asking.start()
+    router.wait_log(r"router slow@file", mark)
+    configuration.routes([("one", "Host(`one`)", "one")], [("one", serving.backend)])
+    changed(router, mark, "slow@file")
+    wait_until("the new is live", lambda: curl(router.web, host="one").status == 200)
+    asking.join()
+    assert answer["got"].status == 200
+    assert "Name: slow" in answer["got"].body
+
+
+def test_no_request_fails_while_configurations_change(serving, configuration):
+    router = serving(workers=2)
+    failures, count, stop = [], [0], threading.Event()
+
+    def ask():
+        connection = http.client.HTTPConnection("127.0.0.1", router.web, timeout=30)
+        while not stop.is_set():
+            try:
+                connection.request("GET", "/", headers={"Host": "one"})
+                answer = connection.getresponse()
+                answer.read()
+                if answer.status != 200:
+                    failures.append(answer.status)
+                count[0] += 1
+            except (OSError, http.client.HTTPException) as error:
+                failures.append(repr(error))
+                connection.close()
+    askers = [threading.Thread(target=ask) for _ in range(4)]
+    for asker in askers:
+        asker.start()
+    for i in range(25):
+        mark = router.mark()
+        configuration.routes([("one", "Host(`one`)", "one"), (f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
+        changed(router, mark, f"r{i}@file")
+    stop.set()
+    for asker in askers:
+        asker.join()
+    assert not failures, failures[:5]
+    assert count[0] > 25
+
+
+def test_new_master_reads_what_changed_meanwhile(serving, configuration):
+    router = serving()
+    [master] = router.children("master")
+    mark = router.mark()
+    os.kill(master, signal.SIGSTOP)  # so that it is not there to see the change
+    configuration.routes([("late", "Host(`late`)", "one")], [("one", serving.backend)])
+    os.kill(master, signal.SIGKILL)
+    changed(router, mark, "late@file")
+    wait_until("it is live", lambda: curl(router.web, host="late").status == 200)
+
+
+# ---- SIGHUP ----
+STATIC = """
+entryPoints:
+  web:
+    address: "127.0.0.1:{web}"
+{extra}
+log:
+  level: DEBUG
+{log}
+providers:
+  file:
+    filename: {file}
+"""
+
+
+@pytest.fixture
+def with_file(weir, whoami, configuration, tmp_path):
+    """A router whose static configuration is a file: write(extra=..., log=...) and SIGHUP change it."""
+    class Static:
+        path = tmp_path / "traefik.yml"
+        web = free_port()
+
+        def write(self, extra="", log="", raw=None):
+            text = STATIC.format(web=self.web, extra=extra, log=log, file=configuration.path)
+            self.path.write_text(raw if raw is not None else text)
+
+        def start(self):
+            backend = whoami("one")
+            configuration.routes([("one", "Host(`one`)", "one")], [("one", backend)])
+            self.write()
+            self.router = weir(f"--configFile={self.path}", web=False, workers=None)
+            return self.router
+
+        def hangup(self):
+            mark = self.router.mark()
+            os.kill(self.router.pid, signal.SIGHUP)
+            self.router.wait_log(r"SIGHUP", mark)
+            return mark
+    return Static()
+
+
+def test_hangup_opens_and_closes_entry_points(with_file):
+    router = with_file.start()
+    workers = router.children("worker")
+    other = free_port()
+    with socket.create_connection(("127.0.0.1", with_file.web), 30) as kept:
+        with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
+        mark = with_file.hangup()
+        router.wait_log(rf"Listening .*entryPointName=other address=127\.0\.0\.1:{other}", mark)
+        wait_until("it serves", lambda: curl(other, host="one").status == 200)
+        with_file.write()
+        mark = with_file.hangup()
+        router.wait_log(r"Closing entry point other", mark)
+
+        def refused():
+            try:
+                socket.create_connection(("127.0.0.1", other), 5).close()
+            except ConnectionRefusedError:
+                return True
+            return False
+        wait_until("it is closed", refused)
+        kept.sendall(b"GET / HTTP/1.1\r\nHost: one\r\nConnection: close\r\n\r\n")
+        assert kept.recv(100).startswith(b"HTTP/1.1 200 ")
+    assert router.children("worker") == workers
+    assert curl(with_file.web, host="one").status == 200
+
+
+def test_hangup_changes_live_options(with_file):
+    router = with_file.start()
+    with_file.write(extra="    http:\n      maxHeaderBytes: 1000")
+    mark = with_file.hangup()
+    changed(router, mark, "options of the static configuration")
+
+    def too_large():
+        return curl(with_file.web, host="one", headers=["X-Long: " + "a" * 9000]).status == 431
+    wait_until("the smaller bound is in force", too_large)
+
+
+@pytest.mark.parametrize("raw, words", [
+    ("entryPoints: [", "traefik.yml"),
+    ("entryPoints:\n  web:\n    adress: \":80\"\n", "adress"),
+])
+def test_hangup_with_a_bad_file_keeps_the_old(with_file, raw, words):
+    router = with_file.start()
+    with_file.write(raw=raw)
+    mark = with_file.hangup()
+    router.wait_log(rf" ERR The static configuration is refused, the old one stays: .*{words}", mark)
+    assert curl(with_file.web, host="one").status == 200
+
+
+def test_hangup_with_a_taken_port_keeps_the_old(with_file):
+    router = with_file.start()
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{taken.getsockname()[1]}\"")
+        mark = with_file.hangup()
+        router.wait_log(r" ERR The static configuration is refused, the old one stays: .*\"other\".*in use", mark)
+    assert curl(with_file.web, host="one").status == 200
+
+
+def test_master_that_dies_after_the_file_went_bad_does_not_stop_traffic(with_file):
+    router = with_file.start()
+    with_file.write(raw="entryPoints: [")
+    mark = router.mark()
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    router.wait_log(r"weir: .*traefik\.yml", mark)
+    assert curl(with_file.web, host="one").status == 200
+    with_file.write()
+    router.wait_log(r"Configuration changed", mark)
+    assert curl(with_file.web, host="one").status == 200
+
+
+def test_log_file_and_its_rotation(with_file, tmp_path):
+    router = with_file.start()
+    path = tmp_path / "weir.log"
+    with_file.write(log=f"  filePath: {path}")
+    with_file.hangup()
+    wait_until("the file is there", path.exists)
+    assert curl(with_file.web, host="one").status == 200
+    wait_until("a worker writes to it", lambda: "process=\"worker " in path.read_text())
+    path.rename(tmp_path / "weir.log.1")
+    os.kill(router.pid, signal.SIGUSR1)
+    wait_until("it was opened again", path.exists)
+
+    def written():
+        curl(with_file.web, host="one")
+        return "router one@file" in path.read_text()
+    wait_until("workers write to the new one", written)
+
+
+def test_provider_that_appears_later(weir, whoami, tmp_path):
+    """The file is not there yet: an error, and it is read when it comes."""
+    configuration = Configuration(tmp_path)
+    router = weir(f"--providers.file.filename={configuration.path}", wait=False)
+    router.wait_log(r" ERR Provider file: .*dynamic\.yml")
+    assert curl(router.ports["web"], host="one").status == 404
+    configuration.routes([("one", "Host(`one`)", "one")], [("one", whoami("one"))])
+    router.wait_log(r"INF Ready: ")
+    assert curl(router.ports["web"], host="one").status == 200

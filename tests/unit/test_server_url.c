@@ -1,0 +1,75 @@
+/* test_server_url.c - URLs of servers: what they are taken apart into, what is refused. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "master/compile/url.h"
+
+static void urls_of_servers(void **state)
+{
+    static const struct {
+        const char *url, *host, *authority, *path;
+        int port;
+    } cases[] = {
+        /* NULL: refused */
+        {"http://a", "a", "a", "", 80},
+        {"http://a:81/x/y%20z", "a", "a:81", "/x/y%20z", 81},
+        {"HTTP://A.test/", "A.test", "A.test", "/", 80},
+        {"https://a", "a", "a", "", 443},
+        {"http://[::1]:8080/", "::1", "[::1]:8080", "/", 8080},
+        {"http://[::1]", "::1", "[::1]", "", 80},
+        {"http://a:/", "a", "a:", "/", 80},
+        {"http://u:p@a:1/?q#f", "a", "a:1", "/", 1},
+        {"http://my_service.ns.svc:80", "my_service.ns.svc", "my_service.ns.svc:80", "", 80},
+        {"a:80", NULL, NULL, NULL, 0},
+        {"//a", NULL, NULL, NULL, 0},
+        {"://a", NULL, NULL, NULL, 0},
+        {"1http://a", NULL, NULL, NULL, 0},
+        {"http://", NULL, NULL, NULL, 0},
+        {"http:///x", NULL, NULL, NULL, 0},
+        {"http://a b", NULL, NULL, NULL, 0},
+        {"http://a/b c", NULL, NULL, NULL, 0},
+        {"http://a:0", NULL, NULL, NULL, 0},
+        {"http://a:65536", NULL, NULL, NULL, 0},
+        {"http://a:8o", NULL, NULL, NULL, 0},
+        {"http://::1", NULL, NULL, NULL, 0},
+        {"http://[::1", NULL, NULL, NULL, 0},
+        {"http://[::1]x", NULL, NULL, NULL, 0},
+        {"http://[a]", NULL, NULL, NULL, 0},
+        {"http://[fe80::1%25eth0]", NULL, NULL, NULL, 0},
+        {"http://a..b", NULL, NULL, NULL, 0},
+        {"http://.a", NULL, NULL, NULL, 0},
+        {"http://a%41", NULL, NULL, NULL, 0},
+        {"", NULL, NULL, NULL, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct server_url url;
+        struct error why = {""};
+        int rc = server_url_parse(slice_cstr(cases[i].url), &url, &why);
+
+        print_message("case %zu: %s %s\n", i, cases[i].url, why.text);
+        if (!cases[i].host) {
+            assert_true(rc < 0);
+            assert_true(why.text[0] != '\0');
+            continue;
+        }
+        assert_int_equal(rc, 0);
+        assert_true(slice_eq(url.host, slice_cstr(cases[i].host)));
+        assert_true(slice_eq(url.authority, slice_cstr(cases[i].authority)));
+        assert_true(slice_eq(url.path, slice_cstr(cases[i].path)));
+        assert_int_equal(url.port, cases[i].port);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(urls_of_servers),
+    };
+
+    return cmocka_run_group_tests_name("server_url", tests, NULL, NULL);
+}

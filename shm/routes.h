@@ -19,25 +19,27 @@
 
 /* ---- building ---- */
 struct route_input {
-    struct slice name;           /* "whoami@file" */
-    const struct rule *rule;     /* NULL: matches everything */
+    struct slice name;       /* "whoami@file" */
+    const struct rule *rule; /* NULL: matches everything */
     struct slice rule_text;
-    bool v2;                     /* rule_text is in the v2 syntax (routes_try reads it again) */
-    int64_t priority;            /* effective: greater wins */
-    int32_t precedence;          /* of its provider, decides at equal priority: greater wins; then the name in byte order */
+    bool v2;          /* rule_text is in the v2 syntax (routes_try reads it again) */
+    int64_t priority; /* effective: greater wins */
+    int32_t
+        precedence; /* of its provider, decides at equal priority: greater wins; then the name in byte order */
     const uint32_t *entry_points; /* numbers of the static page, ascending */
     size_t entry_point_count;
     bool tls;                    /* serves TLS connections only; otherwise plain ones only */
     const uint32_t *middlewares; /* numbers in the middlewares page, in order of the request */
     size_t middleware_count;
-    uint32_t service;            /* number in the services page; ROUTE_NONE never (broken routers are left out) */
-    uint32_t flags;              /* enum route_flags */
+    uint32_t service; /* number in the services page; ROUTE_NONE never (broken routers are left out) */
+    uint32_t flags;   /* enum route_flags */
 };
 enum route_flags {
     ROUTE_INTERNAL = 1 << 0,
-    ROUTE_V2 = 1 << 1,      /* set by the builder */
-    ROUTE_ALWAYS = 1 << 2,  /* has no rule; set by the builder */
-    ROUTE_DENY_ENCODED_SHIFT = 8, /* 7 bits: encoded characters that this route refuses (struct encoded_characters order) */
+    ROUTE_V2 = 1 << 1,     /* set by the builder */
+    ROUTE_ALWAYS = 1 << 2, /* has no rule; set by the builder */
+    ROUTE_DENY_ENCODED_SHIFT =
+        8, /* 7 bits: encoded characters that this route refuses (struct encoded_characters order) */
 };
 
 /* Fills the builder (kind PAGE_ROUTES) from routers in any order. Where Traefik leaves the order of equal priorities and
@@ -61,7 +63,8 @@ uint32_t routes_count(const struct page *page);
 const struct route *routes_at(const struct page *page, uint32_t number);
 
 /* The router for a request that came in on an entry point, or ROUTE_NONE. No allocation except request->scratch. */
-uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls, const struct rule_request *request);
+uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
+                      const struct rule_request *request);
 
 /* For explain: does router `number` match (all of its rule, entry point and TLS)? Reads the rule's text anew: for tools. */
 bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, bool tls,

@@ -3,8 +3,9 @@
  *
  *   routes_cover.c    a rule -> places in the index (host, path), each with what is left to check there
  *   routes_program.c  what is left to check -> words and checks, equal ones stored once
- *   routes_build.c    order of precedence, hosts, nodes, lists; lays out the page
+ *   routes_build.c    order of precedence, hosts, nodes, lists
  *   routes_group.c    long lists are cut up by values and literals
+ *   routes_layout.c   all of it as tables of the page
  */
 #ifndef WEIR_SHM_ROUTES_BUILDER_H
 #define WEIR_SHM_ROUTES_BUILDER_H
@@ -25,8 +26,8 @@ struct route_map { /* hash -> number; the caller keeps the things themselves */
     size_t slot_count, count, capacity;
 };
 /* The number of the thing, an old one when same() says so, else the next (then *fresh is true). */
-uint32_t route_map_put(struct route_map *map, uint64_t hash, bool (*same)(const void *context, uint32_t number),
-                       const void *context, bool *fresh);
+uint32_t route_map_put(struct route_map *map, uint64_t hash,
+                       bool (*same)(const void *context, uint32_t number), const void *context, bool *fresh);
 void route_map_free(struct route_map *map);
 
 /* ---- cover ---- */
@@ -46,8 +47,8 @@ struct route_place {
     const struct route_term *left; /* to check */
 };
 
-#define COVER_MAX_PLACES 4096  /* of one rule: beyond that it goes under any host and path as a whole */
-#define COVER_MAX_PRODUCT 256  /* places that an AND of two alternatives may give */
+#define COVER_MAX_PLACES 4096 /* of one rule: beyond that it goes under any host and path as a whole */
+#define COVER_MAX_PRODUCT 256 /* places that an AND of two alternatives may give */
 
 struct route_cover {
     struct route_place *places;
@@ -79,7 +80,11 @@ void route_programs_free(struct route_programs *programs);
 /* Position of the program; an equal one is stored once. `last` must be forgotten when terms die. */
 uint32_t route_program(struct route_programs *programs, const struct route_term *term);
 /* The checks that must hold for the program to hold (not negated): fills up to max numbers. */
-size_t route_program_needs(const struct route_programs *programs, uint32_t position, uint32_t *checks, size_t max);
+size_t route_program_needs(const struct route_programs *programs, uint32_t position, uint32_t *checks,
+                           size_t max);
+/* Where a program holds when one of several others does: fills their positions, 2 to max; 0 when it has no such form. */
+size_t route_program_alternatives(struct route_programs *programs, uint32_t position, uint32_t *out,
+                                  size_t max);
 
 /* ---- the build ---- */
 struct route_entry { /* one place of one router */
@@ -97,9 +102,9 @@ struct route_build_node {
     uint32_t owner; /* with the kind */
     struct slice text;
     uint32_t router;
-    uint32_t first, count;               /* in the entries sorted by node, or in grams */
+    uint32_t first, count; /* in the entries sorted by node, or in grams */
     uint32_t groups_first, groups_count;
-    struct route_candidate one;          /* with single */
+    struct route_candidate one; /* with single */
     bool gram, single;
 };
 
@@ -129,11 +134,40 @@ struct route_build {
     struct route_array grams;      /* struct route_build_gram */
 };
 /* The node's number. state: route_path_hash() of the text, or route_gram_state(). */
-uint32_t route_build_node(struct route_build *build, uint32_t owner, enum route_node_kind kind, struct slice text,
-                          uint64_t state, uint32_t router);
+uint32_t route_build_node(struct route_build *build, uint32_t owner, enum route_node_kind kind,
+                          struct slice text, uint64_t state, uint32_t router);
 /* Owner number of a group's nodes: behind the hosts. */
 uint32_t route_group_owner(const struct route_build *build, uint32_t group);
 /* Takes a node's ascending candidates; stores them as a list, or as groups and a shorter list. */
-void route_build_list(struct route_build *build, uint32_t node, const struct route_candidate *candidates, size_t count);
+void route_build_list(struct route_build *build, uint32_t node, const struct route_candidate *candidates,
+                      size_t count);
+
+/* ---- the layout ---- */
+struct route_span {
+    uint32_t first, count;
+};
+
+/* A list of numbers stored once: entry points, middlewares. */
+struct route_number_lists {
+    struct route_array numbers; /* uint32_t */
+    struct route_array spans;   /* struct route_span */
+    struct route_map map;
+};
+
+struct route_layout {
+    struct route_build *build;
+    const struct route_input *routers;
+    const uint32_t *order;
+    size_t count;
+    uint64_t texts;    /* offset of all names and rules, one after the other */
+    uint64_t *text_of; /* by position in the order: where its rule lies */
+    struct route_number_lists sets, chains;
+    struct route_map text_map;        /* texts of keys, so that equal ones lie in one place */
+    struct route_array texts_of_keys; /* struct key */
+    uint32_t *set_of, *chain_of;      /* by position in the order */
+};
+
+/* Writes every table of a finished build into the page, which it gets as its root. */
+void route_layout_write(struct route_layout *l);
 
 #endif

@@ -43,17 +43,23 @@ static int check_tables(const struct checker *c)
         const struct list *list;
         size_t size;
     } tables[] = {
-        {&root->routes, sizeof(struct route)}, {&root->sets, sizeof(uint64_t)}, {&root->hosts, sizeof(struct route_host)},
-        {&root->host_slots, sizeof(struct route_slot)}, {&root->lengths, sizeof(uint32_t)},
-        {&root->nodes, sizeof(struct route_node)}, {&root->node_slots, sizeof(struct route_slot)},
-        {&root->candidates, sizeof(struct route_candidate)}, {&root->groups, sizeof(struct route_group)},
-        {&root->grams, sizeof(struct route_gram)}, {&root->programs, sizeof(uint32_t)},
+        {&root->routes, sizeof(struct route)},
+        {&root->sets, sizeof(uint64_t)},
+        {&root->hosts, sizeof(struct route_host)},
+        {&root->host_slots, sizeof(struct route_slot)},
+        {&root->lengths, sizeof(uint32_t)},
+        {&root->nodes, sizeof(struct route_node)},
+        {&root->node_slots, sizeof(struct route_slot)},
+        {&root->candidates, sizeof(struct route_candidate)},
+        {&root->groups, sizeof(struct route_group)},
+        {&root->grams, sizeof(struct route_gram)},
+        {&root->programs, sizeof(uint32_t)},
         {&root->checks, sizeof(struct route_check)},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(tables); i++) {
-        if (tables[i].list->count > UINT32_MAX ||
-            !page_holds(c->page, (uintptr_t)tables[i].list->items, tables[i].list->count, tables[i].size, 8)) {
+        if (tables[i].list->count > UINT32_MAX || !page_holds(c->page, (uintptr_t)tables[i].list->items,
+                                                              tables[i].list->count, tables[i].size, 8)) {
             return bad(c, "table", i);
         }
     }
@@ -79,8 +85,10 @@ static int check_routes(const struct checker *c)
         unsigned char tls;
 
         memcpy(&tls, &route->tls, 1);
-        if (!text_fits(c, route->name) || !text_fits(c, route->rule) || !set_fits(c, route->entry_point_set) || tls > 1 ||
-            !page_holds(c->page, (uintptr_t)route->middlewares.items, route->middlewares.count, sizeof(uint32_t), 4)) {
+        if (!text_fits(c, route->name) || !text_fits(c, route->rule) ||
+            !set_fits(c, route->entry_point_set) || tls > 1 ||
+            !page_holds(c->page, (uintptr_t)route->middlewares.items, route->middlewares.count,
+                        sizeof(uint32_t), 4)) {
             return bad(c, "route", i);
         }
     }
@@ -111,8 +119,9 @@ static int check_hosts(const struct checker *c)
         const struct route_host *host = &hosts[i];
         uint64_t end = (uint64_t)host->lengths_first + host->lengths_count;
 
-        if (host->kind > HOST_ANY || !page_holds(c->page, host->text, host->len, 1, 1) || end > c->root->lengths.count ||
-            host->all > c->root->nodes.count || (host->all && (nodes[host->all - 1].owner & 7) != NODE_ALL)) {
+        if (host->kind > HOST_ANY || !page_holds(c->page, host->text, host->len, 1, 1) ||
+            end > c->root->lengths.count || host->all > c->root->nodes.count ||
+            (host->all && (nodes[host->all - 1].owner & 7) != NODE_ALL)) {
             return bad(c, "host", i);
         }
         const uint32_t *lengths = table(c, &c->root->lengths);
@@ -170,7 +179,8 @@ static int check_candidates(const struct checker *c)
         }
     }
     for (size_t i = 0; i < c->root->grams.count; i++) {
-        if (!candidate_fits(c, &grams[i].candidate) || !page_holds(c->page, grams[i].literal, grams[i].len, 1, 1)) {
+        if (!candidate_fits(c, &grams[i].candidate) ||
+            !page_holds(c->page, grams[i].literal, grams[i].len, 1, 1)) {
             return bad(c, "literal", i);
         }
     }
@@ -194,7 +204,8 @@ static int check_groups(const struct checker *c)
 }
 
 /* One program from words[*at] on; *at moves behind it. */
-static bool program_fits(const struct checker *c, const uint32_t *words, size_t *at, size_t end, unsigned depth)
+static bool program_fits(const struct checker *c, const uint32_t *words, size_t *at, size_t end,
+                         unsigned depth)
 {
     if (*at >= end || depth > ROUTES_MAX_DEPTH) {
         return false;
@@ -241,8 +252,9 @@ static int check_checks(const struct checker *c)
     for (size_t i = 0; i < c->root->checks.count; i++) {
         const struct route_check *check = &checks[i];
 
-        if (check->predicate >= RULE_PREDICATES || !text_fits(c, check->name) || !text_fits(c, check->value) ||
-            !text_fits(c, check->regex.pattern) || (check->regex.pattern.len && check->regex.slot >= regexes) ||
+        if (check->predicate >= RULE_PREDICATES || !text_fits(c, check->name) ||
+            !text_fits(c, check->value) || !text_fits(c, check->regex.pattern) ||
+            (check->regex.pattern.len && check->regex.slot >= regexes) ||
             check->network.bits > (check->network.family == 4 ? 32 : 128)) {
             return bad(c, "check", i);
         }
@@ -252,7 +264,8 @@ static int check_checks(const struct checker *c)
 
 int routes_check(const struct page *page, struct error *why)
 {
-    struct checker c = {.page = page, .base = ((const struct page_base *)page)->base, .root = page_root(page), .why = why};
+    struct checker c = {
+        .page = page, .base = ((const struct page_base *)page)->base, .root = page_root(page), .why = why};
     uint64_t root_offset = ((const struct page_header *)(const void *)c.base)->root;
     int rc;
 

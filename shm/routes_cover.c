@@ -15,8 +15,9 @@ struct cover_work {
     bool overflow;
 };
 
-static const struct route_term *term_new(struct cover_work *work, enum route_term_op op, const struct route_term *left,
-                                         const struct route_term *right, const struct rule *rule)
+static const struct route_term *term_new(struct cover_work *work, enum route_term_op op,
+                                         const struct route_term *left, const struct route_term *right,
+                                         const struct rule *rule)
 {
     struct route_term *term = pool_alloc(work->pool, sizeof(*term));
 
@@ -24,7 +25,8 @@ static const struct route_term *term_new(struct cover_work *work, enum route_ter
     return term;
 }
 
-static const struct route_term *term_and(struct cover_work *work, const struct route_term *a, const struct route_term *b)
+static const struct route_term *term_and(struct cover_work *work, const struct route_term *a,
+                                         const struct route_term *b)
 {
     if (a->op == TERM_TRUE) {
         return b;
@@ -41,7 +43,9 @@ static void one_place(struct cover_work *work, struct route_cover *out, struct r
 
 static void cover_rest(struct cover_work *work, const struct rule *rule, struct route_cover *out)
 {
-    one_place(work, out, (struct route_place){.host_kind = HOST_ANY, .left = term_new(work, TERM_RULE, NULL, NULL, rule)});
+    one_place(
+        work, out,
+        (struct route_place){.host_kind = HOST_ANY, .left = term_new(work, TERM_RULE, NULL, NULL, rule)});
 }
 
 /* What a regexp says about the place of its matches; the regexp itself is still to be checked. */
@@ -139,7 +143,8 @@ static size_t keyed_places(const struct route_cover *cover)
     size_t keyed = 0;
 
     for (size_t i = 0; i < cover->count; i++) {
-        keyed += (cover->places[i].host_kind != HOST_ANY ? 2 : 0) + (cover->places[i].path_kind != PATH_KEY_ALL ? 1 : 0);
+        keyed += (cover->places[i].host_kind != HOST_ANY ? 2 : 0) +
+                 (cover->places[i].path_kind != PATH_KEY_ALL ? 1 : 0);
     }
     return keyed;
 }
@@ -174,7 +179,8 @@ static void cover_and(struct cover_work *work, const struct rule *rule, struct r
         for (size_t j = 0; j < b.count; j++) {
             struct route_place place = {0};
 
-            if (meet_hosts(&a.places[i], &b.places[j], &place) && meet_paths(&a.places[i], &b.places[j], &place)) {
+            if (meet_hosts(&a.places[i], &b.places[j], &place) &&
+                meet_paths(&a.places[i], &b.places[j], &place)) {
                 place.left = term_and(work, a.places[i].left, b.places[j].left);
                 out->places[out->count++] = place;
             }

@@ -13,15 +13,16 @@
 
 #define NEEDS_MAX 32 /* checks of one program that are looked at */
 #define NO_GROUP UINT32_MAX
-#define GROUP_MIN 4  /* candidates: fewer are not worth a visit */
+#define GROUP_MIN 4 /* candidates: fewer are not worth a visit */
+#define ALTERNATIVES_MAX 8
 
 struct group_key { /* of the list at hand */
     enum route_group_kind kind;
     struct slice name;
     uint32_t gram;
-    uint32_t chosen;  /* candidates that would go here */
-    uint32_t number;  /* of the group that was made, or NO_GROUP */
-    uint32_t first;   /* smallest router in it */
+    uint32_t chosen; /* candidates that would go here */
+    uint32_t number; /* of the group that was made, or NO_GROUP */
+    uint32_t first;  /* smallest router in it */
 };
 
 struct mark { /* (group, value) */
@@ -69,7 +70,8 @@ static uint32_t key_number(struct cutter *c, enum route_group_kind kind, struct 
     }
     struct group_key *key = route_array_add(&c->keys, sizeof(*key));
 
-    *key = (struct group_key){.kind = kind, .name = name, .gram = gram, .number = NO_GROUP, .first = UINT32_MAX};
+    *key =
+        (struct group_key){.kind = kind, .name = name, .gram = gram, .number = NO_GROUP, .first = UINT32_MAX};
     return (uint32_t)c->keys.count - 1;
 }
 
@@ -87,7 +89,8 @@ static bool mark_is_same(const void *context, uint32_t number)
     return mark->group == wanted->group && slice_eq(mark->value, wanted->value);
 }
 
-static void add_option(struct cutter *c, uint32_t group, struct slice value, struct slice literal, uint32_t at)
+static void add_option(struct cutter *c, uint32_t group, struct slice value, struct slice literal,
+                       uint32_t at)
 {
     struct same_mark wanted = {c, group, value};
     bool fresh;
@@ -116,7 +119,8 @@ static void add_option(struct cutter *c, uint32_t group, struct slice value, str
 }
 
 /* Every gram of every literal is a mark. */
-static void add_grams(struct cutter *c, enum route_group_kind kind, struct slice name, const struct regex_literals *literals)
+static void add_grams(struct cutter *c, enum route_group_kind kind, struct slice name,
+                      const struct regex_literals *literals)
 {
     uint32_t size = 3;
 
@@ -127,7 +131,8 @@ static void add_grams(struct cutter *c, enum route_group_kind kind, struct slice
         struct slice literal = slice_head(literals->items[i], ROUTES_MAX_LITERAL);
 
         for (uint32_t at = 0; at + size <= literal.len; at++) {
-            add_option(c, key_number(c, kind, name, size), slice_head(slice_from(literal, at), size), literal, at);
+            add_option(c, key_number(c, kind, name, size), slice_head(slice_from(literal, at), size), literal,
+                       at);
         }
     }
 }
@@ -202,7 +207,8 @@ static const struct option *best_option(const struct cutter *c, size_t *at, bool
     for (; *at < c->options.count && options[*at].candidate == candidate; (*at)++) {
         const struct mark *mark = &marks[options[*at].mark];
 
-        if ((!made_only || keys[mark->group].number != NO_GROUP) && (!best || mark->users < marks[best->mark].users)) {
+        if ((!made_only || keys[mark->group].number != NO_GROUP) &&
+            (!best || mark->users < marks[best->mark].users)) {
             best = &options[*at];
         }
     }
@@ -233,7 +239,8 @@ static size_t make_groups(struct cutter *c)
         order[i] = (uint32_t)i;
     }
     qsort_r(order, c->keys.count, sizeof(order[0]), by_chosen, keys);
-    for (size_t i = 0; i < c->keys.count && made < ROUTES_MAX_GROUPS && keys[order[i]].chosen >= GROUP_MIN; i++, made++) {
+    for (size_t i = 0; i < c->keys.count && made < ROUTES_MAX_GROUPS && keys[order[i]].chosen >= GROUP_MIN;
+         i++, made++) {
         struct group_key *key = &keys[order[i]];
         struct route_build_group *group = route_array_add(&c->build->groups, sizeof(*group));
 
@@ -252,7 +259,8 @@ static void add_member(struct cutter *c, const struct option *option, uint32_t r
     uint64_t state = key->gram ? route_gram_state(mark->value.ptr, key->gram) : route_path_hash(mark->value);
     struct member *member = route_array_add(&c->members, sizeof(*member));
 
-    member->node = route_build_node(c->build, owner, key->gram ? NODE_GRAM : NODE_VALUE, mark->value, state, router);
+    member->node =
+        route_build_node(c->build, owner, key->gram ? NODE_GRAM : NODE_VALUE, mark->value, state, router);
     member->candidate = option->candidate;
     member->literal = option->literal;
     member->at = option->at;
@@ -280,7 +288,8 @@ static void store_members(struct cutter *c, uint32_t base, const struct route_ca
         *at += node->single ? 0 : node->count;
     }
     route_array_add_many(&c->build->grams, sizeof(struct route_build_gram), grams - c->build->grams.count);
-    route_array_add_many(&c->build->candidates, sizeof(struct route_candidate), values - c->build->candidates.count);
+    route_array_add_many(&c->build->candidates, sizeof(struct route_candidate),
+                         values - c->build->candidates.count);
     for (size_t i = 0; i < c->members.count; i++) {
         const struct member *member = &members[i];
         uint32_t at = next[member->node - base]++;
@@ -297,15 +306,62 @@ static void store_members(struct cutter *c, uint32_t base, const struct route_ca
     free(next);
 }
 
-static void store_plain(struct route_build *build, uint32_t node, const struct route_candidate *candidates, size_t count)
+static void store_plain(struct route_build *build, uint32_t node, const struct route_candidate *candidates,
+                        size_t count)
 {
     struct route_build_node *target = (struct route_build_node *)build->nodes.items + node;
 
     target->first = (uint32_t)build->candidates.count;
     target->count = (uint32_t)count;
     if (count) {
-        memcpy(route_array_add_many(&build->candidates, sizeof(*candidates), count), candidates, count * sizeof(*candidates));
+        memcpy(route_array_add_many(&build->candidates, sizeof(*candidates), count), candidates,
+               count * sizeof(*candidates));
     }
+}
+
+/* Does a check tell few candidates from many? Methods and networks do not. */
+static bool is_telling(enum rule_predicate predicate)
+{
+    return predicate != RULE_METHOD && predicate != RULE_CLIENT_IP && predicate != RULE_QUERY_FIRST_REGEXP;
+}
+
+static bool has_telling_need(const struct route_build *build, uint32_t program)
+{
+    const struct route_build_check *checks = build->programs.checks.items;
+    uint32_t needs[NEEDS_MAX];
+    size_t count = route_program_needs(&build->programs, program, needs, NEEDS_MAX);
+
+    for (size_t i = 0; i < count; i++) {
+        if (is_telling(checks[needs[i]].predicate)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A candidate that needs one of several things stands in the list once for each of them. */
+static struct route_candidate *spread(struct route_build *build, const struct route_candidate *candidates,
+                                      size_t *count)
+{
+    struct route_array out = {0};
+
+    for (size_t i = 0; i < *count; i++) {
+        uint32_t programs[ALTERNATIVES_MAX] = {candidates[i].program};
+        size_t n = 0;
+
+        if (candidates[i].program && !has_telling_need(build, candidates[i].program)) {
+            n = route_program_alternatives(&build->programs, candidates[i].program, programs,
+                                           ALTERNATIVES_MAX);
+        }
+        for (size_t j = 0; j < (n ? n : 1); j++) {
+            struct route_candidate *candidate = route_array_add(&out, sizeof(*candidate));
+
+            *candidate = candidates[i];
+            candidate->program = programs[j];
+        }
+    }
+    *count = out.count;
+    return out.items;
 }
 
 static void cut(struct cutter *c, uint32_t node, const struct route_candidate *candidates, size_t count)
@@ -347,7 +403,8 @@ static void cut(struct cutter *c, uint32_t node, const struct route_candidate *c
     free(rest);
 }
 
-void route_build_list(struct route_build *build, uint32_t node, const struct route_candidate *candidates, size_t count)
+void route_build_list(struct route_build *build, uint32_t node, const struct route_candidate *candidates,
+                      size_t count)
 {
     size_t conditional = 0;
 
@@ -366,8 +423,10 @@ void route_build_list(struct route_build *build, uint32_t node, const struct rou
         return;
     }
     struct cutter c = {.build = build};
+    struct route_candidate *all = spread(build, candidates, &count);
 
-    cut(&c, node, candidates, count);
+    cut(&c, node, all, count);
+    free(all);
     free(c.keys.items);
     free(c.marks.items);
     free(c.options.items);

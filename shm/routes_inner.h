@@ -19,15 +19,23 @@
 #include "common/base/hash.h"
 #include "shm/routes.h"
 
-#define ROUTES_MAX_DEPTH 256       /* operators inside each other in a program */
-#define ROUTES_LONG_LIST 16        /* candidates with something left to check: more get groups */
-#define ROUTES_MAX_GROUPS 16       /* of one list */
-#define ROUTES_MAX_LITERAL 255     /* bytes of a literal that are compared */
+#define ROUTES_MAX_DEPTH 256   /* operators inside each other in a program */
+#define ROUTES_LONG_LIST 16    /* candidates with something left to check: more get groups */
+#define ROUTES_MAX_GROUPS 16   /* of one list */
+#define ROUTES_MAX_LITERAL 255 /* bytes of a literal that are compared */
 #define ROUTES_PATH_SEED 0xcbf29ce484222325ULL
 
 enum route_host_kind { HOST_EXACT, HOST_SUFFIX, HOST_ANY };
 enum route_node_kind { NODE_ALL, NODE_PREFIX, NODE_EXACT, NODE_VALUE, NODE_GRAM };
-enum route_group_kind { GROUP_METHOD, GROUP_HEADER, GROUP_QUERY, GROUP_PATH_GRAM, GROUP_HOST_GRAM, GROUP_HEADER_GRAM, GROUP_QUERY_GRAM };
+enum route_group_kind {
+    GROUP_METHOD,
+    GROUP_HEADER,
+    GROUP_QUERY,
+    GROUP_PATH_GRAM,
+    GROUP_HOST_GRAM,
+    GROUP_HEADER_GRAM,
+    GROUP_QUERY_GRAM
+};
 
 struct route_slot {
     uint32_t tag;    /* upper half of the hash */
@@ -75,9 +83,9 @@ struct route_node {
 struct route_group {
     struct slice name; /* of a header or query parameter */
     uint32_t kind;
-    uint32_t owner;     /* of its nodes */
-    uint32_t gram;      /* 3 or 4; 0 for values */
-    uint32_t first;     /* smallest router in it */
+    uint32_t owner; /* of its nodes */
+    uint32_t gram;  /* 3 or 4; 0 for values */
+    uint32_t first; /* smallest router in it */
 };
 
 struct route_check {
@@ -94,7 +102,7 @@ struct route_check {
 #define PROGRAM_OR 3u
 #define PROGRAM_WORD(op, rest) ((uint32_t)(op) << 30 | (uint32_t)(rest))
 #define PROGRAM_OP(word) ((word) >> 30)
-#define PROGRAM_REST(word) ((word) & 0x3fffffffu)
+#define PROGRAM_REST(word) ((word)&0x3fffffffu)
 
 struct routes_root {
     struct list routes;     /* struct route */

@@ -48,8 +48,8 @@ static enum rule_answer check_answer(const struct lookup *l, uint32_t number)
     const struct route_check *check = (const struct route_check *)table(l, &l->root->checks) + number;
     const struct regex *regex = check->regex.pattern.len ? page_regex(l->page, &check->regex) : NULL;
 
-    return rule_predicate_test(check->predicate, stored_text(l, check->name), stored_text(l, check->value), &check->network,
-                               regex, l->request);
+    return rule_predicate_test(check->predicate, stored_text(l, check->name), stored_text(l, check->value),
+                               &check->network, regex, l->request);
 }
 
 static enum rule_answer program_answer(const struct lookup *l, const uint32_t *words)
@@ -86,7 +86,8 @@ static enum rule_answer program_answer(const struct lookup *l, const uint32_t *w
 
 static bool is_served(const struct lookup *l, uint32_t guard)
 {
-    const uint64_t *words = (const uint64_t *)table(l, &l->root->sets) + (size_t)(guard >> 1) * l->root->set_words;
+    const uint64_t *words =
+        (const uint64_t *)table(l, &l->root->sets) + (size_t)(guard >> 1) * l->root->set_words;
 
     return (guard & 1) == l->tls && l->entry_point / 64 < l->root->set_words &&
            (words[l->entry_point / 64] >> l->entry_point % 64 & 1);
@@ -95,8 +96,8 @@ static bool is_served(const struct lookup *l, uint32_t guard)
 static bool holds(const struct lookup *l, const struct route_candidate *candidate)
 {
     return is_served(l, candidate->guard) &&
-           (candidate->program == 0 ||
-            program_answer(l, (const uint32_t *)table(l, &l->root->programs) + candidate->program) == RULE_YES);
+           (candidate->program == 0 || program_answer(l, (const uint32_t *)table(l, &l->root->programs) +
+                                                             candidate->program) == RULE_YES);
 }
 
 static void walk(struct lookup *l, const struct route_candidate *candidates, uint32_t count)
@@ -111,7 +112,8 @@ static void walk(struct lookup *l, const struct route_candidate *candidates, uin
 
 /* ---- nodes ---- */
 
-static const struct route_node *find_node(const struct lookup *l, uint32_t owner, uint64_t state, struct slice text)
+static const struct route_node *find_node(const struct lookup *l, uint32_t owner, uint64_t state,
+                                          struct slice text)
 {
     const struct route_slot *slots = table(l, &l->root->node_slots);
     const struct route_node *nodes = table(l, &l->root->nodes);
@@ -139,7 +141,8 @@ static void walk_node(struct lookup *l, const struct route_node *node)
         walk(l, &node->one, node->count);
         return;
     }
-    walk(l, (const struct route_candidate *)table(l, &l->root->candidates) + node->list.first, node->count & ~NODE_LIST);
+    walk(l, (const struct route_candidate *)table(l, &l->root->candidates) + node->list.first,
+         node->count & ~NODE_LIST);
     if (node->list.groups_count) {
         walk_groups(l, node);
     }
@@ -237,7 +240,8 @@ static void walk_group(struct lookup *l, const struct route_group *group)
 
 static void walk_groups(struct lookup *l, const struct route_node *node)
 {
-    const struct route_group *groups = (const struct route_group *)table(l, &l->root->groups) + node->list.groups_first;
+    const struct route_group *groups =
+        (const struct route_group *)table(l, &l->root->groups) + node->list.groups_first;
 
     for (uint32_t i = 0; i < node->list.groups_count; i++) {
         if (groups[i].first < l->best) {
@@ -248,7 +252,8 @@ static void walk_groups(struct lookup *l, const struct route_node *node)
 
 /* ---- hosts and paths ---- */
 
-static const struct route_host *find_host(const struct lookup *l, enum route_host_kind kind, struct slice text)
+static const struct route_host *find_host(const struct lookup *l, enum route_host_kind kind,
+                                          struct slice text)
 {
     const struct route_slot *slots = table(l, &l->root->host_slots);
     const struct route_host *hosts = table(l, &l->root->hosts);
@@ -337,7 +342,8 @@ static void match_paths(struct lookup *l, struct cursor *cursors, size_t count)
     }
 }
 
-uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls, const struct rule_request *request)
+uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
+                      const struct rule_request *request)
 {
     struct lookup l = {
         .page = page,
@@ -369,14 +375,17 @@ const struct route *routes_at(const struct page *page, uint32_t number)
 {
     const struct routes_root *root = page_root(page);
 
-    return number < root->routes.count ? (const struct route *)page_at(page, root->routes.items) + number : NULL;
+    return number < root->routes.count ? (const struct route *)page_at(page, root->routes.items) + number
+                                       : NULL;
 }
 
 bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, bool tls,
                 const struct rule_request *request)
 {
-    struct lookup l = {
-        .base = ((const struct page_base *)page)->base, .root = page_root(page), .entry_point = entry_point, .tls = tls};
+    struct lookup l = {.base = ((const struct page_base *)page)->base,
+                       .root = page_root(page),
+                       .entry_point = entry_point,
+                       .tls = tls};
     const struct route *route = routes_at(page, number);
     struct rule *rule = NULL;
     bool matches;
@@ -389,7 +398,8 @@ bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, 
     }
     struct pool *pool = pool_new(4096, 0);
 
-    matches = rule_parse(pool, page_text(page, route->rule), route->flags & ROUTE_V2 ? RULE_V2 : RULE_V3, &rule, NULL) == 0 &&
+    matches = rule_parse(pool, page_text(page, route->rule), route->flags & ROUTE_V2 ? RULE_V2 : RULE_V3,
+                         &rule, NULL) == 0 &&
               rule_matches(rule, request);
     rule_free(rule);
     pool_free(pool);

@@ -57,8 +57,8 @@ static void map_grow(struct route_map *map)
     }
 }
 
-uint32_t route_map_put(struct route_map *map, uint64_t hash, bool (*same)(const void *context, uint32_t number),
-                       const void *context, bool *fresh)
+uint32_t route_map_put(struct route_map *map, uint64_t hash,
+                       bool (*same)(const void *context, uint32_t number), const void *context, bool *fresh)
 {
     if (map->count * 2 >= map->slot_count) {
         map_grow(map);
@@ -99,11 +99,14 @@ struct same_check {
 static bool check_is_same(const void *context, uint32_t number)
 {
     const struct same_check *wanted = context;
-    const struct route_build_check *check = (const struct route_build_check *)wanted->programs->checks.items + number;
+    const struct route_build_check *check =
+        (const struct route_build_check *)wanted->programs->checks.items + number;
     const struct rule *rule = wanted->rule;
 
-    return check->predicate == rule->predicate && slice_eq(check->name, rule->name) && slice_eq(check->value, rule->value) &&
-           (rule->predicate != RULE_CLIENT_IP || memcmp(&check->network, &rule->network, sizeof(rule->network)) == 0);
+    return check->predicate == rule->predicate && slice_eq(check->name, rule->name) &&
+           slice_eq(check->value, rule->value) &&
+           (rule->predicate != RULE_CLIENT_IP ||
+            memcmp(&check->network, &rule->network, sizeof(rule->network)) == 0);
 }
 
 static uint32_t check_number(struct route_programs *programs, const struct rule *rule)
@@ -168,13 +171,15 @@ static void write_rule(struct route_programs *programs, const struct rule *rule)
     } else if (leaf->predicate == RULE_ANY) { /* nothing to do is true, no alternative is false */
         add_word(programs, PROGRAM_WORD(rule->op == RULE_NOT ? PROGRAM_OR : PROGRAM_AND, 0));
     } else {
-        add_word(programs, PROGRAM_WORD(rule->op == RULE_NOT ? PROGRAM_NOT : PROGRAM_CHECK, check_number(programs, leaf)));
+        add_word(programs, PROGRAM_WORD(rule->op == RULE_NOT ? PROGRAM_NOT : PROGRAM_CHECK,
+                                        check_number(programs, leaf)));
     }
 }
 
 static void write_term(struct route_programs *programs, const struct route_term *term);
 
-static void write_term_chain(struct route_programs *programs, const struct route_term *term, enum route_term_op op)
+static void write_term_chain(struct route_programs *programs, const struct route_term *term,
+                             enum route_term_op op)
 {
     if (term->op == op) {
         write_term_chain(programs, term->left, op);
@@ -209,28 +214,20 @@ static void write_term(struct route_programs *programs, const struct route_term 
 static bool program_is_same(const void *context, uint32_t number)
 {
     const struct route_programs *programs = context;
-    const struct route_program_span *span = (const struct route_program_span *)programs->starts.items + number;
+    const struct route_program_span *span =
+        (const struct route_program_span *)programs->starts.items + number;
 
     return span->count == programs->scratch.count &&
            memcmp((const uint32_t *)programs->words.items + span->first, programs->scratch.items,
                   span->count * sizeof(uint32_t)) == 0;
 }
 
-uint32_t route_program(struct route_programs *programs, const struct route_term *term)
+/* Position of the program that was written to scratch. */
+static uint32_t keep_scratch(struct route_programs *programs)
 {
-    bool fresh;
-
-    if (term->op == TERM_TRUE) {
-        return 0;
-    }
-    if (term == programs->last) {
-        return programs->last_position;
-    }
-    programs->scratch.count = 0;
-    write_term(programs, term);
-
     size_t count = programs->scratch.count;
     uint64_t hash = hash_bytes(0, programs->scratch.items, count * sizeof(uint32_t));
+    bool fresh;
     uint32_t number = route_map_put(&programs->program_map, hash, program_is_same, programs, &fresh);
 
     if (fresh) {
@@ -241,12 +238,88 @@ uint32_t route_program(struct route_programs *programs, const struct route_term 
         memcpy(route_array_add_many(&programs->words, sizeof(uint32_t), count), programs->scratch.items,
                count * sizeof(uint32_t));
     }
-    programs->last = term;
-    programs->last_position = ((const struct route_program_span *)programs->starts.items)[number].first;
+    return ((const struct route_program_span *)programs->starts.items)[number].first;
+}
+
+uint32_t route_program(struct route_programs *programs, const struct route_term *term)
+{
+    if (term->op == TERM_TRUE) {
+        return 0;
+    }
+    if (term != programs->last) {
+        programs->scratch.count = 0;
+        write_term(programs, term);
+        programs->last = term;
+        programs->last_position = keep_scratch(programs);
+    }
     return programs->last_position;
 }
 
-size_t route_program_needs(const struct route_programs *programs, uint32_t position, uint32_t *checks, size_t max)
+static uint32_t word_at(const struct route_programs *programs, uint32_t position)
+{
+    return ((const uint32_t *)programs->words.items)[position];
+}
+
+/* How many words the program at a position has. */
+static uint32_t length_at(const struct route_programs *programs, uint32_t position)
+{
+    uint32_t word = word_at(programs, position);
+
+    return 1 + (PROGRAM_OP(word) >= PROGRAM_AND ? PROGRAM_REST(word) : 0);
+}
+
+static void copy_words(struct route_programs *programs, uint32_t from, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        add_word(programs, word_at(programs, from + i));
+    }
+}
+
+size_t route_program_alternatives(struct route_programs *programs, uint32_t position, uint32_t *out,
+                                  size_t max)
+{
+    uint32_t word = word_at(programs, position), end = position + length_at(programs, position),
+             either = position;
+    size_t count = 0;
+
+    if (PROGRAM_OP(word) == PROGRAM_AND) { /* the first OR in it */
+        for (either = position + 1; either < end && PROGRAM_OP(word_at(programs, either)) != PROGRAM_OR;) {
+            either += length_at(programs, either);
+        }
+    }
+    if (either >= end || PROGRAM_OP(word_at(programs, either)) != PROGRAM_OR) {
+        return 0;
+    }
+    uint32_t either_end = either + length_at(programs, either);
+
+    for (uint32_t at = either + 1; at < either_end; at += length_at(programs, at)) {
+        count++;
+    }
+    if (count < 2 || count > max) {
+        return 0;
+    }
+    count = 0;
+    for (uint32_t at = either + 1; at < either_end; at += length_at(programs, at)) {
+        programs->scratch.count = 0;
+        if (either == position) {
+            copy_words(programs, at, length_at(programs, at));
+        } else {
+            size_t open = open_word(programs);
+
+            uint32_t flat = PROGRAM_OP(word_at(programs, at)) == PROGRAM_AND; /* joins the AND around */
+
+            copy_words(programs, position + 1, either - position - 1);
+            copy_words(programs, at + flat, length_at(programs, at) - flat);
+            copy_words(programs, either_end, end - either_end);
+            close_word(programs, open, PROGRAM_AND);
+        }
+        out[count++] = keep_scratch(programs);
+    }
+    return count;
+}
+
+size_t route_program_needs(const struct route_programs *programs, uint32_t position, uint32_t *checks,
+                           size_t max)
 {
     const uint32_t *words = programs->words.items;
     uint32_t word = words[position];

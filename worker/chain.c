@@ -121,3 +121,22 @@ void chain_done(struct exchange *ex)
     }
     ex->chain_done = 0;
 }
+
+bool chain_release(struct exchange *ex)
+{
+    if (ex->route == ROUTE_NONE) {
+        return true;
+    }
+
+    const struct list *chain = chain_of(ex);
+
+    for (uint32_t i = 0; i < ex->chain_done; i++) {
+        const struct middleware_type *type = middleware_types[row_at(ex, chain, i)->kind];
+
+        if (type && type->on_done) {
+            return false;
+        }
+    }
+    ex->chain_done = 0;
+    return true;
+}

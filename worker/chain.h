@@ -10,6 +10,8 @@
 void chain_start(struct exchange *ex, const struct route *route);
 void chain_response(struct exchange *ex);
 void chain_done(struct exchange *ex);
+/* The response half has run: is nothing left to do for the chain? Then it is forgotten. */
+bool chain_release(struct exchange *ex);
 
 /* exchange.c's, called by the chain and by services */
 void exchange_serve(struct exchange *ex);

@@ -29,7 +29,7 @@ struct channel { /* one end of a pair; on the heap, because libuv closes handles
     struct control *control;
     int fd;
     bool is_master;
-    bool answer_waits;               /* the channel was full */
+    bool answer_waits; /* the channel was full */
     struct control_message answer;
 };
 
@@ -42,11 +42,11 @@ struct waiting_socket {
 struct adoption { /* one generation on its way, on the helper thread */
     uv_work_t work;
     struct control *control;
-    const struct channel *from;      /* whom to answer, if that is still the channel */
+    const struct channel *from; /* whom to answer, if that is still the channel */
     struct control_message message;
     int fds[CONTROL_FDS];
-    struct page *pages[PAGE_KINDS];  /* known ones are filled in before the thread starts */
-    struct generation *generation;   /* the result */
+    struct page *pages[PAGE_KINDS]; /* known ones are filled in before the thread starts */
+    struct generation *generation;  /* the result */
     int rc;
     struct error why;
 };
@@ -61,9 +61,9 @@ struct release { /* generations to give back, on the helper thread */
 struct control {
     struct worker *worker;
     struct channel *guard, *master;
-    struct adoption *adoption;       /* NULL: none on its way */
-    struct adoption *next;           /* a new master spoke meanwhile */
-    struct generation **held;        /* one reference each, oldest first */
+    struct adoption *adoption; /* NULL: none on its way */
+    struct adoption *next;     /* a new master spoke meanwhile */
+    struct generation **held;  /* one reference each, oldest first */
     size_t held_count, held_capacity;
     struct waiting_socket *waiting;
     bool stopping, closed;
@@ -109,7 +109,8 @@ static void answer(struct control *control, enum control_kind kind, uint64_t num
     if (channel == NULL) {
         return; /* the next master asks anew */
     }
-    channel->answer = (struct control_message){.kind = kind, .number = number, .worker = control->worker->slot};
+    channel->answer =
+        (struct control_message){.kind = kind, .number = number, .worker = control->worker->slot};
     (void)snprintf(channel->answer.text, sizeof(channel->answer.text), "%.*s", CONTROL_TEXT - 1, text);
     channel->answer_waits = control_send(channel->fd, &channel->answer, NULL, 0) == -EAGAIN;
     update(channel);
@@ -140,7 +141,8 @@ static void begin_listening(struct control *control)
 {
     struct worker *worker = control->worker;
 
-    for (struct waiting_socket **link = &control->waiting; *link && worker->generation && !control->stopping;) {
+    for (struct waiting_socket **link = &control->waiting;
+         *link && worker->generation && !control->stopping;) {
         struct waiting_socket *socket = *link;
         struct error why = {""};
         uint32_t number;
@@ -199,7 +201,8 @@ static int adopt_pages(struct adoption *adoption)
         if (taken == message->fd_count) {
             return error_set(&adoption->why, -EBADMSG, "page %d came without descriptor", kind);
         }
-        int rc = page_adopt(adoption->fds[taken++], (enum page_kind)kind, &adoption->pages[kind], &adoption->why);
+        int rc =
+            page_adopt(adoption->fds[taken++], (enum page_kind)kind, &adoption->pages[kind], &adoption->why);
 
         if (rc < 0) {
             return rc;
@@ -217,7 +220,8 @@ static void adopt(uv_work_t *work)
 
     adoption->rc = adopt_pages(adoption);
     if (adoption->rc == 0) {
-        adoption->rc = generation_new(adoption->message.number, adoption->pages, &adoption->generation, &adoption->why);
+        adoption->rc =
+            generation_new(adoption->message.number, adoption->pages, &adoption->generation, &adoption->why);
     }
     if (adoption->rc < 0) {
         for (int kind = 0; kind < PAGE_KINDS; kind++) {
@@ -263,7 +267,8 @@ static void put_in_force(struct control *control, struct generation *generation)
     serve_switch(worker, generation);
     take_log_settings(worker);
     atomic_store_explicit(&worker->slab->generation, generation->number, memory_order_relaxed);
-    atomic_store_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], (int64_t)control->held_count, memory_order_relaxed);
+    atomic_store_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], (int64_t)control->held_count,
+                          memory_order_relaxed);
     if (!control->stopping) {
         atomic_store_explicit(&worker->slab->state, WORKER_SERVING, memory_order_relaxed);
     }
@@ -283,8 +288,8 @@ static void on_adopted(uv_work_t *work, int status)
     if (control->closed) {
         generation_unref(adoption->generation);
     } else if (adoption->rc < 0) {
-        log_error("Generation %llu is refused, the old one stays: %s", (unsigned long long)adoption->message.number,
-                  adoption->why.text);
+        log_error("Generation %llu is refused, the old one stays: %s",
+                  (unsigned long long)adoption->message.number, adoption->why.text);
         if (owed) {
             answer(control, CONTROL_REFUSED, adoption->message.number, adoption->why.text);
         }
@@ -346,8 +351,8 @@ static void start_adoption(struct control *control, struct adoption *adoption)
     (void)uv_queue_work(&control->worker->loop, &adoption->work, adopt, on_adopted);
 }
 
-static void on_generation(struct control *control, const struct channel *from, const struct control_message *message,
-                          const int *fds)
+static void on_generation(struct control *control, const struct channel *from,
+                          const struct control_message *message, const int *fds)
 {
     struct adoption *adoption = xcalloc(1, sizeof(*adoption));
 
@@ -393,7 +398,8 @@ void control_tend(struct control *control)
     }
     control->held_count = kept;
     if (release) {
-        atomic_store_explicit(&control->worker->slab->gauges[GAUGE_GENERATIONS], (int64_t)kept, memory_order_relaxed);
+        atomic_store_explicit(&control->worker->slab->gauges[GAUGE_GENERATIONS], (int64_t)kept,
+                              memory_order_relaxed);
         release->work.data = release;
         (void)uv_queue_work(&control->worker->loop, &release->work, give_back, on_given_back);
     }
@@ -417,7 +423,8 @@ static void stop(struct control *control, const struct control_message *message)
     control->stopping = true;
     atomic_store_explicit(&worker->slab->state, WORKER_DRAINING, memory_order_relaxed);
     drop_waiting(control, NULL);
-    serve_drain(worker, now + message->grace_ns[0], now + message->grace_ns[0] + message->grace_ns[1], on_drained);
+    serve_drain(worker, now + message->grace_ns[0], now + message->grace_ns[0] + message->grace_ns[1],
+                on_drained);
 }
 
 /* ---- messages ---- */
@@ -463,8 +470,8 @@ static void from_guard(struct control *control, const struct control_message *me
     close_all(fds, message->fd_count);
 }
 
-static void from_master(struct control *control, const struct channel *from, const struct control_message *message,
-                        const int *fds)
+static void from_master(struct control *control, const struct channel *from,
+                        const struct control_message *message, const int *fds)
 {
     if (message->kind == CONTROL_GENERATION) {
         on_generation(control, from, message, fds);
@@ -507,7 +514,8 @@ static void on_event(uv_poll_t *poll, int status, int events)
         } else if (rc == 0) {
             from_guard(control, &message, fds);
         } else if (rc == -EBADMSG && channel->is_master) {
-            answer(control, CONTROL_RESEND, 0, ""); /* descriptors were lost on the way: whole generation again */
+            answer(control, CONTROL_RESEND, 0,
+                   ""); /* descriptors were lost on the way: whole generation again */
             rc = 0;
         }
     }

@@ -9,7 +9,11 @@
 
 #include "worker/worker.h"
 
-enum worker_state { WORKER_STARTING = 1, WORKER_SERVING, WORKER_DRAINING }; /* on the board, for those who look */
+enum worker_state {
+    WORKER_STARTING = 1,
+    WORKER_SERVING,
+    WORKER_DRAINING
+}; /* on the board, for those who look */
 
 struct control;
 

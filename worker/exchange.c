@@ -312,6 +312,21 @@ void exchange_client_gone(struct exchange *ex, enum reason reason)
     ex->codec->abort(ex);
 }
 
+bool exchange_unpin(struct exchange *ex)
+{
+    if (ex->step != EXCHANGE_RESPONSE || !chain_release(ex)) {
+        return false;
+    }
+    if (ex->upstream) {
+        upstream_unpin(ex);
+    }
+    generation_unref(ex->generation);
+    ex->generation = NULL;
+    ex->route = ROUTE_NONE;
+    ex->entry_point = NULL;
+    return true;
+}
+
 void exchange_end(struct exchange *ex)
 {
     if (ex->upstream) {

@@ -129,6 +129,10 @@ void exchange_client_gone(struct exchange *ex, enum reason reason);
 /* The codec has let go of the response (or never had one): on_done, counts, references. Memory is the codec's. */
 void exchange_end(struct exchange *ex);
 
+/* Lets go of the generation when nothing of it is needed any more: a long answer must not keep an old configuration
+ * mapped. False: it is needed. */
+bool exchange_unpin(struct exchange *ex);
+
 /* ---- for the upstream's side ---- */
 /* An interim answer (1xx but 101). */
 void exchange_interim(struct exchange *ex, const struct h1_message *message);

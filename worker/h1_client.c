@@ -186,6 +186,9 @@ static void client_unlink(struct client *client)
 {
     struct worker *worker = client->conn.worker;
 
+    if (worker->walk == client) {
+        worker->walk = client->next;
+    }
     *(client->previous ? &client->previous->next : &worker->clients) = client->next;
     if (client->next) {
         client->next->previous = client->previous;

@@ -341,7 +341,7 @@ void h1_response_read(struct upstream_exchange *ux)
         struct slice input;
         ssize_t n = read_more(ux, &input);
 
-        if (n < 0 && errno == EAGAIN) {
+        if (n < 0 && errno == EAGAIN && !io->broken) {
             break;
         }
         if (n <= 0) {

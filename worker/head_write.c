@@ -34,7 +34,8 @@ uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uin
         }
         stage_put(stage, run);
         run.len = 0;
-        if (header_value_valid(item->value)) {
+        /* made here, from configuration or from decoded parts of the request: must not end the line */
+        if (header_value_valid(item->value) && (item->id != HEADER_OTHER || header_name_valid(item->name))) {
             head_put_field(stage, item->name, item->value);
         }
     }

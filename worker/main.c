@@ -110,7 +110,8 @@ int face_worker(int argc, char **argv)
     char **arguments = title_init(argc, argv);
     uint64_t slot = 0;
 
-    if (argc != 1 || !slice_to_u64(slice_cstr(arguments[0]), &slot) || slot >= BOARD_WORKERS || !process_adopt_channel()) {
+    if (argc != 1 || !slice_to_u64(slice_cstr(arguments[0]), &slot) || slot >= BOARD_WORKERS ||
+        !process_adopt_channel()) {
         (void)dprintf(STDERR_FILENO, "weir: a worker is started by weir itself, not by hand\n");
         free(worker);
         return 1;
@@ -118,6 +119,7 @@ int face_worker(int argc, char **argv)
     worker->slot = (unsigned)slot;
     title_set("weir: worker %u", worker->slot);
     (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
+    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
     (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
     one_thread();

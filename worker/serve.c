@@ -21,7 +21,44 @@ struct drain {
     bool refusing; /* the time of accepting is over */
 };
 
+/* Asks answers that stream for a long time to let go of old generations: so many connections at a time. */
+struct walker {
+    struct worker *worker;
+    struct timer timer;
+};
+
 #define DRAIN_LOOK_NS TIMER_TICK_NS
+#define WALK_NS (10 * TIMER_TICK_NS)
+#define WALK_CLIENTS 1000
+#define MAPPED_CALM 3 /* so many generations mapped are nobody's trouble */
+#define LONG_ANSWER_NS (INT64_C(30) * 1000000000)
+
+static void walk_later(struct worker *worker)
+{
+    struct walker *walker = worker->walker;
+
+    if (walker->timer.deadline_ns == TIMER_NEVER &&
+        atomic_load_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], memory_order_relaxed) > MAPPED_CALM) {
+        timer_set(worker->timers, &walker->timer, worker->now_ns + WALK_NS);
+    }
+}
+
+static void walk(struct timer *timer)
+{
+    struct worker *worker = ((struct walker *)((char *)timer - offsetof(struct walker, timer)))->worker;
+    struct client *client = worker->walk ? worker->walk : worker->clients;
+
+    for (int i = 0; client && i < WALK_CLIENTS; i++, client = client->next) {
+        struct exchange *ex = client->state == CLIENT_EXCHANGE ? &client->stream->ex : NULL;
+
+        if (ex && ex->generation && ex->generation != worker->generation &&
+            worker->now_ns - ex->started_ns > LONG_ANSWER_NS) {
+            exchange_unpin(ex);
+        }
+    }
+    worker->walk = client;
+    walk_later(worker);
+}
 
 int serve_start(struct worker *worker, struct error *why)
 {
@@ -32,6 +69,9 @@ int serve_start(struct worker *worker, struct error *why)
     }
     worker->timers = timers_new(worker->now_ns);
     recycler_start(worker);
+    worker->walker = xcalloc(1, sizeof(*worker->walker));
+    worker->walker->worker = worker;
+    worker->walker->timer = (struct timer){.deadline_ns = TIMER_NEVER, .fire = walk};
     return upstream_start(worker);
 }
 
@@ -72,7 +112,8 @@ void serve_switch(struct worker *worker, struct generation *next)
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         listener_refresh(listener, next);
     }
-    generation_unref(old);
+    generation_unref(old); /* control.c holds one more and unmaps on a thread */
+    walk_later(worker);
     log_debug("generation %llu in force", (unsigned long long)next->number);
 }
 
@@ -143,6 +184,9 @@ void serve_stop(struct worker *worker)
         free(worker->drain);
         worker->drain = NULL;
     }
+    timer_remove(worker->timers, &worker->walker->timer);
+    free(worker->walker);
+    worker->walker = NULL;
     poller_free(worker->poller);
     client_drop_kept(worker);
     upstream_drop_kept(worker);

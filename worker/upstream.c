@@ -206,6 +206,21 @@ void upstream_on_timer(struct upstream *up)
     }
 }
 
+/* Middlewares may have rewritten host and target: what could end the request line or a field is not sent. */
+static bool sendable(const struct exchange *ex)
+{
+    const struct slice parts[] = {ex->request.raw_path, ex->request.query, ex->request.host};
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        for (size_t k = 0; k < parts[i].len; k++) {
+            if ((unsigned char)parts[i].ptr[k] <= ' ' || parts[i].ptr[k] == 0x7f) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 void upstream_begin(struct exchange *ex)
 {
     struct upstream_exchange *ux = ux_take(ex);
@@ -230,6 +245,11 @@ void upstream_begin(struct exchange *ex)
         upstream_release(ex);
         exchange_answer_plain(ex, 501, REASON_unsupported, SLICE(""));
         exchange_respond(ex);
+        return;
+    }
+    if (!sendable(ex)) {
+        log_debug("the rewritten target or host holds bytes that may not be sent");
+        exchange_upstream_failed(ex, REASON_bad_request);
         return;
     }
     ux->transport = transports_at(ux->pick.page, ux->pick.service->transport);
@@ -260,6 +280,15 @@ void upstream_resume(struct exchange *ex)
         ux->paused = false;
         poller_again(&ux->up->conn.io);
     }
+}
+
+void upstream_unpin(struct exchange *ex)
+{
+    struct upstream_exchange *ux = ex->upstream;
+
+    ux->transport_copy = *ux->transport;
+    ux->transport = &ux->transport_copy;
+    ux->pick = (struct pick){0};
 }
 
 void upstream_release(struct exchange *ex)

@@ -41,6 +41,7 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     struct upstream *up;         /* NULL between attempts */
     struct pick pick;
     const struct transport *transport;
+    struct transport transport_copy; /* once the generation was let go */
     const struct upstream_codec *codec;
     uint32_t address;            /* which of the server's addresses */
     bool retried;                /* a pooled connection had died once */

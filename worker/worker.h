@@ -22,6 +22,7 @@ struct poller;
 struct recycler;
 struct client;
 struct drain;
+struct walker;
 
 struct worker {
     uv_loop_t loop;
@@ -40,6 +41,8 @@ struct worker {
     struct recycler *recycler;     /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;        /* list of all client connections, tunnels included */
     struct drain *drain;           /* while draining */
+    struct client *walk;           /* serve.c: how far the look for long answers has come */
+    struct walker *walker;
     int64_t date_second;           /* of the Date header in force */
     bool quit;
 };

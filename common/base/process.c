@@ -4,7 +4,9 @@
 #include "common/base/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -25,7 +27,8 @@ bool process_adopt_channel(void)
     struct ucred maker;
     socklen_t len = sizeof(maker);
 
-    if (fcntl(PROCESS_CONTROL_FD, F_SETFD, FD_CLOEXEC) == -1 || fcntl(PROCESS_BOARD_FD, F_SETFD, FD_CLOEXEC) == -1) {
+    if (fcntl(PROCESS_CONTROL_FD, F_SETFD, FD_CLOEXEC) == -1 ||
+        fcntl(PROCESS_BOARD_FD, F_SETFD, FD_CLOEXEC) == -1) {
         return false;
     }
     if (getsockopt(PROCESS_CONTROL_FD, SOL_SOCKET, SO_PEERCRED, &maker, &len) == -1) {
@@ -39,10 +42,26 @@ bool process_adopt_channel(void)
 }
 
 static int log_descriptor;
+static atomic_uint log_lost;
 
+/* Whoever reads our output may have stopped reading. A full pipe must cost lines, never the process: a pipe that polls
+ * as writable takes a line of up to PIPE_BUF bytes without blocking. The descriptor itself is not made non-blocking,
+ * because others share it. */
 static void write_line(void *context, struct slice line)
 {
-    (void)!write(*(const int *)context, line.ptr, line.len); /* a full disk costs the line, never the process */
+    int fd = *(const int *)context;
+    struct pollfd polled = {.fd = fd, .events = POLLOUT};
+
+    if (poll(&polled, 1, 0) != 1 || !(polled.revents & POLLOUT)) {
+        atomic_fetch_add(&log_lost, 1);
+        return;
+    }
+    (void)!write(fd, line.ptr, line.len); /* a full disk costs the line */
+    unsigned lost = atomic_exchange(&log_lost, 0);
+
+    if (lost > 0) {
+        log_warn("%u log lines before this one were lost: nobody read them", lost);
+    }
 }
 
 void process_log_to(int fd)

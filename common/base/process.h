@@ -21,7 +21,8 @@ int64_t process_clock_ns(void);
  * end of the channel, is not (or no longer) the parent: then leave at once. */
 bool process_adopt_channel(void);
 
-/* From now on log lines go to fd (kept by the caller until the next call), one write for each. */
+/* From now on log lines go to fd (kept by the caller until the next call), one write for each, which never blocks: what
+ * a full pipe does not take is counted, and said once it is read again. */
 void process_log_to(int fd);
 
 #endif

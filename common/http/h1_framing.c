@@ -31,7 +31,10 @@ static enum h1_result length_seen(struct h1_parser *parser, struct header *item,
     }
     while (item->value.len > 1 && item->value.ptr[0] == '0') {
         item->value = slice_from(item->value, 1); /* nobody downstream shall read an octal number */
-        item->flags &= (uint8_t)~HEADER_RAW_LINE;
+    }
+    if (item->line_len != item->name.len + item->value.len + 4 || item->name.ptr[item->name.len + 1] != ' ') {
+        item->flags &=
+            (uint8_t)~HEADER_RAW_LINE; /* blanks or zeros that others may read differently: built anew */
     }
     if (!slice_to_u64(item->value, &length) || length > INT64_MAX) {
         return bad(parser, error, "malformed Content-Length");

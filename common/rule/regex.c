@@ -16,8 +16,8 @@
 
 #include "common/base/memory.h"
 
-#define MATCH_LIMIT 500000     /* backtracking steps: about a millisecond of JIT code */
-#define HEAP_LIMIT_KIB 8192    /* of the interpreter, in tools and where JIT is not available */
+#define MATCH_LIMIT 500000  /* backtracking steps: about a millisecond of JIT code */
+#define HEAP_LIMIT_KIB 8192 /* of the interpreter, in tools and where JIT is not available */
 #define JIT_STACK_FIRST (32 * 1024)
 #define JIT_STACK_MAX (512 * 1024)
 #define COMPILE_NEST_LIMIT 2000
@@ -86,11 +86,12 @@ static struct regex_thread *thread_get(void)
 
 /* ---- compiling ---- */
 
-static int compile_text(struct slice pattern, struct slice text, bool caseless, pcre2_code **out, struct error *why)
+static int compile_text(struct slice pattern, struct slice text, bool caseless, pcre2_code **out,
+                        struct error *why)
 {
     pcre2_compile_context *context = pcre2_compile_context_create(NULL);
-    uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY | PCRE2_NEVER_BACKSLASH_C |
-                       PCRE2_NEVER_UCP | (caseless ? PCRE2_CASELESS : 0);
+    uint32_t options = PCRE2_UTF | PCRE2_NO_UTF_CHECK | PCRE2_DOTALL | PCRE2_DOLLAR_ENDONLY |
+                       PCRE2_NEVER_BACKSLASH_C | PCRE2_NEVER_UCP | (caseless ? PCRE2_CASELESS : 0);
     int number = PCRE2_ERROR_NOMEMORY;
     PCRE2_SIZE at = 0;
     PCRE2_UCHAR8 message[160] = "out of memory";
@@ -105,8 +106,9 @@ static int compile_text(struct slice pattern, struct slice text, bool caseless, 
         }
         pcre2_get_error_message(number, message, sizeof(message));
     }
-    return error_set(why, number == PCRE2_ERROR_NOMEMORY ? -ENOMEM : -EINVAL, "error parsing regexp: %s: `%.*s%s`",
-                     (const char *)message, SLICE_ARG(slice_head(pattern, 120)), pattern.len > 120 ? "..." : "");
+    return error_set(why, number == PCRE2_ERROR_NOMEMORY ? -ENOMEM : -EINVAL,
+                     "error parsing regexp: %s: `%.*s%s`", (const char *)message,
+                     SLICE_ARG(slice_head(pattern, 120)), pattern.len > 120 ? "..." : "");
 }
 
 static struct slice *copy_names(const struct regex_tree *tree)
@@ -249,7 +251,8 @@ int regex_run(const struct regex *regex, const struct regex_subject *subject, si
     if (regex->jit) {
         rc = pcre2_jit_match(regex->code, text, subject->text.len, from, 0, thread->data, thread->context);
     } else {
-        rc = pcre2_match(regex->code, text, subject->text.len, from, PCRE2_NO_UTF_CHECK, thread->data, thread->context);
+        rc = pcre2_match(regex->code, text, subject->text.len, from, PCRE2_NO_UTF_CHECK, thread->data,
+                         thread->context);
     }
     if (rc == PCRE2_ERROR_NOMATCH) {
         return 0;

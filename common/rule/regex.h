@@ -31,8 +31,8 @@ bool regex_match(const struct regex *regex, struct slice subject); /* REGEX_MATC
 size_t regex_groups(const struct regex *regex, struct slice subject, struct slice *groups, size_t max);
 
 /* As Go's Regexp.ReplaceAllString: replaces every match, $1 ${1} ${name} $$ expanded. False past the pool's limit. */
-bool regex_replace_all(const struct regex *regex, struct slice subject, struct slice replacement, struct pool *pool,
-                       struct slice *out);
+bool regex_replace_all(const struct regex *regex, struct slice subject, struct slice replacement,
+                       struct pool *pool, struct slice *out);
 
 /* ---- what every match must contain, for prefilters ---- */
 struct regex_literals {

@@ -3,7 +3,8 @@
  */
 #include "common/rule/regex_tree.h"
 
-static struct regex_item *add_item(struct regex_parser *p, struct regex_class *class, enum regex_item_kind kind)
+static struct regex_item *add_item(struct regex_parser *p, struct regex_class *class,
+                                   enum regex_item_kind kind)
 {
     class->items = pool_grow(p->pool, class->items, class->count, &class->capacity, sizeof(*class->items));
     class->items[class->count] = (struct regex_item){.kind = kind};
@@ -34,23 +35,57 @@ static size_t canonical_name(struct slice name, char *out, size_t size)
 
 static const char *category(const char *name)
 {
-    static const char *const categories[] = {"C", "Cc", "Cf", "Cn", "Co", "Cs", "L", "Ll", "Lm", "Lo", "Lt", "Lu", "M",
-                                             "Mc", "Me", "Mn", "N", "Nd", "Nl", "No", "P", "Pc", "Pd", "Pe", "Pf",
-                                             "Pi", "Po", "Ps", "S", "Sc", "Sk", "Sm", "So", "Z", "Zl", "Zp", "Zs"};
+    static const char *const categories[] = {"C",  "Cc", "Cf", "Cn", "Co", "Cs", "L",  "Ll", "Lm", "Lo",
+                                             "Lt", "Lu", "M",  "Mc", "Me", "Mn", "N",  "Nd", "Nl", "No",
+                                             "P",  "Pc", "Pd", "Pe", "Pf", "Pi", "Po", "Ps", "S",  "Sc",
+                                             "Sk", "Sm", "So", "Z",  "Zl", "Zp", "Zs"};
     static const struct {
         const char *name, *category;
     } aliases[] = {
-        {"Lc", "L&"}, {"Casedletter", "L&"}, {"Closepunctuation", "Pe"}, {"Combiningmark", "M"},
-        {"Connectorpunctuation", "Pc"}, {"Control", "Cc"}, {"Currencysymbol", "Sc"}, {"Dashpunctuation", "Pd"},
-        {"Decimalnumber", "Nd"}, {"Enclosingmark", "Me"}, {"Finalpunctuation", "Pf"}, {"Format", "Cf"},
-        {"Initialpunctuation", "Pi"}, {"Letter", "L"}, {"Letternumber", "Nl"}, {"Lineseparator", "Zl"},
-        {"Lowercaseletter", "Ll"}, {"Mark", "M"}, {"Mathsymbol", "Sm"}, {"Modifierletter", "Lm"},
-        {"Modifiersymbol", "Sk"}, {"Nonspacingmark", "Mn"}, {"Number", "N"}, {"Openpunctuation", "Ps"}, {"Other", "C"},
-        {"Otherletter", "Lo"}, {"Othernumber", "No"}, {"Otherpunctuation", "Po"}, {"Othersymbol", "So"},
-        {"Paragraphseparator", "Zp"}, {"Privateuse", "Co"}, {"Punctuation", "P"}, {"Separator", "Z"},
-        {"Spaceseparator", "Zs"}, {"Spacingmark", "Mc"}, {"Surrogate", "Cs"}, {"Symbol", "S"},
-        {"Titlecaseletter", "Lt"}, {"Unassigned", "Cn"}, {"Uppercaseletter", "Lu"}, {"Cntrl", "Cc"}, {"Digit", "Nd"},
-        {"Punct", "P"}, {"Any", "Any"},
+        {"Lc", "L&"},
+        {"Casedletter", "L&"},
+        {"Closepunctuation", "Pe"},
+        {"Combiningmark", "M"},
+        {"Connectorpunctuation", "Pc"},
+        {"Control", "Cc"},
+        {"Currencysymbol", "Sc"},
+        {"Dashpunctuation", "Pd"},
+        {"Decimalnumber", "Nd"},
+        {"Enclosingmark", "Me"},
+        {"Finalpunctuation", "Pf"},
+        {"Format", "Cf"},
+        {"Initialpunctuation", "Pi"},
+        {"Letter", "L"},
+        {"Letternumber", "Nl"},
+        {"Lineseparator", "Zl"},
+        {"Lowercaseletter", "Ll"},
+        {"Mark", "M"},
+        {"Mathsymbol", "Sm"},
+        {"Modifierletter", "Lm"},
+        {"Modifiersymbol", "Sk"},
+        {"Nonspacingmark", "Mn"},
+        {"Number", "N"},
+        {"Openpunctuation", "Ps"},
+        {"Other", "C"},
+        {"Otherletter", "Lo"},
+        {"Othernumber", "No"},
+        {"Otherpunctuation", "Po"},
+        {"Othersymbol", "So"},
+        {"Paragraphseparator", "Zp"},
+        {"Privateuse", "Co"},
+        {"Punctuation", "P"},
+        {"Separator", "Z"},
+        {"Spaceseparator", "Zs"},
+        {"Spacingmark", "Mc"},
+        {"Surrogate", "Cs"},
+        {"Symbol", "S"},
+        {"Titlecaseletter", "Lt"},
+        {"Unassigned", "Cn"},
+        {"Uppercaseletter", "Lu"},
+        {"Cntrl", "Cc"},
+        {"Digit", "Nd"},
+        {"Punct", "P"},
+        {"Any", "Any"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(categories); i++) {
@@ -66,7 +101,8 @@ static const char *category(const char *name)
     return NULL;
 }
 
-static int add_property(struct regex_parser *p, struct regex_class *class, struct slice name, bool negated, struct slice where)
+static int add_property(struct regex_parser *p, struct regex_class *class, struct slice name, bool negated,
+                        struct slice where)
 {
     char canonical[64];
     size_t len = canonical_name(name, canonical, sizeof(canonical));
@@ -88,7 +124,8 @@ static int add_property(struct regex_parser *p, struct regex_class *class, struc
         return 0;
     }
     for (size_t i = 0; !known && i < len; i++) {
-        if (ascii_lower((unsigned char)canonical[i]) < 'a' || ascii_lower((unsigned char)canonical[i]) > 'z') {
+        if (ascii_lower((unsigned char)canonical[i]) < 'a' ||
+            ascii_lower((unsigned char)canonical[i]) > 'z') {
             return regex_fail(p, "invalid character class range", where);
         }
     }
@@ -135,7 +172,8 @@ int regex_parse_class_escape(struct regex_parser *p, struct regex_class *class, 
     *found = true;
     if (p->rest.len >= 2 && p->rest.ptr[0] == '\\' && p->rest.ptr[1]) {
         if (p->rest.ptr[1] == 'p' || p->rest.ptr[1] == 'P') {
-            return p->rest.len > 2 ? parse_property(p, class) : regex_fail(p, "invalid character class range", p->rest);
+            return p->rest.len > 2 ? parse_property(p, class)
+                                   : regex_fail(p, "invalid character class range", p->rest);
         }
         if (strchr("dDsSwW", p->rest.ptr[1])) {
             add_item(p, class, ITEM_PERL)->text = slice_head(slice_from(p->rest, 1), 1);
@@ -151,14 +189,15 @@ int regex_parse_class_escape(struct regex_parser *p, struct regex_class *class, 
 static int parse_posix(struct regex_parser *p, struct regex_class *class, bool *found)
 {
     static const char *const names[] = {"alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph",
-                                        "lower", "print", "punct", "space", "upper", "word", "xdigit"};
+                                        "lower", "print", "punct", "space", "upper", "word",  "xdigit"};
     ptrdiff_t end = slice_find_slice(slice_from(p->rest, 2), SLICE(":]"));
 
     *found = end >= 0;
     if (end < 0) {
         return 0;
     }
-    struct slice whole = slice_head(p->rest, (size_t)end + 4), name = slice_head(slice_from(p->rest, 2), (size_t)end);
+    struct slice whole = slice_head(p->rest, (size_t)end + 4),
+                 name = slice_head(slice_from(p->rest, 2), (size_t)end);
 
     if (name.len && name.ptr[0] == '^') {
         name = slice_from(name, 1);
@@ -197,7 +236,8 @@ static int parse_range(struct regex_parser *p, struct regex_class *class, struct
             return rc;
         }
         if (high < low) {
-            return regex_fail(p, "invalid character class range", slice_head(before, before.len - p->rest.len));
+            return regex_fail(p, "invalid character class range",
+                              slice_head(before, before.len - p->rest.len));
         }
     }
     struct regex_item *item = add_item(p, class, ITEM_RANGE);

@@ -12,10 +12,10 @@ struct collector {
     struct pool *pool;
     struct regex_literals *out;
     size_t capacity;
-    struct text run;     /* the text being read */
+    struct text run; /* the text being read */
     bool lower_case;
-    bool consumed;       /* something that takes characters was seen */
-    bool anchored;       /* the run began at the beginning of the subject and was not broken */
+    bool consumed; /* something that takes characters was seen */
+    bool anchored; /* the run began at the beginning of the subject and was not broken */
     bool has_prefix;
 };
 
@@ -38,10 +38,12 @@ static void run_end(struct collector *c)
 
 static void add_rune(struct collector *c, const struct regex_node *node, uint32_t rune)
 {
-    bool letter = rune >= 0x80 || (ascii_lower((unsigned char)rune) >= 'a' && ascii_lower((unsigned char)rune) <= 'z');
+    bool letter =
+        rune >= 0x80 || (ascii_lower((unsigned char)rune) >= 'a' && ascii_lower((unsigned char)rune) <= 'z');
     char bytes[4];
 
-    if (rune == 0xfffd || (rune >= 0xd800 && rune < 0xe000) || (letter && node->fold && (!c->lower_case || rune >= 0x80))) {
+    if (rune == 0xfffd || (rune >= 0xd800 && rune < 0xe000) ||
+        (letter && node->fold && (!c->lower_case || rune >= 0x80))) {
         run_end(c);
         return;
     }

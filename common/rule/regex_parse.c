@@ -12,7 +12,8 @@ int regex_fail(struct regex_parser *p, const char *what, struct slice where)
     bool cut = where.len > 120;
 
     where = slice_head(where, 120);
-    return error_set(p->why, -EINVAL, "error parsing regexp: %s: `%.*s%s`", what, SLICE_ARG(where), cut ? "..." : "");
+    return error_set(p->why, -EINVAL, "error parsing regexp: %s: `%.*s%s`", what, SLICE_ARG(where),
+                     cut ? "..." : "");
 }
 
 size_t regex_decode(struct slice text, uint32_t *rune)
@@ -39,7 +40,8 @@ size_t regex_decode(struct slice text, uint32_t *rune)
         }
         value = value << 6 | (s[i] & 0x3f);
     }
-    if ((n == 3 && value < 0x800) || (n == 4 && value < 0x10000) || value > 0x10ffff || (value >= 0xd800 && value < 0xe000)) {
+    if ((n == 3 && value < 0x800) || (n == 4 && value < 0x10000) || value > 0x10ffff ||
+        (value >= 0xd800 && value < 0xe000)) {
         return 0;
     }
     *rune = value;
@@ -92,7 +94,8 @@ struct regex_node *regex_node(struct regex_parser *p, enum regex_op op)
 
 static void add(struct regex_parser *p, struct regex_node *parent, struct regex_node *sub)
 {
-    parent->subs = pool_grow(p->pool, parent->subs, parent->count, &parent->capacity, sizeof(struct regex_node *));
+    parent->subs =
+        pool_grow(p->pool, parent->subs, parent->count, &parent->capacity, sizeof(struct regex_node *));
     parent->subs[parent->count++] = sub;
 }
 
@@ -123,7 +126,8 @@ static bool read_count(struct slice *rest, int *out)
     struct slice s = *rest;
     int value = 0;
 
-    if (s.len == 0 || s.ptr[0] < '0' || s.ptr[0] > '9' || (s.len > 1 && s.ptr[0] == '0' && s.ptr[1] >= '0' && s.ptr[1] <= '9')) {
+    if (s.len == 0 || s.ptr[0] < '0' || s.ptr[0] > '9' ||
+        (s.len > 1 && s.ptr[0] == '0' && s.ptr[1] >= '0' && s.ptr[1] <= '9')) {
         return false;
     }
     for (; s.len && s.ptr[0] >= '0' && s.ptr[0] <= '9'; s = slice_from(s, 1)) {
@@ -182,8 +186,8 @@ static bool repeat_fits(const struct regex_node *node, int limit)
 }
 
 /* *last: where the repetition directly before began; two in a row are refused. */
-static int parse_repeat(struct regex_parser *p, struct regex_node *concat, int min, int max, struct slice before,
-                        struct slice *last)
+static int parse_repeat(struct regex_parser *p, struct regex_node *concat, int min, int max,
+                        struct slice before, struct slice *last)
 {
     bool lazy = (p->flags & FLAG_LAZY) != 0;
 
@@ -212,7 +216,8 @@ static int parse_repeat(struct regex_parser *p, struct regex_node *concat, int m
 }
 
 /* A sign of repetition at p->rest. *handled false: a brace that is a literal. */
-static int parse_repeat_sign(struct regex_parser *p, struct regex_node *concat, struct slice *last, bool *handled)
+static int parse_repeat_sign(struct regex_parser *p, struct regex_node *concat, struct slice *last,
+                             bool *handled)
 {
     struct slice before = p->rest;
     int min = 0, max = -1;
@@ -251,13 +256,15 @@ static bool is_name_byte(char c)
 static int open_capture(struct regex_parser *p, struct slice name, struct regex_node **out)
 {
     if (p->tree->captures >= REGEX_MAX_CAPTURES) {
-        return error_set(p->why, -EINVAL, "regexp has more than %d groups: use (?:...) for those that are not referred to",
+        return error_set(p->why, -EINVAL,
+                         "regexp has more than %d groups: use (?:...) for those that are not referred to",
                          REGEX_MAX_CAPTURES);
     }
     *out = regex_node(p, REGEX_CAPTURE);
     (*out)->capture = (unsigned)++p->tree->captures;
     while (p->names_capacity <= p->tree->captures) {
-        p->tree->names = pool_grow(p->pool, p->tree->names, p->names_capacity, &p->names_capacity, sizeof(struct slice));
+        p->tree->names =
+            pool_grow(p->pool, p->tree->names, p->names_capacity, &p->names_capacity, sizeof(struct slice));
     }
     p->tree->names[p->tree->captures] = name;
     return 0;
@@ -365,7 +372,10 @@ static int parse_group(struct regex_parser *p, struct regex_node *concat)
 
 static int hex_digit(uint32_t c)
 {
-    return c >= '0' && c <= '9' ? (int)c - '0' : c >= 'a' && c <= 'f' ? (int)c - 'a' + 10 : c >= 'A' && c <= 'F' ? (int)c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? (int)c - '0'
+           : c >= 'a' && c <= 'f' ? (int)c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? (int)c - 'A' + 10
+                                  : -1;
 }
 
 /* Behind "\x". */
@@ -458,7 +468,10 @@ static int parse_backslash(struct regex_parser *p, struct regex_node *concat)
     static const struct {
         char letter;
         enum regex_op op;
-    } ops[] = {{'A', REGEX_BEGIN_TEXT}, {'b', REGEX_WORD_BOUNDARY}, {'B', REGEX_NO_WORD_BOUNDARY}, {'z', REGEX_END_TEXT}};
+    } ops[] = {{'A', REGEX_BEGIN_TEXT},
+               {'b', REGEX_WORD_BOUNDARY},
+               {'B', REGEX_NO_WORD_BOUNDARY},
+               {'z', REGEX_END_TEXT}};
     char c = p->rest.len > 1 ? p->rest.ptr[1] : 0;
     bool found = false;
     uint32_t rune;

@@ -94,8 +94,8 @@ static void add_reference(struct text *out, const struct regex *regex, const str
     }
 }
 
-static void expand(struct text *out, const struct regex *regex, struct slice replacement, const struct regex_subject *subject,
-                   const size_t *spans, size_t set)
+static void expand(struct text *out, const struct regex *regex, struct slice replacement,
+                   const struct regex_subject *subject, const size_t *spans, size_t set)
 {
     for (;;) {
         ptrdiff_t dollar = slice_find(replacement, '$');
@@ -152,8 +152,8 @@ static void replace(const struct regex *regex, const struct regex_subject *subje
     text_add(out, between(subject, last, end));
 }
 
-bool regex_replace_all(const struct regex *regex, struct slice text, struct slice replacement, struct pool *pool,
-                       struct slice *out)
+bool regex_replace_all(const struct regex *regex, struct slice text, struct slice replacement,
+                       struct pool *pool, struct slice *out)
 {
     struct regex_subject subject;
     struct text made;

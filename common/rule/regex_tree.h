@@ -25,8 +25,12 @@ enum regex_op {
     REGEX_CLASS,      /* class */
     REGEX_ANY,        /* . with (?s) */
     REGEX_ANY_NOT_LF, /* . */
-    REGEX_BEGIN_TEXT, REGEX_END_TEXT, REGEX_BEGIN_LINE, REGEX_END_LINE,
-    REGEX_WORD_BOUNDARY, REGEX_NO_WORD_BOUNDARY,
+    REGEX_BEGIN_TEXT,
+    REGEX_END_TEXT,
+    REGEX_BEGIN_LINE,
+    REGEX_END_LINE,
+    REGEX_WORD_BOUNDARY,
+    REGEX_NO_WORD_BOUNDARY,
     REGEX_CAPTURE,   /* one sub, number `capture` */
     REGEX_REPEAT,    /* one sub, min..max (-1: no end), lazy */
     REGEX_CONCAT,    /* subs */

@@ -10,7 +10,8 @@ static void write_node(struct text *out, struct regex_node *node, bool folding);
 
 static bool is_letter(uint32_t rune)
 {
-    return rune >= 0x80 || (ascii_lower((unsigned char)rune) >= 'a' && ascii_lower((unsigned char)rune) <= 'z');
+    return rune >= 0x80 ||
+           (ascii_lower((unsigned char)rune) >= 'a' && ascii_lower((unsigned char)rune) <= 'z');
 }
 
 /* Where letter case matters and where not, bottom up. */
@@ -88,13 +89,19 @@ static bool write_folded(struct text *out, struct slice name)
     static const struct {
         const char *name, *ranges, *others; /* others ends where the tail begins */
     } sets[] = {
-        {"alpha:]", "A-Za-z", "\\x{0}-\\@\\[-\\`\\{"}, {"lower:]", "A-Za-z", "\\x{0}-\\@\\[-\\`\\{"},
-        {"upper:]", "A-Za-z", "\\x{0}-\\@\\[-\\`\\{"}, {"alnum:]", "0-9A-Za-z", "\\x{0}-\\/\\:-\\@\\[-\\`\\{"},
-        {"word:]", "0-9A-Za-z_", "\\x{0}-\\/\\:-\\@\\[-\\^\\`\\{"}, {"graph:]", "\\!-\\~", "\\x{0}-\\x{20}\\x{7f}"},
-        {"print:]", "\\x{20}-\\~", "\\x{0}-\\x{1f}\\x{7f}"}, {"ascii:]", "\\x{0}-\\x{7f}", "\\x{80}"},
+        {"alpha:]", "A-Za-z", "\\x{0}-\\@\\[-\\`\\{"},
+        {"lower:]", "A-Za-z", "\\x{0}-\\@\\[-\\`\\{"},
+        {"upper:]", "A-Za-z", "\\x{0}-\\@\\[-\\`\\{"},
+        {"alnum:]", "0-9A-Za-z", "\\x{0}-\\/\\:-\\@\\[-\\`\\{"},
+        {"word:]", "0-9A-Za-z_", "\\x{0}-\\/\\:-\\@\\[-\\^\\`\\{"},
+        {"graph:]", "\\!-\\~", "\\x{0}-\\x{20}\\x{7f}"},
+        {"print:]", "\\x{20}-\\~", "\\x{0}-\\x{1f}\\x{7f}"},
+        {"ascii:]", "\\x{0}-\\x{7f}", "\\x{80}"},
     };
     bool perl = name.len == 1, negated = perl ? name.ptr[0] == 'W' : name.len > 2 && name.ptr[2] == '^';
-    struct slice bare = !perl ? slice_from(name, negated ? 3 : 2) : ascii_lower((unsigned char)name.ptr[0]) == 'w' ? SLICE("word:]") : name;
+    struct slice bare = !perl                                            ? slice_from(name, negated ? 3 : 2)
+                        : ascii_lower((unsigned char)name.ptr[0]) == 'w' ? SLICE("word:]")
+                                                                         : name;
 
     for (size_t i = 0; i < ARRAY_LEN(sets); i++) {
         if (slice_eq(bare, slice_cstr(sets[i].name))) {
@@ -108,9 +115,11 @@ static bool write_folded(struct text *out, struct slice name)
 
 static void write_property(struct text *out, const struct regex_item *item, bool fold)
 {
-    bool cased = slice_eq(item->text, SLICE("Lu")) || slice_eq(item->text, SLICE("Ll")) || slice_eq(item->text, SLICE("Lt"));
+    bool cased = slice_eq(item->text, SLICE("Lu")) || slice_eq(item->text, SLICE("Ll")) ||
+                 slice_eq(item->text, SLICE("Lt"));
 
-    text_printf(out, "\\%c{%.*s}", item->negated ? 'P' : 'p', SLICE_ARG(fold && cased ? SLICE("L&") : item->text));
+    text_printf(out, "\\%c{%.*s}", item->negated ? 'P' : 'p',
+                SLICE_ARG(fold && cased ? SLICE("L&") : item->text));
 }
 
 static void write_class(struct text *out, const struct regex_class *class, bool fold)
@@ -206,8 +215,14 @@ static void write_concat(struct text *out, const struct regex_node *node, bool f
 static void write_op(struct text *out, struct regex_node *node, bool folding)
 {
     static const char *const fixed[] = {
-        [REGEX_EMPTY] = "", [REGEX_ANY] = ".", [REGEX_ANY_NOT_LF] = "\\N", [REGEX_BEGIN_TEXT] = "\\A", [REGEX_END_TEXT] = "\\z",
-        [REGEX_BEGIN_LINE] = "(?:\\A|(?<=\\n))", [REGEX_END_LINE] = "(?=\\n|\\z)", [REGEX_WORD_BOUNDARY] = "\\b",
+        [REGEX_EMPTY] = "",
+        [REGEX_ANY] = ".",
+        [REGEX_ANY_NOT_LF] = "\\N",
+        [REGEX_BEGIN_TEXT] = "\\A",
+        [REGEX_END_TEXT] = "\\z",
+        [REGEX_BEGIN_LINE] = "(?:\\A|(?<=\\n))",
+        [REGEX_END_LINE] = "(?=\\n|\\z)",
+        [REGEX_WORD_BOUNDARY] = "\\b",
         [REGEX_NO_WORD_BOUNDARY] = "\\B",
     };
 

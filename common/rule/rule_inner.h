@@ -61,12 +61,14 @@ struct rule_matcher {
 };
 
 /* Checks the arguments and builds the predicates. */
-int rule_call_build(const struct rule_call *call, enum rule_syntax syntax, struct rule **out, struct error *why);
+int rule_call_build(const struct rule_call *call, enum rule_syntax syntax, struct rule **out,
+                    struct error *why);
 
-struct rule *rule_new(const struct rule_call *call, enum rule_predicate predicate, struct slice name, struct slice value);
+struct rule *rule_new(const struct rule_call *call, enum rule_predicate predicate, struct slice name,
+                      struct slice value);
 /* A predicate with the regexp compiled into it. */
-int rule_new_regex(const struct rule_call *call, enum rule_predicate predicate, struct slice name, struct slice pattern,
-                   struct rule **out, struct error *why);
+int rule_new_regex(const struct rule_call *call, enum rule_predicate predicate, struct slice name,
+                   struct slice pattern, struct rule **out, struct error *why);
 /* Joins count > 0 rules into a balanced tree; the order of evaluation stays. */
 struct rule *rule_join(struct pool *pool, enum rule_op op, struct rule **rules, size_t count);
 /* The opposite: negations moved down to the predicates. */

@@ -95,8 +95,9 @@ static bool first_visit(void *context, struct slice value)
     return true;
 }
 
-static enum rule_answer query_first_answer(enum rule_predicate predicate, struct slice name, struct slice value,
-                                           const struct regex *regex, const struct rule_request *request)
+static enum rule_answer query_first_answer(enum rule_predicate predicate, struct slice name,
+                                           struct slice value, const struct regex *regex,
+                                           const struct rule_request *request)
 {
     struct first first = {{0}, false};
     struct slice text = slice_of("", 0), head;
@@ -129,7 +130,8 @@ enum rule_answer rule_predicate_test(enum rule_predicate predicate, struct slice
     case RULE_HOST:
         return answer_of(request->host.len && slice_eq(rule_host_key(request->host), value));
     case RULE_HOST_SUFFIX:
-        return answer_of(request->host.len && slice_eq(rule_host_wildcard(rule_host_key(request->host)), value));
+        return answer_of(request->host.len &&
+                         slice_eq(rule_host_wildcard(rule_host_key(request->host)), value));
     case RULE_HOST_REGEXP:
         return regex_answer(regex, request->host);
     case RULE_PATH:
@@ -165,7 +167,8 @@ static enum rule_answer rule_answer(const struct rule *rule, const struct rule_r
 
     switch (rule->op) {
     case RULE_PREDICATE:
-        return rule_predicate_test(rule->predicate, rule->name, rule->value, &rule->network, rule->regex, request);
+        return rule_predicate_test(rule->predicate, rule->name, rule->value, &rule->network, rule->regex,
+                                   request);
     case RULE_NOT:
         left = rule_answer(rule->left, request);
         return left == RULE_UNKNOWN ? left : answer_of(left == RULE_NO);

@@ -21,7 +21,8 @@ int rule_error(const struct rule_call *call, struct error *why, const char *form
     return error_set(why, -EINVAL, "column %u: %.*s: %s", call->column, SLICE_ARG(call->name), text);
 }
 
-struct rule *rule_new(const struct rule_call *call, enum rule_predicate predicate, struct slice name, struct slice value)
+struct rule *rule_new(const struct rule_call *call, enum rule_predicate predicate, struct slice name,
+                      struct slice value)
 {
     struct rule *rule = pool_zalloc(call->pool, sizeof(*rule));
 
@@ -33,8 +34,8 @@ struct rule *rule_new(const struct rule_call *call, enum rule_predicate predicat
     return rule;
 }
 
-int rule_new_regex(const struct rule_call *call, enum rule_predicate predicate, struct slice name, struct slice pattern,
-                   struct rule **out, struct error *why)
+int rule_new_regex(const struct rule_call *call, enum rule_predicate predicate, struct slice name,
+                   struct slice pattern, struct rule **out, struct error *why)
 {
     struct regex *regex = NULL;
     struct error inner = {{0}};
@@ -109,7 +110,9 @@ static int build_host(const struct rule_call *call, struct rule **out, struct er
         return 0;
     }
     if (!rule_is_ascii(host)) {
-        return rule_error(call, why, "invalid value \"%.*s\", non-ASCII characters are not allowed: write the name in punycode (xn--...)",
+        return rule_error(call, why,
+                          "invalid value \"%.*s\", non-ASCII characters are not allowed: write the name in "
+                          "punycode (xn--...)",
                           SLICE_ARG(slice_head(host, 100)));
     }
     host = rule_host_key(rule_lower(call->pool, host));
@@ -142,10 +145,12 @@ static int build_host_regexp(const struct rule_call *call, struct rule **out, st
     return rc;
 }
 
-static int build_path_like(const struct rule_call *call, enum rule_predicate predicate, struct rule **out, struct error *why)
+static int build_path_like(const struct rule_call *call, enum rule_predicate predicate, struct rule **out,
+                           struct error *why)
 {
     if (call->values[0].ptr[0] != '/') {
-        return rule_error(call, why, "path \"%.*s\" does not start with a '/'", SLICE_ARG(slice_head(call->values[0], 100)));
+        return rule_error(call, why, "path \"%.*s\" does not start with a '/'",
+                          SLICE_ARG(slice_head(call->values[0], 100)));
     }
     *out = rule_new(call, predicate, slice_of(NULL, 0), call->values[0]);
     return 0;
@@ -284,16 +289,22 @@ static int unknown(const struct rule_call *call, enum rule_syntax syntax, struct
 {
     const struct rule_matcher *table = syntax == RULE_V3 ? matchers_v3 : rule_matchers_v2;
     size_t count = syntax == RULE_V3 ? ARRAY_LEN(matchers_v3) : rule_matchers_v2_count;
-    const struct rule_matcher *other = syntax == RULE_V3 ? find(rule_matchers_v2, rule_matchers_v2_count, call->name)
-                                                         : find(matchers_v3, ARRAY_LEN(matchers_v3), call->name);
+    const struct rule_matcher *other = syntax == RULE_V3
+                                           ? find(rule_matchers_v2, rule_matchers_v2_count, call->name)
+                                           : find(matchers_v3, ARRAY_LEN(matchers_v3), call->name);
     const char *guess = nearest(table, count, call->name);
 
     return error_set(why, -EINVAL, "column %u: unsupported function: %.*s%s%s%s%s%s", call->column,
-                     SLICE_ARG(slice_head(call->name, 60)), guess ? ", did you mean " : "", guess ? guess : "",
-                     guess ? "?" : "", other ? (syntax == RULE_V3 ? " (it belongs to the v2 rule syntax)" : " (it belongs to the v3 rule syntax)") : "", "");
+                     SLICE_ARG(slice_head(call->name, 60)), guess ? ", did you mean " : "",
+                     guess ? guess : "", guess ? "?" : "",
+                     other ? (syntax == RULE_V3 ? " (it belongs to the v2 rule syntax)"
+                                                : " (it belongs to the v3 rule syntax)")
+                           : "",
+                     "");
 }
 
-int rule_call_build(const struct rule_call *call, enum rule_syntax syntax, struct rule **out, struct error *why)
+int rule_call_build(const struct rule_call *call, enum rule_syntax syntax, struct rule **out,
+                    struct error *why)
 {
     const struct rule_matcher *table = syntax == RULE_V3 ? matchers_v3 : rule_matchers_v2;
     size_t count = syntax == RULE_V3 ? ARRAY_LEN(matchers_v3) : rule_matchers_v2_count;
@@ -314,7 +325,9 @@ int rule_call_build(const struct rule_call *call, enum rule_syntax syntax, struc
         bool host_like = matcher->max == 1;
 
         return rule_error(call, why, "unexpected number of parameters; got %zu, expected %s%s", call->count,
-                          matcher->min == 2 ? "2" : matcher->max == 2 ? "1 or 2" : "1",
+                          matcher->min == 2   ? "2"
+                          : matcher->max == 2 ? "1 or 2"
+                                              : "1",
                           host_like ? ": join several with ||, as in Name(`a`) || Name(`b`)" : "");
     }
     return matcher->build(call, out, why);

@@ -33,12 +33,14 @@ static int unexpected(struct parser *p, const char *wanted)
 {
     switch (p->token.kind) {
     case TOKEN_END:
-        return error_set(p->why, -EINVAL, "column %u: expected %s, found the end of the rule", p->token.column, wanted);
-    case TOKEN_BREAK:
-        return error_set(p->why, -EINVAL,
-                         "column %u: expected %s, found a line break: an operator or comma must stand before the line "
-                         "break, not behind it",
+        return error_set(p->why, -EINVAL, "column %u: expected %s, found the end of the rule",
                          p->token.column, wanted);
+    case TOKEN_BREAK:
+        return error_set(
+            p->why, -EINVAL,
+            "column %u: expected %s, found a line break: an operator or comma must stand before the line "
+            "break, not behind it",
+            p->token.column, wanted);
     default:
         return error_set(p->why, -EINVAL, "column %u: expected %s, found %.*s", p->token.column, wanted,
                          SLICE_ARG(slice_head(p->token.text, 60)));
@@ -81,7 +83,8 @@ static int parse_call(struct parser *p, struct rule **out)
         return rc;
     }
     if (p->token.kind != TOKEN_OPEN) {
-        return error_set(p->why, -EINVAL, "column %u: %.*s is not defined: a matcher is written Name(`value`)", call.column,
+        return error_set(p->why, -EINVAL,
+                         "column %u: %.*s is not defined: a matcher is written Name(`value`)", call.column,
                          SLICE_ARG(slice_head(call.name, 60)));
     }
     if ((rc = next(p)) < 0 || (rc = parse_arguments(p, &call)) < 0 ||
@@ -99,7 +102,8 @@ static int parse_unary(struct parser *p, unsigned depth, struct rule **out)
     int rc = 0;
 
     if (depth > RULE_MAX_NESTING) {
-        return error_set(p->why, -EINVAL, "column %u: the rule nests deeper than %d", p->token.column, RULE_MAX_NESTING);
+        return error_set(p->why, -EINVAL, "column %u: the rule nests deeper than %d", p->token.column,
+                         RULE_MAX_NESTING);
     }
     if (p->token.kind == TOKEN_NAME) {
         return parse_call(p, out);
@@ -172,7 +176,8 @@ static void flatten(struct error *why)
     }
 }
 
-int rule_parse(struct pool *pool, struct slice text, enum rule_syntax syntax, struct rule **out, struct error *why)
+int rule_parse(struct pool *pool, struct slice text, enum rule_syntax syntax, struct rule **out,
+               struct error *why)
 {
     struct parser p = {.scanner = {.pool = pool, .text = text}, .syntax = syntax, .why = why};
     struct rule *rule = NULL;

@@ -10,7 +10,10 @@
 
 static int hex_value(char c)
 {
-    return c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    return c >= '0' && c <= '9'   ? c - '0'
+           : c >= 'a' && c <= 'f' ? c - 'a' + 10
+           : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                  : -1;
 }
 
 /* One decoded byte at *at, which moves on; -1 for a malformed escape. */
@@ -90,8 +93,8 @@ static bool too_many_parts(struct slice query)
     return parts > QUERY_MAX_PARTS;
 }
 
-bool rule_query_values(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
-                       void *context)
+bool rule_query_values(const struct rule_request *request, struct slice name,
+                       bool (*visit)(void *, struct slice), void *context)
 {
     struct slice rest = request->query;
 

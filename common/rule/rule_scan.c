@@ -110,7 +110,10 @@ static void put_rune(char *out, size_t *len, uint32_t rune)
 
 static int digit_value(char c, unsigned base)
 {
-    int value = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : 99;
+    int value = c >= '0' && c <= '9'   ? c - '0'
+                : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                       : 99;
 
     return value < (int)base ? value : -1;
 }
@@ -188,7 +191,9 @@ static int scan_quoted(struct rule_scanner *s, struct rule_token *token, struct 
         size_t escape = at - 1;
 
         if (at >= s->text.len || !read_escape(s->text, &at, out, &len)) {
-            return scan_error(escape, why, "unknown escape sequence in a double-quoted string; back quotes (`...`) need none");
+            return scan_error(
+                escape, why,
+                "unknown escape sequence in a double-quoted string; back quotes (`...`) need none");
         }
     }
     if (at >= s->text.len) {
@@ -299,6 +304,7 @@ int rule_scan(struct rule_scanner *s, struct rule_token *token, struct error *wh
         return rc;
     }
     token->text = slice_head(slice_from(s->text, start), s->at - start);
-    s->statement_may_end = token->kind == TOKEN_NAME || token->kind == TOKEN_STRING || token->kind == TOKEN_CLOSE;
+    s->statement_may_end =
+        token->kind == TOKEN_NAME || token->kind == TOKEN_STRING || token->kind == TOKEN_CLOSE;
     return 0;
 }

@@ -10,7 +10,8 @@
 
 enum template_kind { TEMPLATE_PATH, TEMPLATE_PREFIX, TEMPLATE_HOST, TEMPLATE_QUERY };
 
-struct template {
+struct template
+{
     struct slice pattern; /* Go syntax, anchored */
     struct slice *names;  /* of the variables */
     size_t count, capacity;
@@ -65,8 +66,8 @@ static size_t variable_end(struct slice text, size_t from)
     return 0;
 }
 
-static int add_variable(const struct rule_call *call, enum template_kind kind, struct slice inside, struct template *t,
-                        struct writer *w, struct error *why)
+static int add_variable(const struct rule_call *call, enum template_kind kind, struct slice inside,
+                        struct template *t, struct writer *w, struct error *why)
 {
     struct slice pattern = inside, name = slice_split(&pattern, ':');
     struct regex *regex = NULL;
@@ -74,7 +75,9 @@ static int add_variable(const struct rule_call *call, enum template_kind kind, s
     struct writer alone = {.pool = call->pool};
 
     if (!pattern.ptr) {
-        pattern = kind == TEMPLATE_QUERY ? SLICE(".*") : kind == TEMPLATE_HOST ? SLICE("[^.]+") : SLICE("[^/]+");
+        pattern = kind == TEMPLATE_QUERY  ? SLICE(".*")
+                  : kind == TEMPLATE_HOST ? SLICE("[^.]+")
+                                          : SLICE("[^/]+");
     }
     if (name.len == 0 || pattern.len == 0) {
         return rule_error(call, why, "missing name or pattern in {%.*s}", SLICE_ARG(slice_head(inside, 100)));
@@ -95,8 +98,8 @@ static int add_variable(const struct rule_call *call, enum template_kind kind, s
     return 0;
 }
 
-static int template_build(const struct rule_call *call, enum template_kind kind, struct slice text, struct template *t,
-                          struct error *why)
+static int template_build(const struct rule_call *call, enum template_kind kind, struct slice text,
+                          struct template *t, struct error *why)
 {
     struct writer w = {.pool = call->pool};
     size_t from = 0;
@@ -136,8 +139,8 @@ static int template_build(const struct rule_call *call, enum template_kind kind,
     return 0;
 }
 
-static int join_or_free(const struct rule_call *call, enum rule_op op, struct rule **rules, size_t count, int rc,
-                        struct rule **out)
+static int join_or_free(const struct rule_call *call, enum rule_op op, struct rule **rules, size_t count,
+                        int rc, struct rule **out)
 {
     if (rc < 0) {
         for (size_t i = 0; i < count; i++) {
@@ -156,13 +159,15 @@ static struct rule **new_rules(const struct rule_call *call)
 
 /* One host regexp, path or path prefix. */
 static int build_templated(const struct rule_call *call, enum template_kind kind, enum rule_predicate plain,
-                           enum rule_predicate regexp, struct slice text, struct rule **out, struct error *why)
+                           enum rule_predicate regexp, struct slice text, struct rule **out,
+                           struct error *why)
 {
     struct template t;
     int rc;
 
     if (kind != TEMPLATE_HOST && text.ptr[0] != '/') {
-        return rule_error(call, why, "path must start with a slash, got \"%.*s\"", SLICE_ARG(slice_head(text, 100)));
+        return rule_error(call, why, "path must start with a slash, got \"%.*s\"",
+                          SLICE_ARG(slice_head(text, 100)));
     }
     if (kind == TEMPLATE_HOST && !rule_is_ascii(text)) {
         return rule_error(call, why, "invalid value \"%.*s\", non-ASCII characters are not allowed",
@@ -178,8 +183,9 @@ static int build_templated(const struct rule_call *call, enum template_kind kind
     return rule_new_regex(call, regexp, slice_of(NULL, 0), t.pattern, out, why);
 }
 
-static int build_any_templated(const struct rule_call *call, enum template_kind kind, enum rule_predicate plain,
-                               enum rule_predicate regexp, struct rule **out, struct error *why)
+static int build_any_templated(const struct rule_call *call, enum template_kind kind,
+                               enum rule_predicate plain, enum rule_predicate regexp, struct rule **out,
+                               struct error *why)
 {
     struct rule **rules = new_rules(call);
     int rc = 0;
@@ -198,7 +204,9 @@ static int build_host(const struct rule_call *call, struct rule **out, struct er
         struct slice host = call->values[i];
 
         if (!rule_is_ascii(host)) {
-            return rule_error(call, why, "invalid value \"%.*s\", non-ASCII characters are not allowed: write the name in punycode (xn--...)",
+            return rule_error(call, why,
+                              "invalid value \"%.*s\", non-ASCII characters are not allowed: write the name "
+                              "in punycode (xn--...)",
                               SLICE_ARG(slice_head(host, 100)));
         }
         rules[i] = rule_new(call, RULE_HOST, slice_of(NULL, 0), rule_host_key(rule_lower(call->pool, host)));
@@ -242,7 +250,8 @@ static int build_header_pairs(const struct rule_call *call, bool regexp, struct 
     int rc = 0;
 
     if (call->count % 2) {
-        return rule_error(call, why, "number of parameters must be multiple of 2 (name, value, ...), got %zu", call->count);
+        return rule_error(call, why, "number of parameters must be multiple of 2 (name, value, ...), got %zu",
+                          call->count);
     }
     for (size_t i = 0; i < call->count && rc == 0; i += 2) {
         struct slice name = call->values[i], value = call->values[i + 1];
@@ -275,8 +284,8 @@ static int build_headers_regexp(const struct rule_call *call, struct rule **out,
     return build_header_pairs(call, true, out, why);
 }
 
-static int build_query_pair(const struct rule_call *call, struct slice key, struct slice value, struct template *t,
-                            struct rule **out, struct error *why)
+static int build_query_pair(const struct rule_call *call, struct slice key, struct slice value,
+                            struct template *t, struct rule **out, struct error *why)
 {
     struct writer w = {.pool = call->pool};
 
@@ -325,7 +334,8 @@ static int build_query(const struct rule_call *call, struct rule **out, struct e
                 struct slice one = templates[made].names[a / templates[j].count];
 
                 if (slice_eq(one, templates[j].names[a % templates[j].count])) {
-                    rc = rule_error(call, why, "duplicated route variable \"%.*s\"", SLICE_ARG(slice_head(one, 100)));
+                    rc = rule_error(call, why, "duplicated route variable \"%.*s\"",
+                                    SLICE_ARG(slice_head(one, 100)));
                 }
             }
         }

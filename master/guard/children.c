@@ -18,6 +18,7 @@
 
 #define BACKOFF_FIRST (50 * GUARD_MS)
 #define BACKOFF_MOST (1 * GUARD_SECOND)
+#define FAILED_AGAIN (5 * GUARD_SECOND)
 #define LIFE_GOOD (10 * GUARD_SECOND)
 #define BEAT_MISSED (10 * GUARD_SECOND)
 #define CHECK_EVERY (1 * GUARD_SECOND)
@@ -52,8 +53,8 @@ static void delay_next(struct child *child, int64_t now)
 }
 
 /* Forks one child with a channel of its own; false (and a later try) when the machine lacks something. */
-static bool start(struct guard *guard, struct child *child, const char *name, const char *face, const char *argument,
-                  char **more, int64_t now)
+static bool start(struct guard *guard, struct child *child, const char *name, const char *face,
+                  const char *argument, char **more, int64_t now)
 {
     struct error why;
     int pair[2];
@@ -114,6 +115,7 @@ static void start_master(struct guard *guard, int64_t now)
         }
     }
     hello.number = ++guard->master_starts;
+    hello.worker = guard->wanted; /* 0 for the first: it decides */
     child_send(&guard->master, &hello, NULL, 0);
 }
 
@@ -174,7 +176,8 @@ int64_t children_next_due(const struct guard *guard)
 static void describe_end(int status, char *text, size_t size)
 {
     if (WIFSIGNALED(status)) {
-        (void)snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        (void)snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status),
+                       strsignal(WTERMSIG(status)));
     } else {
         (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
     }
@@ -214,6 +217,10 @@ static void bury_master(struct guard *guard, int status, int64_t now)
         guard->phase = GUARD_DONE;
     }
     bury(guard, &guard->master, "The master", status, now);
+    if (guard->master_failed) {
+        guard->master.start_at_ns =
+            now + FAILED_AGAIN; /* until somebody mends the configuration, or sends SIGHUP */
+    }
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         guard->workers[slot].has_master = false;
     }
@@ -256,7 +263,8 @@ void children_reap(struct guard *guard)
 
 void children_check_hung(struct guard *guard, int64_t now)
 {
-    bool late = now - guard->next_check_ns > CHECK_EVERY; /* we were stopped ourselves: judge nobody by that */
+    bool late =
+        now - guard->next_check_ns > CHECK_EVERY; /* we were stopped ourselves: judge nobody by that */
 
     if (now < guard->next_check_ns) {
         return;

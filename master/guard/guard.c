@@ -69,7 +69,8 @@ static void advance(struct guard *guard, int64_t now)
     switch (guard->phase) {
     case GUARD_DRAINING:
         if (guard->kept && now >= guard->stop_accept_ns) {
-            keep_close_all(guard); /* workers close theirs at the same time: new connections are refused from here */
+            keep_close_all(
+                guard); /* workers close theirs at the same time: new connections are refused from here */
         }
         if (now >= guard->deadline_ns && children_workers_alive(guard)) {
             log_warn("The grace time is over: workers that are left are killed");
@@ -98,6 +99,10 @@ static void forward(struct guard *guard, int signal)
 {
     struct control_message message = {.kind = CONTROL_SIGNAL, .number = (uint64_t)signal};
 
+    if (guard->master.pid == 0 && signal == SIGHUP) {
+        guard->master.start_at_ns = 0; /* it reads the configuration anyway: now */
+        return;
+    }
     child_send(&guard->master, &message, NULL, 0);
 }
 
@@ -250,7 +255,8 @@ static int prepare(struct guard *guard, struct error *why)
     if (guard->executable == -1) {
         return error_set(why, -errno, "cannot open /proc/self/exe: %s (is /proc mounted?)", strerror(errno));
     }
-    if ((rc = board_create(&guard->board_fd, why)) < 0 || (rc = board_map(guard->board_fd, &guard->board, why)) < 0) {
+    if ((rc = board_create(&guard->board_fd, why)) < 0 ||
+        (rc = board_map(guard->board_fd, &guard->board, why)) < 0) {
         return rc;
     }
     return open_signals(guard, why);
@@ -291,6 +297,7 @@ int face_guard(int argc, char **argv)
     struct guard *guard = guard_new(title_init(argc, argv));
 
     title_set("weir: guard");
+    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "guard"); /* until the master says what the user wants */
     if (prepare(guard, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: %s\n", why.text);

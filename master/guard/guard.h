@@ -23,14 +23,14 @@
 #define GUARD_SECOND (1000 * GUARD_MS)
 
 struct child {
-    pid_t pid;             /* 0: none */
-    struct outbox out;     /* the guard's end of its channel */
+    pid_t pid;         /* 0: none */
+    struct outbox out; /* the guard's end of its channel */
     int64_t started_ns;
-    int64_t start_at_ns;   /* when the next one is due; meaningful while pid is 0 */
-    int64_t backoff_ns;    /* what the next start after a death will wait */
-    uint64_t beat;         /* last heartbeat seen on the board */
-    int64_t beat_seen_ns;  /* when it was seen to change */
-    bool has_master;       /* it was given a channel to the master that lives now */
+    int64_t start_at_ns;  /* when the next one is due; meaningful while pid is 0 */
+    int64_t backoff_ns;   /* what the next start after a death will wait */
+    uint64_t beat;        /* last heartbeat seen on the board */
+    int64_t beat_seen_ns; /* when it was seen to change */
+    bool has_master;      /* it was given a channel to the master that lives now */
 };
 
 struct kept { /* one entry point's sockets */
@@ -49,30 +49,30 @@ enum guard_phase {
 
 struct guard {
     enum guard_phase phase;
-    int status;               /* exit status */
-    int executable;           /* the own binary, opened once */
+    int status;     /* exit status */
+    int executable; /* the own binary, opened once */
     int board_fd;
-    int signals;              /* signalfd */
-    char **arguments;         /* the user's, for the master */
+    int signals;      /* signalfd */
+    char **arguments; /* the user's, for the master */
     struct board *board;
     struct child master;
     struct child workers[BOARD_WORKERS];
-    unsigned wanted;          /* workers */
-    uint64_t master_starts;   /* how many masters there were: part of what makes page numbers unique */
-    bool master_failed;       /* it said why it cannot go on; do not say more */
+    unsigned wanted;        /* workers */
+    uint64_t master_starts; /* how many masters there were: part of what makes page numbers unique */
+    bool master_failed;     /* it said why it cannot go on; do not say more */
     struct kept *kept;
-    int64_t grace_ns[2];      /* accept, finish: the master's word */
-    int64_t stop_accept_ns;   /* while draining: when the kept sockets are closed */
-    int64_t deadline_ns;      /* while draining or leaving: then SIGKILL */
-    int64_t next_check_ns;    /* for hung workers */
-    int log_fd;               /* the log file when there is one, to be handed to workers; else -1 */
+    int64_t grace_ns[2];    /* accept, finish: the master's word */
+    int64_t stop_accept_ns; /* while draining: when the kept sockets are closed */
+    int64_t deadline_ns;    /* while draining or leaving: then SIGKILL */
+    int64_t next_check_ns;  /* for hung workers */
+    int log_fd;             /* the log file when there is one, to be handed to workers; else -1 */
 };
 
 /* ---- spawn.c ---- */
 /* Starts the own binary as `name` with one argument of ours and the user's; control and board become its descriptors
  * 3 and 4. Returns the pid or a negative errno. */
-pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more, int control,
-            struct error *why);
+pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more,
+            int control, struct error *why);
 
 /* ---- children.c ---- */
 void children_start_due(struct guard *guard, int64_t now);
@@ -91,8 +91,8 @@ struct kept *keep_find(struct guard *guard, const char *name);
 void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count);
 void keep_remove(struct guard *guard, const char *name);
 void keep_close_all(struct guard *guard);
-void keep_send_slot(struct guard *guard, unsigned slot);  /* all sockets of a slot to its worker */
-void keep_send_master(struct guard *guard);               /* all sockets back to a new master */
+void keep_send_slot(struct guard *guard, unsigned slot); /* all sockets of a slot to its worker */
+void keep_send_master(struct guard *guard);              /* all sockets back to a new master */
 
 /* ---- messages.c ---- */
 void messages_from_master(struct guard *guard);

@@ -21,7 +21,8 @@ static void close_all(const int *fds, uint32_t count)
     }
 }
 
-static void tell_workers(struct guard *guard, const struct control_message *message, const int *fds, size_t count)
+static void tell_workers(struct guard *guard, const struct control_message *message, const int *fds,
+                         size_t count)
 {
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         if (guard->workers[slot].pid != 0) {
@@ -124,7 +125,8 @@ void messages_from_master(struct guard *guard)
             return;
         }
         if (rc == -EPIPE && !ended) {
-            ended = true; /* a peer that left without reading all shows as a reset, in front of what it said last */
+            ended =
+                true; /* a peer that left without reading all shows as a reset, in front of what it said last */
             continue;
         }
         if (rc < 0) {

@@ -16,7 +16,8 @@ struct outbox_item;
 struct outbox {
     int channel; /* owned; -1 when closed */
     struct outbox_item *first, **last;
-    bool starved; /* the kernel lacked something other than room (descriptors in flight): try again a little later */
+    bool
+        starved; /* the kernel lacked something other than room (descriptors in flight): try again a little later */
 };
 
 void outbox_init(struct outbox *outbox, int channel);

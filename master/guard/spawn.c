@@ -18,7 +18,6 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 
-
 /* Only the guard acts on signals that a terminal or a service manager sends to the whole group. */
 static void quiet_signals(void)
 {
@@ -33,7 +32,8 @@ static void quiet_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-__attribute__((noreturn)) static void become(const struct guard *guard, char **arguments, int control, pid_t parent)
+__attribute__((noreturn)) static void become(const struct guard *guard, char **arguments, int control,
+                                             pid_t parent)
 {
     static const char line[] = "weir: cannot execute the own binary\n";
 
@@ -46,16 +46,16 @@ __attribute__((noreturn)) static void become(const struct guard *guard, char **a
     int board_copy = fcntl(guard->board_fd, F_DUPFD_CLOEXEC, 16);
     int executable = fcntl(guard->executable, F_DUPFD_CLOEXEC, 16);
 
-    if (control_copy != -1 && board_copy != -1 && executable != -1 && dup2(control_copy, PROCESS_CONTROL_FD) != -1 &&
-        dup2(board_copy, PROCESS_BOARD_FD) != -1) {
+    if (control_copy != -1 && board_copy != -1 && executable != -1 &&
+        dup2(control_copy, PROCESS_CONTROL_FD) != -1 && dup2(board_copy, PROCESS_BOARD_FD) != -1) {
         (void)syscall(SYS_execveat, executable, "", arguments, environ, AT_EMPTY_PATH);
     }
     (void)!write(STDERR_FILENO, line, sizeof(line) - 1);
     _exit(1);
 }
 
-pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more, int control,
-            struct error *why)
+pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more,
+            int control, struct error *why)
 {
     size_t count = 0;
 

@@ -19,7 +19,8 @@
 enum known_kind { KNOWN_ROUTER, KNOWN_SERVICE, KNOWN_MIDDLEWARE, KNOWN_TRANSPORT, KNOWN_KINDS };
 
 static const char *const kind_names[KNOWN_KINDS] = {"router", "service", "middleware", "serversTransport"};
-static const char *const kind_plurals[KNOWN_KINDS] = {"routers", "services", "middlewares", "serversTransports"};
+static const char *const kind_plurals[KNOWN_KINDS] = {"routers", "services", "middlewares",
+                                                      "serversTransports"};
 
 struct known_object {
     struct slice name;
@@ -51,7 +52,8 @@ static void add_error(struct known *known, bool is_error, struct slice text)
 
 /* "routes.yml:12: IngressRoute default/whoami: router whoami@file: what is wrong" with the parts that are known. A text
  * that begins with a place in the same file knows better where it is. */
-static void add_located(struct known *known, bool is_error, const struct origin *origin, struct slice object, struct slice text)
+static void add_located(struct known *known, bool is_error, const struct origin *origin, struct slice object,
+                        struct slice text)
 {
     struct pool *pool = known->pool;
     struct slice place = origin->file, made = origin->object;
@@ -65,8 +67,9 @@ static void add_located(struct known *known, bool is_error, const struct origin 
         place = pool_printf(pool, "%.*s:%u", SLICE_ARG(place), origin->line);
     }
     add_error(known, is_error,
-              pool_printf(pool, "%.*s%s%.*s%s%.*s%s%.*s", SLICE_ARG(place), place.len ? ": " : "", SLICE_ARG(made),
-                          made.len ? ": " : "", SLICE_ARG(object), object.len ? ": " : "", SLICE_ARG(text)));
+              pool_printf(pool, "%.*s%s%.*s%s%.*s%s%.*s", SLICE_ARG(place), place.len ? ": " : "",
+                          SLICE_ARG(made), made.len ? ": " : "", SLICE_ARG(object), object.len ? ": " : "",
+                          SLICE_ARG(text)));
 }
 
 static void remember(struct known *known, enum known_kind kind, const struct element *element,
@@ -113,10 +116,12 @@ struct known *known_new(const struct model *model)
     make_room(known, KNOWN_MIDDLEWARE, model->middleware_count);
     make_room(known, KNOWN_TRANSPORT, model->transport_count);
     for (size_t i = 0; i < model->router_count; i++) {
-        remember(known, KNOWN_ROUTER, &model->routers[i]->element, &router_schema, &model->routers[i]->config);
+        remember(known, KNOWN_ROUTER, &model->routers[i]->element, &router_schema,
+                 &model->routers[i]->config);
     }
     for (size_t i = 0; i < model->service_count; i++) {
-        remember(known, KNOWN_SERVICE, &model->services[i]->element, &service_schema, &model->services[i]->config);
+        remember(known, KNOWN_SERVICE, &model->services[i]->element, &service_schema,
+                 &model->services[i]->config);
     }
     for (size_t i = 0; i < model->middleware_count; i++) {
         remember(known, KNOWN_MIDDLEWARE, &model->middlewares[i]->element, &middleware_schema,

@@ -9,7 +9,7 @@
 
 #include "master/master/master.h"
 
-struct quota { /* the smallest found */
+struct quota {         /* the smallest found */
     double processors; /* 0: none found */
     char where[1024];
 };
@@ -101,7 +101,8 @@ static bool own_group(bool v2, char *group, size_t size)
         if (v2) {
             found = *controllers == '\0';
         } else {
-            for (char *save, *name = strtok_r(controllers, ",", &save); name; name = strtok_r(NULL, ",", &save)) {
+            for (char *save, *name = strtok_r(controllers, ",", &save); name;
+                 name = strtok_r(NULL, ",", &save)) {
                 found = found || strcmp(name, "cpu") == 0;
             }
         }
@@ -202,6 +203,7 @@ unsigned cpus_workers(const struct static_config *config, char *reason, size_t s
         (void)snprintf(reason, size, "CPU quota of %.2f processors in %.500s", quota.processors, quota.where);
         return round_up(quota.processors);
     }
-    (void)snprintf(reason, size, "%u processor%s that this process may use", processors, processors == 1 ? "" : "s");
+    (void)snprintf(reason, size, "%u processor%s that this process may use", processors,
+                   processors == 1 ? "" : "s");
     return processors < BOARD_WORKERS ? processors : BOARD_WORKERS;
 }

@@ -61,7 +61,8 @@ void guard_ready(struct master *master)
             message.grace_ns[1] = life->grace_time_out;
         }
     }
-    message.flags = config->log && slice_eq_nocase(config->log->format, SLICE("json")) ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
+    message.flags = config->log && slice_eq_nocase(config->log->format, SLICE("json")) ? LOG_FORMAT_JSON
+                                                                                       : LOG_FORMAT_COMMON;
     guard_send(master, &message, NULL, 0);
 }
 
@@ -87,7 +88,7 @@ static void handle(struct master *master, const struct control_message *message,
     switch ((enum control_kind)message->kind) {
     case CONTROL_HELLO:
         master->start_number = message->number;
-        master_begin(master);
+        master_begin(master, message->worker);
         break;
     case CONTROL_LISTEN:
         if (message->fd_count == 1) {

@@ -26,16 +26,16 @@ struct kept_sockets { /* what the guard keeps for one entry point */
     char name[CONTROL_TEXT];
     struct sockaddr_storage bound; /* where, as the kernel says */
     bool slots[BOARD_WORKERS];
-    bool wanted;                   /* by the configuration that is being applied */
+    bool wanted; /* by the configuration that is being applied */
     struct kept_sockets *next;
 };
 
-struct opening { /* one entry point while a configuration is applied */
-    struct slice name, address;    /* for messages: "web", ":80" */
+struct opening {                /* one entry point while a configuration is applied */
+    struct slice name, address; /* for messages: "web", ":80" */
     struct sockaddr_storage where;
-    bool wildcard, share;          /* share: reusePort, may join sockets of other programs */
-    struct kept_sockets *kept;     /* fits and stays; NULL: all sockets are new */
-    int fds[BOARD_WORKERS];        /* new ones, -1 elsewhere */
+    bool wildcard, share;      /* share: reusePort, may join sockets of other programs */
+    struct kept_sockets *kept; /* fits and stays; NULL: all sockets are new */
+    int fds[BOARD_WORKERS];    /* new ones, -1 elsewhere */
 };
 
 /* ---- addresses ---- */
@@ -74,8 +74,8 @@ static void set_wildcard(struct sockaddr_storage *address, sa_family_t family, u
     set_port(address, port);
 }
 
-static int read_address(const struct entry_point *entry, struct sockaddr_storage *out, bool *wildcard, bool *udp,
-                        struct error *why)
+static int read_address(const struct entry_point *entry, struct sockaddr_storage *out, bool *wildcard,
+                        bool *udp, struct error *why)
 {
     struct address address;
     int rc = entry_point_address(entry, &address, udp, why);
@@ -103,7 +103,8 @@ static bool fits(const struct opening *opening, const struct sockaddr_storage *b
     if (opening->wildcard || is_wildcard(bound)) {
         return opening->wildcard && is_wildcard(bound);
     }
-    return bound->ss_family == opening->where.ss_family && memcmp(bound, &opening->where, size_of(bound)) == 0;
+    return bound->ss_family == opening->where.ss_family &&
+           memcmp(bound, &opening->where, size_of(bound)) == 0;
 }
 
 /* ---- sockets ---- */
@@ -115,13 +116,15 @@ static int fail(const struct opening *opening, int error, struct error *why)
     if (error == EADDRINUSE) {
         (void)snprintf(hint, sizeof(hint), " (another program listens there)");
     } else if (error == EACCES && port != 0 && port < 1024) {
-        (void)snprintf(hint, sizeof(hint),
-                       " (ports below 1024 need CAP_NET_BIND_SERVICE or sysctl net.ipv4.ip_unprivileged_port_start=%u)", port);
+        (void)snprintf(
+            hint, sizeof(hint),
+            " (ports below 1024 need CAP_NET_BIND_SERVICE or sysctl net.ipv4.ip_unprivileged_port_start=%u)",
+            port);
     } else if (error == EADDRNOTAVAIL) {
         (void)snprintf(hint, sizeof(hint), " (no interface of this machine has it)");
     }
-    return error_set(why, -error, "entry point \"%.*s\": cannot listen on %.*s: %s%s", SLICE_ARG(opening->name),
-                     SLICE_ARG(opening->address), strerror(error), hint);
+    return error_set(why, -error, "entry point \"%.*s\": cannot listen on %.*s: %s%s",
+                     SLICE_ARG(opening->name), SLICE_ARG(opening->address), strerror(error), hint);
 }
 
 /* One bound socket, or a negative errno. */
@@ -149,7 +152,8 @@ static int bind_first(struct opening *opening)
 {
     int fd = bind_one(opening, opening->share);
 
-    if (opening->wildcard && opening->where.ss_family == AF_INET6 && (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
+    if (opening->wildcard && opening->where.ss_family == AF_INET6 &&
+        (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
         set_wildcard(&opening->where, AF_INET, port_of(&opening->where)); /* a machine without IPv6 */
         fd = bind_one(opening, opening->share);
     }
@@ -186,16 +190,16 @@ static int listen_all(const struct opening *opening, unsigned workers, struct er
 }
 
 /* ---- applying a configuration ---- */
-static int plan_one(struct master *master, struct slice name, const struct entry_point *entry, struct opening *opening,
-                    bool *udp, struct error *why)
+static int plan_one(struct master *master, struct slice name, const struct entry_point *entry,
+                    struct opening *opening, bool *udp, struct error *why)
 {
     *opening = (struct opening){.name = name, .address = entry->address, .share = entry->reuse_port};
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         opening->fds[slot] = -1;
     }
     if (name.len >= CONTROL_TEXT) {
-        return error_set(why, -EINVAL, "entry point \"%.*s\": the name is longer than %d bytes", SLICE_ARG(name),
-                         CONTROL_TEXT - 1);
+        return error_set(why, -EINVAL, "entry point \"%.*s\": the name is longer than %d bytes",
+                         SLICE_ARG(name), CONTROL_TEXT - 1);
     }
     int rc = read_address(entry, &opening->where, &opening->wildcard, udp, why);
 
@@ -237,7 +241,8 @@ static void drop_unwanted(struct master *master)
     }
 }
 
-static struct kept_sockets *kept_new(struct master *master, const char *name, const struct sockaddr_storage *bound)
+static struct kept_sockets *kept_new(struct master *master, const char *name,
+                                     const struct sockaddr_storage *bound)
 {
     struct kept_sockets *kept = xcalloc(1, sizeof(*kept));
 
@@ -298,8 +303,8 @@ static void hand_over(struct master *master, struct opening *opening, unsigned w
     }
 }
 
-static int open_all(struct master *master, const struct static_config *config, struct opening *openings, size_t *count,
-                    struct error *why)
+static int open_all(struct master *master, const struct static_config *config, struct opening *openings,
+                    size_t *count, struct error *why)
 {
     const struct entry_point *entries = config->entry_points.values;
     int rc = 0;
@@ -309,7 +314,8 @@ static int open_all(struct master *master, const struct static_config *config, s
 
         rc = plan_one(master, config->entry_points.keys[i], &entries[i], &openings[*count], &udp, why);
         if (rc == 0 && udp) {
-            log_warn("Entry point %.*s: UDP is not served by this build", SLICE_ARG(config->entry_points.keys[i]));
+            log_warn("Entry point %.*s: UDP is not served by this build",
+                     SLICE_ARG(config->entry_points.keys[i]));
         } else if (rc == 0) {
             rc = bind_all(&openings[(*count)++], master->workers, why);
         }

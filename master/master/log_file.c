@@ -26,7 +26,8 @@ void log_file_open(struct master *master)
                  ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)
                  : -1;
         if (fd == -1) {
-            log_error("log.filePath: cannot open \"%.*s\": %s", SLICE_ARG(config->file_path), strerror(errno));
+            log_error("log.filePath: cannot open \"%.*s\": %s", SLICE_ARG(config->file_path),
+                      strerror(errno));
             return; /* whatever was written to before stays */
         }
     } else if (master->log_fd == -1) {

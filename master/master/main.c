@@ -55,7 +55,8 @@ int settings_load(struct master *master, struct settings **out, struct error *wh
         if (settings->loaded.errors.count > 1) {
             size_t len = strlen(why->text);
 
-            (void)snprintf(why->text + len, sizeof(why->text) - len, " (and %zu more: `weir check` with the same flags)",
+            (void)snprintf(why->text + len, sizeof(why->text) - len,
+                           " (and %zu more: `weir check` with the same flags)",
                            settings->loaded.errors.count - 1);
         }
         settings_unref(settings);
@@ -86,7 +87,9 @@ static void set_up_log(const struct static_config *config)
 static void say_form(const struct static_loaded *loaded)
 {
     static const char *const forms[] = {
-        [STATIC_NONE] = "built-in defaults", [STATIC_FILE] = "file", [STATIC_FLAGS] = "flags",
+        [STATIC_NONE] = "built-in defaults",
+        [STATIC_FILE] = "file",
+        [STATIC_FLAGS] = "flags",
         [STATIC_ENVIRONMENT] = "environment variables",
     };
     const struct slice *warnings = loaded->warnings.items;
@@ -110,7 +113,17 @@ static void give_up(struct master *master, const char *text)
     master_stop(master);
 }
 
-void master_begin(struct master *master)
+static void say_workers(const struct master *master, unsigned wanted, const char *reason)
+{
+    if (wanted != master->workers) {
+        log_warn("Another number of workers (%u: %s) takes a restart; %u stay", wanted, reason,
+                 master->workers);
+    } else {
+        log_info("%u worker%s: %s", wanted, wanted == 1 ? "" : "s", reason);
+    }
+}
+
+void master_begin(struct master *master, unsigned workers)
 {
     const struct static_config *config = &master->settings->loaded.config;
     struct control_message message = {.kind = CONTROL_WORKERS};
@@ -120,13 +133,15 @@ void master_begin(struct master *master)
     if (master->started || master->stopping) {
         return;
     }
-    master->workers = cpus_workers(config, reason, sizeof(reason));
+    unsigned wanted = cpus_workers(config, reason, sizeof(reason));
+
+    master->workers = workers > 0 ? workers : wanted;
     if (listeners_apply(master, config, &why) < 0) {
         give_up(master, why.text);
         return;
     }
     master->started = true;
-    log_info("%u worker%s: %s", master->workers, master->workers == 1 ? "" : "s", reason);
+    say_workers(master, wanted, reason);
     log_file_open(master);
     atomic_store(&master->tree->workers, master->workers);
     message.number = master->workers;
@@ -155,9 +170,9 @@ void master_hangup(struct master *master)
     master->settings = next;
     set_up_log(&next->loaded.config);
     say_form(&next->loaded);
-    if (cpus_workers(&next->loaded.config, reason, sizeof(reason)) != master->workers) {
-        log_warn("Another number of workers (%s) takes a restart; %u stay", reason, master->workers);
-    }
+    unsigned wanted = cpus_workers(&next->loaded.config, reason, sizeof(reason));
+
+    say_workers(master, wanted, reason);
     log_file_open(master);
     guard_ready(master);
     reload_inputs(master);
@@ -169,7 +184,8 @@ static void on_heart(uv_timer_t *timer)
 {
     struct master *master = timer->data;
 
-    atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(), memory_order_relaxed);
+    atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(),
+                          memory_order_relaxed);
     publish_tend(master);
 }
 
@@ -258,6 +274,7 @@ int face_master(int argc, char **argv)
         (void)dprintf(STDERR_FILENO, "weir: the master is started by weir itself, not by hand\n");
         return 1;
     }
+    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
     master->log_fd = -1;
     outbox_init(&master->guard, PROCESS_CONTROL_FD);

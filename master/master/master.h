@@ -46,23 +46,23 @@ struct settings {
 };
 
 struct publication { /* one generation as it is sent to workers */
-    uint64_t number;  /* 0: none */
+    uint64_t number; /* 0: none */
     struct page_file *pages[PAGE_KINDS];
-    unsigned kills;   /* workers that died while they adopted it */
-    char *changes;    /* what was new in it, in words */
+    unsigned kills; /* workers that died while they adopted it */
+    char *changes;  /* what was new in it, in words */
 };
 
 struct worker_link {
     struct master *master;
     unsigned slot;
     struct outbox out;
-    uv_poll_t *poll;                   /* NULL: no channel */
-    uint64_t acknowledged;             /* generation, 0: none */
-    uint64_t has[PAGE_KINDS];          /* numbers of the pages it holds */
-    uint64_t sent;                     /* generation it has not answered yet, 0: none */
+    uv_poll_t *poll;          /* NULL: no channel */
+    uint64_t acknowledged;    /* generation, 0: none */
+    uint64_t has[PAGE_KINDS]; /* numbers of the pages it holds */
+    uint64_t sent;            /* generation it has not answered yet, 0: none */
     uint64_t sent_pages[PAGE_KINDS];
-    uint64_t refused;                  /* generation it would not take */
-    unsigned resends;                  /* in a row, so that two confused sides do not circle for ever */
+    uint64_t refused; /* generation it would not take */
+    unsigned resends; /* in a row, so that two confused sides do not circle for ever */
 };
 
 struct input { /* one provider */
@@ -89,49 +89,51 @@ struct master {
     struct outbox guard;
     uv_poll_t guard_poll;
     uv_timer_t heart;
-    uv_timer_t retry;          /* loads again what could not be read */
-    uint64_t start_number;     /* the guard's count of masters */
-    uint64_t page_count;       /* pages sealed by this master */
+    uv_timer_t retry;      /* loads again what could not be read */
+    uint64_t start_number; /* the guard's count of masters */
+    uint64_t page_count;   /* pages sealed by this master */
 
     struct board *board;
     struct board_tree *tree;
 
-    struct settings *settings;      /* in force */
+    struct settings *settings; /* in force */
     unsigned workers;
     struct kept_sockets *kept;
 
     struct input inputs[MASTER_PROVIDERS];
     size_t input_count;
-    struct names *names;            /* of servers, resolved */
-    struct model *model;            /* resolved, in force */
+    struct names *names;             /* of servers, resolved */
+    struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
     struct watch *watches[MASTER_WATCHES];
     size_t watch_count;
-    bool watch_missing;             /* a path could not be watched: tried again */
-    struct job *job;                /* NULL: none in flight */
-    bool wanted;                    /* another one is to follow */
+    bool watch_missing; /* a path could not be watched: tried again */
+    struct job *job;    /* NULL: none in flight */
+    bool wanted;        /* another one is to follow */
 
     struct publication current, previous;
     uint64_t withdrawn[PAGE_KINDS]; /* hashes of the pages of a generation that killed workers */
     bool has_withdrawn;
-    bool swept;                     /* no word on the board is left from before `current` */
+    bool swept; /* no word on the board is left from before `current` */
     struct worker_link links[BOARD_WORKERS];
-    int log_fd;                     /* -1: stdout */
+    int log_fd; /* -1: stdout */
 };
 
 /* ---- guard_link.c ---- */
 void guard_link_start(struct master *master);
 void guard_send(struct master *master, struct control_message *message, const int *fds, size_t count);
 void guard_failed(struct master *master, const char *text); /* FAILED, at start only */
-void guard_ready(struct master *master);                    /* grace times, log level: again after each reload */
-void poll_update(uv_poll_t *poll, const struct outbox *outbox, uv_poll_cb on_event); /* reads; writes while something waits */
+void guard_ready(struct master *master); /* grace times, log level: again after each reload */
+void poll_update(uv_poll_t *poll, const struct outbox *outbox,
+                 uv_poll_cb on_event); /* reads; writes while something waits */
 
 /* ---- main.c ---- */
 int settings_load(struct master *master, struct settings **out, struct error *why);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings *settings); /* NULL is fine */
-void master_begin(struct master *master);  /* HELLO came: all that an earlier master left is known */
+/* HELLO came: all that an earlier master left is known, also how many workers there are (0: this is the first). */
+void master_begin(struct master *master, unsigned workers);
 void master_stop(struct master *master);
 void master_hangup(struct master *master); /* SIGHUP */
 
@@ -149,9 +151,10 @@ unsigned cpus_workers(const struct static_config *config, char *reason, size_t s
 
 /* ---- reload.c ---- */
 int reload_start(struct master *master, struct error *why);
-void reload_inputs(struct master *master);     /* enables, disables and watches as the static configuration says */
-void reload_request(struct master *master);    /* a job now, or after the one in flight */
-void reload_stop(struct master *master);       /* closes watches; a job in flight is let finish */
+void reload_inputs(
+    struct master *master); /* enables, disables and watches as the static configuration says */
+void reload_request(struct master *master); /* a job now, or after the one in flight */
+void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);
 
 /* ---- publish.c ---- */
@@ -163,7 +166,7 @@ void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *c
 bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS]);
 void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
 void publish_gone(struct master *master, unsigned slot);
-void publish_tend(struct master *master);      /* from the heart: what could not be sent, synced, sweeping */
+void publish_tend(struct master *master); /* from the heart: what could not be sent, synced, sweeping */
 void publish_free(struct master *master);
 
 /* ---- changes.c (runs in the job) ---- */

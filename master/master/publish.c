@@ -96,8 +96,8 @@ static void offer(struct worker_link *link)
     int fds[PAGE_KINDS];
     size_t count = 0;
 
-    if (link->poll == NULL || link->sent != 0 || current->number == 0 || link->acknowledged == current->number ||
-        link->refused == current->number) {
+    if (link->poll == NULL || link->sent != 0 || current->number == 0 ||
+        link->acknowledged == current->number || link->refused == current->number) {
         return;
     }
     message.number = current->number;
@@ -170,8 +170,8 @@ static void note_synced(struct master *master)
 static void on_ack(struct worker_link *link, uint64_t number)
 {
     if (number != link->sent) {
-        log_error("Worker %u acknowledged generation %llu, %llu was sent", link->slot, (unsigned long long)number,
-                  (unsigned long long)link->sent);
+        log_error("Worker %u acknowledged generation %llu, %llu was sent", link->slot,
+                  (unsigned long long)number, (unsigned long long)link->sent);
         return;
     }
     link->acknowledged = number;
@@ -183,8 +183,8 @@ static void on_ack(struct worker_link *link, uint64_t number)
 
 static void on_refused(struct worker_link *link, const struct control_message *message)
 {
-    log_error("Worker %u refused generation %llu, the old one stays: %s", link->slot, (unsigned long long)message->number,
-              message->text);
+    log_error("Worker %u refused generation %llu, the old one stays: %s", link->slot,
+              (unsigned long long)message->number, message->text);
     link->refused = message->number;
     link->sent = 0;
 }
@@ -195,7 +195,8 @@ static void on_resend(struct worker_link *link)
     link->sent = 0;
     memset(link->has, 0, sizeof(link->has));
     if (++link->resends > RESENDS_MOST) {
-        log_error("Worker %u asked for the same generation %u times; it waits for the next one", link->slot, link->resends);
+        log_error("Worker %u asked for the same generation %u times; it waits for the next one", link->slot,
+                  link->resends);
         link->refused = link->master->current.number;
         link->resends = 0;
     }
@@ -214,7 +215,8 @@ static void handle(struct worker_link *link, const struct control_message *messa
         on_resend(link);
         break;
     default: /* a peer of the same build, but not one to believe in everything */
-        log_error("Worker %u sent a message of kind %u, which is not for the master", link->slot, message->kind);
+        log_error("Worker %u sent a message of kind %u, which is not for the master", link->slot,
+                  message->kind);
         break;
     }
     offer(link);
@@ -296,7 +298,8 @@ static void withdraw(struct master *master)
     struct publication bad = master->current, good = master->previous;
 
     log_error("Generation %llu is withdrawn: %u workers died while they adopted it. What was new in it: %s",
-              (unsigned long long)bad.number, bad.kills, bad.changes && *bad.changes ? bad.changes : "not known");
+              (unsigned long long)bad.number, bad.kills,
+              bad.changes && *bad.changes ? bad.changes : "not known");
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
         master->withdrawn[kind] = bad.pages[kind]->hash;
     }

@@ -7,6 +7,7 @@
  *
  * A page whose content is that of the published one is not sealed again; when none changed nothing is published.
  */
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,11 +31,11 @@ struct job {
     uv_work_t work;
     struct master *master;
     /* given */
-    struct settings *settings;
+    struct settings *settings, *old_settings; /* old: of the model that is replaced */
     bool enabled[MASTER_PROVIDERS], dirty[MASTER_PROVIDERS];
-    uint64_t generation;                    /* the number it will have, if it is published */
-    uint64_t page_base;                     /* page numbers above this are free */
-    uint64_t published[PAGE_KINDS];         /* hashes; meaningful when there is a publication */
+    uint64_t generation;            /* the number it will have, if it is published */
+    uint64_t page_base;             /* page numbers above this are free */
+    uint64_t published[PAGE_KINDS]; /* hashes; meaningful when there is a publication */
     bool any_published;
     const struct known *before;
     /* found */
@@ -43,7 +44,7 @@ struct job {
     struct known *known;
     char *changes;
     uint64_t hashes[PAGE_KINDS];
-    int fds[PAGE_KINDS];                    /* -1: the published page is the same */
+    int fds[PAGE_KINDS]; /* -1: the published page is the same */
     double elapsed_ms;
     int rc;
     struct error why;
@@ -98,7 +99,8 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
 {
     struct master *master = job->master;
     const struct static_config *config = &job->settings->loaded.config;
-    int rc = compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
+    int rc =
+        compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
 
     if (rc < 0 || job->any_published || !names_pending(master->names)) {
         return rc;
@@ -108,7 +110,8 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
     }
     compiled_free(compiled);
     *compiled = (struct compiled){{NULL}};
-    return compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
+    return compile_model(config, job->model, master->board, job->generation, master->names, compiled,
+                         &job->why);
 }
 
 static int compile(struct job *job)
@@ -169,17 +172,34 @@ static void close_pages(struct job *job)
     }
 }
 
-static void job_free(struct job *job)
+/* Freeing a large model takes as long as a large callback may not: it is done on the thread too. */
+static void free_work(uv_work_t *request)
 {
-    close_pages(job);
+    struct job *job = request->data;
+
+    model_free(job->model); /* before the providers' models, which its text may lie in */
     for (size_t i = 0; i < MASTER_PROVIDERS; i++) {
         model_free(job->outdated[i]);
     }
-    model_free(job->model);
     known_free(job->known);
     free(job->changes);
+    (void)malloc_trim(0); /* what a large configuration needed once is not kept for ever */
+}
+
+static void after_free(uv_work_t *request, int status)
+{
+    struct job *job = request->data;
+
+    (void)status;
+    settings_unref(job->old_settings);
     settings_unref(job->settings);
     free(job);
+}
+
+static void job_free(struct job *job)
+{
+    close_pages(job);
+    (void)uv_queue_work(&job->master->loop, &job->work, free_work, after_free);
 }
 
 static void say_changed(const struct job *job, uint64_t generation)
@@ -188,7 +208,8 @@ static void say_changed(const struct job *job, uint64_t generation)
 
     (void)snprintf(number, sizeof(number), "%llu", (unsigned long long)generation);
     (void)snprintf(elapsed, sizeof(elapsed), "%.1f", job->elapsed_ms);
-    log_at(LOG_LEVEL_INFO, LOG_FIELDS("generation", number, "compileMs", elapsed), "Configuration changed: %s",
+    log_at(LOG_LEVEL_INFO, LOG_FIELDS("generation", number, "compileMs", elapsed),
+           "Configuration changed: %s",
            job->changes && job->changes[0] ? job->changes : "options of the static configuration");
 }
 
@@ -203,20 +224,23 @@ static void publish_job(struct job *job)
     }
     if (!any) {
         if (job->changes[0]) {
-            say_changed(job, master->current.number); /* objects that serve nothing: broken ones, unused ones */
+            say_changed(job,
+                        master->current.number); /* objects that serve nothing: broken ones, unused ones */
         } else {
             log_debug("Nothing changed");
         }
         return;
     }
     if (publish_is_withdrawn(master, job->hashes)) {
-        log_error("This configuration made workers die when it was adopted and is not tried again: %s", job->changes);
+        log_error("This configuration made workers die when it was adopted and is not tried again: %s",
+                  job->changes);
         return;
     }
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        pages[kind] = job->fds[kind] == -1
-                          ? page_file_ref(master->current.pages[kind])
-                          : page_file_new(job->fds[kind], job->page_base + (uint64_t)kind + 1, job->hashes[kind]);
+        pages[kind] =
+            job->fds[kind] == -1
+                ? page_file_ref(master->current.pages[kind])
+                : page_file_new(job->fds[kind], job->page_base + (uint64_t)kind + 1, job->hashes[kind]);
         job->fds[kind] = -1; /* the page's now */
     }
     char *changes = job->changes;
@@ -225,20 +249,18 @@ static void publish_job(struct job *job)
     say_changed(job, master->current.number);
 }
 
-/* The newest model is the one to compare with, also when it could not be compiled. */
+/* The newest model is the one to compare with, also when it could not be compiled. What it replaces goes with the job. */
 static void install(struct master *master, struct job *job)
 {
     struct model *model = master->model;
     struct known *known = master->known;
-    struct settings *settings = master->model_settings;
 
     master->model = job->model;
     master->known = job->known;
+    job->model = model;
+    job->known = known;
+    job->old_settings = master->model_settings;
     master->model_settings = settings_ref(job->settings);
-    job->model = NULL;
-    job->known = known; /* freed with the job */
-    model_free(model);  /* before the models and settings that its text may lie in */
-    settings_unref(settings);
 }
 
 static void arm_retry(struct master *master);
@@ -332,13 +354,15 @@ static void watch_input(struct master *master, struct input *input)
         struct error why;
 
         if (master->watch_count == MASTER_WATCHES) {
-            log_error("Provider %s: %.*s is not watched: more than %d paths", input->provider->name, SLICE_ARG(path),
-                      MASTER_WATCHES);
-        } else if (watch_start(&master->loop, path, on_changed, input, &master->watches[master->watch_count], &why) == 0) {
+            log_error("Provider %s: %.*s is not watched: more than %d paths", input->provider->name,
+                      SLICE_ARG(path), MASTER_WATCHES);
+        } else if (watch_start(&master->loop, path, on_changed, input, &master->watches[master->watch_count],
+                               &why) == 0) {
             master->watch_count++;
         } else {
             if (!master->watch_missing) {
-                log_warn("Provider %s: %.*s cannot be watched yet: %s", input->provider->name, SLICE_ARG(path), why.text);
+                log_warn("Provider %s: %.*s cannot be watched yet: %s", input->provider->name,
+                         SLICE_ARG(path), why.text);
             }
             master->watch_missing = true;
         }
@@ -395,7 +419,7 @@ void reload_inputs(struct master *master)
 {
     const struct static_config *config = &master->settings->loaded.config;
 
-    for (size_t i = 0; providers[i] && i < MASTER_PROVIDERS; i++) {
+    for (size_t i = 0; i < MASTER_PROVIDERS && providers[i]; i++) {
         master->inputs[i].master = master;
         master->inputs[i].provider = providers[i];
         master->inputs[i].enabled = providers[i]->enabled(config);

@@ -60,8 +60,8 @@ static int find_target(const struct static_config *config, struct target *target
         int len = (int)address_format(&target->address, text);
 
         (void)snprintf(target->url, sizeof(target->url),
-                       target->address.family == 6 ? "http://[%.*s]:%u/ping" : "http://%.*s:%u/ping", len, text,
-                       target->address.port);
+                       target->address.family == 6 ? "http://[%.*s]:%u/ping" : "http://%.*s:%u/ping", len,
+                       text, target->address.port);
     }
     return 0;
 }
@@ -147,9 +147,10 @@ static int ask(const struct target *target, char *status, size_t size, struct er
         error_prefix(why, "Head \"%s\"", target->url);
         return rc;
     }
-    int len = snprintf(request, sizeof(request),
-                       "HEAD /ping HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: weir-healthcheck\r\nConnection: close\r\n\r\n",
-                       (int)strcspn(host, "/"), host);
+    int len = snprintf(
+        request, sizeof(request),
+        "HEAD /ping HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: weir-healthcheck\r\nConnection: close\r\n\r\n",
+        (int)strcspn(host, "/"), host);
 
     if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
         rc = error_set(why, -errno, "%s", strerror(errno));
@@ -171,8 +172,8 @@ int face_healthcheck(int argc, char **argv)
     char status[256];
     int result = 1;
 
-    if (static_load(argc, argv, environ, &loaded, &why) < 0 || find_target(&loaded.config, &target, &why) < 0 ||
-        ask(&target, status, sizeof(status), &why) < 0) {
+    if (static_load(argc, argv, environ, &loaded, &why) < 0 ||
+        find_target(&loaded.config, &target, &why) < 0 || ask(&target, status, sizeof(status), &why) < 0) {
         (void)printf("Error calling healthcheck: %s\n", why.text);
     } else if (strncmp(status, "200", 3) != 0) {
         (void)printf("Bad healthcheck status: %s\n", status);

@@ -27,7 +27,8 @@ static int usage(const char *wrong)
     if (wrong) {
         (void)fprintf(stderr, "weir whoami: %s\n", wrong);
     }
-    (void)fprintf(stderr, "usage: weir whoami --port N [--name X] [--bind ADDRESS] [--delay 100ms] [--udp]\n");
+    (void)fprintf(stderr,
+                  "usage: weir whoami --port N [--name X] [--bind ADDRESS] [--delay 100ms] [--udp]\n");
     return 1;
 }
 
@@ -121,7 +122,8 @@ static void on_datagram_space(uv_handle_t *handle, size_t suggested, uv_buf_t *b
     *buf = uv_buf_init(whoami->buffer, sizeof(whoami->buffer));
 }
 
-static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from, unsigned flags)
+static void on_datagram(uv_udp_t *udp, ssize_t n, const uv_buf_t *buf, const struct sockaddr *from,
+                        unsigned flags)
 {
     struct whoami *whoami = udp->data;
     struct text answer;
@@ -166,10 +168,12 @@ static int serve(struct whoami *whoami, bool udp)
         rc = uv_ip6_addr(whoami->bind, whoami->port, (struct sockaddr_in6 *)&address);
     }
     if (rc == 0) {
-        rc = udp ? udp_listen(whoami, (struct sockaddr *)&address) : whoami_http_listen(whoami, (struct sockaddr *)&address);
+        rc = udp ? udp_listen(whoami, (struct sockaddr *)&address)
+                 : whoami_http_listen(whoami, (struct sockaddr *)&address);
     }
     if (rc != 0) {
-        (void)fprintf(stderr, "weir whoami: cannot listen on %s port %d: %s\n", whoami->bind, whoami->port, uv_strerror(rc));
+        (void)fprintf(stderr, "weir whoami: cannot listen on %s port %d: %s\n", whoami->bind, whoami->port,
+                      uv_strerror(rc));
         return 1;
     }
     struct sockaddr_storage bound;

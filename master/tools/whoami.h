@@ -20,14 +20,14 @@ struct whoami {
     uv_loop_t loop;
     uv_tcp_t listener;
     uv_udp_t udp;
-    struct slice name;         /* --name, empty when not given */
+    struct slice name; /* --name, empty when not given */
     const char *bind;
     int port;
-    uint64_t delay_ms;         /* before each answer */
-    unsigned health;           /* status of /health, set by POST */
+    uint64_t delay_ms; /* before each answer */
+    unsigned health;   /* status of /health, set by POST */
     char host_name[256];
-    struct text identity;      /* "Name: ...\nHostname: ...\nIP: ...\n" */
-    char buffer[65536];        /* of the read that is going on: used up before the next begins */
+    struct text identity; /* "Name: ...\nHostname: ...\nIP: ...\n" */
+    char buffer[65536];   /* of the read that is going on: used up before the next begins */
 };
 
 enum whoami_route { WHOAMI_SELF, WHOAMI_HEALTH, WHOAMI_BENCH, WHOAMI_DATA, WHOAMI_API, WHOAMI_ECHO };
@@ -35,8 +35,8 @@ enum whoami_route { WHOAMI_SELF, WHOAMI_HEALTH, WHOAMI_BENCH, WHOAMI_DATA, WHOAM
 /* One request as far as answers need it. */
 struct whoami_request {
     const struct h1_message *message;
-    struct slice path, query;      /* of the target, as received */
-    const char *peer;              /* "1.2.3.4:5678" */
+    struct slice path, query; /* of the target, as received */
+    const char *peer;         /* "1.2.3.4:5678" */
 };
 
 /* ---- whoami_answer.c ---- */

@@ -149,7 +149,8 @@ static void add_framing(const struct h1_message *message, struct text *out)
 
 static bool printed_elsewhere(const char *name)
 {
-    static const char *const names[] = {"Host", "User-Agent", "Content-Length", "Transfer-Encoding", "Trailer"};
+    static const char *const names[] = {"Host", "User-Agent", "Content-Length", "Transfer-Encoding",
+                                        "Trailer"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (strcmp(name, names[i]) == 0) {

@@ -11,7 +11,7 @@
 enum opcode { OP_CLOSE = 8, OP_PING = 9, OP_PONG = 10 };
 
 struct frame {
-    uint8_t first;  /* FIN, reserved bits and opcode */
+    uint8_t first; /* FIN, reserved bits and opcode */
     bool masked;
     uint8_t mask[4];
     size_t head, len;

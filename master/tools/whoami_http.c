@@ -24,12 +24,12 @@ struct client {
     uv_tcp_t tcp;
     uv_timer_t timer;
     struct whoami *whoami;
-    unsigned handles;              /* not closed yet */
+    unsigned handles; /* not closed yet */
     enum state state;
-    bool paused, ended, closing;   /* ended: the peer sends no more */
+    bool paused, ended, closing; /* ended: the peer sends no more */
     char peer[80];
 
-    struct text in;                /* read, not used */
+    struct text in; /* read, not used */
     struct pool *pool;
     struct h1_parser *parser;
     struct h1_message message;
@@ -39,10 +39,10 @@ struct client {
     bool keep_alive, head_only, http10, expects, sends_body, chunked_body, chunked_answer;
     uint64_t body_left;
     uint64_t data_size, data_at;
-    char health_text[16];          /* of POST /health */
+    char health_text[16]; /* of POST /health */
     size_t health_len;
-    struct text out;               /* collected for the next write */
-    size_t writing;                /* bytes that libuv has */
+    struct text out; /* collected for the next write */
+    size_t writing;  /* bytes that libuv has */
 };
 
 struct write {
@@ -383,7 +383,8 @@ static int read_body(struct client *client, size_t from)
     int result = client->body_left == 0;
 
     if (!client->chunked_body) {
-        struct slice data = slice_head(input, client->body_left < input.len ? (size_t)client->body_left : input.len);
+        struct slice data =
+            slice_head(input, client->body_left < input.len ? (size_t)client->body_left : input.len);
 
         take_payload(client, data);
         client->body_left -= data.len;
@@ -393,7 +394,8 @@ static int read_body(struct client *client, size_t from)
         struct slice data;
         enum h1_chunk chunk;
 
-        while ((chunk = h1_chunked_next(&client->chunked, &input, &data)) == H1_CHUNK_DATA || chunk == H1_CHUNK_TRAILER) {
+        while ((chunk = h1_chunked_next(&client->chunked, &input, &data)) == H1_CHUNK_DATA ||
+               chunk == H1_CHUNK_TRAILER) {
             if (chunk == H1_CHUNK_DATA) {
                 take_payload(client, data);
             }
@@ -488,8 +490,8 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 
 static void pause_or_resume(struct client *client)
 {
-    bool pause = client->ended || client->writing > WRITE_MOST || client->state == DELAYED || client->state == ENDING ||
-                 client->state == WRITING_DATA;
+    bool pause = client->ended || client->writing > WRITE_MOST || client->state == DELAYED ||
+                 client->state == ENDING || client->state == WRITING_DATA;
 
     if (client->closing || pause == client->paused) {
         return;

@@ -287,3 +287,53 @@ def random_request(rng):
     if rng.random() < 0.4:
         headers.append(("X-K", rng.choice(["1", "2", "3", "12"])))
     return rng.choice(["web", "trust"]), request(path, host=host, method=rng.choice(["GET", "GET", "POST"]), headers=headers)
+
+
+# ---- random middlewares and paths ----
+PIECES = ["a", "b", "api", "v1", "%2F", "%2f", "%41", "%20", ".", "..", "%2e", "x.png", ";", "%3B", "+", "%C3%A9", "~", "%7E", "!", "(", "'", "%25", "@", ":", "*", "%5C", "[", "|", "\"", "%zz", "a b"[0], "foo", "bar", "12", "=", "&", "$", ",", "%3F", "%23", "{", "^"]
+
+
+def random_path(rng):
+    path = ""
+    for _ in range(rng.randint(1, 5)):
+        path += "/" + "".join(rng.choice(PIECES) for _ in range(rng.randint(0, 3)))
+    if rng.random() < 0.3:
+        path += "?" + "&".join(rng.choice(["a=1", "b", "c=%20", "d=x;y", "e=%zz", "f=a+b", "=g", "h=i=j", "k=%2F", "ä".encode().decode("latin-1")]) for _ in range(rng.randint(0, 3)))
+    return path
+
+
+def random_middleware(rng):
+    prefix = rng.choice(["/a", "/api", "/api/", "/a%2Fb", "/v1", "/foo/bar", "/", "a", "/A", "/é", "/a b", "/api/v1"])
+    regex = rng.choice(["^/api/(.*)", "/([a-z]+)/([0-9]+)", "^/(?P<first>[^/]+)/?", "(?i)/API", "^/a|^/b", "/[a-z]*", ".*", "^/foo/(.*)$", "%2F", "\\.png$", "^https?://([^/]+)/(.*)", "(/)"])
+    replacement = rng.choice(["/$1", "/x/$2-$1", "/${first}/y", "/fixed", "$1x", "https://$1/$2", "", "/a?b=$1", "$$1", "/%20$1", "/${1}"])
+    return rng.choice([
+        lambda: {"addPrefix": {"prefix": prefix}},
+        lambda: {"stripPrefix": {"prefixes": [prefix, rng.choice(["/api", "/b"])], **({"forceSlash": rng.random() < 0.5} if rng.random() < 0.5 else {})}},
+        lambda: {"stripPrefixRegex": {"regex": [regex]}},
+        lambda: {"replacePath": {"path": rng.choice([prefix, "/r?x=1", "/r%20s", "r"])}},
+        lambda: {"replacePathRegex": {"regex": regex, "replacement": replacement}},
+        lambda: {"redirectScheme": {"scheme": rng.choice(["https", "http", "ftp"]), **rng.choice([{}, {"port": "443"}, {"port": "80"}, {"port": "8443"}]), "permanent": rng.random() < 0.5}},
+        lambda: {"redirectRegex": {"regex": regex, "replacement": replacement, "permanent": rng.random() < 0.5}},
+        lambda: {"headers": {"customRequestHeaders": {rng.choice(["X-A", "x-b", "X-K", "Host", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "Connection", "Accept-Encoding", "Cookie"]): rng.choice(["", "v", "v w"])},
+                             "customResponseHeaders": {rng.choice(["X-Out", "Content-Type", "x-upstream", "Server", "Location"]): rng.choice(["", "o"])}}},
+    ])()
+
+
+def random_chain_configuration(rng):
+    middlewares = {f"m{i}": random_middleware(rng) for i in range(30)}
+    routers = {}
+    for i in range(30):
+        routers[f"r{i}"] = {"rule": f"Host(`h{i}.test`)", "service": "upstream", "entryPoints": ["web", "trust", "strict", "rawpath", "semicolon"],
+                            "middlewares": [f"m{rng.randrange(30)}" for _ in range(rng.choice([1, 1, 2, 3]))]}
+    return {"http": {"routers": routers, "middlewares": middlewares}}
+
+
+def random_chain_request(rng):
+    headers = []
+    if rng.random() < 0.2:
+        headers.append(("X-Forwarded-Proto", rng.choice(["https", "http", "wss"])))
+    if rng.random() < 0.1:
+        headers.append(("X-Answer", rng.choice(["redirect", "empty", "error", "hop"])))
+    return (rng.choice(["web", "web", "trust", "strict", "rawpath", "semicolon"]),
+            request(random_path(rng), host=f"h{rng.randrange(30)}.test" + rng.choice(["", "", ":80", ":8443", ":443"]),
+                    method=rng.choice(["GET", "GET", "POST", "HEAD"]), headers=headers))

@@ -21,7 +21,8 @@ import sys
 import tempfile
 import time
 
-from cases import ENTRY_POINTS, configuration, fixed_requests, random_configuration, random_request
+from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
+                   random_configuration, random_request)
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
 ACCEPTED = [
@@ -260,7 +261,7 @@ async def main():
     parser.add_argument("--traefik", type=pathlib.Path, required=True)
     parser.add_argument("--weir", type=pathlib.Path, required=True)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--random", type=int, default=4, help="number of random rule sets, 400 requests each")
+    parser.add_argument("--random", type=int, default=4, help="number of random sets: rules (400 requests) and chains of middlewares (800)")
     parser.add_argument("--only", help="fixed or random")
     parser.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
@@ -277,6 +278,8 @@ async def main():
                 rng = random.Random(args.seed * 1000 + i)
                 await run_set(args, upstream, f"random {args.seed * 1000 + i}", random_configuration(rng),
                               [random_request(rng) for _ in range(400)], directory, totals)
+                await run_set(args, upstream, f"chain {args.seed * 1000 + i}", random_chain_configuration(rng),
+                              [random_chain_request(rng) for _ in range(800)], directory, totals)
     print(f"{totals['asked']} requests, {totals['different']} different, {totals['accepted']} different on purpose")
     return 1 if totals["different"] else 0
 

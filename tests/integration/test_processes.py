@@ -160,6 +160,30 @@ def test_inherited_output_stays_blocking(serving, tmp_path):
     os.close(writing)
 
 
+def test_reader_of_the_log_that_stops_reading_stops_nothing(whoami, tmp_path):
+    """A full pipe costs log lines; requests, restarts and the orderly stop go on."""
+    reading, writing = os.pipe()
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    port = free_port()
+    process = subprocess.Popen([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG", "--workers=1",
+                                f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"],
+                               stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
+    wait_until("it answers", lambda: not refused(port) and curl(port).status == 200)
+    for _ in range(100):
+        assert curl(port).status == 200
+    text = os.read(reading, 65536)
+    assert curl(port).status == 200
+    while b"log lines before this one were lost" not in text:
+        text += os.read(reading, 65536)
+        assert curl(port).status == 200
+    process.terminate()
+    os.close(writing)
+    while os.read(reading, 65536):
+        pass
+    assert process.wait(DEADLINE) == 0
+    os.close(reading)
+
+
 def test_all_standard_descriptors_closed():
     """Nothing of ours may land on descriptors 0 to 2, and all still works without them."""
     port = free_port()

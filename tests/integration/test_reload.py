@@ -219,6 +219,25 @@ def test_new_master_reads_what_changed_meanwhile(serving, configuration):
     wait_until("it is live", lambda: curl(router.web, host="late").status == 200)
 
 
+def test_old_generations_are_unmapped(serving, configuration):
+    router = serving(workers=1)
+    [worker] = router.children("worker")
+
+    def mapped():
+        with open(f"/proc/{worker}/maps", encoding="ascii") as maps:
+            return len([line for line in maps if "memfd:weir-routes" in line or "memfd:weir-services" in line])
+    before = mapped()
+    with socket.create_connection(("127.0.0.1", router.web), 30) as idle:  # an idle connection pins nothing
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: one\r\n\r\n")
+        assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
+        for i in range(5):
+            mark = router.mark()
+            configuration.routes([(f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
+            changed(router, mark, f"r{i}@file")
+            wait_until("it is live", lambda: curl(router.web, host=f"r{i}").status == 200)
+        wait_until("only the last is mapped", lambda: mapped() == before)
+
+
 # ---- SIGHUP ----
 STATIC = """
 entryPoints:
@@ -326,7 +345,20 @@ def test_master_that_dies_after_the_file_went_bad_does_not_stop_traffic(with_fil
     router.wait_log(r"weir: .*traefik\.yml", mark)
     assert curl(with_file.web, host="one").status == 200
     with_file.write()
+    os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"Configuration changed", mark)
+    assert curl(with_file.web, host="one").status == 200
+
+
+def test_number_of_workers_changes_only_with_a_restart(with_file):
+    router = with_file.start()
+    workers = router.children("worker")
+    with_file.write(raw=with_file.path.read_text() + f"workers: {len(workers) + 1}\n")
+    mark = with_file.hangup()
+    router.wait_log(r" WRN Another number of workers", mark)
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    router.wait_log(r" WRN Another number of workers", router.wait_log(r"The master", mark)[0])
+    assert router.children("worker") == workers
     assert curl(with_file.web, host="one").status == 200
 
 

@@ -23,8 +23,8 @@ struct sample_request {
     size_t headers;
 };
 
-static inline bool sample_header(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
-                                 void *context)
+static inline bool sample_header(const struct rule_request *request, struct slice name,
+                                 bool (*visit)(void *, struct slice), void *context)
 {
     const struct sample_request *sample = (const struct sample_request *)request->context;
     bool last = false;

@@ -342,6 +342,33 @@ static void connection_names_hop_by_hop(void **state)
     fed_free(&fed);
 }
 
+/* Only "Content-Length: 7" as everyone writes it goes on as it came; any other spelling is built anew. */
+static void odd_lengths_are_built_anew(void **state)
+{
+    static const struct {
+        struct slice bytes;
+        bool raw;
+    } lines[] = {
+        {SLICE_INIT(POST "content-length: 7\r\n\r\n"), true},
+        {SLICE_INIT(POST "Content-Length:7\r\n\r\n"), false},
+        {SLICE_INIT(POST "Content-Length: 7\t\r\n\r\n"), false},
+        {SLICE_INIT(POST "Content-Length:\t7\r\n\r\n"), false},
+        {SLICE_INIT(POST "Content-Length: 07\r\n\r\n"), false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(lines); i++) {
+        struct fed fed;
+
+        print_message("case %zu\n", i);
+        feed(&fed, H1_REQUEST, "", lines[i].bytes, lines[i].bytes.len, 1);
+        assert_int_equal(fed.result, H1_HEAD_DONE);
+        assert_true(slice_eq(fed.message.headers.items[1].value, SLICE("7")));
+        assert_int_equal((fed.message.headers.items[1].flags & HEADER_RAW_LINE) != 0, lines[i].raw);
+        fed_free(&fed);
+    }
+}
+
 static void second_equal_length_is_dropped(void **state)
 {
     struct slice bytes = SLICE(POST "Content-Length: 7\r\nContent-Length: 7\r\n\r\n");
@@ -358,9 +385,9 @@ static void second_equal_length_is_dropped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(verdict_of_every_cut),           cmocka_unit_test(bounds),
-        cmocka_unit_test(head_len_and_raw_lines),         cmocka_unit_test(connection_names_hop_by_hop),
-        cmocka_unit_test(second_equal_length_is_dropped),
+        cmocka_unit_test(verdict_of_every_cut),       cmocka_unit_test(bounds),
+        cmocka_unit_test(head_len_and_raw_lines),     cmocka_unit_test(connection_names_hop_by_hop),
+        cmocka_unit_test(odd_lengths_are_built_anew), cmocka_unit_test(second_equal_length_is_dropped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -40,7 +40,8 @@ static void refusals_have_gos_words(void **state)
         {"(?i)*", "missing argument to repetition operator: `*`"},
         {"a**", "invalid nested repetition operator: `**`"},
         {"a*+", "invalid nested repetition operator: `*+`"},
-        {"a??+", "invalid nested repetition operator: `?" "?+`"},
+        {"a??+", "invalid nested repetition operator: `?"
+                 "?+`"},
         {"a{1001}", "invalid repeat count: `{1001}`"},
         {"a{2,1}", "invalid repeat count: `{2,1}`"},
         {"(?:a{50}){50}", "invalid repeat count"},
@@ -179,7 +180,7 @@ static void replacing(void **state)
         {"(a)", "a", "$9$x", ""},
         {"(a)", "a", "$01", ""},
         {"(a)", "a", "$0$0", "aa"},
-        {"(a)", "a", "$1\xc3\xa9", ""},       /* a letter belongs to the name */
+        {"(a)", "a", "$1\xc3\xa9", ""},                  /* a letter belongs to the name */
         {"(a)", "a", "$1\xe2\x86\x92", "a\xe2\x86\x92"}, /* an arrow does not */
         {"a*", "baac", "x", "xbxcx"},
         {"", "ab", "-", "-a-b-"},
@@ -187,8 +188,16 @@ static void replacing(void **state)
         {"x", "abc", "y", "abc"},
         {"^", "ab", "-", "-ab"},
         {"$", "ab", "-", "ab-"},
-        {"b", "a\xff" "b", "x", "a\xff" "x"}, /* malformed bytes around a match stay */
-        {"(.)b", "a\xff" "b", "<$1>", "a<\xff>"},
+        {"b",
+         "a\xff"
+         "b",
+         "x",
+         "a\xff"
+         "x"}, /* malformed bytes around a match stay */
+        {"(.)b",
+         "a\xff"
+         "b",
+         "<$1>", "a<\xff>"},
     };
     struct pool *pool = pool_new(1024, 0);
 
@@ -197,9 +206,11 @@ static void replacing(void **state)
         struct regex *regex = compile(cases[i].pattern, true);
         struct slice out;
 
-        assert_true(regex_replace_all(regex, slice_cstr(cases[i].subject), slice_cstr(cases[i].replacement), pool, &out));
+        assert_true(regex_replace_all(regex, slice_cstr(cases[i].subject), slice_cstr(cases[i].replacement),
+                                      pool, &out));
         if (!slice_eq(out, slice_cstr(cases[i].result))) {
-            fail_msg("%s %s %s: \"%.*s\"", cases[i].pattern, cases[i].subject, cases[i].replacement, SLICE_ARG(out));
+            fail_msg("%s %s %s: \"%.*s\"", cases[i].pattern, cases[i].subject, cases[i].replacement,
+                     SLICE_ARG(out));
         }
         regex_free(regex);
     }
@@ -217,7 +228,8 @@ static void a_replacement_past_the_limit_is_refused(void **state)
     memset(subject, 'a', sizeof(subject));
     memset(replacement, 'x', sizeof(replacement));
     assert_false(regex_replace_all(regex, slice_of(subject, 200), SLICE("a"), pool, &out));
-    assert_false(regex_replace_all(regex, slice_of(subject, sizeof(subject)), slice_of(replacement, sizeof(replacement)), open, &out));
+    assert_false(regex_replace_all(regex, slice_of(subject, sizeof(subject)),
+                                   slice_of(replacement, sizeof(replacement)), open, &out));
     regex_free(regex);
     pool_free(pool);
     pool_free(open);
@@ -238,7 +250,11 @@ static void groups(void **state)
     assert_int_equal(regex_groups(regex, SLICE("---"), found, 1), 0);
     regex_free(regex);
     regex = compile("(.)(b)", true);
-    assert_int_equal(regex_groups(regex, SLICE("a\xff" "b"), found, 3), 3);
+    assert_int_equal(regex_groups(regex,
+                                  SLICE("a\xff"
+                                        "b"),
+                                  found, 3),
+                     3);
     assert_true(slice_eq(found[1], SLICE("\xff")));
     regex_free(regex);
 }
@@ -307,7 +323,9 @@ static void required_literals(void **state)
         {"\\Qa.b\\E", "a.b", "", false, false},
         {"^$", "", "", true, false},
         {"(?:^a)?bc", "bc", "", false, false},
-        {"ab\xef\xbf\xbd" "cde", "cde", "", false, false}, /* stands for malformed bytes as well */
+        {"ab\xef\xbf\xbd"
+         "cde",
+         "cde", "", false, false}, /* stands for malformed bytes as well */
         {"(", "", "", false, false},
     };
     struct pool *pool = pool_new(1024, 0);
@@ -321,9 +339,10 @@ static void required_literals(void **state)
         for (size_t j = 0; j < found.count; j++) {
             longest = found.items[j].len > longest.len ? found.items[j] : longest;
         }
-        if (!slice_eq(longest, slice_cstr(cases[i].longest)) || !slice_eq(found.prefix, slice_cstr(cases[i].prefix)) ||
-            found.exact != cases[i].exact) {
-            fail_msg("%s: \"%.*s\" \"%.*s\" %d", cases[i].pattern, SLICE_ARG(longest), SLICE_ARG(found.prefix), found.exact);
+        if (!slice_eq(longest, slice_cstr(cases[i].longest)) ||
+            !slice_eq(found.prefix, slice_cstr(cases[i].prefix)) || found.exact != cases[i].exact) {
+            fail_msg("%s: \"%.*s\" \"%.*s\" %d", cases[i].pattern, SLICE_ARG(longest),
+                     SLICE_ARG(found.prefix), found.exact);
         }
         if (!cases[i].lower) {
             assert_true(slice_eq(regex_required_literal(pool, slice_cstr(cases[i].pattern)), longest));

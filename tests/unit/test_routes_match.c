@@ -54,7 +54,8 @@ static void table_close(struct table *table)
     pool_free(table->scratch);
 }
 
-static const char *winner_on(struct table *table, uint32_t entry_point, bool tls, struct sample_request *sample)
+static const char *winner_on(struct table *table, uint32_t entry_point, bool tls,
+                             struct sample_request *sample)
 {
     static char name[64];
     uint32_t number = routes_match(table->page, entry_point, tls, &sample->request);
@@ -64,7 +65,8 @@ static const char *winner_on(struct table *table, uint32_t entry_point, bool tls
         return "none";
     }
     assert_true(routes_try(table->page, number, entry_point, tls, &sample->request));
-    assert_true(slice_to_cstr(page_text(table->page, routes_at(table->page, number)->name), name, sizeof(name)));
+    assert_true(
+        slice_to_cstr(page_text(table->page, routes_at(table->page, number)->name), name, sizeof(name)));
     return name;
 }
 

@@ -24,29 +24,93 @@ static uint32_t pick(uint32_t below)
 #define PICK(array) ((array)[pick(ARRAY_LEN(array))])
 
 static const char *const matchers_v3[] = {
-    "Host(`a.test`)", "Host(`b.test`)", "Host(`A.test.`)", "Host(`x.a.test`)", "Host(`*.a.test`)", "Host(`*.test`)", "Host(`*`)",
-    "Host(`*.`)", "Host(`one`)", "Host(`*foo`)", "HostRegexp(`^[a-z]+\\.test$`)", "HostRegexp(`a\\.test$`)",
-    "HostRegexp(`^a\\.test$`)", "HostRegexp(`(?i)^X\\.A`)", "HostRegexp(`^$`)", "HostRegexp(`tes`)",
-    "Path(`/`)", "Path(`/api`)", "Path(`/api/v1`)", "Path(`/b`)", "PathPrefix(`/`)", "PathPrefix(`/a`)", "PathPrefix(`/api`)",
-    "PathPrefix(`/api/`)", "PathPrefix(`/api/v1`)", "PathPrefix(`/b`)", "PathRegexp(`^/api/v[0-9]+`)", "PathRegexp(`v1$`)",
-    "PathRegexp(`^/api$`)", "PathRegexp(`(?i)^/API`)", "PathRegexp(`/(api|b)/`)", "PathRegexp(`^/b.*x`)", "PathRegexp(`pi/v1`)",
-    "Method(`GET`)", "Method(`post`)", "Method(`PUT`)", "Header(`X-A`, `1`)", "Header(`x-a`, `2`)", "Header(`X-B`, `1`)",
-    "Header(`Host`, `a.test`)", "HeaderRegexp(`X-A`, `^[12]$`)", "HeaderRegexp(`X-B`, `^abc`)", "HeaderRegexp(`X-B`, `abc-def`)",
-    "HeaderRegexp(`X-A`, `^2$`)", "Query(`q`, `1`)", "Query(`q`)", "Query(`p`, `a b`)", "QueryRegexp(`q`, `^[12]$`)",
-    "QueryRegexp(`p`, `a.b`)", "QueryRegexp(`p`)", "ClientIP(`10.0.0.0/8`)", "ClientIP(`192.168.0.0/16`)", "ClientIP(`10.1.2.3`)",
+    "Host(`a.test`)",
+    "Host(`b.test`)",
+    "Host(`A.test.`)",
+    "Host(`x.a.test`)",
+    "Host(`*.a.test`)",
+    "Host(`*.test`)",
+    "Host(`*`)",
+    "Host(`*.`)",
+    "Host(`one`)",
+    "Host(`*foo`)",
+    "HostRegexp(`^[a-z]+\\.test$`)",
+    "HostRegexp(`a\\.test$`)",
+    "HostRegexp(`^a\\.test$`)",
+    "HostRegexp(`(?i)^X\\.A`)",
+    "HostRegexp(`^$`)",
+    "HostRegexp(`tes`)",
+    "Path(`/`)",
+    "Path(`/api`)",
+    "Path(`/api/v1`)",
+    "Path(`/b`)",
+    "PathPrefix(`/`)",
+    "PathPrefix(`/a`)",
+    "PathPrefix(`/api`)",
+    "PathPrefix(`/api/`)",
+    "PathPrefix(`/api/v1`)",
+    "PathPrefix(`/b`)",
+    "PathRegexp(`^/api/v[0-9]+`)",
+    "PathRegexp(`v1$`)",
+    "PathRegexp(`^/api$`)",
+    "PathRegexp(`(?i)^/API`)",
+    "PathRegexp(`/(api|b)/`)",
+    "PathRegexp(`^/b.*x`)",
+    "PathRegexp(`pi/v1`)",
+    "Method(`GET`)",
+    "Method(`post`)",
+    "Method(`PUT`)",
+    "Header(`X-A`, `1`)",
+    "Header(`x-a`, `2`)",
+    "Header(`X-B`, `1`)",
+    "Header(`Host`, `a.test`)",
+    "HeaderRegexp(`X-A`, `^[12]$`)",
+    "HeaderRegexp(`X-B`, `^abc`)",
+    "HeaderRegexp(`X-B`, `abc-def`)",
+    "HeaderRegexp(`X-A`, `^2$`)",
+    "Query(`q`, `1`)",
+    "Query(`q`)",
+    "Query(`p`, `a b`)",
+    "QueryRegexp(`q`, `^[12]$`)",
+    "QueryRegexp(`p`, `a.b`)",
+    "QueryRegexp(`p`)",
+    "ClientIP(`10.0.0.0/8`)",
+    "ClientIP(`192.168.0.0/16`)",
+    "ClientIP(`10.1.2.3`)",
 };
 static const char *const matchers_v2[] = {
-    "Host(`a.test`)", "Host(`b.test`, `a.test`)", "Host(`*.a.test`)", "HostHeader(`b.test.`)", "HostRegexp(`{sub:[a-z]+}.test`)",
-    "HostRegexp(`{s}.a.test`, `one`)", "HostRegexp(`a.test`)", "Path(`/api`, `/b`)", "Path(`/api/{id:v[0-9]}`)", "Path(`/{x}`)",
-    "PathPrefix(`/api`)", "PathPrefix(`/a`, `/b`)", "PathPrefix(`/{x:api|b}`)", "PathPrefix(`/api/{v}`)", "Method(`GET`, `PUT`)",
-    "Headers(`X-A`, `1`)", "Headers(`X-A`, `1`, `X-B`, `1`)", "HeadersRegexp(`X-A`, `[12]`, `X-B`, `abc`)", "Query(`q=1`)",
-    "Query(`q=1`, `p={v:a.*}`)", "Query(`q={any}`)", "Query(`p=`)", "ClientIP(`10.0.0.0/8`, `::1`)", "ClientIP(`127.0.0.1`)",
+    "Host(`a.test`)",
+    "Host(`b.test`, `a.test`)",
+    "Host(`*.a.test`)",
+    "HostHeader(`b.test.`)",
+    "HostRegexp(`{sub:[a-z]+}.test`)",
+    "HostRegexp(`{s}.a.test`, `one`)",
+    "HostRegexp(`a.test`)",
+    "Path(`/api`, `/b`)",
+    "Path(`/api/{id:v[0-9]}`)",
+    "Path(`/{x}`)",
+    "PathPrefix(`/api`)",
+    "PathPrefix(`/a`, `/b`)",
+    "PathPrefix(`/{x:api|b}`)",
+    "PathPrefix(`/api/{v}`)",
+    "Method(`GET`, `PUT`)",
+    "Headers(`X-A`, `1`)",
+    "Headers(`X-A`, `1`, `X-B`, `1`)",
+    "HeadersRegexp(`X-A`, `[12]`, `X-B`, `abc`)",
+    "Query(`q=1`)",
+    "Query(`q=1`, `p={v:a.*}`)",
+    "Query(`q={any}`)",
+    "Query(`p=`)",
+    "ClientIP(`10.0.0.0/8`, `::1`)",
+    "ClientIP(`127.0.0.1`)",
 };
-static const char *const hosts[] = {"a.test", "b.test", "x.a.test", "y.x.a.test", "one", "", "a.test.", "test", ".a.test", "zz"};
-static const char *const paths[] = {"/",       "/api",   "/api/",  "/api/v1", "/api/v1/x", "/b",    "/b/x",
-                                    "/a",      "/API",   "/api/v", "*",       "",          "/b/b/", "/apiv1",
-                                    "/b\xffx", "/api/v22"};
-static const char *const queries[] = {"", "q=1", "q", "q=2&q=1", "p=a+b", "p=a%20b&q=1", "q=%zz", "q=1;p=1", "p=ab", "p=", "&&q=&"};
+static const char *const hosts[] = {"a.test", "b.test",  "x.a.test", "y.x.a.test", "one",
+                                    "",       "a.test.", "test",     ".a.test",    "zz"};
+static const char *const paths[] = {"/",     "/api",   "/api/",   "/api/v1", "/api/v1/x", "/b",
+                                    "/b/x",  "/a",     "/API",    "/api/v",  "*",         "",
+                                    "/b/b/", "/apiv1", "/b\xffx", "/api/v22"};
+static const char *const queries[] = {"",      "q=1",     "q",    "q=2&q=1", "p=a+b", "p=a%20b&q=1",
+                                      "q=%zz", "q=1;p=1", "p=ab", "p=",      "&&q=&"};
 static const char *const methods[] = {"GET", "POST", "PUT", "get"};
 static const char *const header_values[] = {"1", "2", "3", "abc", "xabc-defx", ""};
 
@@ -125,7 +189,8 @@ static bool comes_before(const struct route_input *a, const struct route_input *
 }
 
 /* By the definition: of all that match, none comes before it. UINT32_MAX when none matches. */
-static uint32_t plain_answer(struct world *world, uint32_t entry_point, bool tls, const struct rule_request *request)
+static uint32_t plain_answer(struct world *world, uint32_t entry_point, bool tls,
+                             const struct rule_request *request)
 {
     uint32_t best = UINT32_MAX;
 
@@ -137,7 +202,8 @@ static uint32_t plain_answer(struct world *world, uint32_t entry_point, bool tls
             found += input->entry_points[j] == entry_point;
             served = served && (found || j + 1 < input->entry_point_count);
         }
-        if (served && (best == UINT32_MAX || comes_before(input, &world->inputs[best])) && rule_matches(world->rules[i], request)) {
+        if (served && (best == UINT32_MAX || comes_before(input, &world->inputs[best])) &&
+            rule_matches(world->rules[i], request)) {
             best = (uint32_t)i;
         }
         pool_reset(world->scratch);
@@ -156,23 +222,32 @@ static void random_request(struct world *world, struct sample_request *sample)
     sample->request.path = slice_cstr(PICK(paths));
     sample->request.query = slice_cstr(PICK(queries));
     for (unsigned i = pick(4); i > 0; i--) {
-        sample_add_header(sample, pick(2) ? SLICE("X-A") : pick(3) ? SLICE("x-b") : SLICE("Host"), slice_cstr(PICK(header_values)));
+        sample_add_header(sample,
+                          pick(2)   ? SLICE("X-A")
+                          : pick(3) ? SLICE("x-b")
+                                    : SLICE("Host"),
+                          slice_cstr(PICK(header_values)));
     }
-    address_parse(pick(2) ? SLICE("10.1.2.3") : pick(2) ? SLICE("192.168.4.4") : SLICE("::1"), &sample->request.client);
+    address_parse(pick(2)   ? SLICE("10.1.2.3")
+                  : pick(2) ? SLICE("192.168.4.4")
+                            : SLICE("::1"),
+                  &sample->request.client);
 }
 
-static void explain(struct world *world, const struct page *page, const struct sample_request *sample, uint32_t wanted, uint32_t got,
-                    uint64_t seed)
+static void explain(struct world *world, const struct page *page, const struct sample_request *sample,
+                    uint32_t wanted, uint32_t got, uint64_t seed)
 {
     const struct rule_request *r = &sample->request;
 
-    print_message("seed %llu: %.*s host '%.*s' path '%.*s' query '%.*s'\n", (unsigned long long)seed, SLICE_ARG(r->method),
-                  SLICE_ARG(r->host), SLICE_ARG(r->path), SLICE_ARG(r->query));
+    print_message("seed %llu: %.*s host '%.*s' path '%.*s' query '%.*s'\n", (unsigned long long)seed,
+                  SLICE_ARG(r->method), SLICE_ARG(r->host), SLICE_ARG(r->path), SLICE_ARG(r->query));
     for (size_t i = 0; i < sample->headers; i++) {
         print_message("  %.*s: %.*s\n", SLICE_ARG(sample->names[i]), SLICE_ARG(sample->values[i]));
     }
-    print_message("wanted %.*s\n", SLICE_ARG(wanted == UINT32_MAX ? SLICE("none") : world->inputs[wanted].rule_text));
-    print_message("got %.*s\n", SLICE_ARG(got == ROUTE_NONE ? SLICE("none") : page_text(page, routes_at(page, got)->rule)));
+    print_message("wanted %.*s\n",
+                  SLICE_ARG(wanted == UINT32_MAX ? SLICE("none") : world->inputs[wanted].rule_text));
+    print_message("got %.*s\n",
+                  SLICE_ARG(got == ROUTE_NONE ? SLICE("none") : page_text(page, routes_at(page, got)->rule)));
     fail_msg("the index disagrees (seed %llu)", (unsigned long long)seed);
 }
 

@@ -31,7 +31,8 @@ static void check_cases(const struct match_case *cases, size_t count, enum rule_
         sample_add_header(&sample, SLICE("X-Two"), SLICE("b"));
         sample_add_header(&sample, SLICE("X-Empty"), SLICE(""));
         if (rule_matches(rule, &sample.request) != cases[i].matches) {
-            fail_msg("%s %s %s", cases[i].rule, cases[i].matches ? "must match" : "must not match", cases[i].request);
+            fail_msg("%s %s %s", cases[i].rule, cases[i].matches ? "must match" : "must not match",
+                     cases[i].request);
         }
         rule_free(rule);
         pool_free(pool);
@@ -140,7 +141,8 @@ static void v2(void **state)
         {"Method(`get`, `PUT`)", "PUT a.test/", true},
         {"Headers(`X-One`, `1`, `X-Two`, `a`)", "GET a.test/", true},
         {"Headers(`X-One`, `1`, `X-Two`, `c`)", "GET a.test/", false}, /* all of them */
-        {"Headers(`X-Two`, `c`, `X-Two`, `a`)", "GET a.test/", true},  /* of a name given twice the last counts */
+        {"Headers(`X-Two`, `c`, `X-Two`, `a`)", "GET a.test/",
+         true}, /* of a name given twice the last counts */
         {"HeadersRegexp(`X-One`, `[0-9]`, `X-Two`, `^b`)", "GET a.test/", true},
         {"Query(`q=1`)", "GET a.test/?q=1", true},
         {"Query(`q=1`)", "GET a.test/?q=2&q=1", false}, /* the first value only */
@@ -170,7 +172,9 @@ static void a_runaway_regexp_fails_closed(void **state)
         struct rule *rule = NULL;
 
         assert_int_equal(rule_parse(pool, slice_cstr(rules[i]), RULE_V3, &rule, NULL), 0);
-        assert_int_equal(regex_test(rule->op == RULE_NOT ? rule->left->regex : rule->regex, sample.request.path), REGEX_LIMIT);
+        assert_int_equal(
+            regex_test(rule->op == RULE_NOT ? rule->left->regex : rule->regex, sample.request.path),
+            REGEX_LIMIT);
         assert_false(rule_matches(rule, &sample.request));
         rule_free(rule);
     }
@@ -186,8 +190,12 @@ static void without_scratch_memory_nothing_matches(void **state)
     struct rule *rule = NULL;
 
     (void)state;
-    sample_init(&sample, scratch, "GET a.test/?q=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%41");
-    assert_int_equal(rule_parse(pool, SLICE("QueryRegexp(`q`, `A`) || !QueryRegexp(`q`, `A`)"), RULE_V3, &rule, NULL), 0);
+    sample_init(
+        &sample, scratch,
+        "GET "
+        "a.test/?q=aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa%41");
+    assert_int_equal(
+        rule_parse(pool, SLICE("QueryRegexp(`q`, `A`) || !QueryRegexp(`q`, `A`)"), RULE_V3, &rule, NULL), 0);
     assert_false(rule_matches(rule, &sample.request));
     rule_free(rule);
     pool_free(pool);

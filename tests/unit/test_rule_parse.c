@@ -112,7 +112,8 @@ static void v3_is_refused(void **state)
         "hOST(`a`)",
         "pathPrefix(`/a`)",
         "Host(`a`, `b`)",
-        "Host(`b\xc3\xbc" "cher.de`)",
+        "Host(`b\xc3\xbc"
+        "cher.de`)",
         "HostRegexp(`\xc3\xbc`)",
         "HostRegexp(`(`)",
         "Path(`a`)",
@@ -202,7 +203,9 @@ static void errors_name_column_and_remedy(void **state)
         {"Host(`a`, `b`)", RULE_V3, "got 2, expected 1"},
         {"Header(`a`)", RULE_V3, "got 1, expected 2"},
         {"Host(`a`)\n&& Path(`/`)", RULE_V3, "before the line break"},
-        {"Host(`b\xc3\xbc" "cher`)", RULE_V3, "punycode"},
+        {"Host(`b\xc3\xbc"
+         "cher`)",
+         RULE_V3, "punycode"},
         {"Host(`a`) && ", RULE_V3, "column 14: expected a matcher, '!' or '(', found the end of the rule"},
         {"(Host(`a`)", RULE_V3, "expected ')'"},
         {"Host(a)", RULE_V3, "column 6: expected a string in back quotes"},
@@ -315,7 +318,8 @@ static void negations_stand_above_predicates_only(void **state)
     for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
         assert_true(negations_are_low(parse(pool, slice_cstr(rules[i]), RULE_V3)));
     }
-    assert_true(negations_are_low(parse(pool, SLICE("!Host(`a`, `b`) && !(Path(`/a`, `/b`) || Headers(`a`, `b`))"), RULE_V2)));
+    assert_true(negations_are_low(
+        parse(pool, SLICE("!Host(`a`, `b`) && !(Path(`/a`, `/b`) || Headers(`a`, `b`))"), RULE_V2)));
     pool_free(pool);
 }
 
@@ -325,8 +329,12 @@ static void hosts_of_a_rule(void **state)
     struct list list;
 
     (void)state;
-    rule_hosts(pool, parse(pool, SLICE("(Host(`B.test`) || Host(`*.c.test`)) && !Host(`no`) && Host(`a.`) && Host(`b.test`)"), RULE_V3),
-               &list);
+    rule_hosts(
+        pool,
+        parse(pool,
+              SLICE("(Host(`B.test`) || Host(`*.c.test`)) && !Host(`no`) && Host(`a.`) && Host(`b.test`)"),
+              RULE_V3),
+        &list);
     const struct slice *hosts = list.items;
 
     assert_int_equal(list.count, 3);

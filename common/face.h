@@ -7,9 +7,9 @@
 #define WEIR_COMMON_FACE_H
 
 /* Each gets the arguments after its own name and returns the exit status. */
-int face_guard(int argc, char **argv);     /* default: `weir [flags]` */
-int face_master(int argc, char **argv);    /* started by the guard only */
-int face_worker(int argc, char **argv);    /* started by the guard only */
+int face_guard(int argc, char **argv);  /* default: `weir [flags]` */
+int face_master(int argc, char **argv); /* started by the guard only */
+int face_worker(int argc, char **argv); /* started by the guard only */
 int face_check(int argc, char **argv);
 int face_explain(int argc, char **argv);
 int face_config(int argc, char **argv);

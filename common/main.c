@@ -16,19 +16,26 @@ static const struct {
 } faces[] = {
     {"master", face_master, NULL},
     {"worker", face_worker, NULL},
-    {"check", face_check, "check [flags]                       validate the whole configuration, exit 1 on any error"},
-    {"explain", face_explain, "explain [flags] METHOD URL [-H H]... say which router serves a request, and why the others do not"},
-    {"config", face_config, "config [flags]                      print the resolved dynamic configuration as JSON"},
-    {"whoami", face_whoami, "whoami --port N [--name X] [--udp]  a small backend that answers with what it got"},
-    {"healthcheck", face_healthcheck, "healthcheck [flags]                 ask /ping of the running weir, exit 0 when it is well"},
-    {"reference", face_reference, "reference                           print the reference of every option (Markdown)"},
+    {"check", face_check,
+     "check [flags]                       validate the whole configuration, exit 1 on any error"},
+    {"explain", face_explain,
+     "explain [flags] METHOD URL [-H H]... say which router serves a request, and why the others do not"},
+    {"config", face_config,
+     "config [flags]                      print the resolved dynamic configuration as JSON"},
+    {"whoami", face_whoami,
+     "whoami --port N [--name X] [--udp]  a small backend that answers with what it got"},
+    {"healthcheck", face_healthcheck,
+     "healthcheck [flags]                 ask /ping of the running weir, exit 0 when it is well"},
+    {"reference", face_reference,
+     "reference                           print the reference of every option (Markdown)"},
     {"version", face_version, "version                             print version and libraries"},
 };
 
 static int usage(void)
 {
     puts("weir - an edge router that speaks Traefik's configuration\n\n"
-         "usage: weir [flags]                      run; flags as Traefik's: --entryPoints.web.address=:80 ...\n");
+         "usage: weir [flags]                      run; flags as Traefik's: --entryPoints.web.address=:80 "
+         "...\n");
     for (size_t i = 0; i < ARRAY_LEN(faces); i++) {
         if (faces[i].text) {
             printf("       weir %s\n", faces[i].text);

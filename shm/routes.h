@@ -1,11 +1,12 @@
 /*
  * routes.h - the routes page: every HTTP router, and the index that finds the one a request belongs to.
  *
- * Routers are stored in order of precedence (priority, then Traefik's tie-break): a smaller number wins. The index
- * maps a request to the few lists of candidates that can match: host (exact, one-label wildcard, any) x path (exact,
- * each prefix), and inside long lists by an equal header, query value or method, or by a literal that a regex needs.
- * Each candidate carries what is left to check. The first that matches, over all lists, is the smallest number: the
- * answer is that of "highest priority first, first match wins" (I6), at a cost that does not grow with the routers.
+ * Routers are stored in order of precedence (priority, then Traefik's tie-break): a smaller number wins.
+ * The index maps a request to the few lists of candidates that can match: host (exact, one-label wildcard,
+ * any) x path (exact, each prefix), and inside long lists by an equal header, query value or method, or by
+ * a literal that a regex needs. Each candidate carries what is left to check. The first that matches, over
+ * all lists, is the smallest number: the answer is that of "highest priority first, first match wins" (I6),
+ * at a cost that does not grow with the routers.
  *
  * Builder and reader live together: `weir explain` and `weir check` run the code that workers run.
  */
@@ -22,10 +23,9 @@ struct route_input {
     struct slice name;       /* "whoami@file" */
     const struct rule *rule; /* NULL: matches everything */
     struct slice rule_text;
-    bool v2;          /* rule_text is in the v2 syntax (routes_try reads it again) */
-    int64_t priority; /* effective: greater wins */
-    int32_t
-        precedence; /* of its provider, decides at equal priority: greater wins; then the name in byte order */
+    bool v2;                      /* rule_text is in the v2 syntax (routes_try reads it again) */
+    int64_t priority;             /* effective: greater wins */
+    int32_t precedence;           /* of its provider, at equal priority: greater wins; then the name */
     const uint32_t *entry_points; /* numbers of the static page, ascending */
     size_t entry_point_count;
     bool tls;                    /* serves TLS connections only; otherwise plain ones only */
@@ -42,8 +42,8 @@ enum route_flags {
         8, /* 7 bits: encoded characters that this route refuses (struct encoded_characters order) */
 };
 
-/* Fills the builder (kind PAGE_ROUTES) from routers in any order. Where Traefik leaves the order of equal priorities and
- * precedences to chance, the name decides. Nothing of the input is kept. */
+/* Fills the builder (kind PAGE_ROUTES) from routers in any order. Where Traefik leaves the order of equal
+ * priorities and precedences to chance, the name decides. Nothing of the input is kept. */
 void routes_build(struct page_builder *builder, const struct route_input *routers, size_t count);
 
 /* ---- reading ---- */
@@ -62,11 +62,13 @@ int routes_check(const struct page *page, struct error *why);
 uint32_t routes_count(const struct page *page);
 const struct route *routes_at(const struct page *page, uint32_t number);
 
-/* The router for a request that came in on an entry point, or ROUTE_NONE. No allocation except request->scratch. */
+/* The router for a request that came in on an entry point, or ROUTE_NONE. No allocation except
+ * request->scratch. */
 uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
                       const struct rule_request *request);
 
-/* For explain: does router `number` match (all of its rule, entry point and TLS)? Reads the rule's text anew: for tools. */
+/* For explain: does router `number` match (all of its rule, entry point and TLS)? Reads the rule's text
+ * anew: for tools. */
 bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, bool tls,
                 const struct rule_request *request);
 

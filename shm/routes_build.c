@@ -1,8 +1,9 @@
 /*
  * routes_build.c - from routers to the routes page: order of precedence and the index.
  *
- * life     sort -> take each rule apart into places -> one list for each (host, path) -> cut up long lists -> write
- * Everything is kept in flat arrays that are thrown away at the end; the page gets each table in one piece.
+ * life     sort -> take each rule apart into places -> one list for each (host, path) -> cut up long lists
+ * -> write Everything is kept in flat arrays that are thrown away at the end; the page gets each table in
+ * one piece.
  *
  * Not here: taking a rule apart (routes_cover.c), long lists (routes_group.c), the tables (routes_layout.c).
  */
@@ -175,7 +176,8 @@ static void add_entry(struct route_build *build, const struct route_place *place
     entry->candidate = (struct route_candidate){.router = router, .program = program, .guard = guard};
 }
 
-/* Texts of the places point at the rule, which outlives the build, or into build->pool; terms die with `scratch`. */
+/* Texts of the places point at the rule, which outlives the build, or into build->pool; terms die with
+ * `scratch`. */
 static void add_router(struct route_build *build, struct pool *scratch, const struct route_input *input,
                        uint32_t router, uint32_t guard)
 {

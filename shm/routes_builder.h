@@ -82,7 +82,8 @@ uint32_t route_program(struct route_programs *programs, const struct route_term 
 /* The checks that must hold for the program to hold (not negated): fills up to max numbers. */
 size_t route_program_needs(const struct route_programs *programs, uint32_t position, uint32_t *checks,
                            size_t max);
-/* Where a program holds when one of several others does: fills their positions, 2 to max; 0 when it has no such form. */
+/* Where a program holds when one of several others does: fills their positions, 2 to max; 0 when it has no
+ * such form. */
 size_t route_program_alternatives(struct route_programs *programs, uint32_t position, uint32_t *out,
                                   size_t max);
 

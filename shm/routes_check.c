@@ -1,8 +1,9 @@
 /*
  * routes_check.c - sees that a routes page holds together, once, before anybody routes by it.
  *
- * Every offset and number that routes_match.c and the chain follow is looked at. The page's checksum tells damage; this
- * tells a builder's mistake or malice: after it no lookup leaves the page, whatever the page says.
+ * Every offset and number that routes_match.c and the chain follow is looked at. The page's checksum tells
+ * damage; this tells a builder's mistake or malice: after it no lookup leaves the page, whatever the page
+ * says.
  */
 #include <errno.h>
 #include <string.h>
@@ -226,8 +227,8 @@ static bool program_fits(const struct checker *c, const uint32_t *words, size_t 
     return true;
 }
 
-/* Programs lie one behind the other. A candidate may point into one: an inner word is a program as well, and ends with
- * the outer one at the latest. */
+/* Programs lie one behind the other. A candidate may point into one: an inner word is a program as well,
+ * and ends with the outer one at the latest. */
 static int check_programs(const struct checker *c)
 {
     const uint32_t *words = table(c, &c->root->programs);

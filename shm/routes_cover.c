@@ -1,9 +1,11 @@
 /*
- * routes_cover.c - takes a rule apart: at which hosts and paths can it match, and what is left to check there.
+ * routes_cover.c - takes a rule apart: at which hosts and paths can it match, and what is left to check
+ * there.
  *
- * A place's host and path are settled by the lookup itself; everything else of the rule is left as a term. The cover is
- * exact: the rule matches if and only if the request is at one of the places and the term there holds. Where taking apart
- * would give too many places, one side of an AND stays a term, or the whole rule goes under any host and any path.
+ * A place's host and path are settled by the lookup itself; everything else of the rule is left as a term.
+ * The cover is exact: the rule matches if and only if the request is at one of the places and the term
+ * there holds. Where taking apart would give too many places, one side of an AND stays a term, or the whole
+ * rule goes under any host and any path.
  */
 #include "common/rule/regex.h"
 #include "shm/routes_builder.h"

@@ -1,9 +1,10 @@
 /*
  * routes_group.c - cuts up a long list of candidates, so that a request looks at few of them.
  *
- * What a candidate must have tells it apart: a header, query parameter or method that must be equal to a value, or a
- * literal that its regexp needs in the path, the host, a header or a query parameter. Each candidate goes under the one of
- * its marks that the fewest others share; those without a mark stay in the list that is walked.
+ * What a candidate must have tells it apart: a header, query parameter or method that must be equal to a
+ * value, or a literal that its regexp needs in the path, the host, a header or a query parameter. Each
+ * candidate goes under the one of its marks that the fewest others share; those without a mark stay in the
+ * list that is walked.
  */
 #include <stdlib.h>
 
@@ -195,8 +196,8 @@ static void find_options(struct cutter *c, const struct route_candidate *candida
     }
 }
 
-/* The option of a candidate whose mark the fewest share; only groups that were made when made_only. Options of one
- * candidate stand together; *at moves behind them. */
+/* The option of a candidate whose mark the fewest share; only groups that were made when made_only. Options
+ * of one candidate stand together; *at moves behind them. */
 static const struct option *best_option(const struct cutter *c, size_t *at, bool made_only)
 {
     const struct option *options = c->options.items, *best = NULL;

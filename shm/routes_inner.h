@@ -1,17 +1,17 @@
 /*
  * routes_inner.h - the routes page as it is stored: shared by builder, checker and reader, by nobody else.
  *
- *   hosts        every host named by a rule: exact, wildcard (compared from the host's first dot), and one for "any"
+ *   hosts        every host named by a rule: exact, wildcard (compared from the host's first dot), and "any"
  *   nodes        (owner, kind, bytes) -> list of candidates. Owner is a host or a group; kinds:
  *                  PREFIX, EXACT   a path below a host        ALL     every path of a host (no bytes)
  *                  VALUE           a value in a group         GRAM    3 or 4 bytes of a literal in a group
  *   candidates   router, what is left to check, where it is served; ascending, a list ends the walk early
- *   groups       the sub-index of a long list: candidates told apart by a header, query or method value, or by a literal
- *                that their regexp needs
- *   programs     what is left to check: words of an operator and a count, prefix order; leaves are numbers of checks
+ *   groups       the sub-index of a long list: candidates told apart by a header, query or method value, or
+ *                by a literal that their regexp needs
+ *   programs     what is left to check: words of an operator and a count, prefix order; leaves are checks
  *
- * Slots are open addressing with linear probing, at most half full; a slot holds the upper half of the hash and a
- * number + 1, so a foreign entry is read only on a true collision.
+ * Slots are open addressing with linear probing, at most half full; a slot holds the upper half of the hash
+ * and a number + 1, so a foreign entry is read only on a true collision.
  */
 #ifndef WEIR_SHM_ROUTES_INNER_H
 #define WEIR_SHM_ROUTES_INNER_H

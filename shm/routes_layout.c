@@ -1,8 +1,8 @@
 /*
  * routes_layout.c - writes a finished build of routes as tables of the page (routes_inner.h).
  *
- * Names and rules lie one after the other; keys of the index usually point into the rule they come from. All padding is
- * zero, so equal content gives an equal page.
+ * Names and rules lie one after the other; keys of the index usually point into the rule they come from.
+ * All padding is zero, so equal content gives an equal page.
  */
 #include <stdlib.h>
 
@@ -70,8 +70,8 @@ static bool key_is_same(const void *context, uint32_t number)
     return slice_eq(((const struct key *)wanted->layout->texts_of_keys.items)[number].text, wanted->text);
 }
 
-/* A text that came from a rule: usually it stands there as it is. Equal texts lie in one place, which keeps those that
- * many routers share in the processor's cache. */
+/* A text that came from a rule: usually it stands there as it is. Equal texts lie in one place, which keeps
+ * those that many routers share in the processor's cache. */
 static uint64_t key_text(struct route_layout *l, struct slice text, uint32_t router)
 {
     struct same_key wanted = {l, text};
@@ -127,7 +127,8 @@ static int by_value(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Host by host, the distinct lengths of its prefixes. Many hosts have the same short list: single lengths are shared. */
+/* Host by host, the distinct lengths of its prefixes. Many hosts have the same short list: single lengths
+ * are shared. */
 static void write_lengths(struct route_layout *l, struct route_host *hosts, struct list *list)
 {
     const struct route_build_node *nodes = l->build->nodes.items;

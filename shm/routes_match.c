@@ -1,9 +1,10 @@
 /*
  * routes_match.c - finds the router of a request: a few probes, whatever the number of routers.
  *
- * The host is looked up as it is, as a wildcard from its first dot, and as "any". The path is hashed once; at each length
- * at which one of the three hosts has prefixes, that prefix is probed. Every list found is walked until its routers can no
- * longer beat the best one so far. Nothing is allocated but scratch for encoded query values.
+ * The host is looked up as it is, as a wildcard from its first dot, and as "any". The path is hashed once;
+ * at each length at which one of the three hosts has prefixes, that prefix is probed. Every list found is
+ * walked until its routers can no longer beat the best one so far. Nothing is allocated but scratch for
+ * encoded query values.
  *
  * Trust: routes_check() has seen the page, nothing is checked again.
  */
@@ -66,7 +67,8 @@ static enum rule_answer program_answer(const struct lookup *l, const uint32_t *w
     default:
         break;
     }
-    /* AND goes on while it is true, OR while it is false; what is not known stays so unless the rest decides */
+    /* AND goes on while it is true, OR while it is false; what is not known stays so unless the rest
+     * decides */
     wanted = PROGRAM_OP(word) == PROGRAM_AND ? RULE_YES : RULE_NO;
     answer = wanted;
     for (const uint32_t *at = words + 1, *end = at + PROGRAM_REST(word); at < end;) {

@@ -59,8 +59,8 @@ struct slice exchange_scheme(const struct exchange *ex)
 
 void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 {
-    ex->request.raw_path = raw.len ? raw : SLICE("/");
-    ex->request.path = path.len ? path : SLICE("/");
+    ex->request.raw_path = raw;
+    ex->request.path = path;
 }
 
 /* ---- parameters in the arena ---- */

@@ -161,6 +161,11 @@ void exchange_begin(struct exchange *ex)
         refuse(ex, result);
         return;
     }
+    if (slice_eq(ex->request.target, SLICE("*")) && slice_eq(ex->request.method, SLICE("OPTIONS"))) {
+        exchange_answer_plain(ex, 200, REASON_internal, SLICE("")); /* a question to this very server, as Go has it */
+        exchange_respond(ex);
+        return;
+    }
     if (ex->entry->underscores != UNDERSCORE_KEEP && !apply_underscores(ex)) {
         exchange_answer_body(ex, 400, REASON_underscore_header, SLICE("text/plain; charset=utf-8"),
                              SLICE("Bad Request\n"));

@@ -99,7 +99,7 @@ const void *exchange_items(const struct exchange *ex, struct list stored);
 struct regex;
 const struct regex *exchange_regex(const struct exchange *ex, const struct regex_text *stored);
 
-/* Both forms of the path at once. raw: escaped; path: decoded routing form. Neither may be empty. */
+/* Both forms of the path at once. raw: escaped; path: decoded routing form. An empty one is sent as "/". */
 void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path);
 
 /* An answer of weir's own, as Go's http.Error would look for it: text/plain with the status text (or `body`). Always

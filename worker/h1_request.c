@@ -175,26 +175,82 @@ void h1_read_head(struct client *client)
     }
 }
 
+/* Some refusals say more, in Go's words; others have a shape of their own. */
+static struct slice refusal_detail(uint16_t status, const char *why)
+{
+    static const struct {
+        const char *why; /* of the parser */
+        struct slice detail;
+    } details[] = {
+        {"no Host", SLICE_INIT("missing required Host header")},
+        {"malformed Host", SLICE_INIT("malformed Host header")},
+        {"blank in or after a header name", SLICE_INIT("invalid header name")},
+    };
+
+    if (status == 505) {
+        return SLICE("unsupported protocol version");
+    }
+    for (size_t i = 0; i < ARRAY_LEN(details); i++) {
+        if (strcmp(details[i].why, why) == 0) {
+            return details[i].detail;
+        }
+    }
+    return SLICE("");
+}
+
+static void build_refusal(struct stage *stage, uint16_t status, const char *why)
+{
+    static const struct slice end =
+        SLICE_INIT("\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n");
+    struct slice phrase = slice_cstr(http_status_text(status));
+    struct slice detail = refusal_detail(status, why);
+
+    if (status == 417) {
+        stage_put(stage, h1_status_line(status));
+        stage_put(stage, http_date());
+        stage_literal(stage, "Connection: close\r\nContent-Length: 0\r\n\r\n");
+        return;
+    }
+    for (int part = 0; part < 2; part++) { /* the body repeats the status line */
+        if (part == 0) {
+            stage_literal(stage, "HTTP/1.1 ");
+        } else if (status == 501) {
+            stage_literal(stage, "Unsupported transfer encoding");
+            return;
+        }
+        stage_number(stage, status);
+        stage_literal(stage, " ");
+        stage_put(stage, phrase);
+        if (detail.len) {
+            stage_literal(stage, ": ");
+            stage_put(stage, detail);
+        }
+        if (part == 0) {
+            stage_put(stage, end);
+        }
+    }
+}
+
 void h1_refuse(struct client *client, uint16_t status, enum reason reason, const char *why)
 {
     struct worker *worker = client->conn.worker;
-    char text[160];
+    struct stage *stage = &worker->recycler->response;
     char address[ADDRESS_TEXT_SIZE];
 
     address_format(&client->peer, address);
     log_debug("refused %s on %s: %u %s", address, client->listener->name, status, why);
     slab_count(worker->slab, COUNT_REASONS + (unsigned)reason, 1);
+    build_refusal(stage, status, why);
 
-    int length = snprintf(text, sizeof(text),
-                          "HTTP/1.1 %u %s\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n%u %s",
-                          status, http_status_text(status), status, http_status_text(status));
-    struct iovec piece = {text, (size_t)length};
+    struct iovec piece = {stage->ptr, stage->len};
+    int rc = conn_send(&client->conn, &piece, 1);
 
-    if (conn_send(&client->conn, &piece, 1) < 0 || conn_backed_up(&client->conn)) {
+    slab_count(worker->slab, COUNT_BYTES_OUT, stage->len);
+    stage_reset(stage);
+    if (rc < 0 || conn_backed_up(&client->conn)) {
         client_close(client);
         return;
     }
-    slab_count(worker->slab, COUNT_BYTES_OUT, (uint64_t)length);
     client_linger(client);
 }
 

@@ -94,7 +94,27 @@ static void put_framing(struct stage *stage, const struct exchange *ex)
 
 static struct slice host_of(const struct upstream_exchange *ux)
 {
-    return ux->pick.service->pass_host_header ? ux->ex->request.host : page_text(ux->pick.page, ux->pick.server->host);
+    if (ux->pick.service->pass_host_header && ux->ex->request.host.len) {
+        return ux->ex->request.host;
+    }
+    return page_text(ux->pick.page, ux->pick.server->host);
+}
+
+/* One User-Agent, and none that is empty: as Go sends them. */
+static void settle_user_agent(struct headers *headers)
+{
+    bool first = true;
+
+    for (size_t i = 0; i < headers->count; i++) {
+        struct header *item = &headers->items[i];
+
+        if (item->id == HEADER_USER_AGENT && !(item->flags & HEADER_REMOVED)) {
+            if (!first || item->value.len == 0) {
+                item->flags |= HEADER_REMOVED;
+            }
+            first = false;
+        }
+    }
 }
 
 static void build_head(struct stage *stage, struct upstream_exchange *ux)
@@ -104,6 +124,7 @@ static void build_head(struct stage *stage, struct upstream_exchange *ux)
     if (!ex->client_appended) {
         ex->client_appended = true;
         forwarded_append_client(ex);
+        settle_user_agent(&ex->request.headers);
     }
     stage_put(stage, ex->request.method);
     stage_literal(stage, " ");

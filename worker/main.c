@@ -6,9 +6,11 @@
  *
  * A worker opens no file and makes no process. What it must know comes as pages, what it may use as descriptors.
  */
+#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -62,6 +64,18 @@ static int fail(const struct error *why)
 {
     log_error("Cannot start: %s", why->text);
     return 1;
+}
+
+/* A worker needs no privilege: sockets come bound, nothing is opened. Also as root it has none from here on. */
+static void drop_privileges(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) == -1) {
+        log_error("Cannot give up capabilities: %m");
+    }
 }
 
 /* Rarely used and never urgent: one thread maps, checks and unmaps. The loop never waits for it. */
@@ -121,7 +135,7 @@ int face_worker(int argc, char **argv)
     (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
     process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    drop_privileges();
     one_thread();
     int status = run(worker);
 

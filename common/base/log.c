@@ -23,8 +23,9 @@ static void *sink_context;
 static const struct {
     const char *json, *common;
 } level_names[] = {
-    [LOG_LEVEL_TRACE] = {"trace", "TRC"}, [LOG_LEVEL_DEBUG] = {"debug", "DBG"}, [LOG_LEVEL_INFO] = {"info", "INF"},
-    [LOG_LEVEL_WARN] = {"warn", "WRN"},   [LOG_LEVEL_ERROR] = {"error", "ERR"}, [LOG_LEVEL_FATAL] = {"fatal", "FTL"},
+    [LOG_LEVEL_TRACE] = {"trace", "TRC"}, [LOG_LEVEL_DEBUG] = {"debug", "DBG"},
+    [LOG_LEVEL_INFO] = {"info", "INF"},   [LOG_LEVEL_WARN] = {"warn", "WRN"},
+    [LOG_LEVEL_ERROR] = {"error", "ERR"}, [LOG_LEVEL_FATAL] = {"fatal", "FTL"},
 };
 
 void log_setup(enum log_level level, enum log_format format, const char *process)
@@ -46,9 +47,9 @@ bool log_level_parse(struct slice name, enum log_level *out)
         const char *name;
         enum log_level level;
     } names[] = {
-        {"TRACE", LOG_LEVEL_TRACE}, {"DEBUG", LOG_LEVEL_DEBUG}, {"INFO", LOG_LEVEL_INFO},   {"WARN", LOG_LEVEL_WARN},
-        {"WARNING", LOG_LEVEL_WARN}, {"ERROR", LOG_LEVEL_ERROR}, {"FATAL", LOG_LEVEL_FATAL}, {"PANIC", LOG_LEVEL_FATAL},
-        {"DISABLED", LOG_LEVEL_NONE},
+        {"TRACE", LOG_LEVEL_TRACE}, {"DEBUG", LOG_LEVEL_DEBUG},  {"INFO", LOG_LEVEL_INFO},
+        {"WARN", LOG_LEVEL_WARN},   {"WARNING", LOG_LEVEL_WARN}, {"ERROR", LOG_LEVEL_ERROR},
+        {"FATAL", LOG_LEVEL_FATAL}, {"PANIC", LOG_LEVEL_FATAL},  {"DISABLED", LOG_LEVEL_NONE},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
@@ -130,12 +131,14 @@ void log_write(enum log_level level, const char *fields[], const char *format, .
     va_start(args, format);
     int len = vsnprintf(buf, sizeof(buf), format, args);
     va_end(args);
-    text_add(&message, slice_of(buf, len < 0 ? 0 : ((size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1)));
+    text_add(&message,
+             slice_of(buf, len < 0 ? 0 : ((size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1)));
     if (len >= (int)sizeof(buf)) {
         text_add(&message, SLICE("..."));
     }
 
-    const char *name = (size_t)level < levels ? (log_style == LOG_FORMAT_JSON ? level_names[level].json : level_names[level].common)
+    const char *name = (size_t)level < levels ? (log_style == LOG_FORMAT_JSON ? level_names[level].json
+                                                                              : level_names[level].common)
                                               : "?";
 
     text_init(&line);

@@ -12,8 +12,15 @@
 
 #include "common/base/slice.h"
 
-enum log_level { LOG_LEVEL_TRACE, LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN, LOG_LEVEL_ERROR, LOG_LEVEL_FATAL,
-                 LOG_LEVEL_NONE };
+enum log_level {
+    LOG_LEVEL_TRACE,
+    LOG_LEVEL_DEBUG,
+    LOG_LEVEL_INFO,
+    LOG_LEVEL_WARN,
+    LOG_LEVEL_ERROR,
+    LOG_LEVEL_FATAL,
+    LOG_LEVEL_NONE
+};
 enum log_format { LOG_FORMAT_COMMON, LOG_FORMAT_JSON };
 
 extern enum log_level log_threshold; /* read by the macros, set by log_setup */
@@ -35,7 +42,8 @@ void log_write(enum log_level level, const char *fields[], const char *format, .
     __attribute__((format(printf, 3, 4)));
 
 #define LOG_FIELDS(...) ((const char *[]){__VA_ARGS__, NULL})
-#define log_at(level, fields, ...) ((level) >= log_threshold ? log_write((level), (fields), __VA_ARGS__) : (void)0)
+#define log_at(level, fields, ...)                                                                           \
+    ((level) >= log_threshold ? log_write((level), (fields), __VA_ARGS__) : (void)0)
 #define log_debug(...) log_at(LOG_LEVEL_DEBUG, NULL, __VA_ARGS__)
 #define log_info(...) log_at(LOG_LEVEL_INFO, NULL, __VA_ARGS__)
 #define log_warn(...) log_at(LOG_LEVEL_WARN, NULL, __VA_ARGS__)

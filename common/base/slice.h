@@ -21,7 +21,10 @@ struct slice {
 
 /* A slice of a string literal, usable in static initialisers. */
 #define SLICE(literal) ((struct slice){("" literal), sizeof(literal) - 1})
-#define SLICE_INIT(literal) {("" literal), sizeof(literal) - 1}
+#define SLICE_INIT(literal)                                                                                  \
+    {                                                                                                        \
+        ("" literal), sizeof(literal) - 1                                                                    \
+    }
 
 /* For printf("%.*s", SLICE_ARG(s)). */
 #define SLICE_ARG(s) ((int)(s).len), ((s).len ? (s).ptr : "")

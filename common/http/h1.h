@@ -60,6 +60,9 @@ struct h1_error {
     uint16_t status; /* what to answer: 400, 414, 417, 431, 501, 505; 502 for responses */
     enum reason reason;
     const char *text; /* static, for the log: "two different Content-Length" */
+    struct slice phrase,
+        body; /* static, as Go answers: "Bad Request: malformed Host header" and the same behind
+                                  "400 "; the body may be empty (417) */
 };
 /* base/len: the whole buffer so far, the first `len` bytes of the message. Only what was not seen before is
  * walked. */

@@ -46,6 +46,31 @@ void h1_parser_reset(struct h1_parser *parser, struct h1_message *message, struc
     parser->answers_connect = slice_eq(request_method, SLICE("CONNECT"));
 }
 
+/* What the client reads: "400 Bad Request", with what is wrong only where Go says it too. */
+static struct slice public_text(uint16_t status, const char *text)
+{
+    static const struct {
+        uint16_t status;
+        const char *text;
+        struct slice public;
+    } details[] = {
+        {400, "no Host", SLICE_INIT("400 Bad Request: missing required Host header")},
+        {400, "malformed Host", SLICE_INIT("400 Bad Request: malformed Host header")},
+        {400, "blank in or after a header name", SLICE_INIT("400 Bad Request: invalid header name")},
+        {505, "version is neither HTTP/1.0 nor HTTP/1.1",
+         SLICE_INIT("505 HTTP Version Not Supported: unsupported protocol version")},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(details); i++) {
+        if (details[i].status == status && strcmp(details[i].text, text) == 0) {
+            return details[i].public;
+        }
+    }
+    struct slice line = h1_status_line(status); /* between "HTTP/1.1 " and CRLF */
+
+    return slice_of(line.ptr + 9, line.len - 11);
+}
+
 enum h1_result h1_parser_refuse(struct h1_parser *parser, struct h1_error *error, uint16_t status,
                                 enum reason reason, const char *text)
 {
@@ -54,7 +79,14 @@ enum h1_result h1_parser_refuse(struct h1_parser *parser, struct h1_error *error
         status = 502;
         reason = REASON_bad_response;
     }
-    *error = (struct h1_error){status, reason, text};
+    struct slice public = public_text(status, text);
+
+    *error = (struct h1_error){status, reason, text, slice_from(public, 4), public};
+    if (status == 501) {
+        error->body = SLICE("Unsupported transfer encoding");
+    } else if (status == 417) {
+        error->body = SLICE("");
+    }
     return H1_BAD;
 }
 
@@ -70,7 +102,6 @@ static const char *name_error(char c, bool empty)
     case ':':
         return "empty header name";
     case ' ':
-    case '\t':
         return "blank in or after a header name";
     case '\n':
         return "bare LF";

@@ -45,22 +45,29 @@ static inline char upper(char c)
 }
 
 /* Unreserved characters without their escapes, the digits of all others upper case. Escapes are known to be
- * whole. */
+ * whole. Bytes from 0x80 become two, as in Traefik, which takes each for a character: only a hint that is no
+ * valid escaping anyway holds them. */
 static enum path_result normalise(struct pool *pool, struct slice *raw)
 {
-    char *to = pool_try_alloc(pool, raw->len);
+    char *to = raw->len > SIZE_MAX / 2 ? NULL : pool_try_alloc(pool, 2 * raw->len);
     size_t len = 0;
 
     if (to == NULL) {
         return PATH_TOO_LONG;
     }
     for (size_t i = 0; i < raw->len; i++) {
-        if (raw->ptr[i] != '%') {
-            to[len++] = raw->ptr[i];
+        unsigned char c = (unsigned char)raw->ptr[i];
+
+        if (c >= 0x80) {
+            to[len++] = (char)(0xc0 | c >> 6);
+            to[len++] = (char)(0x80 | (c & 0x3f));
             continue;
         }
-        unsigned char c = (unsigned char)(hex_value(raw->ptr[i + 1]) << 4 | hex_value(raw->ptr[i + 2]));
-
+        if (c != '%') {
+            to[len++] = (char)c;
+            continue;
+        }
+        c = (unsigned char)(hex_value(raw->ptr[i + 1]) << 4 | hex_value(raw->ptr[i + 2]));
         if (is_unreserved(c)) {
             to[len++] = (char)c;
         } else {
@@ -74,26 +81,31 @@ static enum path_result normalise(struct pool *pool, struct slice *raw)
     return PATH_OK;
 }
 
+/* Both forms of a written path, normalised. */
+static enum path_result normalised_path(struct pool *pool, struct slice path, struct url_path *url)
+{
+    enum path_result result = url_path_parse(pool, path, url);
+
+    if (result != PATH_OK) {
+        return result;
+    }
+    if (slice_find(url->raw, '#') >= 0) {
+        return PATH_REFUSED;
+    }
+    return url->raw.len > 0 ? normalise(pool, &url->raw) : PATH_OK;
+}
+
 /* Every step for a path that is not plain. */
 static enum path_result prepare_path(struct pool *pool, struct slice path, bool sanitize,
                                      struct request_path *out)
 {
     struct url_path url;
-    enum path_result result = url_path_parse(pool, path, &url);
+    enum path_result result = normalised_path(pool, path, &url);
 
-    if (result != PATH_OK) {
-        return result;
+    if (result == PATH_OK && sanitize) {
+        result = url_path_clean(pool, &url);
     }
-    if (slice_find(url.raw, '#') >= 0) {
-        return PATH_REFUSED;
-    }
-    if (url.raw.len > 0 && slice_find(url.raw, '%') >= 0 && (result = normalise(pool, &url.raw)) != PATH_OK) {
-        return result;
-    }
-    if (sanitize && (result = url_path_clean(pool, &url)) != PATH_OK) {
-        return result;
-    }
-    if ((result = url_path_escaped(pool, &url, &out->raw)) != PATH_OK) {
+    if (result != PATH_OK || (result = url_path_escaped(pool, &url, &out->raw)) != PATH_OK) {
         return result;
     }
     return path_routing(pool, out->raw, &out->path);
@@ -201,51 +213,81 @@ static void cut_query(struct slice *rest, struct request_path *out)
     }
 }
 
+/* Host and query into *out, the path as it is written into *path. False: no target. */
+static bool split_target(struct slice method, struct slice target, struct request_path *out,
+                         struct slice *path)
+{
+    *path = target;
+    if (target.len == 0 || slice_eq(target, SLICE("*"))) {
+        return target.len > 0;
+    }
+    if (target.ptr[0] == '/') {
+        cut_query(path, out);
+        return true;
+    }
+    bool connect = slice_eq(method, SLICE("CONNECT"));
+
+    *path = slice_from(target, connect ? 0 : scheme_len(target));
+    if (!connect && path->len == target.len) {
+        return false;
+    }
+    cut_query(path, out);
+    if (!connect) {
+        if (path->len == 0 || path->ptr[0] != '/') {
+            return false; /* neither a path nor a URL with one */
+        }
+        if (path->len < 2 || path->ptr[1] != '/') {
+            return true; /* "http:/path" */
+        }
+        *path = slice_from(*path, 2);
+    }
+    return split_authority(*path, out, path);
+}
+
 enum path_result path_prepare(struct pool *pool, struct slice method, struct slice target, bool sanitize,
                               unsigned refused, struct request_path *out)
 {
-    struct slice path = target;
+    struct slice path;
     const char *end;
-    enum path_result result;
 
     *out = (struct request_path){0};
-    if (target.len == 0 || scan_target(target.ptr, target.ptr + target.len) != target.ptr + target.len) {
+    if (target.len > 0 && target.ptr[0] == '/' && (end = plain_end(target)) != NULL) {
+        out->raw = out->path = slice_of(target.ptr, (size_t)(end - target.ptr));
+        out->has_query = out->raw.len < target.len;
+        if (out->has_query) {
+            out->query = slice_from(target, out->raw.len + 1);
+        }
+        return scan_target(target.ptr, target.ptr + target.len) == target.ptr + target.len ? PATH_OK
+                                                                                           : PATH_BAD;
+    }
+    if (scan_target(target.ptr, target.ptr + target.len) != target.ptr + target.len ||
+        !split_target(method, target, out, &path)) {
         return PATH_BAD;
     }
-    if (target.ptr[0] == '/') {
-        if ((end = plain_end(target)) != NULL) {
-            out->raw = out->path = slice_of(target.ptr, (size_t)(end - target.ptr));
-            out->has_query = out->raw.len < target.len;
-            if (out->has_query) {
-                out->query = slice_from(target, out->raw.len + 1);
-            }
-            return PATH_OK;
-        }
-        cut_query(&path, out);
-    } else if (slice_eq(target, SLICE("*"))) {
-        out->raw = out->path = target;
-        return PATH_OK;
-    } else {
-        bool connect = slice_eq(method, SLICE("CONNECT"));
-        size_t scheme = connect ? 0 : scheme_len(target);
+    enum path_result result = prepare_path(pool, path, sanitize, out);
 
-        path = slice_from(target, scheme);
-        cut_query(&path, out);
-        if (!connect && (scheme == 0 || path.len == 0 || path.ptr[0] != '/')) {
-            return PATH_BAD; /* neither a path nor a URL with one */
-        }
-        if (!connect && path.len > 1 && path.ptr[1] == '/') {
-            path = slice_from(path, 2);
-            connect = true; /* from here on like the authority-form */
-        }
-        if (connect && !split_authority(path, out, &path)) {
-            return PATH_BAD;
-        }
-    }
-    result = prepare_path(pool, path, sanitize, out);
     if (result == PATH_OK && refused != 0 && path_encoded_refused(out->raw, refused)) {
         return PATH_REFUSED;
     }
+    return result;
+}
+
+enum path_result path_written(struct pool *pool, struct slice method, struct slice target,
+                              struct url_path *out, bool *changed)
+{
+    struct request_path parts = {0};
+    struct slice path, before;
+    enum path_result result;
+
+    if (!split_target(method, target, &parts, &path) ||
+        (result = url_path_parse(pool, path, out)) == PATH_BAD) {
+        return PATH_BAD;
+    }
+    before = out->raw;
+    if (result == PATH_OK && before.len > 0) {
+        result = normalise(pool, &out->raw);
+    }
+    *changed = result == PATH_OK && !slice_eq(before, out->raw);
     return result;
 }
 

@@ -73,6 +73,11 @@ enum path_result url_path_escaped(struct pool *pool, const struct url_path *url,
 /* Removes "//", "/./" and "/../", keeps a final slash (URL.JoinPath without elements). */
 enum path_result url_path_clean(struct pool *pool, struct url_path *url);
 
+/* The path of a target that path_prepare() took, as Traefik keeps it without sanitizing: its hint may hold what no escaped
+ * path may. *changed: its escapes had to be normalised. */
+enum path_result path_written(struct pool *pool, struct slice method, struct slice target,
+                              struct url_path *out, bool *changed);
+
 /* ';' in a query becomes "%3B" (encodeQuerySemicolons), or '&' (what the upstream gets otherwise). */
 enum path_result query_encode_semicolons(struct pool *pool, struct slice query, struct slice *out);
 enum path_result query_split_semicolons(struct pool *pool, struct slice query, struct slice *out);

@@ -349,3 +349,14 @@ enum path_result url_normalise(struct pool *pool, struct slice text, struct slic
     *out = slice_of(to.ptr, to.len);
     return PATH_OK;
 }
+
+enum path_result url_path_of(struct pool *pool, struct slice text, struct url_path *out)
+{
+    struct url url = {0};
+    enum path_result result = parse(pool, text, &url);
+
+    if (result == PATH_OK) {
+        *out = url.path;
+    }
+    return result;
+}

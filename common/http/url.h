@@ -12,4 +12,7 @@
  * PATH_BAD when Go calls it malformed. */
 enum path_result url_normalise(struct pool *pool, struct slice text, struct slice *out);
 
+/* The path alone, in both forms. */
+enum path_result url_path_of(struct pool *pool, struct slice text, struct url_path *out);
+
 #endif

@@ -165,9 +165,11 @@ const struct schema redirect_regex_schema =
     ROW(label, kind_, struct set_headers, member, .flags = OMIT | SCHEMA_DEPRECATED, .text = text_)
 
 static const struct schema_field set_headers_fields[] = {
-    ROW("customRequestHeaders", STRING_MAP, struct set_headers, custom_request_headers, .flags = OMIT | SCHEMA_SECRET_HEADERS,
+    ROW("customRequestHeaders", STRING_MAP, struct set_headers, custom_request_headers,
+        .flags = OMIT | SCHEMA_SECRET_HEADERS,
         .text = "Headers set on the request; an empty value removes the header."),
-    ROW("customResponseHeaders", STRING_MAP, struct set_headers, custom_response_headers, .flags = OMIT | SCHEMA_SECRET_HEADERS,
+    ROW("customResponseHeaders", STRING_MAP, struct set_headers, custom_response_headers,
+        .flags = OMIT | SCHEMA_SECRET_HEADERS,
         .text = "Headers set on the response; an empty value removes the header."),
     HEADER("accessControlAllowCredentials", BOOL, access_control_allow_credentials,
            "CORS: scripts may send credentials."),

@@ -1,8 +1,9 @@
 /*
  * regex.c - compiles regular expressions with PCRE2 and matches with limits.
  *
- * What a match needs besides the code (match data, limits, a stack for JIT code) is kept for each thread, so matching
- * allocates nothing. PCRE2 works on valid UTF-8 only; a subject that is not is copied with U+FFFD for each malformed byte.
+ * What a match needs besides the code (match data, limits, a stack for JIT code) is kept for each thread,
+ * so matching allocates nothing. PCRE2 works on valid UTF-8 only; a subject that is not is copied with
+ * U+FFFD for each malformed byte.
  */
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>

@@ -1,11 +1,12 @@
 /*
  * regex.h - Go's regular expressions (RE2 syntax) on PCRE2 with JIT and match limits.
  *
- * regex_compile() reads the expression as Go does into a tree of its own, refuses what Go refuses (back references,
- * look-around, possessive...) with Go's words, and writes the tree anew in PCRE2's syntax, so that nothing is left to
- * differences between the two. Matching never runs away: past the match limit it fails closed (no match).
- * Matching is unanchored unless the expression anchors itself. Subjects need not be UTF-8: a malformed byte counts as
- * the character U+FFFD, as in Go. Thread-safe: one compiled regex may be used by many threads.
+ * regex_compile() reads the expression as Go does into a tree of its own, refuses what Go refuses (back
+ * references, look-around, possessive...) with Go's words, and writes the tree anew in PCRE2's syntax, so
+ * that nothing is left to differences between the two. Matching never runs away: past the match limit it
+ * fails closed (no match). Matching is unanchored unless the expression anchors itself. Subjects need not
+ * be UTF-8: a malformed byte counts as the character U+FFFD, as in Go. Thread-safe: one compiled regex may
+ * be used by many threads.
  */
 #ifndef WEIR_COMMON_RULE_REGEX_H
 #define WEIR_COMMON_RULE_REGEX_H
@@ -25,12 +26,13 @@ enum regex_result { REGEX_NO_MATCH, REGEX_MATCH, REGEX_LIMIT };
 enum regex_result regex_test(const struct regex *regex, struct slice subject);
 bool regex_match(const struct regex *regex, struct slice subject); /* REGEX_MATCH */
 
-/* Capture groups: fills up to `max` slices (0 is the whole match; unset groups are empty); returns their number,
- * 0 for no match. */
+/* Capture groups: fills up to `max` slices (0 is the whole match; unset groups are empty); returns their
+ * number, 0 for no match. */
 #define REGEX_MAX_GROUPS 32
 size_t regex_groups(const struct regex *regex, struct slice subject, struct slice *groups, size_t max);
 
-/* As Go's Regexp.ReplaceAllString: replaces every match, $1 ${1} ${name} $$ expanded. False past the pool's limit. */
+/* As Go's Regexp.ReplaceAllString: replaces every match, $1 ${1} ${name} $$ expanded. False past the pool's
+ * limit. */
 bool regex_replace_all(const struct regex *regex, struct slice subject, struct slice replacement,
                        struct pool *pool, struct slice *out);
 
@@ -41,8 +43,8 @@ struct regex_literals {
     struct slice prefix; /* what the subject must begin with; empty when nothing is certain */
     bool exact;          /* the subject must be equal to prefix */
 };
-/* lower_case: the subject will be lower-case ASCII (a host), so literals under (?i) count too. Lives in the pool.
- * Nothing is found in a pattern that does not compile. */
+/* lower_case: the subject will be lower-case ASCII (a host), so literals under (?i) count too. Lives in the
+ * pool. Nothing is found in a pattern that does not compile. */
 void regex_literals(struct pool *pool, struct slice pattern, bool lower_case, struct regex_literals *out);
 
 /* The longest of them, or an empty slice. */

@@ -1,9 +1,9 @@
 /*
  * regex_literals.c - the texts that every match of a regular expression must contain, for prefilters.
  *
- * Conservative: what is found is certain, what is not found may still be there. Alternations, optional parts and classes
- * end a text; groups, boundaries and the first round of a repetition are looked into. U+FFFD is never part of one, because
- * it also stands for malformed bytes.
+ * Conservative: what is found is certain, what is not found may still be there. Alternations, optional
+ * parts and classes end a text; groups, boundaries and the first round of a repetition are looked into.
+ * U+FFFD is never part of one, because it also stands for malformed bytes.
  */
 #include "common/rule/regex.h"
 #include "common/rule/regex_tree.h"

@@ -1,8 +1,9 @@
 /*
  * regex_replace.c - replaces every match, as Go's Regexp.ReplaceAllString.
  *
- * In the replacement $1, ${1}, $name, ${name} stand for groups and $$ for a dollar; a name is the longest run of letters,
- * digits and underscores ($1W is the group named "1W"); unknown groups are empty; a lone $ is itself.
+ * In the replacement $1, ${1}, $name, ${name} stand for groups and $$ for a dollar; a name is the longest
+ * run of letters, digits and underscores ($1W is the group named "1W"); unknown groups are empty; a lone $
+ * is itself.
  */
 #include "common/rule/regex_inner.h"
 #include "common/rule/regex_tree.h"

@@ -3,6 +3,7 @@
  *
  * regex_parse.c     Go's syntax -> tree
  * regex_class.c     the part of it between [ and ], and \p{...}
+ * regex_utf8.c      characters
  * regex_write.c     tree -> PCRE2's syntax
  * regex_literals.c  tree -> texts that every match must contain
  * regex.c           compiling and matching; regex_replace.c replacing

@@ -1,8 +1,8 @@
 /*
  * regex_write.c - writes the tree of a regular expression in PCRE2's syntax.
  *
- * Every character that could mean something is escaped and every group spelled out, so the result depends on nothing but
- * the options regex.c compiles with: UTF, DOTALL, newline is LF, no UCP.
+ * Every character that could mean something is escaped and every group spelled out, so the result depends
+ * on nothing but the options regex.c compiles with: UTF, DOTALL, newline is LF, no UCP.
  */
 #include "common/rule/regex_tree.h"
 
@@ -81,8 +81,9 @@ static void write_perl_class(struct text *out, char c)
     }
 }
 
-/* Under (?i) Go first adds the letters that differ by case only, which brings in U+017F (for s) and U+212A (for k), and
- * negates afterwards. PCRE2 would leave them out and fold the negated class. False when the name needs nothing of it. */
+/* Under (?i) Go first adds the letters that differ by case only, which brings in U+017F (for s) and U+212A
+ * (for k), and negates afterwards. PCRE2 would leave them out and fold the negated class. False when the
+ * name needs nothing of it. */
 static bool write_folded(struct text *out, struct slice name)
 {
     static const char tail[] = "-\\x{17e}\\x{180}-\\x{2129}\\x{212b}-\\x{10ffff}";

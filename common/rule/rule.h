@@ -56,8 +56,8 @@ int rule_parse(struct pool *pool, struct slice text, enum rule_syntax syntax, st
                struct error *why);
 void rule_free(struct rule *rule); /* NULL is fine */
 
-/* All lower-case hosts named positively by Host(...) (for TLS domains later), "*.example.com" for wildcards; list of
- * struct slice. */
+/* All lower-case hosts named positively by Host(...) (for TLS domains later), "*.example.com" for
+ * wildcards; list of struct slice. */
 struct list;
 void rule_hosts(struct pool *pool, const struct rule *rule, struct list *out);
 
@@ -69,15 +69,16 @@ struct rule_request {
     struct slice path;  /* as routed: see common/http/path.h */
     struct slice query; /* raw, without '?' */
     struct address client;
-    /* Calls visit for each value of the header (name in any case) until it returns true; returns what the last
-     * visit returned, false when there is none. */
+    /* Calls visit for each value of the header (name in any case) until it returns true; returns what the
+     * last visit returned, false when there is none. */
     bool (*header)(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
                    void *);
     void *context;
-    struct pool *scratch; /* for decoding query values; reset by the caller */
+    struct pool *scratch; /* for long encoded query values; reset by the caller between lookups */
 };
 
-/* False also when a regexp that decides the answer went past its limit: fails closed, under a negation too. */
+/* False also when a regexp that decides the answer went past its limit: fails closed, under a negation too.
+ * */
 bool rule_matches(const struct rule *rule, const struct rule_request *request);
 
 /* One predicate, by its parts: shared by rule_matches() and the arena's evaluator. */
@@ -87,11 +88,12 @@ enum rule_answer rule_predicate_test(enum rule_predicate predicate, struct slice
                                      const struct cidr *network, const struct regex *regex,
                                      const struct rule_request *request);
 
-/* Parts of that, for the index: the host without one trailing dot, and what a wildcard compares (from the first dot). */
+/* Parts of that, for the index: the host without one trailing dot, and what a wildcard compares (from the
+ * first dot). */
 struct slice rule_host_key(struct slice host);
 struct slice rule_host_wildcard(struct slice host_key);
-/* Calls visit for each decoded value of a query parameter, as Go's url.Query() would list them, until it returns true.
- * False when the scratch memory did not suffice. */
+/* Calls visit for each decoded value of a query parameter, as Go's url.Query() would list them, until it
+ * returns true. A value is good during its visit only. False when the scratch memory did not suffice. */
 bool rule_query_values(const struct rule_request *request, struct slice name,
                        bool (*visit)(void *, struct slice), void *context);
 /* Headers that Go takes out of the header map before routing: Header() never matches them. */

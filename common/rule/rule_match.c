@@ -1,8 +1,9 @@
 /*
- * rule_match.c - does a request match a predicate, a rule: the plain evaluator, the truth that the index agrees with.
+ * rule_match.c - does a request match a predicate, a rule: the plain evaluator, the truth that the index
+ * agrees with.
  *
- * Three answers, because a regexp may run into its limit: then neither "matches" nor "does not match" is known, a
- * negation of it is not known either, and a rule that depends on it does not match.
+ * Three answers, because a regexp may run into its limit: then neither "matches" nor "does not match" is
+ * known, a negation of it is not known either, and a rule that depends on it does not match.
  */
 #include "common/rule/regex.h"
 #include "common/rule/rule.h"
@@ -81,17 +82,49 @@ static enum rule_answer query_answer(struct slice name, struct slice value, cons
     return rule_query_values(request, name, search_visit, &search) ? search.answer : RULE_UNKNOWN;
 }
 
-struct first {
-    struct slice value;
+struct first { /* the question to the first value of a query parameter */
+    enum rule_predicate predicate;
+    struct slice name, value;
+    const struct regex *regex;
+    const struct rule_request *request;
     bool found;
+    enum rule_answer answer;
 };
+
+/* The regexp sees "name=value". */
+static enum rule_answer joined_answer(const struct first *first, struct slice value)
+{
+    char buffer[1024];
+    struct slice text = slice_of(buffer, first->name.len + 1 + value.len);
+    char *to = buffer;
+
+    if (text.len > sizeof(buffer)) {
+        to = first->request->scratch ? pool_try_alloc(first->request->scratch, text.len) : NULL;
+        text.ptr = to;
+    }
+    if (!to) {
+        return RULE_UNKNOWN;
+    }
+    if (first->name.len) {
+        memcpy(to, first->name.ptr, first->name.len);
+    }
+    to[first->name.len] = '=';
+    if (value.len) {
+        memcpy(to + first->name.len + 1, value.ptr, value.len);
+    }
+    return regex_answer(first->regex, text);
+}
 
 static bool first_visit(void *context, struct slice value)
 {
     struct first *first = context;
 
-    first->value = value;
     first->found = true;
+    if (first->predicate == RULE_QUERY_FIRST) {
+        first->answer = slice_eq(first->value, value) ? RULE_YES : RULE_NO;
+    } else {
+        first->answer = joined_answer(first, value);
+    }
     return true;
 }
 
@@ -99,20 +132,17 @@ static enum rule_answer query_first_answer(enum rule_predicate predicate, struct
                                            struct slice value, const struct regex *regex,
                                            const struct rule_request *request)
 {
-    struct first first = {{0}, false};
-    struct slice text = slice_of("", 0), head;
+    struct first first = {.predicate = predicate,
+                          .name = name,
+                          .value = value,
+                          .regex = regex,
+                          .request = request,
+                          .answer = RULE_NO};
 
     if (!rule_query_values(request, name, first_visit, &first)) {
         return RULE_UNKNOWN;
     }
-    if (predicate == RULE_QUERY_FIRST) {
-        return first.found && slice_eq(first.value, value) ? RULE_YES : RULE_NO;
-    }
-    if (first.found && (!request->scratch || !pool_join(request->scratch, name, SLICE("="), &head) ||
-                        !pool_join(request->scratch, head, first.value, &text))) {
-        return RULE_UNKNOWN;
-    }
-    return regex_answer(regex, text);
+    return first.found || predicate == RULE_QUERY_FIRST ? first.answer : regex_answer(regex, slice_of("", 0));
 }
 
 static enum rule_answer answer_of(bool matches)

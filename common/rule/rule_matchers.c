@@ -1,8 +1,9 @@
 /*
- * rule_matchers.c - from Name(`value`, ...) to predicates: the table of v3 matchers and what both syntaxes share.
+ * rule_matchers.c - from Name(`value`, ...) to predicates: the table of v3 matchers and what both syntaxes
+ * share.
  *
- * A new matcher is one function and one line of a table. Not here: the v2 matchers (rule_v2.c), the meaning of a
- * predicate at request time (rule_match.c).
+ * A new matcher is one function and one line of a table. Not here: the v2 matchers (rule_v2.c), the meaning
+ * of a predicate at request time (rule_match.c).
  */
 #include "common/rule/rule_inner.h"
 

@@ -1,12 +1,13 @@
 /*
  * rule_query.c - the values of one query parameter, read as Go's url.Query() reads them.
  *
- * Parts are cut at '&'; a part with a semicolon or a malformed escape in name or value is dropped; '+' is a blank.
- * Nothing is decoded before the name fits; a value without escapes is given as it stands.
+ * Parts are cut at '&'; a part with a semicolon or a malformed escape in name or value is dropped; '+' is a
+ * blank. Nothing is decoded before the name fits; a value without escapes is given as it stands.
  */
 #include "common/rule/rule.h"
 
 #define QUERY_MAX_PARTS 10000 /* past this Go gives up on the whole query */
+#define QUERY_BUFFER 2048     /* longer decoded values go to the scratch memory */
 
 static int hex_value(char c)
 {
@@ -61,22 +62,24 @@ static bool decodes_to(struct slice escaped, struct slice text)
     return i == text.len;
 }
 
-static bool decode(struct pool *scratch, struct slice escaped, struct slice *out)
+static bool decode(const struct rule_request *request, struct slice escaped, char *buffer, struct slice *out)
 {
+    size_t len = 0;
+
     if (slice_find(escaped, '%') < 0 && slice_find(escaped, '+') < 0) {
         *out = escaped;
         return true;
     }
-    char *copy = scratch ? pool_try_alloc(scratch, escaped.len) : NULL;
-    size_t len = 0;
-
-    if (!copy) {
+    if (escaped.len > QUERY_BUFFER) {
+        buffer = request->scratch ? pool_try_alloc(request->scratch, escaped.len) : NULL;
+    }
+    if (!buffer) {
         return false;
     }
     for (size_t at = 0; at < escaped.len;) {
-        copy[len++] = (char)decode_byte(escaped, &at);
+        buffer[len++] = (char)decode_byte(escaped, &at);
     }
-    *out = slice_of(copy, len);
+    *out = slice_of(buffer, len);
     return true;
 }
 
@@ -97,6 +100,7 @@ bool rule_query_values(const struct rule_request *request, struct slice name,
                        bool (*visit)(void *, struct slice), void *context)
 {
     struct slice rest = request->query;
+    char buffer[QUERY_BUFFER];
 
     if (rest.len == 0 || too_many_parts(rest)) {
         return true;
@@ -113,7 +117,7 @@ bool rule_query_values(const struct rule_request *request, struct slice name,
         if (semicolon || !decodes_to(key, name) || !well_formed(value)) {
             continue;
         }
-        if (!decode(request->scratch, value, &value)) {
+        if (!decode(request, value, buffer, &value)) {
             return false;
         }
         if (visit(context, value)) {

@@ -1,8 +1,10 @@
 /*
- * rule_scan.c - the lexical half of the rule language: Go's tokens, because Traefik reads a rule as a Go expression.
+ * rule_scan.c - the lexical half of the rule language: Go's tokens, because Traefik reads a rule as a Go
+ * expression.
  *
- * Line breaks end a statement after a name, a string or ')', comments are blanks, back-quoted strings lose their
- * carriage returns and double-quoted ones know Go's escapes. Not here: what may follow what (rule_parse.c).
+ * Line breaks end a statement after a name, a string or ')', comments are blanks, back-quoted strings lose
+ * their carriage returns and double-quoted ones know Go's escapes. Not here: what may follow what
+ * (rule_parse.c).
  */
 #include "common/rule/rule_inner.h"
 

@@ -1,6 +1,6 @@
 /*
- * rule_v2.c - the matchers of the v2 rule syntax: several values (any of them for hosts, paths, methods; all of them for
- * headers and queries) and {name:regexp} templates as gorilla/mux reads them.
+ * rule_v2.c - the matchers of the v2 rule syntax: several values (any of them for hosts, paths, methods;
+ * all of them for headers and queries) and {name:regexp} templates as gorilla/mux reads them.
  *
  * A template becomes an anchored regexp; a text without braces becomes the plain predicate it is equal to.
  */

@@ -64,8 +64,8 @@ static void add_texts(const struct schema_field *field, const struct list *list,
 /* Header fields that carry credentials, by name: the known ones, and what calls itself a token, secret or password. */
 static bool names_credential(struct slice name)
 {
-    static const char *const known[] = {"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key",
-                                        "apikey", "api-key"};
+    static const char *const known[] = {
+        "authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key", "apikey", "api-key"};
     static const char *const parts[] = {"token", "secret", "password", "credential"};
     char lower[128];
 

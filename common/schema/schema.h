@@ -92,7 +92,9 @@ enum schema_flags {
     SCHEMA_NOT_SERVED = 1 << 5,  /* understood, not acted upon by this build: "not yet served" */
     SCHEMA_DEFAULT_ON = 1 << 6,  /* SCHEMA_OPTIONAL: present with its defaults even when not written */
     SCHEMA_OMIT_EMPTY = 1 << 7,  /* not encoded when it has its zero value (Go's omitempty) */
-    SCHEMA_SECRET_HEADERS = 1 << 8, /* SCHEMA_STRING_MAP of header fields: the values of those that carry credentials are secrets */
+    SCHEMA_SECRET_HEADERS =
+        1
+        << 8, /* SCHEMA_STRING_MAP of header fields: the values of those that carry credentials are secrets */
 };
 
 struct schema;

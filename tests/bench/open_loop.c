@@ -15,7 +15,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static const char request[] = "GET / HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: open-loop\r\nAccept: */*\r\n\r\n";
+static const char request[] =
+    "GET / HTTP/1.1\r\nHost: bench.test\r\nUser-Agent: open-loop\r\nAccept: */*\r\n\r\n";
 
 struct conn {
     int fd;
@@ -120,7 +121,8 @@ int main(int argc, char **argv)
         return 1;
     }
     qsort(latency, done, sizeof(*latency), compare);
-    printf("{\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n", (double)latency[done / 2] / 1e3,
-           (double)latency[done * 99 / 100] / 1e3, (double)latency[done * 999 / 1000] / 1e3, (double)latency[done - 1] / 1e3);
+    printf("{\"p50_us\": %.1f, \"p99_us\": %.1f, \"p999_us\": %.1f, \"max_us\": %.1f}\n",
+           (double)latency[done / 2] / 1e3, (double)latency[done * 99 / 100] / 1e3,
+           (double)latency[done * 999 / 1000] / 1e3, (double)latency[done - 1] / 1e3);
     return 0;
 }

@@ -1,8 +1,8 @@
 /*
  * fuzz_routes.c - a damaged routes page: refused by routes_check(), or every lookup stays inside it.
  *
- * Input: records of six bytes (position as a share of the page, new value of the 32-bit word there) that change a good
- * page. The header's checksum is put right afterwards, so nothing else stands in the way.
+ * Input: records of six bytes (position as a share of the page, new value of the 32-bit word there) that
+ * change a good page. The header's checksum is put right afterwards, so nothing else stands in the way.
  */
 #include "tests/unit/routes_image.h"
 

@@ -1,8 +1,10 @@
 /*
- * fuzz_rule.c - rules from anywhere: the parser must stay sane, and the index must answer as the plain evaluator does.
+ * fuzz_rule.c - rules from anywhere: the parser must stay sane, and the index must answer as the plain
+ * evaluator does.
  *
- * Input: lines. The first is a request ("GET host/path?query"), the second a header value, each further one a rule; a rule
- * that starts with '2' is read in the v2 syntax (without the digit). A tab in a rule stands for a line break.
+ * Input: lines. The first is a request ("GET host/path?query"), the second a header value, each further one
+ * a rule; a rule that starts with '2' is read in the v2 syntax (without the digit). A tab in a rule stands
+ * for a line break.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -109,7 +111,8 @@ static uint32_t index_answer(const struct route_input *inputs, size_t count,
     return answer;
 }
 
-/* With JIT (in the index) and without (plain) a regexp runs into its limit at different places: then they may differ. */
+/* With JIT (in the index) and without (plain) a regexp runs into its limit at different places: then they
+ * may differ. */
 static bool near_a_limit(const struct rule *rule, const struct rule_request *request)
 {
     const struct slice subjects[] = {request->host, request->path, request->query,

@@ -3,10 +3,12 @@ import fcntl
 import http.client
 import os
 import pathlib
+import select
 import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
@@ -79,6 +81,15 @@ def test_titles_of_all_processes(serving):
     assert b"dynamic.yml" not in title(master).encode() + environment
 
 
+def test_workers_have_no_privileges(serving):
+    router = serving(workers=1)
+    lines = pathlib.Path(f"/proc/{router.children('worker')[0]}/status").read_text().splitlines()
+    status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapInh"], 16) == 0
+    assert status["NoNewPrivs"] == "1"
+    assert curl(router.web).status == 200
+
+
 @pytest.mark.parametrize("flags, words", [
     (["--entryPoints.web.adress=:80"], ["adress", "address"]),
     (["--entryPoints.web.address=nonsense"], ["web", "nonsense"]),
@@ -144,14 +155,40 @@ def test_children_are_not_for_hands():
         assert "not by hand" in done.stderr
 
 
-def test_inherited_output_stays_blocking(serving, tmp_path):
+@pytest.fixture
+def bare():
+    """Starts a program with plain descriptors of the test's choice; killed at the end if it is still there."""
+    started = []
+
+    def start(command, **kw):
+        started.append(subprocess.Popen([str(word) for word in command], **kw))
+        return started[-1]
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+
+
+def read_until(descriptor, word, meanwhile=None):
+    """Reads a pipe until the word came; meanwhile() is called before each read."""
+    text = b""
+    end = time.monotonic() + DEADLINE
+    while word not in text:
+        assert time.monotonic() < end, text.decode()
+        if meanwhile:
+            meanwhile()
+        if select.select([descriptor], [], [], 0.1)[0]:
+            text += os.read(descriptor, 65536)
+    return text
+
+
+def test_inherited_output_stays_blocking(bare):
     reading, writing = os.pipe()
     port = free_port()
-    process = subprocess.Popen([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=INFO"],
-                               stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
-    text = b""
-    while b"Ready: " not in text:
-        text += os.read(reading, 4096)
+    process = bare([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=INFO"],
+                   stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
+    read_until(reading, b"Ready: ")
     assert not fcntl.fcntl(writing, fcntl.F_GETFL) & os.O_NONBLOCK
     process.terminate()
     assert process.wait(DEADLINE) == 0
@@ -160,35 +197,30 @@ def test_inherited_output_stays_blocking(serving, tmp_path):
     os.close(writing)
 
 
-def test_reader_of_the_log_that_stops_reading_stops_nothing(whoami, tmp_path):
+def test_reader_of_the_log_that_stops_reading_stops_nothing(bare, whoami, tmp_path):
     """A full pipe costs log lines; requests, restarts and the orderly stop go on."""
     reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)
+    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 8192)
     port = free_port()
-    process = subprocess.Popen([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG", "--workers=1",
-                                f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"],
-                               stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
+    process = bare([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG", "--workers=1",
+                    f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"],
+                   stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
     wait_until("it answers", lambda: not refused(port) and curl(port).status == 200)
     for _ in range(100):
         assert curl(port).status == 200
-    text = os.read(reading, 65536)
-    assert curl(port).status == 200
-    while b"log lines before this one were lost" not in text:
-        text += os.read(reading, 65536)
+    read_until(reading, b"log lines before this one were lost", lambda: curl(port))
+    for _ in range(100):
         assert curl(port).status == 200
     process.terminate()
+    assert process.wait(DEADLINE) == 0  # although nobody reads
     os.close(writing)
-    while os.read(reading, 65536):
-        pass
-    assert process.wait(DEADLINE) == 0
     os.close(reading)
 
 
-def test_all_standard_descriptors_closed():
+def test_all_standard_descriptors_closed(bare):
     """Nothing of ours may land on descriptors 0 to 2, and all still works without them."""
     port = free_port()
-    process = subprocess.Popen(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', BINARY,
-                                f"--entryPoints.web.address=127.0.0.1:{port}"])
+    process = bare(["sh", "-c", 'exec "$0" "$@" <&- >&- 2>&-', BINARY, f"--entryPoints.web.address=127.0.0.1:{port}"])
     wait_until("the port answers", lambda: not refused(port))
     assert curl(port).status == 404
     assert os.readlink(f"/proc/{process.pid}/fd/1") == "/dev/null"

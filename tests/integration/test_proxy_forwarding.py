@@ -141,6 +141,33 @@ def test_absolute_target_decides_the_host(proxy, server):
     assert request.all("host") == ["real.test"] and request.get("x-forwarded-host") == "real.test"
 
 
+@pytest.mark.parametrize("fields,expected", [
+    ([], []), (["User-Agent: a"], ["a"]), (["User-Agent:"], []), (["User-Agent: a", "User-Agent: b"], ["a"]),
+    (["User-Agent:", "User-Agent: b"], []),
+])
+def test_one_user_agent_or_none(proxy, server, fields, expected):
+    assert sent(proxy, server, get("/", *fields)).all("user-agent") == expected
+
+
+def test_no_host_at_all(proxy, server):
+    up = server()
+    client = proxy(up).connect()
+    client.send(b"GET / HTTP/1.0\r\n\r\n")
+    assert client.response().status == 200
+    assert up.requests[0].get("host") == f"127.0.0.1:{up.port}"
+    assert up.requests[0].get("x-forwarded-host") is None
+
+
+def test_question_to_the_router_itself(proxy, server):
+    up = server()
+    client = proxy(up).connect()
+    for _ in range(2):
+        client.send(get("*", method="OPTIONS"))
+        answer = client.response()
+        assert answer.status == 200 and answer.get("content-length") == "0"
+    assert not up.requests
+
+
 @pytest.mark.parametrize("strategy,status", [("keep", 200), ("delete", 200), ("reject", 400)])
 def test_underscores(proxy, server, strategy, status):
     up = server()

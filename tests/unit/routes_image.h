@@ -1,5 +1,6 @@
 /*
- * routes_image.h - for tests: the bytes of a routes page with every kind of table in it, and requests that visit them.
+ * routes_image.h - for tests: the bytes of a routes page with every kind of table in it, and requests that
+ * visit them.
  */
 #ifndef WEIR_TESTS_UNIT_ROUTES_IMAGE_H
 #define WEIR_TESTS_UNIT_ROUTES_IMAGE_H
@@ -82,7 +83,8 @@ static inline char *image_make(size_t *size)
     return image;
 }
 
-/* Makes the header fit whatever the page says, so that only routes_check() stands between it and the reader. */
+/* Makes the header fit whatever the page says, so that only routes_check() stands between it and the
+ * reader. */
 static inline void image_fix(char *image, size_t size)
 {
     struct page_header header;

@@ -28,7 +28,8 @@ static struct known *known_of(const char *names)
     while (rest.ptr && rest.len > 0) {
         struct slice value = slice_split(&rest, ','), name = slice_split(&value, '=');
         bool broken = name.len > 0 && name.ptr[0] == '!';
-        struct http_router *router = model_add_router(model, broken ? slice_from(name, 1) : name, SLICE("file"));
+        struct http_router *router =
+            model_add_router(model, broken ? slice_from(name, 1) : name, SLICE("file"));
 
         router->config.service = value;
         router->element.origin = (struct origin){.file = SLICE("routes.yml"), .line = 7};
@@ -88,7 +89,7 @@ static void errors_are_said_when_they_appear(void **state)
     text_clear(&logged);
     known_log_errors(second, first); /* mended: nothing to say */
     assert_int_equal(logged.len, 0);
-    known_log_errors(NULL, second);  /* and again after they had gone */
+    known_log_errors(NULL, second); /* and again after they had gone */
     assert_non_null(strstr(logged.ptr, "router bad"));
     log_set_sink(NULL, NULL);
     text_free(&logged);
@@ -99,7 +100,8 @@ static void errors_are_said_when_they_appear(void **state)
 static void place_in_the_text_is_not_doubled(void **state)
 {
     struct model *model = model_new();
-    struct origin origin = {.file = SLICE("routes.yml"), .line = 7, .object = SLICE("IngressRoute default/x")};
+    struct origin origin = {
+        .file = SLICE("routes.yml"), .line = 7, .object = SLICE("IngressRoute default/x")};
 
     (void)state;
     model_notice(model, true, &origin, "routes.yml:9:3: unknown field");

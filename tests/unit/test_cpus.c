@@ -76,8 +76,8 @@ static void version_1_is_read_too(void **state)
 
 static void what_makes_no_sense_is_no_quota(void **state)
 {
-    static const char *const texts[] = {"max 100000", "", "abc", "100000", "0 100000", "100000 0", "-5 100000",
-                                        "9223372036854775807 1"};
+    static const char *const texts[] = {"max 100000", "",         "abc",       "100000",
+                                        "0 100000",   "100000 0", "-5 100000", "9223372036854775807 1"};
 
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct quota quota = {0};

@@ -1,5 +1,6 @@
 /*
- * test_regex.c - Go's regular expressions: what is refused, what matches, groups, replacing, required literals, limits.
+ * test_regex.c - Go's regular expressions: what is refused, what matches, groups, replacing, required
+ * literals, limits.
  *
  * The answers are those of Go's regexp package.
  */

@@ -1,8 +1,8 @@
 /*
  * test_routes_check.c - a damaged routes page is refused, or harmless: no lookup leaves the page.
  *
- * The checksum is made right after each change, so routes_check() alone decides. Run under the address sanitizer this
- * shows that what it lets through stays in bounds.
+ * The checksum is made right after each change, so routes_check() alone decides. Run under the address
+ * sanitizer this shows that what it lets through stays in bounds.
  */
 #include <setjmp.h>
 #include <stdarg.h>

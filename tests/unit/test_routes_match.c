@@ -1,5 +1,6 @@
 /*
- * test_routes_match.c - which router wins: priority, ties, entry points, TLS, hosts and paths side by side, long lists.
+ * test_routes_match.c - which router wins: priority, ties, entry points, TLS, hosts and paths side by side,
+ * long lists.
  */
 #include "common/base/text.h"
 #include "tests/unit/routes_sample.h"
@@ -198,7 +199,8 @@ static void no_rule_matches_all_and_no_router_none(void **state)
     table_close(&t);
 }
 
-/* Many routers under one host, told apart by one thing each: the right one must be found, at the list's edges too. */
+/* Many routers under one host, told apart by one thing each: the right one must be found, at the list's
+ * edges too. */
 static void long_lists_find_the_right_one(void **state)
 {
     static const struct {

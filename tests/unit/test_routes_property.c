@@ -1,8 +1,9 @@
 /*
  * test_routes_property.c - the index agrees with "sort by precedence, the first rule that matches wins".
  *
- * Random sets of routers over a small vocabulary, so that keys overlap, repeat and contradict each other, against random
- * requests. The seed of a failing round is printed; WEIR_SEED and WEIR_ROUNDS repeat or lengthen it.
+ * Random sets of routers over a small vocabulary, so that keys overlap, repeat and contradict each other,
+ * against random requests. The seed of a failing round is printed; WEIR_SEED and WEIR_ROUNDS repeat or
+ * lengthen it.
  */
 #include "tests/unit/routes_sample.h"
 

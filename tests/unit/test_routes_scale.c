@@ -1,8 +1,10 @@
 /*
- * test_routes_scale.c - the cost of a lookup does not grow with the number of routers, nor that of a build beyond it.
+ * test_routes_scale.c - the cost of a lookup does not grow with the number of routers, nor that of a build
+ * beyond it.
  *
- * The bounds are wide, far from what is measured on a quiet machine, and still far below what walking all the routers
- * would cost: they tell an index from a loop, not a fast one from a slow one (that is the benchmark's business).
+ * The bounds are wide, far from what is measured on a quiet machine, and still far below what walking all
+ * the routers would cost: they tell an index from a loop, not a fast one from a slow one (that is the
+ * benchmark's business).
  */
 #include <time.h>
 

@@ -275,6 +275,12 @@ def random_configuration(rng):
             routers[f"r{i}"]["priority"] = rng.choice([1, 10, 20, 30, -5, 100])
         if rng.random() < 0.05:
             routers[f"r{i}"]["rule"] = rng.choice(["Host(`x`", "Nope(`y`)", "Host()", "PathPrefix(`a`)", "HostRegexp(`(`)", "", "Host(`a.test`) &&"])
+    # Traefik adds routers in the order of a Go map: which of two equal priorities wins is chance there. Here none are equal.
+    used = set()
+    for i, router in enumerate(routers.values()):
+        if router.get("priority", len(router["rule"])) in used:
+            router["priority"] = 1000 + i
+        used.add(router.get("priority", len(router["rule"])))
     return {"http": {"routers": routers, "middlewares": middlewares}}
 
 

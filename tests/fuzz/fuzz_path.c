@@ -56,6 +56,12 @@ static void check_target(struct pool *pool, uint8_t choice, struct slice target)
     check_raw(path.raw);
     REQUIRE(path_routing(pool, path.raw, &routing) == PATH_OK && slice_eq(routing, path.path));
     if (!sanitize) {
+        struct url_path written;
+        struct slice escaped;
+        bool changed;
+
+        REQUIRE(path_written(pool, method, target, &written, &changed) == PATH_OK);
+        REQUIRE(url_path_escaped(pool, &written, &escaped) == PATH_OK && slice_eq(escaped, path.raw));
         return;
     }
     check_clean(path.raw);

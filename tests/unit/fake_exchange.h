@@ -15,6 +15,7 @@
 #include "common/http/path.h"
 #include "common/rule/regex.h"
 #include "worker/exchange.h"
+#include "worker/listener.h"
 #include "worker/middleware.h"
 
 static struct {
@@ -92,17 +93,20 @@ int exchange_redirect(struct exchange *ex, uint16_t status, struct slice locatio
     return exchange_answer_body(ex, status, REASON_redirect, SLICE(""), slice_cstr(http_status_text(status)));
 }
 
-/* A request as it stands when the chain begins; the target is prepared as an entry point with its defaults
+static struct entry_options fake_entry = {.sanitize_path = true}; /* for tests to change */
+
+/* A request as it stands when the chain begins; the target is prepared as an entry point with these options
  * does it. */
 static inline void fake_exchange(struct exchange *ex, struct pool *pool, const char *method, const char *host,
                                  const char *target)
 {
     struct request_path path;
 
-    *ex = (struct exchange){.pool = pool};
+    *ex = (struct exchange){.pool = pool, .entry = &fake_entry};
     ex->request.method = slice_cstr(method);
     ex->request.target = slice_cstr(target);
-    if (path_prepare(pool, ex->request.method, ex->request.target, true, 0, &path) != PATH_OK) {
+    if (path_prepare(pool, ex->request.method, ex->request.target, fake_entry.sanitize_path, 0, &path) !=
+        PATH_OK) {
         abort(); /* a mistake of the test */
     }
     ex->request.host = path.host.len > 0 ? path.host : slice_cstr(host);

@@ -156,12 +156,21 @@ static struct page *routes_page(void)
     struct page_builder *builder = builder_new(PAGE_ROUTES);
     static const uint32_t web[] = {0}, both[] = {0, 1}, first[] = {0};
     struct route_input rows[] = {
-        {.name = SLICE("empty"), .rule = rule("Path(`/empty`)"), .service = 0, .middlewares = first, .middleware_count = 1},
+        {.name = SLICE("empty"),
+         .rule = rule("Path(`/empty`)"),
+         .service = 0,
+         .middlewares = first,
+         .middleware_count = 1},
         {.name = SLICE("ping"), .rule = rule("Path(`/ping`)"), .service = 1},
         {.name = SLICE("noop"), .rule = rule("Path(`/noop`)"), .service = 2},
-        {.name = SLICE("redirect"), .rule = rule("Path(`/redirect`)"), .service = 0, .middlewares = both,
+        {.name = SLICE("redirect"),
+         .rule = rule("Path(`/redirect`)"),
+         .service = 0,
+         .middlewares = both,
          .middleware_count = 2},
-        {.name = SLICE("strict"), .rule = rule("PathPrefix(`/strict`)"), .service = 1,
+        {.name = SLICE("strict"),
+         .rule = rule("PathPrefix(`/strict`)"),
+         .service = 1,
          .flags = PATH_SLASH << ROUTE_DENY_ENCODED_SHIFT},
     };
 
@@ -201,8 +210,10 @@ static int group_setup(void **state)
     if (generation_new(1, pages, &worker.generation, &why) < 0) {
         fail_msg("%s", why.text);
     }
-    options = (struct entry_options){.generation = worker.generation, .row = entry_points_at(pages[PAGE_STATIC], 0),
-                                     .sanitize_path = true, .host_name = SLICE("router-1")};
+    options = (struct entry_options){.generation = worker.generation,
+                                     .row = entry_points_at(pages[PAGE_STATIC], 0),
+                                     .sanitize_path = true,
+                                     .host_name = SLICE("router-1")};
     return 0;
 }
 
@@ -231,8 +242,12 @@ static int forget(void **state)
 static void ask(const char *target)
 {
     struct pool *own = pool_new(4096, 1 << 20);
-    struct exchange ex = {.worker = &worker, .pool = own, .codec = &fake, .entry = &options,
-                          .entry_point = options.row, .generation = generation_ref(worker.generation),
+    struct exchange ex = {.worker = &worker,
+                          .pool = own,
+                          .codec = &fake,
+                          .entry = &options,
+                          .entry_point = options.row,
+                          .generation = generation_ref(worker.generation),
                           .request_done = true};
 
     address_parse(SLICE("10.1.2.3"), &ex.client);

@@ -32,6 +32,7 @@ static struct strip_prefix blank = {.prefixes = TEXTS(SLICE_INIT(" /foo bar "))}
 static struct strip_prefix final_slash = {.prefixes = TEXTS(SLICE_INIT("/foo/"))};
 static struct strip_prefix_regex versions = {.regex = REGEXES(REGEX("^/v[0-9]+"), REGEX("/[a-z]+/x"))};
 static struct replace_path fixed = {SLICE_INIT("/fixed")}, odd_path = {SLICE_INIT("/a b/%20?x#y")};
+static struct replace_path question = {SLICE_INIT("/r?x=1")};
 static struct replace_path bad_path = {SLICE_INIT("/bad%zz")}, empty_path = {SLICE_INIT("")};
 static struct replace_path_regex foo_bar = {REGEX("^/foo/(.*)"), SLICE_INIT("/bar/$1")};
 static struct replace_path_regex foo_trim = {REGEX("^/foo/(.*)$"), SLICE_INIT(" /$1%2f ")};
@@ -49,11 +50,13 @@ struct step {
         MIDDLEWARE_##kind, &(params)                                                                         \
     }
 
-static const struct {
+struct path_case {
     struct step steps[2]; /* the second may be absent */
     const char *target;
     const char *want; /* "URI | headers", or "status body" */
-} cases[] = {
+};
+
+static const struct path_case cases[] = {
     {{STEP(add_prefix, pre)}, "/x", "/pre/x | "},
     {{STEP(add_prefix, pre)}, "/", "/pre/ | "},
     {{STEP(add_prefix, pre)}, "/x%2Fy?q", "/pre/x%2Fy?q | "},
@@ -108,6 +111,12 @@ static const struct {
     {{STEP(replace_path, bad_path)}, "/x", "500 invalid URL escape \"%zz\"\n"},
     {{STEP(replace_path, empty_path)}, "/x", "/ | X-Replaced-Path=/x;"},
     {{STEP(replace_path, empty_path), STEP(add_prefix, pre)}, "/x", "/pre | X-Replaced-Path=/x;"},
+    {{STEP(replace_path, empty_path), STEP(replace_path, fixed)},
+     "/x",
+     "/fixed | X-Replaced-Path=/x;X-Replaced-Path=;"},
+    {{STEP(replace_path, question), STEP(replace_path, fixed)},
+     "/x",
+     "/fixed | X-Replaced-Path=/x;X-Replaced-Path=/r?x=1;"},
     {{STEP(replace_path, fixed), STEP(add_prefix, pre)}, "/x", "/pre/fixed | X-Replaced-Path=/x;"},
 
     {{STEP(replace_path_regex, foo_bar)}, "/foo/x?y", "/bar/x?y | X-Replaced-Path=/foo/x;"},
@@ -124,20 +133,32 @@ static const struct {
     {{STEP(replace_path_regex, percent)}, "/foo", "500 invalid URL escape \"%%\"\n"},
 };
 
-static void upstream_gets(void **state)
+/* With sanitizePath off: the path as it was written is what X-Replaced-Path shows and expressions see. */
+static const struct path_case raw_cases[] = {
+    {{STEP(add_prefix, pre)}, "//a/../b", "/pre//a/../b | "},
+    {{STEP(replace_path, fixed)}, "/|^;?k=%2F", "/fixed?k=%2F | X-Replaced-Path=/|^;;"},
+    {{STEP(replace_path, fixed)}, "//%25a/%23/'^,", "/fixed | X-Replaced-Path=//%25a/%23/'^,;"},
+    {{STEP(replace_path, fixed)}, "/%5c%7E{", "/fixed | X-Replaced-Path=/%5C~{;"},
+    {{STEP(replace_path, fixed)}, "/\xc3\xa9", "/fixed | X-Replaced-Path=/\xc3\x83\xc2\xa9;"},
+    {{STEP(replace_path, fixed)}, "/%c3%a9", "/fixed | X-Replaced-Path=/%C3%A9;"},
+    {{STEP(replace_path_regex, foo_bar)}, "/foo/{x", "/bar/%7Bx | X-Replaced-Path=/foo/{x;"},
+    {{STEP(strip_prefix, api)}, "/api//x", "400 Bad Request\n"},
+    {{STEP(strip_prefix, api)}, "/api/x%2fy{", "/x/y%7B | X-Forwarded-Prefix=/api;"},
+};
+
+static void upstream_gets(const struct path_case *paths, size_t count)
 {
     struct pool *pool = pool_new(4096, 0);
     char headers[300], said[700];
 
-    (void)state;
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < count; i++) {
         struct exchange ex;
         enum mw_verdict verdict = MW_PASS;
 
         print_message("case %zu\n", i);
-        fake_exchange(&ex, pool, "GET", "a.test", cases[i].target);
-        for (size_t k = 0; k < 2 && cases[i].steps[k].params != NULL && verdict == MW_PASS; k++) {
-            verdict = middleware_types[cases[i].steps[k].kind]->on_request(&ex, cases[i].steps[k].params);
+        fake_exchange(&ex, pool, "GET", "a.test", paths[i].target);
+        for (size_t k = 0; k < 2 && paths[i].steps[k].params != NULL && verdict == MW_PASS; k++) {
+            verdict = middleware_types[paths[i].steps[k].kind]->on_request(&ex, paths[i].steps[k].params);
         }
         if (verdict == MW_PASS) {
             fake_headers(&ex.request.headers, headers, sizeof(headers));
@@ -147,10 +168,24 @@ static void upstream_gets(void **state)
         } else {
             snprintf(said, sizeof(said), "%u %.*s", ex.response.status, SLICE_ARG(ex.response.own_body));
         }
-        assert_string_equal(said, cases[i].want);
+        assert_string_equal(said, paths[i].want);
         pool_reset(pool);
     }
     pool_free(pool);
+}
+
+static void upstream_gets_clean_paths(void **state)
+{
+    (void)state;
+    upstream_gets(cases, ARRAY_LEN(cases));
+}
+
+static void upstream_gets_paths_as_written(void **state)
+{
+    (void)state;
+    fake_entry.sanitize_path = false;
+    upstream_gets(raw_cases, ARRAY_LEN(raw_cases));
+    fake_entry.sanitize_path = true;
 }
 
 /* A pool whose limit is reached: the request is refused, nothing is cut. */
@@ -198,7 +233,8 @@ static int free_regexes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(upstream_gets),
+        cmocka_unit_test(upstream_gets_clean_paths),
+        cmocka_unit_test(upstream_gets_paths_as_written),
         cmocka_unit_test(path_over_the_bound),
         cmocka_unit_test(list_is_complete),
     };

@@ -116,24 +116,79 @@ static void sends_to(void **state)
     pool_free(pool);
 }
 
-/* ';' in the query became '&' for rules and upstream: the Location has it as the client wrote it. */
+static void location_is(struct exchange *ex, const char *want)
+{
+    assert_int_equal(middleware_types[MIDDLEWARE_redirect_scheme]->on_request(ex, &https), MW_ANSWERED);
+    assert_true(slice_eq(headers_get(&ex->response.headers, HEADER_LOCATION)->value, slice_cstr(want)));
+}
+
+/* ';' in the query became '&' for rules and upstream: the Location has it as the client wrote it, until a
+ * middleware writes the target anew. */
 static void query_as_written(void **state)
 {
+    static struct add_prefix pre = {SLICE_INIT("/pre")};
     struct pool *pool = pool_new(4096, 0);
     struct exchange ex;
 
     (void)state;
     fake_exchange(&ex, pool, "GET", "a.test", "/x?a;b");
     assert_int_equal(query_split_semicolons(pool, ex.request.query, &ex.request.query), PATH_OK);
-    assert_int_equal(middleware_types[MIDDLEWARE_redirect_scheme]->on_request(&ex, &https), MW_ANSWERED);
-    assert_true(
-        slice_eq(headers_get(&ex.response.headers, HEADER_LOCATION)->value, SLICE("https://a.test/x?a;b")));
+    location_is(&ex, "https://a.test/x?a;b");
 
     fake_exchange(&ex, pool, "GET", "a.test", "/x?a;b");
     assert_int_equal(query_encode_semicolons(pool, ex.request.query, &ex.request.query), PATH_OK);
-    assert_int_equal(middleware_types[MIDDLEWARE_redirect_scheme]->on_request(&ex, &https), MW_ANSWERED);
-    assert_true(
-        slice_eq(headers_get(&ex.response.headers, HEADER_LOCATION)->value, SLICE("https://a.test/x?a%3Bb")));
+    location_is(&ex, "https://a.test/x?a%3Bb");
+
+    fake_exchange(&ex, pool, "GET", "a.test", "/x?a;b");
+    assert_int_equal(query_split_semicolons(pool, ex.request.query, &ex.request.query), PATH_OK);
+    assert_int_equal(middleware_types[MIDDLEWARE_add_prefix]->on_request(&ex, &pre), MW_PASS);
+    location_is(&ex, "https://a.test/pre/x?a&b");
+    pool_free(pool);
+}
+
+/* With sanitizePath off the target is taken as it came, also one that is a URL itself. */
+static void target_as_written(void **state)
+{
+    static const struct {
+        const char *host, *target, *want;
+    } targets[] = {
+        {"a.test", "//x/../{?q", "https://a.test//x/../%7B?q"},
+        {"other", "http://a.test:80/x", "https://a.test/x"},
+        {"other", "https://a.test/x", "pass"},
+        {"a.test", "/%7ex?a#b", "https://a.test/~x?a#b"},
+    };
+    struct pool *pool = pool_new(4096, 0);
+
+    (void)state;
+    fake_entry.sanitize_path = false;
+    for (size_t i = 0; i < ARRAY_LEN(targets); i++) {
+        struct exchange ex;
+
+        print_message("case %zu\n", i);
+        fake_exchange(&ex, pool, "GET", targets[i].host, targets[i].target);
+        if (strcmp(targets[i].want, "pass") == 0) {
+            assert_int_equal(middleware_types[MIDDLEWARE_redirect_scheme]->on_request(&ex, &https), MW_PASS);
+        } else {
+            location_is(&ex, targets[i].want);
+        }
+        pool_reset(pool);
+    }
+    fake_entry.sanitize_path = true;
+    pool_free(pool);
+}
+
+/* A request that is where it should be goes on as it is, without a fragment. */
+static void pass_keeps_the_request(void **state)
+{
+    struct pool *pool = pool_new(4096, 0);
+    struct exchange ex;
+
+    (void)state;
+    fake_exchange(&ex, pool, "GET", "a.test", "/a%2Fb!?x=1#f");
+    ex.request.tls = true;
+    assert_int_equal(middleware_types[MIDDLEWARE_redirect_scheme]->on_request(&ex, &https), MW_PASS);
+    assert_true(slice_eq(ex.request.raw_path, SLICE("/a%2Fb!")));
+    assert_true(slice_eq(ex.request.query, SLICE("x=1")));
     pool_free(pool);
 }
 
@@ -149,6 +204,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_to),
         cmocka_unit_test(query_as_written),
+        cmocka_unit_test(target_as_written),
+        cmocka_unit_test(pass_keeps_the_request),
     };
 
     return cmocka_run_group_tests(tests, NULL, free_regexes);

@@ -99,13 +99,28 @@ static void weighted_services_in_each_other(void **state)
     uint16_t one[] = {0}, three_to_one[] = {0, 0, 1, 0}, turns[] = {0, 1};
     struct service_child outer[] = {{1, 3}, {2, 1}}, inner[] = {{3, 1}, {4, 1}};
     struct service services[] = {
-        {.name = SLICE("outer"), .kind = SERVICE_WEIGHTED, .children = {outer, 2}, .sequence = {three_to_one, 4},
+        {.name = SLICE("outer"),
+         .kind = SERVICE_WEIGHTED,
+         .children = {outer, 2},
+         .sequence = {three_to_one, 4},
          .ticket = board_word(worker.board, 1, 1)},
-        {.name = SLICE("a"), .servers = {&a, 1}, .sequence = {one, 1}, .ticket = board_word(worker.board, 2, 1)},
-        {.name = SLICE("inner"), .kind = SERVICE_WEIGHTED, .children = {inner, 2}, .sequence = {turns, 2},
+        {.name = SLICE("a"),
+         .servers = {&a, 1},
+         .sequence = {one, 1},
+         .ticket = board_word(worker.board, 2, 1)},
+        {.name = SLICE("inner"),
+         .kind = SERVICE_WEIGHTED,
+         .children = {inner, 2},
+         .sequence = {turns, 2},
          .ticket = board_word(worker.board, 3, 1)},
-        {.name = SLICE("b"), .servers = {&b, 1}, .sequence = {one, 1}, .ticket = board_word(worker.board, 4, 1)},
-        {.name = SLICE("c"), .servers = {&c, 1}, .sequence = {one, 1}, .ticket = board_word(worker.board, 5, 1)},
+        {.name = SLICE("b"),
+         .servers = {&b, 1},
+         .sequence = {one, 1},
+         .ticket = board_word(worker.board, 4, 1)},
+        {.name = SLICE("c"),
+         .servers = {&c, 1},
+         .sequence = {one, 1},
+         .ticket = board_word(worker.board, 5, 1)},
     };
     struct page *page = page_of(services, 5);
 
@@ -124,7 +139,9 @@ static void servers_that_are_down_are_passed_over(void **state)
     (void)state;
     servers[1].health = board_word(worker.board, 501, 1);
     servers[2].addresses.count = 0; /* its name has no address yet */
-    service = (struct service){.name = SLICE("s"), .servers = {servers, 3}, .sequence = {sequence, 3},
+    service = (struct service){.name = SLICE("s"),
+                               .servers = {servers, 3},
+                               .sequence = {sequence, 3},
                                .ticket = board_word(worker.board, 500, 1)};
     page = page_of(&service, 1);
     assert_string_equal(picks(page, 0, 6), "abaaba"); /* the place of c falls to the one behind it */
@@ -158,7 +175,9 @@ static void a_failed_server_is_not_tried_again(void **state)
 {
     struct server servers[] = {server_named("a"), server_named("b"), server_named("c")};
     uint16_t sequence[] = {0, 0, 1, 0, 2, 0};
-    struct service service = {.name = SLICE("s"), .servers = {servers, 3}, .sequence = {sequence, 6},
+    struct service service = {.name = SLICE("s"),
+                              .servers = {servers, 3},
+                              .sequence = {sequence, 6},
                               .ticket = board_word(worker.board, 700, 1)};
     struct page *page = page_of(&service, 1);
     struct pick pick;
@@ -178,7 +197,8 @@ static void a_failed_server_is_not_tried_again(void **state)
 
 static void internal_services(void **state)
 {
-    struct service service = {.name = SLICE("ping@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_PING};
+    struct service service = {
+        .name = SLICE("ping@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_PING};
     struct page *page = page_of(&service, 1);
     struct pick pick;
 

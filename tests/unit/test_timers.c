@@ -59,8 +59,9 @@ static struct probe probe_new(void)
 
 static void fires_once_and_in_time(void **state)
 {
-    static const int64_t delays[] = {0,          1,           TICK - 1,     TICK,         TICK + 1,    SECOND,
-                                     60 * SECOND, 102 * SECOND, 103 * SECOND, 180 * SECOND, 600 * SECOND};
+    static const int64_t delays[] = {0,           1,           TICK - 1,     TICK,         TICK + 1,
+                                     SECOND,      60 * SECOND, 102 * SECOND, 103 * SECOND, 180 * SECOND,
+                                     600 * SECOND};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(delays); i++) {

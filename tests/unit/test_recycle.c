@@ -1,0 +1,111 @@
+/* test_recycle.c - buffers and records are used again, and a burst is forgotten after a while. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "worker/recycle.h"
+#include "worker/worker.h"
+
+#define SECOND INT64_C(1000000000)
+
+static struct worker worker;
+static struct board_slab slab;
+static unsigned freed;
+
+static void free_counted(void *record)
+{
+    freed++;
+    free(record);
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    worker = (struct worker){.slab = &slab, .now_ns = 1000 * SECOND};
+    slab = (struct board_slab){0};
+    worker.timers = timers_new(worker.now_ns);
+    recycler_start(&worker);
+    record_kind_set(&worker, RECORD_STREAM, free_counted);
+    freed = 0;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    recycler_stop(&worker);
+    timers_free(worker.timers);
+    return 0;
+}
+
+static void pass(int seconds)
+{
+    for (int i = 0; i < seconds * 10; i++) {
+        worker.now_ns += SECOND / 10;
+        timers_run(worker.timers, worker.now_ns);
+    }
+}
+
+static void what_is_given_is_taken_again(void **state)
+{
+    struct buffer *small = buffer_take(&worker, 1), *large = buffer_take(&worker, BUFFER_SMALL);
+    struct buffer *huge = buffer_take(&worker, 1000000);
+
+    (void)state;
+    assert_true(small->size >= BUFFER_SMALL - 64 && large->size >= BUFFER_SMALL && huge->size >= 1000000);
+    assert_int_equal(slab.gauges[GAUGE_BUFFERS], 3);
+    large->from = 1;
+    large->to = 7;
+    buffer_give(&worker, small);
+    buffer_give(&worker, large);
+    buffer_give(&worker, huge);
+    buffer_give(&worker, NULL);
+    assert_int_equal(slab.gauges[GAUGE_BUFFERS], 0);
+    assert_ptr_equal(buffer_take(&worker, BUFFER_LARGE / 2), large);
+    assert_ptr_equal(buffer_take(&worker, 10), small);
+    assert_int_equal(buffer_len(large), 0);
+    buffer_give(&worker, small);
+    buffer_give(&worker, large);
+    assert_null(buffer_take(&worker, SIZE_MAX));
+}
+
+static void a_burst_is_forgotten(void **state)
+{
+    enum { BURST = 1000, USED = 10 };
+    void *records[BURST];
+
+    (void)state;
+    assert_null(record_take(&worker, RECORD_STREAM));
+    for (int i = 0; i < BURST; i++) {
+        record_give(&worker, RECORD_STREAM, calloc(1, 100));
+    }
+    for (int turn = 0; turn < 200; turn++) { /* ten of them are in use all the time */
+        for (int i = 0; i < USED; i++) {
+            records[i] = record_take(&worker, RECORD_STREAM);
+            assert_non_null(records[i]);
+        }
+        for (int i = 0; i < USED; i++) {
+            record_give(&worker, RECORD_STREAM, records[i]);
+        }
+        pass(1);
+    }
+    assert_true(freed >= BURST - 2 * USED);
+    assert_true(freed <= BURST - USED);
+    pass(120);
+    assert_int_equal(freed, BURST);
+    assert_int_equal(timers_patience(worker.timers, worker.now_ns),
+                     -1); /* nothing kept, nothing to look after */
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_is_given_is_taken_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_burst_is_forgotten, setup, teardown),
+    };
+
+    return cmocka_run_group_tests_name("recycle", tests, NULL, NULL);
+}

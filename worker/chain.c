@@ -8,7 +8,8 @@
 #include "worker/middleware.h"
 #include "worker/worker.h"
 
-static const struct middleware_row *row_at(const struct exchange *ex, const struct list *chain, uint32_t position)
+static const struct middleware_row *row_at(const struct exchange *ex, const struct list *chain,
+                                           uint32_t position)
 {
     const uint32_t *numbers = page_at(ex->generation->pages[PAGE_ROUTES], chain->items);
 

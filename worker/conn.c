@@ -49,7 +49,8 @@ static int outbox_add(struct conn *conn, const char *ptr, size_t len)
         struct buffer *last = conn->out_last;
 
         if (last == NULL || last->to == last->size) {
-            struct buffer *fresh = buffer_take(conn->worker, len < BUFFER_LARGE / 2 ? len : BUFFER_LARGE - sizeof(*fresh));
+            struct buffer *fresh =
+                buffer_take(conn->worker, len < BUFFER_LARGE / 2 ? len : BUFFER_LARGE - sizeof(*fresh));
 
             if (fresh == NULL) {
                 return -ENOMEM;

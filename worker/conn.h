@@ -17,7 +17,7 @@ struct conn {
     struct buffer *out, *out_last; /* not written yet */
     size_t out_len;
     struct timer timer;
-    void *owner;                   /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
+    void *owner; /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
 };
 
 /* fd is given over, on failure closed. */

@@ -22,8 +22,8 @@
 
 /* ---- the request ---- */
 
-static bool any_header(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
-                       void *context)
+static bool any_header(const struct rule_request *request, struct slice name,
+                       bool (*visit)(void *, struct slice), void *context)
 {
     const struct headers *headers = request->context;
     enum header_id id = header_id(name);
@@ -54,7 +54,8 @@ static uint32_t find_route(struct exchange *ex)
         .context = &ex->request.headers,
         .scratch = ex->worker->recycler->match,
     };
-    uint32_t route = routes_match(ex->generation->pages[PAGE_ROUTES], ex->entry_point_number, ex->request.tls, &request);
+    uint32_t route =
+        routes_match(ex->generation->pages[PAGE_ROUTES], ex->entry_point_number, ex->request.tls, &request);
 
     if (pool_bytes(request.scratch) > 4096) {
         pool_reset(request.scratch);
@@ -134,7 +135,8 @@ static void route(struct exchange *ex)
     const struct route *row = routes_at(ex->generation->pages[PAGE_ROUTES], ex->route);
 
     log_debug("%.*s %.*s%.*s: router %.*s", SLICE_ARG(ex->request.method), SLICE_ARG(ex->request.host),
-              SLICE_ARG(ex->request.path), SLICE_ARG(page_text(ex->generation->pages[PAGE_ROUTES], row->name)));
+              SLICE_ARG(ex->request.path),
+              SLICE_ARG(page_text(ex->generation->pages[PAGE_ROUTES], row->name)));
     if (path_encoded_refused(ex->request.raw_path,
                              ex->entry->refused | ((row->flags >> ROUTE_DENY_ENCODED_SHIFT) & 0x7f))) {
         exchange_answer_plain(ex, 400, REASON_encoded_character, SLICE(""));
@@ -162,7 +164,8 @@ void exchange_begin(struct exchange *ex)
         return;
     }
     if (slice_eq(ex->request.target, SLICE("*")) && slice_eq(ex->request.method, SLICE("OPTIONS"))) {
-        exchange_answer_plain(ex, 200, REASON_internal, SLICE("")); /* a question to this very server, as Go has it */
+        exchange_answer_plain(ex, 200, REASON_internal,
+                              SLICE("")); /* a question to this very server, as Go has it */
         exchange_respond(ex);
         return;
     }
@@ -278,8 +281,8 @@ static uint16_t status_of(enum reason reason)
 
 void exchange_upstream_failed(struct exchange *ex, enum reason reason)
 {
-    log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path), reason_text(reason),
-              ex->doing);
+    log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
+              reason_text(reason), ex->doing);
     if (ex->upstream) {
         upstream_release(ex);
     }
@@ -292,7 +295,8 @@ void exchange_upstream_failed(struct exchange *ex, enum reason reason)
     uint16_t status = status_of(reason);
 
     if (reason == REASON_no_server) {
-        exchange_answer_body(ex, 503, reason, SLICE("text/plain; charset=utf-8"), SLICE("no available server\n"));
+        exchange_answer_body(ex, 503, reason, SLICE("text/plain; charset=utf-8"),
+                             SLICE("no available server\n"));
     } else {
         exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
     }
@@ -301,8 +305,8 @@ void exchange_upstream_failed(struct exchange *ex, enum reason reason)
 
 void exchange_client_gone(struct exchange *ex, enum reason reason)
 {
-    log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path), reason_text(reason),
-              ex->doing);
+    log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
+              reason_text(reason), ex->doing);
     if (ex->upstream) {
         upstream_release(ex);
     }

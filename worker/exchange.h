@@ -19,17 +19,18 @@
 struct worker;
 struct codec;
 struct upstream_exchange;
+struct rewritten;
 struct h1_message;
 struct entry_options;
 
 /* Where an exchange stands. It only goes forward, but for a retry (SENDING back to CONNECTING). */
 enum exchange_step {
-    EXCHANGE_REQUEST,    /* routing, request half of the chain */
-    EXCHANGE_SUSPENDED,  /* a middleware will resume it */
-    EXCHANGE_UPSTREAM,   /* connecting, sending, waiting for the head of the response */
-    EXCHANGE_RESPONSE,   /* the head of the response has gone to the codec; bodies stream */
-    EXCHANGE_ANSWERED,   /* the whole response has gone to the codec */
-    EXCHANGE_TUNNEL,     /* no longer HTTP */
+    EXCHANGE_REQUEST,   /* routing, request half of the chain */
+    EXCHANGE_SUSPENDED, /* a middleware will resume it */
+    EXCHANGE_UPSTREAM,  /* connecting, sending, waiting for the head of the response */
+    EXCHANGE_RESPONSE,  /* the head of the response has gone to the codec; bodies stream */
+    EXCHANGE_ANSWERED,  /* the whole response has gone to the codec */
+    EXCHANGE_TUNNEL,    /* no longer HTTP */
 };
 
 struct exchange_request {
@@ -40,11 +41,12 @@ struct exchange_request {
     struct slice path;      /* for matching and middlewares */
     struct slice query;     /* raw, without '?' */
     bool has_query;
-    struct slice target;    /* as received */
+    struct slice target; /* as received */
     struct headers headers;
+    struct rewritten *rewritten; /* what middlewares made of the path: middleware/rewrite.c; NULL at first */
     uint8_t version_major, version_minor;
     bool tls;
-    bool trusted;           /* peer's forwarded headers are believed */
+    bool trusted; /* peer's forwarded headers are believed */
     bool has_body;
     int64_t content_length; /* -1: unknown (chunked) */
     bool upgrade;           /* asks for a switch of protocol */
@@ -53,7 +55,7 @@ struct exchange_request {
 
 struct exchange_response {
     uint16_t status;
-    struct slice phrase;   /* empty: the standard one */
+    struct slice phrase; /* empty: the standard one */
     struct headers headers;
     int64_t content_length; /* -1: unknown */
     bool has_body;
@@ -71,23 +73,24 @@ struct exchange {
     struct slice client_text; /* the address without port, once somebody needed it */
     struct exchange_request request;
     struct exchange_response response;
-    uint32_t route;      /* number in the routes page, ROUTE_NONE before */
+    uint32_t route; /* number in the routes page, ROUTE_NONE before */
     uint32_t service;
-    uint32_t position;   /* in the chain */
+    uint32_t position; /* in the chain */
     enum reason reason;
-    const char *doing;   /* the current step, for log lines: "routing", "waiting for the upstream's head" */
+    const char *doing; /* the current step, for log lines: "routing", "waiting for the upstream's head" */
     int64_t started_ns;
-    void **mw_state;     /* one pointer for each middleware of the chain: exchange_state() */
+    void **mw_state; /* one pointer for each middleware of the chain: exchange_state() */
     const struct codec *codec;
-    void *stream;        /* the codec's */
+    void *stream; /* the codec's */
     struct upstream_exchange *upstream;
-    bool close;          /* the connection ends with the answer */
-    bool answered;       /* the answer is one of weir's own */
+    bool close;    /* the connection ends with the answer */
+    bool answered; /* the answer is one of weir's own */
     enum exchange_step step;
     uint32_t chain_done; /* middlewares whose request half ran: their on_done is owed */
     bool request_done;   /* the whole request body was handed on */
     bool not_append_forwarded_for;
-    bool client_appended; /* X-Forwarded-For is complete */
+    bool client_appended;         /* X-Forwarded-For is complete */
+    bool claims;                  /* a trusted peer sent forwarding headers of its own */
     uint64_t bytes_in, bytes_out; /* of bodies */
 };
 
@@ -105,7 +108,8 @@ void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 /* An answer of weir's own, as Go's http.Error would look for it: text/plain with the status text (or `body`). Always
  * returns MW_ANSWERED so that `return exchange_answer(...)` reads well. Headers may be added to ex->response before. */
 int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason);
-int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type, struct slice body);
+int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
+                         struct slice body);
 
 /* A redirection as Traefik's middlewares make it: Location and the status text as body. */
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location);

@@ -22,7 +22,8 @@ static const uint64_t managed_ids =
 /* Another spelling of one of the managed names. */
 static bool managed_alias(struct slice name)
 {
-    if (name.len < 8 || (name.ptr[0] | 0x20) != 'x' || (slice_find(name, '_') < 0 && slice_find(name, '.') < 0)) {
+    if (name.len < 8 || (name.ptr[0] | 0x20) != 'x' ||
+        (slice_find(name, '_') < 0 && slice_find(name, '.') < 0)) {
         return false;
     }
     for (unsigned id = 1; id < HEADER_IDS; id++) {
@@ -72,7 +73,8 @@ static struct slice client_text(struct exchange *ex)
 
 static bool asks_for_websocket(const struct exchange *ex)
 {
-    return ex->request.upgrade && header_list_has(value_of(&ex->request.headers, HEADER_CONNECTION), SLICE("upgrade")) &&
+    return ex->request.upgrade &&
+           header_list_has(value_of(&ex->request.headers, HEADER_CONNECTION), SLICE("upgrade")) &&
            header_list_has(value_of(&ex->request.headers, HEADER_UPGRADE), SLICE("websocket"));
 }
 
@@ -88,7 +90,7 @@ static struct slice port_text(const struct exchange *ex)
         return slice_from(host, (size_t)colon + 1);
     }
     return ex->request.tls || slice_eq(proto, SLICE("https")) || slice_eq(proto, SLICE("wss")) ? SLICE("443")
-                                                                                              : SLICE("80");
+                                                                                               : SLICE("80");
 }
 
 /* Several X-Forwarded-For become one, in their order. */
@@ -206,7 +208,7 @@ static void drop_named(struct exchange *ex)
 void forwarded_apply(struct exchange *ex)
 {
     struct headers *headers = &ex->request.headers;
-    bool present = false, named = false;
+    bool named = false;
 
     ex->request.trusted = peer_trusted(ex);
     ex->not_append_forwarded_for = ex->entry->not_append_forwarded_for;
@@ -218,13 +220,13 @@ void forwarded_apply(struct exchange *ex)
         }
         if (managed(item)) {
             if (ex->request.trusted) {
-                present = true;
+                ex->claims = true;
             } else {
                 item->flags |= HEADER_REMOVED;
             }
         }
     }
-    if (present) {
+    if (ex->claims) {
         complete(ex);
     } else {
         add_all(ex);
@@ -239,7 +241,14 @@ void forwarded_append_client(struct exchange *ex)
     struct headers *headers = &ex->request.headers;
     struct slice joined;
 
-    if (ex->not_append_forwarded_for || headers_suppressed(headers, HEADER_X_FORWARDED_FOR)) {
+    if (ex->not_append_forwarded_for) {
+        return;
+    }
+    if (!ex->claims && ex->chain_done == 0) {
+        headers_add_id(headers, HEADER_X_FORWARDED_FOR, client_text(ex)); /* nobody can have put one there */
+        return;
+    }
+    if (headers_suppressed(headers, HEADER_X_FORWARDED_FOR)) {
         return;
     }
     join_forwarded_for(ex);

@@ -32,19 +32,20 @@ static bool body_allowed(const struct exchange *ex)
     return status >= 200 && status != 204 && status != 304 && !slice_eq(ex->request.method, SLICE("HEAD"));
 }
 
-static enum body_framing choose_framing(const struct exchange *ex)
+static enum h1_framing choose_framing(const struct exchange *ex)
 {
     if (!body_allowed(ex)) {
-        return BODY_NONE;
+        return H1_NO_BODY;
     }
     if (ex->response.content_length >= 0) {
-        return ex->response.content_length > 0 ? BODY_LENGTH : BODY_NONE;
+        return ex->response.content_length > 0 ? H1_LENGTH : H1_NO_BODY;
     }
-    return ex->request.version_minor > 0 ? BODY_CHUNKED : BODY_CLOSE;
+    return ex->request.version_minor > 0 ? H1_CHUNKED : H1_UNTIL_CLOSE;
 }
 
 /* The phrase of a known code is the standard one, as Go's server has it. */
-static void put_status_line(struct stage *stage, const struct exchange *ex, uint16_t status, struct slice phrase)
+static void put_status_line(struct stage *stage, const struct exchange *ex, uint16_t status,
+                            struct slice phrase)
 {
     struct slice known = h1_status_line(status);
 
@@ -95,7 +96,7 @@ static void put_framing(struct stage *stage, const struct exchange *ex, const st
 {
     const struct exchange_response *response = &ex->response;
 
-    if (stream->answer == BODY_CHUNKED) {
+    if (stream->answer == H1_CHUNKED) {
         stage_literal(stage, "Transfer-Encoding: chunked\r\n");
         put_trailer_names(stage, ex);
     } else if (response->content_length >= 0 && response->status >= 200 && response->status != 204 &&
@@ -117,16 +118,18 @@ static void send_head(struct exchange *ex)
     struct stage *stage = stage_of(ex);
 
     stream->head_sent = true;
-    stream->answer = ex->response.status == 101 ? BODY_NONE : choose_framing(ex);
-    if (stream->answer == BODY_CLOSE || ex->worker->draining || ex->close) {
+    stream->answer = ex->response.status == 101 ? H1_NO_BODY : choose_framing(ex);
+    if (stream->answer == H1_UNTIL_CLOSE || ex->worker->draining || ex->close) {
         stream->keep_alive = false;
     }
-    if (ex->request.expect_continue && !stream->continued && stream->body != BODY_NONE) {
-        stream->keep_alive = false; /* the body may come or not: nobody can know where the next request begins */
+    if (ex->request.expect_continue && !stream->continued && !stream->body.done) {
+        stream->keep_alive =
+            false; /* the body may come or not: nobody can know where the next request begins */
     }
     put_status_line(stage, ex, ex->response.status, ex->response.phrase);
 
-    uint64_t written = head_put_fields(stage, &ex->response.headers, suppressed(ex->response.status));
+    uint64_t written =
+        head_put_fields(stage, &ex->response.headers, suppressed(ex->response.status), ex->chain_done > 0);
 
     if (ex->response.status == 101) {
         put_upgrade(stage, ex);
@@ -183,7 +186,7 @@ static void send_interim(struct exchange *ex, uint16_t status, const struct head
     }
     put_status_line(stage, ex, status, SLICE(""));
     if (headers) {
-        head_put_fields(stage, headers, HEADER_BIT(HEADER_CONTENT_LENGTH));
+        head_put_fields(stage, headers, HEADER_BIT(HEADER_CONTENT_LENGTH), false);
     }
     stage_literal(stage, "\r\n");
     flush(ex);
@@ -193,7 +196,7 @@ static void send_continue(struct exchange *ex)
 {
     struct h1_stream *stream = stream_of(ex);
 
-    if (ex->request.expect_continue && !stream->continued && !stream->head_sent && stream->body != BODY_NONE) {
+    if (ex->request.expect_continue && !stream->continued && !stream->head_sent && !stream->body.done) {
         send_interim(ex, 100, NULL);
     }
 }
@@ -205,10 +208,10 @@ static bool send_body(struct exchange *ex, struct slice data)
     struct h1_stream *stream = stream_of(ex);
     struct stage *stage = stage_of(ex);
 
-    if (stream->answer == BODY_NONE || data.len == 0) {
+    if (stream->answer == H1_NO_BODY || data.len == 0) {
         return !conn_backed_up(&stream->client->conn);
     }
-    if (stream->answer == BODY_CHUNKED) {
+    if (stream->answer == H1_CHUNKED) {
         stage_hex(stage, data.len);
         stage_literal(stage, "\r\n");
     }
@@ -217,7 +220,7 @@ static bool send_body(struct exchange *ex, struct slice data)
     } else {
         write_out(ex, data);
     }
-    if (stream->answer == BODY_CHUNKED) {
+    if (stream->answer == H1_CHUNKED) {
         stage_literal(stage, "\r\n");
     }
     return !conn_backed_up(&stream->client->conn);
@@ -228,12 +231,12 @@ static void finish(struct exchange *ex, const struct headers *trailers)
     struct h1_stream *stream = stream_of(ex);
     struct client *client = stream->client;
 
-    if (stream->answer == BODY_CHUNKED) {
+    if (stream->answer == H1_CHUNKED) {
         struct stage *stage = stage_of(ex);
 
         stage_literal(stage, "0\r\n");
         if (trailers) {
-            head_put_fields(stage, trailers, 0);
+            head_put_fields(stage, trailers, 0, false);
         }
         stage_literal(stage, "\r\n");
     }
@@ -250,7 +253,7 @@ static void resume(struct exchange *ex)
 {
     struct h1_stream *stream = stream_of(ex);
 
-    if (stream->body == BODY_NONE || stream->body_wanted) {
+    if (stream->body.done || stream->body_wanted) {
         return;
     }
     stream->body_wanted = true;
@@ -263,7 +266,7 @@ static void abort_answer(struct exchange *ex)
     struct client *client = stream->client;
 
     flush(ex);
-    if (stream->answer == BODY_CLOSE) {
+    if (stream->answer == H1_UNTIL_CLOSE) {
         /* an orderly end would look like the end of the body */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         setsockopt(client->conn.io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));

@@ -45,8 +45,10 @@ struct h1_stream *h1_stream_take(struct client *client)
     return stream;
 }
 
-static void stream_free(struct h1_stream *stream)
+static void stream_free(void *record)
 {
+    struct h1_stream *stream = record;
+
     h1_parser_free(stream->parser);
     pool_free(stream->ex.pool);
     free(stream);
@@ -58,21 +60,13 @@ void h1_stream_give(struct h1_stream *stream)
 
     stream->client->stream = NULL;
     pool_reset(stream->ex.pool);
-    if (!record_give(worker, RECORD_STREAM, stream)) {
-        stream_free(stream);
-    }
+    record_give(worker, RECORD_STREAM, stream);
 }
 
-void client_drop_kept(struct worker *worker)
+void client_start(struct worker *worker)
 {
-    void *record;
-
-    while ((record = record_take(worker, RECORD_STREAM)) != NULL) {
-        stream_free(record);
-    }
-    while ((record = record_take(worker, RECORD_CLIENT)) != NULL) {
-        free(record);
-    }
+    record_kind_set(worker, RECORD_STREAM, stream_free);
+    record_kind_set(worker, RECORD_CLIENT, free);
 }
 
 static struct client *client_of_timer(struct timer *timer)
@@ -100,8 +94,9 @@ void client_arm(struct client *client)
     switch (client->state) {
     case CLIENT_IDLE:
         /* the first request has the time of a head to begin, as in Go */
-        deadline = client->requests == 0 && options->read_timeout > 0 ? client->opened_ns + options->read_timeout
-                                                                      : after(client, options->idle_timeout);
+        deadline = client->requests == 0 && options->read_timeout > 0
+                       ? client->opened_ns + options->read_timeout
+                       : after(client, options->idle_timeout);
         break;
     case CLIENT_HEAD:
         deadline = options->read_timeout > 0 ? client->request_ns + options->read_timeout : TIMER_NEVER;
@@ -175,11 +170,8 @@ static void on_timer(struct timer *timer)
 static void on_closed(struct io *io)
 {
     struct client *client = (struct client *)io;
-    struct worker *worker = client->conn.worker;
 
-    if (!record_give(worker, RECORD_CLIENT, client)) {
-        free(client);
-    }
+    record_give(client->conn.worker, RECORD_CLIENT, client);
 }
 
 static void client_unlink(struct client *client)
@@ -286,14 +278,14 @@ void client_answered(struct client *client)
         return;
     }
     if (!stream->keep_alive) {
-        if (stream->body != BODY_NONE || more_waits(client)) {
+        if (!stream->body.done || more_waits(client)) {
             client_linger(client);
         } else {
             client_close(client);
         }
         return;
     }
-    if (stream->body != BODY_NONE) {
+    if (!stream->body.done) {
         client_enter(client, CLIENT_DISCARD);
         h1_discard(client);
         return;
@@ -349,9 +341,9 @@ static void exchange_ready(struct client *client)
         client_lost(client);
         return;
     }
-    if (client->stream->body != BODY_NONE && client->stream->body_wanted) {
+    if (!client->stream->body.done && client->stream->body_wanted) {
         h1_read_body(client);
-    } else if (io->hangup && !client->half_closed && client->stream->body == BODY_NONE) {
+    } else if (io->hangup && !client->half_closed && client->stream->body.done) {
         client->half_closed = true; /* requests sent before the end are still answered, in their turn */
         client->end_deadline = client->conn.worker->now_ns + HALF_CLOSE_NS;
         client_arm(client);
@@ -409,6 +401,7 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
     }
     client->listener = listener;
     client->peer = *peer;
+    client->peer_text_len = (uint8_t)address_format(peer, client->peer_text);
     client->opened_ns = worker->now_ns;
     client->next = worker->clients;
     if (client->next) {

@@ -14,6 +14,7 @@
 #include "common/http/h1.h"
 #include "worker/codec.h"
 #include "worker/conn.h"
+#include "worker/h1_body.h"
 #include "worker/listener.h"
 
 enum client_state {
@@ -27,8 +28,6 @@ enum client_state {
     CLIENT_CLOSED,
 };
 
-enum body_framing { BODY_NONE, BODY_LENGTH, BODY_CHUNKED, BODY_CLOSE };
-
 struct h1_stream { /* one request and its answer */
     struct record record;
     struct exchange ex;
@@ -37,15 +36,11 @@ struct h1_stream { /* one request and its answer */
     struct h1_message message;
     struct h1_limits limits;
     /* the request's body */
-    enum body_framing body;   /* BODY_NONE: complete */
-    uint64_t body_left;
-    struct h1_chunked chunked;
-    struct slice trailers;    /* collected so far, in the pool */
-    bool body_wanted;         /* the exchange takes more */
-    bool body_bad;            /* framing broken: nothing behind it can be understood */
+    struct h1_body body;
+    bool body_wanted; /* the exchange takes more */
     uint64_t discarded;
     /* the answer */
-    enum body_framing answer;
+    enum h1_framing answer;
     bool keep_alive;
     bool head_sent, answered, continued;
 };
@@ -59,6 +54,8 @@ struct client {
     struct buffer *ahead; /* bytes of later requests that came with a body */
     struct h1_stream *stream;
     struct address peer;
+    char peer_text[ADDRESS_TEXT_SIZE];
+    uint8_t peer_text_len;
     int64_t opened_ns, request_ns; /* request_ns: first byte of the request */
     int64_t body_deadline, write_deadline, end_deadline;
     uint64_t requests;
@@ -69,7 +66,7 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
 void client_close(struct client *client); /* whatever its state; harmless twice */
 /* Ends whatever it is in the middle of: exchange, tunnel. */
 void client_stop(struct client *client);
-void client_drop_kept(struct worker *worker);
+void client_start(struct worker *worker);
 
 /* ---- between the three files ---- */
 /* Sets the state and the timer that belongs to it. */

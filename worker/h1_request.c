@@ -10,7 +10,6 @@
 
 #define READS_PER_TURN 4
 #define DISCARD_MAX (256 * 1024) /* as Go: a longer rest is not worth a kept connection */
-#define TRAILERS_MAX (8 * 1024)
 
 /* ---- heads ---- */
 
@@ -68,17 +67,14 @@ static void start_exchange(struct client *client)
                           client->requests < (uint64_t)options->keep_alive_max_requests) &&
                          (options->keep_alive_max_time <= 0 ||
                           worker->now_ns - client->opened_ns <= options->keep_alive_max_time);
-    stream->body = message->framing == H1_CHUNKED  ? BODY_CHUNKED
-                   : message->framing == H1_LENGTH ? BODY_LENGTH
-                                                   : BODY_NONE;
-    stream->body_left = message->content_length;
-    h1_chunked_init(&stream->chunked);
+    h1_body_start(&stream->body, message);
     client->half_closed = false;
     client->end_deadline = TIMER_NEVER;
-    client->body_deadline = stream->body != BODY_NONE && options->read_timeout > 0
+    client->body_deadline = !stream->body.done && options->read_timeout > 0
                                 ? client->request_ns + options->read_timeout
                                 : TIMER_NEVER;
-    client->write_deadline = options->write_timeout > 0 ? worker->now_ns + options->write_timeout : TIMER_NEVER;
+    client->write_deadline =
+        options->write_timeout > 0 ? worker->now_ns + options->write_timeout : TIMER_NEVER;
 
     ex->worker = worker;
     ex->codec = &codec_h1;
@@ -88,17 +84,18 @@ static void start_exchange(struct client *client)
     ex->entry_point = options->row;
     ex->entry_point_number = options->number;
     ex->client = client->peer;
+    ex->client_text = slice_of(client->peer_text, client->peer_text_len);
     ex->started_ns = worker->now_ns;
     ex->request.method = message->method;
     ex->request.target = message->target;
     ex->request.headers = message->headers;
     ex->request.version_major = 1;
     ex->request.version_minor = message->minor;
-    ex->request.has_body = stream->body != BODY_NONE;
-    ex->request.content_length = stream->body == BODY_CHUNKED ? -1 : (int64_t)message->content_length;
+    ex->request.has_body = !stream->body.done;
+    ex->request.content_length = message->framing == H1_CHUNKED ? -1 : (int64_t)message->content_length;
     ex->request.upgrade = message->upgrade;
     ex->request.expect_continue = message->expect_continue;
-    ex->request_done = stream->body == BODY_NONE;
+    ex->request_done = stream->body.done;
     client_enter(client, CLIENT_EXCHANGE);
     exchange_begin(ex);
 }
@@ -113,7 +110,8 @@ static bool feed_head(struct client *client)
         stream = h1_stream_take(client);
         client->request_ns = client->conn.worker->now_ns;
     }
-    switch (h1_parser_feed(stream->parser, client->in->data + client->in->from, buffer_len(client->in), &error)) {
+    switch (
+        h1_parser_feed(stream->parser, client->in->data + client->in->from, buffer_len(client->in), &error)) {
     case H1_MORE:
         if (client->state != CLIENT_HEAD) {
             client_enter(client, CLIENT_HEAD);
@@ -235,10 +233,9 @@ void h1_refuse(struct client *client, uint16_t status, enum reason reason, const
 {
     struct worker *worker = client->conn.worker;
     struct stage *stage = &worker->recycler->response;
-    char address[ADDRESS_TEXT_SIZE];
 
-    address_format(&client->peer, address);
-    log_debug("refused %s on %s: %u %s", address, client->listener->name, status, why);
+    log_debug("refused %.*s on %s: %u %s", client->peer_text_len, client->peer_text, client->listener->name,
+              status, why);
     slab_count(worker->slab, COUNT_REASONS + (unsigned)reason, 1);
     build_refusal(stage, status, why);
 
@@ -255,69 +252,6 @@ void h1_refuse(struct client *client, uint16_t status, enum reason reason, const
 }
 
 /* ---- bodies ---- */
-
-static bool collect_trailer(struct h1_stream *stream, struct slice piece)
-{
-    struct slice joined;
-
-    if (stream->trailers.len + piece.len > TRAILERS_MAX ||
-        !pool_join(stream->ex.pool, stream->trailers, piece, &joined)) {
-        return false;
-    }
-    stream->trailers = joined;
-    return true;
-}
-
-/* Takes the payload out of *input and moves it together at its beginning: one piece however many chunks it came in.
- * False: the framing is broken. */
-static bool decode_chunks(struct h1_stream *stream, struct slice *input, struct slice *payload)
-{
-    char *start = (char *)(uintptr_t)input->ptr; /* our own buffer */
-    size_t length = 0;
-    struct slice piece;
-
-    for (;;) {
-        switch (h1_chunked_next(&stream->chunked, input, &piece)) {
-        case H1_CHUNK_DATA:
-            if (length == 0) {
-                start = (char *)(uintptr_t)piece.ptr;
-            } else {
-                memmove(start + length, piece.ptr, piece.len);
-            }
-            length += piece.len;
-            break;
-        case H1_CHUNK_TRAILER:
-            if (!collect_trailer(stream, piece)) {
-                return false;
-            }
-            break;
-        case H1_CHUNK_END:
-            stream->body = BODY_NONE;
-            *payload = slice_of(start, length);
-            return true;
-        case H1_CHUNK_MORE:
-            *payload = slice_of(start, length);
-            return true;
-        case H1_CHUNK_BAD:
-            return false;
-        }
-    }
-}
-
-/* Takes the part of *input that belongs to the body. */
-static bool decode_body(struct h1_stream *stream, struct slice *input, struct slice *payload)
-{
-    if (stream->body == BODY_CHUNKED) {
-        return decode_chunks(stream, input, payload);
-    }
-    *payload = slice_head(*input, stream->body_left < input->len ? (size_t)stream->body_left : input->len);
-    *input = slice_from(*input, payload->len);
-    stream->body_left -= payload->len;
-    if (stream->body_left == 0) {
-        stream->body = BODY_NONE;
-    }
-    return true;
-}
 
 /* Bytes behind the body: the next request. */
 static bool keep_ahead(struct client *client, struct slice rest)
@@ -341,23 +275,10 @@ static void body_broken(struct client *client)
 {
     struct h1_stream *stream = client->stream;
 
-    log_debug("malformed request body: %s", stream->chunked.why ? stream->chunked.why : "trailers over the bound");
-    stream->body_bad = true;
+    log_debug("malformed request body: %s", h1_body_why(&stream->body));
     stream->keep_alive = false;
     client_arm(client);
     exchange_client_gone(&stream->ex, REASON_bad_request);
-}
-
-static void body_complete(struct client *client, struct headers *trailers)
-{
-    struct h1_stream *stream = client->stream;
-
-    headers_init(trailers, stream->ex.pool);
-    if (stream->trailers.len) {
-        h1_trailers_parse(stream->trailers, trailers);
-    }
-    client->body_deadline = TIMER_NEVER;
-    client_arm(client);
 }
 
 /* Hands on what is there. False: stop reading (backed up, complete, or the exchange is over). */
@@ -365,18 +286,21 @@ static bool hand_on(struct client *client, struct slice payload)
 {
     struct h1_stream *stream = client->stream;
     struct exchange *ex = &stream->ex;
-    struct headers trailers;
-    bool last = stream->body == BODY_NONE;
+    struct headers space;
+    const struct headers *trailers = NULL;
+    bool last = stream->body.done;
 
     if (last) {
-        body_complete(client, &trailers);
+        trailers = h1_body_trailers(&stream->body, stream->ex.pool, &space);
+        client->body_deadline = TIMER_NEVER;
+        client_arm(client);
         stream->body_wanted = false;
     } else if (payload.len == 0) {
         return true;
     }
 
     /* the exchange may end in there, and the stream with it */
-    bool more = exchange_request_body(ex, payload, last, last ? &trailers : NULL);
+    bool more = exchange_request_body(ex, payload, last, trailers);
 
     if (client->state != CLIENT_EXCHANGE || client->stream != stream || last) {
         return false;
@@ -398,7 +322,7 @@ static bool body_from_buffer(struct client *client)
     if (input.len == 0) {
         return true;
     }
-    if (!decode_body(stream, &input, &payload)) {
+    if (!h1_body_take(&stream->body, stream->ex.pool, &input, &payload)) {
         body_broken(client);
         return false;
     }
@@ -411,8 +335,9 @@ static bool body_from_socket(struct client *client)
 {
     struct h1_stream *stream = client->stream;
     char *scratch = client->conn.worker->recycler->scratch;
-    size_t size = stream->body == BODY_LENGTH && stream->body_left < SCRATCH_SIZE ? (size_t)stream->body_left
-                                                                                 : SCRATCH_SIZE;
+    size_t size = stream->body.framing == H1_LENGTH && stream->body.left < SCRATCH_SIZE
+                      ? (size_t)stream->body.left
+                      : SCRATCH_SIZE;
     ssize_t n = io_read(&client->conn.io, scratch, size);
 
     if (n < 0 && errno == EAGAIN) {
@@ -427,7 +352,7 @@ static bool body_from_socket(struct client *client)
     struct slice input = slice_of(scratch, (size_t)n);
     struct slice payload;
 
-    if (!decode_body(stream, &input, &payload) || !keep_ahead(client, input)) {
+    if (!h1_body_take(&stream->body, stream->ex.pool, &input, &payload) || !keep_ahead(client, input)) {
         body_broken(client);
         return false;
     }
@@ -457,7 +382,7 @@ void h1_discard(struct client *client)
     struct h1_stream *stream = client->stream;
     char *scratch = client->conn.worker->recycler->scratch;
 
-    for (int i = 0; i < READS_PER_TURN && stream->body != BODY_NONE; i++) {
+    for (int i = 0; i < READS_PER_TURN && !stream->body.done; i++) {
         struct buffer *in = client->in;
         struct slice input, payload;
 
@@ -477,12 +402,13 @@ void h1_discard(struct client *client)
             input = slice_of(scratch, (size_t)n);
         }
         stream->discarded += input.len;
-        if (!decode_body(stream, &input, &payload) || stream->discarded > DISCARD_MAX || !keep_ahead(client, input)) {
+        if (!h1_body_take(&stream->body, stream->ex.pool, &input, &payload) ||
+            stream->discarded > DISCARD_MAX || !keep_ahead(client, input)) {
             client_linger(client);
             return;
         }
     }
-    if (stream->body == BODY_NONE) {
+    if (stream->body.done) {
         client_answered(client);
     } else {
         poller_again(&client->conn.io);

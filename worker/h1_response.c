@@ -15,7 +15,6 @@
 
 #define READS_PER_TURN 4
 #define INTERIM_MAX 16
-#define TRAILERS_MAX (8 * 1024)
 
 void h1_response_expect(struct upstream_exchange *ux)
 {
@@ -26,98 +25,22 @@ void h1_response_expect(struct upstream_exchange *ux)
 
 /* ---- body ---- */
 
-static bool collect_trailer(struct upstream_exchange *ux, struct slice piece)
-{
-    struct slice joined;
-
-    if (ux->trailers.len + piece.len > TRAILERS_MAX || !pool_join(ux->ex->pool, ux->trailers, piece, &joined)) {
-        return false;
-    }
-    ux->trailers = joined;
-    return true;
-}
-
-/* As in h1_request.c: payload moved together in place. *done: the body is complete. False: broken framing. */
-static bool decode_chunks(struct upstream_exchange *ux, struct slice *input, struct slice *payload, bool *done)
-{
-    char *start = (char *)(uintptr_t)input->ptr;
-    size_t length = 0;
-    struct slice piece;
-
-    for (;;) {
-        switch (h1_chunked_next(&ux->chunked, input, &piece)) {
-        case H1_CHUNK_DATA:
-            if (length == 0) {
-                start = (char *)(uintptr_t)piece.ptr;
-            } else {
-                memmove(start + length, piece.ptr, piece.len);
-            }
-            length += piece.len;
-            break;
-        case H1_CHUNK_TRAILER:
-            if (!collect_trailer(ux, piece)) {
-                return false;
-            }
-            break;
-        case H1_CHUNK_END:
-            *done = true;
-            *payload = slice_of(start, length);
-            return true;
-        case H1_CHUNK_MORE:
-            *payload = slice_of(start, length);
-            return true;
-        case H1_CHUNK_BAD:
-            return false;
-        }
-    }
-}
-
-static bool decode(struct upstream_exchange *ux, struct slice *input, struct slice *payload, bool *done)
-{
-    switch (ux->framing) {
-    case H1_NO_BODY:
-        *payload = slice_of(NULL, 0);
-        *done = true;
-        return true;
-    case H1_LENGTH:
-        *payload = slice_head(*input, ux->body_left < input->len ? (size_t)ux->body_left : input->len);
-        *input = slice_from(*input, payload->len);
-        ux->body_left -= payload->len;
-        *done = ux->body_left == 0;
-        return true;
-    case H1_CHUNKED:
-        return decode_chunks(ux, input, payload, done);
-    case H1_UNTIL_CLOSE:
-        *payload = *input;
-        *input = slice_of(NULL, 0);
-        return true;
-    }
-    return false;
-}
-
 static void complete(struct upstream_exchange *ux)
 {
     struct exchange *ex = ux->ex;
-    struct headers trailers;
+    struct headers space;
 
     ux->phase = RESPONSE_COMPLETE;
-    if (ux->trailers.len) {
-        headers_init(&trailers, ex->pool);
-        h1_trailers_parse(ux->trailers, &trailers);
-        exchange_response_end(ex, &trailers);
-    } else {
-        exchange_response_end(ex, NULL);
-    }
+    exchange_response_end(ex, h1_body_trailers(&ux->body, ex->pool, &space));
 }
 
 /* Body bytes. False: ux is gone or its connection is. */
 static bool take_body(struct upstream_exchange *ux, struct slice input)
 {
     struct slice payload;
-    bool done = false;
 
-    if (!decode(ux, &input, &payload, &done)) {
-        log_debug("malformed response body: %s", ux->chunked.why ? ux->chunked.why : "trailers over the bound");
+    if (!h1_body_take(&ux->body, ux->ex->pool, &input, &payload)) {
+        log_debug("malformed response body: %s", h1_body_why(&ux->body));
         ux->ex->codec->flush(ux->ex);
         upstream_attempt_failed(ux, REASON_bad_response);
         return false;
@@ -125,7 +48,7 @@ static bool take_body(struct upstream_exchange *ux, struct slice input)
     if (payload.len && !exchange_response_body(ux->ex, payload)) {
         ux->paused = true;
     }
-    if (done) {
+    if (ux->body.done) {
         ux->rest = input.len > 0;
         complete(ux);
         return false;
@@ -184,10 +107,9 @@ static void fill_response(struct upstream_exchange *ux)
     response->has_body = message->framing != H1_NO_BODY;
     response->content_length = message->framing == H1_CHUNKED || message->framing == H1_UNTIL_CLOSE ? -1
                                : length ? (int64_t)message->content_length
-                                        : message->framing == H1_NO_BODY && message->status >= 200 ? -1 : 0;
-    ux->framing = message->framing;
-    ux->body_left = message->content_length;
-    h1_chunked_init(&ux->chunked);
+                               : message->framing == H1_NO_BODY && message->status >= 200 ? -1
+                                                                                          : 0;
+    h1_body_start(&ux->body, message);
 }
 
 /* An interim answer goes on at once; 100 lets the body come. */
@@ -325,7 +247,7 @@ static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
 static void ended(struct upstream_exchange *ux, bool orderly)
 {
     ux->ex->codec->flush(ux->ex);
-    if (ux->phase == RESPONSE_BODY && ux->framing == H1_UNTIL_CLOSE && orderly) {
+    if (ux->phase == RESPONSE_BODY && ux->body.framing == H1_UNTIL_CLOSE && orderly) {
         complete(ux);
         return;
     }

@@ -69,7 +69,8 @@ static void put_hop_fields(struct stage *stage, const struct exchange *ex)
 
 static bool announces_empty_body(struct slice method)
 {
-    return slice_eq(method, SLICE("POST")) || slice_eq(method, SLICE("PUT")) || slice_eq(method, SLICE("PATCH"));
+    return slice_eq(method, SLICE("POST")) || slice_eq(method, SLICE("PUT")) ||
+           slice_eq(method, SLICE("PATCH"));
 }
 
 static void put_framing(struct stage *stage, const struct exchange *ex)
@@ -131,7 +132,8 @@ static void build_head(struct stage *stage, struct upstream_exchange *ux)
     put_target(stage, ux);
     stage_literal(stage, " HTTP/1.1\r\n");
     head_put_field(stage, SLICE("Host"), host_of(ux));
-    head_put_fields(stage, &ex->request.headers, HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH));
+    head_put_fields(stage, &ex->request.headers, HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH),
+                    ex->chain_done > 0);
     put_hop_fields(stage, ex);
     put_framing(stage, ex);
     stage_literal(stage, "\r\n");
@@ -172,12 +174,13 @@ static void put_last_chunk(struct stage *stage, const struct headers *trailers)
 {
     stage_literal(stage, "0\r\n");
     if (trailers) {
-        head_put_fields(stage, trailers, 0);
+        head_put_fields(stage, trailers, 0, false);
     }
     stage_literal(stage, "\r\n");
 }
 
-static bool send_body(struct upstream_exchange *ux, struct slice data, bool last, const struct headers *trailers)
+static bool send_body(struct upstream_exchange *ux, struct slice data, bool last,
+                      const struct headers *trailers)
 {
     struct upstream *up = ux->up;
     struct stage *stage = &ux->ex->worker->recycler->request;

@@ -5,13 +5,31 @@
 
 void head_put_field(struct stage *stage, struct slice name, struct slice value)
 {
-    stage_put(stage, name);
-    stage_literal(stage, ": ");
-    stage_put(stage, value);
-    stage_literal(stage, "\r\n");
+    size_t need = name.len + value.len + 4;
+    char *to;
+
+    if (stage->capacity - stage->len < need) {
+        stage_reserve(stage, need);
+    }
+    to = stage->ptr + stage->len;
+    stage->len += need;
+    memcpy(to, name.ptr, name.len);
+    to += name.len;
+    memcpy(to, ": ", 2);
+    to += 2;
+    if (value.len) {
+        memcpy(to, value.ptr, value.len);
+    }
+    memcpy(to + value.len, "\r\n", 2);
 }
 
-uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uint64_t skip)
+/* Made from configuration or from decoded parts of the request: must not end the line. */
+static bool harmless(const struct header *item)
+{
+    return header_value_valid(item->value) && (item->id != HEADER_OTHER || header_name_valid(item->name));
+}
+
+uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uint64_t skip, bool check)
 {
     struct slice run = {NULL, 0};
     uint64_t written = 0;
@@ -19,7 +37,8 @@ uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uin
     for (size_t i = 0; i < headers->count; i++) {
         const struct header *item = &headers->items[i];
 
-        if ((item->flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP)) || (skip & HEADER_BIT(item->id) & ~UINT64_C(1))) {
+        if ((item->flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP)) ||
+            (skip & HEADER_BIT(item->id) & ~UINT64_C(1))) {
             continue;
         }
         written |= HEADER_BIT(item->id);
@@ -34,8 +53,7 @@ uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uin
         }
         stage_put(stage, run);
         run.len = 0;
-        /* made here, from configuration or from decoded parts of the request: must not end the line */
-        if (header_value_valid(item->value) && (item->id != HEADER_OTHER || header_name_valid(item->name))) {
+        if (!check || harmless(item)) {
             head_put_field(stage, item->name, item->value);
         }
     }

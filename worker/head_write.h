@@ -11,8 +11,9 @@
 _Static_assert(HEADER_IDS <= 64, "one bit for each known name");
 
 /* All fields that are neither removed, hop-by-hop, nor in skip (HEADER_BIT). Returns the bits of the known names among
- * those written. A field of ours whose value could end the line is left out. */
-uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uint64_t skip);
+ * those written. With `check`, a field that a middleware made and that could end its line is left out; without
+ * middlewares every field comes from a parser or is our own. */
+uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uint64_t skip, bool check);
 void head_put_field(struct stage *stage, struct slice name, struct slice value);
 
 #endif

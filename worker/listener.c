@@ -48,7 +48,8 @@ static bool row_named(const struct page *page, uint32_t number, const char *name
     return slice_eq(page_text(page, entry_points_at(page, number)->name), slice_cstr(name));
 }
 
-static void read_options(struct entry_options *options, const struct page *page, const struct entry_point_row *row)
+static void read_options(struct entry_options *options, const struct page *page,
+                         const struct entry_point_row *row)
 {
     const struct static_root *root = page_root(page);
     const struct entry_point *config = &row->config;

@@ -91,7 +91,8 @@ static enum pick_result pick_in(struct worker *worker, struct pick *pick, uint32
     return pick_in(worker, pick, children[place(pick, service, ticket)].service, depth + 1);
 }
 
-enum pick_result pick_server(struct worker *worker, const struct page *services, uint32_t number, struct pick *pick)
+enum pick_result pick_server(struct worker *worker, const struct page *services, uint32_t number,
+                             struct pick *pick)
 {
     *pick = (struct pick){.page = services};
     return pick_in(worker, pick, number, 0);

@@ -14,17 +14,18 @@ struct pick {
     const struct page *page;
     const struct service *service; /* the load balancer that was reached */
     const struct server *server;
-    uint64_t ticket;               /* of that load balancer; a retry walks on from it without drawing one */
-    uint32_t walked;               /* places passed over so far */
+    uint64_t ticket;                /* of that load balancer; a retry walks on from it without drawing one */
+    uint32_t walked;                /* places passed over so far */
     uint16_t failed[PICK_ATTEMPTS]; /* positions of servers that did not accept */
     uint16_t failed_count;
-    uint16_t position;             /* of server */
+    uint16_t position; /* of server */
 };
 
 enum pick_result { PICK_SERVER, PICK_INTERNAL, PICK_NONE };
 
 /* Walks down weighted services to a server that is up. PICK_INTERNAL: pick->service says which. */
-enum pick_result pick_server(struct worker *worker, const struct page *services, uint32_t number, struct pick *pick);
+enum pick_result pick_server(struct worker *worker, const struct page *services, uint32_t number,
+                             struct pick *pick);
 /* Passes over pick->server: the next one that is up and has not been tried; false when there is none left. */
 bool pick_next(struct worker *worker, struct pick *pick);
 

@@ -23,11 +23,11 @@ struct worker;
 struct poller;
 
 struct io {
-    int fd;                          /* -1: closed */
-    bool readable, writable;         /* as far as is known */
-    bool hangup;                     /* the peer sent its end (maybe behind bytes not read yet) */
-    bool broken;                     /* reset, or an error on the socket */
-    bool queued;                     /* will be called again without a new event */
+    int fd;                  /* -1: closed */
+    bool readable, writable; /* as far as is known */
+    bool hangup;             /* the peer sent its end (maybe behind bytes not read yet) */
+    bool broken;             /* reset, or an error on the socket */
+    bool queued;             /* will be called again without a new event */
     bool dead;
     struct poller *poller;
     void (*on_ready)(struct io *io); /* look at the flags above */

@@ -9,30 +9,87 @@
 #include "common/base/pool.h"
 #include "worker/worker.h"
 
-#define KEEP_SMALL 128
-#define KEEP_LARGE 16
-#define KEEP_RECORDS 256
+#define KEEP_MOST 4096 /* of one kind */
+#define LOOK_NS (INT64_C(5) * 1000000000)
 #define STAGE_FIRST ((size_t)4096)
 #define STAGE_KEEP ((size_t)64 * 1024)
+
+/* ---- shelves ---- */
+
+static void *shelf_take(struct shelf *shelf)
+{
+    struct record *record = shelf->first;
+
+    if (record) {
+        shelf->first = record->next;
+        if (--shelf->count < shelf->unused) {
+            shelf->unused = shelf->count;
+        }
+    }
+    return record;
+}
+
+static bool shelf_give(struct recycler *recycler, struct shelf *shelf, void *memory)
+{
+    struct record *record = memory;
+
+    if (shelf->count >= KEEP_MOST) {
+        return false;
+    }
+    record->next = shelf->first;
+    shelf->first = record;
+    shelf->count++;
+    if (recycler->look.deadline_ns == TIMER_NEVER) {
+        timer_set(recycler->worker->timers, &recycler->look, recycler->worker->now_ns + LOOK_NS);
+    }
+    return true;
+}
+
+/* Half of what nobody needed since the last look. */
+static void shelf_thin(struct shelf *shelf, unsigned count, void (*free_record)(void *record))
+{
+    while (count-- > 0 && shelf->first) {
+        struct record *record = shelf->first;
+
+        shelf->first = record->next;
+        shelf->count--;
+        free_record(record);
+    }
+    shelf->unused = shelf->count;
+}
+
+static void look(struct timer *timer)
+{
+    struct recycler *recycler = (struct recycler *)((char *)timer - offsetof(struct recycler, look));
+    unsigned left = 0;
+
+    shelf_thin(&recycler->small, (recycler->small.unused + 1) / 2, free);
+    shelf_thin(&recycler->large, (recycler->large.unused + 1) / 2, free);
+    left += recycler->small.count + recycler->large.count;
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        struct shelf *shelf = &recycler->records[kind];
+
+        if (shelf->count) {
+            shelf_thin(shelf, (shelf->unused + 1) / 2, recycler->free_record[kind]);
+        }
+        left += shelf->count;
+    }
+    if (left) {
+        timer_set(recycler->worker->timers, &recycler->look, recycler->worker->now_ns + LOOK_NS);
+    }
+}
 
 void recycler_start(struct worker *worker)
 {
     struct recycler *recycler = xcalloc(1, sizeof(*recycler));
 
+    recycler->worker = worker;
+    recycler->look = (struct timer){.deadline_ns = TIMER_NEVER, .fire = look};
     recycler->scratch = xmalloc(SCRATCH_SIZE);
     recycler->match = pool_new(4096, 256 * 1024);
     stage_reserve(&recycler->response, STAGE_FIRST);
     stage_reserve(&recycler->request, STAGE_FIRST);
     worker->recycler = recycler;
-}
-
-static void free_buffers(struct buffer *buffer)
-{
-    while (buffer) {
-        struct buffer *next = buffer->next;
-        free(buffer);
-        buffer = next;
-    }
 }
 
 void recycler_stop(struct worker *worker)
@@ -42,8 +99,12 @@ void recycler_stop(struct worker *worker)
     if (recycler == NULL) {
         return;
     }
-    free_buffers(recycler->small);
-    free_buffers(recycler->large);
+    timer_remove(worker->timers, &recycler->look);
+    shelf_thin(&recycler->small, UINT32_MAX, free);
+    shelf_thin(&recycler->large, UINT32_MAX, free);
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        shelf_thin(&recycler->records[kind], UINT32_MAX, recycler->free_record[kind]);
+    }
     pool_free(recycler->match);
     free(recycler->response.ptr);
     free(recycler->request.ptr);
@@ -51,6 +112,8 @@ void recycler_stop(struct worker *worker)
     free(recycler);
     worker->recycler = NULL;
 }
+
+/* ---- buffers ---- */
 
 static struct buffer *buffer_make(size_t whole)
 {
@@ -65,27 +128,17 @@ static struct buffer *buffer_make(size_t whole)
 struct buffer *buffer_take(struct worker *worker, size_t room)
 {
     struct recycler *recycler = worker->recycler;
-    struct buffer *buffer = NULL;
+    struct buffer *buffer;
 
     if (room > UINT32_MAX / 2) {
         return NULL;
     }
     if (room <= BUFFER_SMALL - sizeof(*buffer)) {
-        buffer = recycler->small;
-        if (buffer) {
-            recycler->small = buffer->next;
-            recycler->small_count--;
-        } else {
-            buffer = buffer_make(BUFFER_SMALL);
-        }
+        buffer = shelf_take(&recycler->small);
+        buffer = buffer ? buffer : buffer_make(BUFFER_SMALL);
     } else if (room <= BUFFER_LARGE - sizeof(*buffer)) {
-        buffer = recycler->large;
-        if (buffer) {
-            recycler->large = buffer->next;
-            recycler->large_count--;
-        } else {
-            buffer = buffer_make(BUFFER_LARGE);
-        }
+        buffer = shelf_take(&recycler->large);
+        buffer = buffer ? buffer : buffer_make(BUFFER_LARGE);
     } else {
         buffer = buffer_make(room + sizeof(*buffer));
     }
@@ -100,49 +153,42 @@ struct buffer *buffer_take(struct worker *worker, size_t room)
 void buffer_give(struct worker *worker, struct buffer *buffer)
 {
     struct recycler *recycler = worker->recycler;
+    struct shelf *shelf;
 
     if (buffer == NULL) {
         return;
     }
     slab_gauge(worker->slab, GAUGE_BUFFERS, -1);
-    if (buffer->size == BUFFER_SMALL - sizeof(*buffer) && recycler->small_count < KEEP_SMALL) {
-        buffer->next = recycler->small;
-        recycler->small = buffer;
-        recycler->small_count++;
-    } else if (buffer->size == BUFFER_LARGE - sizeof(*buffer) && recycler->large_count < KEEP_LARGE) {
-        buffer->next = recycler->large;
-        recycler->large = buffer;
-        recycler->large_count++;
-    } else {
+    shelf = buffer->size == BUFFER_SMALL - sizeof(*buffer)   ? &recycler->small
+            : buffer->size == BUFFER_LARGE - sizeof(*buffer) ? &recycler->large
+                                                             : NULL;
+    if (shelf == NULL || !shelf_give(recycler, shelf, buffer)) {
         free(buffer);
     }
 }
 
+/* ---- records ---- */
+
+void record_kind_set(struct worker *worker, enum record_kind kind, void (*free_record)(void *record))
+{
+    worker->recycler->free_record[kind] = free_record;
+}
+
 void *record_take(struct worker *worker, enum record_kind kind)
 {
-    struct recycler *recycler = worker->recycler;
-    struct record *record = recycler->records[kind];
-
-    if (record) {
-        recycler->records[kind] = record->next;
-        recycler->record_counts[kind]--;
-    }
-    return record;
+    return shelf_take(&worker->recycler->records[kind]);
 }
 
-bool record_give(struct worker *worker, enum record_kind kind, void *memory)
+void record_give(struct worker *worker, enum record_kind kind, void *record)
 {
     struct recycler *recycler = worker->recycler;
-    struct record *record = memory;
 
-    if (recycler->record_counts[kind] >= KEEP_RECORDS) {
-        return false;
+    if (!shelf_give(recycler, &recycler->records[kind], record)) {
+        recycler->free_record[kind](record);
     }
-    record->next = recycler->records[kind];
-    recycler->records[kind] = record;
-    recycler->record_counts[kind]++;
-    return true;
 }
+
+/* ---- stages ---- */
 
 void stage_reserve(struct stage *stage, size_t more)
 {

@@ -1,9 +1,9 @@
 /*
  * recycle.h - memory of the data path that is used again: buffers, and the records of exchanges and connections.
  *
- * In the steady state nothing is asked of malloc: what an exchange gives back the next one takes. What stays kept is
- * bounded; the rest goes back to the system. Scratch areas belong to the worker and hold their content only until
- * control returns to the loop.
+ * In the steady state nothing is asked of malloc: what an exchange gives back the next one takes. What was not needed
+ * for some seconds goes back to the system little by little, so a burst is forgotten. Scratch areas belong to the worker
+ * and hold their content only until control returns to the loop.
  */
 #ifndef WEIR_WORKER_RECYCLE_H
 #define WEIR_WORKER_RECYCLE_H
@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/base/slice.h"
+#include "worker/timers.h"
 
 struct worker;
 
@@ -19,7 +20,13 @@ struct worker;
 #define BUFFER_LARGE ((size_t)64 * 1024)
 #define SCRATCH_SIZE ((size_t)64 * 1024) /* one read of a body */
 
+/* The beginning of everything that is kept. */
+struct record {
+    struct record *next;
+};
+
 struct buffer {
+    struct record record;
     struct buffer *next;
     uint32_t size;     /* of data */
     uint32_t from, to; /* bytes in use: data[from..to) */
@@ -27,9 +34,13 @@ struct buffer {
 };
 
 /* A record of fixed size, kept by kind. */
-enum record_kind { RECORD_CLIENT, RECORD_STREAM, RECORD_UPSTREAM, RECORD_UPSTREAM_EXCHANGE, RECORD_TUNNEL, RECORD_KINDS };
-struct record {
-    struct record *next;
+enum record_kind {
+    RECORD_CLIENT,
+    RECORD_STREAM,
+    RECORD_UPSTREAM,
+    RECORD_UPSTREAM_EXCHANGE,
+    RECORD_TUNNEL,
+    RECORD_KINDS
 };
 
 /* Bytes built for one write. Grows, never shrinks below 4 KiB, cut back when a huge one was built. */
@@ -38,15 +49,22 @@ struct stage {
     size_t len, capacity;
 };
 
+/* What is kept of one kind. */
+struct shelf {
+    struct record *first;
+    unsigned count;
+    unsigned unused; /* the fewest there were since the last look: so many nobody needed */
+};
+
 struct recycler {
-    struct buffer *small, *large;
-    unsigned small_count, large_count;
-    struct record *records[RECORD_KINDS];
-    unsigned record_counts[RECORD_KINDS];
+    struct worker *worker;
+    struct timer look;
+    struct shelf small, large; /* buffers */
+    struct shelf records[RECORD_KINDS];
+    void (*free_record[RECORD_KINDS])(void *record);
     struct stage response, request; /* heads under construction */
     char *scratch;                  /* SCRATCH_SIZE bytes */
     struct pool *match;             /* scratch of the router */
-    char host_name[256];
 };
 
 void recycler_start(struct worker *worker);
@@ -61,10 +79,12 @@ static inline size_t buffer_len(const struct buffer *buffer)
     return buffer->to - buffer->from;
 }
 
+/* How a record of that kind is freed, with what belongs to it; before the first one is given. */
+void record_kind_set(struct worker *worker, enum record_kind kind, void (*free_record)(void *record));
 /* A kept record of that kind, as it was given back, or NULL: then the caller makes one. */
 void *record_take(struct worker *worker, enum record_kind kind);
-/* True when it was kept; false: the caller frees it. The first bytes of the record are overwritten. */
-bool record_give(struct worker *worker, enum record_kind kind, void *record);
+/* Kept or freed. The first bytes of the record (struct record) are overwritten, what else is in it stays. */
+void record_give(struct worker *worker, enum record_kind kind, void *record);
 
 /* Room for `more` bytes behind stage->len. */
 void stage_reserve(struct stage *stage, size_t more);

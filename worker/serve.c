@@ -72,7 +72,10 @@ int serve_start(struct worker *worker, struct error *why)
     worker->walker = xcalloc(1, sizeof(*worker->walker));
     worker->walker->worker = worker;
     worker->walker->timer = (struct timer){.deadline_ns = TIMER_NEVER, .fire = walk};
-    return upstream_start(worker);
+    client_start(worker);
+    upstream_start(worker);
+    tunnel_start(worker);
+    return 0;
 }
 
 void serve_run(struct worker *worker)
@@ -152,7 +155,8 @@ static void drain_look(struct timer *timer)
     timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);
 }
 
-void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns, void (*done)(struct worker *))
+void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns,
+                 void (*done)(struct worker *))
 {
     struct drain *drain = worker->drain;
 
@@ -188,11 +192,8 @@ void serve_stop(struct worker *worker)
     free(worker->walker);
     worker->walker = NULL;
     poller_free(worker->poller);
-    client_drop_kept(worker);
-    upstream_drop_kept(worker);
-    tunnel_drop_kept(worker);
-    timers_free(worker->timers);
     recycler_stop(worker);
+    timers_free(worker->timers);
     worker->poller = NULL;
     worker->timers = NULL;
 }

@@ -128,7 +128,8 @@ void timers_run(struct timers *timers, int64_t now_ns)
 {
     int64_t now = now_ns / TIMER_TICK_NS;
 
-    if (timers->count == 0 || now - timers->tick > SLOTS) { /* empty, or the machine slept: once around is enough */
+    if (timers->count == 0 ||
+        now - timers->tick > SLOTS) { /* empty, or the machine slept: once around is enough */
         timers->tick = timers->count == 0 ? now : now - SLOTS;
     }
     while (timers->tick < now) {

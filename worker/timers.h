@@ -16,7 +16,7 @@
 
 struct timers;
 
-struct timer { /* zeroed: not set */
+struct timer {                     /* zeroed: not set */
     struct timer *previous, *next; /* NULL: not in the wheel */
     int64_t deadline_ns;           /* TIMER_NEVER: does not fire */
     int64_t place;                 /* the tick whose slot it is in */

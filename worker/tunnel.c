@@ -45,9 +45,7 @@ static void tunnel_close(struct tunnel *tunnel)
         end->conn->owner = NULL;
         end->closed(end->conn);
     }
-    if (!record_give(tunnel->worker, RECORD_TUNNEL, tunnel)) {
-        free(tunnel);
-    }
+    record_give(tunnel->worker, RECORD_TUNNEL, tunnel);
 }
 
 static void arm(struct tunnel *tunnel)
@@ -86,7 +84,8 @@ static bool pump(struct tunnel *tunnel, int from)
     struct conn *in = conn_of(tunnel, from), *out = conn_of(tunnel, 1 - from);
     char *scratch = tunnel->worker->recycler->scratch;
 
-    for (int i = 0; i < READS_PER_TURN && in->io.readable && !tunnel->ended[from] && !conn_backed_up(out); i++) {
+    for (int i = 0; i < READS_PER_TURN && in->io.readable && !tunnel->ended[from] && !conn_backed_up(out);
+         i++) {
         ssize_t n = io_read(&in->io, scratch, SCRATCH_SIZE);
 
         if (n < 0 && errno == EAGAIN) {
@@ -203,11 +202,7 @@ void tunnel_cut(struct conn *conn)
     }
 }
 
-void tunnel_drop_kept(struct worker *worker)
+void tunnel_start(struct worker *worker)
 {
-    void *record;
-
-    while ((record = record_take(worker, RECORD_TUNNEL)) != NULL) {
-        free(record);
-    }
+    record_kind_set(worker, RECORD_TUNNEL, free);
 }

@@ -11,14 +11,14 @@
 
 struct tunnel_end {
     struct conn *conn;
-    struct buffer *early;               /* read already, to be passed on first; taken over */
-    void (*closed)(struct conn *conn);  /* the tunnel is over: close the connection and give its record back */
+    struct buffer *early;              /* read already, to be passed on first; taken over */
+    void (*closed)(struct conn *conn); /* the tunnel is over: close the connection and give its record back */
 };
 
 /* Takes both connections over. */
 void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel_end *server);
 /* The end of one of its connections from outside (the worker stops). */
 void tunnel_cut(struct conn *conn);
-void tunnel_drop_kept(struct worker *worker);
+void tunnel_start(struct worker *worker);
 
 #endif

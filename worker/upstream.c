@@ -17,7 +17,7 @@
 
 #define RESPONSE_HEAD_MAX ((size_t)1024 * 1024)
 #define RESPONSE_FIELDS_MAX 1000
-#define CONTINUE_NS INT64_C(1000000000) /* as Go: then the body goes without the server's word */
+#define CONTINUE_NS INT64_C(1000000000)      /* as Go: then the body goes without the server's word */
 #define STALL_NS (INT64_C(300) * 1000000000) /* a server that takes nothing of a body for that long */
 
 static struct upstream_exchange *ux_take(struct exchange *ex)
@@ -38,22 +38,12 @@ static struct upstream_exchange *ux_take(struct exchange *ex)
     return ux;
 }
 
-static void ux_free(struct upstream_exchange *ux)
+void upstream_exchange_free(void *record)
 {
+    struct upstream_exchange *ux = record;
+
     h1_parser_free(ux->parser);
     free(ux);
-}
-
-void upstream_drop_kept(struct worker *worker)
-{
-    void *record;
-
-    while ((record = record_take(worker, RECORD_UPSTREAM_EXCHANGE)) != NULL) {
-        ux_free(record);
-    }
-    while ((record = record_take(worker, RECORD_UPSTREAM)) != NULL) {
-        free(record);
-    }
 }
 
 void upstream_arm(struct upstream_exchange *ux)
@@ -117,7 +107,8 @@ static void dial(struct upstream_exchange *ux)
                 upstream_arm(ux);
                 return;
             }
-            log_debug("connecting to %.*s failed: %s", SLICE_ARG(page_text(ux->pick.page, server->url)), strerror(-rc));
+            log_debug("connecting to %.*s failed: %s", SLICE_ARG(page_text(ux->pick.page, server->url)),
+                      strerror(-rc));
             ux->address++;
         } else if (pick_next(worker, &ux->pick)) {
             ux->address = 0;
@@ -162,7 +153,8 @@ static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
 
     return reason == REASON_reset_before_headers && ux->up->reused && !ux->retried &&
            ux->phase == RESPONSE_NOTHING && ex->step == EXCHANGE_UPSTREAM &&
-           (!ex->request.has_body || (ex->bytes_in == 0 && !ex->request_done && idempotent(ex->request.method)));
+           (!ex->request.has_body ||
+            (ex->bytes_in == 0 && !ex->request_done && idempotent(ex->request.method)));
 }
 
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
@@ -247,7 +239,7 @@ void upstream_begin(struct exchange *ex)
         exchange_respond(ex);
         return;
     }
-    if (!sendable(ex)) {
+    if (ex->chain_done > 0 && !sendable(ex)) {
         log_debug("the rewritten target or host holds bytes that may not be sent");
         exchange_upstream_failed(ex, REASON_bad_request);
         return;
@@ -306,7 +298,5 @@ void upstream_release(struct exchange *ex)
         }
     }
     buffer_give(ex->worker, ux->head);
-    if (!record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux)) {
-        ux_free(ux);
-    }
+    record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);
 }

@@ -16,9 +16,8 @@
 
 struct upstream_pools;
 
-int upstream_start(struct worker *worker);
+void upstream_start(struct worker *worker);
 void upstream_stop(struct worker *worker); /* closes all idle connections */
-void upstream_drop_kept(struct worker *worker);
 
 /* The service is known (ex->service): begins. What follows comes as exchange_* calls, maybe before this returns. */
 void upstream_begin(struct exchange *ex);

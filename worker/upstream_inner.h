@@ -10,6 +10,7 @@
 
 #include "common/http/h1.h"
 #include "shm/services.h"
+#include "worker/h1_body.h"
 #include "worker/upstream.h"
 
 enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_TUNNEL, UPSTREAM_CLOSED };
@@ -22,10 +23,10 @@ struct upstream_pool { /* of one server identity; kept over generations */
     struct upstream_pool *next;
 };
 
-struct upstream { /* a connection to a server */
+struct upstream {     /* a connection to a server */
     struct conn conn; /* first */
     enum upstream_state state;
-    bool reused;      /* served an exchange before */
+    bool reused; /* served an exchange before */
     struct upstream_pool *pool;
     struct upstream *next, *previous; /* idle ones */
     struct upstream_exchange *ux;     /* while not idle */
@@ -33,34 +34,36 @@ struct upstream { /* a connection to a server */
 };
 
 /* How far the response has come. */
-enum response_phase { RESPONSE_NOTHING, RESPONSE_HEAD /* some bytes of it */, RESPONSE_BODY, RESPONSE_COMPLETE };
+enum response_phase {
+    RESPONSE_NOTHING,
+    RESPONSE_HEAD /* some bytes of it */,
+    RESPONSE_BODY,
+    RESPONSE_COMPLETE
+};
 
 struct upstream_exchange { /* one exchange on its way to a server: all its attempts */
     struct record record;
     struct exchange *ex;
-    struct upstream *up;         /* NULL between attempts */
+    struct upstream *up; /* NULL between attempts */
     struct pick pick;
     const struct transport *transport;
     struct transport transport_copy; /* once the generation was let go */
     const struct upstream_codec *codec;
-    uint32_t address;            /* which of the server's addresses */
-    bool retried;                /* a pooled connection had died once */
-    bool request_sent;           /* head and body are handed over to the connection */
-    bool body_held;              /* Expect: 100-continue: the body waits for the server's word */
-    bool timed_out;              /* the last attempt ended by its time, not by a refusal */
+    uint32_t address;  /* which of the server's addresses */
+    bool retried;      /* a pooled connection had died once */
+    bool request_sent; /* head and body are handed over to the connection */
+    bool body_held;    /* Expect: 100-continue: the body waits for the server's word */
+    bool timed_out;    /* the last attempt ended by its time, not by a refusal */
     /* response */
-    struct h1_parser *parser;    /* kept with the record */
+    struct h1_parser *parser; /* kept with the record */
     struct h1_limits limits;
     struct h1_message message;
     enum response_phase phase;
-    unsigned interim;            /* 1xx answers so far */
-    struct buffer *head;         /* a head that came in pieces */
-    enum h1_framing framing;
-    uint64_t body_left;
-    struct h1_chunked chunked;
-    struct slice trailers;
-    bool paused;                 /* the client is slow */
-    bool rest;                   /* bytes behind the response: not to be used again */
+    unsigned interim;    /* 1xx answers so far */
+    struct buffer *head; /* a head that came in pieces */
+    struct h1_body body;
+    bool paused; /* the client is slow */
+    bool rest;   /* bytes behind the response: not to be used again */
 };
 
 /* What carries an exchange to a server: HTTP/2 will be another table. */
@@ -68,7 +71,8 @@ struct upstream_codec {
     const char *name;
     /* The connection is there: send the head, ask for the body. */
     void (*send_head)(struct upstream_exchange *ux);
-    bool (*send_body)(struct upstream_exchange *ux, struct slice data, bool last, const struct headers *trailers);
+    bool (*send_body)(struct upstream_exchange *ux, struct slice data, bool last,
+                      const struct headers *trailers);
     /* Something to read, or the end. */
     void (*read)(struct upstream_exchange *ux);
     /* May the connection serve another exchange? */
@@ -82,6 +86,7 @@ extern const struct upstream_codec upstream_h1;
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason);
 /* Deadline of the phase that the attempt is in. */
 void upstream_arm(struct upstream_exchange *ux);
+void upstream_exchange_free(void *record);
 void upstream_connected(struct upstream_exchange *ux);
 void upstream_on_timer(struct upstream *up);
 void upstream_tunnel_closed(struct conn *conn);

@@ -94,9 +94,7 @@ static void on_closed(struct io *io)
 {
     struct upstream *up = (struct upstream *)io;
 
-    if (!record_give(up->conn.worker, RECORD_UPSTREAM, up)) {
-        free(up);
-    }
+    record_give(up->conn.worker, RECORD_UPSTREAM, up);
 }
 
 void upstream_close(struct upstream *up)
@@ -265,7 +263,8 @@ int upstream_dial(struct worker *worker, const struct server *server, const stru
 static int64_t idle_limit(struct worker *worker, const struct transport *transport)
 {
     int64_t limit = transport->max_idle_conns_per_host;
-    int64_t workers = (int64_t)atomic_load_explicit(&board_tree(worker->board)->workers, memory_order_relaxed);
+    int64_t workers =
+        (int64_t)atomic_load_explicit(&board_tree(worker->board)->workers, memory_order_relaxed);
 
     if (limit == 0) {
         return INT32_MAX;
@@ -286,7 +285,8 @@ void upstream_keep(struct upstream *up, const struct transport *transport)
         return;
     }
     if (up->pool->idle_count >= limit) {
-        upstream_close(up->pool->idle_last); /* the one that waited longest: it would have been the last to be taken */
+        upstream_close(
+            up->pool->idle_last); /* the one that waited longest: it would have been the last to be taken */
     }
     up->state = UPSTREAM_IDLE;
     up->ux = NULL;
@@ -296,10 +296,11 @@ void upstream_keep(struct upstream *up, const struct transport *transport)
               transport->idle_conn_timeout > 0 ? worker->now_ns + transport->idle_conn_timeout : TIMER_NEVER);
 }
 
-int upstream_start(struct worker *worker)
+void upstream_start(struct worker *worker)
 {
     worker->pools = xcalloc(1, sizeof(*worker->pools));
-    return 0;
+    record_kind_set(worker, RECORD_UPSTREAM, free);
+    record_kind_set(worker, RECORD_UPSTREAM_EXCHANGE, upstream_exchange_free);
 }
 
 void upstream_stop(struct worker *worker)

@@ -33,22 +33,22 @@ struct worker {
     struct listener *listeners;    /* list */
     struct upstream_pools *pools;
     struct timers *timers;
-    int64_t now_ns;                /* of this turn of the loop, monotonic */
-    bool draining;                 /* answers carry Connection: close, nothing new is accepted past the grace */
+    int64_t now_ns; /* of this turn of the loop, monotonic */
+    bool draining;  /* answers carry Connection: close, nothing new is accepted past the grace */
     int64_t drain_deadline_ns;
     /* ---- the rest is the serving side's own ---- */
     struct poller *poller;
-    struct recycler *recycler;     /* buffers, exchanges, connections: what is used again (recycle.h) */
-    struct client *clients;        /* list of all client connections, tunnels included */
-    struct drain *drain;           /* while draining */
-    struct client *walk;           /* serve.c: how far the look for long answers has come */
+    struct recycler *recycler; /* buffers, exchanges, connections: what is used again (recycle.h) */
+    struct client *clients;    /* list of all client connections, tunnels included */
+    struct drain *drain;       /* while draining */
+    struct client *walk;       /* serve.c: how far the look for long answers has come */
     struct walker *walker;
-    int64_t date_second;           /* of the Date header in force */
+    int64_t date_second; /* of the Date header in force */
     bool quit;
 };
 
 /* ---- worker/serve.c: the serving side as the life cycle (main.c, control.c) sees it ---- */
-int serve_start(struct worker *worker, struct error *why);          /* pools, timers, scratch memory */
+int serve_start(struct worker *worker, struct error *why); /* pools, timers, scratch memory */
 /* Runs the loop (and worker->loop inside it) until serve_quit() was called. */
 void serve_run(struct worker *worker);
 void serve_quit(struct worker *worker);
@@ -61,7 +61,8 @@ void serve_unlisten(struct worker *worker, const char *name);
 void serve_switch(struct worker *worker, struct generation *next);
 /* Goes on accepting until accept_until_ns, then drains until finish_until_ns; calls done(worker) when nothing is left or
  * the time is over. */
-void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns, void (*done)(struct worker *));
+void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns,
+                 void (*done)(struct worker *));
 void serve_stop(struct worker *worker); /* closes everything that is left, frees the serving side */
 
 #endif

@@ -73,8 +73,8 @@ enum path_result url_path_escaped(struct pool *pool, const struct url_path *url,
 /* Removes "//", "/./" and "/../", keeps a final slash (URL.JoinPath without elements). */
 enum path_result url_path_clean(struct pool *pool, struct url_path *url);
 
-/* The path of a target that path_prepare() took, as Traefik keeps it without sanitizing: its hint may hold what no escaped
- * path may. *changed: its escapes had to be normalised. */
+/* The path of a target that path_prepare() took, as Traefik keeps it without sanitizing: its hint may hold
+ * what no escaped path may. *changed: its escapes had to be normalised. */
 enum path_result path_written(struct pool *pool, struct slice method, struct slice target,
                               struct url_path *out, bool *changed);
 

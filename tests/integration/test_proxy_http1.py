@@ -5,6 +5,7 @@ import threading
 
 import pytest
 
+from conftest import wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, get, ok
 
@@ -454,7 +455,7 @@ def test_websocket_ended_by_the_server(proxy, server):
     client.send(b"still heard")
     client.close()
     router.settled(idle)
-    assert up.requests == [b"still heard"]
+    wait_until("the server has read to the end", lambda: up.requests == [b"still heard"])
 
 
 def test_refused_upgrade_stays_http(proxy, server):

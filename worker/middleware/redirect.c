@@ -5,6 +5,7 @@
 
 #include "common/http/h1.h"
 #include "common/http/url.h"
+#include "worker/middleware/rewrite.h"
 
 bool redirect_join(struct exchange *ex, const struct slice *parts, size_t count, struct slice *out)
 {
@@ -29,31 +30,85 @@ bool redirect_join(struct exchange *ex, const struct slice *parts, size_t count,
     return true;
 }
 
-/* The query as the client wrote it: a ';' that became '&' for rules and upstream is shown again. (One that
- * became "%3B" stays: the lengths differ.) */
-static struct slice query_shown(const struct exchange *ex)
+static bool is_word(char c)
 {
-    ptrdiff_t mark = slice_find(ex->request.target, '?');
-    struct slice written = slice_from(ex->request.target, (size_t)mark + 1);
-
-    return mark >= 0 && written.len == ex->request.query.len ? written : ex->request.query;
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
-bool redirect_request_uri(struct exchange *ex, struct slice *out)
+/* "[v6]" or a name; 0 when neither stands there. */
+static size_t host_len(struct slice s)
 {
-    struct slice path = ex->request.raw_path.len > 0 ? ex->request.raw_path : SLICE("/");
-    const struct slice parts[] = {path, SLICE("?"), query_shown(ex)};
+    size_t i = 0;
 
-    if (!ex->request.has_query) {
-        *out = path;
-        return true;
+    if (s.len > 0 && s.ptr[0] == '[') {
+        for (i = 1; i < s.len && (is_word(s.ptr[i]) || s.ptr[i] == ':' || s.ptr[i] == '.'); i++) {
+        }
+        return i > 1 && i < s.len && s.ptr[i] == ']' ? i + 1 : 0;
     }
-    return redirect_join(ex, parts, ARRAY_LEN(parts), out);
+    while (i < s.len && (is_word(s.ptr[i]) || s.ptr[i] == '.' || s.ptr[i] == '-')) {
+        i++;
+    }
+    return i;
+}
+
+/* ":" and at least one digit; else 0. */
+static size_t port_len(struct slice s)
+{
+    size_t i = 1;
+
+    if (s.len == 0 || s.ptr[0] != ':') {
+        return 0;
+    }
+    while (i < s.len && s.ptr[i] >= '0' && s.ptr[i] <= '9') {
+        i++;
+    }
+    return i > 1 ? i : 0;
+}
+
+struct redirect_url redirect_cut(struct slice text)
+{
+    struct redirect_url url = {.rest = text};
+
+    if (slice_has_prefix(text, SLICE("http://"))) {
+        url.scheme = SLICE("http");
+    } else if (slice_has_prefix(text, SLICE("https://"))) {
+        url.scheme = SLICE("https");
+    } else {
+        return url;
+    }
+    url.rest = slice_from(text, url.scheme.len + 3);
+    url.host = slice_head(url.rest, host_len(url.rest));
+    url.rest = slice_from(url.rest, url.host.len);
+    url.port = slice_head(url.rest, port_len(url.rest));
+    url.rest = slice_from(url.rest, url.port.len);
+    return url;
 }
 
 enum mw_verdict redirect_too_long(struct exchange *ex)
 {
     return exchange_answer(ex, 414, REASON_uri_too_long);
+}
+
+static struct slice without_fragment(struct slice s)
+{
+    ptrdiff_t mark = slice_find(s, '#');
+
+    return mark >= 0 ? slice_head(s, (size_t)mark) : s;
+}
+
+/* Nothing to redirect: Go goes on with the URL read anew, which drops a fragment and an odd hint of the path.
+ */
+static enum mw_verdict stay(struct exchange *ex, struct slice url)
+{
+    struct slice query = without_fragment(url);
+    struct url_path path;
+
+    slice_split(&query, '?');
+    if (url_path_of(ex->pool, url, &path) != PATH_OK) {
+        return redirect_too_long(ex);
+    }
+    ex->request.query = without_fragment(ex->request.query);
+    return rewrite_store_shown(ex, &path, query);
 }
 
 enum mw_verdict redirect_to(struct exchange *ex, struct slice from, struct slice to, bool permanent)
@@ -71,7 +126,7 @@ enum mw_verdict redirect_to(struct exchange *ex, struct slice from, struct slice
         return redirect_too_long(ex);
     }
     if (slice_eq(from, to)) {
-        return MW_PASS;
+        return stay(ex, from);
     }
     if (permanent) {
         return exchange_redirect(ex, get ? 301 : 308, location);

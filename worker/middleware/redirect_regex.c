@@ -6,6 +6,7 @@
  */
 #include "common/rule/regex.h"
 #include "worker/middleware/redirect.h"
+#include "worker/middleware/rewrite.h"
 
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
@@ -13,11 +14,17 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     const struct regex *regex = exchange_regex(ex, &p->regex);
     struct slice uri, from, to;
 
-    if (!redirect_request_uri(ex, &uri)) {
+    if (!rewrite_uri(ex, &uri)) {
         return redirect_too_long(ex);
     }
-    const struct slice parts[] = {ex->request.tls ? SLICE("https") : SLICE("http"), SLICE("://"),
-                                  ex->request.host, uri};
+    struct redirect_url url = redirect_cut(uri); /* a target that is a URL itself comes first */
+    const struct slice parts[] = {
+        ex->request.tls ? SLICE("https") : (url.scheme.len > 0 ? url.scheme : SLICE("http")),
+        SLICE("://"),
+        url.host.len > 0 ? url.host : ex->request.host,
+        url.port,
+        url.rest,
+    };
 
     if (!redirect_join(ex, parts, ARRAY_LEN(parts), &from)) {
         return redirect_too_long(ex);

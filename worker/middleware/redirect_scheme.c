@@ -7,13 +7,9 @@
  */
 #include "common/http/path.h"
 #include "worker/middleware/redirect.h"
+#include "worker/middleware/rewrite.h"
 
-/* A URL cut as Traefik's expression cuts it: scheme "://", host, ":port", the rest. */
-struct cut {
-    struct slice host, rest;
-};
-
-static struct slice client_scheme(const struct exchange *ex)
+static struct slice client_scheme(const struct exchange *ex, struct slice of_target)
 {
     const struct header *proto = headers_get(&ex->request.headers, HEADER_X_FORWARDED_PROTO);
 
@@ -25,70 +21,46 @@ static struct slice client_scheme(const struct exchange *ex)
             return SLICE("https");
         }
     }
-    return ex->request.tls ? SLICE("https") : SLICE("http");
+    if (ex->request.tls) {
+        return SLICE("https");
+    }
+    return of_target.len > 0 ? of_target : SLICE("http");
 }
 
-/* scheme://host[:port]uri; the port that belongs to the scheme is left out. */
+/* scheme://host[:port]rest; the port that belongs to the scheme is left out. */
 static bool client_url(struct exchange *ex, struct slice *out)
 {
-    struct slice scheme = client_scheme(ex), host = ex->request.host, port = {NULL, 0}, uri;
-    bool has_port = host_split(ex->request.host, &host, &port);
-    struct slice usual = scheme.len == 5 ? SLICE("443") : SLICE("80");
+    struct slice host = ex->request.host, port = {NULL, 0}, uri;
 
-    bool show_port = has_port && !slice_eq(port, usual);
-
-    if (!redirect_request_uri(ex, &uri)) {
+    if (!rewrite_uri(ex, &uri)) {
         return false;
     }
+    struct redirect_url url = redirect_cut(uri); /* a target that is a URL itself comes first */
+    struct slice scheme = client_scheme(ex, url.scheme);
+    bool has_port = host_split(ex->request.host, &host, &port);
     bool brackets = has_port && slice_find(host, ':') >= 0; /* host_split took them off */
-    const struct slice parts[] = {scheme,
-                                  SLICE("://"),
-                                  brackets ? SLICE("[") : SLICE(""),
-                                  host,
-                                  brackets ? SLICE("]") : SLICE(""),
-                                  show_port ? SLICE(":") : SLICE(""),
-                                  show_port ? port : SLICE(""),
-                                  uri};
+
+    if (url.host.len > 0) {
+        host = url.host;
+        brackets = false;
+    }
+    if (url.port.len > 0) {
+        port = slice_from(url.port, 1);
+        has_port = true;
+    }
+    bool show_port = has_port && !slice_eq(port, scheme.len == 5 ? SLICE("443") : SLICE("80"));
+    const struct slice parts[] = {
+        scheme,
+        SLICE("://"),
+        brackets ? SLICE("[") : SLICE(""),
+        host,
+        brackets ? SLICE("]") : SLICE(""),
+        show_port ? SLICE(":") : SLICE(""),
+        show_port ? port : SLICE(""),
+        url.rest,
+    };
 
     return redirect_join(ex, parts, ARRAY_LEN(parts), out);
-}
-
-static bool is_word(char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* "[v6]" or a name of letters, digits, "_", "." and "-"; anything else is no host and stays in the rest. */
-static size_t host_len(struct slice s)
-{
-    size_t i = 0;
-
-    if (s.len > 0 && s.ptr[0] == '[') {
-        for (i = 1; i < s.len && (is_word(s.ptr[i]) || s.ptr[i] == ':' || s.ptr[i] == '.'); i++) {
-        }
-        return i > 1 && i < s.len && s.ptr[i] == ']' ? i + 1 : 0;
-    }
-    while (i < s.len && (is_word(s.ptr[i]) || s.ptr[i] == '.' || s.ptr[i] == '-')) {
-        i++;
-    }
-    return i;
-}
-
-static struct cut cut_url(struct slice url)
-{
-    struct slice rest = slice_from(url, (size_t)slice_find(url, ':') + 3);
-    struct cut cut = {.host = slice_head(rest, host_len(rest))};
-    size_t digits = 1;
-
-    rest = slice_from(rest, cut.host.len);
-    if (rest.len > 1 && rest.ptr[0] == ':') {
-        while (digits < rest.len && rest.ptr[digits] >= '0' && rest.ptr[digits] <= '9') {
-            digits++;
-        }
-        rest = digits > 1 ? slice_from(rest, digits) : rest;
-    }
-    cut.rest = rest;
-    return cut;
 }
 
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
@@ -103,9 +75,9 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     if (!client_url(ex, &from)) {
         return redirect_too_long(ex);
     }
-    struct cut cut = cut_url(from);
-    const struct slice parts[] = {scheme, SLICE("://"), cut.host, port.len > 0 ? SLICE(":") : SLICE(""),
-                                  port,   cut.rest};
+    struct redirect_url url = redirect_cut(from);
+    const struct slice parts[] = {scheme, SLICE("://"), url.host, port.len > 0 ? SLICE(":") : SLICE(""),
+                                  port,   url.rest};
 
     if (!redirect_join(ex, parts, ARRAY_LEN(parts), &to)) {
         return redirect_too_long(ex);

@@ -10,8 +10,12 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct replace_path *p = params;
     struct url_path url = {.raw = exchange_text(ex, p->path)};
+    struct slice old;
 
-    headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), ex->request.raw_path);
+    if (!rewrite_shown(ex, &old)) {
+        return rewrite_refuse(ex);
+    }
+    headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), old);
     switch (path_unescape(ex->pool, url.raw, &url.path)) {
     case PATH_OK:
         return rewrite_store(ex, &url);

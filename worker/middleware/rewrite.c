@@ -3,10 +3,92 @@
  */
 #include "worker/middleware/rewrite.h"
 
+#include "worker/listener.h"
+
+struct rewritten {
+    struct url_path url;
+    struct slice uri; /* RequestURI */
+};
+
+/* path or "/", then "?" and the query when there is one. */
+static bool put_uri(struct exchange *ex, struct slice path, struct slice query, struct slice *uri)
+{
+    if (path.len == 0) {
+        path = SLICE("/");
+    }
+    *uri = path;
+    return !ex->request.has_query ||
+           (pool_join(ex->pool, path, SLICE("?"), uri) && pool_join(ex->pool, *uri, query, uri));
+}
+
+/* Before the first change. With sanitizing the entry point wrote the target anew; without it the target is as
+ * it came, unless escapes in its path or semicolons in its query had to be written anew. A ';' that became
+ * '&' for rules and upstream is not one of these: it is shown as the client wrote it. */
+static bool begin(struct exchange *ex, struct rewritten *out)
+{
+    ptrdiff_t mark = slice_find(ex->request.target, '?');
+    struct slice written = slice_from(ex->request.target, (size_t)mark + 1);
+    bool encoded = mark >= 0 && written.len != ex->request.query.len; /* ';' as "%3B" */
+    struct slice query = mark < 0 || encoded ? ex->request.query : written;
+    bool changed = true;
+
+    if (ex->entry->sanitize_path) {
+        return url_path_parse(ex->pool, ex->request.raw_path, &out->url) == PATH_OK &&
+               put_uri(ex, ex->request.raw_path, query, &out->uri);
+    }
+    if (path_written(ex->pool, ex->request.method, ex->request.target, &out->url, &changed) != PATH_OK) {
+        return false;
+    }
+    if (changed || encoded) {
+        return put_uri(ex, ex->request.raw_path, query, &out->uri);
+    }
+    out->uri = ex->request.target;
+    return true;
+}
+
+static struct rewritten *state(struct exchange *ex)
+{
+    if (ex->request.rewritten == NULL) {
+        struct rewritten made;
+
+        if (!begin(ex, &made)) {
+            return NULL;
+        }
+        ex->request.rewritten = pool_alloc(ex->pool, sizeof(made));
+        *ex->request.rewritten = made;
+    }
+    return ex->request.rewritten;
+}
+
 bool rewrite_load(struct exchange *ex, struct url_path *url)
 {
-    /* raw_path was made by us: its escapes are whole, so only memory can fail */
-    return url_path_parse(ex->pool, ex->request.raw_path, url) == PATH_OK;
+    struct rewritten *rewritten = state(ex);
+
+    if (rewritten != NULL) {
+        *url = rewritten->url;
+    }
+    return rewritten != NULL;
+}
+
+bool rewrite_uri(struct exchange *ex, struct slice *uri)
+{
+    struct rewritten *rewritten = state(ex);
+
+    if (rewritten != NULL) {
+        *uri = rewritten->uri;
+    }
+    return rewritten != NULL;
+}
+
+bool rewrite_shown(struct exchange *ex, struct slice *path)
+{
+    struct rewritten *rewritten = state(ex);
+
+    if (rewritten == NULL) {
+        return false;
+    }
+    *path = rewritten->url.raw;
+    return path->len > 0 || url_path_escaped(ex->pool, &rewritten->url, path) == PATH_OK;
 }
 
 enum mw_verdict rewrite_refuse(struct exchange *ex)
@@ -14,15 +96,23 @@ enum mw_verdict rewrite_refuse(struct exchange *ex)
     return exchange_answer(ex, 414, REASON_uri_too_long);
 }
 
-enum mw_verdict rewrite_store(struct exchange *ex, const struct url_path *url)
+enum mw_verdict rewrite_store_shown(struct exchange *ex, const struct url_path *url, struct slice query)
 {
+    struct rewritten *rewritten = state(ex);
     struct slice raw, path;
 
-    if (url_path_escaped(ex->pool, url, &raw) != PATH_OK || path_routing(ex->pool, raw, &path) != PATH_OK) {
+    if (rewritten == NULL || url_path_escaped(ex->pool, url, &raw) != PATH_OK ||
+        path_routing(ex->pool, raw, &path) != PATH_OK || !put_uri(ex, raw, query, &rewritten->uri)) {
         return rewrite_refuse(ex);
     }
+    rewritten->url = *url;
     exchange_set_path(ex, raw, path);
     return MW_PASS;
+}
+
+enum mw_verdict rewrite_store(struct exchange *ex, const struct url_path *url)
+{
+    return rewrite_store_shown(ex, url, ex->request.query);
 }
 
 enum mw_verdict rewrite_store_clean(struct exchange *ex, struct url_path *url)

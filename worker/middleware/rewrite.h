@@ -1,9 +1,11 @@
 /*
- * rewrite.h - what the middlewares that change the path share.
+ * rewrite.h - the path and the request line as middlewares see and change them.
  *
- * They work on both forms of the path, as Traefik's do: decoded to compare with their options, escaped for
- * the upstream. A path may become empty in between ("/api" without its prefix); the next addPrefix puts its
- * text in front of nothing, and the upstream gets "/".
+ * Traefik's middlewares work on three things that Go keeps of a request: the decoded path, a hint for its
+ * escaped form, and the request line's target. They are made when the first middleware asks for them and kept
+ * with the exchange, so that each sees exactly what the one before left: an empty path ("/api" without its
+ * prefix, in front of which the next addPrefix puts its text), a hint that is no valid escaping ("/a b" of
+ * replacePath). The router and the upstream only ever see the valid escaped form.
  */
 #ifndef WEIR_WORKER_MIDDLEWARE_REWRITE_H
 #define WEIR_WORKER_MIDDLEWARE_REWRITE_H
@@ -16,8 +18,18 @@
  * rewrite_refuse(). */
 bool rewrite_load(struct exchange *ex, struct url_path *url);
 
+/* Path and query as Go's RequestURI has them: as the client wrote them, or as the last middleware left them.
+ */
+bool rewrite_uri(struct exchange *ex, struct slice *uri);
+
+/* The path as X-Replaced-Path shows it. */
+bool rewrite_shown(struct exchange *ex, struct slice *path);
+
 /* Makes url the path of the request: MW_PASS, or MW_ANSWERED when it is over the bound. */
 enum mw_verdict rewrite_store(struct exchange *ex, const struct url_path *url);
+
+/* As rewrite_store, with another spelling of the query in rewrite_uri(). */
+enum mw_verdict rewrite_store_shown(struct exchange *ex, const struct url_path *url, struct slice query);
 
 /* As rewrite_store, but refuses with 400 what has become a path that sanitizing would change ("/../x",
  * "//host"): the upstream must not see what the rules could not. */

@@ -344,6 +344,9 @@ void exchange_end(struct exchange *ex)
     chain_done(ex);
     if (ex->reason != REASON_none) {
         slab_count(ex->worker->slab, COUNT_REASONS + (unsigned)ex->reason, 1);
+        log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(ex->reason)), "%.*s %.*s%.*s: %u, %s",
+               SLICE_ARG(ex->request.method), SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.raw_path),
+               ex->response.status, reason_text(ex->reason));
     }
     slab_gauge(ex->worker->slab, GAUGE_EXCHANGES, -1);
     generation_unref(ex->generation);

@@ -234,8 +234,8 @@ void h1_refuse(struct client *client, uint16_t status, enum reason reason, const
     struct worker *worker = client->conn.worker;
     struct stage *stage = &worker->recycler->response;
 
-    log_debug("refused %.*s on %s: %u %s", client->peer_text_len, client->peer_text, client->listener->name,
-              status, why);
+    log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(reason)), "refused %.*s on %s: %u, %s",
+           client->peer_text_len, client->peer_text, client->listener->name, status, why);
     slab_count(worker->slab, COUNT_REASONS + (unsigned)reason, 1);
     build_refusal(stage, status, why);
 

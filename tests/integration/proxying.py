@@ -38,8 +38,8 @@ def port_of(server):
 
 
 class Proxy:
-    def __init__(self, port, pids):
-        self.port, self.pids = port, pids
+    def __init__(self, router):
+        self.router, self.port, self.pids = router, router.ports["web"], router.children("worker")
 
     def connect(self):
         return connect(self.port)
@@ -93,6 +93,6 @@ def proxy(weir, tmp_path):
                            f"        passHostHeader: {str(pass_host).lower()}\n"
                            f"        servers:{' []' if not servers else ''}\n" + urls)
         router = weir(f"--providers.file.filename={dynamic}", *flags_of(options), workers=workers)
-        return Proxy(router.ports["web"], router.children("worker"))
+        return Proxy(router)
 
     return start

@@ -42,7 +42,7 @@ struct reading {
     struct pool *scratch;
     const struct provider_state *before;
     struct provider_state *after;
-    struct slice path; /* of the file being read */
+    struct slice path;                                      /* of the file being read */
     struct seen routers, services, middlewares, transports; /* struct element by name */
 };
 
@@ -63,19 +63,21 @@ static void note(struct reading *reading, bool is_error, uint32_t line, const ch
 
 static void on_unset(void *context, uint32_t line, struct slice name)
 {
-    note(context, false, line, "the environment variable %.*s is not set: the empty text is used", SLICE_ARG(name));
+    note(context, false, line, "the environment variable %.*s is not set: the empty text is used",
+         SLICE_ARG(name));
 }
 
 /* ---- objects ---- */
 
-static void report_issues(struct reading *reading, struct element *element, const struct schema_report *report,
-                          struct slice prefix, uint32_t line)
+static void report_issues(struct reading *reading, struct element *element,
+                          const struct schema_report *report, struct slice prefix, uint32_t line)
 {
     for (size_t i = 0; i < report->count; i++) {
         struct schema_issue issue = report->issues[i];
         bool step = issue.key.len && issue.key.ptr[0] != '[';
 
-        issue.key = pool_printf(reading->scratch, "%.*s%s%.*s", SLICE_ARG(prefix), step ? "." : "", SLICE_ARG(issue.key));
+        issue.key = pool_printf(reading->scratch, "%.*s%s%.*s", SLICE_ARG(prefix), step ? "." : "",
+                                SLICE_ARG(issue.key));
         issue.file = reading->path;
         issue.line = issue.line ? issue.line : line;
         if (issue.severity == SCHEMA_WARNING) {
@@ -130,8 +132,9 @@ static void read_object(struct reading *reading, const struct schema *schema, ad
     void *config;
 
     if (element) {
-        note(reading, false, entry->line, "%.*s.%.*s: is configured in %.*s:%u already, this one is passed over",
-             SLICE_ARG(section), SLICE_ARG(entry->key), SLICE_ARG(element->origin.file), element->origin.line);
+        note(reading, false, entry->line,
+             "%.*s.%.*s: is configured in %.*s:%u already, this one is passed over", SLICE_ARG(section),
+             SLICE_ARG(entry->key), SLICE_ARG(element->origin.file), element->origin.line);
         return;
     }
     element = add(reading->model, entry->key, &config);
@@ -142,7 +145,8 @@ static void read_object(struct reading *reading, const struct schema *schema, ad
     schema_defaults(schema, reading->model->pool, config);
     schema_decode(schema, reading->model->pool, entry->value, DECODE_FLAGS, config, &report);
     report_issues(reading, element, &report,
-                  pool_printf(reading->scratch, "%.*s.%.*s", SLICE_ARG(section), SLICE_ARG(entry->key)), entry->line);
+                  pool_printf(reading->scratch, "%.*s.%.*s", SLICE_ARG(section), SLICE_ARG(entry->key)),
+                  entry->line);
 }
 
 static void read_http(struct reading *reading, const struct doc *http)
@@ -163,7 +167,8 @@ static void read_http(struct reading *reading, const struct doc *http)
         const struct doc_entry *entry = &http->map.entries[i];
         size_t number = 0;
 
-        while (number < ARRAY_LEN(sections) && !slice_eq_nocase(entry->key, slice_cstr(sections[number].name))) {
+        while (number < ARRAY_LEN(sections) &&
+               !slice_eq_nocase(entry->key, slice_cstr(sections[number].name))) {
             number++;
         }
         if (number == ARRAY_LEN(sections)) {
@@ -184,7 +189,8 @@ static void read_http(struct reading *reading, const struct doc *http)
 
         for (size_t j = 0; j < entry->value->map.count; j++) {
             read_object(reading, sections[number].schema, sections[number].add,
-                        (struct seen *)((char *)reading + sections[number].seen), section, &entry->value->map.entries[j]);
+                        (struct seen *)((char *)reading + sections[number].seen), section,
+                        &entry->value->map.entries[j]);
         }
     }
 }
@@ -197,8 +203,10 @@ static bool is_empty(const struct doc *node)
 static void read_root(struct reading *reading, const struct doc *root)
 {
     static const char *const names[] = {"http", "tcp", "udp", "tls"};
-    static const struct schema_field root_fields[] = {{.name = "http"}, {.name = "tcp"}, {.name = "udp"}, {.name = "tls"}};
-    static const struct schema root_schema = {.name = "file", .fields = root_fields, .count = ARRAY_LEN(root_fields)};
+    static const struct schema_field root_fields[] = {
+        {.name = "http"}, {.name = "tcp"}, {.name = "udp"}, {.name = "tls"}};
+    static const struct schema root_schema = {
+        .name = "file", .fields = root_fields, .count = ARRAY_LEN(root_fields)};
 
     for (size_t i = 0; i < root->map.count; i++) {
         const struct doc_entry *entry = &root->map.entries[i];
@@ -210,12 +218,13 @@ static void read_root(struct reading *reading, const struct doc *root)
         if (number == ARRAY_LEN(names)) {
             const char *nearest = schema_nearest(&root_schema, entry->key);
 
-            note(reading, true, entry->line, "%.*s: unknown field%s%s (http, tcp, udp, tls are known)", SLICE_ARG(entry->key),
-                 nearest ? ", did you mean " : "", nearest ? nearest : "");
+            note(reading, true, entry->line, "%.*s: unknown field%s%s (http, tcp, udp, tls are known)",
+                 SLICE_ARG(entry->key), nearest ? ", did you mean " : "", nearest ? nearest : "");
         } else if (is_empty(entry->value)) {
             continue;
         } else if (number > 0) {
-            note(reading, false, entry->line, "%s: is understood, but not yet served by this build", names[number]);
+            note(reading, false, entry->line, "%s: is understood, but not yet served by this build",
+                 names[number]);
         } else if (entry->value->kind != DOC_MAP) {
             note(reading, true, entry->line, "http: must be a mapping");
         } else {
@@ -238,7 +247,8 @@ static struct slice good_text(const struct provider_state *state, struct slice p
 
 static void keep_text(struct provider_state *state, struct slice path, struct slice text)
 {
-    state->files = pool_grow(state->pool, state->files, state->count, &state->capacity, sizeof(*state->files));
+    state->files =
+        pool_grow(state->pool, state->files, state->count, &state->capacity, sizeof(*state->files));
     state->files[state->count++] = (struct good_file){
         .path = pool_copy(state->pool, path),
         .text = pool_copy(state->pool, text.ptr ? text : SLICE("")),
@@ -251,7 +261,8 @@ static void note_reader_error(struct reading *reading, const struct error *why)
     struct slice text = slice_cstr(why->text), rest;
     uint64_t line = 0;
 
-    if (slice_has_prefix(text, reading->path) && text.len > reading->path.len && text.ptr[reading->path.len] == ':') {
+    if (slice_has_prefix(text, reading->path) && text.len > reading->path.len &&
+        text.ptr[reading->path.len] == ':') {
         rest = slice_of(text.ptr + reading->path.len + 1, text.len - reading->path.len - 1);
         if (slice_to_u64(slice_split(&rest, ':'), &line) && line <= UINT32_MAX) {
             (void)slice_split(&rest, ':');
@@ -316,14 +327,15 @@ static void read_file(struct reading *reading, struct slice path)
             read_root(reading, doc);
         }
         if (reading->options->debug_log_generated_template) {
-            log_debug("%.*s: %zu bytes with its templates expanded (values may be secret: not shown)", SLICE_ARG(path),
-                      content.len);
+            log_debug("%.*s: %zu bytes with its templates expanded (values may be secret: not shown)",
+                      SLICE_ARG(path), content.len);
         }
     }
     text_free(&content);
 }
 
-static int find_files(const struct file_provider *options, struct pool *pool, struct tree *tree, struct error *why)
+static int find_files(const struct file_provider *options, struct pool *pool, struct tree *tree,
+                      struct error *why)
 {
     bool directory = options->directory.len > 0;
     struct slice path = directory ? options->directory : options->filename;
@@ -333,7 +345,8 @@ static int find_files(const struct file_provider *options, struct pool *pool, st
         return error_set(why, -EINVAL, "providers.file: neither filename nor directory is set");
     }
     if (!directory && !tree_has_ending(path, endings)) {
-        return error_set(why, -EINVAL, "providers.file.filename: %.*s ends neither in .yml, .yaml, .toml nor .json",
+        return error_set(why, -EINVAL,
+                         "providers.file.filename: %.*s ends neither in .yml, .yaml, .toml nor .json",
                          SLICE_ARG(path));
     }
     rc = tree_list(pool, path, endings, TREE_DOT_FILES, tree, why);
@@ -359,7 +372,8 @@ static void free_state(struct provider_state *state)
     }
 }
 
-static int load(const struct static_config *config, struct provider_state **state, struct model **out, struct error *why)
+static int load(const struct static_config *config, struct provider_state **state, struct model **out,
+                struct error *why)
 {
     struct reading reading = {.options = config->providers.file, .before = *state};
     struct tree tree;

@@ -110,8 +110,8 @@ static struct slice shown(struct slice text)
     return slice_of(text.ptr, len);
 }
 
-int file_template_expand(struct slice text, template_unset *unset, void *context, struct text *out, uint32_t *line,
-                         struct error *why)
+int file_template_expand(struct slice text, template_unset *unset, void *context, struct text *out,
+                         uint32_t *line, struct error *why)
 {
     *line = 1;
     for (;;) {
@@ -130,7 +130,9 @@ int file_template_expand(struct slice text, template_unset *unset, void *context
         if (!take_action(text, &action)) {
             struct slice what = shown(text);
 
-            return error_set(why, -EINVAL, "template action %.*s is not supported: only {{ env \"NAME\" }} is", SLICE_ARG(what));
+            return error_set(why, -EINVAL,
+                             "template action %.*s is not supported: only {{ env \"NAME\" }} is",
+                             SLICE_ARG(what));
         }
         if (action.trim_left) {
             while (out->len && blank(out->ptr[out->len - 1])) {

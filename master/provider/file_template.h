@@ -11,7 +11,7 @@
 typedef void template_unset(void *context, uint32_t line, struct slice name);
 
 /* Appends the text with every action replaced. Any other action is an error: *line says where, *why what. */
-int file_template_expand(struct slice text, template_unset *unset, void *context, struct text *out, uint32_t *line,
-                         struct error *why);
+int file_template_expand(struct slice text, template_unset *unset, void *context, struct text *out,
+                         uint32_t *line, struct error *why);
 
 #endif

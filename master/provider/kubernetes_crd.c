@@ -21,9 +21,15 @@ struct provider_state {
     struct kube_store *store;
 };
 
-static const char *const served_kinds[] = {"IngressRoute", "Middleware", "TraefikService", "ServersTransport", NULL};
-static const char *const later_kinds[] = {"IngressRouteTCP", "IngressRouteUDP", "MiddlewareTCP", "ServersTransportTCP",
-                                          "TLSOption", "TLSStore", NULL};
+static const char *const served_kinds[] = {"IngressRoute", "Middleware", "TraefikService", "ServersTransport",
+                                           NULL};
+static const char *const later_kinds[] = {"IngressRouteTCP",
+                                          "IngressRouteUDP",
+                                          "MiddlewareTCP",
+                                          "ServersTransportTCP",
+                                          "TLSOption",
+                                          "TLSStore",
+                                          NULL};
 
 static bool among(const char *const *names, struct slice name)
 {
@@ -69,11 +75,13 @@ size_t crd_objects(struct crd *crd, const char *kind, const struct kube_object *
             continue;
         }
         /* sorted by name, then group: the older group stands right before the newer */
-        if (i + 1 < count && slice_eq(all[i]->group, SLICE(CRD_GROUP_OLD)) && slice_eq(all[i + 1]->group, SLICE(CRD_GROUP)) &&
-            slice_eq(all[i]->name, all[i + 1]->name) && slice_eq(all[i]->namespace, all[i + 1]->namespace)) {
-            model_notice(crd->model, false, &all[i]->origin,
-                         "is there in both API groups: the one of traefik.io (%.*s:%u) is used, remove this one",
-                         SLICE_ARG(all[i + 1]->origin.file), all[i + 1]->origin.line);
+        if (i + 1 < count && slice_eq(all[i]->group, SLICE(CRD_GROUP_OLD)) &&
+            slice_eq(all[i + 1]->group, SLICE(CRD_GROUP)) && slice_eq(all[i]->name, all[i + 1]->name) &&
+            slice_eq(all[i]->namespace, all[i + 1]->namespace)) {
+            model_notice(
+                crd->model, false, &all[i]->origin,
+                "is there in both API groups: the one of traefik.io (%.*s:%u) is used, remove this one",
+                SLICE_ARG(all[i + 1]->origin.file), all[i + 1]->origin.line);
             continue;
         }
         if (selected(crd, all[i])) {
@@ -107,7 +115,8 @@ static void notice_others(struct crd *crd)
     for (size_t i = 0; i < count; i++) {
         const struct kube_object *object = objects[i];
         bool later = among(later_kinds, object->kind);
-        bool ingress = slice_eq(object->kind, SLICE("Ingress")) && slice_eq(object->group, SLICE("networking.k8s.io"));
+        bool ingress =
+            slice_eq(object->kind, SLICE("Ingress")) && slice_eq(object->group, SLICE("networking.k8s.io"));
 
         if (!group_ours(object->group) && !ingress) {
             continue;
@@ -116,21 +125,24 @@ static void notice_others(struct crd *crd)
             continue;
         }
         if (ingress || later) {
-            model_notice(crd->model, false, &object->origin, "objects of kind %.*s are not yet served by this build",
-                         SLICE_ARG(object->kind));
+            model_notice(crd->model, false, &object->origin,
+                         "objects of kind %.*s are not yet served by this build", SLICE_ARG(object->kind));
         } else if (!among(served_kinds, object->kind)) {
             const char *nearest = nearest_kind(object->kind);
 
-            model_notice(crd->model, true, &object->origin, "kind: unknown kind \"%.*s\" of %.*s%s%s", SLICE_ARG(object->kind),
-                         SLICE_ARG(object->group), nearest ? ", did you mean " : "", nearest ? nearest : "");
+            model_notice(crd->model, true, &object->origin, "kind: unknown kind \"%.*s\" of %.*s%s%s",
+                         SLICE_ARG(object->kind), SLICE_ARG(object->group), nearest ? ", did you mean " : "",
+                         nearest ? nearest : "");
         } else if (!slice_eq(object->version, SLICE("v1alpha1"))) {
-            model_notice(crd->model, true, &object->origin, "apiVersion: unknown version \"%.*s\" of %.*s, v1alpha1 is expected",
+            model_notice(crd->model, true, &object->origin,
+                         "apiVersion: unknown version \"%.*s\" of %.*s, v1alpha1 is expected",
                          SLICE_ARG(object->version), SLICE_ARG(object->group));
         }
     }
     if (log_threshold <= LOG_LEVEL_DEBUG) {
         for (size_t i = 0; i < count; i++) {
-            static const char *const used[] = {"Service", "EndpointSlice", "Endpoints", "Secret", "ConfigMap", "Node", NULL};
+            static const char *const used[] = {"Service",   "EndpointSlice", "Endpoints", "Secret",
+                                               "ConfigMap", "Node",          NULL};
 
             if (!group_ours(objects[i]->group) && !among(used, objects[i]->kind)) {
                 log_debug("%.*s (%.*s:%u) is no object that weir reads", SLICE_ARG(objects[i]->origin.object),
@@ -155,7 +167,8 @@ static void release_store(void *store)
     kube_store_free(store);
 }
 
-static int load(const struct static_config *config, struct provider_state **state, struct model **out, struct error *why)
+static int load(const struct static_config *config, struct provider_state **state, struct model **out,
+                struct error *why)
 {
     const struct kubernetes_crd_provider *options = config->providers.kubernetes_crd;
     struct crd crd = {.options = options};
@@ -169,8 +182,9 @@ static int load(const struct static_config *config, struct provider_state **stat
         goto out;
     }
     if (options->manifests.len == 0) {
-        rc = error_set(why, -EINVAL, "providers.kubernetesCRD: this build reads manifests only: set "
-                                     "--providers.kubernetesCRD.manifests=DIR");
+        rc = error_set(why, -EINVAL,
+                       "providers.kubernetesCRD: this build reads manifests only: set "
+                       "--providers.kubernetesCRD.manifests=DIR");
         goto out;
     }
     rc = manifests_load(options->manifests, *state ? (*state)->store : NULL, &store, why);

@@ -57,24 +57,26 @@ bool crd_namespace_watched(const struct crd *crd, struct slice namespace);
 /* ---- kubernetes_crd_name.c ---- */
 struct slice crd_normalize(struct pool *pool, struct slice name);
 struct slice crd_object_name(struct pool *pool, struct slice namespace, struct slice name);
-struct slice crd_route_name(struct pool *pool, struct slice namespace, struct slice object, struct slice match);
+struct slice crd_route_name(struct pool *pool, struct slice namespace, struct slice object,
+                            struct slice match);
 /* The full name of a Middleware or TLSOption that `place` refers to; errors go to the element (critical). False then. */
-bool crd_reference_name(struct crd *crd, const struct crd_place *place, struct element *element, struct slice namespace,
-                        struct slice name, struct slice *out);
+bool crd_reference_name(struct crd *crd, const struct crd_place *place, struct element *element,
+                        struct slice namespace, struct slice name, struct slice *out);
 bool crd_reference_names(struct crd *crd, const struct crd_place *place, struct element *element,
                          const struct list *references, struct list *out);
 bool crd_cross_provider_allowed(const struct crd *crd, struct slice namespace);
 
 /* ---- kubernetes_crd_error.c ---- */
-void crd_error(struct crd *crd, const struct crd_place *place, struct element *element, bool critical, const char *format,
-               ...) __attribute__((format(printf, 5, 6)));
+void crd_error(struct crd *crd, const struct crd_place *place, struct element *element, bool critical,
+               const char *format, ...) __attribute__((format(printf, 5, 6)));
 /* place one step further: `key` printed, under node's child for the line (may be NULL). */
-struct crd_place crd_step(struct crd *crd, const struct crd_place *place, const struct doc *node, const char *format, ...)
-    __attribute__((format(printf, 4, 5)));
+struct crd_place crd_step(struct crd *crd, const struct crd_place *place, const struct doc *node,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
 /* Decodes place->node into object (defaults first). Errors become critical errors of the element, warnings notices. */
 bool crd_decode(struct crd *crd, const struct crd_place *place, const struct schema *schema, void *object,
                 struct element *element);
-void crd_warn(struct crd *crd, const struct crd_place *place, const char *format, ...) __attribute__((format(printf, 3, 4)));
+void crd_warn(struct crd *crd, const struct crd_place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 /* ---- kubernetes_crd_route.c ---- */
 void crd_load_routes(struct crd *crd);
@@ -85,7 +87,8 @@ struct http_service *crd_add_service(struct crd *crd, const struct crd_place *pl
 /* The name of the service that a reference means; for a Kubernetes Service *config is its load balancer, else NULL.
  * False: errors were added to the element. */
 bool crd_service_reference(struct crd *crd, const struct crd_place *place, struct element *element,
-                           const struct crd_service *reference, struct slice *name, struct service_config **config);
+                           const struct crd_service *reference, struct slice *name,
+                           struct service_config **config);
 /* Weighted over references: what a route with several services and a TraefikService make. */
 bool crd_weighted_config(struct crd *crd, const struct crd_place *place, struct element *element,
                          const struct list *references, struct sticky *sticky, struct weighted **out);
@@ -101,8 +104,8 @@ void crd_load_middlewares(struct crd *crd);
 /* ---- kubernetes_crd_transport.c ---- */
 void crd_load_transports(struct crd *crd);
 /* Whether a Secret holds tls.crt and tls.key; otherwise *why says what is wrong. */
-bool crd_certificate_secret(struct crd *crd, struct slice namespace, struct slice name, struct slice *certificate,
-                            struct slice *key, struct error *why);
+bool crd_certificate_secret(struct crd *crd, struct slice namespace, struct slice name,
+                            struct slice *certificate, struct slice *key, struct error *why);
 
 /* ---- kubernetes_selector.c ---- */
 /* Kubernetes' label selectors: "a=b,c!=d,e in (f,g),h notin (i),j,!k". An empty text selects everything (*out NULL). */

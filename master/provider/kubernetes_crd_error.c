@@ -11,7 +11,9 @@ static struct slice print(struct pool *pool, const char *format, va_list args)
     char buf[1024];
     int len = vsnprintf(buf, sizeof(buf), format, args);
 
-    return pool_copy(pool, slice_of(buf, len < 0 ? 0 : (size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1));
+    return pool_copy(pool, slice_of(buf, len < 0                     ? 0
+                                         : (size_t)len < sizeof(buf) ? (size_t)len
+                                                                     : sizeof(buf) - 1));
 }
 
 static struct slice located(struct crd *crd, const struct crd_place *place, struct slice text)
@@ -27,8 +29,8 @@ static struct slice located(struct crd *crd, const struct crd_place *place, stru
     return schema_issue_text(crd->scratch, &issue);
 }
 
-void crd_error(struct crd *crd, const struct crd_place *place, struct element *element, bool critical, const char *format,
-               ...)
+void crd_error(struct crd *crd, const struct crd_place *place, struct element *element, bool critical,
+               const char *format, ...)
 {
     va_list args;
 
@@ -40,15 +42,16 @@ void crd_error(struct crd *crd, const struct crd_place *place, struct element *e
 }
 
 /* A notice has its file and line in the origin; the text is "KEY: words". */
-static void notice(struct crd *crd, bool is_error, const struct crd_place *place, uint32_t line, struct slice key,
-                   struct slice text)
+static void notice(struct crd *crd, bool is_error, const struct crd_place *place, uint32_t line,
+                   struct slice key, struct slice text)
 {
     struct origin origin = place->object->origin;
 
     if (line) {
         origin.line = line;
     }
-    model_notice(crd->model, is_error, &origin, "%.*s%s%.*s", SLICE_ARG(key), key.len ? ": " : "", SLICE_ARG(text));
+    model_notice(crd->model, is_error, &origin, "%.*s%s%.*s", SLICE_ARG(key), key.len ? ": " : "",
+                 SLICE_ARG(text));
 }
 
 void crd_warn(struct crd *crd, const struct crd_place *place, const char *format, ...)
@@ -62,7 +65,8 @@ void crd_warn(struct crd *crd, const struct crd_place *place, const char *format
     notice(crd, false, place, place->node ? place->node->line : 0, place->key, text);
 }
 
-struct crd_place crd_step(struct crd *crd, const struct crd_place *place, const struct doc *node, const char *format, ...)
+struct crd_place crd_step(struct crd *crd, const struct crd_place *place, const struct doc *node,
+                          const char *format, ...)
 {
     va_list args;
 
@@ -88,9 +92,10 @@ bool crd_decode(struct crd *crd, const struct crd_place *place, const struct sch
     schema_decode(schema, crd->model->pool, place->node, 0, object, &report);
     for (size_t i = 0; i < report.count; i++) {
         struct schema_issue *issue = &report.issues[i];
-        struct slice key = issue->key.len ? pool_printf(crd->scratch, "%.*s%s%.*s", SLICE_ARG(place->key),
-                                                        issue->key.ptr[0] == '[' ? "" : ".", SLICE_ARG(issue->key))
-                                          : place->key;
+        struct slice key = issue->key.len
+                               ? pool_printf(crd->scratch, "%.*s%s%.*s", SLICE_ARG(place->key),
+                                             issue->key.ptr[0] == '[' ? "" : ".", SLICE_ARG(issue->key))
+                               : place->key;
 
         if (issue->severity == SCHEMA_WARNING || element == NULL) {
             notice(crd, issue->severity == SCHEMA_ERROR, place, issue->line, key, issue->text);

@@ -26,7 +26,8 @@ static const struct doc *with_names(struct crd *crd, const struct crd_place *pla
         crd_reference_names(crd, &at, element, &references.middlewares, &names);
     }
     for (size_t i = 0; i < names.count; i++) {
-        doc_list_add(crd->model->pool, list, doc_new_string(crd->model->pool, ((const struct slice *)names.items)[i]));
+        doc_list_add(crd->model->pool, list,
+                     doc_new_string(crd->model->pool, ((const struct slice *)names.items)[i]));
     }
     doc_map_set(crd->scratch, inner, SLICE("middlewares"), list);
     for (size_t i = 0; i < spec->map.count; i++) {

@@ -35,10 +35,12 @@ struct slice crd_normalize(struct pool *pool, struct slice name)
 
 struct slice crd_object_name(struct pool *pool, struct slice namespace, struct slice name)
 {
-    return crd_normalize(pool, namespace.len ? pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name)) : name);
+    return crd_normalize(
+        pool, namespace.len ? pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name)) : name);
 }
 
-struct slice crd_route_name(struct pool *pool, struct slice namespace, struct slice object, struct slice match)
+struct slice crd_route_name(struct pool *pool, struct slice namespace, struct slice object,
+                            struct slice match)
 {
     unsigned char digest[SHA256_DIGEST_LENGTH];
     char hex[21];
@@ -70,26 +72,27 @@ bool crd_cross_provider_allowed(const struct crd *crd, struct slice namespace)
     return false;
 }
 
-bool crd_reference_name(struct crd *crd, const struct crd_place *place, struct element *element, struct slice namespace,
-                        struct slice name, struct slice *out)
+bool crd_reference_name(struct crd *crd, const struct crd_place *place, struct element *element,
+                        struct slice namespace, struct slice name, struct slice *out)
 {
     struct slice parent = place->object->namespace;
 
     if (slice_find(name, '@') >= 0) {
         if (!crd->options->allow_cross_namespace && slice_has_suffix(name, SLICE("@" CRD_PROVIDER))) {
             crd_error(crd, place, element, true,
-                      "\"%.*s\": names ending in @kubernetescrd need --providers.kubernetesCRD.allowCrossNamespace=true",
+                      "\"%.*s\": names ending in @kubernetescrd need "
+                      "--providers.kubernetesCRD.allowCrossNamespace=true",
                       SLICE_ARG(name));
             return false;
         }
         if (!crd_cross_provider_allowed(crd, parent)) {
-            crd_error(crd, place, element, true, "\"%.*s\": namespace %.*s is not in crossProviderNamespaces", SLICE_ARG(name),
-                      SLICE_ARG(parent));
+            crd_error(crd, place, element, true, "\"%.*s\": namespace %.*s is not in crossProviderNamespaces",
+                      SLICE_ARG(name), SLICE_ARG(parent));
             return false;
         }
         if (namespace.len) {
-            crd_warn(crd, place, "namespace %.*s is ignored: \"%.*s\" belongs to another provider", SLICE_ARG(namespace),
-                     SLICE_ARG(name));
+            crd_warn(crd, place, "namespace %.*s is ignored: \"%.*s\" belongs to another provider",
+                     SLICE_ARG(namespace), SLICE_ARG(name));
         }
         *out = name;
         return true;
@@ -121,7 +124,8 @@ bool crd_reference_names(struct crd *crd, const struct crd_place *place, struct 
     struct slice *names = pool_zalloc(crd->model->pool, references->count * sizeof(*names));
 
     for (size_t i = 0; i < references->count; i++) {
-        const struct doc *node = nodes && nodes->kind == DOC_LIST && i < nodes->list.count ? nodes->list.items[i] : NULL;
+        const struct doc *node =
+            nodes && nodes->kind == DOC_LIST && i < nodes->list.count ? nodes->list.items[i] : NULL;
         struct crd_place at = crd_step(crd, place, node, "middlewares[%zu]", i);
 
         if (items[i].name.len == 0) {

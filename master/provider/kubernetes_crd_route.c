@@ -39,7 +39,8 @@ static void copy_errors(struct crd *crd, const struct element *from, struct elem
     }
 }
 
-static const struct kube_object *find_ingress_route(struct crd *crd, struct slice namespace, struct slice name)
+static const struct kube_object *find_ingress_route(struct crd *crd, struct slice namespace,
+                                                    struct slice name)
 {
     const struct kube_object *found = kube_get(crd->store, CRD_GROUP, "IngressRoute", namespace, name);
 
@@ -69,8 +70,8 @@ static void resolve_parents(struct crd *crd, struct object *object)
         const struct doc *routes = parent ? doc_path(parent->doc, "spec", "routes", NULL) : NULL;
 
         if (parent == NULL) {
-            crd_error(crd, &at, &object->spec_errors, true, "IngressRoute %.*s/%.*s does not exist", SLICE_ARG(namespace),
-                      SLICE_ARG(references[i].name));
+            crd_error(crd, &at, &object->spec_errors, true, "IngressRoute %.*s/%.*s does not exist",
+                      SLICE_ARG(namespace), SLICE_ARG(references[i].name));
             continue;
         }
         for (size_t j = 0; routes && routes->kind == DOC_LIST && j < routes->list.count; j++) {
@@ -101,10 +102,11 @@ static void router_tls(struct crd *crd, const struct object *object, struct http
     if (from->options && from->options->name.len) {
         struct crd_place at = crd_step(crd, &place, doc_get(node, "options"), "options");
 
-        crd_reference_name(crd, &at, &router->element, from->options->namespace, from->options->name, &tls->options);
+        crd_reference_name(crd, &at, &router->element, from->options->namespace, from->options->name,
+                           &tls->options);
     }
-    if (from->secret_name.len &&
-        !crd_certificate_secret(crd, namespace, from->secret_name, &(struct slice){0}, &(struct slice){0}, &why)) {
+    if (from->secret_name.len && !crd_certificate_secret(crd, namespace, from->secret_name,
+                                                         &(struct slice){0}, &(struct slice){0}, &why)) {
         struct crd_place at = crd_step(crd, &place, doc_get(node, "secretName"), "secretName");
 
         crd_error(crd, &at, &router->element, false, "%s", why.text);
@@ -130,7 +132,8 @@ static bool router_service(struct crd *crd, const struct crd_place *place, struc
         config = &weighted;
         name = router->element.name;
     } else {
-        struct crd_place at = crd_step(crd, place, nodes && nodes->list.count ? nodes->list.items[0] : NULL, "services[0]");
+        struct crd_place at =
+            crd_step(crd, place, nodes && nodes->list.count ? nodes->list.items[0] : NULL, "services[0]");
 
         if (!crd_service_reference(crd, &at, &router->element, &services[0], &name, &config)) {
             return false;
@@ -151,7 +154,8 @@ static struct http_router *add_router(struct crd *crd, const struct crd_place *p
     struct http_router *router = seen_get(&crd->routers, name);
 
     if (router) { /* as upstream: the last one wins */
-        crd_warn(crd, place, "has the same match as the route at line %u: this one is used", router->element.origin.line);
+        crd_warn(crd, place, "has the same match as the route at line %u: this one is used",
+                 router->element.origin.line);
         struct element element = {.name = router->element.name, .provider = router->element.provider};
 
         *router = (struct http_router){.element = element};
@@ -173,10 +177,12 @@ static void load_route(struct crd *crd, const struct object *object, const struc
     struct crd_route route;
 
     if (place->node->kind != DOC_MAP || match.len == 0) {
-        crd_decode(crd, place, &crd_route_schema, &route, NULL); /* says what is wrong; without a match there is no name */
+        crd_decode(crd, place, &crd_route_schema, &route,
+                   NULL); /* says what is wrong; without a match there is no name */
         return;
     }
-    struct http_router *router = add_router(crd, place, crd_route_name(crd->scratch, from->namespace, from->name, match));
+    struct http_router *router =
+        add_router(crd, place, crd_route_name(crd->scratch, from->namespace, from->name, match));
 
     copy_errors(crd, &object->spec_errors, &router->element);
     bool whole = crd_decode(crd, place, &crd_route_schema, &route, &router->element);

@@ -15,7 +15,7 @@ struct crd_reference {
 
 struct crd_service {
     struct slice name, kind, namespace, scheme, strategy, servers_transport;
-    struct doc *port; /* number or name */
+    struct doc *port;        /* number or name */
     struct list middlewares; /* struct crd_reference */
     struct opt_int weight;
     struct opt_bool pass_host_header, native_lb;
@@ -102,7 +102,7 @@ struct crd_servers_transport {
     struct doc *peer_cert_sans, *spiffe;
 };
 
-extern const struct schema crd_ingress_route_schema, crd_route_schema, crd_traefik_service_schema, crd_chain_schema,
-    crd_servers_transport_schema;
+extern const struct schema crd_ingress_route_schema, crd_route_schema, crd_traefik_service_schema,
+    crd_chain_schema, crd_servers_transport_schema;
 
 #endif

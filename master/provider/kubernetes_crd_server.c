@@ -65,7 +65,8 @@ void crd_index_slices(struct crd *crd)
 }
 
 /* The slices of a Service lie side by side: the first of them, or NULL. */
-static const struct crd_slice *first_slice(const struct crd *crd, struct slice namespace, struct slice service)
+static const struct crd_slice *first_slice(const struct crd *crd, struct slice namespace,
+                                           struct slice service)
 {
     struct crd_slice key = {.namespace = namespace, .service = service};
     size_t low = 0, high = crd->slice_count;
@@ -92,11 +93,12 @@ static void add_server(struct target *target, struct slice host, int64_t port, b
     bool v6 = slice_find(host, ':') >= 0;
     struct server_config *server;
 
-    target->servers = pool_grow(pool, target->servers, target->count, &target->capacity, sizeof(*target->servers));
+    target->servers =
+        pool_grow(pool, target->servers, target->count, &target->capacity, sizeof(*target->servers));
     server = &target->servers[target->count++];
     schema_defaults(&server_schema, pool, server);
-    server->url = pool_printf(pool, "%.*s://%s%.*s%s:%lld", SLICE_ARG(target->scheme), v6 ? "[" : "", SLICE_ARG(host),
-                              v6 ? "]" : "", (long long)port);
+    server->url = pool_printf(pool, "%.*s://%s%.*s%s:%lld", SLICE_ARG(target->scheme), v6 ? "[" : "",
+                              SLICE_ARG(host), v6 ? "]" : "", (long long)port);
     server->fenced = fenced;
 }
 
@@ -108,19 +110,23 @@ static bool port_valid(int64_t port)
 /* The port of the Service that the reference means, by number or by name. */
 static bool find_port(struct target *target, const struct crd_service *reference)
 {
-    const struct doc *wanted = reference->port, *ports = doc_path(target->service->doc, "spec", "ports", NULL);
-    bool external = slice_eq(doc_text(doc_path(target->service->doc, "spec", "type", NULL), SLICE("")), SLICE("ExternalName"));
+    const struct doc *wanted = reference->port,
+                     *ports = doc_path(target->service->doc, "spec", "ports", NULL);
+    bool external = slice_eq(doc_text(doc_path(target->service->doc, "spec", "type", NULL), SLICE("")),
+                             SLICE("ExternalName"));
     struct crd_place at = crd_step(target->crd, target->place, wanted, "port");
     int64_t number = 0;
     bool by_number = wanted && wanted->kind == DOC_INT && doc_int(wanted, &number);
 
-    if (wanted == NULL || wanted->kind == DOC_NULL || (by_number && number == 0) || doc_text(wanted, SLICE("")).len == 0) {
+    if (wanted == NULL || wanted->kind == DOC_NULL || (by_number && number == 0) ||
+        doc_text(wanted, SLICE("")).len == 0) {
         crd_error(target->crd, &at, target->element, true, "is missing: name a port of the Service %.*s",
                   SLICE_ARG(target->name));
         return false;
     }
     if ((by_number && !port_valid(number)) || (!by_number && wanted->kind != DOC_STRING)) {
-        crd_error(target->crd, &at, target->element, true, "%.*s is no port: a number from 1 to 65535 or a name is expected",
+        crd_error(target->crd, &at, target->element, true,
+                  "%.*s is no port: a number from 1 to 65535 or a name is expected",
                   SLICE_ARG(doc_text(wanted, SLICE("?"))));
         return false;
     }
@@ -134,8 +140,8 @@ static bool find_port(struct target *target, const struct crd_service *reference
             target->port = (struct port){.name = name, .number = value};
             doc_int(doc_get(port, "nodePort"), &target->port.node_port);
             if (!port_valid(value)) {
-                crd_error(target->crd, &at, target->element, true, "Service %.*s: its port is none from 1 to 65535",
-                          SLICE_ARG(target->name));
+                crd_error(target->crd, &at, target->element, true,
+                          "Service %.*s: its port is none from 1 to 65535", SLICE_ARG(target->name));
                 return false;
             }
             return true;
@@ -145,8 +151,8 @@ static bool find_port(struct target *target, const struct crd_service *reference
         target->port = (struct port){.number = number};
         return true;
     }
-    crd_error(target->crd, &at, target->element, true, "the Service %.*s has no port %s%.*s%s", SLICE_ARG(target->name),
-              by_number ? "" : "named \"", SLICE_ARG(wanted->text),
+    crd_error(target->crd, &at, target->element, true, "the Service %.*s has no port %s%.*s%s",
+              SLICE_ARG(target->name), by_number ? "" : "named \"", SLICE_ARG(wanted->text),
               by_number ? "" : "\" (a number is written without quotes)");
     return false;
 }
@@ -156,16 +162,19 @@ static struct slice scheme_of(const struct crd_service *reference, const struct 
     if (reference->scheme.len) {
         return reference->scheme;
     }
-    return port->number == 443 || slice_has_prefix(port->name, SLICE("https")) ? SLICE("https") : SLICE("http");
+    return port->number == 443 || slice_has_prefix(port->name, SLICE("https")) ? SLICE("https")
+                                                                               : SLICE("http");
 }
 
-static void servers_of_slices(struct target *target, const struct crd_slice *slice, const struct crd_slice *end)
+static void servers_of_slices(struct target *target, const struct crd_slice *slice,
+                              const struct crd_slice *end)
 {
     struct seen addresses;
 
     seen_init(&addresses, target->crd->scratch);
     for (const struct crd_slice *first = slice; slice < end && slice_eq(slice->namespace, first->namespace) &&
-                                                slice_eq(slice->service, first->service); slice++) {
+                                                slice_eq(slice->service, first->service);
+         slice++) {
         const struct doc *ports = doc_get(slice->doc, "ports"), *endpoints = doc_get(slice->doc, "endpoints");
         int64_t port = 0;
 
@@ -174,7 +183,8 @@ static void servers_of_slices(struct target *target, const struct crd_slice *sli
                 doc_int(doc_get(ports->list.items[i], "port"), &port);
             }
         }
-        for (size_t i = 0; port_valid(port) && endpoints && endpoints->kind == DOC_LIST && i < endpoints->list.count; i++) {
+        for (size_t i = 0;
+             port_valid(port) && endpoints && endpoints->kind == DOC_LIST && i < endpoints->list.count; i++) {
             const struct doc *endpoint = endpoints->list.items[i], *list = doc_get(endpoint, "addresses");
             bool ready = true, serving, terminating = false;
 
@@ -208,7 +218,8 @@ static void servers_of_endpoints(struct target *target, const struct doc *endpoi
                 doc_int(doc_get(ports->list.items[j], "port"), &port);
             }
         }
-        for (size_t j = 0; port_valid(port) && addresses && addresses->kind == DOC_LIST && j < addresses->list.count; j++) {
+        for (size_t j = 0;
+             port_valid(port) && addresses && addresses->kind == DOC_LIST && j < addresses->list.count; j++) {
             struct slice address = doc_text(doc_get(addresses->list.items[j], "ip"), SLICE(""));
 
             if (address.len) {
@@ -223,7 +234,8 @@ static bool host_fit(struct slice host)
     for (size_t i = 0; i < host.len; i++) {
         unsigned char c = (unsigned char)host.ptr[i];
 
-        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') && strchr("-_.:", c) == NULL) {
+        if (!((c | 0x20) >= 'a' && (c | 0x20) <= 'z') && !(c >= '0' && c <= '9') &&
+            strchr("-_.:", c) == NULL) {
             return false;
         }
     }
@@ -250,11 +262,14 @@ static bool servers_of_annotation(struct target *target, const struct doc *annot
         } else if (slice_find(host, ':') >= 0) {
             host = SLICE(""); /* an IPv6 address without brackets: where does the port begin? */
         }
-        if (!host_fit(host) || !slice_to_u64(slice_of(item.ptr + colon + 1, item.len - (size_t)colon - 1), &port) ||
+        if (!host_fit(host) ||
+            !slice_to_u64(slice_of(item.ptr + colon + 1, item.len - (size_t)colon - 1), &port) ||
             !port_valid((int64_t)port)) {
             crd_error(target->crd, target->place, target->element, true,
-                      "Service %.*s (%.*s:%u): annotation " CRD_ANNOTATION_ADDRESSES ": \"%.*s\" is no HOST:PORT",
-                      SLICE_ARG(target->name), SLICE_ARG(target->service->origin.file), annotation->line, SLICE_ARG(item));
+                      "Service %.*s (%.*s:%u): annotation " CRD_ANNOTATION_ADDRESSES
+                      ": \"%.*s\" is no HOST:PORT",
+                      SLICE_ARG(target->name), SLICE_ARG(target->service->origin.file), annotation->line,
+                      SLICE_ARG(item));
             good = false;
             continue;
         }
@@ -280,12 +295,14 @@ static bool servers_of_nodes(struct target *target)
             const struct doc *address = addresses->list.items[j];
 
             if (slice_eq(doc_text(doc_get(address, "type"), SLICE("")), SLICE("InternalIP"))) {
-                add_server(target, doc_text(doc_get(address, "address"), SLICE("")), target->port.node_port, false);
+                add_server(target, doc_text(doc_get(address, "address"), SLICE("")), target->port.node_port,
+                           false);
             }
         }
     }
     if (target->count == 0) {
-        crd_error(target->crd, target->place, target->element, true, "nodePortLB: no Node with an InternalIP was found");
+        crd_error(target->crd, target->place, target->element, true,
+                  "nodePortLB: no Node with an InternalIP was found");
         return false;
     }
     return true;
@@ -296,7 +313,8 @@ static bool servers_of_pods(struct target *target)
     struct crd *crd = target->crd;
     const struct kube_object *service = target->service;
     const struct crd_slice *slice = first_slice(crd, service->namespace, service->name);
-    const struct kube_object *endpoints = kube_get(crd->store, "", "Endpoints", service->namespace, service->name);
+    const struct kube_object *endpoints =
+        kube_get(crd->store, "", "Endpoints", service->namespace, service->name);
     const struct doc *annotation =
         doc_path(service->doc, "metadata", "annotations", CRD_ANNOTATION_ADDRESSES, NULL);
 
@@ -308,12 +326,15 @@ static bool servers_of_pods(struct target *target)
         return false;
     }
     if (target->count == 0 && !crd->options->allow_empty_services) {
-        crd_error(crd, target->place, target->element, true,
-                  "the Service %.*s has no servers: %s (--providers.kubernetesCRD.allowEmptyServices=true serves 503 then)",
-                  SLICE_ARG(target->name),
-                  slice       ? "no ready endpoint of its EndpointSlices has this port"
-                  : endpoints ? "no ready address of its Endpoints has this port"
-                              : "there is no EndpointSlice, no Endpoints and no annotation " CRD_ANNOTATION_ADDRESSES);
+        crd_error(
+            crd, target->place, target->element, true,
+            "the Service %.*s has no servers: %s (--providers.kubernetesCRD.allowEmptyServices=true serves "
+            "503 then)",
+            SLICE_ARG(target->name),
+            slice ? "no ready endpoint of its EndpointSlices has this port"
+            : endpoints
+                ? "no ready address of its Endpoints has this port"
+                : "there is no EndpointSlice, no Endpoints and no annotation " CRD_ANNOTATION_ADDRESSES);
         return false;
     }
     return true;
@@ -322,7 +343,8 @@ static bool servers_of_pods(struct target *target)
 static bool servers_of_type(struct target *target, const struct crd_service *reference, struct slice type)
 {
     const struct doc *spec = doc_get(target->service->doc, "spec");
-    bool native = reference->native_lb.set ? reference->native_lb.value : target->crd->options->native_lb_by_default;
+    bool native =
+        reference->native_lb.set ? reference->native_lb.value : target->crd->options->native_lb_by_default;
 
     if (slice_eq(type, SLICE("ExternalName"))) {
         struct slice host = doc_text(doc_get(spec, "externalName"), SLICE(""));
@@ -335,8 +357,8 @@ static bool servers_of_type(struct target *target, const struct crd_service *ref
             return false;
         }
         if (!host_fit(host)) {
-            crd_error(target->crd, target->place, target->element, true, "the Service %.*s has no usable spec.externalName",
-                      SLICE_ARG(target->name));
+            crd_error(target->crd, target->place, target->element, true,
+                      "the Service %.*s has no usable spec.externalName", SLICE_ARG(target->name));
             return false;
         }
         add_server(target, host, target->port.number, false);
@@ -346,8 +368,8 @@ static bool servers_of_type(struct target *target, const struct crd_service *ref
         struct slice address = doc_text(doc_get(spec, "clusterIP"), SLICE(""));
 
         if (address.len == 0 || slice_eq(address, SLICE("None"))) {
-            crd_error(target->crd, target->place, target->element, true, "nativeLB: the Service %.*s has no clusterIP",
-                      SLICE_ARG(target->name));
+            crd_error(target->crd, target->place, target->element, true,
+                      "nativeLB: the Service %.*s has no clusterIP", SLICE_ARG(target->name));
             return false;
         }
         add_server(target, address, target->port.number, false);
@@ -371,7 +393,8 @@ bool crd_load_servers(struct crd *crd, const struct crd_place *place, struct ele
     };
 
     if (!crd_namespace_watched(crd, namespace)) {
-        crd_error(crd, place, element, true, "the Service %.*s is outside of --providers.kubernetesCRD.namespaces",
+        crd_error(crd, place, element, true,
+                  "the Service %.*s is outside of --providers.kubernetesCRD.namespaces",
                   SLICE_ARG(target.name));
         return false;
     }
@@ -385,7 +408,8 @@ bool crd_load_servers(struct crd *crd, const struct crd_place *place, struct ele
     struct slice type = doc_text(doc_path(target.service->doc, "spec", "type", NULL), SLICE(""));
 
     if (reference->health_check && !slice_eq(type, SLICE("ExternalName"))) {
-        crd_error(crd, place, element, true, "healthCheck: is for Services of type ExternalName only, and %.*s is none",
+        crd_error(crd, place, element, true,
+                  "healthCheck: is for Services of type ExternalName only, and %.*s is none",
                   SLICE_ARG(target.name));
         return false;
     }

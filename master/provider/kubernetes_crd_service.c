@@ -24,8 +24,8 @@ struct http_service *crd_add_service(struct crd *crd, const struct crd_place *pl
     return service;
 }
 
-static bool transport_name(struct crd *crd, const struct crd_place *place, struct element *element, struct slice name,
-                           struct slice namespace, struct slice *out)
+static bool transport_name(struct crd *crd, const struct crd_place *place, struct element *element,
+                           struct slice name, struct slice namespace, struct slice *out)
 {
     struct crd_place at = crd_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
 
@@ -75,27 +75,29 @@ static bool load_balancer(struct crd *crd, const struct crd_place *place, struct
 }
 
 /* <namespace>-<service>-<port>, <namespace>-<traefikservice>, or a name of another provider as it is. */
-static struct slice full_name(struct crd *crd, const struct crd_place *place, const struct crd_service *reference,
-                              struct slice namespace, bool with_port)
+static struct slice full_name(struct crd *crd, const struct crd_place *place,
+                              const struct crd_service *reference, struct slice namespace, bool with_port)
 {
     struct pool *pool = crd->model->pool;
     struct slice port = with_port ? doc_text(reference->port, SLICE("")) : SLICE(""), name = reference->name;
     ptrdiff_t at = slice_rfind(name, '@');
 
     if (port.len && !slice_eq(port, SLICE("0"))) {
-        return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name), SLICE_ARG(port)));
+        return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name),
+                                               SLICE_ARG(port)));
     }
     if (at < 0) {
         return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name)));
     }
-    struct slice before = slice_of(name.ptr, (size_t)at), provider = slice_of(name.ptr + at + 1, name.len - (size_t)at - 1);
+    struct slice before = slice_of(name.ptr, (size_t)at),
+                 provider = slice_of(name.ptr + at + 1, name.len - (size_t)at - 1);
 
     if (slice_eq(provider, SLICE(CRD_PROVIDER))) {
         return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(before)));
     }
     if (namespace.len) {
-        crd_warn(crd, place, "namespace %.*s is ignored: \"%.*s\" belongs to another provider", SLICE_ARG(namespace),
-                 SLICE_ARG(name));
+        crd_warn(crd, place, "namespace %.*s is ignored: \"%.*s\" belongs to another provider",
+                 SLICE_ARG(namespace), SLICE_ARG(name));
     }
     struct slice normal = crd_normalize(pool, before);
 
@@ -103,7 +105,8 @@ static struct slice full_name(struct crd *crd, const struct crd_place *place, co
 }
 
 bool crd_service_reference(struct crd *crd, const struct crd_place *place, struct element *element,
-                           const struct crd_service *reference, struct slice *name, struct service_config **config)
+                           const struct crd_service *reference, struct slice *name,
+                           struct service_config **config)
 {
     struct slice parent = place->object->namespace, namespace = reference->namespace;
     bool other_provider = slice_find(reference->name, '@') >= 0;
@@ -119,7 +122,8 @@ bool crd_service_reference(struct crd *crd, const struct crd_place *place, struc
             return false;
         }
     } else if (!crd_cross_provider_allowed(crd, parent)) {
-        crd_error(crd, place, element, true, "service \"%.*s\": namespace %.*s is not in crossProviderNamespaces",
+        crd_error(crd, place, element, true,
+                  "service \"%.*s\": namespace %.*s is not in crossProviderNamespaces",
                   SLICE_ARG(reference->name), SLICE_ARG(parent));
         return false;
     }
@@ -128,7 +132,8 @@ bool crd_service_reference(struct crd *crd, const struct crd_place *place, struc
         return true;
     }
     if (other_provider) {
-        crd_error(crd, place, element, true, "service \"%.*s\" of another provider needs kind: TraefikService",
+        crd_error(crd, place, element, true,
+                  "service \"%.*s\" of another provider needs kind: TraefikService",
                   SLICE_ARG(reference->name));
         return false;
     }
@@ -161,7 +166,8 @@ bool crd_weighted_config(struct crd *crd, const struct crd_place *place, struct 
 {
     const struct crd_service *from = references->items;
     struct weighted *weighted = pool_zalloc(crd->model->pool, sizeof(*weighted));
-    struct weighted_service *children = pool_zalloc(crd->model->pool, (references->count + 1) * sizeof(*children));
+    struct weighted_service *children =
+        pool_zalloc(crd->model->pool, (references->count + 1) * sizeof(*children));
     const struct doc *nodes = doc_get(place->node, "services");
     bool good = true;
 
@@ -182,7 +188,8 @@ static bool mirroring(struct crd *crd, const struct crd_place *place, struct ele
 {
     const struct crd_mirror *mirrors = from->mirrors.items;
     struct mirroring *to = pool_zalloc(crd->model->pool, sizeof(*to));
-    struct mirror_service *copies = pool_zalloc(crd->model->pool, (from->mirrors.count + 1) * sizeof(*copies));
+    struct mirror_service *copies =
+        pool_zalloc(crd->model->pool, (from->mirrors.count + 1) * sizeof(*copies));
     const struct doc *nodes = doc_get(place->node, "mirrors");
     bool good = child(crd, place, element, &from->service, &to->service);
 
@@ -220,7 +227,8 @@ static void load_traefik_service(struct crd *crd, const struct kube_object *obje
     struct crd_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
     struct crd_place place = crd_step(crd, &root, doc, "spec");
-    struct http_service *service = crd_add_service(crd, &root, crd_object_name(crd->scratch, object->namespace, object->name));
+    struct http_service *service =
+        crd_add_service(crd, &root, crd_object_name(crd->scratch, object->namespace, object->name));
     struct element *element = &service->element;
     struct service_config config = {0};
     struct crd_traefik_service spec;
@@ -234,18 +242,21 @@ static void load_traefik_service(struct crd *crd, const struct kube_object *obje
     }
     if (spec.weighted) {
         place = crd_step(crd, &place, doc_get(doc, "weighted"), "weighted");
-        crd_weighted_config(crd, &place, element, &spec.weighted->services, spec.weighted->sticky, &config.weighted);
+        crd_weighted_config(crd, &place, element, &spec.weighted->services, spec.weighted->sticky,
+                            &config.weighted);
     } else if (spec.mirroring) {
         place = crd_step(crd, &place, doc_get(doc, "mirroring"), "mirroring");
         mirroring(crd, &place, element, spec.mirroring, &config.mirroring);
     } else if (spec.highest_random_weight) {
         place = crd_step(crd, &place, doc_get(doc, "highestRandomWeight"), "highestRandomWeight");
-        crd_weighted_config(crd, &place, element, &spec.highest_random_weight->services, NULL, &config.highest_random_weight);
+        crd_weighted_config(crd, &place, element, &spec.highest_random_weight->services, NULL,
+                            &config.highest_random_weight);
     } else if (spec.failover) {
         place = crd_step(crd, &place, doc_get(doc, "failover"), "failover");
         failover(crd, &place, element, spec.failover, &config.failover);
     } else {
-        crd_error(crd, &place, element, true, "one of weighted, mirroring, highestRandomWeight, failover is missing");
+        crd_error(crd, &place, element, true,
+                  "one of weighted, mirroring, highestRandomWeight, failover is missing");
     }
     service->config = config;
 }

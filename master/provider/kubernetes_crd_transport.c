@@ -64,7 +64,8 @@ static bool base64_decode(struct pool *pool, struct slice text, struct slice *ou
 }
 
 /* A value of a Secret (stringData before data, as the API server merges them) or ConfigMap. 1: there, 0: not, -EINVAL. */
-static int value_of(struct crd *crd, const struct kube_object *object, const char *key, struct slice *out, struct error *why)
+static int value_of(struct crd *crd, const struct kube_object *object, const char *key, struct slice *out,
+                    struct error *why)
 {
     const struct doc *data = doc_path(object->doc, "data", key, NULL);
     const struct doc *plain = doc_path(object->doc, "stringData", key, NULL);
@@ -77,25 +78,26 @@ static int value_of(struct crd *crd, const struct kube_object *object, const cha
         return 0;
     }
     if (!base64_decode(crd->model->pool, doc_text(data, SLICE("")), out)) {
-        return error_set(why, -EINVAL, "%.*s (%.*s:%u): data.%s is no base64", SLICE_ARG(object->origin.object),
-                         SLICE_ARG(object->origin.file), data->line, key);
+        return error_set(why, -EINVAL, "%.*s (%.*s:%u): data.%s is no base64",
+                         SLICE_ARG(object->origin.object), SLICE_ARG(object->origin.file), data->line, key);
     }
     return 1;
 }
 
-static const struct kube_object *find_object(struct crd *crd, const char *kind, struct slice namespace, struct slice name,
-                                             struct error *why)
+static const struct kube_object *find_object(struct crd *crd, const char *kind, struct slice namespace,
+                                             struct slice name, struct error *why)
 {
     const struct kube_object *object = kube_get(crd->store, "", kind, namespace, name);
 
     if (object == NULL) {
-        error_set(why, -ENOENT, "the %s %.*s/%.*s does not exist", kind, SLICE_ARG(namespace), SLICE_ARG(name));
+        error_set(why, -ENOENT, "the %s %.*s/%.*s does not exist", kind, SLICE_ARG(namespace),
+                  SLICE_ARG(name));
     }
     return object;
 }
 
-bool crd_certificate_secret(struct crd *crd, struct slice namespace, struct slice name, struct slice *certificate,
-                            struct slice *key, struct error *why)
+bool crd_certificate_secret(struct crd *crd, struct slice namespace, struct slice name,
+                            struct slice *certificate, struct slice *key, struct error *why)
 {
     static const char *const keys[] = {"tls.crt", "tls.key"};
     const struct kube_object *secret = find_object(crd, "Secret", namespace, name, why);
@@ -111,7 +113,8 @@ bool crd_certificate_secret(struct crd *crd, struct slice namespace, struct slic
             return false;
         }
         if (values[i].len == 0) {
-            error_set(why, -EINVAL, "the Secret %.*s/%.*s has no %s", SLICE_ARG(namespace), SLICE_ARG(name), keys[i]);
+            error_set(why, -EINVAL, "the Secret %.*s/%.*s has no %s", SLICE_ARG(namespace), SLICE_ARG(name),
+                      keys[i]);
             return false;
         }
     }
@@ -120,8 +123,8 @@ bool crd_certificate_secret(struct crd *crd, struct slice namespace, struct slic
     return true;
 }
 
-static bool authority(struct crd *crd, const char *kind, struct slice namespace, struct slice name, struct slice *out,
-                      struct error *why)
+static bool authority(struct crd *crd, const char *kind, struct slice namespace, struct slice name,
+                      struct slice *out, struct error *why)
 {
     const struct kube_object *object = find_object(crd, kind, namespace, name, why);
 
@@ -134,13 +137,15 @@ static bool authority(struct crd *crd, const char *kind, struct slice namespace,
         rc = value_of(crd, object, "ca.crt", out, why);
     }
     if (rc == 0) {
-        error_set(why, -ENOENT, "the %s %.*s/%.*s has neither tls.ca nor ca.crt", kind, SLICE_ARG(namespace), SLICE_ARG(name));
+        error_set(why, -ENOENT, "the %s %.*s/%.*s has neither tls.ca nor ca.crt", kind, SLICE_ARG(namespace),
+                  SLICE_ARG(name));
     }
     return rc > 0;
 }
 
 static void load_authorities(struct crd *crd, const struct crd_place *place, struct element *element,
-                             const struct crd_servers_transport *spec, struct servers_transport_config *config)
+                             const struct crd_servers_transport *spec,
+                             struct servers_transport_config *config)
 {
     const struct crd_root_ca *from = spec->root_cas.items;
     const struct slice *secrets = spec->root_cas_secrets.items;
@@ -150,7 +155,8 @@ static void load_authorities(struct crd *crd, const struct crd_place *place, str
     struct error why;
 
     for (size_t i = 0; i < spec->root_cas_secrets.count; i++) {
-        struct crd_place at = crd_step(crd, place, doc_get(place->node, "rootCAsSecrets"), "rootCAsSecrets[%zu]", i);
+        struct crd_place at =
+            crd_step(crd, place, doc_get(place->node, "rootCAsSecrets"), "rootCAsSecrets[%zu]", i);
 
         if (authority(crd, "Secret", namespace, secrets[i], &out[count], &why)) {
             count++;
@@ -164,8 +170,8 @@ static void load_authorities(struct crd *crd, const struct crd_place *place, str
 
         if (secret == (from[i].config_map.len > 0)) {
             crd_error(crd, &at, element, true, "exactly one of secret and configMap is expected");
-        } else if (authority(crd, secret ? "Secret" : "ConfigMap", namespace, secret ? from[i].secret : from[i].config_map,
-                             &out[count], &why)) {
+        } else if (authority(crd, secret ? "Secret" : "ConfigMap", namespace,
+                             secret ? from[i].secret : from[i].config_map, &out[count], &why)) {
             count++;
         } else {
             crd_error(crd, &at, element, true, "%s", why.text);
@@ -175,7 +181,8 @@ static void load_authorities(struct crd *crd, const struct crd_place *place, str
 }
 
 static void load_certificates(struct crd *crd, const struct crd_place *place, struct element *element,
-                              const struct crd_servers_transport *spec, struct servers_transport_config *config)
+                              const struct crd_servers_transport *spec,
+                              struct servers_transport_config *config)
 {
     const struct slice *secrets = spec->certificates_secrets.items;
     size_t count = 0;
@@ -184,10 +191,11 @@ static void load_certificates(struct crd *crd, const struct crd_place *place, st
     struct error why;
 
     for (size_t i = 0; i < spec->certificates_secrets.count; i++) {
-        struct crd_place at = crd_step(crd, place, doc_get(place->node, "certificatesSecrets"), "certificatesSecrets[%zu]", i);
+        struct crd_place at =
+            crd_step(crd, place, doc_get(place->node, "certificatesSecrets"), "certificatesSecrets[%zu]", i);
 
-        if (crd_certificate_secret(crd, place->object->namespace, secrets[i], &out[count].cert_file, &out[count].key_file,
-                                   &why)) {
+        if (crd_certificate_secret(crd, place->object->namespace, secrets[i], &out[count].cert_file,
+                                   &out[count].key_file, &why)) {
             count++;
         } else {
             crd_error(crd, &at, element, true, "%s", why.text);

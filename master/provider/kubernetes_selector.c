@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-enum operator { OP_EXISTS, OP_ABSENT, OP_IN, OP_NOT_IN, OP_GREATER, OP_LESS };
+enum operator{ OP_EXISTS, OP_ABSENT, OP_IN, OP_NOT_IN, OP_GREATER, OP_LESS };
 
 struct requirement {
     enum operator op;
@@ -60,8 +60,8 @@ static struct slice take_word(struct reader *reader)
 
 static int fail(const struct reader *reader, struct error *why, const char *text)
 {
-    return error_set(why, -EINVAL, "invalid label selector \"%.*s\": %s at column %zu", SLICE_ARG(reader->whole), text,
-                     reader->whole.len - reader->rest.len + 1);
+    return error_set(why, -EINVAL, "invalid label selector \"%.*s\": %s at column %zu",
+                     SLICE_ARG(reader->whole), text, reader->whole.len - reader->rest.len + 1);
 }
 
 static void add_value(struct reader *reader, struct requirement *requirement, struct slice value)
@@ -144,7 +144,8 @@ int selector_parse(struct pool *pool, struct slice text, struct selector **out, 
         if (rc < 0) {
             return rc;
         }
-        selector->items = pool_grow(pool, selector->items, selector->count, &selector->capacity, sizeof(requirement));
+        selector->items =
+            pool_grow(pool, selector->items, selector->count, &selector->capacity, sizeof(requirement));
         selector->items[selector->count++] = requirement;
     } while (take(&reader, SLICE(",")));
     skip_blanks(&reader);

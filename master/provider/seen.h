@@ -20,7 +20,7 @@ struct seen {
 };
 
 void seen_init(struct seen *seen, struct pool *pool);
-void *seen_get(const struct seen *seen, struct slice name); /* NULL when it is new */
+void *seen_get(const struct seen *seen, struct slice name);       /* NULL when it is new */
 void seen_set(struct seen *seen, struct slice name, void *value); /* value is never NULL; replaces */
 
 #endif

@@ -29,7 +29,8 @@ static void on_bad(void *context, const struct error *why)
     uint32_t line = 0;
 
     /* "NAME:LINE:COLUMN: words": file and line have a place of their own in a notice */
-    if (slice_has_prefix(text, batch->file) && text.len > batch->file.len && text.ptr[batch->file.len] == ':') {
+    if (slice_has_prefix(text, batch->file) && text.len > batch->file.len &&
+        text.ptr[batch->file.len] == ':') {
         uint64_t number;
 
         rest = slice_of(text.ptr + batch->file.len + 1, text.len - batch->file.len - 1);
@@ -70,8 +71,9 @@ static void keep_previous(struct kube_batch *batch, struct kube_batch *previous)
     }
     if (previous && previous->count > 0) {
         batch->kept = batch_ref(previous);
-        batch_notice(batch, false, 0, SLICE(""),
-                     "objects that this file gave before and does not give now stay in force until it is whole again");
+        batch_notice(
+            batch, false, 0, SLICE(""),
+            "objects that this file gave before and does not give now stay in force until it is whole again");
     }
 }
 
@@ -113,7 +115,8 @@ static struct kube_batch *load_file(struct slice file, const struct kube_store *
     return batch;
 }
 
-int manifests_load(struct slice path, const struct kube_store *previous, struct kube_store **out, struct error *why)
+int manifests_load(struct slice path, const struct kube_store *previous, struct kube_store **out,
+                   struct error *why)
 {
     struct pool *pool = pool_new(16384, 0);
     struct tree tree;
@@ -125,7 +128,8 @@ int manifests_load(struct slice path, const struct kube_store *previous, struct 
     }
 
     size_t count = 0;
-    struct kube_batch **batches = xcalloc(tree.files.count + tree.problems.count + 1, sizeof(struct kube_batch *));
+    struct kube_batch **batches =
+        xcalloc(tree.files.count + tree.problems.count + 1, sizeof(struct kube_batch *));
     const struct slice *files = tree.files.items;
     const struct tree_problem *problems = tree.problems.items;
 

@@ -17,7 +17,7 @@ struct kube_object {
     struct slice kind;      /* "IngressRoute" */
     struct slice namespace; /* "default" when the manifest names none */
     struct slice name;
-    struct doc *doc;        /* the whole object */
+    struct doc *doc; /* the whole object */
     struct origin origin;
 };
 
@@ -39,7 +39,8 @@ void kube_store_free(struct kube_store *store);
 /* Reads a file, or all *.yaml, *.yml, *.json below a directory (lists of kind List are opened). A malformed file or
  * document becomes a notice; with `previous` the objects that a now unreadable (half-written) file gave before are kept,
  * and files that did not change are not read into documents again. */
-int manifests_load(struct slice path, const struct kube_store *previous, struct kube_store **out, struct error *why);
+int manifests_load(struct slice path, const struct kube_store *previous, struct kube_store **out,
+                   struct error *why);
 
 /* ---- watching: source/watch.c (inotify under libuv) ---- */
 struct watch;
@@ -47,8 +48,8 @@ typedef void watch_changed(void *context);
 struct uv_loop_s;
 /* Watches a file (by its directory, so that renames and Kubernetes' ..data symlinks are seen) or a directory tree; calls
  * changed() after the last event was quiet for 20 ms, at most 200 ms after the first. */
-int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *changed, void *context, struct watch **out,
-                struct error *why);
+int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *changed, void *context,
+                struct watch **out, struct error *why);
 void watch_stop(struct watch *watch);
 
 #endif

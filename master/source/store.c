@@ -25,8 +25,18 @@ struct kube_store {
 
 /* Kinds without a namespace: they get none, so that messages and look-ups say what kubectl says. */
 static const char *const cluster_kinds[] = {
-    "Node", "Namespace", "PersistentVolume", "IngressClass", "GatewayClass", "ClusterRole", "ClusterRoleBinding",
-    "CustomResourceDefinition", "StorageClass", "PriorityClass", "APIService", "ValidatingWebhookConfiguration",
+    "Node",
+    "Namespace",
+    "PersistentVolume",
+    "IngressClass",
+    "GatewayClass",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "CustomResourceDefinition",
+    "StorageClass",
+    "PriorityClass",
+    "APIService",
+    "ValidatingWebhookConfiguration",
     "MutatingWebhookConfiguration",
 };
 
@@ -60,10 +70,13 @@ static struct slice text_printed(struct pool *pool, const char *format, va_list 
     char buf[1024];
     int len = vsnprintf(buf, sizeof(buf), format, args);
 
-    return pool_copy(pool, slice_of(buf, len < 0 ? 0 : (size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1));
+    return pool_copy(pool, slice_of(buf, len < 0                     ? 0
+                                         : (size_t)len < sizeof(buf) ? (size_t)len
+                                                                     : sizeof(buf) - 1));
 }
 
-void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object, const char *format, ...)
+void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object,
+                  const char *format, ...)
 {
     va_list args;
 
@@ -114,10 +127,12 @@ static void add_object(struct kube_batch *batch, struct doc *doc)
     }
     if (name.len == 0) {
         batch_notice(batch, true, doc->line, kind, "metadata.name: is missing%s",
-                     doc_path(doc, "metadata", "name", NULL) ? " (it must be a string: put it in quotes)" : "");
+                     doc_path(doc, "metadata", "name", NULL) ? " (it must be a string: put it in quotes)"
+                                                             : "");
         return;
     }
-    if (namespace.len == 0 && doc_get(metadata, "namespace") && doc_get(metadata, "namespace")->kind != DOC_NULL &&
+    if (namespace.len == 0 && doc_get(metadata, "namespace") &&
+        doc_get(metadata, "namespace")->kind != DOC_NULL &&
         doc_get(metadata, "namespace")->kind != DOC_STRING) {
         batch_notice(batch, true, doc_get(metadata, "namespace")->line, kind,
                      "metadata.namespace: must be a string: put it in quotes");
@@ -128,7 +143,8 @@ static void add_object(struct kube_batch *batch, struct doc *doc)
     } else if (namespace.len == 0) {
         namespace = SLICE("default");
     }
-    batch->objects = pool_grow(batch->pool, batch->objects, batch->count, &batch->capacity, sizeof(*batch->objects));
+    batch->objects =
+        pool_grow(batch->pool, batch->objects, batch->count, &batch->capacity, sizeof(*batch->objects));
     batch->objects[batch->count++] = (struct kube_object){
         .group = slash < 0 ? SLICE("") : slice_of(api.ptr, (size_t)slash),
         .version = slash < 0 ? api : slice_of(api.ptr + slash + 1, api.len - (size_t)slash - 1),
@@ -136,13 +152,15 @@ static void add_object(struct kube_batch *batch, struct doc *doc)
         .namespace = namespace,
         .name = name,
         .doc = doc,
-        .origin = {
-            .file = batch->file,
-            .line = doc->line,
-            .object = namespace.len ? pool_printf(batch->pool, "%.*s %.*s/%.*s", SLICE_ARG(kind), SLICE_ARG(namespace),
-                                                  SLICE_ARG(name))
-                                    : pool_printf(batch->pool, "%.*s %.*s", SLICE_ARG(kind), SLICE_ARG(name)),
-        },
+        .origin =
+            {
+                .file = batch->file,
+                .line = doc->line,
+                .object = namespace.len
+                              ? pool_printf(batch->pool, "%.*s %.*s/%.*s", SLICE_ARG(kind),
+                                            SLICE_ARG(namespace), SLICE_ARG(name))
+                              : pool_printf(batch->pool, "%.*s %.*s", SLICE_ARG(kind), SLICE_ARG(name)),
+            },
     };
 }
 
@@ -152,8 +170,9 @@ void batch_add_document(struct kube_batch *batch, struct doc *document)
         return;
     }
     if (document->kind != DOC_MAP) {
-        batch_notice(batch, true, document->line, SLICE(""), "is no Kubernetes object: a mapping with apiVersion and "
-                                                             "kind is expected");
+        batch_notice(batch, true, document->line, SLICE(""),
+                     "is no Kubernetes object: a mapping with apiVersion and "
+                     "kind is expected");
         return;
     }
     struct doc *items = doc_get(document, "items");
@@ -211,7 +230,8 @@ static void store_notice(struct kube_store *store, const struct notice *notice)
     store->notices[store->notice_count++] = *notice;
 }
 
-static void notice_duplicate(struct kube_store *store, const struct kube_object *loser, const struct kube_object *winner)
+static void notice_duplicate(struct kube_store *store, const struct kube_object *loser,
+                             const struct kube_object *winner)
 {
     struct notice notice = {
         .is_error = true,
@@ -335,7 +355,8 @@ size_t kube_list(const struct kube_store *store, const char *kind, const struct 
 const struct kube_object *kube_get(const struct kube_store *store, const char *group, const char *kind,
                                    struct slice namespace, struct slice name)
 {
-    struct kube_object key = {.group = slice_cstr(group), .kind = slice_cstr(kind), .namespace = namespace, .name = name};
+    struct kube_object key = {
+        .group = slice_cstr(group), .kind = slice_cstr(kind), .namespace = namespace, .name = name};
     size_t at = lower_bound(store, &key);
 
     return at < store->count && key_compare(store->objects[at], &key) == 0 ? store->objects[at] : NULL;

@@ -18,8 +18,8 @@ struct kube_batch {
     struct slice file;
     uint64_t hash; /* of the file's content; with length */
     size_t length;
-    bool broken;   /* had unreadable parts: objects of the batch before it were kept */
-    struct kube_batch *kept; /* that batch, one reference; NULL mostly */
+    bool broken;                 /* had unreadable parts: objects of the batch before it were kept */
+    struct kube_batch *kept;     /* that batch, one reference; NULL mostly */
     struct kube_object *objects; /* in the order of the file */
     size_t count, capacity;
     struct notice *notices;
@@ -29,8 +29,8 @@ struct kube_batch {
 struct kube_batch *batch_new(struct slice file);
 struct kube_batch *batch_ref(struct kube_batch *batch);
 void batch_unref(struct kube_batch *batch); /* NULL is fine */
-void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object, const char *format, ...)
-    __attribute__((format(printf, 5, 6)));
+void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object,
+                  const char *format, ...) __attribute__((format(printf, 5, 6)));
 
 /* Takes one document: an object, or a list of objects which is opened. The document lives in the batch's pool. */
 void batch_add_document(struct kube_batch *batch, struct doc *document);

@@ -155,14 +155,16 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
         qsort(sorted, names.count, sizeof(*sorted), by_name);
     }
     for (size_t i = 0; i < names.count; i++) {
-        walk_entry(walk, pool_printf(walk->pool, "%.*s%s%.*s", SLICE_ARG(path), slash ? "" : "/", SLICE_ARG(sorted[i])),
-                   sorted[i], depth);
+        walk_entry(
+            walk,
+            pool_printf(walk->pool, "%.*s%s%.*s", SLICE_ARG(path), slash ? "" : "/", SLICE_ARG(sorted[i])),
+            sorted[i], depth);
     }
     return 0;
 }
 
-int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags, struct tree *out,
-              struct error *why)
+int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags,
+              struct tree *out, struct error *why)
 {
     struct walk walk = {.pool = pool, .endings = endings, .flags = flags};
     struct slice path = pool_copy(pool, root);

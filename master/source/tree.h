@@ -14,7 +14,8 @@
 #include "common/schema/schema.h"
 
 enum tree_flags {
-    TREE_DOT_FILES = 1 << 0,   /* files named ".x.yml" too (Traefik's file provider reads them); never "..x" and ".#x" */
+    TREE_DOT_FILES =
+        1 << 0, /* files named ".x.yml" too (Traefik's file provider reads them); never "..x" and ".#x" */
     TREE_LINKED_DIRS = 1 << 1, /* enter directories through symbolic links */
 };
 
@@ -31,8 +32,8 @@ struct tree {
 
 /* root: a file (taken whatever its name) or a directory. endings: ".yaml"..., ended by NULL, any letter case. Fails only
  * when the root itself cannot be read. Everything lives in the pool. */
-int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags, struct tree *out,
-              struct error *why);
+int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags,
+              struct tree *out, struct error *why);
 
 /* The whole of a regular file, appended. Refuses what is over 64 MiB or no regular file (never blocks on a pipe). */
 int tree_read(struct slice path, struct text *out, struct error *why);

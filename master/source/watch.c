@@ -30,8 +30,9 @@
 #define LATEST_MS 200
 #define READS_A_TURN 16
 
-#define DIRECTORY_EVENTS \
-    (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ATTRIB)
+#define DIRECTORY_EVENTS                                                                                     \
+    (IN_CLOSE_WRITE | IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF |  \
+     IN_ATTRIB)
 #define FILE_EVENTS (IN_CLOSE_WRITE | IN_ATTRIB | IN_DELETE_SELF | IN_MOVE_SELF)
 
 static const char *const endings[] = {".yaml", ".yml", ".json", ".toml", NULL};
@@ -76,7 +77,8 @@ static void add(struct watch *watch, struct slice path, uint32_t mask, bool insi
 
     if (descriptor == -1) {
         if (errno == ENOSPC && !watch->full) {
-            log_warn("changes below %s may not be seen: the limit of fs.inotify.max_user_watches is reached", path.ptr);
+            log_warn("changes below %s may not be seen: the limit of fs.inotify.max_user_watches is reached",
+                     path.ptr);
             watch->full = true;
         }
         return; /* gone meanwhile: its directory tells */
@@ -93,7 +95,8 @@ static void add(struct watch *watch, struct slice path, uint32_t mask, bool insi
         }
         entry = &watch->entries[watch->count++];
     }
-    *entry = (struct entry){.descriptor = descriptor, .seen = true, .inside = inside, .path = path, .name = name};
+    *entry =
+        (struct entry){.descriptor = descriptor, .seen = true, .inside = inside, .path = path, .name = name};
 }
 
 /* The directory that holds the path, or the nearest above that exists, for the one name that leads to it. */
@@ -108,7 +111,9 @@ static void add_parents(struct watch *watch)
     for (;;) {
         ptrdiff_t slash = slice_rfind(path, '/');
         struct slice name = slash < 0 ? path : slice_of(path.ptr + slash + 1, path.len - (size_t)slash - 1);
-        struct slice parent = slash < 0 ? SLICE(".") : slash == 0 ? SLICE("/") : slice_of(path.ptr, (size_t)slash);
+        struct slice parent = slash < 0    ? SLICE(".")
+                              : slash == 0 ? SLICE("/")
+                                           : slice_of(path.ptr, (size_t)slash);
 
         parent = pool_copy(watch->pool, parent);
         if (stat(parent.ptr, &st) == 0) {
@@ -134,7 +139,8 @@ static void add_linked_file(struct watch *watch, struct slice file)
     if (realpath(file.ptr, target)) { /* a target that is replaced, not written */
         struct slice whole = pool_copy(watch->pool, slice_cstr(target));
         ptrdiff_t slash = slice_rfind(whole, '/');
-        struct slice parent = pool_copy(watch->pool, slash > 0 ? slice_of(whole.ptr, (size_t)slash) : SLICE("/"));
+        struct slice parent =
+            pool_copy(watch->pool, slash > 0 ? slice_of(whole.ptr, (size_t)slash) : SLICE("/"));
 
         add(watch, parent, DIRECTORY_EVENTS | IN_ONLYDIR, false,
             slice_of(whole.ptr + slash + 1, whole.len - (size_t)slash - 1));
@@ -181,7 +187,8 @@ static bool whole_when_created(const struct entry *entry, struct slice name)
     struct stat st;
     int len = snprintf(path, sizeof(path), "%.*s/%.*s", SLICE_ARG(entry->path), SLICE_ARG(name));
 
-    return len > 0 && (size_t)len < sizeof(path) && lstat(path, &st) == 0 && (!S_ISREG(st.st_mode) || st.st_nlink > 1);
+    return len > 0 && (size_t)len < sizeof(path) && lstat(path, &st) == 0 &&
+           (!S_ISREG(st.st_mode) || st.st_nlink > 1);
 }
 
 /* Whether an event in a watched directory is about something that somebody reads. */
@@ -204,7 +211,8 @@ static bool counts(struct watch *watch, const struct inotify_event *event)
         return true; /* the directory or linked file itself, or a swap of Kubernetes' ..data */
     }
     if (entry->inside) {
-        bool gone = (event->mask & (IN_DELETE | IN_MOVED_FROM)) && slice_find(name, '.') < 0; /* maybe a link */
+        bool gone =
+            (event->mask & (IN_DELETE | IN_MOVED_FROM)) && slice_find(name, '.') < 0; /* maybe a link */
 
         if (!tree_has_ending(name, endings) && !(event->mask & IN_ISDIR) && !gone &&
             !((event->mask & (IN_CREATE | IN_MOVED_TO)) && whole_when_created(entry, name))) {
@@ -276,8 +284,8 @@ static void on_closed(uv_handle_t *handle)
     }
 }
 
-int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *changed, void *context, struct watch **out,
-                struct error *why)
+int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *changed, void *context,
+                struct watch **out, struct error *why)
 {
     struct watch *watch = xcalloc(1, sizeof(*watch));
     int rc;
@@ -293,8 +301,8 @@ int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *change
     if (watch->fd == -1) {
         rc = -errno;
         free(watch);
-        return error_set(why, rc, "cannot watch %.*s: %s (see fs.inotify.max_user_instances)", SLICE_ARG(path),
-                         strerror(-rc));
+        return error_set(why, rc, "cannot watch %.*s: %s (see fs.inotify.max_user_instances)",
+                         SLICE_ARG(path), strerror(-rc));
     }
     rc = uv_poll_init(loop, &watch->poll, watch->fd);
     if (rc < 0) {

@@ -23,7 +23,8 @@ struct findings {
     size_t count, capacity, errors;
 };
 
-static void add(struct findings *findings, bool is_error, const struct origin *origin, struct slice object, struct slice text)
+static void add(struct findings *findings, bool is_error, const struct origin *origin, struct slice object,
+                struct slice text)
 {
     findings->items = pool_grow(findings->pool, findings->items, findings->count, &findings->capacity,
                                 sizeof(*findings->items));
@@ -93,8 +94,8 @@ static void print_summary(const struct tool *tool)
     const struct model *model = tool->model;
 
     printf("ok: %zu entry points, %zu routers, %zu services, %zu middlewares, %zu servers transports from",
-           tool->loaded.config.entry_points.count, model->router_count, model->service_count, model->middleware_count,
-           model->transport_count);
+           tool->loaded.config.entry_points.count, model->router_count, model->service_count,
+           model->middleware_count, model->transport_count);
     for (size_t i = 0; i < tool->active_count; i++) {
         printf("%s %s", i ? "," : "", tool->active[i]->name);
     }
@@ -121,7 +122,8 @@ int face_check(int argc, char **argv)
 
     collect(&findings, tool.model);
     for (size_t i = 0; i < findings.count; i++) {
-        fprintf(stderr, "%s: %.*s\n", findings.items[i].is_error ? "error" : "warning", SLICE_ARG(findings.items[i].text));
+        fprintf(stderr, "%s: %.*s\n", findings.items[i].is_error ? "error" : "warning",
+                SLICE_ARG(findings.items[i].text));
     }
     errors = findings.errors + tool.failures;
     if (rc < 0) {

@@ -41,7 +41,8 @@ static void load_providers(struct tool *tool)
         }
         tool->active[at] = providers[i];
         tool->active_count++;
-        if (providers[i]->load(&tool->loaded.config, &tool->states[at], &tool->models[tool->model_count], &why) < 0) {
+        if (providers[i]->load(&tool->loaded.config, &tool->states[at], &tool->models[tool->model_count],
+                               &why) < 0) {
             fprintf(stderr, "error: provider %s: %s\n", providers[i]->name, why.text);
             tool->failures++;
             continue;
@@ -124,7 +125,8 @@ void tool_free(struct tool *tool)
     pool_free(tool->pool);
 }
 
-struct slice tool_locate(struct pool *pool, const struct origin *origin, struct slice object, struct slice text)
+struct slice tool_locate(struct pool *pool, const struct origin *origin, struct slice object,
+                         struct slice text)
 {
     struct slice place = SLICE("");
 
@@ -138,7 +140,8 @@ struct slice tool_locate(struct pool *pool, const struct origin *origin, struct 
             text = slice_of(text.ptr + end + 2, text.len - (size_t)end - 2);
         }
     } else if (origin->file.len) {
-        place = origin->line ? pool_printf(pool, "%.*s:%u", SLICE_ARG(origin->file), origin->line) : origin->file;
+        place =
+            origin->line ? pool_printf(pool, "%.*s:%u", SLICE_ARG(origin->file), origin->line) : origin->file;
     }
     return pool_printf(pool, "%.*s%s%.*s%s%.*s", SLICE_ARG(place), place.len ? ": " : "", SLICE_ARG(object),
                        object.len ? ": " : "", SLICE_ARG(text));

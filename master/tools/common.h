@@ -18,7 +18,8 @@ struct tool {
     struct static_loaded loaded;
     const struct provider *active[TOOL_PROVIDERS_MAX];
     struct provider_state *states[TOOL_PROVIDERS_MAX];
-    struct model *models[TOOL_PROVIDERS_MAX]; /* of the active ones; those that could not be read are left out */
+    struct model
+        *models[TOOL_PROVIDERS_MAX]; /* of the active ones; those that could not be read are left out */
     size_t active_count, model_count;
     struct model *model;           /* resolved */
     struct generation *generation; /* after tool_compile() */
@@ -35,6 +36,7 @@ int tool_compile(struct tool *tool, unsigned names_ms, struct error *why);
 void tool_free(struct tool *tool);
 
 /* "file.yml:12: IngressRoute default/x: " as far as known, in the pool; texts that begin with the place keep it. */
-struct slice tool_locate(struct pool *pool, const struct origin *origin, struct slice object, struct slice text);
+struct slice tool_locate(struct pool *pool, const struct origin *origin, struct slice object,
+                         struct slice text);
 
 #endif

@@ -162,8 +162,8 @@ static int take_arguments(struct answer *answer, int argc, char **argv)
 
 /* ---- the request ---- */
 
-static bool visit_headers(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
-                          void *context)
+static bool visit_headers(const struct rule_request *request, struct slice name,
+                          bool (*visit)(void *, struct slice), void *context)
 {
     const struct question *question = request->context;
 
@@ -259,7 +259,8 @@ static bool prepare(struct answer *answer)
     if (target.len == 0 || target.ptr[0] != '/') {
         target = pool_printf(answer->pool, "/%.*s", SLICE_ARG(target));
     }
-    if (path_prepare(answer->pool, question->method, target, row->config.http.sanitize_path, 0, &answer->path) != PATH_OK) {
+    if (path_prepare(answer->pool, question->method, target, row->config.http.sanitize_path, 0,
+                     &answer->path) != PATH_OK) {
         puts("answer         400, no router is asked: the path cannot be read (reason bad_request)");
         return false;
     }
@@ -285,8 +286,8 @@ static bool prepare(struct answer *answer)
 static void print_origin(const struct element *element)
 {
     if (element->origin.object.len || element->origin.file.len) {
-        printf("               from %.*s%s%.*s", SLICE_ARG(element->origin.object), element->origin.object.len ? ", " : "",
-               SLICE_ARG(element->origin.file));
+        printf("               from %.*s%s%.*s", SLICE_ARG(element->origin.object),
+               element->origin.object.len ? ", " : "", SLICE_ARG(element->origin.file));
         if (element->origin.line) {
             printf(":%u", element->origin.line);
         }
@@ -310,7 +311,8 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
         printf(" (weight %u)", weight);
     }
     if (service->kind == SERVICE_INTERNAL) {
-        printf(": %s\n", service->internal < ARRAY_LEN(internals) ? internals[service->internal] : "internal");
+        printf(": %s\n",
+               service->internal < ARRAY_LEN(internals) ? internals[service->internal] : "internal");
         return;
     }
     if (service->kind == SERVICE_WEIGHTED) {
@@ -324,7 +326,8 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     }
     const struct server *servers = page_at(page, service->servers.items);
 
-    puts(service->servers.count ? ": load balancer" : ": load balancer without servers: 503 (reason no_server)");
+    puts(service->servers.count ? ": load balancer"
+                                : ": load balancer without servers: 503 (reason no_server)");
     for (size_t i = 0; i < service->servers.count; i++) {
         struct slice url = page_text(page, servers[i].url);
         const struct address *addresses = page_at(page, servers[i].addresses.items);
@@ -375,13 +378,14 @@ static void print_winner(const struct answer *answer, uint32_t number)
     struct slice name = page_text(page, route->name), rule = page_text(page, route->rule);
     const struct http_router *router = model_find_router(answer->tool.model, name);
 
-    printf("router         %.*s\n               rule %.*s\n               priority %lld\n", SLICE_ARG(name), SLICE_ARG(rule),
-           (long long)route->priority);
+    printf("router         %.*s\n               rule %.*s\n               priority %lld\n", SLICE_ARG(name),
+           SLICE_ARG(rule), (long long)route->priority);
     if (router) {
         print_origin(&router->element);
     }
     if (path_encoded_refused(answer->path.raw, route->flags >> ROUTE_DENY_ENCODED_SHIFT & 0x7f)) {
-        puts("answer         400: the path holds an encoded character that the entry point refuses (encodedCharacters)");
+        puts("answer         400: the path holds an encoded character that the entry point refuses "
+             "(encodedCharacters)");
         return;
     }
     print_middlewares(answer, route);
@@ -419,10 +423,12 @@ static bool miss_of(const struct answer *answer, uint32_t number, struct miss *o
     if (router == NULL || !on_entry_point(router, entry_point_name(answer, answer->entry_point))) {
         return false;
     }
-    *out = (struct miss){.name = name, .rule = page_text(page, route->rule), .priority = route->priority, .number = number};
+    *out = (struct miss){
+        .name = name, .rule = page_text(page, route->rule), .priority = route->priority, .number = number};
     text_init(&out->why);
     if (route->tls != answer->question.tls) {
-        text_add_cstr(&out->why, route->tls ? "serves TLS connections only" : "serves connections without TLS only");
+        text_add_cstr(&out->why,
+                      route->tls ? "serves TLS connections only" : "serves connections without TLS only");
         out->distance = 1;
     }
     if (router->rule && !rule_matches(router->rule, &answer->request)) {
@@ -434,7 +440,8 @@ static bool miss_of(const struct answer *answer, uint32_t number, struct miss *o
 
 static void print_miss(const struct miss *miss)
 {
-    printf("  %.*s (priority %lld): %.*s\n", SLICE_ARG(miss->name), (long long)miss->priority, SLICE_ARG(text_slice(&miss->why)));
+    printf("  %.*s (priority %lld): %.*s\n", SLICE_ARG(miss->name), (long long)miss->priority,
+           SLICE_ARG(text_slice(&miss->why)));
 }
 
 /* Each router that is asked before the winner. */
@@ -505,7 +512,8 @@ static void print_disabled(const struct answer *answer)
         const struct http_router *router = model->routers[i];
         const struct slice *errors = router->element.errors.items;
 
-        if (router->element.status != ELEMENT_DISABLED || (router->rule && !rule_matches(router->rule, &answer->request))) {
+        if (router->element.status != ELEMENT_DISABLED ||
+            (router->rule && !rule_matches(router->rule, &answer->request))) {
             continue;
         }
         if (!any) {

@@ -139,7 +139,8 @@ static size_t walk(struct why *why, const struct rule *rule, bool wanted)
     return both ? count : fewest == SIZE_MAX ? 0 : fewest;
 }
 
-size_t explain_why(const struct rule *rule, struct slice rule_text, const struct rule_request *request, struct text *out)
+size_t explain_why(const struct rule *rule, struct slice rule_text, const struct rule_request *request,
+                   struct text *out)
 {
     struct why why = {.rule_text = rule_text, .request = request, .out = out};
 

@@ -9,6 +9,7 @@
 
 /* Appends "Host(`a.test`) does not match host b.test; ..." and returns how many predicates stand in the way (the fewest
  * over the alternatives of an "or"). rule_text is what the user wrote. */
-size_t explain_why(const struct rule *rule, struct slice rule_text, const struct rule_request *request, struct text *out);
+size_t explain_why(const struct rule *rule, struct slice rule_text, const struct rule_request *request,
+                   struct text *out);
 
 #endif

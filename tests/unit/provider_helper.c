@@ -108,8 +108,8 @@ static void add_cut(struct text *out, struct slice s, const char *directory)
     text_free(&cut);
 }
 
-static void dump_element(struct text *out, const char *kind, const struct element *element, const struct schema *schema,
-                         const void *config, const char *directory)
+static void dump_element(struct text *out, const char *kind, const struct element *element,
+                         const struct schema *schema, const void *config, const char *directory)
 {
     static const char *const statuses[] = {"enabled", "warning", "disabled"};
     const struct slice *errors = element->errors.items;
@@ -121,7 +121,8 @@ static void dump_element(struct text *out, const char *kind, const struct elemen
     struct slice file = element->origin.file;
     char place[PATH_MAX];
 
-    snprintf(place, sizeof(place), "%.*s:%u %.*s", SLICE_ARG(file), element->origin.line, SLICE_ARG(element->origin.object));
+    snprintf(place, sizeof(place), "%.*s:%u %.*s", SLICE_ARG(file), element->origin.line,
+             SLICE_ARG(element->origin.object));
     add_cut(out, slice_trim(slice_cstr(place)), directory);
     text_add_cstr(out, ",\"config\":");
     schema_encode(schema, config, out);
@@ -140,10 +141,12 @@ void model_dump(struct model *model, const char *directory, struct text *out)
 {
     model_sort(model);
     for (size_t i = 0; i < model->router_count; i++) {
-        dump_element(out, "router", &model->routers[i]->element, &router_schema, &model->routers[i]->config, directory);
+        dump_element(out, "router", &model->routers[i]->element, &router_schema, &model->routers[i]->config,
+                     directory);
     }
     for (size_t i = 0; i < model->service_count; i++) {
-        dump_element(out, "service", &model->services[i]->element, &service_schema, &model->services[i]->config, directory);
+        dump_element(out, "service", &model->services[i]->element, &service_schema,
+                     &model->services[i]->config, directory);
     }
     for (size_t i = 0; i < model->middleware_count; i++) {
         dump_element(out, "middleware", &model->middlewares[i]->element, &middleware_schema,

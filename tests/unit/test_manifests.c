@@ -32,7 +32,8 @@ static bool has(const struct kube_store *store, const char *kind, const char *na
     size_t count = kube_list(store, kind, &list);
 
     for (size_t i = 0; i < count; i++) {
-        if (slice_eq(list[i]->name, slice_cstr(name)) && slice_eq(list[i]->namespace, slice_cstr(namespace))) {
+        if (slice_eq(list[i]->name, slice_cstr(name)) &&
+            slice_eq(list[i]->namespace, slice_cstr(namespace))) {
             return true;
         }
     }
@@ -47,8 +48,8 @@ static bool noticed(const struct kube_store *store, const char *part)
     for (size_t i = 0; i < count; i++) {
         char line[1024];
 
-        snprintf(line, sizeof(line), "%.*s:%u %.*s: %.*s", SLICE_ARG(notices[i].origin.file), notices[i].origin.line,
-                 SLICE_ARG(notices[i].origin.object), SLICE_ARG(notices[i].text));
+        snprintf(line, sizeof(line), "%.*s:%u %.*s: %.*s", SLICE_ARG(notices[i].origin.file),
+                 notices[i].origin.line, SLICE_ARG(notices[i].origin.object), SLICE_ARG(notices[i].text));
         if (strstr(line, part)) {
             return true;
         }
@@ -71,10 +72,12 @@ static void whole_trees_are_read(void **state)
     (void)state;
     directory_write(dir, "b.yaml", SERVICE("one") "---\n" SERVICE("two") "---\n---\n# nothing\n");
     directory_write(dir, "a/deep/c.yml", ROUTE("r"));
-    directory_write(dir, "d.json", "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":"
-                                   "\"Service\",\"metadata\":{\"name\":\"three\",\"namespace\":\"other\"}}]}");
-    directory_write(dir, "e.yaml", "apiVersion: traefik.io/v1alpha1\nkind: IngressRouteList\nitems:\n- apiVersion: "
-                                   "traefik.io/v1alpha1\n  kind: IngressRoute\n  metadata: {name: listed}\n");
+    directory_write(dir, "d.json",
+                    "{\"apiVersion\":\"v1\",\"kind\":\"List\",\"items\":[{\"apiVersion\":\"v1\",\"kind\":"
+                    "\"Service\",\"metadata\":{\"name\":\"three\",\"namespace\":\"other\"}}]}");
+    directory_write(dir, "e.yaml",
+                    "apiVersion: traefik.io/v1alpha1\nkind: IngressRouteList\nitems:\n- apiVersion: "
+                    "traefik.io/v1alpha1\n  kind: IngressRoute\n  metadata: {name: listed}\n");
     directory_write(dir, "f.txt", "not read");
     directory_write(dir, ".hidden.yaml", SERVICE("hidden"));
     directory_write(dir, "..2024_01/g.yaml", SERVICE("mounted"));
@@ -105,24 +108,26 @@ static void whole_trees_are_read(void **state)
 
 static void lists_are_sorted(void **state)
 {
-    static const char *const want[] = {"a/x traefik.containo.us", "a/x traefik.io", "b/a traefik.io", "b/b traefik.io"};
+    static const char *const want[] = {"a/x traefik.containo.us", "a/x traefik.io", "b/a traefik.io",
+                                       "b/b traefik.io"};
     char *dir = directory_new();
     const struct kube_object **list;
 
     (void)state;
-    directory_write(dir, "x.yaml",
-                    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: b, namespace: b}}\n---\n"
-                    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: a, namespace: b}}\n---\n"
-                    "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: x, namespace: a}}\n---\n"
-                    "{apiVersion: traefik.containo.us/v1alpha1, kind: Middleware, metadata: {name: x, namespace: a}}\n");
+    directory_write(
+        dir, "x.yaml",
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: b, namespace: b}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: a, namespace: b}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: x, namespace: a}}\n---\n"
+        "{apiVersion: traefik.containo.us/v1alpha1, kind: Middleware, metadata: {name: x, namespace: a}}\n");
     struct kube_store *store = load(dir, NULL);
 
     assert_int_equal(kube_list(store, "Middleware", &list), ARRAY_LEN(want));
     for (size_t i = 0; i < ARRAY_LEN(want); i++) {
         char line[128];
 
-        snprintf(line, sizeof(line), "%.*s/%.*s %.*s", SLICE_ARG(list[i]->namespace), SLICE_ARG(list[i]->name),
-                 SLICE_ARG(list[i]->group));
+        snprintf(line, sizeof(line), "%.*s/%.*s %.*s", SLICE_ARG(list[i]->namespace),
+                 SLICE_ARG(list[i]->name), SLICE_ARG(list[i]->group));
         assert_string_equal(line, want[i]);
     }
     kube_store_free(store);
@@ -139,7 +144,8 @@ static void what_is_no_object_is_named(void **state)
         {"[1]\n", "is no Kubernetes object: a mapping"},
         {"apiVersion: v1\nkind: Service\nmetadata: {}\n", "Service: metadata.name: is missing"},
         {"apiVersion: v1\nkind: Service\nmetadata: {name: 12}\n", "put it in quotes"},
-        {"apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: 12}\n", "metadata.namespace: must be a string"},
+        {"apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: 12}\n",
+         "metadata.namespace: must be a string"},
         {"apiVersion: v1\nkind: List\nitems: 3\n", "items: must be a list"},
         {"apiVersion: v1\nkind: Service\nmetadata: {name: [\n", "x.yaml:"},
     };
@@ -244,7 +250,8 @@ static void duplicates_are_named_and_the_first_wins(void **state)
 
     (void)state;
     directory_write(dir, "b.yaml", SERVICE("one") "spec: {type: late}\n");
-    directory_write(dir, "a.yaml", SERVICE("one") "spec: {type: early}\n---\n" SERVICE("one") "spec: {type: second}\n");
+    directory_write(dir, "a.yaml",
+                    SERVICE("one") "spec: {type: early}\n---\n" SERVICE("one") "spec: {type: second}\n");
     struct kube_store *store = load(dir, NULL);
     const struct kube_object *object = kube_get(store, "", "Service", SLICE("default"), SLICE("one"));
 

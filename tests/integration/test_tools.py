@@ -1,0 +1,205 @@
+"""check, explain, config, version, healthcheck: what an operator asks before and after a change."""
+import json
+import subprocess
+
+import pytest
+
+from conftest import BINARY, DEADLINE, SCENARIOS, free_port, wait_until
+from kube import service
+
+ENTRY_POINT = "--entryPoints.web.address=127.0.0.1:18000"
+
+
+def run(*args, env=None):
+    return subprocess.run([BINARY, *args], capture_output=True, text=True, timeout=DEADLINE, env=env)
+
+
+def manifests_flag(path):
+    return f"--providers.kubernetesCRD.manifests={path}"
+
+
+@pytest.fixture
+def routes(tmp_path):
+    def write(text, name="routes.yml"):
+        (tmp_path / name).write_text(text)
+        return f"--providers.file.filename={tmp_path}/{name}"
+    return write
+
+
+GOOD = """http:
+  routers:
+    api: {rule: "Host(`a.test`) && PathPrefix(`/api`)", service: app, middlewares: [strip]}
+    site: {rule: "Host(`a.test`)", service: app}
+  middlewares:
+    strip: {stripPrefix: {prefixes: [/api]}}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}, {url: "http://127.0.0.1:2"}]}}
+"""
+
+
+# ---- check ----
+def test_check_of_a_good_configuration(routes):
+    done = run("check", ENTRY_POINT, routes(GOOD))
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_names_every_error_with_file_line_object_and_key(routes, tmp_path):
+    done = run("check", ENTRY_POINT, routes("""http:
+  routers:
+    rule: {rule: "Hst(`a.test`)", service: app}
+    field: {rule: "Host(`b.test`)", servce: app}
+    gone: {rule: "Host(`c.test`)", service: nowhere, middlewares: [nothing]}
+    good: {rule: "Host(`d.test`)", service: app}
+  middlewares:
+    regexp: {redirectRegex: {regex: "(", replacement: x}}
+  services:
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}
+"""))
+    assert done.returncode == 1
+    lines = done.stderr.splitlines() + done.stdout.splitlines()
+    for line, words in ((3, ("rule@file", "column 1", "did you mean Host?")), (4, ("field@file", "servce", 'did you mean "service"?')),
+                        (5, ("gone@file", "nowhere")), (5, ("gone@file", "nothing")), (8, ("regexp@file", "regex"))):
+        assert any(f"{tmp_path}/routes.yml:{line}" in text and all(word in text for word in words) for text in lines), (line, words)
+    assert not any("good@file" in text for text in lines)
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--entryPoints.web.adress=:80"], ("entryPoints.web.adress", "entryPoints.web.address")),
+    (["--entryPoints.web.address=:99999"], ("entryPoints.web.address", "99999")),
+    (["--entryPoints.web.address=:80", "--log.level=LOUD"], ("log.level", "LOUD")),
+    (["--providers.file.filename=/does/not/exist.yml"], ("/does/not/exist.yml",)),
+])
+def test_check_of_static_configuration(flags, words):
+    done = run("check", *flags)
+    assert done.returncode == 1
+    assert all(word in done.stdout + done.stderr for word in words), done.stdout + done.stderr
+
+
+def test_templates(routes):
+    flag = routes('http:\n  routers:\n    a:\n      rule: Host(`{{ env "A_HOST" }}`)\n      service: app\n'
+                  '  services:\n    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}\n')
+    done = run("config", ENTRY_POINT, flag, env={"A_HOST": "from.env.test"})
+    assert json.loads(done.stdout)["routers"]["a@file"]["rule"] == "Host(`from.env.test`)"
+    done = run("check", ENTRY_POINT, routes('http:\n  routers:\n{{ range .Nodes }}\n'))
+    assert done.returncode == 1 and "routes.yml:3" in done.stderr and "range" in done.stderr
+
+
+@pytest.mark.parametrize("name, text", [
+    ("a.toml", '[http.routers.a]\nrule = "Host(`a.test`)"\nservice = "app"\n'
+               '[[http.services.app.loadBalancer.servers]]\nurl = "http://127.0.0.1:1"\n'),
+    ("a.json", '{"http": {"routers": {"a": {"rule": "Host(`a.test`)", "service": "app"}},'
+               ' "services": {"app": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}]}}}}}'),
+    ("a.yaml", 'http:\n  routers: {a: {rule: "Host(`a.test`)", service: app}}\n'
+               '  services: {app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}}\n'),
+])
+def test_formats_of_the_file_provider(routes, name, text):
+    done = run("config", ENTRY_POINT, routes(text, name))
+    assert done.returncode == 0, done.stderr
+    config = json.loads(done.stdout)
+    assert config["routers"]["a@file"]["status"] == "enabled"
+    assert config["services"]["app@file"]["usedBy"] == ["a@file"]
+
+
+# ---- config: names are an interface ----
+# router -> rule and priority, as Traefik names them for the same manifests
+NAMES = {
+    "kube-system-traefik-dashboard-47f2cf6a81d9968eaf4e@kubernetescrd": ("Host(`traefik.qikqiak.com`)", 27),
+    "default-ingressroute-demo-a410fa2a97fbcb16102c@kubernetescrd": ("Host(`who.qikqiak.com`) && PathPrefix(`/notls`)", 47),
+    "default-simpleingressroute-a410fa2a97fbcb16102c@kubernetescrd": ("Host(`who.qikqiak.com`) && PathPrefix(`/notls`)", 47),
+    "default-ingressroute-tls-demo-4facef24ddd645f7e0a6@kubernetescrd": ("Host(`who.qikqiak.com`) && PathPrefix(`/tls`)", 45),
+    "default-ingressroutetls-http-4facef24ddd645f7e0a6@kubernetescrd": ("Host(`who.qikqiak.com`) && PathPrefix(`/tls`)", 45),
+    "kube-system-nexus-f6ba29268f0e60d585fe@kubernetescrd": ("Host(`nexus.qikqiak.com`)", 25),
+    "default-wrr-ingressroute-de4539016544c405045c@kubernetescrd": ("Host(`wrr.qikqiak.com`)", 23),
+    "default-mirror-ingress-route-3ced7bef360f1eab7094@kubernetescrd": ("Host(`mirror.qikqiak.com`)", 26),
+}
+
+
+def test_names_rules_and_priorities(manifests):
+    for scenario in sorted(SCENARIOS.glob("*.yaml")):
+        if not scenario.name.startswith("nexus-step") or scenario.name == "nexus-step1.yaml":
+            manifests.apply(scenario.name)
+    for name, port, namespace in (("whoami", 80, "default"), ("nexus", 8081, "default"), ("appv1", 80, "default"), ("appv2", 80, "default"),
+                                  ("v1", 80, "default"), ("v2", 80, "default")):
+        manifests.write(f"Service-{name}-default.yaml", service(name, port, namespace, addresses=["127.0.0.1:1"]))
+    done = run("config", ENTRY_POINT, "--entryPoints.websecure.address=127.0.0.1:18443",
+               manifests_flag(manifests.path), "--providers.kubernetesCRD.allowCrossNamespace=true")
+    config = json.loads(done.stdout)
+    for name, (rule, priority) in NAMES.items():
+        assert name in config["routers"], (name, sorted(config["routers"]))
+        assert (config["routers"][name]["rule"], config["routers"][name]["priority"]) == (rule, priority)
+    for name in ("default-app-wrr@kubernetescrd", "default-appv1-80@kubernetescrd", "default-appv2-80@kubernetescrd",
+                 "default-app-mirror@kubernetescrd", "default-v1-80@kubernetescrd", "default-v2-80@kubernetescrd"):
+        assert name in config["services"], (name, sorted(config["services"]))
+    assert "default-redirect-https@kubernetescrd" in config["middlewares"]
+
+
+@pytest.mark.parametrize("step, name, rule, priority", [
+    ("nexus-step2.yaml", "kube-system-nexus-1e76507728a5b866c167@kubernetescrd", "Host(`nexus.qikqiak.com`) && PathPrefix(`/foo`)", 47),
+    ("nexus-step3.yaml", "kube-system-nexus-6531cc8262ef10535143@kubernetescrd", "Host(`nexus.qikqiak.com`) && PathPrefix(`/static`)", 50),
+    ("nexus-step4.yaml", "kube-system-nexus-6e5627338b932481c3c9@kubernetescrd",
+     "Host(`nexus.qikqiak.com`) && (PathPrefix(`/static`) || PathPrefix(`/service`))", 78),
+])
+def test_names_of_the_rewrite_steps(manifests, step, name, rule, priority):
+    manifests.apply(step)
+    manifests.write("Service-nexus-default.yaml", service("nexus", 8081, addresses=["127.0.0.1:1"]))
+    done = run("config", ENTRY_POINT, manifests_flag(manifests.path), "--providers.kubernetesCRD.allowCrossNamespace=true")
+    router = json.loads(done.stdout)["routers"][name]
+    assert (router["rule"], router["priority"]) == (rule, priority)
+
+
+def test_config_hides_credentials(routes):
+    done = run("config", ENTRY_POINT, routes("""http:
+  routers: {a: {rule: "Host(`a.test`)", service: app, middlewares: [m]}}
+  middlewares: {m: {headers: {customRequestHeaders: {Authorization: canary-1, X-Plain: seen}}}}
+  services: {app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}}
+"""))
+    assert "canary-1" not in done.stdout + done.stderr
+    assert "seen" in done.stdout
+
+
+# ---- explain ----
+def test_explain_a_match(routes):
+    done = run("explain", ENTRY_POINT, routes(GOOD), "GET", "http://a.test:18000/api/x")
+    assert done.returncode == 0, done.stderr
+    for word in ("web", "api@file", "strip@file", "app@file", "http://127.0.0.1:1", "http://127.0.0.1:2"):
+        assert word in done.stdout, done.stdout
+
+
+def test_explain_why_higher_priorities_did_not_match(routes):
+    done = run("explain", ENTRY_POINT, routes(GOOD), "GET", "http://a.test:18000/other")
+    assert "site@file" in done.stdout
+    assert "PathPrefix(`/api`)" in done.stdout and "/other" in done.stdout
+
+
+def test_explain_no_match(routes):
+    done = run("explain", ENTRY_POINT, routes(GOOD), "GET", "http://b.test:18000/")
+    assert "404" in done.stdout and "no_route" in done.stdout
+    assert "Host(`a.test`) does not match" in done.stdout
+
+
+def test_explain_headers(routes):
+    flag = routes('http:\n  routers: {a: {rule: "Header(`X-Team`, `red`)", service: app}}\n'
+                  '  services: {app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}}\n')
+    assert "a@file" in run("explain", ENTRY_POINT, flag, "GET", "http://x.test:18000/", "-H", "X-Team: red").stdout
+    assert "no_route" in run("explain", ENTRY_POINT, flag, "GET", "http://x.test:18000/", "-H", "X-Team: blue").stdout
+
+
+# ---- version, healthcheck, help ----
+def test_version():
+    done = run("version")
+    assert done.returncode == 0 and "Version:" in done.stdout and "libuv" in done.stdout
+
+
+def test_healthcheck(weir):
+    port = free_port()
+    flags = ["--ping", f"--entryPoints.traefik.address=127.0.0.1:{port}"]
+    assert run("healthcheck", *flags).returncode == 1
+    router = weir(*flags)
+    wait_until("a healthy answer", lambda: run("healthcheck", *flags).returncode == 0)
+    router.stop()
+    assert run("healthcheck", *flags).returncode == 1
+
+
+def test_unknown_command():
+    done = run("frobnicate")
+    assert done.returncode == 1 and "frobnicate" in done.stderr

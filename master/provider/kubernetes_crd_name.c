@@ -122,6 +122,7 @@ bool crd_reference_names(struct crd *crd, const struct crd_place *place, struct 
         return true;
     }
     struct slice *names = pool_zalloc(crd->model->pool, references->count * sizeof(*names));
+    size_t count = 0; /* refused ones are left out: the element is disabled by their error */
 
     for (size_t i = 0; i < references->count; i++) {
         const struct doc *node =
@@ -132,8 +133,12 @@ bool crd_reference_names(struct crd *crd, const struct crd_place *place, struct 
             good = false; /* the decoder said so */
             continue;
         }
-        good &= crd_reference_name(crd, &at, element, items[i].namespace, items[i].name, &names[i]);
+        if (crd_reference_name(crd, &at, element, items[i].namespace, items[i].name, &names[count])) {
+            count++;
+        } else {
+            good = false;
+        }
     }
-    *out = (struct list){names, references->count};
+    *out = (struct list){names, count};
     return good;
 }

@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -68,7 +69,7 @@ static void whole_with_descriptors(void **state)
 
     (void)state;
     for (size_t i = 0; i < CONTROL_FDS; i++) {
-        assert_int_not_equal(own[i] = open("/", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600), -1);
+        assert_int_not_equal(own[i] = memfd_create("own", MFD_CLOEXEC), -1);
     }
     for (size_t count = 0; count <= CONTROL_FDS; count++) {
         assert_int_equal(control_send(ends[0], &sent, own, count), 0);

@@ -93,28 +93,37 @@ static struct slice port_text(const struct exchange *ex)
                                                                                                : SLICE("80");
 }
 
+static bool is_forwarded_for(const struct header *item)
+{
+    return item->id == HEADER_X_FORWARDED_FOR && !(item->flags & HEADER_REMOVED);
+}
+
 /* Several X-Forwarded-For become one, in their order. */
 static void join_forwarded_for(struct exchange *ex)
 {
     struct headers *headers = &ex->request.headers;
-    struct slice joined = SLICE("");
-    unsigned found = 0;
+    size_t found = 0, len = 0;
+    char *joined, *at;
 
     for (size_t i = 0; i < headers->count; i++) {
-        const struct header *item = &headers->items[i];
-
-        if (item->id == HEADER_X_FORWARDED_FOR && !(item->flags & HEADER_REMOVED)) {
-            if (found++ == 0) {
-                joined = item->value;
-            } else if (!pool_join(ex->pool, joined, SLICE(", "), &joined) ||
-                       !pool_join(ex->pool, joined, item->value, &joined)) {
-                break;
-            }
+        if (is_forwarded_for(&headers->items[i])) {
+            found++;
+            len += headers->items[i].value.len + 2;
         }
     }
-    if (found > 1) {
-        headers_set_id(headers, HEADER_X_FORWARDED_FOR, joined);
+    if (found < 2 || (joined = pool_try_alloc(ex->pool, len)) == NULL) {
+        return; /* several lines mean the same as one */
     }
+    at = joined;
+    for (size_t i = 0; i < headers->count; i++) {
+        struct slice value = headers->items[i].value;
+
+        if (is_forwarded_for(&headers->items[i])) {
+            at = value.len ? mempcpy(at, value.ptr, value.len) : at;
+            at = mempcpy(at, ", ", 2);
+        }
+    }
+    headers_set_id(headers, HEADER_X_FORWARDED_FOR, slice_of(joined, len - 2));
 }
 
 static void set_if_empty(struct headers *headers, enum header_id id, struct slice value)

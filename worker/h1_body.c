@@ -4,6 +4,7 @@
 #include "worker/h1_body.h"
 
 #define TRAILERS_MAX (8 * 1024)
+#define TRAILERS_FIRST 256
 
 void h1_body_start(struct h1_body *body, const struct h1_message *message)
 {
@@ -11,13 +12,35 @@ void h1_body_start(struct h1_body *body, const struct h1_message *message)
     body->done = message->framing == H1_NO_BODY;
     body->left = message->content_length;
     body->trailers = slice_of(NULL, 0);
+    body->trailers_room = 0;
     h1_chunked_init(&body->chunked);
 }
 
+/* The room doubles: a section that comes byte by byte takes no more memory than one that comes whole. */
 static bool collect_trailer(struct h1_body *body, struct pool *pool, struct slice piece)
 {
-    return body->trailers.len + piece.len <= TRAILERS_MAX &&
-           pool_join(pool, body->trailers, piece, &body->trailers);
+    size_t len = body->trailers.len + piece.len;
+    char *to = (char *)(uintptr_t)body->trailers.ptr;
+
+    if (len > TRAILERS_MAX) {
+        return false;
+    }
+    if (len > body->trailers_room) {
+        size_t room = 2 * len > TRAILERS_FIRST ? 2 * len : TRAILERS_FIRST;
+
+        if ((to = pool_try_alloc(pool, room)) == NULL) {
+            return false;
+        }
+        if (body->trailers.len) {
+            memcpy(to, body->trailers.ptr, body->trailers.len);
+        }
+        body->trailers_room = (uint32_t)room;
+    }
+    if (piece.len) {
+        memcpy(to + body->trailers.len, piece.ptr, piece.len);
+    }
+    body->trailers = slice_of(to, len);
+    return true;
 }
 
 static bool take_chunks(struct h1_body *body, struct pool *pool, struct slice *input, struct slice *payload)

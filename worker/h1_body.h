@@ -16,6 +16,7 @@ struct h1_body {
     uint64_t left; /* H1_LENGTH */
     struct h1_chunked chunked;
     struct slice trailers; /* so far, in the pool */
+    uint32_t trailers_room;
 };
 
 void h1_body_start(struct h1_body *body, const struct h1_message *message);

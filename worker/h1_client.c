@@ -425,11 +425,13 @@ static void on_tunnel_closed(struct conn *conn)
 void client_leave(struct client *client, struct tunnel_end *end)
 {
     end->conn = &client->conn;
-    end->early = NULL;
     end->closed = on_tunnel_closed;
     if (client->in && buffer_len(client->in)) {
         end->early = client->in;
         client->in = NULL;
+    } else {
+        end->early = client->ahead; /* what came together with the end of a chunked body */
+        client->ahead = NULL;
     }
     client->state = CLIENT_TUNNEL;
     timer_set(client->conn.worker->timers, &client->conn.timer, TIMER_NEVER);

@@ -132,6 +132,9 @@ static void connect_done(struct upstream *up)
     }
     up->state = UPSTREAM_BUSY;
     upstream_connected(up->ux);
+    if (up->conn.io.readable) { /* came in the same event: there is no other edge for it */
+        poller_again(&up->conn.io);
+    }
 }
 
 static void busy(struct upstream *up)
@@ -203,7 +206,7 @@ struct upstream *upstream_reuse(struct worker *worker, const struct server *serv
     return up;
 }
 
-static int dial_socket(const struct address *address)
+static int dial_socket(const struct worker *worker, const struct address *address)
 {
     struct sockaddr_storage to;
     socklen_t length = address_to_sockaddr(address, &to);
@@ -212,6 +215,10 @@ static int dial_socket(const struct address *address)
 
     if (fd < 0) {
         return -errno;
+    }
+    if (fd >= worker->fd_servers) {
+        close(fd);
+        return -EMFILE;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
@@ -227,7 +234,7 @@ static int dial_socket(const struct address *address)
 int upstream_dial(struct worker *worker, const struct server *server, const struct address *address,
                   struct upstream **out)
 {
-    int fd = dial_socket(address);
+    int fd = dial_socket(worker, address);
 
     if (fd < 0) {
         return fd;

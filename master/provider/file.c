@@ -265,8 +265,11 @@ static void note_reader_error(struct reading *reading, const struct error *why)
         text.ptr[reading->path.len] == ':') {
         rest = slice_of(text.ptr + reading->path.len + 1, text.len - reading->path.len - 1);
         if (slice_to_u64(slice_split(&rest, ':'), &line) && line <= UINT32_MAX) {
-            (void)slice_split(&rest, ':');
-            text = slice_trim(rest);
+            struct slice words = rest;
+            uint64_t column;
+
+            /* not every error knows its column */
+            text = slice_trim(slice_to_u64(slice_split(&words, ':'), &column) ? words : rest);
         } else {
             line = 0;
         }

@@ -48,7 +48,8 @@ static bool row_named(const struct page *page, uint32_t number, const char *name
     return slice_eq(page_text(page, entry_points_at(page, number)->name), slice_cstr(name));
 }
 
-static void read_options(struct entry_options *options, const struct page *page, const struct entry_point_row *row)
+static void read_options(struct entry_options *options, const struct page *page,
+                         const struct entry_point_row *row)
 {
     const struct static_root *root = page_root(page);
     const struct entry_point *config = &row->config;
@@ -186,8 +187,23 @@ static void on_ready(struct io *io)
     }
 }
 
-int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why)
+static bool is_open(const struct worker *worker, struct socket_place place)
 {
+    for (const struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        if (!listener->closing && listener->place.set == place.set && listener->place.slot == place.slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name,
+                  struct socket_place place, struct error *why)
+{
+    if (is_open(worker, place)) {
+        close(fd);
+        return 0;
+    }
     size_t length = strlen(name) + 1;
     struct listener *listener = xcalloc(1, sizeof(*listener) + length);
     int on = 1, idle = KEEP_ALIVE_IDLE_SECONDS;
@@ -195,6 +211,7 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
 
     memcpy(listener->name, name, length);
     listener->worker = worker;
+    listener->place = place;
     listener->options.number = entry_point;
     listener->io.on_ready = on_ready;
     listener->io.on_closed = on_closed;
@@ -219,7 +236,11 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
     }
     listener->next = worker->listeners;
     worker->listeners = listener;
-    log_debug("entry point %s: accepting", name);
+    if (place.slot == worker->slot) {
+        log_debug("entry point %s: accepting", name);
+    } else {
+        log_debug("entry point %s: accepting for slot %u too", name, place.slot);
+    }
     return 0;
 
 fail:
@@ -229,8 +250,9 @@ fail:
     return rc;
 }
 
-void listener_close(struct listener *listener)
+void listener_close(struct listener *listener, bool leaving)
 {
+    listener->leaving = listener->leaving || leaving;
     if (listener->closing) {
         return;
     }
@@ -238,6 +260,11 @@ void listener_close(struct listener *listener)
     }
     listener->closing = true;
     timer_remove(listener->worker->timers, &listener->retry);
+    poller_forget(&listener->io); /* the guard holds it too */
     io_close(&listener->io);
-    log_debug("entry point %s: no longer accepting", listener->name);
+    if (listener->place.slot == listener->worker->slot) {
+        log_debug("entry point %s: no longer accepting", listener->name);
+    } else {
+        log_debug("entry point %s: no longer accepting for slot %u", listener->name, listener->place.slot);
+    }
 }

@@ -34,7 +34,8 @@ static void note_time(struct worker *worker)
 
     clock_gettime(CLOCK_MONOTONIC, &now);
     worker->now_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-    if (now.tv_sec != worker->date_second) { /* monotonic and wall seconds differ by a fraction: good enough for Date */
+    if (now.tv_sec !=
+        worker->date_second) { /* monotonic and wall seconds differ by a fraction: good enough for Date */
         worker->date_second = now.tv_sec;
         clock_gettime(CLOCK_REALTIME, &now);
         http_date_update(now.tv_sec);
@@ -137,12 +138,19 @@ void poller_watch(struct io *io, bool on)
     }
 }
 
+void poller_forget(struct io *io)
+{
+    if (io->fd >= 0) {
+        epoll_ctl(io->poller->epoll, EPOLL_CTL_DEL, io->fd, NULL);
+    }
+}
+
 void io_close(struct io *io)
 {
     if (io->dead || io->fd < 0) {
         return;
     }
-    close(io->fd); /* leaves the epoll set by itself: nobody else holds this description */
+    close(io->fd); /* leaves the epoll set by itself unless somebody else holds it: poller_forget() */
     io->fd = -1;
     io->dead = true;
     io->next_dead = io->poller->dead;
@@ -169,7 +177,8 @@ ssize_t io_writev(struct io *io, const struct iovec *pieces, int count)
         if (count == 1) {
             n = send(io->fd, pieces[0].iov_base, pieces[0].iov_len, MSG_NOSIGNAL);
         } else {
-            struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = (size_t)count};
+            struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces,
+                                     .msg_iovlen = (size_t)count};
             n = sendmsg(io->fd, &message, MSG_NOSIGNAL);
         }
     } while (n < 0 && errno == EINTR);

@@ -134,7 +134,7 @@ bool children_workers_alive(const struct guard *guard);
 void children_kill(struct guard *guard, int signal);
 
 /* ---- keep.c ---- */
-struct kept *keep_new(struct guard *guard, const char *name); /* without sockets yet */
+struct kept *keep_new(struct guard *guard, const char *name); /* without sockets and id yet */
 void keep_store(struct kept *kept, unsigned slot, int fd);
 struct kept *keep_find(struct guard *guard, const char *name);
 /* Takes over the descriptors for slots first.. of an entry point; older ones in those slots are closed. */

@@ -36,7 +36,6 @@ struct kept *keep_new(struct guard *guard, const char *name)
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         kept->fds[slot] = -1;
     }
-    kept->id = ++guard->sets;
     kept->next = guard->kept;
     guard->kept = kept;
     return kept;
@@ -88,6 +87,7 @@ void keep_add(struct guard *guard, const char *name, unsigned first, const int *
 
     if (kept == NULL) {
         kept = keep_new(guard, name);
+        kept->id = ++guard->sets;
     }
     kept->shared = shared;
     for (size_t i = 0; i < count; i++) {

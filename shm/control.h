@@ -5,9 +5,11 @@
  * is a struct control_message and up to CONTROL_FDS descriptors. A truncated control message (descriptors lost) is an
  * error, never a silent gap: the receiver closes what came and answers CONTROL_RESEND.
  *
- *   guard  -> master   WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS back
+ *   guard  -> master   WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
+ *                      back, UNLISTEN (the sockets of a slot were closed)
  *   master -> guard    LISTEN (fds to keep), UNLISTEN, WORKERS (how many), READY, FAILED (static configuration bad)
- *   guard  -> worker   LISTEN (fd of its slot), UNLISTEN, MASTER (fd: channel to the master), STOP
+ *   guard  -> worker   LISTEN (fd of its slot, or of one lent to it), UNLISTEN, MASTER (fd: channel to the master), STOP,
+ *                      HANDOVER (the channel's end will mean: drain)
  *   master -> worker   GENERATION (fds of the pages that are new to it), STATIC changes come as pages too
  *   worker -> master   ACK (generation), REFUSED (generation, text), RESEND
  */
@@ -19,6 +21,15 @@
 
 #define CONTROL_FDS 16
 #define CONTROL_TEXT 256
+#define CONTROL_ALL_SLOTS UINT32_MAX /* as SOCKET_ANY_SLOT of the workers */
+#define CONTROL_SHARED 1u            /* sockets of other programs may be in the group */
+#define CONTROL_REPLACED 1u          /* new sockets of that name follow: the old ones are emptied first */
+
+enum worker_state { /* on the board, in the worker's slab */
+                    WORKER_STARTING = 1,
+                    WORKER_SERVING, /* has a generation and accepts */
+                    WORKER_DRAINING
+};
 
 enum control_kind {
     CONTROL_HELLO = 1,
@@ -36,6 +47,7 @@ enum control_kind {
     CONTROL_READY,
     CONTROL_FAILED,
     CONTROL_STOP,
+    CONTROL_HANDOVER,
     CONTROL_KINDS
 };
 
@@ -43,13 +55,15 @@ struct control_message {
     uint32_t kind;
     uint32_t fd_count; /* how many descriptors belong to it: checked against what arrived */
     uint64_t build_id;
-    uint64_t number;            /* generation, or signal number, or number of workers */
-    uint32_t worker;            /* slot */
+    uint64_t number;            /* generation, or signal number, or number of workers; guard -> worker LISTEN,
+                                   UNLISTEN: which set of sockets (0: all); HANDOVER: 1, or 0 to take it back */
+    uint32_t worker;            /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS */
     uint32_t entry_point;       /* number in the static page (LISTEN, UNLISTEN) */
     uint64_t pages[PAGE_KINDS]; /* GENERATION: page numbers by kind; fds follow for those in `new_pages` */
     uint32_t new_pages;         /* bit set by kind */
-    uint32_t flags;
-    int64_t grace_ns[2];     /* STOP: accept grace, then finish grace */
+    uint32_t
+        flags; /* LISTEN to the guard: CONTROL_SHARED; UNLISTEN to it: CONTROL_REPLACED; READY: log format */
+    int64_t grace_ns[2];     /* STOP, HANDOVER: accept grace, then finish grace */
     char text[CONTROL_TEXT]; /* entry point's name, or why something failed; NUL-terminated */
 };
 

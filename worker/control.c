@@ -8,7 +8,8 @@
  * release      this file holds one reference to each generation itself, beside those of exchanges. When only ours is
  *              left it is given back on the helper thread, because unmapping takes time too (I4).
  * listening    sockets come from the guard, by entry point name. They wait here until a generation knows the name.
- * the end      STOP drains, a second one ends at once, and so does the loss of the guard.
+ * the end      STOP drains, a second one ends at once, and so does the loss of the guard, unless it announced that another
+ *              build takes over from it (HANDOVER): then the end of its channel drains.
  */
 #include "worker/control.h"
 
@@ -36,6 +37,7 @@ struct channel { /* one end of a pair; on the heap, because libuv closes handles
 struct waiting_socket {
     struct waiting_socket *next;
     int fd;
+    struct socket_place place;
     char name[CONTROL_TEXT];
 };
 
@@ -67,7 +69,11 @@ struct control {
     size_t held_count, held_capacity;
     struct waiting_socket *waiting;
     bool stopping, closed;
+    bool handed_over; /* another build guards us: the end of its channel means that its own workers serve */
+    struct control_message handover; /* how to drain then */
 };
+
+static const struct socket_place all_sockets = {.set = 0, .slot = SOCKET_ANY_SLOT};
 
 static void update(struct channel *channel);
 
@@ -152,19 +158,20 @@ static void begin_listening(struct control *control)
             continue;
         }
         *link = socket->next;
-        if (serve_listen(worker, socket->fd, number, socket->name, &why) < 0) {
+        if (serve_listen(worker, socket->fd, number, socket->name, socket->place, &why) < 0) {
             log_error("Cannot accept: %s", why.text);
         }
         free(socket);
     }
 }
 
-static void add_waiting(struct control *control, const char *name, int fd)
+static void add_waiting(struct control *control, const struct control_message *message, int fd)
 {
     struct waiting_socket *socket = xcalloc(1, sizeof(*socket)), **last = &control->waiting;
 
     socket->fd = fd;
-    (void)snprintf(socket->name, sizeof(socket->name), "%s", name);
+    socket->place = (struct socket_place){.set = message->number, .slot = message->worker};
+    (void)snprintf(socket->name, sizeof(socket->name), "%s", message->text);
     while (*last) {
         last = &(*last)->next;
     }
@@ -172,13 +179,12 @@ static void add_waiting(struct control *control, const char *name, int fd)
     begin_listening(control);
 }
 
-/* name NULL: all. */
-static void drop_waiting(struct control *control, const char *name)
+static void drop_waiting(struct control *control, struct socket_place asked)
 {
     for (struct waiting_socket **link = &control->waiting; *link;) {
         struct waiting_socket *socket = *link;
 
-        if (name && strcmp(socket->name, name) != 0) {
+        if (!socket_is_meant(socket->place, asked)) {
             link = &socket->next;
             continue;
         }
@@ -422,7 +428,7 @@ static void stop(struct control *control, const struct control_message *message)
     }
     control->stopping = true;
     atomic_store_explicit(&worker->slab->state, WORKER_DRAINING, memory_order_relaxed);
-    drop_waiting(control, NULL);
+    drop_waiting(control, all_sockets);
     serve_drain(worker, now + message->grace_ns[0], now + message->grace_ns[0] + message->grace_ns[1],
                 on_drained);
 }
@@ -433,13 +439,20 @@ static void from_guard(struct control *control, const struct control_message *me
     switch (message->kind) {
     case CONTROL_LISTEN:
         if (message->fd_count == 1 && !control->stopping) {
-            add_waiting(control, message->text, fds[0]);
+            add_waiting(control, message, fds[0]);
             return;
         }
         break;
-    case CONTROL_UNLISTEN:
-        drop_waiting(control, message->text);
-        serve_unlisten(control->worker, message->text);
+    case CONTROL_UNLISTEN: {
+        struct socket_place asked = {.set = message->number, .slot = message->worker};
+
+        drop_waiting(control, asked);
+        serve_unlisten(control->worker, asked);
+        break;
+    }
+    case CONTROL_HANDOVER:
+        control->handed_over = message->number != 0;
+        control->handover = *message;
         break;
     case CONTROL_MASTER:
         if (message->fd_count == 1) {
@@ -481,7 +494,8 @@ static void from_master(struct control *control, const struct channel *from,
     close_all(fds, message->fd_count);
 }
 
-/* The guard's end means the end; a master's only that there is none for a while. */
+/* The guard's end means the end (unless it said that it would be replaced); a master's only that there is none for a
+ * while. */
 static void lost(struct control *control, const struct channel *channel, int rc)
 {
     if (rc == -EBADMSG) {
@@ -491,7 +505,12 @@ static void lost(struct control *control, const struct channel *channel, int rc)
         channel_close(&control->master);
     } else {
         channel_close(&control->guard);
-        serve_quit(control->worker);
+        if (control->handed_over && !control->stopping) {
+            log_info("Another build serves now: finishing what is open");
+            stop(control, &control->handover);
+        } else if (!control->handed_over) {
+            serve_quit(control->worker);
+        }
     }
 }
 
@@ -544,7 +563,7 @@ void control_stop(struct control *control)
     control->closed = true;
     channel_close(&control->guard);
     channel_close(&control->master);
-    drop_waiting(control, NULL);
+    drop_waiting(control, all_sockets);
 }
 
 void control_free(struct control *control)

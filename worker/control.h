@@ -7,13 +7,8 @@
 #ifndef WEIR_WORKER_CONTROL_H
 #define WEIR_WORKER_CONTROL_H
 
+#include "shm/control.h"
 #include "worker/worker.h"
-
-enum worker_state {
-    WORKER_STARTING = 1,
-    WORKER_SERVING,
-    WORKER_DRAINING
-}; /* on the board, for those who look */
 
 struct control;
 

@@ -18,8 +18,9 @@ static void ping(struct exchange *ex)
 {
     struct board_tree *tree = board_tree(ex->worker->board);
     uint64_t beat = atomic_load_explicit(&tree->master_heartbeat_ns, memory_order_relaxed);
-    bool stopping = atomic_load_explicit(&tree->stopping, memory_order_relaxed) != 0 || ex->worker->draining;
-    bool silent = beat != 0 && ex->worker->now_ns - (int64_t)beat > MASTER_SILENT_NS;
+    bool stopping = atomic_load_explicit(&tree->stopping, memory_order_relaxed) != 0;
+    /* Draining alone is the end of this worker, not of the tree; its board may be one that no master beats on. */
+    bool silent = !ex->worker->draining && beat != 0 && ex->worker->now_ns - (int64_t)beat > MASTER_SILENT_NS;
 
     answer_status(ex, stopping || silent ? 503 : 200);
 }

@@ -212,8 +212,23 @@ static void on_ready(struct io *io)
     }
 }
 
-int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why)
+static bool is_open(const struct worker *worker, struct socket_place place)
 {
+    for (const struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        if (!listener->closing && listener->place.set == place.set && listener->place.slot == place.slot) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name,
+                  struct socket_place place, struct error *why)
+{
+    if (is_open(worker, place)) {
+        close(fd);
+        return 0;
+    }
     size_t length = strlen(name) + 1;
     struct listener *listener = xcalloc(1, sizeof(*listener) + length);
     int on = 1, idle = KEEP_ALIVE_IDLE_SECONDS;
@@ -221,6 +236,7 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
 
     memcpy(listener->name, name, length);
     listener->worker = worker;
+    listener->place = place;
     listener->options.number = entry_point;
     listener->io.on_ready = on_ready;
     listener->io.on_closed = on_closed;
@@ -245,7 +261,11 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
     }
     listener->next = worker->listeners;
     worker->listeners = listener;
-    log_debug("entry point %s: accepting", name);
+    if (place.slot == worker->slot) {
+        log_debug("entry point %s: accepting", name);
+    } else {
+        log_debug("entry point %s: accepting for slot %u too", name, place.slot);
+    }
     return 0;
 
 fail:
@@ -255,8 +275,9 @@ fail:
     return rc;
 }
 
-void listener_close(struct listener *listener)
+void listener_close(struct listener *listener, bool leaving)
 {
+    listener->leaving = listener->leaving || leaving;
     if (listener->closing) {
         return;
     }
@@ -264,6 +285,11 @@ void listener_close(struct listener *listener)
     for (int i = 0; i < ACCEPTS_AT_END && accept_one(listener); i++) {
     }
     timer_remove(listener->worker->timers, &listener->retry);
+    poller_forget(&listener->io); /* the guard holds it too */
     io_close(&listener->io);
-    log_debug("entry point %s: no longer accepting", listener->name);
+    if (listener->place.slot == listener->worker->slot) {
+        log_debug("entry point %s: no longer accepting", listener->name);
+    } else {
+        log_debug("entry point %s: no longer accepting for slot %u", listener->name, listener->place.slot);
+    }
 }

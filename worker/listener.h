@@ -11,8 +11,7 @@
 #include "shm/static_page.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
-
-struct worker;
+#include "worker/worker.h"
 
 enum underscore_strategy { UNDERSCORE_KEEP, UNDERSCORE_DELETE, UNDERSCORE_REJECT };
 
@@ -41,13 +40,18 @@ struct listener {
     struct timer retry; /* accepting goes on when descriptors were short */
     struct entry_options options;
     unsigned clients; /* connections that refer to it */
-    bool closing;     /* no longer accepting */
+    struct socket_place place;
+    bool closing; /* no longer accepting */
+    bool leaving; /* its connections end with their next answer */
     char name[];
 };
 
-int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why);
-/* Takes what waits in the queue, then stops. Freed with its last connection. */
-void listener_close(struct listener *listener);
+/* place: which of the guard's sockets it is; fd is taken over, also on failure. */
+int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name,
+                  struct socket_place place, struct error *why);
+/* Takes what waits in the queue, then stops. Freed with its last connection. leaving: its connections are to end with
+ * their next answer, because nobody here will accept on it again; else (a loan given back) they stay. */
+void listener_close(struct listener *listener, bool leaving);
 void listener_release(struct listener *listener); /* a connection of it is gone */
 /* The options as the generation has them; kept as they are when it does not know the entry point. */
 void listener_refresh(struct listener *listener, struct generation *generation);

@@ -19,6 +19,7 @@
 #include "common/base/title.h"
 #include "common/face.h"
 #include "worker/control.h"
+#include "worker/crash.h"
 #include "worker/worker.h"
 
 #define HEART_MS 100
@@ -136,6 +137,7 @@ int face_worker(int argc, char **argv)
     process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
     drop_privileges();
+    crash_install(name);
     one_thread();
     int status = run(worker);
 

@@ -139,12 +139,19 @@ void poller_watch(struct io *io, bool on)
     }
 }
 
+void poller_forget(struct io *io)
+{
+    if (io->fd >= 0) {
+        epoll_ctl(io->poller->epoll, EPOLL_CTL_DEL, io->fd, NULL);
+    }
+}
+
 void io_close(struct io *io)
 {
     if (io->dead || io->fd < 0) {
         return;
     }
-    close(io->fd); /* leaves the epoll set by itself: nobody else holds this description */
+    close(io->fd); /* leaves the epoll set by itself unless somebody else holds it: poller_forget() */
     io->fd = -1;
     io->dead = true;
     io->next_dead = io->poller->dead;

@@ -44,6 +44,8 @@ int poller_add(struct poller *poller, struct io *io, int fd, bool level);
 void poller_again(struct io *io);
 /* Level-triggered ones only: stops and starts watching. */
 void poller_watch(struct io *io, bool on);
+/* Before io_close() of a descriptor that others hold too: closing our copy would not take it out of the set. */
+void poller_forget(struct io *io);
 void io_close(struct io *io);
 
 /* Both return as read(2) and writev(2) do, -1 with errno; keep the flags right. A read that does not fill the space has

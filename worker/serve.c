@@ -105,20 +105,30 @@ void serve_quit(struct worker *worker)
     worker->quit = true;
 }
 
-int serve_listen(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why)
+int serve_listen(struct worker *worker, int fd, uint32_t entry_point, const char *name,
+                 struct socket_place place, struct error *why)
 {
-    return listener_open(worker, fd, entry_point, name, why);
+    return listener_open(worker, fd, entry_point, name, place, why);
 }
 
-void serve_unlisten(struct worker *worker, const char *name)
+bool socket_is_meant(struct socket_place place, struct socket_place asked)
+{
+    return (asked.set == 0 || asked.set == place.set) &&
+           (asked.slot == SOCKET_ANY_SLOT || asked.slot == place.slot);
+}
+
+void serve_unlisten(struct worker *worker, struct socket_place asked)
 {
     struct listener *listener = worker->listeners;
+    bool retiring =
+        asked.set == 0 && asked.slot == worker->slot; /* all of our own: nothing is ours any more */
 
     while (listener) {
         struct listener *next = listener->next;
 
-        if (strcmp(listener->name, name) == 0) {
-            listener_close(listener);
+        listener->leaving = listener->leaving || retiring;
+        if (socket_is_meant(listener->place, asked)) {
+            listener_close(listener, asked.slot == SOCKET_ANY_SLOT || asked.slot == worker->slot);
         }
         listener = next;
     }
@@ -146,7 +156,7 @@ static void stop_accepting(struct worker *worker)
     while (listener) {
         struct listener *next = listener->next;
 
-        listener_close(listener);
+        listener_close(listener, true);
         listener = next;
     }
 }

@@ -24,6 +24,13 @@ struct client;
 struct drain;
 struct walker;
 
+#define SOCKET_ANY_SLOT UINT32_MAX
+
+struct socket_place { /* which of the guard's listening sockets: the set of an entry point, the slot in it */
+    uint64_t set;
+    uint32_t slot;
+};
+
 struct worker {
     uv_loop_t loop;
     unsigned slot;
@@ -54,9 +61,12 @@ int serve_start(struct worker *worker, struct error *why); /* pools, timers, scr
 void serve_run(struct worker *worker);
 void serve_quit(struct worker *worker);
 /* Begins accepting on fd (given over) for an entry point of the current generation. */
-int serve_listen(struct worker *worker, int fd, uint32_t entry_point, const char *name, struct error *why);
-/* Stops accepting on that entry point and closes the listening descriptor after its queue is empty. */
-void serve_unlisten(struct worker *worker, const char *name);
+int serve_listen(struct worker *worker, int fd, uint32_t entry_point, const char *name,
+                 struct socket_place place, struct error *why);
+/* Stops accepting, once the queue is empty, on the sockets that are meant: of one set (0: all) and one slot
+ * (SOCKET_ANY_SLOT: all). Connections accepted there end with their next answer, but not those of a lent slot. */
+void serve_unlisten(struct worker *worker, struct socket_place place);
+bool socket_is_meant(struct socket_place place, struct socket_place asked);
 /* Swaps the generation; `next` carries a reference that is taken over. Idle connections to servers that are gone end by
  * their idle timeout: nothing here depends on the size of the generation. */
 void serve_switch(struct worker *worker, struct generation *next);

@@ -2,7 +2,8 @@
  * children.c - master and workers: started, connected to each other, reaped, started again.
  *
  * The first start after a death is at once; a child that dies again within ten seconds waits 50 ms, then twice as long
- * each time up to a second. A worker whose heart has not beaten for ten seconds is killed: the rest is as for a crash.
+ * each time up to a second. A worker whose heart has not beaten for ten seconds is aborted, so that it says where it
+ * stood, and killed when that takes too long: the rest is as for a crash.
  */
 #include "master/guard/guard.h"
 
@@ -21,7 +22,8 @@
 #define FAILED_AGAIN (5 * GUARD_SECOND)
 #define LIFE_GOOD (10 * GUARD_SECOND)
 #define BEAT_MISSED (10 * GUARD_SECOND)
-#define CHECK_EVERY (1 * GUARD_SECOND)
+#define ABORT_TAKES (1 * GUARD_SECOND)
+#define CHECK_LATE (250 * GUARD_MS)
 
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count)
 {
@@ -75,6 +77,8 @@ static bool start(struct guard *guard, struct child *child, const char *name, co
     child->pid = (pid_t)rc;
     child->started_ns = child->beat_seen_ns = now;
     child->beat = 0;
+    child->aborted_ns = 0;
+    child->told_to_leave = false;
     child->has_master = false;
     outbox_init(&child->out, pair[0]);
     return true;
@@ -136,7 +140,8 @@ static void start_worker(struct guard *guard, unsigned slot, int64_t now)
     if (guard->master.pid != 0) {
         connect_to_master(guard, slot);
     }
-    keep_send_slot(guard, slot);
+    guard->slots = slot >= guard->slots ? slot + 1 : guard->slots;
+    keep_send_slot(guard, slot, slot);
 }
 
 void children_start_due(struct guard *guard, int64_t now)
@@ -144,7 +149,7 @@ void children_start_due(struct guard *guard, int64_t now)
     if (!running(guard)) {
         return;
     }
-    if (guard->master.pid == 0 && guard->master.start_at_ns <= now) {
+    if (guard->master.pid == 0 && guard->master.start_at_ns <= now && !upgrade_old_alive(guard, true)) {
         start_master(guard, now);
     }
     for (unsigned slot = 0; slot < guard->wanted; slot++) {
@@ -156,19 +161,20 @@ void children_start_due(struct guard *guard, int64_t now)
 
 int64_t children_next_due(const struct guard *guard)
 {
-    int64_t next = INT64_MAX;
-
     if (!running(guard)) {
-        return next;
+        return INT64_MAX;
     }
-    if (guard->master.pid == 0) {
+    int64_t next = guard->slots > 0 ? guard->next_check_ns : INT64_MAX;
+
+    if (guard->master.pid == 0 && guard->master.start_at_ns < next && !upgrade_old_alive(guard, true)) {
         next = guard->master.start_at_ns;
     }
     for (unsigned slot = 0; slot < guard->wanted; slot++) {
         const struct child *worker = &guard->workers[slot];
-        int64_t due = worker->pid == 0 ? worker->start_at_ns : guard->next_check_ns;
 
-        next = due < next ? due : next;
+        if (worker->pid == 0 && worker->start_at_ns < next) {
+            next = worker->start_at_ns;
+        }
     }
     return next;
 }
@@ -184,7 +190,8 @@ static void describe_end(int status, char *text, size_t size)
 }
 
 /* What both sorts have in common; the child is gone when this returns. */
-static void bury(struct guard *guard, struct child *child, const char *name, int status, int64_t now)
+static void bury(struct guard *guard, struct child *child, const char *name, int status, bool again,
+                 int64_t now)
 {
     char how[96];
 
@@ -194,7 +201,11 @@ static void bury(struct guard *guard, struct child *child, const char *name, int
     }
     delay_next(child, now);
     describe_end(status, how, sizeof(how));
-    if (running(guard) && guard->phase != GUARD_STARTING) {
+    if (!again && status == 0) {
+        log_info("%s (pid %d) has finished", name, (int)child->pid);
+    } else if (!again) {
+        log_error("%s (pid %d) %s", name, (int)child->pid, how);
+    } else if (running(guard) && guard->phase != GUARD_STARTING) {
         log_error("%s (pid %d) %s, next start in %lld ms", name, (int)child->pid, how,
                   (long long)((child->start_at_ns - now) / GUARD_MS));
     } else if (guard->phase == GUARD_DRAINING && status != 0) {
@@ -216,7 +227,7 @@ static void bury_master(struct guard *guard, int status, int64_t now)
         guard->status = 1;
         guard->phase = GUARD_DONE;
     }
-    bury(guard, &guard->master, "The master", status, now);
+    bury(guard, &guard->master, "The master", status, true, now);
     if (guard->master_failed) {
         guard->master.start_at_ns =
             now + FAILED_AGAIN; /* until somebody mends the configuration, or sends SIGHUP */
@@ -235,7 +246,15 @@ static void bury_worker(struct guard *guard, unsigned slot, int status, int64_t 
     char name[32];
 
     (void)snprintf(name, sizeof(name), "Worker %u", slot);
-    bury(guard, &guard->workers[slot], name, status, now);
+    struct child *worker = &guard->workers[slot];
+    bool leaving = worker->told_to_leave && status == 0;
+
+    bury(guard, worker, name, status, slot < guard->wanted && !leaving, now);
+    if (leaving) {
+        worker->start_at_ns = now; /* wanted again meanwhile, maybe */
+        worker->backoff_ns = 0;
+    }
+    lend_forget(guard, slot);
     board_fold(guard->board, slot);
     child_send(&guard->master, &gone, NULL, 0);
 }
@@ -251,6 +270,9 @@ void children_reap(struct guard *guard)
             bury_master(guard, status, now);
             continue;
         }
+        if (upgrade_reaped(guard, pid, status, now)) {
+            continue;
+        }
         for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
             if (pid == guard->workers[slot].pid) {
                 bury_worker(guard, slot, status, now);
@@ -261,20 +283,32 @@ void children_reap(struct guard *guard)
     }
 }
 
-void children_check_hung(struct guard *guard, int64_t now)
+/* Silent for too long: first the chance to say where it stands. SIGCONT, because a stopped process says nothing. */
+static void abort_hung(struct child *worker, unsigned slot, int64_t now)
 {
-    bool late =
-        now - guard->next_check_ns > CHECK_EVERY; /* we were stopped ourselves: judge nobody by that */
+    if (worker->aborted_ns == 0) {
+        log_error("Worker %u (pid %d) has not moved for 10 s and is replaced", slot, (int)worker->pid);
+        worker->aborted_ns = now;
+        (void)kill(worker->pid, SIGABRT);
+        (void)kill(worker->pid, SIGCONT);
+    } else if (now - worker->aborted_ns > ABORT_TAKES) {
+        (void)kill(worker->pid, SIGKILL);
+    }
+}
+
+bool children_check_hung(struct guard *guard, int64_t now)
+{
+    bool late = now - guard->next_check_ns > CHECK_LATE; /* we were stopped ourselves: judge nobody by that */
 
     if (now < guard->next_check_ns) {
-        return;
+        return false;
     }
-    guard->next_check_ns = now + CHECK_EVERY;
-    for (unsigned slot = 0; slot < guard->wanted; slot++) {
+    guard->next_check_ns = now + GUARD_TICK;
+    for (unsigned slot = 0; slot < guard->slots; slot++) {
         struct child *worker = &guard->workers[slot];
-        struct board_slab *slab = board_slab(guard->board, slot);
+        struct board_slab *slab = worker->pid == 0 ? NULL : board_slab(guard->board, slot);
 
-        if (worker->pid == 0 || slab == NULL) {
+        if (slab == NULL) {
             continue;
         }
         uint64_t beat = atomic_load_explicit(&slab->heartbeat_ns, memory_order_relaxed);
@@ -283,11 +317,10 @@ void children_check_hung(struct guard *guard, int64_t now)
             worker->beat = beat;
             worker->beat_seen_ns = now;
         } else if (now - worker->beat_seen_ns > BEAT_MISSED) {
-            log_error("Worker %u (pid %d) has not moved for 10 s and is replaced", slot, (int)worker->pid);
-            worker->beat_seen_ns = now;
-            (void)kill(worker->pid, SIGKILL);
+            abort_hung(worker, slot, now);
         }
     }
+    return true;
 }
 
 bool children_workers_alive(const struct guard *guard)
@@ -297,7 +330,7 @@ bool children_workers_alive(const struct guard *guard)
             return true;
         }
     }
-    return false;
+    return upgrade_old_alive(guard, false);
 }
 
 void children_kill(struct guard *guard, int signal)
@@ -307,4 +340,5 @@ void children_kill(struct guard *guard, int signal)
             (void)kill(guard->workers[slot].pid, signal);
         }
     }
+    upgrade_kill_old(guard, signal);
 }

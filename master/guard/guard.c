@@ -61,6 +61,7 @@ static void stop(struct guard *guard, int signal)
     guard->stop_accept_ns = now + guard->grace_ns[0];
     guard->deadline_ns = guard->stop_accept_ns + guard->grace_ns[1] + STOP_EXTRA;
     messages_stop(guard, guard->grace_ns[0], guard->grace_ns[1]);
+    (void)upgrade_dismiss_old(guard);
 }
 
 /* Deadlines of the phases. */
@@ -118,6 +119,9 @@ static void read_signals(struct guard *guard)
         case SIGTERM:
         case SIGINT:
             stop(guard, (int)info.ssi_signo);
+            break;
+        case SIGUSR2:
+            upgrade_begin(guard, process_clock_ns());
             break;
         default:
             forward(guard, (int)info.ssi_signo);
@@ -186,13 +190,27 @@ static int poll_timeout(const struct guard *guard, int64_t now, bool starved)
     return wait > 3600 * 1000 ? 3600 * 1000 : (int)wait;
 }
 
+/* Slots: at each turn, because a death is worth a loan at once; what only time brings, every tick. */
+static void tend(struct guard *guard, int64_t now)
+{
+    bool tick = children_check_hung(guard, now);
+
+    lend_tend(guard, now);
+    if (tick) {
+        retire_tend(guard, now);
+    }
+    upgrade_tend(guard, now);
+}
+
 static void turn(struct guard *guard, struct pollfd *polled)
 {
     int64_t now = process_clock_ns();
     bool starved = false;
 
     children_start_due(guard, now);
-    children_check_hung(guard, now);
+    if (guard->phase == GUARD_RUNNING) {
+        tend(guard, now);
+    }
     polled[0] = (struct pollfd){.fd = guard->signals, .events = POLLIN};
     watch_child(&polled[1], &guard->master, &starved);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
@@ -255,11 +273,11 @@ static int prepare(struct guard *guard, struct error *why)
     if (guard->executable == -1) {
         return error_set(why, -errno, "cannot open /proc/self/exe: %s (is /proc mounted?)", strerror(errno));
     }
-    if ((rc = board_create(&guard->board_fd, why)) < 0 ||
-        (rc = board_map(guard->board_fd, &guard->board, why)) < 0) {
-        return rc;
+    rc = upgrade_arrive(guard, why);
+    if (rc == 0 && (rc = board_create(&guard->board_fd, why)) == 0) {
+        rc = board_map(guard->board_fd, &guard->board, why);
     }
-    return open_signals(guard, why);
+    return rc < 0 ? rc : open_signals(guard, why);
 }
 
 static struct guard *guard_new(char **arguments)
@@ -269,9 +287,11 @@ static struct guard *guard_new(char **arguments)
     guard->phase = GUARD_STARTING;
     guard->executable = guard->board_fd = guard->signals = guard->log_fd = -1;
     guard->arguments = arguments;
+    guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_init(&guard->workers[slot].out, -1);
+        guard->workers[slot].lent_to = -1;
     }
     return guard;
 }
@@ -284,6 +304,7 @@ static void guard_free(struct guard *guard)
         outbox_close(&guard->workers[slot].out);
     }
     board_unmap(guard->board);
+    free(guard->path);
     free(guard);
 }
 
@@ -294,8 +315,10 @@ int face_guard(int argc, char **argv)
 
     fill_descriptors();
     raise_limits();
+    char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
     struct guard *guard = guard_new(title_init(argc, argv));
 
+    guard->path = path;
     title_set("weir: guard");
     process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "guard"); /* until the master says what the user wants */
@@ -304,6 +327,7 @@ int face_guard(int argc, char **argv)
         guard->status = 1;
         guard->phase = GUARD_DONE;
     }
+    children_reap(guard); /* who ended while we were being replaced */
     while (guard->phase != GUARD_DONE) {
         turn(guard, polled);
     }

@@ -5,6 +5,10 @@
  * spawn.c     fork and exec of the own binary, with the two descriptors every child starts with
  * children.c  master and workers: start, reap, start again with backoff, watch for hangs
  * keep.c      listening sockets: kept here by entry point and slot, so that they outlive whoever uses them
+ * lend.c      the slot of a worker that is dead or silent is served by another one meanwhile
+ * retire.c    fewer workers, moved entry points: queues are emptied before they are closed
+ * upgrade.c   another binary takes our place
+ * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
  *
  * Single-threaded, no allocation in a steady state, never blocks but in poll().
@@ -15,12 +19,14 @@
 #include <sys/types.h>
 
 #include "common/base/error.h"
+#include "common/base/log.h"
 #include "master/guard/outbox.h"
 #include "shm/board.h"
 #include "shm/control.h"
 
 #define GUARD_MS 1000000LL
 #define GUARD_SECOND (1000 * GUARD_MS)
+#define GUARD_TICK (50 * GUARD_MS) /* how often heartbeats are looked at */
 
 struct child {
     pid_t pid;         /* 0: none */
@@ -30,13 +36,47 @@ struct child {
     int64_t backoff_ns;   /* what the next start after a death will wait */
     uint64_t beat;        /* last heartbeat seen on the board */
     int64_t beat_seen_ns; /* when it was seen to change */
+    int64_t aborted_ns;   /* when it was asked to die with a stack trace; 0: not */
     bool has_master;      /* it was given a channel to the master that lives now */
+    /* of the slot, whoever sits in it */
+    int lent_to;        /* the slot whose worker accepts here too; -1: none */
+    int64_t retire_ns;  /* since when new connections go elsewhere; 0: it is wanted */
+    int64_t let_go_ns;  /* when nobody was to accept here any more; 0: not yet */
+    bool told_to_leave; /* retired and idle: its worker is on its way out */
 };
 
 struct kept { /* one entry point's sockets */
     char name[CONTROL_TEXT];
-    int fds[BOARD_WORKERS]; /* by slot, -1: none */
+    uint64_t id;                   /* never used twice */
+    int fds[BOARD_WORKERS];        /* by slot, -1: none */
+    uint16_t order[BOARD_WORKERS]; /* slots in the order in which the kernel's group has their sockets */
+    unsigned count;
+    bool shared;        /* others may be in the group: places in it are not known */
+    bool steered;       /* a program chooses the socket */
+    int64_t leaving_ns; /* since when others have its place; 0: in force */
+    int64_t let_go_ns;  /* when all were told to accept no more; 0: not yet */
     struct kept *next;
+};
+
+#define OLD_MASTER UINT64_MAX
+
+struct old_child { /* of an earlier build, finishing */
+    pid_t pid;
+    int channel;     /* closed to tell it to finish; -1: done */
+    uint64_t set;    /* which upgrade left it behind; OLD_MASTER: a master, told already */
+    int64_t kill_ns; /* INT64_MAX: it has all the time */
+    struct old_child *next;
+};
+
+enum upgrade_step { UPGRADE_NONE, UPGRADE_CHECKING, UPGRADE_TESTING, UPGRADE_LEAVING };
+
+struct upgrade { /* one under way */
+    enum upgrade_step step;
+    pid_t pid;      /* of the rehearsal */
+    int executable; /* the new binary, -1: none */
+    int output;     /* what the rehearsal says */
+    int64_t deadline_ns;
+    bool same; /* it is the build that runs */
 };
 
 enum guard_phase {
@@ -58,6 +98,8 @@ struct guard {
     struct child master;
     struct child workers[BOARD_WORKERS];
     unsigned wanted;        /* workers */
+    unsigned slots;         /* that ever had a worker or a socket: how far to look */
+    uint64_t sets;          /* of sockets, counted */
     uint64_t master_starts; /* how many masters there were: part of what makes page numbers unique */
     bool master_failed;     /* it said why it cannot go on; do not say more */
     struct kept *kept;
@@ -65,7 +107,12 @@ struct guard {
     int64_t stop_accept_ns; /* while draining: when the kept sockets are closed */
     int64_t deadline_ns;    /* while draining or leaving: then SIGKILL */
     int64_t next_check_ns;  /* for hung workers */
-    int log_fd;             /* the log file when there is one, to be handed to workers; else -1 */
+    enum log_format log_format;
+    char *path; /* of the binary, for upgrades */
+    struct upgrade upgrade;
+    uint64_t upgrades; /* to other builds */
+    struct old_child *old;
+    int log_fd; /* the log file when there is one, to be handed to workers; else -1 */
 };
 
 /* ---- spawn.c ---- */
@@ -76,27 +123,71 @@ pid_t spawn(const struct guard *guard, const char *name, const char *face, const
 
 /* ---- children.c ---- */
 void children_start_due(struct guard *guard, int64_t now);
-/* The earliest time at which children_start_due() or the hang check has something to do; INT64_MAX: never. */
+/* The earliest time at which children_start_due() or one of the checks has something to do; INT64_MAX: never. */
 int64_t children_next_due(const struct guard *guard);
 void children_reap(struct guard *guard);
-void children_check_hung(struct guard *guard, int64_t now);
+/* Every GUARD_TICK: looks at heartbeats, aborts who has been silent for too long; true when it was time. */
+bool children_check_hung(struct guard *guard, int64_t now);
 /* Queues a message for one child; a channel that is broken is closed (the child dies of that, or is dead). */
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count);
 bool children_workers_alive(const struct guard *guard);
 void children_kill(struct guard *guard, int signal);
 
 /* ---- keep.c ---- */
+struct kept *keep_new(struct guard *guard, const char *name); /* without sockets and id yet */
+void keep_store(struct kept *kept, unsigned slot, int fd);
 struct kept *keep_find(struct guard *guard, const char *name);
 /* Takes over the descriptors for slots first.. of an entry point; older ones in those slots are closed. */
-void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count);
-void keep_remove(struct guard *guard, const char *name);
+void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count,
+              bool shared);
+/* Workers are told. emptied: others have its place, so it goes as a retired slot does; else now. */
+void keep_remove(struct guard *guard, const char *name, bool emptied, int64_t now);
+void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
+void keep_close_slot(struct guard *guard, unsigned slot);
+bool keep_has_slot(const struct guard *guard, unsigned slot);
+bool keep_slot_empty(const struct guard *guard, unsigned slot); /* nobody waits in any queue of it */
+bool keep_set_empty(const struct kept *kept);
 void keep_close_all(struct guard *guard);
-void keep_send_slot(struct guard *guard, unsigned slot); /* all sockets of a slot to its worker */
-void keep_send_master(struct guard *guard);              /* all sockets back to a new master */
+void keep_send_slot(struct guard *guard, unsigned slot, unsigned to); /* all sockets of a slot to a worker */
+void keep_send_master(struct guard *guard);                           /* all sockets back to a new master */
+
+/* ---- lend.c ---- */
+bool lend_serves(struct guard *guard, unsigned slot,
+                 int64_t now); /* the slot's own worker, heard of lately */
+void lend_tend(struct guard *guard, int64_t now);
+void lend_take_back(struct guard *guard, unsigned slot);
+void lend_forget(struct guard *guard, unsigned borrower); /* it is dead: what it had is lent anew */
+
+/* ---- retire.c ---- */
+void retire_to(struct guard *guard, unsigned wanted, int64_t now); /* from now on so many workers */
+void retire_tend(struct guard *guard, int64_t now);
+void retire_steer(struct guard *guard); /* after sockets came or went */
+
+/* ---- handover.c ---- */
+/* A memfd, or a negative errno. */
+int handover_write(const struct guard *guard, struct error *why);
+void handover_inherit(const struct guard *guard, bool on); /* whether our descriptors survive execve() */
+/* Fills a new guard; *build is that of the writer. On failure the guard is of no use. */
+int handover_read(struct guard *guard, int fd, uint64_t *build, struct error *why);
+
+/* ---- upgrade.c ---- */
+char *upgrade_path(const char *argv0); /* malloc'd */
+void upgrade_begin(struct guard *guard, int64_t now);
+void upgrade_tend(struct guard *guard, int64_t now);
+/* True when the process was a rehearsal or one of an earlier build. */
+bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now);
+/* In a new guard: 1 when it took over from another one, 0 when it is the first; does not return in a rehearsal. */
+int upgrade_arrive(struct guard *guard, struct error *why);
+void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, int64_t now);
+unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
+bool upgrade_old_alive(const struct guard *guard, bool master);
+void upgrade_kill_old(const struct guard *guard, int signal);
 
 /* ---- messages.c ---- */
 void messages_from_master(struct guard *guard);
 void messages_from_worker(struct guard *guard, struct child *child);
+void messages_unlisten(struct guard *guard, struct child *worker, uint64_t set,
+                       uint32_t slot);                                         /* NULL: to all */
 void messages_stop(struct guard *guard, int64_t accept_ns, int64_t finish_ns); /* STOP to every worker */
 
 #endif

@@ -6,24 +6,29 @@
  */
 #include "master/guard/guard.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/base/log.h"
 #include "common/base/memory.h"
 
 struct kept *keep_find(struct guard *guard, const char *name)
 {
     for (struct kept *kept = guard->kept; kept; kept = kept->next) {
-        if (strcmp(kept->name, name) == 0) {
+        if (kept->leaving_ns == 0 && strcmp(kept->name, name) == 0) {
             return kept;
         }
     }
     return NULL;
 }
 
-static struct kept *make(struct guard *guard, const char *name)
+struct kept *keep_new(struct guard *guard, const char *name)
 {
     struct kept *kept = xcalloc(1, sizeof(*kept));
 
@@ -38,27 +43,53 @@ static struct kept *make(struct guard *guard, const char *name)
 
 static void listen_message(struct control_message *message, const struct kept *kept, unsigned slot)
 {
-    *message = (struct control_message){.kind = CONTROL_LISTEN, .worker = slot};
+    *message = (struct control_message){.kind = CONTROL_LISTEN, .worker = slot, .number = kept->id};
     (void)snprintf(message->text, sizeof(message->text), "%s", kept->name);
 }
 
-static void send_one(struct guard *guard, const struct kept *kept, unsigned slot)
+static void send_one(struct guard *guard, const struct kept *kept, unsigned slot, unsigned to)
 {
     struct control_message message;
 
-    if (guard->workers[slot].pid != 0 && kept->fds[slot] != -1) {
+    if (guard->workers[to].pid != 0 && kept->fds[slot] != -1) {
         listen_message(&message, kept, slot);
-        child_send(&guard->workers[slot], &message, &kept->fds[slot], 1);
+        child_send(&guard->workers[to], &message, &kept->fds[slot], 1);
     }
 }
 
-void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count)
+/* As the kernel does it: the last one of the group moves into the gap. */
+static void close_one(struct kept *kept, unsigned slot)
+{
+    if (kept->fds[slot] == -1) {
+        return;
+    }
+    close(kept->fds[slot]);
+    kept->fds[slot] = -1;
+    for (unsigned i = 0; i < kept->count; i++) {
+        if (kept->order[i] == slot) {
+            kept->order[i] = kept->order[--kept->count];
+            return;
+        }
+    }
+}
+
+void keep_store(struct kept *kept, unsigned slot, int fd)
+{
+    close_one(kept, slot);
+    kept->fds[slot] = fd;
+    kept->order[kept->count++] = (uint16_t)slot;
+}
+
+void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count,
+              bool shared)
 {
     struct kept *kept = keep_find(guard, name);
 
     if (kept == NULL) {
-        kept = make(guard, name);
+        kept = keep_new(guard, name);
+        kept->id = ++guard->sets;
     }
+    kept->shared = shared;
     for (size_t i = 0; i < count; i++) {
         unsigned slot = first + (unsigned)i;
 
@@ -66,12 +97,14 @@ void keep_add(struct guard *guard, const char *name, unsigned first, const int *
             close(fds[i]);
             continue;
         }
-        if (kept->fds[slot] != -1) {
-            close(kept->fds[slot]);
+        keep_store(kept, slot, fds[i]);
+        guard->slots = slot >= guard->slots ? slot + 1 : guard->slots;
+        send_one(guard, kept, slot, slot);
+        if (guard->workers[slot].lent_to >= 0) {
+            send_one(guard, kept, slot, (unsigned)guard->workers[slot].lent_to);
         }
-        kept->fds[slot] = fds[i];
-        send_one(guard, kept, slot);
     }
+    retire_steer(guard);
 }
 
 static void kept_free(struct kept *kept)
@@ -84,17 +117,88 @@ static void kept_free(struct kept *kept)
     free(kept);
 }
 
-void keep_remove(struct guard *guard, const char *name)
+void keep_drop(struct guard *guard, struct kept *kept)
 {
     for (struct kept **link = &guard->kept; *link; link = &(*link)->next) {
-        struct kept *kept = *link;
-
-        if (strcmp(kept->name, name) == 0) {
+        if (*link == kept) {
             *link = kept->next;
             kept_free(kept);
             return;
         }
     }
+}
+
+/* New connections find other sockets, whatever is more specific: these belong to an interface that does not exist. What
+ * has begun here already ends here. */
+static void hide(const struct kept *kept)
+{
+    int nowhere = INT_MAX;
+
+    for (unsigned i = 0; i < kept->count; i++) {
+        if (setsockopt(kept->fds[kept->order[i]], SOL_SOCKET, SO_BINDTOIFINDEX, &nowhere, sizeof(nowhere)) ==
+            -1) {
+            log_debug("Entry point %s: its old sockets cannot be hidden: %s", kept->name, strerror(errno));
+            return;
+        }
+    }
+}
+
+void keep_remove(struct guard *guard, const char *name, bool emptied, int64_t now)
+{
+    struct kept *kept = keep_find(guard, name);
+
+    if (kept && emptied) {
+        kept->leaving_ns = now;
+        hide(kept);
+    } else if (kept) {
+        messages_unlisten(guard, NULL, kept->id, CONTROL_ALL_SLOTS);
+        keep_drop(guard, kept);
+    }
+}
+
+/* ---- slots ---- */
+void keep_close_slot(struct guard *guard, unsigned slot)
+{
+    for (struct kept *kept = guard->kept; kept; kept = kept->next) {
+        close_one(kept, slot);
+    }
+}
+
+bool keep_has_slot(const struct guard *guard, unsigned slot)
+{
+    for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
+        if (kept->fds[slot] != -1) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool queue_empty(int fd)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN}; /* -1 is left out */
+
+    return poll(&polled, 1, 0) <= 0;
+}
+
+bool keep_slot_empty(const struct guard *guard, unsigned slot)
+{
+    for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
+        if (!queue_empty(kept->fds[slot])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool keep_set_empty(const struct kept *kept)
+{
+    for (unsigned i = 0; i < kept->count; i++) {
+        if (!queue_empty(kept->fds[kept->order[i]])) {
+            return false;
+        }
+    }
+    return true;
 }
 
 void keep_close_all(struct guard *guard)
@@ -107,10 +211,12 @@ void keep_close_all(struct guard *guard)
     }
 }
 
-void keep_send_slot(struct guard *guard, unsigned slot)
+void keep_send_slot(struct guard *guard, unsigned slot, unsigned to)
 {
     for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
-        send_one(guard, kept, slot);
+        if (kept->let_go_ns == 0) {
+            send_one(guard, kept, slot, to);
+        }
     }
 }
 
@@ -121,7 +227,7 @@ void keep_send_master(struct guard *guard)
         for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
             struct control_message message;
 
-            if (kept->fds[slot] != -1) {
+            if (kept->fds[slot] != -1 && kept->leaving_ns == 0) {
                 listen_message(&message, kept, slot);
                 child_send(&guard->master, &message, &kept->fds[slot], 1);
             }

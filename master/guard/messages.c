@@ -33,6 +33,17 @@ static void tell_workers(struct guard *guard, const struct control_message *mess
     }
 }
 
+void messages_unlisten(struct guard *guard, struct child *worker, uint64_t set, uint32_t slot)
+{
+    struct control_message message = {.kind = CONTROL_UNLISTEN, .number = set, .worker = slot};
+
+    if (worker == NULL) {
+        tell_workers(guard, &message, NULL, 0);
+    } else if (worker->pid != 0) {
+        child_send(worker, &message, NULL, 0);
+    }
+}
+
 void messages_stop(struct guard *guard, int64_t accept_ns, int64_t finish_ns)
 {
     struct control_message message = {.kind = CONTROL_STOP, .grace_ns = {accept_ns, finish_ns}};
@@ -44,7 +55,8 @@ static void ready(struct guard *guard, const struct control_message *message)
 {
     guard->grace_ns[0] = message->grace_ns[0] > 0 ? message->grace_ns[0] : 0;
     guard->grace_ns[1] = message->grace_ns[1] > 0 ? message->grace_ns[1] : 0;
-    log_setup((enum log_level)message->number, (enum log_format)message->flags, "guard");
+    guard->log_format = (enum log_format)message->flags;
+    log_setup((enum log_level)message->number, guard->log_format, "guard");
     if (guard->phase == GUARD_STARTING) {
         guard->phase = GUARD_RUNNING;
         log_info("Started");
@@ -70,19 +82,16 @@ static void handle(struct guard *guard, const struct control_message *message, c
 
     switch ((enum control_kind)message->kind) {
     case CONTROL_LISTEN:
-        keep_add(guard, message->text, message->worker, fds, message->fd_count);
+        keep_add(guard, message->text, message->worker, fds, message->fd_count,
+                 (message->flags & CONTROL_SHARED) != 0);
         taken = message->fd_count;
         break;
-    case CONTROL_UNLISTEN: {
-        struct control_message copy = *message;
-
-        copy.fd_count = 0;
-        keep_remove(guard, message->text);
-        tell_workers(guard, &copy, NULL, 0);
+    case CONTROL_UNLISTEN:
+        keep_remove(guard, message->text, (message->flags & CONTROL_REPLACED) != 0, process_clock_ns());
         break;
-    }
     case CONTROL_WORKERS:
-        guard->wanted = message->number < BOARD_WORKERS ? (unsigned)message->number : BOARD_WORKERS;
+        retire_to(guard, message->number < BOARD_WORKERS ? (unsigned)message->number : BOARD_WORKERS,
+                  process_clock_ns());
         break;
     case CONTROL_READY:
         ready(guard, message);
@@ -105,6 +114,7 @@ static void handle(struct guard *guard, const struct control_message *message, c
     case CONTROL_REFUSED:
     case CONTROL_RESEND:
     case CONTROL_STOP:
+    case CONTROL_HANDOVER:
     case CONTROL_KINDS:
         log_error("The master sent a message of kind %u, which is not for the guard", message->kind);
         break;

@@ -114,6 +114,10 @@ static void handle(struct master *master, const struct control_message *message,
         master_stop(master);
         break;
     case CONTROL_UNLISTEN:
+        if (message->worker < BOARD_WORKERS) {
+            listeners_slot_closed(master, message->worker);
+        }
+        break;
     case CONTROL_WORKERS:
     case CONTROL_MASTER:
     case CONTROL_GENERATION:
@@ -122,6 +126,7 @@ static void handle(struct master *master, const struct control_message *message,
     case CONTROL_RESEND:
     case CONTROL_READY:
     case CONTROL_FAILED:
+    case CONTROL_HANDOVER:
     case CONTROL_KINDS:
         log_error("The guard sent a message of kind %u, which is not for the master", message->kind);
         break;

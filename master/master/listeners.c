@@ -34,6 +34,7 @@ struct opening {                /* one entry point while a configuration is appl
     struct slice name, address; /* for messages: "web", ":80" */
     struct sockaddr_storage where;
     bool wildcard, share;      /* share: reusePort, may join sockets of other programs */
+    bool ours;                 /* we listen on that port already, on another address */
     struct kept_sockets *kept; /* fits and stays; NULL: all sockets are new */
     int fds[BOARD_WORKERS];    /* new ones, -1 elsewhere */
 };
@@ -148,14 +149,22 @@ static int bind_one(const struct opening *opening, bool join)
     return rc < 0 ? rc : fd;
 }
 
-static int bind_first(struct opening *opening)
+/* Alone on the port, unless it is one of our own that moves: `:80` to `127.0.0.1:80` and the like. */
+static int bind_alone(const struct opening *opening)
 {
     int fd = bind_one(opening, opening->share);
+
+    return fd == -EADDRINUSE && opening->ours ? bind_one(opening, true) : fd;
+}
+
+static int bind_first(struct opening *opening)
+{
+    int fd = bind_alone(opening);
 
     if (opening->wildcard && opening->where.ss_family == AF_INET6 &&
         (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)) {
         set_wildcard(&opening->where, AF_INET, port_of(&opening->where)); /* a machine without IPv6 */
-        fd = bind_one(opening, opening->share);
+        fd = bind_alone(opening);
     }
     return fd;
 }
@@ -212,21 +221,37 @@ static int plan_one(struct master *master, struct slice name, const struct entry
             opening->kept = kept;
             opening->where = kept->bound;
         }
+        opening->ours = opening->ours || port_of(&kept->bound) == port_of(&opening->where);
     }
     return 0;
 }
 
-static void send_unlisten(struct master *master, const char *name)
+/* replaced: new sockets of that name are open already, on another address. */
+static void send_unlisten(struct master *master, const char *name, bool replaced)
 {
-    struct control_message message = {.kind = CONTROL_UNLISTEN};
+    struct control_message message = {.kind = CONTROL_UNLISTEN, .flags = replaced ? CONTROL_REPLACED : 0};
 
     (void)snprintf(message.text, sizeof(message.text), "%s", name);
     guard_send(master, &message, NULL, 0);
-    log_info("Closing entry point %s", name);
+    if (replaced) {
+        log_info("Entry point %s moves to another address", name);
+    } else {
+        log_info("Closing entry point %s", name);
+    }
+}
+
+static bool is_opened(const struct opening *openings, size_t count, const char *name)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slice_eq(openings[i].name, slice_cstr(name))) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Forgets what no entry point wants and has the guard and the workers close it. */
-static void drop_unwanted(struct master *master)
+static void drop_unwanted(struct master *master, const struct opening *openings, size_t count)
 {
     for (struct kept_sockets **link = &master->kept; *link;) {
         struct kept_sockets *kept = *link;
@@ -235,7 +260,7 @@ static void drop_unwanted(struct master *master)
             link = &kept->next;
             continue;
         }
-        send_unlisten(master, kept->name);
+        send_unlisten(master, kept->name, is_opened(openings, count, kept->name));
         *link = kept->next;
         free(kept);
     }
@@ -289,7 +314,8 @@ static void hand_over(struct master *master, struct opening *opening, unsigned w
             opening->kept = kept_new(master, name, &opening->where);
             opening->kept->wanted = true;
         }
-        message = (struct control_message){.kind = CONTROL_LISTEN, .worker = slot};
+        message = (struct control_message){
+            .kind = CONTROL_LISTEN, .worker = slot, .flags = opening->share ? CONTROL_SHARED : 0};
         (void)snprintf(message.text, sizeof(message.text), "%s", name);
         guard_send(master, &message, &opening->fds[slot], run);
         for (unsigned i = slot; i < slot + run; i++) {
@@ -341,7 +367,7 @@ int listeners_apply(struct master *master, const struct static_config *config, s
                 openings[i].kept->wanted = true;
             }
         }
-        drop_unwanted(master);
+        drop_unwanted(master, openings, count);
         for (size_t i = 0; i < count; i++) {
             hand_over(master, &openings[i], master->workers);
         }
@@ -373,6 +399,19 @@ void listeners_returned(struct master *master, unsigned slot, const char *name, 
         kept->slots[slot] = true;
     }
     close(fd);
+}
+
+void listeners_slot_closed(struct master *master, unsigned slot)
+{
+    struct error why;
+
+    for (struct kept_sockets *kept = master->kept; kept; kept = kept->next) {
+        kept->slots[slot] = false;
+    }
+    if (master->started && slot < master->workers &&
+        listeners_apply(master, &master->settings->loaded.config, &why) < 0) {
+        log_error("The sockets of worker %u cannot be opened again: %s", slot, why.text);
+    }
 }
 
 void listeners_free(struct master *master)

@@ -113,39 +113,47 @@ static void give_up(struct master *master, const char *text)
     master_stop(master);
 }
 
-static void say_workers(const struct master *master, unsigned wanted, const char *reason)
+/* Opens and closes sockets for a configuration and a number of workers; on failure nothing changed. */
+static int apply(struct master *master, const struct static_config *config, struct error *why)
 {
-    if (wanted != master->workers) {
-        log_warn("Another number of workers (%u: %s) takes a restart; %u stay", wanted, reason,
-                 master->workers);
-    } else {
-        log_info("%u worker%s: %s", wanted, wanted == 1 ? "" : "s", reason);
+    struct control_message message = {.kind = CONTROL_WORKERS};
+    unsigned before = master->workers;
+    char reason[640];
+
+    master->workers = cpus_workers(config, reason, sizeof(reason));
+    int rc = listeners_apply(master, config, why);
+
+    if (rc < 0) {
+        master->workers = before;
+        return rc;
     }
+    if (before != 0 && before != master->workers) {
+        log_info("%u worker%s instead of %u: %s", master->workers, master->workers == 1 ? "" : "s", before,
+                 reason);
+    } else {
+        log_info("%u worker%s: %s", master->workers, master->workers == 1 ? "" : "s", reason);
+    }
+    atomic_store(&master->tree->workers, master->workers);
+    message.number = master->workers;
+    guard_send(master, &message, NULL, 0);
+    return 0;
 }
 
 void master_begin(struct master *master, unsigned workers)
 {
     const struct static_config *config = &master->settings->loaded.config;
-    struct control_message message = {.kind = CONTROL_WORKERS};
-    char reason[640];
     struct error why;
 
     if (master->started || master->stopping) {
         return;
     }
-    unsigned wanted = cpus_workers(config, reason, sizeof(reason));
-
-    master->workers = workers > 0 ? workers : wanted;
-    if (listeners_apply(master, config, &why) < 0) {
+    master->workers = workers; /* that there are */
+    if (apply(master, config, &why) < 0) {
         give_up(master, why.text);
         return;
     }
     master->started = true;
-    say_workers(master, wanted, reason);
     log_file_open(master);
-    atomic_store(&master->tree->workers, master->workers);
-    message.number = master->workers;
-    guard_send(master, &message, NULL, 0);
     guard_ready(master);
     reload_inputs(master);
     reload_request(master);
@@ -156,12 +164,11 @@ void master_hangup(struct master *master)
 {
     struct settings *next = NULL;
     struct error why;
-    char reason[640];
 
     if (!master->started) {
         return;
     }
-    if (settings_load(master, &next, &why) < 0 || listeners_apply(master, &next->loaded.config, &why) < 0) {
+    if (settings_load(master, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
         log_error("The static configuration is refused, the old one stays: %s", why.text);
         settings_unref(next);
         return;
@@ -170,9 +177,6 @@ void master_hangup(struct master *master)
     master->settings = next;
     set_up_log(&next->loaded.config);
     say_form(&next->loaded);
-    unsigned wanted = cpus_workers(&next->loaded.config, reason, sizeof(reason));
-
-    say_workers(master, wanted, reason);
     log_file_open(master);
     guard_ready(master);
     reload_inputs(master);

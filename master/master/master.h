@@ -143,6 +143,8 @@ void master_hangup(struct master *master); /* SIGHUP */
 int listeners_apply(struct master *master, const struct static_config *config, struct error *why);
 /* A socket of an earlier master, which the guard gave back: fd is taken over. */
 void listeners_returned(struct master *master, unsigned slot, const char *name, int fd);
+/* The guard closed the sockets of a slot that was not wanted; opened again when it is wanted by now. */
+void listeners_slot_closed(struct master *master, unsigned slot);
 void listeners_free(struct master *master);
 
 /* ---- cpus.c ---- */

@@ -1,0 +1,301 @@
+/*
+ * handover.c - what the guard knows, in words, for the program that takes its place (upgrade.c).
+ *
+ * A memfd of lines, because the next build may know other structures; its first line carries the version of this
+ * language. Descriptors are numbers that stay open over execve(). The reader believes nothing: numbers are in range and
+ * sockets are sockets that listen, or the whole is refused (the self-test reads the same words before anything is at
+ * stake).
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "master/guard/guard.h"
+#include "shm/page.h"
+
+#define FIRST_LINE "weir-handover 1\n"
+#define LINE_MOST (CONTROL_TEXT + 128)
+
+/* ---- writing ---- */
+static void write_kept(FILE *out, const struct kept *kept)
+{
+    if (kept == NULL) {
+        return;
+    }
+    write_kept(out, kept->next); /* the last one first: reading puts each in front */
+    (void)fprintf(out, "kept %" PRIu64 " %d %d %d %s\n", kept->id, kept->shared, kept->leaving_ns != 0,
+                  kept->let_go_ns != 0, kept->name);
+    for (unsigned i = 0; i < kept->count; i++) {
+        (void)fprintf(out, "socket %u %d\n", kept->order[i], kept->fds[kept->order[i]]);
+    }
+}
+
+static void write_slots(FILE *out, const struct guard *guard)
+{
+    for (unsigned slot = 0; slot < guard->slots; slot++) {
+        const struct child *worker = &guard->workers[slot];
+
+        (void)fprintf(out, "worker %u %d %d %d %d %d\n", slot, (int)worker->pid, worker->out.channel,
+                      worker->lent_to, worker->retire_ns != 0, worker->let_go_ns != 0);
+    }
+    for (const struct old_child *old = guard->old; old; old = old->next) {
+        (void)fprintf(out, "old %d %d %" PRIu64 "\n", (int)old->pid, old->channel, old->set);
+    }
+}
+
+int handover_write(const struct guard *guard, struct error *why)
+{
+    int fd = memfd_create("weir-handover", MFD_CLOEXEC);
+    int copy = fd == -1 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 16);
+    FILE *out = copy == -1 ? NULL : fdopen(copy, "w");
+
+    if (out == NULL) {
+        int rc = error_set(why, -errno, "no memory for the hand-over: %s", strerror(errno));
+
+        if (copy != -1) {
+            close(copy);
+        }
+        if (fd != -1) {
+            close(fd);
+        }
+        return rc;
+    }
+    (void)fprintf(out, FIRST_LINE "build %" PRIx64 "\n", build_id());
+    (void)fprintf(out, "counts %u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", guard->wanted, guard->master_starts,
+                  guard->sets, guard->upgrades);
+    (void)fprintf(out, "grace %" PRId64 " %" PRId64 "\n", guard->grace_ns[0], guard->grace_ns[1]);
+    (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->log_fd);
+    (void)fprintf(out, "board %d\n", guard->board_fd);
+    (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
+    write_slots(out, guard);
+    write_kept(out, guard->kept);
+    (void)fprintf(out, "end\n");
+    if (fclose(out) != 0) {
+        close(fd);
+        return error_set(why, -EIO, "the hand-over cannot be written");
+    }
+    return fd;
+}
+
+static void inherit(int fd, bool on)
+{
+    if (fd != -1) {
+        (void)fcntl(fd, F_SETFD, on ? 0 : FD_CLOEXEC);
+    }
+}
+
+void handover_inherit(const struct guard *guard, bool on)
+{
+    inherit(guard->board_fd, on);
+    inherit(guard->log_fd, on);
+    inherit(guard->master.out.channel, on);
+    for (unsigned slot = 0; slot < guard->slots; slot++) {
+        inherit(guard->workers[slot].out.channel, on);
+    }
+    for (const struct old_child *old = guard->old; old; old = old->next) {
+        inherit(old->channel, on);
+    }
+    for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
+        for (unsigned i = 0; i < kept->count; i++) {
+            inherit(kept->fds[kept->order[i]], on);
+        }
+    }
+}
+
+/* ---- reading ---- */
+struct reader {
+    struct guard *guard;
+    int64_t now;
+    uint64_t build;
+    bool ended;
+};
+
+static bool is_open(int fd)
+{
+    return fd > 2 && fcntl(fd, F_GETFD) != -1;
+}
+
+static bool listens(int fd)
+{
+    int on = 0;
+    socklen_t len = sizeof(on);
+
+    return is_open(fd) && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on != 0;
+}
+
+static bool read_worker(struct reader *reader, const char *line)
+{
+    unsigned slot;
+    int pid, channel, lent_to, retiring, let_go;
+
+    if (sscanf(line, "worker %u %d %d %d %d %d", &slot, &pid, &channel, &lent_to, &retiring, &let_go) != 6 ||
+        slot >= BOARD_WORKERS || pid < 0 || (channel != -1 && !is_open(channel)) || lent_to < -1 ||
+        lent_to >= BOARD_WORKERS) {
+        return false;
+    }
+    struct child *worker = &reader->guard->workers[slot];
+
+    worker->pid = (pid_t)pid;
+    worker->out.channel = channel;
+    worker->lent_to = lent_to;
+    worker->retire_ns = retiring ? reader->now : 0;
+    worker->let_go_ns = let_go ? reader->now : 0;
+    worker->started_ns = worker->beat_seen_ns = reader->now;
+    worker->has_master = true;
+    reader->guard->slots = slot >= reader->guard->slots ? slot + 1 : reader->guard->slots;
+    return true;
+}
+
+static bool read_old(struct reader *reader, const char *line)
+{
+    int pid, channel;
+    uint64_t set;
+
+    if (sscanf(line, "old %d %d %" SCNu64, &pid, &channel, &set) != 3 || pid <= 0 ||
+        (channel != -1 && !is_open(channel))) {
+        return false;
+    }
+    upgrade_add_old(reader->guard, (pid_t)pid, channel, set, reader->now);
+    return true;
+}
+
+static bool read_kept(struct reader *reader, const char *line)
+{
+    uint64_t id;
+    int shared, leaving, let_go, at = 0;
+
+    if (sscanf(line, "kept %" SCNu64 " %d %d %d %n", &id, &shared, &leaving, &let_go, &at) != 4 || at == 0 ||
+        strlen(line + at) >= CONTROL_TEXT) {
+        return false;
+    }
+    struct kept *kept = keep_new(reader->guard, line + at);
+
+    kept->id = id;
+    kept->shared = shared != 0;
+    kept->leaving_ns = leaving ? reader->now : 0;
+    kept->let_go_ns = let_go ? reader->now : 0;
+    kept->steered = true; /* maybe: the next look puts it right */
+    return true;
+}
+
+static bool read_socket(struct reader *reader, const char *line)
+{
+    unsigned slot;
+    int fd;
+
+    if (sscanf(line, "socket %u %d", &slot, &fd) != 2 || slot >= BOARD_WORKERS || !listens(fd) ||
+        reader->guard->kept == NULL || reader->guard->kept->fds[slot] != -1) {
+        return false;
+    }
+    keep_store(reader->guard->kept, slot, fd);
+    return true;
+}
+
+static bool read_master(struct guard *guard, const char *line, int64_t now)
+{
+    int pid, channel;
+
+    if (sscanf(line, "master %d %d", &pid, &channel) != 2 || pid < 0 ||
+        (channel != -1 && !is_open(channel))) {
+        return false;
+    }
+    guard->master.pid = (pid_t)pid;
+    guard->master.out.channel = channel;
+    guard->master.started_ns = now;
+    return true;
+}
+
+static bool read_log(struct guard *guard, const char *line)
+{
+    int level, format, fd;
+
+    if (sscanf(line, "log %d %d %d", &level, &format, &fd) != 3 || level < LOG_LEVEL_TRACE ||
+        level > LOG_LEVEL_NONE || (fd != -1 && !is_open(fd))) {
+        return false;
+    }
+    guard->log_fd = fd;
+    guard->log_format = format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
+    log_setup((enum log_level)level, guard->log_format, "guard");
+    return true;
+}
+
+static bool read_line(struct reader *reader, const char *line)
+{
+    struct guard *guard = reader->guard;
+
+    if (strncmp(line, "build ", 6) == 0) {
+        return sscanf(line, "build %" SCNx64, &reader->build) == 1;
+    }
+    if (strncmp(line, "counts ", 7) == 0) {
+        return sscanf(line, "counts %u %" SCNu64 " %" SCNu64 " %" SCNu64, &guard->wanted,
+                      &guard->master_starts, &guard->sets, &guard->upgrades) == 4 &&
+               guard->wanted <= BOARD_WORKERS;
+    }
+    if (strncmp(line, "grace ", 6) == 0) {
+        return sscanf(line, "grace %" SCNd64 " %" SCNd64, &guard->grace_ns[0], &guard->grace_ns[1]) == 2;
+    }
+    if (strncmp(line, "log ", 4) == 0) {
+        return read_log(guard, line);
+    }
+    if (strncmp(line, "board ", 6) == 0) {
+        return sscanf(line, "board %d", &guard->board_fd) == 1 && is_open(guard->board_fd);
+    }
+    if (strncmp(line, "master ", 7) == 0) {
+        return read_master(guard, line, reader->now);
+    }
+    if (strncmp(line, "worker ", 7) == 0) {
+        return read_worker(reader, line);
+    }
+    if (strncmp(line, "old ", 4) == 0) {
+        return read_old(reader, line);
+    }
+    if (strncmp(line, "kept ", 5) == 0) {
+        return read_kept(reader, line);
+    }
+    if (strncmp(line, "socket ", 7) == 0) {
+        return read_socket(reader, line);
+    }
+    reader->ended = strcmp(line, "end") == 0;
+    return reader->ended;
+}
+
+int handover_read(struct guard *guard, int fd, uint64_t *build, struct error *why)
+{
+    struct reader reader = {.guard = guard, .now = process_clock_ns()};
+    char line[LINE_MOST];
+    FILE *in = NULL;
+    int copy = is_open(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, 16) : -1;
+    int rc = 0;
+
+    if (copy == -1 || (in = fdopen(copy, "r")) == NULL) {
+        if (copy != -1) {
+            close(copy);
+        }
+        return error_set(why, -EBADF, "there is no hand-over");
+    }
+    rewind(in);
+    if (fgets(line, sizeof(line), in) == NULL || strcmp(line, FIRST_LINE) != 0) {
+        rc = error_set(why, -EBADMSG, "the hand-over is written in a language that this build does not know");
+    }
+    while (rc == 0 && !reader.ended && fgets(line, sizeof(line), in)) {
+        line[strcspn(line, "\n")] = '\0';
+        if (!read_line(&reader, line)) {
+            rc = error_set(why, -EBADMSG, "the hand-over has a line that this build does not take: %s", line);
+        }
+    }
+    if (rc == 0 && !reader.ended) {
+        rc = error_set(why, -EBADMSG, "the hand-over ends too early");
+    }
+    (void)fclose(in);
+    *build = reader.build;
+    return rc;
+}

@@ -1,0 +1,227 @@
+"""Workers that die, hang, come and go under load: no connection is refused, none is reset that they had not accepted."""
+import os
+import random
+import re
+import signal
+import subprocess
+import time
+
+import pytest
+
+from conftest import curl, free_port, wait_until
+from load import Load
+from test_processes import alive, dynamic, gone, title  # noqa: F401
+
+
+@pytest.fixture
+def serving(weir, whoami, tmp_path):
+    def start(workers):
+        router = weir(f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}", workers=workers)
+        router.web = router.ports["web"]
+        return router
+    return start
+
+
+def by_title(router):
+    return {title(pid): pid for pid in router.children("worker")}
+
+
+def listening(port):
+    rows = subprocess.run(["ss", "-Hltn", f"sport = :{port}"], capture_output=True, text=True).stdout
+    return len(rows.splitlines())
+
+
+def pause(seconds):
+    """Load goes on for a while: there is nothing to wait for."""
+    time.sleep(seconds)
+
+
+# ---- lending ----
+def test_slot_of_a_dead_worker_is_lent_and_given_back(serving):
+    router = serving(2)
+    mark = router.mark()
+    os.kill(by_title(router)["weir: worker 1"], signal.SIGKILL)
+    router.wait_log(r"Worker 0 accepts for slot 1 too", mark)
+    router.wait_log(r"entry point web: accepting for slot 1 too process=\"worker 0\"", mark)
+    router.wait_log(r"entry point web: no longer accepting for slot 1 process=\"worker 0\"", mark)
+    assert set(by_title(router)) == {"weir: worker 0", "weir: worker 1"}
+    assert listening(router.web) == 2
+
+
+def test_killed_workers_cost_only_what_they_had_accepted(serving):
+    router = serving(3)
+    fresh = Load(router.web, fresh=6, kept=0)
+    for _ in range(4):
+        os.kill(random.choice(wait_until("a worker", lambda: router.children("worker"))), signal.SIGKILL)
+        pause(0.7)
+    counts = fresh.stop()
+    assert not counts.get("connect") and not counts.get("status"), fresh.problems
+    assert sum(counts.values()) <= 4 * 6, fresh.problems  # at most what was in flight
+    assert fresh.percentile(0.999) < 0.25
+    assert fresh.done > 500
+
+
+def test_stopped_worker_is_noticed_and_its_slot_lent(serving):
+    router = serving(3)
+    load = Load(router.web, fresh=6, kept=0, pause=0.01)
+    mark = router.mark()
+    victim = by_title(router)["weir: worker 1"]
+    os.kill(victim, signal.SIGSTOP)
+    router.wait_log(r"WRN Worker 1 .* is silent: worker \d accepts for it too", mark)
+    pause(1)
+    asked = load.done
+    wait_until("requests go on", lambda: load.done > asked + 50)
+    os.kill(victim, signal.SIGCONT)
+    router.wait_log(r"no longer accepting for slot 1", mark)
+    load.clean()  # what it had accepted was answered late, but answered
+    assert load.percentile(0.9) < 0.5
+    assert by_title(router)["weir: worker 1"] == victim
+
+
+def test_crash_loop_of_a_worker_keeps_serving(serving):
+    router = serving(2)
+    load = Load(router.web, fresh=4, kept=0)
+    end = time.monotonic() + 3
+    while time.monotonic() < end:
+        pid = by_title(router).get("weir: worker 1")
+        if pid:
+            os.kill(pid, signal.SIGKILL)
+        pause(0.02)
+    counts = load.stop()
+    assert not counts.get("connect"), load.problems
+    assert load.done > 300
+    assert load.percentile(0.999) < 0.25
+
+
+def test_hung_worker_says_where_it_stood_and_is_replaced(serving):
+    router = serving(2)
+    victim = by_title(router)["weir: worker 0"]
+    mark = router.mark()
+    os.kill(victim, signal.SIGSTOP)
+    router.wait_log(r"ERR Worker 0 .* has not moved for 10 s", mark)
+    at, _ = router.wait_log(r"weir: worker 0: SIGABRT, stack trace:", mark)
+    router.wait_log(r"\(\+0x[0-9a-f]+\)", at)
+    router.wait_log(r"Worker 0 .* was ended by signal 6", mark)
+    router.wait_log(r"entry point web: accepting process=\"worker 0\"", at)
+    gone(victim)
+    assert curl(router.web).status == 200
+
+
+def test_killed_master_costs_nothing(serving):
+    router = serving(2)
+    load = Load(router.web, websockets=6)
+    for _ in range(3):
+        mark = router.mark()
+        os.kill(wait_until("a master", lambda: router.children("master"))[0], signal.SIGKILL)
+        router.wait_log(r"Configuration changed", mark)
+        load.more()
+    load.clean()
+
+
+# ---- another number of workers, other entry points ----
+STATIC = """
+entryPoints:
+  web:
+    address: "{address}"
+{extra}
+workers: {workers}
+log:
+  level: DEBUG
+providers:
+  file:
+    filename: {file}
+"""
+
+
+@pytest.fixture
+def by_file(weir, whoami, tmp_path):
+    class Static:
+        path = tmp_path / "traefik.yml"
+
+        def write(self, address, workers=2, extra=""):
+            part = tmp_path / ".static"
+            part.write_text(STATIC.format(address=address, workers=workers, extra=extra, file=tmp_path / "dynamic.yml"))
+            part.rename(self.path)
+
+        def start(self, address, workers=2):
+            dynamic(tmp_path, whoami("one"))
+            self.write(address, workers)
+            self.router = weir(f"--configFile={self.path}", web=False, workers=None)
+            return self.router
+
+        def hangup(self, address, workers=2, extra=""):
+            self.write(address, workers, extra)
+            mark = self.router.mark()
+            os.kill(self.router.pid, signal.SIGHUP)
+            self.router.wait_log(r"Static configuration from file", mark)
+            return mark
+    return Static()
+
+
+def test_number_of_workers_changes_under_load(by_file):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    router = by_file.start(address, workers=4)
+    stay = {name: pid for name, pid in by_title(router).items() if name[-1] in "01"}
+    load = Load(port, fresh=8, kept=8)
+    mark = by_file.hangup(address, workers=2)
+    router.wait_log(r"2 workers instead of 4", mark)
+    router.wait_log(r"The sockets of slot 3 are closed", mark)
+    router.wait_log(r"Worker 3 \(pid \d+\) has finished", mark)
+    wait_until("two are left", lambda: by_title(router) == stay)
+    assert listening(port) == 2
+    mark = by_file.hangup(address, workers=4)
+    router.wait_log(r"accepting process=\"worker 2\"", mark)
+    router.wait_log(r"accepting process=\"worker 3\"", mark)
+    assert listening(port) == 4
+    load.more()
+    load.clean()
+    assert {name: pid for name, pid in by_title(router).items() if name[-1] in "01"} == stay
+    assert not [line for line in router.lines[mark:] if re.search(r" (ERR|WRN) ", line) and "flags are ignored" not in line]
+
+
+def test_retired_worker_keeps_its_sessions_and_comes_back(by_file):
+    port = free_port()
+    address = f"127.0.0.1:{port}"
+    router = by_file.start(address, workers=4)
+    before = by_title(router)
+    load = Load(port, fresh=4, kept=4, websockets=40)
+    mark = by_file.hangup(address, workers=2)
+    router.wait_log(r"The sockets of slot 2 are closed", mark)
+    assert by_title(router) == before  # WebSockets are open there
+    for workers in (4, 2, 4, 2, 4):
+        by_file.hangup(address, workers=workers)
+        pause(0.3)
+    wait_until("four sockets", lambda: listening(port) == 4)
+    load.clean()
+    assert by_title(router) == before
+
+
+def test_entry_points_come_and_go_under_load(by_file):
+    port, other = free_port(), free_port()
+    router = by_file.start(f"127.0.0.1:{port}")
+    load = Load(port, websockets=6)
+    for i in range(6):
+        extra = f"  other:\n    address: \"127.0.0.1:{other}\"" if i % 2 == 0 else ""
+        mark = by_file.hangup(f"127.0.0.1:{port}", extra=extra)
+        router.wait_log(r"Listening .*entryPointName=other" if extra else r"Closing entry point other", mark)
+        if extra:
+            wait_until("it serves", lambda: curl(other).status == 200)
+        load.more()
+    load.clean()
+
+
+def test_entry_point_moves_to_another_address_of_its_port(by_file):
+    port = free_port()
+    router = by_file.start(f":{port}")
+    assert listening(port) == 2
+    load = Load(port, websockets=4)
+    for address, where in ((f"127.0.0.1:{port}", rf"127\.0\.0\.1:{port}"), (f":{port}", rf"\[::\]:{port}")):
+        mark = by_file.hangup(address)
+        router.wait_log(rf"Listening .*entryPointName=web address={where}", mark)
+        wait_until("the old sockets are closed", lambda: listening(port) == 2)
+    for _ in range(4):  # there and back while older ones are still being emptied
+        by_file.hangup(f"127.0.0.1:{port}")
+        by_file.hangup(f":{port}")
+    wait_until("the old sockets are closed", lambda: listening(port) == 2)
+    load.clean()

@@ -1,0 +1,189 @@
+"""SIGUSR2: another binary takes the guard's place, under load; a broken one leaves all as it was."""
+import os
+import pathlib
+import re
+import signal
+import struct
+
+import pytest
+
+import conftest
+from conftest import BINARY, READY, Program, Weir, curl, free_port, wait_until
+from load import Load
+from test_processes import alive, dynamic, gone, title
+
+
+def another_build(data, number):
+    """The same program with another build id, as a new version would have."""
+    sections, size, count, names = struct.unpack_from("<Q", data, 40)[0], *struct.unpack_from("<HHH", data, 58)
+    data = bytearray(data)
+    for i in range(count):
+        kind, offset, length = struct.unpack_from("<4xI16xQQ", data, sections + i * size)
+        if kind == 7 and data[offset + 12:offset + 16] == b"GNU\0" and data[offset + 8] == 3:
+            data[offset + length - 1] ^= number
+            return bytes(data)
+    raise AssertionError("no build id")
+
+
+class Installed:
+    """A binary in a place of its own that is replaced as a package manager does it."""
+
+    def __init__(self, folder):
+        self.path = folder / "bin/weir"
+        self.path.parent.mkdir()
+        self.good = pathlib.Path(BINARY).read_bytes()
+        self.install(self.good)
+
+    def install(self, data, mode=0o755):
+        part = self.path.with_suffix(".part")
+        part.write_bytes(data)
+        part.chmod(mode)
+        part.rename(self.path)
+
+    def install_build(self, number):
+        self.install(another_build(self.good, number))
+
+
+@pytest.fixture
+def installed(tmp_path):
+    return Installed(tmp_path)
+
+
+@pytest.fixture
+def serving(installed, programs, whoami, tmp_path, monkeypatch):
+    def start(workers=2, *flags):
+        monkeypatch.setattr(conftest, "BINARY", str(installed.path))
+        port = free_port()
+        backend = whoami("one")
+        router = Weir([f"--entryPoints.web.address=127.0.0.1:{port}", f"--workers={workers}", "--log.level=DEBUG",
+                       f"--providers.file.filename={dynamic(tmp_path, backend)}", *flags])
+        programs.append(router)
+        router.wait_log(READY)
+        router.web = port
+        return router
+    return start
+
+
+def upgrade(router):
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGUSR2)
+    return mark
+
+
+def test_same_build_keeps_everything(serving, installed):
+    router = serving()
+    before = router.children("worker") + router.children("master")
+    load = Load(router.web, websockets=8)
+    for _ in range(3):
+        installed.install(installed.good)
+        mark = upgrade(router)
+        router.wait_log(r"INF Upgraded: the build is the same", mark)
+        load.more()
+    load.clean()
+    assert router.children("worker") + router.children("master") == before
+    assert title(router.pid) == "weir: guard"
+    mark = router.mark()
+    os.kill(before[0], signal.SIGKILL)  # it is still their parent
+    router.wait_log(r"Worker 0 .* signal 9", mark)
+    router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
+
+
+def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoami):
+    router = serving()
+    workers, masters = router.children("worker"), router.children("master")
+    load = Load(router.web, websockets=8)
+    installed.install_build(1)
+    mark = upgrade(router)
+    router.wait_log(r"INF Upgraded: another build", mark)
+    router.wait_log(r"The new workers serve: 2 of the earlier build finish", mark)
+    gone(masters[0])
+    assert all(alive(pid) for pid in workers)  # with their WebSockets
+    load.more()
+    installed.install_build(2)
+    mark = upgrade(router)
+    router.wait_log(r"The new workers serve: 2 of the earlier build finish", mark)
+    load.more()
+    load.clean()
+    for pid in workers:
+        gone(pid)
+    wait_until("only the newest are left", lambda: len(router.children("worker")) == 2)
+    mark = router.mark()  # the new master can change things
+    dynamic(tmp_path, whoami("two"))
+    router.wait_log(r"Configuration changed: .*who@file", mark)
+    wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+
+
+BROKEN = {
+    "not a program": (b"garbage", r"cannot be (executed|started)"),
+    "a script that says yes": (b"#!/bin/sh\nexit 0\n", r"self-test|cannot be executed"),
+    "another program": (pathlib.Path("/bin/true").read_bytes(), r"self-test"),
+    "one that fails": (pathlib.Path("/bin/false").read_bytes(), r"`check` says"),
+    "half a file": (pathlib.Path(BINARY).read_bytes()[:20000], r"`check`|executed"),
+}
+
+
+def test_broken_binaries_change_nothing(serving, installed):
+    router = serving()
+    before = router.children("worker") + router.children("master")
+    load = Load(router.web, websockets=4)
+    for data, words in BROKEN.values():
+        installed.install(data)
+        mark = upgrade(router)
+        line, _ = router.wait_log(r"ERR Upgrade to .* is refused, all stays as it was: ", mark)
+        assert re.search(words, router.lines[line]), router.lines[line]
+    installed.path.unlink()
+    mark = upgrade(router)
+    router.wait_log(r"ERR Upgrade to .* is refused, .*No such file", mark)
+    load.clean()
+    assert router.children("worker") + router.children("master") == before
+    installed.install(installed.good)
+    mark = upgrade(router)
+    router.wait_log(r"INF Upgraded: ", mark)
+    assert curl(router.web).status == 200
+
+
+def test_configuration_that_check_refuses(serving, installed, tmp_path):
+    router = serving()
+    (tmp_path / "dynamic.yml").write_text("http:\n  routers:\n    a:\n      rule: Nonsense(`a`)\n      service: a\n")
+    mark = upgrade(router)
+    router.wait_log(r"ERR Upgrade to .* is refused, all stays as it was: `check` says: .*error", mark)
+
+
+def test_orderly_stop_after_an_upgrade(serving, installed):
+    router = serving(2, "--entryPoints.web.transport.lifeCycle.graceTimeOut=300ms")
+    load = Load(router.web, websockets=4, fresh=1, kept=1)
+    installed.install_build(1)
+    mark = upgrade(router)
+    router.wait_log(r"The new workers serve", mark)
+    old = router.children("worker")
+    os.kill(router.pid, signal.SIGTERM)
+    assert router.wait(10) == 0
+    load.stop()
+    assert not any(alive(pid) for pid in old)
+
+
+def test_as_pid_1_of_a_namespace(installed, whoami, tmp_path, programs):
+    port = free_port()
+    unshare = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
+    if os.geteuid() != 0:
+        unshare += ["--map-root-user"]
+    router = Program([*unshare, installed.path, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG",
+                      "--workers=2", f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"])
+    programs.append(router)
+    router.wait_log(READY)
+    guard = int(pathlib.Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text())
+    load = Load(port, websockets=6)
+    installed.install_build(1)
+    mark = router.mark()
+    os.kill(guard, signal.SIGUSR2)
+    router.wait_log(r"The new workers serve", mark)
+    installed.install(b"garbage")
+    os.kill(guard, signal.SIGUSR2)
+    router.wait_log(r"Upgrade to .* is refused", mark)
+    os.kill(guard, signal.SIGHUP)
+    router.wait_log(r"SIGHUP", mark)
+    load.more()
+    load.clean()
+    assert curl(port).status == 200
+    os.kill(guard, signal.SIGTERM)
+    assert router.wait() == 0

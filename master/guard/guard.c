@@ -265,7 +265,7 @@ static void raise_limits(void)
     }
 }
 
-static int prepare(struct guard *guard, struct error *why)
+static int prepare(struct guard *guard, const char *announced, struct error *why)
 {
     int rc;
 
@@ -273,7 +273,7 @@ static int prepare(struct guard *guard, struct error *why)
     if (guard->executable == -1) {
         return error_set(why, -errno, "cannot open /proc/self/exe: %s (is /proc mounted?)", strerror(errno));
     }
-    rc = upgrade_arrive(guard, why);
+    rc = upgrade_arrive(guard, announced, why);
     if (rc == 0 && (rc = board_create(&guard->board_fd, why)) == 0) {
         rc = board_map(guard->board_fd, &guard->board, why);
     }
@@ -316,17 +316,19 @@ int face_guard(int argc, char **argv)
     fill_descriptors();
     raise_limits();
     char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
+    char *announced = upgrade_announced();
     struct guard *guard = guard_new(title_init(argc, argv));
 
     guard->path = path;
     title_set("weir: guard");
     process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "guard"); /* until the master says what the user wants */
-    if (prepare(guard, &why) < 0) {
+    if (prepare(guard, announced, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: %s\n", why.text);
         guard->status = 1;
         guard->phase = GUARD_DONE;
     }
+    free(announced);
     children_reap(guard); /* who ended while we were being replaced */
     while (guard->phase != GUARD_DONE) {
         turn(guard, polled);

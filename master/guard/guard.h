@@ -176,8 +176,10 @@ void upgrade_begin(struct guard *guard, int64_t now);
 void upgrade_tend(struct guard *guard, int64_t now);
 /* True when the process was a rehearsal or one of an earlier build. */
 bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now);
+/* What an earlier guard left for us in the environment, which it is taken out of (malloc'd); NULL: nothing. */
+char *upgrade_announced(void);
 /* In a new guard: 1 when it took over from another one, 0 when it is the first; does not return in a rehearsal. */
-int upgrade_arrive(struct guard *guard, struct error *why);
+int upgrade_arrive(struct guard *guard, const char *announced, struct error *why);
 void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, int64_t now);
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);

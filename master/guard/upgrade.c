@@ -498,14 +498,22 @@ static int arrive(struct guard *guard, int handed, bool *same, struct error *why
     return rc < 0 ? rc : board_map(guard->board_fd, &guard->board, why);
 }
 
-int upgrade_arrive(struct guard *guard, struct error *why)
+char *upgrade_announced(void)
 {
     const char *value = getenv(VARIABLE);
-    struct slice rest = slice_cstr(value);
+    char *copy = value ? xstrndup(value, strlen(value)) : NULL;
+
+    (void)unsetenv(VARIABLE);
+    return copy;
+}
+
+int upgrade_arrive(struct guard *guard, const char *announced, struct error *why)
+{
+    struct slice rest = slice_cstr(announced);
     uint64_t handed;
     bool same = false;
 
-    if (value == NULL) {
+    if (announced == NULL) {
         return 0;
     }
     struct slice what = slice_split(&rest, ':');
@@ -514,7 +522,6 @@ int upgrade_arrive(struct guard *guard, struct error *why)
     if (!slice_to_u64(rest, &handed) || handed > INT_MAX || (!test && !slice_eq(what, SLICE("go")))) {
         return error_set(why, -EINVAL, "%s is for weir itself", VARIABLE);
     }
-    (void)unsetenv(VARIABLE);
     int rc = arrive(guard, (int)handed, &same, why);
 
     if (rc < 0) {

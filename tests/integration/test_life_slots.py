@@ -18,8 +18,17 @@ def serving(weir, whoami, tmp_path):
     def start(workers):
         router = weir(f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}", workers=workers)
         router.web = router.ports["web"]
+        settled(router)
         return router
     return start
+
+
+def settled(router):
+    """No slot is lent: a worker that starts first accepts for the others until they serve."""
+    def none():
+        log = router.log()
+        return len(re.findall(r"DBG Worker \d+ accepts for slot", log)) == log.count("no longer accepting for slot")
+    wait_until("every slot has its own worker", none)
 
 
 def by_title(router):

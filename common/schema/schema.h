@@ -3,7 +3,7 @@
  *
  * From the table come: decoding (YAML, TOML, JSON, CRD spec, flags, environment), defaults, bounds,
  * "unknown field, did you mean", JSON for the API (secrets as ***), the reference page, and the
- * packing of a struct into arena pages and its check there (shm/pack.h). A new option is one row.
+ * packing of a struct into arena pages and its check there (shm/page.h). A new option is one row.
  *
  * Kinds and the C type at the field's offset:
  *   SCHEMA_BOOL bool | SCHEMA_INT int64_t | SCHEMA_DOUBLE double

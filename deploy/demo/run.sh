@@ -28,11 +28,11 @@ cat <<TEXT
 
 weir serves deploy/demo on http://localhost:$port. In another terminal, try:
 
-  curl -H 'Host: whoami.localhost' http://localhost:$port/notls         a route, two pods in turn
-  curl -H 'Host: nexus.localhost'  'http://localhost:$port/foo/a?b=1'   /foo is stripped, X-Forwarded-Prefix tells it
-  for i in 1 2 3 4; do curl -s -H 'Host: wrr.localhost' http://localhost:$port/ | grep Name; done    3 of 4 go to v1
-  curl -i -H 'Host: secure.localhost' http://localhost:$port/tls        a redirection to https
-  $weir explain ${flags[0]} ${flags[1]} ${flags[2]} GET http://nexus.localhost:$port/bar    why a route is not found
+  curl -H 'Host: whoami.localhost' http://localhost:$port/notls         # a route; repeat it: two pods in turn
+  curl -H 'Host: nexus.localhost'  'http://localhost:$port/foo/a?b=1'   # /foo is stripped, X-Forwarded-Prefix tells it
+  for i in 1 2 3 4; do curl -s -H 'Host: wrr.localhost' http://localhost:$port/ | grep Name; done    # 3 of 4 go to v1
+  curl -i -H 'Host: secure.localhost' http://localhost:$port/tls        # a redirection to https
+  $weir explain ${flags[0]} ${flags[1]} ${flags[2]} GET http://nexus.localhost:$port/bar    # why a route is not found
 
 Edit a file in deploy/demo: the change is live. Stop with Ctrl-C.
 

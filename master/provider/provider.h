@@ -19,6 +19,7 @@ struct provider {
     /* *state is NULL at first and the provider's afterwards. *out is a new model. */
     int (*load)(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why);
+    /* Absent when nothing is kept between loads. */
     void (*free_state)(struct provider_state *state);
     /* Paths to watch: appends struct slice to the list; absent when nothing is watched. */
     void (*watch_paths)(const struct static_config *config, struct pool *pool, struct list *out);

@@ -119,7 +119,9 @@ void tool_free(struct tool *tool)
         model_free(tool->models[i]);
     }
     for (size_t i = 0; i < tool->active_count; i++) {
-        tool->active[i]->free_state(tool->states[i]);
+        if (tool->active[i]->free_state) {
+            tool->active[i]->free_state(tool->states[i]);
+        }
     }
     static_unload(&tool->loaded);
     pool_free(tool->pool);

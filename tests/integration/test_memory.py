@@ -71,11 +71,17 @@ def test_routes_and_churn(weir, whoami, tmp_path):
     wait_until("the route in force", lambda: curl(router.ports["web"], "/some/path/7", host="h7.test").status == 200)
     full = pss_kib(router.pid)
     assert full - rest <= 40 * 1024, f"{full - rest} KiB for 5,000 routers"
-    sizes = []
-    for turn in range(12):
+
+    def change(turn):
         configuration(tmp_path / "next.json", backend, 5000 - 1 - turn % 2)
         start = router.mark()
         (tmp_path / "next.json").rename(tmp_path / "routes.json")
         router.wait_log(r"Configuration changed", start)
-        sizes.append(pss_kib(router.pid))
-    assert max(sizes[6:]) <= max(sizes[:6]) * 1.1 + 2048, f"grows with changes: {sizes}"
+
+    # The master works with a second model while it compiles, so the size right after a change is not yet at rest.
+    for turn in range(3):
+        change(turn)
+    wait_until("at rest after the first changes", lambda: pss_kib(router.pid) - rest <= 40 * 1024)
+    for turn in range(12):
+        change(turn)
+    wait_until("as small as with the first changes", lambda: pss_kib(router.pid) <= full * 1.1 + 2048)

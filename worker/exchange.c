@@ -264,6 +264,7 @@ static uint16_t status_of(enum reason reason)
 {
     switch ((int)reason) {
     case REASON_no_server:
+    case REASON_limit:
         return 503;
     case REASON_connect_timeout:
     case REASON_response_timeout:

@@ -138,23 +138,43 @@ static void on_closed(struct io *io)
     free_if_unused((struct listener *)io);
 }
 
-/* The queue keeps the others meanwhile. Without the pause the loop would spin on the same refusal. */
-static void out_of_descriptors(struct listener *listener)
+static void retry_later(struct listener *listener)
 {
     struct worker *worker = listener->worker;
 
+    timer_set(worker->timers, &listener->retry, worker->now_ns + ACCEPT_RETRY_MS * INT64_C(1000000));
+}
+
+/* The queue keeps the others meanwhile. Without the pause the loop would spin on the same refusal. */
+static void out_of_descriptors(struct listener *listener)
+{
     log_warn("entry point %s: cannot accept a connection: %m; trying again in %d ms", listener->name,
              ACCEPT_RETRY_MS);
-    slab_count(worker->slab, COUNT_REASONS + REASON_limit, 1);
+    slab_count(listener->worker->slab, COUNT_REASONS + REASON_limit, 1);
     poller_watch(&listener->io, false);
-    timer_set(worker->timers, &listener->retry, worker->now_ns + ACCEPT_RETRY_MS * INT64_C(1000000));
+    retry_later(listener);
+}
+
+/* The next descriptor would be one that clients may have. */
+static bool descriptor_free(const struct worker *worker)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0 && fd < worker->fd_clients;
 }
 
 static void on_retry(struct timer *timer)
 {
     struct listener *listener = (struct listener *)((char *)timer - offsetof(struct listener, retry));
 
-    poller_watch(&listener->io, true);
+    if (descriptor_free(listener->worker)) {
+        poller_watch(&listener->io, true);
+    } else {
+        retry_later(listener);
+    }
 }
 
 /* One connection; false when there is none left or none may be taken now. */
@@ -176,6 +196,11 @@ static bool accept_one(struct listener *listener)
 
     address_from_sockaddr((const struct sockaddr *)&from, &peer);
     client_accept(listener, fd, &peer);
+    if (fd >= listener->worker->fd_clients && !listener->closing) {
+        errno = EMFILE; /* the rest is for servers and for the next generation */
+        out_of_descriptors(listener);
+        return false;
+    }
     return true;
 }
 
@@ -235,9 +260,9 @@ void listener_close(struct listener *listener)
     if (listener->closing) {
         return;
     }
+    listener->closing = true;
     for (int i = 0; i < ACCEPTS_AT_END && accept_one(listener); i++) {
     }
-    listener->closing = true;
     timer_remove(listener->worker->timers, &listener->retry);
     io_close(&listener->io);
     log_debug("entry point %s: no longer accepting", listener->name);

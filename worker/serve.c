@@ -1,7 +1,9 @@
 /*
  * serve.c - the serving side as a whole: start, generations, draining, stop. See worker.h.
  */
+#include <limits.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
@@ -31,6 +33,7 @@ struct walker {
 #define WALK_NS (10 * TIMER_TICK_NS)
 #define WALK_CLIENTS 1000
 #define MAPPED_CALM 3 /* so many generations mapped are nobody's trouble */
+#define RESERVED_DESCRIPTORS 32 /* pages of a generation, sockets of new entry points */
 #define LONG_ANSWER_NS (INT64_C(30) * 1000000000)
 
 static void walk_later(struct worker *worker)
@@ -60,6 +63,19 @@ static void walk(struct timer *timer)
     walk_later(worker);
 }
 
+/* Numbers of descriptors are given out from below, so a number tells how many there are. Clients leave a quarter for the
+ * servers that serve them; both leave some for the next generation. */
+static void share_descriptors(struct worker *worker)
+{
+    struct rlimit limit = {.rlim_cur = INT_MAX};
+
+    (void)getrlimit(RLIMIT_NOFILE, &limit);
+    int all = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
+
+    worker->fd_servers = all - RESERVED_DESCRIPTORS;
+    worker->fd_clients = worker->fd_servers - all / 4;
+}
+
 int serve_start(struct worker *worker, struct error *why)
 {
     int rc = poller_new(worker, &worker->poller, why);
@@ -67,6 +83,7 @@ int serve_start(struct worker *worker, struct error *why)
     if (rc < 0) {
         return rc;
     }
+    share_descriptors(worker);
     worker->timers = timers_new(worker->now_ns);
     recycler_start(worker);
     worker->walker = xcalloc(1, sizeof(*worker->walker));

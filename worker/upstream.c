@@ -109,6 +109,10 @@ static void dial(struct upstream_exchange *ux)
             }
             log_debug("connecting to %.*s failed: %s", SLICE_ARG(page_text(ux->pick.page, server->url)),
                       strerror(-rc));
+            if (rc == -EMFILE || rc == -ENFILE) { /* ours are short: no other server would help */
+                exchange_upstream_failed(ex, REASON_limit);
+                return;
+            }
             ux->address++;
         } else if (pick_next(worker, &ux->pick)) {
             ux->address = 0;

@@ -1,12 +1,16 @@
 """Attacks that once worked: each stays here, so that it never works again."""
+import os
+import signal
+import socket
 import subprocess
 import threading
 
 import pytest
 
-from conftest import BINARY
+import conftest
+from conftest import BINARY, curl, wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from rawhttp import get
+from rawhttp import connect, get
 
 
 def test_trailers_in_many_pieces_cost_no_more_than_in_one(proxy, server):
@@ -66,3 +70,65 @@ def test_error_without_a_column_keeps_its_words(tmp_path, name, text):
     done = subprocess.run([BINARY, "check", f"--providers.file.filename={tmp_path / name}"], capture_output=True, text=True)
     assert done.returncode == 1
     assert f'{name}:2: the key "http" is there twice' in done.stdout + done.stderr
+
+
+def test_connections_leave_descriptors_for_servers_and_changes(weir, server, tmp_path, monkeypatch):
+    """Whoever opens all the connections there can be shuts out new ones, not the requests of those that are in, and not the
+    next configuration."""
+    limited = tmp_path / "limited"
+    limited.write_text(f'#!/bin/sh\nulimit -n 300\nexec {BINARY} "$@"\n')
+    limited.chmod(0o755)
+    monkeypatch.setattr(conftest, "BINARY", str(limited))
+    port = server().port
+    dynamic = tmp_path / "d.yml"
+
+    def route(path):
+        (tmp_path / "part").write_text(
+            f"http:\n  routers:\n    a: {{rule: 'Path(`{path}`)', service: s}}\n  services:\n    s: {{loadBalancer: "
+            f"{{servers: [{{url: 'http://127.0.0.1:{port}'}}]}}}}\n")
+        (tmp_path / "part").rename(dynamic)
+
+    route("/one")
+    router = weir(f"--providers.file.filename={dynamic}")
+    clients = [connect(router.ports["web"]) for _ in range(400)]
+    router.wait_log(r"WRN entry point web: cannot accept .*Too many open files")
+    for client in clients[:20]:
+        client.send(get("/one"))
+    assert [client.response().status for client in clients[:20]] == [200] * 20
+    route("/two")
+
+    def changed():
+        clients[0].send(get("/two"))
+        return clients[0].response().status == 200
+    wait_until("the change is in force", changed)
+    for client in clients:
+        client.close()
+    assert curl(router.ports["web"], "/two").status == 200
+
+
+@pytest.mark.parametrize("says,status", [(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200), (b"", 502)])
+def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
+    """Its bytes, or its end, arrive in one event with the connection: they are noticed, nobody waits for ever."""
+    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    filler = socket.create_connection(listener.getsockname())  # the queue is full: the next connection has to wait
+    router = proxy(listener.getsockname()[1])
+    worker = router.pids[0]
+    client = router.connect()
+    idle = router.descriptors()
+    client.send(get())
+    wait_until("the worker connects", lambda: router.descriptors() > idle)
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        listener.accept()[0].close()
+        filler.close()
+        listener.settimeout(20)
+        peer = listener.accept()[0]
+        peer.sendall(says)
+        if not says:
+            peer.shutdown(socket.SHUT_WR)
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    client.sock.settimeout(5)
+    assert client.response().status == status
+    peer.close()
+    listener.close()

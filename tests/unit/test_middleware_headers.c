@@ -144,12 +144,36 @@ static void forwarding_headers_stay_away(void **state)
     pool_free(pool);
 }
 
+/* Some servers take X_Auth and X-Auth for one variable: no other spelling of a name that is set or taken away
+ * comes through from the client. */
+static void other_spellings_of_the_client_go(void **state)
+{
+    struct string_pair pairs[] = {PAIR("X-Auth", "good"), PAIR("x_auth", "also"), PAIR("X-Gone", "")};
+    struct set_headers params = {.custom_request_headers = {pairs, ARRAY_LEN(pairs)}};
+    static const char *const names[] = {"X-Auth", "X_Auth",     "x.auth", "X_Gone", "X-GONE",
+                                        "X-Aut",  "X-Authority"};
+    struct pool *pool = pool_new(4096, 0);
+    struct exchange ex;
+    char said[200];
+
+    (void)state;
+    fake_exchange(&ex, pool, "GET", "a.test", "/");
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        headers_add(&ex.request.headers, slice_cstr(names[i]), SLICE("evil"));
+    }
+    middleware_types[MIDDLEWARE_set_headers]->on_request(&ex, &params);
+    fake_headers(&ex.request.headers, said, sizeof(said));
+    assert_string_equal(said, "X-Aut=evil;X-Authority=evil;X-Auth=good;X_auth=also;");
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sets_and_removes),
         cmocka_unit_test(host_goes_to_the_upstream),
         cmocka_unit_test(forwarding_headers_stay_away),
+        cmocka_unit_test(other_spellings_of_the_client_go),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,7 +3,7 @@
  *
  * An empty value removes. "Host" among the request headers changes the Host that the upstream gets, not the
  * routing. What frames a message (Content-Length, Transfer-Encoding, Trailer) is never touched: the bodies
- * are what they are. Never suspends. Test: tests/unit/test_middleware_headers.c
+ * are what they are. Other spellings of the names (X_Auth for X-Auth) go away. Never suspends. Test: tests/unit/test_middleware_headers.c
  *
  * Not here: CORS and security headers.
  */
@@ -42,12 +42,28 @@ static void set(struct exchange *ex, struct headers *headers, struct slice name,
     headers_set(headers, id != HEADER_OTHER ? header_name(id) : header_name_canonical(ex->pool, name), value);
 }
 
+/* Some servers take X_Auth and X-Auth for one variable: no other spelling of a name of ours comes through. */
+static void drop_spellings(struct headers *headers, struct slice name)
+{
+    for (size_t i = 0; i < headers->count; i++) {
+        struct header *item = &headers->items[i];
+
+        if (item->id == HEADER_OTHER && header_name_alias(item->name, name)) {
+            item->flags |= HEADER_REMOVED;
+        }
+    }
+}
+
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct set_headers *p = params;
     const struct string_pair *pairs =
         exchange_items(ex, (struct list){p->custom_request_headers.items, p->custom_request_headers.count});
 
+    /* all at once and first: the configuration itself may set two spellings */
+    for (size_t i = 0; i < p->custom_request_headers.count; i++) {
+        drop_spellings(&ex->request.headers, exchange_text(ex, pairs[i].key));
+    }
     for (size_t i = 0; i < p->custom_request_headers.count; i++) {
         struct slice name = exchange_text(ex, pairs[i].key), value = exchange_text(ex, pairs[i].value);
         enum header_id id = header_id(name);

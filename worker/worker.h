@@ -51,7 +51,8 @@ struct worker {
     struct client *walk;       /* serve.c: how far the look for long answers has come */
     struct walker *walker;
     int64_t date_second; /* of the Date header in force */
-    int fd_clients, fd_servers; /* with this number or a higher one: no more clients, no more servers (serve.c) */
+    int fd_clients,
+        fd_servers; /* with this number or a higher one: no more clients, no more servers (serve.c) */
     bool quit;
 };
 

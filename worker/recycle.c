@@ -3,6 +3,7 @@
  */
 #include "worker/recycle.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
@@ -74,6 +75,7 @@ static void look(struct timer *timer)
         }
         left += shelf->count;
     }
+    (void)malloc_trim(0); /* holes between what is in use go back to the system too, a share at each look */
     if (left) {
         timer_set(recycler->worker->timers, &recycler->look, recycler->worker->now_ns + LOOK_NS);
     }

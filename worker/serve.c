@@ -32,17 +32,11 @@ struct walker {
 #define DRAIN_LOOK_NS TIMER_TICK_NS
 #define WALK_NS (10 * TIMER_TICK_NS)
 #define WALK_CLIENTS 1000
-<<<<<<< HEAD
-#define MAPPED_CALM 3 /* so many generations mapped are nobody's trouble */
-    == == ==
-    =
-#define MAPPED_CALM 3 /* so many generations mapped are nobody's trouble */
-        >>>>>>> attacker
+#define MAPPED_CALM 3           /* so many generations mapped are nobody's trouble */
 #define RESERVED_DESCRIPTORS 32 /* pages of a generation, sockets of new entry points */
 #define LONG_ANSWER_NS (INT64_C(30) * 1000000000)
 
-        static void
-        walk_later(struct worker *worker)
+static void walk_later(struct worker *worker)
 {
     struct walker *walker = worker->walker;
 

@@ -213,20 +213,29 @@ static void turn(struct guard *guard, struct pollfd *polled)
     }
     polled[0] = (struct pollfd){.fd = guard->signals, .events = POLLIN};
     watch_child(&polled[1], &guard->master, &starved);
+    /* Only those in use: poll() refuses more entries than RLIMIT_NOFILE has numbers. */
+    unsigned slots = 0, count = 2;
+    unsigned polled_slots[BOARD_WORKERS];
+
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
-        watch_child(&polled[2 + slot], &guard->workers[slot], &starved);
+        if (guard->workers[slot].out.channel != -1) {
+            polled_slots[slots++] = slot;
+            watch_child(&polled[count++], &guard->workers[slot], &starved);
+        }
     }
-    if (poll(polled, 2 + BOARD_WORKERS, poll_timeout(guard, now, starved)) == -1 && errno != EINTR) {
+    if (poll(polled, count, poll_timeout(guard, now, starved)) == -1 && errno != EINTR) {
         log_error("poll: %s", strerror(errno));
     }
     flush_child(&guard->master);
     if (polled[1].revents & (POLLIN | POLLHUP | POLLERR)) {
         messages_from_master(guard);
     }
-    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
-        flush_child(&guard->workers[slot]);
-        if (polled[2 + slot].revents & (POLLIN | POLLHUP | POLLERR)) {
-            messages_from_worker(guard, &guard->workers[slot]);
+    for (unsigned i = 0; i < slots; i++) {
+        struct child *worker = &guard->workers[polled_slots[i]];
+
+        flush_child(worker);
+        if (polled[2 + i].revents & (POLLIN | POLLHUP | POLLERR)) {
+            messages_from_worker(guard, worker);
         }
     }
     read_signals(guard);

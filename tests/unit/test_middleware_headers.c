@@ -150,13 +150,8 @@ static void other_spellings_of_the_client_go(void **state)
 {
     struct string_pair pairs[] = {PAIR("X-Auth", "good"), PAIR("x_auth", "also"), PAIR("X-Gone", "")};
     struct set_headers params = {.custom_request_headers = {pairs, ARRAY_LEN(pairs)}};
-<<<<<<< HEAD
     static const char *const names[] = {"X-Auth", "X_Auth", "x.auth",     "X_Gone",
                                         "X-GONE", "X-Aut",  "X-Authority"};
-=======
-    static const char *const names[] = {"X-Auth", "X_Auth", "x.auth",     "X_Gone",
-                                        "X-GONE", "X-Aut",  "X-Authority"};
->>>>>>> attacker
     struct pool *pool = pool_new(4096, 0);
     struct exchange ex;
     char said[200];

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from conftest import BINARY, DEADLINE, SCENARIOS, free_port, wait_until
+from conftest import BINARY, DEADLINE, ROOT, SCENARIOS, free_port, wait_until
 from kube import service
 
 ENTRY_POINT = "--entryPoints.web.address=127.0.0.1:18000"
@@ -203,3 +203,8 @@ def test_healthcheck(weir):
 def test_unknown_command():
     done = run("frobnicate")
     assert done.returncode == 1 and "frobnicate" in done.stderr
+
+
+def test_reference_page_is_fresh():
+    done = run("reference")
+    assert done.stdout == (ROOT / "docs/reference.md").read_text(), "run make reference"

@@ -1,0 +1,151 @@
+/*
+ * test_providers.c - documents in, model out: the two providers as they are called by the master, against golden files.
+ *
+ * WEIR_GOLDEN=write writes the golden files anew; read the difference before you keep it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "common/base/log.h"
+#include "tests/unit/provider_helper.h"
+
+static struct model *load(const struct provider *provider, const struct static_config *config,
+                          struct provider_state **state)
+{
+    struct model *model = NULL;
+    struct error why = {""};
+
+    assert_true(provider->enabled(config));
+    if (provider->load(config, state, &model, &why) < 0) {
+        fail_msg("%s: %s", provider->name, why.text);
+    }
+    return model;
+}
+
+static void assert_model(struct model *model, const char *directory, const char *golden)
+{
+    struct text text;
+
+    text_init(&text);
+    model_dump(model, directory, &text);
+    assert_golden(golden, &text);
+    text_free(&text);
+}
+
+/* ---- file ---- */
+static void files_of_a_directory_become_one_model(void **state)
+{
+    char *directory = directory_new();
+    struct file_provider file = {.directory = slice_cstr(directory)};
+    struct static_config config = {.providers.file = &file};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(
+        directory, "a.yml",
+        "http:\n  routers:\n    one: {rule: \"Host(`a.test`)\", service: app, middlewares: [strip]}\n"
+        "    typo: {rule: \"Host(`b.test`)\", servce: app}\n"
+        "  middlewares:\n    strip: {stripPrefix: {prefixes: [/api]}}\n    two: {addPrefix: {prefix: /a}, "
+        "stripPrefix: {prefixes: [/b]}}\n");
+    directory_write(directory, "b.toml",
+                    "[http.services.app.loadBalancer]\n[[http.services.app.loadBalancer.servers]]\nurl = "
+                    "\"http://127.0.0.1:1\"\n");
+    directory_write(
+        directory, "c.json",
+        "{\"http\": {\"routers\": {\"one\": {\"rule\": \"Host(`c.test`)\", \"service\": \"app\"}}}}");
+    directory_write(directory, "ignored.txt", "http: [");
+
+    struct model *model = load(&provider_file, &config, &kept);
+
+    assert_model(model, directory, "provider_file.txt");
+    model_free(model);
+    provider_file.free_state(kept);
+    directory_remove(directory);
+}
+
+static void half_written_file_keeps_what_it_gave(void **state)
+{
+    char *directory = directory_new();
+    struct file_provider file = {.directory = slice_cstr(directory)};
+    struct static_config config = {.providers.file = &file};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "a.yml",
+                    "http:\n  routers:\n    one: {rule: \"Host(`a.test`)\", service: app}\n");
+
+    struct model *before = load(&provider_file, &config, &kept);
+
+    directory_write(directory, "a.yml", "http:\n  routers:\n    one: {rule: \"Host(`a.t");
+
+    struct model *after = load(&provider_file, &config, &kept);
+    struct text text;
+
+    text_init(&text);
+    model_dump(after, directory, &text);
+    assert_contains(&text, "\"router\":\"one\"");
+    assert_contains(&text, "a.yml:3");
+    text_free(&text);
+    model_free(before);
+    model_free(after);
+    provider_file.free_state(kept);
+    directory_remove(directory);
+}
+
+/* ---- custom resources ---- */
+#define CRD "apiVersion: traefik.io/v1alpha1\n"
+
+static const char objects[] =
+    "apiVersion: v1\nkind: Service\nmetadata: {name: app, annotations: {weir.dev/addresses: "
+    "\"127.0.0.1:1,127.0.0.1:2\"}}\n"
+    "spec: {ports: [{name: web, port: 80}]}\n"
+    "---\n" CRD "kind: Middleware\nmetadata: {name: strip}\nspec: {stripPrefix: {prefixes: [/api]}}\n"
+    "---\n" CRD "kind: Middleware\nmetadata: {name: both}\nspec: {chain: {middlewares: [{name: strip}]}}\n"
+    "---\n" CRD "kind: IngressRoute\nmetadata: {name: good}\nspec:\n  entryPoints: [web]\n  routes:\n"
+    "    - {kind: Rule, match: \"Host(`a.test`)\", middlewares: [{name: both}], services: [{name: app, port: "
+    "web}]}\n"
+    "    - {kind: Rule, match: \"Host(`b.test`)\", priority: 7, services: [{name: app, port: 80, weight: 3}, "
+    "{name: app, "
+    "port: 80}]}\n"
+    "    - {kind: Rule, match: \"Host(`c.test`)\", services: [{name: nowhere, port: 80}]}\n"
+    "    - {kind: Rule, match: \"Host(`d.test`)\", services: [{name: app, port: 81}]}\n"
+    "---\n" CRD "kind: IngressRoute\nmetadata: {name: other, namespace: far}\nspec:\n  routes:\n"
+    "    - {kind: Rule, match: \"Host(`e.test`)\", services: [{name: app, namespace: default, port: 80}]}\n"
+    "---\n" CRD
+    "kind: TraefikService\nmetadata: {name: canary}\nspec: {weighted: {services: [{name: app, port: 80, "
+    "weight: 3}]}}\n"
+    "---\n" CRD "kind: IngresRoute\nmetadata: {name: misspelt}\n";
+
+static void custom_resources_become_one_model(void **state)
+{
+    char *directory = directory_new();
+    struct kubernetes_crd_provider crd = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_crd = &crd};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "all.yaml", objects);
+
+    struct model *model = load(&provider_kubernetes_crd, &config, &kept);
+
+    assert_model(model, directory, "provider_kubernetes_crd.txt");
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_of_a_directory_become_one_model),
+        cmocka_unit_test(half_written_file_keeps_what_it_gave),
+        cmocka_unit_test(custom_resources_become_one_model),
+    };
+
+    log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");
+    return cmocka_run_group_tests_name("providers", tests, NULL, NULL);
+}

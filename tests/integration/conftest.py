@@ -68,6 +68,7 @@ class Program:
         self.command = [str(c) for c in command]
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=full, cwd=cwd,
                                         stdin=subprocess.DEVNULL, start_new_session=True)
+        self.signalled = None  # who takes SIGTERM, when it is not the process itself
         self.lines = []
         self._queue = queue.Queue()
         self._thread = threading.Thread(target=self._read, daemon=True)
@@ -130,7 +131,7 @@ class Program:
 
     def stop(self, seconds=DEADLINE):
         if self.process.poll() is None:
-            self.process.send_signal(signal.SIGTERM)
+            os.kill(self.signalled or self.pid, signal.SIGTERM)
             try:
                 self.process.wait(seconds)
             except subprocess.TimeoutExpired:
@@ -304,3 +305,13 @@ def manifests(tmp_path):
 
     Directory.path.mkdir()
     return Directory()
+
+
+def pytest_unconfigure(config):
+    """Last of all and one line each: who sees only the end of a long output sees what failed."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    for kind in ("failed", "error"):
+        for report in reporter.stats.get(kind, []) if reporter else []:
+            words = str(report.longrepr).strip().splitlines()
+            wrong = [line for line in words if line.startswith("E ")]
+            print(f"{kind}: {report.nodeid}: {(wrong or words or ['?'])[0][:300]}")

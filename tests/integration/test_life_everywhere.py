@@ -55,6 +55,7 @@ def test_a_whole_life(wrap, nested, whoami, programs, folder):
     programs.append(router)
     router.wait_log(READY)
     guard = children(router.pid)[0] if nested else router.pid
+    router.signalled = guard  # unshare passes no signal on
 
     def find(name):
         """The only one: those of earlier builds have finished."""
@@ -76,9 +77,10 @@ def test_a_whole_life(wrap, nested, whoami, programs, folder):
     router.wait_log(r"Configuration changed", mark)
     load.more()
     mark = hangup(2, f"  other:\n    address: \"127.0.0.1:{other}\"")
-    wait_until("it serves", lambda: curl(other).status == 200)
+    router.wait_log(r"Listening .*entryPointName=other", mark)
+    assert curl(other).status == 200
     router.wait_log(r"The sockets of slot 2 are closed", mark)
-    assert listening(port) == 2
+    wait_until("two sockets", lambda: listening(port) == 2)
     mark = hangup(3)
     router.wait_log(r"Closing entry point other", mark)
     wait_until("three sockets", lambda: listening(port) == 3)

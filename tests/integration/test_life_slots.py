@@ -54,7 +54,7 @@ def test_slot_of_a_dead_worker_is_lent_and_given_back(serving):
     router.wait_log(r"entry point web: accepting for slot 1 too process=\"worker 0\"", mark)
     router.wait_log(r"entry point web: no longer accepting for slot 1 process=\"worker 0\"", mark)
     assert set(by_title(router)) == {"weir: worker 0", "weir: worker 1"}
-    assert listening(router.web) == 2
+    wait_until("two sockets", lambda: listening(router.web) == 2)
 
 
 def test_killed_workers_cost_only_what_they_had_accepted(serving):
@@ -178,11 +178,11 @@ def test_number_of_workers_changes_under_load(by_file):
     router.wait_log(r"The sockets of slot 3 are closed", mark)
     router.wait_log(r"Worker 3 \(pid \d+\) has finished", mark)
     wait_until("two are left", lambda: by_title(router) == stay)
-    assert listening(port) == 2
+    wait_until("two sockets", lambda: listening(port) == 2)
     mark = by_file.hangup(address, workers=4)
     router.wait_log(r"accepting process=\"worker 2\"", mark)
     router.wait_log(r"accepting process=\"worker 3\"", mark)
-    assert listening(port) == 4
+    wait_until("four sockets", lambda: listening(port) == 4)
     load.more()
     load.clean()
     assert {name: pid for name, pid in by_title(router).items() if name[-1] in "01"} == stay
@@ -223,7 +223,7 @@ def test_entry_points_come_and_go_under_load(by_file):
 def test_entry_point_moves_to_another_address_of_its_port(by_file):
     port = free_port()
     router = by_file.start(f":{port}")
-    assert listening(port) == 2
+    wait_until("two sockets", lambda: listening(port) == 2)
     load = Load(port, websockets=4)
     for address, where in ((f"127.0.0.1:{port}", rf"127\.0\.0\.1:{port}"), (f":{port}", rf"\[::\]:{port}")):
         mark = by_file.hangup(address)

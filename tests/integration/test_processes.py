@@ -58,7 +58,11 @@ def gone(pid):
 
 
 def title(pid):
-    return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    """Of a process; empty when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
+    except OSError:
+        return ""
 
 
 def refused(port):

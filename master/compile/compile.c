@@ -1,5 +1,5 @@
 /*
- * compile.c - the order of a compile: plan, number, write the three pages.
+ * compile.c - the order of a compile: plan, number, write the pages.
  *
  * Not here: what gets in (plan.c), services (compile_services.c), the static page (compile_static.c).
  */
@@ -85,7 +85,7 @@ int compile_model(const struct static_config *config, struct model *model, struc
                                 .names = names,
                                 .generation = generation,
                                 .pool = pool_new(POOL_FIRST, 0)};
-    struct compiled made = {{NULL}};
+    struct compiled made = {.count = 0};
     int rc;
 
     if (names) {
@@ -96,8 +96,7 @@ int compile_model(const struct static_config *config, struct model *model, struc
     if ((rc = compile_middlewares(&compiler, made.pages[PAGE_MIDDLEWARES], why)) < 0) {
         goto fail;
     }
-    made.pages[PAGE_SERVICES] = builder_new(PAGE_SERVICES);
-    compile_services(&compiler, made.pages[PAGE_SERVICES]);
+    compile_services(&compiler, &made);
     made.pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
     compile_routes(&compiler, made.pages[PAGE_ROUTES]);
     pool_free(compiler.pool);
@@ -112,10 +111,10 @@ fail:
 
 void compiled_free(struct compiled *compiled)
 {
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    for (size_t i = 0; i < PAGE_PLACES; i++) {
         builder_free(compiled->pages[i]);
-        compiled->pages[i] = NULL;
     }
+    *compiled = (struct compiled){.count = 0};
 }
 
 static void ignore_change(void *context)

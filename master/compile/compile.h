@@ -17,12 +17,13 @@
 struct names; /* resolved host names (master/compile/names.h); NULL: only literal addresses */
 
 struct compiled {
-    struct page_builder *pages[PAGE_KINDS];
+    size_t count;
+    struct page_builder *pages[PAGE_PLACES]; /* by place */
 };
 
 /* The static page. Fails on what the workers could not live with, naming the option. *out is the caller's. */
 int compile_static(const struct static_config *config, struct page_builder **out, struct error *why);
-/* Dynamic pages: routes, middlewares, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
+/* Dynamic pages: routes, middlewares, transports, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
  * What must be left out gets an error on its element (once, however often it is compiled). Numbers are positions in
  * order of names, so pages do not change when only something else changed. */
 int compile_model(const struct static_config *config, struct model *model, struct board *board,

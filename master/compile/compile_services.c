@@ -1,5 +1,5 @@
 /*
- * compile_services.c - rows of the services page: servers with their addresses, shares, tickets, transports.
+ * compile_services.c - rows of the services pages: servers with their addresses, shares, tickets, transports.
  *
  * A word on the board is taken only where something is to be remembered: a ticket where there is a choice, a health word
  * where somebody looks after health.
@@ -241,7 +241,22 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
     sequence_make(compiler, service, weights, count, row);
 }
 
-void compile_services(struct compiler *compiler, struct page_builder *builder)
+static void pages_make(const struct service *rows, size_t count, struct compiled *out)
+{
+    unsigned shift = services_shift(count);
+    size_t pages = services_pages(count, shift);
+
+    for (size_t i = 0; i < pages; i++) {
+        size_t first = i << shift, left = count - first, most = (size_t)1 << shift;
+        struct page_builder *builder = builder_new(PAGE_SERVICES);
+
+        services_build(builder, (uint32_t)first, shift, rows + first, left < most ? left : most);
+        out->pages[PAGE_SERVICES + i] = builder;
+    }
+    out->count = PAGE_SERVICES + pages;
+}
+
+void compile_services(struct compiler *compiler, struct compiled *out)
 {
     struct transport *transports = transports_make(compiler);
     struct service *rows = pool_zalloc(compiler->pool, (compiler->service_count + 1) * sizeof(*rows));
@@ -267,5 +282,7 @@ void compile_services(struct compiler *compiler, struct page_builder *builder)
             break;
         }
     }
-    services_build(builder, rows, compiler->service_count, transports, compiler->transport_count);
+    pages_make(rows, compiler->service_count, out);
+    out->pages[PAGE_TRANSPORTS] = builder_new(PAGE_TRANSPORTS);
+    transports_build(out->pages[PAGE_TRANSPORTS], transports, compiler->transport_count);
 }

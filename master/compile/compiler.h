@@ -10,6 +10,7 @@
 #include "common/base/pool.h"
 #include "master/compile/compile.h"
 #include "shm/services.h"
+#include "shm/transports.h"
 
 #define NUMBER_NONE UINT32_MAX
 
@@ -70,8 +71,8 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
-/* compile_services.c: the rows of everything used, into the builder. */
-void compile_services(struct compiler *compiler, struct page_builder *builder);
+/* compile_services.c: the rows of everything used, into pages of their own, which it makes; sets their number. */
+void compile_services(struct compiler *compiler, struct compiled *out);
 
 /* What kind of service it is; NULL when this build serves it, else why not. */
 const char *service_unserved(const struct http_service *service, enum service_kind *kind,

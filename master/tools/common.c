@@ -88,24 +88,24 @@ static int adopt(struct page_builder *builder, enum page_kind kind, struct page 
 
 int tool_compile(struct tool *tool, unsigned names_ms, struct error *why)
 {
-    struct page *pages[PAGE_KINDS] = {NULL};
-    struct compiled compiled = {{NULL}};
+    struct page *pages[PAGE_PLACES] = {NULL};
+    struct compiled compiled = {.count = 0};
     int rc = names_ms ? compile_model_resolved(&tool->loaded.config, tool->model, names_ms, &compiled, why)
                       : compile_model(&tool->loaded.config, tool->model, NULL, 1, NULL, &compiled, why);
 
     if (rc == 0) {
         rc = compile_static(&tool->loaded.config, &compiled.pages[PAGE_STATIC], why);
     }
-    for (int kind = 0; kind < PAGE_KINDS && rc == 0; kind++) {
-        rc = adopt(compiled.pages[kind], (enum page_kind)kind, &pages[kind], why);
+    for (size_t i = 0; i < compiled.count && rc == 0; i++) {
+        rc = adopt(compiled.pages[i], page_kind_at(i), &pages[i], why);
+    }
+    if (rc == 0) {
+        rc = generation_new(1, pages, compiled.count, NULL, &tool->generation, why);
+    }
+    for (size_t i = 0; i < PAGE_PLACES && rc < 0; i++) {
+        page_unref(pages[i]);
     }
     compiled_free(&compiled);
-    if (rc == 0) {
-        rc = generation_new(1, pages, &tool->generation, why);
-    }
-    for (int kind = 0; kind < PAGE_KINDS && rc < 0; kind++) {
-        page_unref(pages[kind]);
-    }
     return rc;
 }
 

@@ -1,4 +1,5 @@
 /* test_compile.c - a resolved model in pages: what gets in, by which number, what stays over changes, what is told. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -303,6 +304,76 @@ static void one_endpoint_is_one_of_many_pages(void **state)
     assert_int_equal(changed, 1);
     compiled_free(&before);
     generation_unref(adopt(&after)); /* children and routes find what they name across pages */
+}
+
+static struct list servers_of(const char *urls)
+{
+    static unsigned made;
+    struct slice name = pool_printf(model->pool, "made%u@file", made++);
+
+    return balancer(name.ptr, urls)->config.load_balancer->servers;
+}
+
+/* New servers alone make the very pages that compiling the changed model makes, and no other. */
+static void new_servers_make_the_same_pages(void **state)
+{
+    struct compiled before, part, whole;
+    struct list more, none;
+    uint32_t position;
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct slice name = pool_printf(model->pool, "s%03d@file%c", i, 0);
+
+        router(pool_printf(model->pool, "r%03d@file%c", i, 0).ptr, name.ptr, "");
+        balancer(name.ptr, "http://10.0.0.1");
+    }
+    weighted("w@file", "s001@file s200@file");
+    router("rw@file", "w@file", "");
+    more = servers_of("http://10.0.0.1 http://10.0.0.2:81");
+    none = servers_of("");
+    before = compile_with(NULL, 1);
+    for (position = 0; !slice_eq(model->services[position]->element.name, SLICE("s200@file"));) {
+        position++;
+    }
+    for (int i = 0; i < 2; i++) {
+        struct servers_change change = {.position = position, .servers = i ? none : more};
+        size_t made = 0;
+
+        assert_int_equal(compile_servers(before.compiler, &change, 1, 2, &part), 0);
+        model->services[position]->config.load_balancer->servers = change.servers;
+        whole = compile_with(NULL, 2);
+        assert_int_equal(part.count, whole.count);
+        for (size_t k = 0; k < part.count; k++) {
+            if (part.pages[k]) {
+                made++;
+                assert_int_equal(builder_hash(part.pages[k]), builder_hash(whole.pages[k]));
+            } else {
+                assert_int_equal(builder_hash(before.pages[k]), builder_hash(whole.pages[k]));
+            }
+        }
+        assert_int_equal(made, 1);
+        compiled_free(&part);
+        compiled_free(&whole);
+    }
+    compiled_free(&before);
+}
+
+static void servers_that_are_wrong_need_the_whole(void **state)
+{
+    struct compiled before, part;
+    struct servers_change change = {.position = 0};
+
+    (void)state;
+    router("r@file", "s@file", "");
+    balancer("s@file", "http://10.0.0.1");
+    change.servers = servers_of("ftp://10.0.0.1");
+    before = compile_with(NULL, 1);
+    while (!slice_eq(model->services[change.position]->element.name, SLICE("s@file"))) {
+        change.position++;
+    }
+    assert_int_equal(compile_servers(before.compiler, &change, 1, 2, &part), -EAGAIN);
+    compiled_free(&before);
 }
 
 static void the_same_model_gives_the_same_pages(void **state)
@@ -650,6 +721,8 @@ int main(void)
         TEST(only_what_is_used_gets_in_sorted_by_name),
         TEST(pages_that_do_not_fit_together_are_refused),
         TEST(one_endpoint_is_one_of_many_pages),
+        TEST(new_servers_make_the_same_pages),
+        TEST(servers_that_are_wrong_need_the_whole),
         TEST(the_same_model_gives_the_same_pages),
         TEST(servers_that_cannot_be_served_are_left_out_and_named_once),
         TEST(what_resolve_let_through_is_never_served_in_part),

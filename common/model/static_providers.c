@@ -120,12 +120,12 @@ static const struct schema_field gateway_fields[] = {
 };
 static const struct schema gateway_schema = SCHEMA(struct unserved, "kubernetesGateway", gateway_fields);
 
-static const struct schema_field ip_strategy_fields[] = {
+static const struct schema_field client_ip_fields[] = {
     U_NUMBER("depth", NULL, "Position in X-Forwarded-For, counted from the right."),
     U_LIST("excludedIPs", "Addresses that are passed over in X-Forwarded-For."),
     U_NUMBER("ipv6Subnet", NULL, "Length of the IPv6 prefix that counts as one client."),
 };
-static const struct schema ip_strategy_schema = SCHEMA(struct unserved, "ipStrategy", ip_strategy_fields);
+static const struct schema client_ip_schema = SCHEMA(struct unserved, "ipStrategy", client_ip_fields);
 
 static const struct schema_field nginx_fields[] = {
     KUBERNETES_ACCESS,
@@ -140,7 +140,7 @@ static const struct schema_field nginx_fields[] = {
     U_LIST("publishStatusAddress", "Addresses written into the status."),
     U_TEXT("defaultBackendService", NULL, "Service that gets what no Ingress matches."),
     U_FLAG("disableSvcExternalName", "Refuse Services of type ExternalName."),
-    U_SUB("ipAllowListStrategy", ip_strategy_schema, "How the client's address is found for allow lists."),
+    U_SUB("ipAllowListStrategy", client_ip_schema, "How the client's address is found for allow lists."),
     U_TEXT("httpEntryPoint", NULL, "Entry point of plain HTTP."),
     U_TEXT("httpsEntryPoint", NULL, "Entry point of HTTPS."),
     U_FLAG("proxyRequestBuffering", "Buffer requests."),

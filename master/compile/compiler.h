@@ -39,8 +39,8 @@ struct compiler {
     struct board *board;
     struct names *names;
     uint64_t generation;
-    struct pool *pool;  /* dies with the compile */
-    struct pool *kept;  /* what is needed of it afterwards: numbers, names, transports */
+    struct pool *pool; /* dies with the compile */
+    struct pool *kept; /* what is needed of it afterwards: numbers, names, transports */
 
     struct name_index services, middlewares, transports;
     uint8_t *service_states; /* enum service_state, by position */
@@ -55,7 +55,7 @@ struct compiler {
     uint8_t *transport_used;
     uint32_t *transport_numbers;
     uint32_t service_count, middleware_count,
-        transport_count;                 /* that are used; transports with the default one */
+        transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
     const struct servers_change *changes; /* what is not in the model yet */
     size_t change_count;

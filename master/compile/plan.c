@@ -438,9 +438,9 @@ void plan_all(struct compiler *compiler)
     }
     compiler->service_count = number(kept, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
                                      &compiler->service_numbers);
-    compiler->middleware_count = number(pool, compiler->middleware_used, 1, model->middleware_count, 0,
-                                        &compiler->middleware_numbers);
-    compiler->transport_count = number(kept, compiler->transport_used, 1, model->transport_count, 1,
-                                       &compiler->transport_numbers);
+    compiler->middleware_count =
+        number(pool, compiler->middleware_used, 1, model->middleware_count, 0, &compiler->middleware_numbers);
+    compiler->transport_count =
+        number(kept, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);
     services_deal_out(compiler);
 }

@@ -7,10 +7,10 @@
 #include "master/provider/kubernetes_crd.h"
 
 /* The spec with `chain` put into the form that the table of middlewares reads: a list of names. */
-static const struct doc *with_names(struct crd *crd, const struct crd_place *place, struct element *element)
+static const struct doc *with_names(struct k8s *crd, const struct k8s_place *place, struct element *element)
 {
     const struct doc *spec = place->node, *chain = doc_get(spec, "chain");
-    struct crd_place at = crd_step(crd, place, chain, "chain");
+    struct k8s_place at = k8s_step(crd, place, chain, "chain");
     struct crd_chain references;
     struct list names = {0};
 
@@ -22,7 +22,7 @@ static const struct doc *with_names(struct crd *crd, const struct crd_place *pla
 
     *copy = (struct doc){.kind = DOC_MAP, .file = spec->file, .line = spec->line, .column = spec->column};
     *inner = (struct doc){.kind = DOC_MAP, .file = chain->file, .line = chain->line, .column = chain->column};
-    if (crd_decode(crd, &at, &crd_chain_schema, &references, element)) {
+    if (k8s_decode(crd, &at, &crd_chain_schema, 0, &references, element)) {
         crd_reference_names(crd, &at, element, &references.middlewares, &names);
     }
     for (size_t i = 0; i < names.count; i++) {
@@ -39,24 +39,24 @@ static const struct doc *with_names(struct crd *crd, const struct crd_place *pla
     return copy;
 }
 
-static void load_middleware(struct crd *crd, const struct kube_object *object)
+static void load_middleware(struct k8s *crd, const struct kube_object *object)
 {
     struct http_middleware *middleware = model_add_middleware(
-        crd->model, crd_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
-    struct crd_place root = {.object = object}, place;
+        crd->model, k8s_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
+    struct k8s_place root = {.object = object}, place;
     const struct doc *spec = doc_get(object->doc, "spec");
 
     middleware->element.origin = object->origin;
-    place = crd_step(crd, &root, spec, "spec");
+    place = k8s_step(crd, &root, spec, "spec");
     if (spec == NULL || spec->kind != DOC_MAP) {
-        crd_error(crd, &place, &middleware->element, true, "is missing");
+        k8s_error(crd, &place, &middleware->element, true, "is missing");
         return;
     }
     place.node = with_names(crd, &place, &middleware->element);
-    crd_decode(crd, &place, &middleware_schema, &middleware->config, &middleware->element);
+    k8s_decode(crd, &place, &middleware_schema, 0, &middleware->config, &middleware->element);
 }
 
-void crd_load_middlewares(struct crd *crd)
+void crd_load_middlewares(struct k8s *crd)
 {
     const struct kube_object **objects;
     size_t count = crd_objects(crd, "Middleware", &objects);

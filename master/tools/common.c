@@ -13,20 +13,22 @@
 
 extern char **environ;
 
-/* `weir check DIR --x`: DIR stands for --providers.kubernetesCRD.manifests=DIR. */
-static char **with_manifests(struct pool *pool, int argc, char **argv)
+/* `weir check DIR --x`: DIR stands for the manifests of both providers that read them. */
+static char **with_manifests(struct pool *pool, int *argc, char **argv)
 {
-    char **args = pool_alloc(pool, (size_t)(argc + 1) * sizeof(*args));
+    char **args = pool_alloc(pool, (size_t)(*argc + 2) * sizeof(*args));
 
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < *argc; i++) {
         args[i] = argv[i];
     }
-    args[argc] = NULL;
-    if (argc > 0 && argv[0][0] != '-' && argv[0][0] != '\0') {
-        struct slice flag = pool_printf(pool, "--providers.kubernetesCRD.manifests=%s", argv[0]);
+    if (*argc > 0 && argv[0][0] != '-' && argv[0][0] != '\0') {
+        struct slice crd = pool_printf(pool, "--providers.kubernetesCRD.manifests=%s", argv[0]);
+        struct slice ingress = pool_printf(pool, "--providers.kubernetesIngress.manifests=%s", argv[0]);
 
-        args[0] = (char *)flag.ptr;
+        args[0] = (char *)crd.ptr;
+        args[(*argc)++] = (char *)ingress.ptr;
     }
+    args[*argc] = NULL;
     return args;
 }
 
@@ -57,7 +59,8 @@ int tool_load(struct tool *tool, int argc, char **argv)
 
     *tool = (struct tool){.pool = pool_new(4096, 0)};
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, NULL); /* what there is to say the tool says itself */
-    int rc = static_load(argc, with_manifests(tool->pool, argc, argv), environ, &tool->loaded, &why);
+    char **args = with_manifests(tool->pool, &argc, argv);
+    int rc = static_load(argc, args, environ, &tool->loaded, &why);
 
     if (rc < 0) {
         const struct slice *errors = tool->loaded.errors.items;

@@ -206,3 +206,26 @@ void assert_lacks(const struct text *text, const char *part)
         fail_msg("\"%s\" must not be in:\n%s", part, text->ptr);
     }
 }
+
+struct model *provider_load(const struct provider *provider, const struct static_config *config,
+                            struct provider_state **state)
+{
+    struct model *model = NULL;
+    struct error why = {""};
+
+    assert_true(provider->enabled(config));
+    if (provider->load(config, state, &model, &why) < 0) {
+        fail_msg("%s: %s", provider->name, why.text);
+    }
+    return model;
+}
+
+void assert_model(struct model *model, const char *directory, const char *golden)
+{
+    struct text text;
+
+    text_init(&text);
+    model_dump(model, directory, &text);
+    assert_golden(golden, &text);
+    text_free(&text);
+}

@@ -13,29 +13,6 @@
 #include "common/base/log.h"
 #include "tests/unit/provider_helper.h"
 
-static struct model *load(const struct provider *provider, const struct static_config *config,
-                          struct provider_state **state)
-{
-    struct model *model = NULL;
-    struct error why = {""};
-
-    assert_true(provider->enabled(config));
-    if (provider->load(config, state, &model, &why) < 0) {
-        fail_msg("%s: %s", provider->name, why.text);
-    }
-    return model;
-}
-
-static void assert_model(struct model *model, const char *directory, const char *golden)
-{
-    struct text text;
-
-    text_init(&text);
-    model_dump(model, directory, &text);
-    assert_golden(golden, &text);
-    text_free(&text);
-}
-
 /* ---- file ---- */
 static void files_of_a_directory_become_one_model(void **state)
 {
@@ -59,7 +36,7 @@ static void files_of_a_directory_become_one_model(void **state)
         "{\"http\": {\"routers\": {\"one\": {\"rule\": \"Host(`c.test`)\", \"service\": \"app\"}}}}");
     directory_write(directory, "ignored.txt", "http: [");
 
-    struct model *model = load(&provider_file, &config, &kept);
+    struct model *model = provider_load(&provider_file, &config, &kept);
 
     assert_model(model, directory, "provider_file.txt");
     model_free(model);
@@ -78,11 +55,11 @@ static void half_written_file_keeps_what_it_gave(void **state)
     directory_write(directory, "a.yml",
                     "http:\n  routers:\n    one: {rule: \"Host(`a.test`)\", service: app}\n");
 
-    struct model *before = load(&provider_file, &config, &kept);
+    struct model *before = provider_load(&provider_file, &config, &kept);
 
     directory_write(directory, "a.yml", "http:\n  routers:\n    one: {rule: \"Host(`a.t");
 
-    struct model *after = load(&provider_file, &config, &kept);
+    struct model *after = provider_load(&provider_file, &config, &kept);
     struct text text;
 
     text_init(&text);
@@ -123,14 +100,14 @@ static const char objects[] =
 static void custom_resources_become_one_model(void **state)
 {
     char *directory = directory_new();
-    struct kubernetes_crd_provider crd = {.manifests = slice_cstr(directory)};
+    struct kubernetes_provider crd = {.manifests = slice_cstr(directory)};
     struct static_config config = {.providers.kubernetes_crd = &crd};
     struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(directory, "all.yaml", objects);
 
-    struct model *model = load(&provider_kubernetes_crd, &config, &kept);
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
 
     assert_model(model, directory, "provider_kubernetes_crd.txt");
     model_free(model);

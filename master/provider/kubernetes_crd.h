@@ -45,7 +45,18 @@ bool crd_weighted_config(struct k8s *crd, const struct k8s_place *place, struct 
 /* ---- kubernetes_crd_middleware.c ---- */
 void crd_load_middlewares(struct k8s *crd);
 
+/* ---- kubernetes_crd_auth.c: parts of a Middleware that name Secrets; errors go to the element ---- */
+void crd_load_basic_auth(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);
+void crd_load_digest_auth(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);
+/* Of a forwardAuth and a rateLimit that are decoded already but for this part. */
+void crd_load_forward_auth_tls(struct k8s *crd, const struct k8s_place *place,
+                               struct http_middleware *middleware);
+void crd_load_redis(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);
+
 /* ---- kubernetes_crd_transport.c ---- */
 void crd_load_transports(struct k8s *crd);
+/* The certificate of an authority: tls.ca or ca.crt of a Secret or ConfigMap. */
+bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
+                   struct slice *out, struct error *why);
 
 #endif

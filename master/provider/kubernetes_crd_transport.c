@@ -5,8 +5,8 @@
 
 #include <errno.h>
 
-static bool authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
-                      struct slice *out, struct error *why)
+bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
+                   struct slice *out, struct error *why)
 {
     const struct kube_object *object = k8s_find(crd, kind, namespace, name, why);
 
@@ -40,7 +40,7 @@ static void load_authorities(struct k8s *crd, const struct k8s_place *place, str
         struct k8s_place at =
             k8s_step(crd, place, doc_get(place->node, "rootCAsSecrets"), "rootCAsSecrets[%zu]", i);
 
-        if (authority(crd, "Secret", namespace, secrets[i], &out[count], &why)) {
+        if (crd_authority(crd, "Secret", namespace, secrets[i], &out[count], &why)) {
             count++;
         } else {
             k8s_error(crd, &at, element, true, "%s", why.text);
@@ -52,8 +52,8 @@ static void load_authorities(struct k8s *crd, const struct k8s_place *place, str
 
         if (secret == (from[i].config_map.len > 0)) {
             k8s_error(crd, &at, element, true, "exactly one of secret and configMap is expected");
-        } else if (authority(crd, secret ? "Secret" : "ConfigMap", namespace,
-                             secret ? from[i].secret : from[i].config_map, &out[count], &why)) {
+        } else if (crd_authority(crd, secret ? "Secret" : "ConfigMap", namespace,
+                                 secret ? from[i].secret : from[i].config_map, &out[count], &why)) {
             count++;
         } else {
             k8s_error(crd, &at, element, true, "%s", why.text);

@@ -202,41 +202,69 @@ static const char classes[] =
                                "{name: by-nginx}\nspec: {ingressClassName: nginx, " RULES(
                                    "nginx") "}\n" INGRESS
                                             "{name: by-nobody}\nspec: {ingressClassName: nobody, " RULES(
-                                                "nobody") "}\n" INGRESS
-                                                          "{name: none}\nspec: {" RULES(
-                                                              "none") "}\n" INGRESS
-                                                                      "{name: annotated, annotations: "
-                                                                      "{kubernetes.io/ingress.class: "
-                                                                      "traefik}}\nspec: {" RULES(
-                                                                          "annotation") "}\n" INGRESS
-                                                                                        "{name: empty, "
-                                                                                        "annotations: "
-                                                                                        "{kubernetes.io/"
-                                                                                        "ingress.class: "
-                                                                                        "''}}\nspec: {" RULES(
-                                                                                            "empty") "}"
-                                                                                                     "\n" INGRESS
-                                                                                                     "{name: "
-                                                                                                     "edge, "
-                                                                                                     "annotat"
-                                                                                                     "ions: "
-                                                                                                     "{kubern"
-                                                                                                     "etes."
-                                                                                                     "io/"
-                                                                                                     "ingress"
-                                                                                                     ".class:"
-                                                                                                     " edge}}"
-                                                                                                     "\nspec:"
-                                                                                                     " "
-                                                                                                     "{" RULES(
-                                                                                                         "edg"
-                                                                                                         "e-"
-                                                                                                         "ann"
-                                                                                                         "ota"
-                                                                                                         "tio"
-                                                                                                         "n") "}\n" INGRESS
-                                                                                                              "{name: labelled, namespace: far, labels: {team: a}}\nspec: {" RULES(
-                                                                                                                  "labelled") "}\n";
+                                                "nob"
+                                                "od"
+                                                "y") "}\n" INGRESS
+                                                     "{name: none}\nspec: {" RULES(
+                                                         "none") "}\n" INGRESS
+                                                                 "{name: annotated, annotations: "
+                                                                 "{kubernetes.io/ingress.class: "
+                                                                 "traefik}}\nspec: {" RULES(
+                                                                     "annotation") "}\n" INGRESS
+                                                                                   "{name: empty, "
+                                                                                   "annotations: "
+                                                                                   "{kubernetes.io/"
+                                                                                   "ingress.class: "
+                                                                                   "''}}\nspec: {" RULES(
+                                                                                       "empty") "}"
+                                                                                                "\n" INGRESS
+                                                                                                "{name: "
+                                                                                                "edge, "
+                                                                                                "annotat"
+                                                                                                "ions: "
+                                                                                                "{kubern"
+                                                                                                "etes."
+                                                                                                "io/"
+                                                                                                "ingress"
+                                                                                                ".class:"
+                                                                                                " edge}}"
+                                                                                                "\nspec:"
+                                                                                                " "
+                                                                                                "{" RULES(
+                                                                                                    "edg"
+                                                                                                    "e-"
+                                                                                                    "ann"
+                                                                                                    "ota"
+                                                                                                    "tio"
+                                                                                                    "n") "}"
+                                                                                                         "\n" INGRESS
+                                                                                                         "{na"
+                                                                                                         "me:"
+                                                                                                         " "
+                                                                                                         "lab"
+                                                                                                         "ell"
+                                                                                                         "ed,"
+                                                                                                         " "
+                                                                                                         "nam"
+                                                                                                         "esp"
+                                                                                                         "ace"
+                                                                                                         ": "
+                                                                                                         "far"
+                                                                                                         ", "
+                                                                                                         "lab"
+                                                                                                         "els"
+                                                                                                         ": "
+                                                                                                         "{te"
+                                                                                                         "am:"
+                                                                                                         " "
+                                                                                                         "a}}"
+                                                                                                         "\ns"
+                                                                                                         "pec"
+                                                                                                         ": "
+                                                                                                         "{" RULES(
+                                                                                                             "labelle"
+                                                                                                             "d") "}"
+                                                                                                                  "\n";
 
 /* The hosts that are served, in order. */
 static void assert_served(struct kubernetes_provider options, const char *hosts)

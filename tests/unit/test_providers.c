@@ -115,12 +115,74 @@ static void custom_resources_become_one_model(void **state)
     directory_remove(directory);
 }
 
+/* Those of Traefik that name Secrets and Services; contents of Secrets are not to be seen. */
+static void middlewares_that_refer_to_other_objects(void **state)
+{
+    static const char text[] =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: users}\nstringData:\n  u: |\n    a:b\n\n    "
+        "c:d\n---\n"
+        "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/basic-auth\nmetadata: {name: one}\n"
+        "data: {username: dXNlcg==, password: cGFzc3dvcmQ=}\n---\n"
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: empty}\nstringData: {u: \"\"}\n---\n"
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\n"
+        "stringData: {tls.crt: CERT, tls.key: KEY, tls.ca: CA}\n---\n"
+        "apiVersion: v1\nkind: Service\nmetadata: {name: pages, annotations: {weir.dev/addresses: "
+        "\"127.0.0.1:1\"}}\n"
+        "spec: {ports: [{port: 80}]}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: lines}, spec: {basicAuth: "
+        "{secret: "
+        "users, realm: r}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: single}, spec: {basicAuth: "
+        "{secret: "
+        "one}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: two-keys}, spec: {digestAuth: "
+        "{secret: one}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: nobody}, spec: {basicAuth: "
+        "{secret: "
+        "empty}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: missing}, spec: {basicAuth: "
+        "{secret: "
+        "nothing}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: no-secret}, spec: {basicAuth: "
+        "{}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: ask}, spec: {forwardAuth: "
+        "{address: "
+        "\"http://auth\", tls: {caSecret: tls, certSecret: tls}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: ask-bad}, spec: {forwardAuth: "
+        "{address: \"http://auth\", tls: {caSecret: users, certSecret: gone, cert: x}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: page}, spec: {errors: {status: "
+        "[\"500-599\"], query: /x, service: {name: pages, port: 80}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: page-bad}, spec: {errors: "
+        "{status: "
+        "[\"500-599\"], service: {name: gone, port: 80}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: rate}, spec: {rateLimit: "
+        "{average: 5, "
+        "period: 10, redis: {endpoints: [\"r:1\"], secret: one}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: row}, spec: {chain: "
+        "{middlewares: "
+        "[{name: lines}, {name: single}]}}}\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_crd = &options};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "m.yaml", text);
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
+
+    assert_model(model, directory, "crd_middlewares.txt");
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_a_directory_become_one_model),
         cmocka_unit_test(half_written_file_keeps_what_it_gave),
         cmocka_unit_test(custom_resources_become_one_model),
+        cmocka_unit_test(middlewares_that_refer_to_other_objects),
     };
 
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");

@@ -17,5 +17,6 @@ int face_whoami(int argc, char **argv);
 int face_version(int argc, char **argv);
 int face_healthcheck(int argc, char **argv);
 int face_reference(int argc, char **argv);
+int face_crds(int argc, char **argv);
 
 #endif

@@ -28,6 +28,8 @@ static const struct {
      "healthcheck [flags]                 ask /ping of the running weir, exit 0 when it is well"},
     {"reference", face_reference,
      "reference                           print the reference of every option (Markdown)"},
+    {"crds", face_crds,
+     "crds [GROUP]                        print the custom resource definitions for Kubernetes (YAML)"},
     {"version", face_version, "version                             print version and libraries"},
 };
 

@@ -34,7 +34,8 @@ static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
               .text = "Middlewares of this service, run after the route's."),                                \
         FIELD("sticky", OPTIONAL, type, at sticky, .flags = SCHEMA_ALLOW_EMPTY, .sub = &sticky_schema,       \
               .text = "Keep a client on its server."),                                                       \
-        FIELD("port", DOC, type, at port, .text = "Port of the Service: number or name."),                   \
+        FIELD("port", DOC, type, at port, .flags = SCHEMA_INT_OR_STRING,                                     \
+              .text = "Port of the Service: number or name."),                                               \
         FIELD(                                                                                               \
             "scheme", ENUM, type, at scheme, .choices = schemes,                                             \
             .text =                                                                                          \
@@ -98,7 +99,8 @@ static const struct schema_field ingress_route_fields[] = {
           .text = "Which router shall serve it."),
     FIELD("entryPoints", STRINGS, struct crd_ingress_route, entry_points,
           .text = "Entry points; all default ones when empty."),
-    FIELD("routes", DOC, struct crd_ingress_route, routes, .text = "The routes."),
+    FIELD("routes", DOC, struct crd_ingress_route, routes, .flags = SCHEMA_REQUIRED, .sub = &crd_route_schema,
+          .text = "The routes."),
     FIELD("tls", OPTIONAL, struct crd_ingress_route, tls, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_tls_schema,
           .text = "When there (even empty), the routes take TLS connections only."),
     FIELD("parentRefs", LIST, struct crd_ingress_route, parent_refs, .sub = &reference_schema,

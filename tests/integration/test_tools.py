@@ -205,6 +205,13 @@ def test_unknown_command():
     assert done.returncode == 1 and "frobnicate" in done.stderr
 
 
+@pytest.mark.parametrize("group", ["traefik.io", "traefik.containo.us"])
+def test_custom_resource_definitions_are_fresh(group):
+    done = run("crds", group)
+    assert done.stdout == (ROOT / f"helm/weir/crds/{group}.yaml").read_text(), "run make reference"
+    assert done.stdout.count("kind: CustomResourceDefinition") == done.stdout.count(f"  group: {group}\n") > 3
+
+
 def test_reference_page_is_fresh():
     done = run("reference")
     assert done.stdout == (ROOT / "docs/reference.md").read_text(), "run make reference"

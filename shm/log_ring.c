@@ -124,7 +124,7 @@ bool log_rings_empty(struct log_rings *rings)
 
 void log_rings_release(struct log_rings *rings, pid_t pid)
 {
-    for (unsigned i = 0; i < rings_used(rings); i++) {
+    for (unsigned i = 0; rings && i < rings_used(rings); i++) {
         uint32_t owner = (uint32_t)pid;
 
         (void)atomic_compare_exchange_strong(&rings->head->rings[i].owner, &owner, 0);

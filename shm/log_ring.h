@@ -43,7 +43,7 @@ int log_rings_create(int *fd, struct error *why); /* an empty memfd */
 int log_rings_map(int fd, struct log_rings **out, struct error *why);
 void log_rings_unmap(struct log_rings *rings);
 bool log_rings_empty(struct log_rings *rings); /* no record waits and no loss is untold */
-/* A process has been reaped: its ring is free for a successor. Its records stay. */
+/* A process has been reaped: its ring is free for a successor. Its records stay. NULL is fine. */
 void log_rings_release(struct log_rings *rings, pid_t pid);
 /* Lets a reader that sleeps look again. */
 void log_rings_wake(struct log_rings *rings);

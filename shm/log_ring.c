@@ -243,7 +243,9 @@ static bool append(struct log_ring *ring, enum log_stream stream, struct slice b
         .len = (uint32_t)bytes.len, .stream = (uint8_t)stream, .time_ns = (uint64_t)process_clock_ns()};
 
     memcpy(ring->bytes + (head & (ring->size - 1)), &record, sizeof(record));
-    copy_in(ring, head + sizeof(record), bytes.ptr, bytes.len);
+    if (bytes.len > 0) {
+        copy_in(ring, head + sizeof(record), bytes.ptr, bytes.len);
+    }
     atomic_store(&ring->head->head, head + space);
     return true;
 }

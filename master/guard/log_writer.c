@@ -23,6 +23,7 @@
 
 #define BATCH_BYTES 65536
 #define BATCH_ITEMS 512
+#define LOSS_ITEMS 64 /* places in a full batch for what was lost */
 #define STACK_BYTES 262144
 #define MS INT64_C(1000000)
 #define RETRY_FIRST (100 * MS)
@@ -52,10 +53,11 @@ struct log_writer {
     bool stopping;
     struct text text; /* the batch; written up to `offset` */
     size_t offset;
-    struct item items[BATCH_ITEMS];
+    struct item items[BATCH_ITEMS + LOSS_ITEMS];
     size_t count, settled; /* items; those below are written */
     int64_t retry_ns;      /* how long the next wait after a failure takes */
     int64_t losses_due_ns; /* not before */
+    int64_t behind_ns;     /* since when there has been more than a batch; 0: not */
     bool losses_wait;
 };
 
@@ -66,7 +68,8 @@ static void add_losses(struct log_writer *writer)
     struct log_loss loss = {.ring = 0};
 
     writer->losses_wait = false;
-    for (unsigned from = 0; writer->count < BATCH_ITEMS && log_reader_next_loss(writer->reader, from, &loss);
+    for (unsigned from = 0;
+         writer->count < ARRAY_LEN(writer->items) && log_reader_next_loss(writer->reader, from, &loss);
          from = loss.ring + 1) {
         if (now < writer->losses_due_ns && !writer->stopping) {
             writer->losses_wait = true;
@@ -85,6 +88,15 @@ static void add_losses(struct log_writer *writer)
     }
 }
 
+/* Losses are said behind what was there before them; who is never done with that says them in between. */
+static bool is_behind_for_long(struct log_writer *writer)
+{
+    int64_t now = process_clock_ns();
+
+    writer->behind_ns = writer->behind_ns == 0 ? now : writer->behind_ns;
+    return now - writer->behind_ns > LOSSES_APART;
+}
+
 static void fill(struct log_writer *writer)
 {
     struct log_record record;
@@ -94,6 +106,7 @@ static void fill(struct log_writer *writer)
     log_reader_refresh(writer->reader);
     while (writer->count < BATCH_ITEMS && writer->text.len < BATCH_BYTES) {
         if (!log_reader_next(writer->reader, &record)) {
+            writer->behind_ns = 0;
             add_losses(writer);
             return;
         }
@@ -104,6 +117,9 @@ static void fill(struct log_writer *writer)
             log_reader_lose(writer->reader, &record);
         }
         writer->items[writer->count++] = (struct item){.end = writer->text.len, .record = record};
+    }
+    if (is_behind_for_long(writer)) {
+        add_losses(writer);
     }
 }
 
@@ -194,6 +210,7 @@ static void wait_to_retry(struct log_writer *writer)
 {
     struct timespec until;
 
+    writer->behind_ns = 0;
     if (errno == EAGAIN) { /* somebody else made it non-blocking */
         struct pollfd polled = {.fd = writer->fd, .events = POLLOUT};
 

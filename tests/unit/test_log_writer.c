@@ -2,8 +2,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +29,7 @@ struct scene {
     struct log_rings *rings;
     struct log_ring *ring;
     struct log_writer *writer;
+    atomic_bool enough;
 };
 
 /* Standard output is a small pipe that somebody else made non-blocking. */
@@ -206,6 +210,46 @@ static void what_is_lost_is_said_once(void **state)
     free(long_line);
 }
 
+static void *produce(void *context)
+{
+    struct scene *scene = context;
+
+    while (!atomic_load(&scene->enough)) {
+        if (!log_ring_put(scene->ring, LOG_STREAM_LINE,
+                          SLICE("a line like any other that is written in a hurry\n"))) {
+            (void)usleep(100);
+        }
+    }
+    return NULL;
+}
+
+/* The ring is full all the time, the writer is never done: it has to be said nevertheless. */
+static void losses_are_said_while_it_goes_on(void **state)
+{
+    struct scene *scene = *state;
+    struct text text;
+    pthread_t producer;
+
+    text_init(&text);
+    assert_int_equal(fcntl(scene->pipe[1], F_SETFL, 0), 0);
+    (void)signal(SIGPIPE, SIG_IGN);
+    assert_int_equal(pthread_create(&producer, NULL, produce, scene), 0);
+    start(scene, NULL);
+    for (int i = 0; text.ptr == NULL || strstr(text.ptr, "lines were lost") == NULL; i++) {
+        assert_true(i < 200000);
+        text_clear(&text);
+        take(scene, &text);
+        take(scene, &text);
+        (void)usleep(100);
+    }
+    atomic_store(&scene->enough, true);
+    assert_int_equal(pthread_join(producer, NULL), 0);
+    close(scene->pipe[0]);
+    log_writer_stop(scene->writer, STOP_MOST);
+    scene->pipe[0] = -1;
+    text_free(&text);
+}
+
 static void path_that_cannot_be_opened(void **state)
 {
     struct scene *scene = *state;
@@ -235,6 +279,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(pieces_make_whole_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_file_begins_with_a_whole_line, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_lost_is_said_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(losses_are_said_while_it_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(path_that_cannot_be_opened, set_up, tear_down),
     };
 

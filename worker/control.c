@@ -516,18 +516,6 @@ static void from_guard(struct control *control, const struct control_message *me
             return;
         }
         break;
-    case CONTROL_SIGNAL:
-        if (message->fd_count == 1) { /* the log file */
-            static int log_fd = -1;
-
-            process_log_to(fds[0]);
-            if (log_fd != -1) {
-                close(log_fd);
-            }
-            log_fd = fds[0];
-            return;
-        }
-        break;
     case CONTROL_STOP:
         stop(control, message);
         break;

@@ -18,6 +18,7 @@
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "shm/log_ring.h"
 #include "worker/control.h"
 #include "worker/crash.h"
 #include "worker/worker.h"
@@ -65,6 +66,23 @@ static int fail(const struct error *why)
 {
     log_error("Cannot start: %s", why->text);
     return 1;
+}
+
+/* Before anything is said. What stands in the way of it can only be said on standard error. */
+static bool join_log(const char *name)
+{
+    static struct log_rings *rings; /* until the end of the process: threads may log */
+    static struct log_ring *ring;
+    struct error why;
+    int rc = log_rings_map(PROCESS_LOG_FD, &rings, &why);
+
+    close(PROCESS_LOG_FD);
+    if (rc == 0 && (rc = log_ring_take(rings, name, LOG_RING_NORMAL, &ring, &why)) == 0) {
+        log_ring_sink(ring);
+    } else {
+        (void)dprintf(STDERR_FILENO, "weir: %s cannot start: %s\n", name, why.text);
+    }
+    return rc == 0;
 }
 
 /* A worker needs no privilege: sockets come bound, nothing is opened. Also as root it has none from here on. */
@@ -134,7 +152,10 @@ int face_worker(int argc, char **argv)
     worker->slot = (unsigned)slot;
     title_set("weir: worker %u", worker->slot);
     (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
-    process_log_to(STDOUT_FILENO);
+    if (!join_log(name)) {
+        free(worker);
+        return 1;
+    }
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
     drop_privileges();
     crash_install(name);

@@ -113,59 +113,87 @@ static void write_out(struct slice line)
     (void)!write(STDOUT_FILENO, line.ptr, line.len); /* a dead pipe costs the line, never the process */
 }
 
-void log_write(enum log_level level, const char *fields[], const char *format, ...)
+static void add_stamp(char *out, size_t size)
 {
-    static const size_t levels = ARRAY_LEN(level_names);
-    struct text line, message;
     struct timespec now;
     struct tm broken;
-    char stamp[32];
-    va_list args;
-    char buf[1024];
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &broken);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &broken);
+    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &broken);
+}
+
+static const char *level_name(enum log_level level)
+{
+    if ((size_t)level >= ARRAY_LEN(level_names)) {
+        return "?";
+    }
+    return log_style == LOG_FORMAT_JSON ? level_names[level].json : level_names[level].common;
+}
+
+/* Adds the line with its line feed. */
+static void add_line(struct text *line, enum log_level level, const char *fields[], struct slice message)
+{
+    char stamp[32];
+
+    add_stamp(stamp, sizeof(stamp));
+    if (log_style == LOG_FORMAT_JSON) {
+        text_printf(line, "{\"level\":\"%s\"", level_name(level));
+    } else {
+        text_printf(line, "%s %s ", stamp, level_name(level));
+        add_plain(line, message);
+    }
+    if (log_process) {
+        add_field(line, "process", slice_cstr(log_process));
+    }
+    for (size_t i = 0; fields && fields[i]; i += 2) {
+        if (fields[i + 1]) {
+            add_field(line, fields[i], slice_cstr(fields[i + 1]));
+        }
+    }
+    if (log_style == LOG_FORMAT_JSON) {
+        add_field(line, "time", slice_cstr(stamp));
+        add_field(line, "message", message);
+        text_add_char(line, '}');
+    }
+    text_add_char(line, '\n');
+}
+
+static void add_formatted(struct text *line, enum log_level level, const char *fields[], const char *format,
+                          va_list args)
+{
+    struct text message;
+    char buf[1024];
+    int len = vsnprintf(buf, sizeof(buf), format, args);
 
     text_init(&message);
-    va_start(args, format);
-    int len = vsnprintf(buf, sizeof(buf), format, args);
-    va_end(args);
     text_add(&message,
              slice_of(buf, len < 0 ? 0 : ((size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1)));
     if (len >= (int)sizeof(buf)) {
         text_add(&message, SLICE("..."));
     }
+    add_line(line, level, fields, text_slice(&message));
+    text_free(&message);
+}
 
-    const char *name = (size_t)level < levels ? (log_style == LOG_FORMAT_JSON ? level_names[level].json
-                                                                              : level_names[level].common)
-                                              : "?";
+void log_line(struct text *line, enum log_level level, const char *fields[], const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add_formatted(line, level, fields, format, args);
+    va_end(args);
+}
+
+void log_write(enum log_level level, const char *fields[], const char *format, ...)
+{
+    struct text line;
+    va_list args;
 
     text_init(&line);
-    if (log_style == LOG_FORMAT_JSON) {
-        text_printf(&line, "{\"level\":\"%s\"", name);
-        if (log_process) {
-            add_field(&line, "process", slice_cstr(log_process));
-        }
-    } else {
-        text_printf(&line, "%s %s ", stamp, name);
-        add_plain(&line, text_slice(&message));
-        if (log_process) {
-            add_field(&line, "process", slice_cstr(log_process));
-        }
-    }
-    for (size_t i = 0; fields && fields[i]; i += 2) {
-        if (fields[i + 1]) {
-            add_field(&line, fields[i], slice_cstr(fields[i + 1]));
-        }
-    }
-    if (log_style == LOG_FORMAT_JSON) {
-        add_field(&line, "time", slice_cstr(stamp));
-        add_field(&line, "message", text_slice(&message));
-        text_add_char(&line, '}');
-    }
-    text_add_char(&line, '\n');
+    va_start(args, format);
+    add_formatted(&line, level, fields, format, args);
+    va_end(args);
     write_out(text_slice(&line));
     text_free(&line);
-    text_free(&message);
 }

@@ -126,16 +126,12 @@ static void start_master(struct guard *guard, int64_t now)
 static void start_worker(struct guard *guard, unsigned slot, int64_t now)
 {
     struct child *worker = &guard->workers[slot];
-    struct control_message log = {.kind = CONTROL_SIGNAL};
     char name[32], number[16];
 
     (void)snprintf(name, sizeof(name), "weir: worker %u", slot);
     (void)snprintf(number, sizeof(number), "%u", slot);
     if (!start(guard, worker, name, "worker", number, NULL, now)) {
         return;
-    }
-    if (guard->log_fd != -1) {
-        child_send(worker, &log, &guard->log_fd, 1);
     }
     if (guard->master.pid != 0) {
         connect_to_master(guard, slot);
@@ -266,6 +262,7 @@ void children_reap(struct guard *guard)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        log_rings_release(guard->rings, pid);
         if (pid == guard->master.pid) {
             bury_master(guard, status, now);
             continue;

@@ -38,6 +38,7 @@ static void leave(struct guard *guard)
 
     guard->phase = guard->master.pid == 0 ? GUARD_DONE : GUARD_LEAVING;
     guard->deadline_ns = process_clock_ns() + STOP_EXTRA;
+    log_info("Stopped"); /* the master writes it, as its last deed */
     child_send(&guard->master, &stop, NULL, 0);
 }
 
@@ -243,14 +244,14 @@ static void turn(struct guard *guard, struct pollfd *polled)
 }
 
 /* ---- start ---- */
-/* Standard descriptors that are closed would be given to sockets, and 3 and 4 are the children's. */
+/* Standard descriptors that are closed would be given to sockets, and 3 to 5 are the children's. */
 static void fill_descriptors(void)
 {
     int fd;
 
     do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (fd != -1 && fd <= PROCESS_BOARD_FD);
+    } while (fd != -1 && fd <= PROCESS_LOG_FD);
     if (fd != -1) {
         close(fd);
     }
@@ -285,6 +286,9 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
     rc = upgrade_arrive(guard, announced, why);
     if (rc == 0 && (rc = board_create(&guard->board_fd, why)) == 0) {
         rc = board_map(guard->board_fd, &guard->board, why);
+        if (rc == 0 && (rc = logs_map(guard, why)) == 0) {
+            rc = logs_join(guard, why);
+        }
     }
     return rc < 0 ? rc : open_signals(guard, why);
 }
@@ -294,7 +298,7 @@ static struct guard *guard_new(char **arguments)
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
     guard->phase = GUARD_STARTING;
-    guard->executable = guard->board_fd = guard->signals = guard->log_fd = -1;
+    guard->executable = guard->board_fd = guard->rings_fd = guard->signals = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);
@@ -330,7 +334,6 @@ int face_guard(int argc, char **argv)
 
     guard->path = path;
     title_set("weir: guard");
-    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "guard"); /* until the master says what the user wants */
     if (prepare(guard, announced, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: %s\n", why.text);
@@ -344,9 +347,7 @@ int face_guard(int argc, char **argv)
     }
     int status = guard->status;
 
-    if (status == 0) {
-        log_info("Stopped");
-    }
+    logs_end(guard);
     guard_free(guard);
     return status;
 }

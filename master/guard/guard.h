@@ -2,7 +2,7 @@
  * guard.h - the inside of the guard: the one process that must not fail, so it parses nothing and knows no HTTP.
  *
  * guard.c     life of the whole: poll loop, signals, orderly stop
- * spawn.c     fork and exec of the own binary, with the two descriptors every child starts with
+ * spawn.c     fork and exec of the own binary, with the descriptors every child starts with
  * children.c  master and workers: start, reap, start again with backoff, watch for hangs
  * keep.c      listening sockets: kept here by entry point and slot, so that they outlive whoever uses them
  * lend.c      the slot of a worker that is dead or silent is served by another one meanwhile
@@ -10,6 +10,7 @@
  * upgrade.c   another binary takes our place
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
+ * logs.c      rings for the lines of all, and last words
  *
  * Single-threaded, no allocation in a steady state, never blocks but in poll().
  */
@@ -23,6 +24,7 @@
 #include "master/guard/outbox.h"
 #include "shm/board.h"
 #include "shm/control.h"
+#include "shm/log_ring.h"
 
 #define GUARD_MS 1000000LL
 #define GUARD_SECOND (1000 * GUARD_MS)
@@ -92,9 +94,12 @@ struct guard {
     int status;     /* exit status */
     int executable; /* the own binary, opened once */
     int board_fd;
+    int rings_fd;     /* of the log, -1: not made yet */
     int signals;      /* signalfd */
     char **arguments; /* the user's, for the master */
     struct board *board;
+    struct log_rings *rings;
+    struct log_ring *ring; /* ours; NULL: not yet */
     struct child master;
     struct child workers[BOARD_WORKERS];
     unsigned wanted;        /* workers */
@@ -112,12 +117,11 @@ struct guard {
     struct upgrade upgrade;
     uint64_t upgrades; /* to other builds */
     struct old_child *old;
-    int log_fd; /* the log file when there is one, to be handed to workers; else -1 */
 };
 
 /* ---- spawn.c ---- */
-/* Starts the own binary as `name` with one argument of ours and the user's; control and board become its descriptors
- * 3 and 4. Returns the pid or a negative errno. */
+/* Starts the own binary as `name` with one argument of ours and the user's; control, board and the log's rings become its
+ * descriptors 3 to 5. Returns the pid or a negative errno. */
 pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more,
             int control, struct error *why);
 
@@ -184,6 +188,12 @@ void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, 
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);
 void upgrade_kill_old(const struct guard *guard, int signal);
+
+/* ---- logs.c ---- */
+int logs_map(struct guard *guard, struct error *why);  /* the rings handed over, or new ones */
+int logs_join(struct guard *guard, struct error *why); /* from now on our lines go to a ring */
+void logs_end(
+    struct guard *guard); /* there is no master any more: writes what is left, for half a second at most */
 
 /* ---- messages.c ---- */
 void messages_from_master(struct guard *guard);

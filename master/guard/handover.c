@@ -22,7 +22,7 @@
 #include "master/guard/guard.h"
 #include "shm/page.h"
 
-#define FIRST_LINE "weir-handover 1\n"
+#define FIRST_LINE "weir-handover 2\n"
 #define LINE_MOST (CONTROL_TEXT + 128)
 
 /* ---- writing ---- */
@@ -73,7 +73,7 @@ int handover_write(const struct guard *guard, struct error *why)
     (void)fprintf(out, "counts %u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", guard->wanted, guard->master_starts,
                   guard->sets, guard->upgrades);
     (void)fprintf(out, "grace %" PRId64 " %" PRId64 "\n", guard->grace_ns[0], guard->grace_ns[1]);
-    (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->log_fd);
+    (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->rings_fd);
     (void)fprintf(out, "board %d\n", guard->board_fd);
     (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
     write_slots(out, guard);
@@ -96,7 +96,7 @@ static void inherit(int fd, bool on)
 void handover_inherit(const struct guard *guard, bool on)
 {
     inherit(guard->board_fd, on);
-    inherit(guard->log_fd, on);
+    inherit(guard->rings_fd, on);
     inherit(guard->master.out.channel, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         inherit(guard->workers[slot].out.channel, on);
@@ -219,10 +219,10 @@ static bool read_log(struct guard *guard, const char *line)
     int level, format, fd;
 
     if (sscanf(line, "log %d %d %d", &level, &format, &fd) != 3 || level < LOG_LEVEL_TRACE ||
-        level > LOG_LEVEL_NONE || (fd != -1 && !is_open(fd))) {
+        level > LOG_LEVEL_NONE || !is_open(fd)) {
         return false;
     }
-    guard->log_fd = fd;
+    guard->rings_fd = fd;
     guard->log_format = format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
     log_setup((enum log_level)level, guard->log_format, "guard");
     return true;

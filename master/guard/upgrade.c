@@ -488,6 +488,9 @@ static int arrive(struct guard *guard, int handed, bool *same, struct error *why
     if (rc < 0) {
         return rc;
     }
+    if ((rc = logs_map(guard, why)) < 0) {
+        return rc;
+    }
     *same = build == build_id();
     if (*same) {
         return board_map(guard->board_fd, &guard->board, why);
@@ -531,12 +534,12 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
         (void)dprintf(STDOUT_FILENO, PASSED "%" PRIx64 "\n", build_id());
         _exit(0); /* a rehearsal: nothing may be closed or freed in order, it all belongs to our parent */
     }
+    if ((rc = logs_join(guard, why)) < 0) {
+        return rc;
+    }
     close((int)handed);
     guard->phase = GUARD_RUNNING;
     handover_inherit(guard, false);
-    if (guard->log_fd != -1) {
-        process_log_to(guard->log_fd);
-    }
     if (!same) {
         guard->upgrades++;
         make_all_old(guard, process_clock_ns());

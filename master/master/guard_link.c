@@ -74,7 +74,9 @@ static void on_signal(struct master *master, uint64_t number)
         master_hangup(master);
         break;
     case SIGUSR1:
-        log_file_open(master);
+        if (master->started) {
+            log_file_open(master->settings->loaded.config.log);
+        }
         break;
     default:
         log_warn("Signal %llu (%s) has no effect", (unsigned long long)number, strsignal((int)number));

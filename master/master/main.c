@@ -153,7 +153,7 @@ void master_begin(struct master *master, unsigned workers)
         return;
     }
     master->started = true;
-    log_file_open(master);
+    log_file_open(config->log);
     guard_ready(master);
     reload_inputs(master);
     reload_request(master);
@@ -177,7 +177,7 @@ void master_hangup(struct master *master)
     master->settings = next;
     set_up_log(&next->loaded.config);
     say_form(&next->loaded);
-    log_file_open(master);
+    log_file_open(next->loaded.config.log);
     guard_ready(master);
     reload_inputs(master);
     reload_request(master);
@@ -220,6 +220,7 @@ static void clean_up(struct master *master)
         log_error("The master's loop did not close");
     }
     free(master);
+    log_file_close();
 }
 
 static int connect_board(struct master *master, struct error *why)
@@ -244,7 +245,8 @@ static int run(struct master *master)
 {
     struct error why;
 
-    if (connect_board(master, &why) < 0 || loop_start(master, &why) < 0 || reload_start(master, &why) < 0) {
+    if (log_file_join(&why) < 0 || connect_board(master, &why) < 0 || loop_start(master, &why) < 0 ||
+        reload_start(master, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
         return 1;
     }
@@ -278,9 +280,7 @@ int face_master(int argc, char **argv)
         (void)dprintf(STDERR_FILENO, "weir: the master is started by weir itself, not by hand\n");
         return 1;
     }
-    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
-    master->log_fd = -1;
     outbox_init(&master->guard, PROCESS_CONTROL_FD);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         master->links[slot].master = master;

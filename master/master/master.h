@@ -123,7 +123,6 @@ struct master {
     bool has_withdrawn;
     bool swept; /* no word on the board is left from before `current` */
     struct worker_link links[BOARD_WORKERS];
-    int log_fd; /* -1: stdout */
 };
 
 /* ---- guard_link.c ---- */
@@ -190,7 +189,9 @@ void known_log_errors(const struct known *before, const struct known *now);
 void known_free(struct known *known);
 
 /* ---- log_file.c ---- */
-/* Opens (again) the file that the configuration names and tells guard and workers; -1 and a line when it cannot. */
-void log_file_open(struct master *master);
+int log_file_join(struct error *why); /* from now on our lines go to a ring */
+/* The log of all processes goes where the configuration says from now on; a file is opened again. */
+void log_file_open(const struct log_config *config);
+void log_file_close(void); /* writes what is left, for a second at most */
 
 #endif

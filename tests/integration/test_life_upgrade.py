@@ -98,6 +98,8 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
     router.wait_log(r"The new workers serve: 2 of the earlier build finish", mark)
     gone(masters[0])
     assert all(alive(pid) for pid in workers)  # with their WebSockets
+    for slot in range(2):  # the new master writes the lines of the old workers too, each of which has its ring
+        router.wait_log(rf"Another build serves now: .* process=\"worker {slot}\"", mark)
     load.more()
     installed.install_build(2)
     mark = upgrade(router)

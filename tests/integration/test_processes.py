@@ -201,26 +201,6 @@ def test_inherited_output_stays_blocking(bare):
     os.close(writing)
 
 
-def test_reader_of_the_log_that_stops_reading_stops_nothing(bare, whoami, tmp_path):
-    """A full pipe costs log lines; requests, restarts and the orderly stop go on."""
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 8192)
-    port = free_port()
-    process = bare([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG", "--workers=1",
-                    f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"],
-                   stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
-    wait_until("it answers", lambda: not refused(port) and curl(port).status == 200)
-    for _ in range(100):
-        assert curl(port).status == 200
-    read_until(reading, b"log lines before this one were lost", lambda: curl(port))
-    for _ in range(100):
-        assert curl(port).status == 200
-    process.terminate()
-    assert process.wait(DEADLINE) == 0  # although nobody reads
-    os.close(writing)
-    os.close(reading)
-
-
 def test_all_standard_descriptors_closed(bare):
     """Nothing of ours may land on descriptors 0 to 2, and all still works without them."""
     port = free_port()

@@ -20,7 +20,7 @@ static struct guard *guard_make(void)
 {
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
-    guard->board_fd = guard->log_fd = -1;
+    guard->board_fd = guard->rings_fd = -1;
     outbox_init(&guard->master.out, -1);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_init(&guard->workers[slot].out, -1);
@@ -54,6 +54,7 @@ static void guard_drop(struct guard *guard, bool closes)
         outbox_close(&guard->master.out);
         outbox_close(&guard->workers[1].out);
         close(guard->board_fd);
+        close(guard->rings_fd);
     }
     free(guard);
 }
@@ -75,6 +76,7 @@ static void all_comes_back(void **state)
 
     (void)state;
     from->board_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    from->rings_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     from->wanted = 2;
     from->slots = 3;
     from->master_starts = 7;
@@ -105,6 +107,7 @@ static void all_comes_back(void **state)
     assert_int_equal(handover_read(to, fd, &build, &why), 0);
     assert_true(build == build_id());
     assert_int_equal(to->board_fd, from->board_fd);
+    assert_int_equal(to->rings_fd, from->rings_fd);
     assert_int_equal(to->wanted, 2);
     assert_int_equal(to->slots, 3);
     assert_int_equal(to->master_starts, 7);
@@ -138,23 +141,25 @@ static void what_is_not_right_is_refused(void **state)
 {
     static const char *const texts[] = {
         "",
-        "weir-handover 2\nend\n",
-        "weir-handover 1\n",
-        "weir-handover 1\nbuild 1\n",
-        "weir-handover 1\nnonsense\nend\n",
-        "weir-handover 1\nworker 256 0 -1 -1 0 0\nend\n",
-        "weir-handover 1\nworker 0 1 -1 256 0 0\nend\n",
-        "weir-handover 1\nworker 0 -5 -1 -1 0 0\nend\n",
-        "weir-handover 1\nworker 0 1 9999 -1 0 0\nend\n",
-        "weir-handover 1\nsocket 0 1\nend\n",
-        "weir-handover 1\nkept 1 0 0 0 web\nsocket 0 0\nend\n",
-        "weir-handover 1\nkept 1 0 0 0 web\nsocket 256 5\nend\n",
-        "weir-handover 1\nkept 1 0 0\nend\n",
-        "weir-handover 1\nold 0 -1 1\nend\n",
-        "weir-handover 1\ncounts 257 1 1 1\nend\n",
-        "weir-handover 1\nboard 9999\nend\n",
-        "weir-handover 1\nlog 77 0 -1\nend\n",
-        "weir-handover 1\nmaster 1 9999\nend\n",
+        "weir-handover 1\nend\n",
+        "weir-handover 2\n",
+        "weir-handover 2\nbuild 1\n",
+        "weir-handover 2\nnonsense\nend\n",
+        "weir-handover 2\nworker 256 0 -1 -1 0 0\nend\n",
+        "weir-handover 2\nworker 0 1 -1 256 0 0\nend\n",
+        "weir-handover 2\nworker 0 -5 -1 -1 0 0\nend\n",
+        "weir-handover 2\nworker 0 1 9999 -1 0 0\nend\n",
+        "weir-handover 2\nsocket 0 1\nend\n",
+        "weir-handover 2\nkept 1 0 0 0 web\nsocket 0 0\nend\n",
+        "weir-handover 2\nkept 1 0 0 0 web\nsocket 256 5\nend\n",
+        "weir-handover 2\nkept 1 0 0\nend\n",
+        "weir-handover 2\nold 0 -1 1\nend\n",
+        "weir-handover 2\ncounts 257 1 1 1\nend\n",
+        "weir-handover 2\nboard 9999\nend\n",
+        "weir-handover 2\nlog 77 0 0\nend\n",
+        "weir-handover 2\nlog 1 0 -1\nend\n",
+        "weir-handover 2\nlog 1 0 9999\nend\n",
+        "weir-handover 2\nmaster 1 9999\nend\n",
     };
 
     (void)state;

@@ -65,70 +65,85 @@ struct allowed { /* when all conditions hold; a call may have several rows */
     struct condition when[CONDITIONS];
 };
 
-#define CALL(name, ...)                                                                                      \
-    {                                                                                                        \
-        .number = __NR_##name, .when = { __VA_ARGS__ }                                                       \
-    }
-#define MASKED(number, bits, result)                                                                         \
-    {                                                                                                        \
-        .argument = (number), .mask = (bits), .value = (result)                                              \
-    }
+/* clang-format off */
+#define CALL(name, ...) {.number = __NR_##name, .when = {__VA_ARGS__}}
+#define MASKED(number, bits, result) {.argument = (number), .mask = (bits), .value = (result)}
 #define IS(number, result) MASKED(number, UINT32_MAX, result)
 #define HAS(number, bits) MASKED(number, bits, bits)
 #define LACKS(number, bits) MASKED(number, bits, 0)
-#define IS_OWN_PID(number)                                                                                   \
-    {                                                                                                        \
-        .argument = (number), .mask = UINT32_MAX, .own_pid = true                                            \
-    }
+#define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .own_pid = true}
 
 #define TYPE 0xf /* what SOCK_NONBLOCK and SOCK_CLOEXEC leave of the type of a socket */
 #define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
-    CALL(recvfrom), CALL(sendto), CALL(sendmsg), /* also answers to guard and master */
-    CALL(recvmsg),                               /* messages of guard and master, with descriptors */
+    CALL(recvfrom),
+    CALL(sendto),
+    CALL(sendmsg),                       /* several pieces; answers to guard and master */
+    CALL(recvmsg),                       /* messages of guard and master, with descriptors */
 #ifdef __NR_epoll_wait
-    CALL(epoll_wait), /* aarch64 has only the next one */
+    CALL(epoll_wait),                    /* aarch64 has only the next one */
 #endif
-    CALL(epoll_pwait),                        /* libuv */
-    CALL(epoll_ctl), CALL(close), CALL(read), /* libuv: its eventfd */
-    CALL(write),                              /* libuv: its eventfd; log, stack trace */
+    CALL(epoll_pwait),                   /* libuv */
+    CALL(epoll_ctl),
+    CALL(close),
+    CALL(read),                          /* libuv: its eventfd */
+    CALL(write),                         /* libuv: its eventfd; log, stack trace */
 #ifdef __NR_poll
-    CALL(poll), /* log: is there room in the pipe */
+    CALL(poll),                          /* log: is there room in the pipe */
 #endif
-    CALL(ppoll),           /* the same on aarch64 */
-    CALL(clock_gettime),   /* where the clock is not one that the vDSO can read */
-    CALL(restart_syscall), /* a wait that SIGSTOP interrupted */
+    CALL(ppoll),                         /* the same on aarch64 */
+    CALL(clock_gettime),                 /* where the clock is not one that the vDSO can read */
+    CALL(restart_syscall),               /* a wait that SIGSTOP interrupted */
 
     /* connections: to clients by accept4 on sockets that the guard sent, to servers by TCP */
-    CALL(accept4), CALL(socket, IS(0, AF_INET), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
-    CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)), CALL(connect), CALL(getsockopt),
-    CALL(setsockopt), CALL(getsockname), CALL(getpeername), CALL(shutdown),
+    CALL(accept4),
+    CALL(socket, IS(0, AF_INET), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
+    CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
+    CALL(connect),
+    CALL(getsockopt),
+    CALL(setsockopt),
+    CALL(shutdown),
 
     /* descriptors that came from guard or master: pages, channels, sockets */
-    CALL(fcntl, IS(1, F_GET_SEALS)), /* is the page sealed */
-    CALL(fcntl, IS(1, F_GETFL)), CALL(fcntl, IS(1, F_SETFL)),
-    CALL(ioctl, IS(1, FIONBIO)), /* libuv makes channels non-blocking so */
-    CALL(lseek),                 /* the size of a page: fstat() of glibc is a call that takes a path */
+    CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
+    CALL(fcntl, IS(1, F_GETFL)),
+    CALL(fcntl, IS(1, F_SETFL)),
+    CALL(ioctl, IS(1, FIONBIO)),         /* libuv makes channels non-blocking so */
+    CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
 
     /* memory: pages, malloc and malloc_trim(), stacks of threads. Only anonymous memory may be executable: the regular
      * expressions of a generation are compiled here, and PCRE2 writes machine code where it runs. */
-    CALL(mmap, LACKS(2, PROT_EXEC)), CALL(mmap, HAS(3, MAP_ANONYMOUS)), CALL(mprotect, LACKS(2, PROT_EXEC)),
-    CALL(munmap), CALL(mremap), CALL(madvise), CALL(brk),
+    CALL(mmap, LACKS(2, PROT_EXEC)),
+    CALL(mmap, HAS(3, MAP_ANONYMOUS)),
+    CALL(mprotect, LACKS(2, PROT_EXEC)),
+    CALL(munmap),
+    CALL(mremap),
+    CALL(madvise),
+    CALL(brk),
 
     /* the helper thread of libuv: a thread, never a process */
-    CALL(clone, HAS(0, THREAD)), CALL(set_robust_list), CALL(rseq), CALL(futex),
+    CALL(clone, HAS(0, THREAD)),
+    CALL(set_robust_list),
+    CALL(rseq),
+    CALL(futex),
     CALL(sched_yield),                   /* libuv, while two threads wake each other */
     CALL(sched_getaffinity, IS(0, 0)),   /* malloc: how many arenas */
-    CALL(prlimit64, IS(0, 0), IS(2, 0)), /* libuv asks how large a stack should be; nothing is set */
+    CALL(prlimit64, IS(0, 0), IS(2, 0)), /* libuv: how large a stack; nothing is set */
     CALL(exit),
 
     /* the end: orderly, or by a signal with a stack trace (crash.c) */
-    CALL(exit_group), CALL(rt_sigprocmask), CALL(rt_sigaction),                  /* abort() */
-    CALL(rt_sigreturn), CALL(getpid), CALL(gettid), CALL(tgkill, IS_OWN_PID(0)), /* raise() */
-    CALL(writev),                                                                /* backtrace_symbols_fd() */
+    CALL(exit_group),
+    CALL(rt_sigprocmask),
+    CALL(rt_sigaction),                  /* abort(), pthread_create() */
+    CALL(rt_sigreturn),
+    CALL(getpid),
+    CALL(gettid),
+    CALL(tgkill, IS_OWN_PID(0)),         /* raise() */
+    CALL(writev),                        /* backtrace_symbols_fd() */
 };
+/* clang-format on */
 
 /* ---- the filter program ---- */
 

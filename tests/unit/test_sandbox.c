@@ -47,6 +47,13 @@ static struct scene {
     char secret[16]; /* in the parent's memory */
 } scene;
 
+struct attempt {
+    const char *name;
+    long (*make)(void);
+};
+
+#ifndef __SANITIZE_ADDRESS__
+
 /* ---- what must be refused: each returns what the system call did ---- */
 
 static long try_open(void)
@@ -345,11 +352,6 @@ static long try_32_bit(void)
 }
 #endif
 
-struct attempt {
-    const char *name;
-    long (*make)(void);
-};
-
 #define ATTEMPT(name)                                                                                        \
     {                                                                                                        \
 #name, name                                                                                          \
@@ -426,6 +428,8 @@ static int refused(const struct attempt *attempt)
                   result == -1 ? strerror(error) : "not refused");
     return 1;
 }
+
+#endif
 
 /* ---- what a worker lives on ---- */
 

@@ -247,10 +247,12 @@ struct ruleset { /* as the kernel of today has it; an older one takes it if what
 #define RESTRICT_SELF 446
 #define ASK_VERSION 1u
 
+static long landlock_abi;
+
 /* 0 or the errno. Everything that is handled and has no rule is refused. */
 static int lock_files(void)
 {
-    long abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+    long abi = landlock_abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
 
     if (abi < 1) {
         return errno;
@@ -311,7 +313,11 @@ void sandbox_report(void)
         log_warn("Workers run without system call filter: %s (the kernel needs CONFIG_SECCOMP_FILTER)",
                  strerror(without_seccomp));
     }
-    if (without_landlock) {
-        log_debug("Workers run without Landlock: %s", strerror(without_landlock));
+    if (SANITIZED) {
+        log_debug("Sandbox: none in a sanitizer build");
+    } else if (without_landlock) {
+        log_debug("Sandbox: no Landlock: %s", strerror(without_landlock));
+    } else {
+        log_debug("Sandbox: Landlock ABI %ld", landlock_abi);
     }
 }

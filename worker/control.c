@@ -24,6 +24,7 @@
 #include "common/base/process.h"
 #include "shm/control.h"
 #include "shm/static_page.h"
+#include "worker/sandbox.h"
 
 struct channel { /* one end of a pair; on the heap, because libuv closes handles later */
     uv_poll_t poll;
@@ -252,10 +253,15 @@ static void give_back(uv_work_t *work)
 static void take_log_settings(struct worker *worker)
 {
     static char name[32];
+    static bool reported;
     const struct static_root *root = page_root(worker->generation->pages[PAGE_STATIC]);
 
     (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
     log_setup((enum log_level)root->log_level, (enum log_format)root->log_format, name);
+    if (!reported && worker->slot == 0) { /* one worker speaks for all */
+        sandbox_report();
+    }
+    reported = true;
 }
 
 static void hold(struct control *control, struct generation *generation)

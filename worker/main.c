@@ -4,13 +4,11 @@
  * life     board and channel adopted -> serving side started -> generations and sockets arrive (control.c) -> STOP, or
  *          the guard is gone -> everything closed, loop run dry, exit 0
  *
- * A worker opens no file and makes no process. What it must know comes as pages, what it may use as descriptors.
+ * A worker opens no file and makes no process, and cannot (sandbox.h). What it must know comes as pages, what it may use
+ * as descriptors.
  */
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -21,6 +19,7 @@
 #include "shm/log_ring.h"
 #include "worker/control.h"
 #include "worker/crash.h"
+#include "worker/sandbox.h"
 #include "worker/worker.h"
 
 #define HEART_MS 100
@@ -85,18 +84,6 @@ static bool join_log(const char *name)
     return rc == 0;
 }
 
-/* A worker needs no privilege: sockets come bound, nothing is opened. Also as root it has none from here on. */
-static void drop_privileges(void)
-{
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
-
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none) == -1) {
-        log_error("Cannot give up capabilities: %m");
-    }
-}
-
 /* Rarely used and never urgent: one thread maps, checks and unmaps. The loop never waits for it. */
 static void one_thread(void)
 {
@@ -123,6 +110,7 @@ static int run(struct worker *worker)
     heart.timer.data = &heart;
     (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
 
+    sandbox_enter();
     serve_run(worker);
 
     control_stop(heart.control);
@@ -157,7 +145,7 @@ int face_worker(int argc, char **argv)
         return 1;
     }
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
-    drop_privileges();
+    sandbox_drop_privileges();
     crash_install(name);
     one_thread();
     int status = run(worker);

@@ -117,10 +117,10 @@ static int fail(const struct opening *opening, int error, struct error *why)
     if (error == EADDRINUSE) {
         (void)snprintf(hint, sizeof(hint), " (another program listens there)");
     } else if (error == EACCES && port != 0 && port < 1024) {
-        (void)snprintf(
-            hint, sizeof(hint),
-            " (ports below 1024 need CAP_NET_BIND_SERVICE or sysctl net.ipv4.ip_unprivileged_port_start=%u)",
-            port);
+        (void)snprintf(hint, sizeof(hint),
+                       " (ports below 1024 need root, CAP_NET_BIND_SERVICE, or sysctl "
+                       "net.ipv4.ip_unprivileged_port_start=%u)",
+                       port);
     } else if (error == EADDRNOTAVAIL) {
         (void)snprintf(hint, sizeof(hint), " (no interface of this machine has it)");
     }

@@ -5,6 +5,7 @@
 `whoami`   a factory: whoami(name="v1") starts `weir whoami` on a free port.
 Waiting is for events: a line in the log, a port that accepts, a process that is gone.
 """
+import functools
 import os
 import pathlib
 import queue
@@ -146,9 +147,16 @@ class Program:
 READY = r"INF Ready: "
 
 
+@functools.cache
+def inspectable():
+    """Workers are not dumpable: their /proc/PID/fd and maps are root's. A plain user is that in a user namespace of its own."""
+    wrap = ["unshare", "--user", "--map-root-user"]
+    return wrap if os.geteuid() != 0 and subprocess.run([*wrap, "true"], stderr=subprocess.DEVNULL).returncode == 0 else []
+
+
 class Weir(Program):
     def __init__(self, args, env=None, cwd=None, ports=None):
-        super().__init__([BINARY, *args], env=env, cwd=cwd)
+        super().__init__([*inspectable(), BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
 
     def children(self, name):

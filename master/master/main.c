@@ -155,6 +155,7 @@ void master_begin(struct master *master, unsigned workers)
     master->started = true;
     log_file_open(master);
     guard_ready(master);
+    life_settings(master, NULL);
     reload_inputs(master);
     reload_request(master);
 }
@@ -170,6 +171,7 @@ void master_hangup(struct master *master)
     }
     if (settings_load(master, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
         log_error("The static configuration is refused, the old one stays: %s", why.text);
+        life_settings(master, why.text);
         settings_unref(next);
         return;
     }
@@ -179,6 +181,7 @@ void master_hangup(struct master *master)
     say_form(&next->loaded);
     log_file_open(master);
     guard_ready(master);
+    life_settings(master, NULL);
     reload_inputs(master);
     reload_request(master);
 }

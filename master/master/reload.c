@@ -73,6 +73,7 @@ static void load_input(struct job *job, size_t i)
     input->failed = false;
     input->error.text[0] = '\0';
     input->loaded = true;
+    input->loaded_ns = process_clock_ns();
     job->outdated[i] = input->model;
     input->model = model;
 }
@@ -213,10 +214,12 @@ static void say_changed(const struct job *job, uint64_t generation)
            job->changes && job->changes[0] ? job->changes : "options of the static configuration");
 }
 
-static void publish_job(struct job *job)
+/* Whether what was found is in force now. */
+static bool publish_job(struct job *job)
 {
     struct master *master = job->master;
     struct page_file *pages[PAGE_KINDS];
+    int64_t took_ns = (int64_t)(job->elapsed_ms * 1e6);
     bool any = false;
 
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
@@ -229,12 +232,15 @@ static void publish_job(struct job *job)
         } else {
             log_debug("Nothing changed");
         }
-        return;
+        life_reload(master, RELOAD_SAME, took_ns, job->changes);
+        life_counted(master, master->current.number, job->model);
+        return true;
     }
     if (publish_is_withdrawn(master, job->hashes)) {
         log_error("This configuration made workers die when it was adopted and is not tried again: %s",
                   job->changes);
-        return;
+        life_reload(master, RELOAD_WITHDRAWN, took_ns, job->changes);
+        return false;
     }
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
         pages[kind] =
@@ -247,6 +253,9 @@ static void publish_job(struct job *job)
 
     publish(master, pages, xstrndup(changes, strlen(changes)));
     say_changed(job, master->current.number);
+    life_reload(master, RELOAD_PUBLISHED, took_ns, changes);
+    life_counted(master, master->current.number, job->model);
+    return true;
 }
 
 /* The newest model is the one to compare with, also when it could not be compiled. What it replaces goes with the job. */
@@ -274,9 +283,11 @@ static void after_work(uv_work_t *request, int status)
     if (!master->stopping && status == 0) {
         if (job->rc < 0) {
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
-        } else {
-            publish_job(job);
+            life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
+        } else if (publish_job(job)) {
+            publish_loaded(master);
         }
+        life_providers(master);
         install(master, job);
     }
     job_free(job);
@@ -426,6 +437,7 @@ void reload_inputs(struct master *master)
         master->inputs[i].dirty = true;
         master->input_count = i + 1;
     }
+    life_providers(master);
     watch_all(master);
 }
 

@@ -105,7 +105,7 @@ static struct page *static_page(void)
     struct entry_point_input row = {.name = SLICE("web"), .config = &config, .port = 80};
 
     schema_defaults(&entry_point_schema, pool, &config);
-    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0);
+    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0, 503);
     return sealed(builder, PAGE_STATIC);
 }
 

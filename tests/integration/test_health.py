@@ -1,0 +1,88 @@
+"""/ping, /ready and `weir healthcheck`: what each says while weir starts, lives and stops."""
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+
+from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+
+ROUTES = "http: {routers: {r: {rule: 'Path(`/x`)', service: s}}, services: {s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}]}}}}"
+LATE = "INF Ready"
+
+
+@pytest.fixture
+def healthy(weir, tmp_path):
+    """A weir with ping on the entry point traefik; `file` is its provider's, which need not be there."""
+    def start(*flags, file=True, wait=True, **kw):
+        path = tmp_path / "dynamic.yml"
+        if file:
+            path.write_text(ROUTES)
+        port = free_port()
+        router = weir("--ping", f"--entryPoints.traefik.address=127.0.0.1:{port}", f"--providers.file.filename={path}",
+                      *flags, wait=wait, **kw)
+        router.path, router.ping = path, port
+        if not wait:
+            router.wait_log(r"Configuration changed")
+            wait_until("an answer", lambda: status(port, "/ping") is not None)
+        return router
+    return start
+
+
+def ask(port, path, method="GET"):
+    answer = curl(port, path, method=method)
+    return answer.status, answer.body
+
+
+def status(port, path):
+    try:
+        return curl(port, path).status
+    except AssertionError:
+        return None
+
+
+def gone(pid):
+    return not pathlib.Path(f"/proc/{pid}").exists()
+
+
+# ---- ping ----
+def test_ping_is_traefiks(healthy):
+    router = healthy()
+    for method, path in [("GET", "/ping"), ("POST", "/ping"), ("OPTIONS", "/ping"), ("FOO", "/ping"), ("GET", "/pingpong"),
+                         ("GET", "/ping/x?y=1")]:
+        answer = curl(router.ping, path, method=method)
+        assert (answer.status, answer.body) == (200, "OK"), (method, path)
+        assert [name for name, _ in answer.headers] == ["Date", "Content-Length"]
+    answer = curl(router.ping, "/ping", method="HEAD")
+    assert (answer.status, answer.body, answer.header("Content-Length")) == (200, "", "2")
+    assert curl(router.ping, "/ready/x").status == 404  # it is a path, not a prefix
+
+
+@pytest.mark.parametrize("flag,code,body", [([], 503, "Service Unavailable"), (["--ping.terminatingStatusCode=204"], 204, ""),
+                                            (["--ping.terminatingStatusCode=599"], 599, "")])
+def test_stopping_is_said_at_once_during_the_accept_grace(healthy, flag, code, body):
+    router = healthy("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=60s", *flag)
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+    os.kill(router.pid, signal.SIGTERM)
+    router.wait_log(r"Stopping \(Terminated\): new requests for 60000 ms")
+    assert ask(router.ping, "/ping") == (code, body)
+    assert ask(router.ping, "/ready") == (503, "stopping\n")
+    os.kill(router.pid, signal.SIGTERM)  # at once
+    assert router.wait() == 0
+
+
+# ---- ready ----
+def test_not_ready_until_the_provider_has_synced(healthy):
+    router = healthy(file=False, wait=False, workers=2)
+    assert ask(router.ping, "/ready") == (503, "waiting for provider file\n")
+    assert ask(router.ping, "/ping") == (200, "OK")
+    assert "Ready" not in router.log()
+    router.path.write_text(ROUTES)
+    router.wait_log(LATE)
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+    router.path.unlink()  # a source that goes away takes nothing back
+    router.wait_log(r"Provider file: .*stays in force")
+    assert ask(router.ping, "/ready") == (200, "ready\n")

@@ -39,18 +39,19 @@ struct board_slot {             /* a worker slot, whoever sits in it */
     _Atomic uint64_t lent_ns;   /* since when */
     _Atomic uint64_t retire_ns; /* since when new connections go elsewhere; 0: it is wanted */
     _Atomic uint64_t start_ns;  /* empty: when the next worker starts */
-    _Atomic uint64_t deaths;    /* workers of this slot that ended without having been told to */
+    _Atomic uint64_t starts;    /* of workers in this slot */
     uint64_t unused;
 };
 
-struct board_point { /* the sockets of one entry point */
+struct board_point {      /* the sockets of one entry point */
+    _Atomic uint64_t set; /* the guard's number for them */
     struct board_text name, address;
     _Atomic uint64_t sockets;
     _Atomic uint64_t leaving_ns; /* since when others have its place */
 };
 
-struct board_old { /* a worker of an earlier build */
-    _Atomic uint64_t pid;
+struct board_old { /* a worker of an earlier build, or its master */
+    _Atomic uint64_t pid, is_master;
     _Atomic uint64_t since_ns; /* when it became an old one */
 };
 
@@ -65,7 +66,7 @@ struct board_guard {
     _Atomic uint64_t master_start_ns; /* none: when the next one starts */
     _Atomic uint64_t slots;           /* so many of the slots below have been used */
     _Atomic uint64_t points;          /* so many of the points below are there */
-    _Atomic uint64_t old_count;       /* old workers, also those that are not shown */
+    _Atomic uint64_t old_count;       /* also those that are not shown */
     /* 1: the build before this one was ready when it handed over, so this tree is, whatever its own master has reached */
     _Atomic uint64_t was_ready;
     struct board_old old[BOARD_OLD];

@@ -239,7 +239,9 @@ static void turn(struct guard *guard, struct pollfd *polled)
         }
     }
     read_signals(guard);
-    advance(guard, process_clock_ns());
+    now = process_clock_ns();
+    advance(guard, now);
+    show(guard, now);
 }
 
 /* ---- start ---- */
@@ -294,6 +296,7 @@ static struct guard *guard_new(char **arguments)
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
     guard->phase = GUARD_STARTING;
+    guard->since_ns = process_clock_ns();
     guard->executable = guard->board_fd = guard->signals = guard->log_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
@@ -338,6 +341,9 @@ int face_guard(int argc, char **argv)
         guard->phase = GUARD_DONE;
     }
     free(announced);
+    if (guard->board) {
+        show(guard, process_clock_ns()); /* before any worker asks */
+    }
     children_reap(guard); /* who ended while we were being replaced */
     while (guard->phase != GUARD_DONE) {
         turn(guard, polled);

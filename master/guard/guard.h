@@ -10,6 +10,7 @@
  * upgrade.c   another binary takes our place
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
+ * show.c      what is said of all this on the board
  *
  * Single-threaded, no allocation in a steady state, never blocks but in poll().
  */
@@ -65,6 +66,7 @@ struct old_child { /* of an earlier build, finishing */
     int channel;     /* closed to tell it to finish; -1: done */
     uint64_t set;    /* which upgrade left it behind; OLD_MASTER: a master, told already */
     int64_t kill_ns; /* INT64_MAX: it has all the time */
+    int64_t since_ns;
     struct old_child *next;
 };
 
@@ -111,6 +113,9 @@ struct guard {
     char *path; /* of the binary, for upgrades */
     struct upgrade upgrade;
     uint64_t upgrades; /* to other builds */
+    int64_t since_ns;  /* when the first of them started */
+    int64_t upgraded_ns;
+    bool was_ready; /* the tree was, when it was handed over to us */
     struct old_child *old;
     int log_fd; /* the log file when there is one, to be handed to workers; else -1 */
 };
@@ -184,6 +189,9 @@ void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, 
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);
 void upgrade_kill_old(const struct guard *guard, int signal);
+
+/* ---- show.c ---- */
+void show(const struct guard *guard, int64_t now);
 
 /* ---- messages.c ---- */
 void messages_from_master(struct guard *guard);

@@ -26,6 +26,8 @@ static const struct {
      "whoami --port N [--name X] [--udp]  a small backend that answers with what it got"},
     {"healthcheck", face_healthcheck,
      "healthcheck [flags]                 ask /ping of the running weir, exit 0 when it is well"},
+    {"status", face_status,
+     "status [--json] [--pid N]           print how the running weir lives: processes, generations, counters"},
     {"reference", face_reference,
      "reference                           print the reference of every option (Markdown)"},
     {"version", face_version, "version                             print version and libraries"},

@@ -223,6 +223,7 @@ static void turn(struct guard *guard, struct pollfd *polled)
             watch_child(&polled[count++], &guard->workers[slot], &starved);
         }
     }
+    show(guard, now);
     if (poll(polled, count, poll_timeout(guard, now, starved)) == -1 && errno != EINTR) {
         log_error("poll: %s", strerror(errno));
     }
@@ -239,9 +240,7 @@ static void turn(struct guard *guard, struct pollfd *polled)
         }
     }
     read_signals(guard);
-    now = process_clock_ns();
-    advance(guard, now);
-    show(guard, now);
+    advance(guard, process_clock_ns());
 }
 
 /* ---- start ---- */
@@ -341,9 +340,6 @@ int face_guard(int argc, char **argv)
         guard->phase = GUARD_DONE;
     }
     free(announced);
-    if (guard->board) {
-        show(guard, process_clock_ns()); /* before any worker asks */
-    }
     children_reap(guard); /* who ended while we were being replaced */
     while (guard->phase != GUARD_DONE) {
         turn(guard, polled);

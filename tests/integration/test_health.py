@@ -8,7 +8,10 @@ import threading
 
 import pytest
 
+import conftest
 from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+from test_life_upgrade import Installed, upgrade
+from test_processes import title
 
 ROUTES = "http: {routers: {r: {rule: 'Path(`/x`)', service: s}}, services: {s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}]}}}}"
 LATE = "INF Ready"
@@ -86,3 +89,58 @@ def test_not_ready_until_the_provider_has_synced(healthy):
     router.path.unlink()  # a source that goes away takes nothing back
     router.wait_log(r"Provider file: .*stays in force")
     assert ask(router.ping, "/ready") == (200, "ready\n")
+
+
+def test_not_ready_until_every_worker_has_it(healthy):
+    router = healthy(file=False, wait=False, workers=2)
+    worker = next(pid for pid in router.children("worker") if title(pid) == "weir: worker 1")
+    os.kill(worker, signal.SIGSTOP)
+    mark = router.mark()
+    router.path.write_text(ROUTES)
+    router.wait_log(r"Configuration changed.*generation=2", mark)
+    assert ask(router.ping, "/ready") == (503, "worker 1 has not acknowledged generation 2\n")  # says worker 0, to whom it is lent
+    assert "Ready" not in router.log()
+    os.kill(worker, signal.SIGCONT)
+    router.wait_log(LATE)
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+
+
+def test_once_ready_ready(healthy):
+    router = healthy(workers=2)
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGHUP)
+    router.wait_log(r"SIGHUP", mark)
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+    [master] = router.children("master")
+    os.kill(master, signal.SIGSTOP)  # so that a new worker cannot get a generation
+    victim = router.children("worker")[0]
+    os.kill(victim, signal.SIGKILL)
+    wait_until("a new worker", lambda: len(router.children("worker")) == 2 and victim not in router.children("worker"))
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+    os.kill(master, signal.SIGKILL)
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+    router.wait_log(r"Configuration changed", mark)
+    assert ask(router.ping, "/ready") == (200, "ready\n")
+    assert ask(router.ping, "/ping") == (200, "OK")
+
+
+def test_ready_over_an_upgrade(healthy, tmp_path, monkeypatch):
+    installed = Installed(tmp_path)
+    monkeypatch.setattr(conftest, "BINARY", str(installed.path))
+    router = healthy(workers=2)
+    answers, over = [], threading.Event()
+
+    def look():
+        while not over.is_set():
+            answers.append(ask(router.ping, "/ready"))
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        for build in (1, 2):
+            installed.install_build(build)
+            mark = upgrade(router)
+            router.wait_log(r"The new workers serve: 2 of the earlier build finish", mark)
+    finally:
+        over.set()
+        thread.join()
+    assert set(answers) == {(200, "ready\n")}

@@ -1,6 +1,6 @@
 """/ping, /ready and `weir healthcheck`: what each says while weir starts, lives and stops."""
 import os
-import pathlib
+import re
 import signal
 import socket
 import subprocess
@@ -45,10 +45,6 @@ def status(port, path):
         return curl(port, path).status
     except AssertionError:
         return None
-
-
-def gone(pid):
-    return not pathlib.Path(f"/proc/{pid}").exists()
 
 
 # ---- ping ----
@@ -144,3 +140,61 @@ def test_ready_over_an_upgrade(healthy, tmp_path, monkeypatch):
         over.set()
         thread.join()
     assert set(answers) == {(200, "ready\n")}
+
+
+# ---- healthcheck ----
+def check(*args):
+    done = subprocess.run([BINARY, "healthcheck", *args], capture_output=True, text=True, timeout=DEADLINE)
+    return done.returncode, done.stdout.strip()
+
+
+@pytest.mark.parametrize("address", [":{}", "0.0.0.0:{}", "[::]:{}", "[::1]:{}", "localhost:{}", "127.0.0.1:{}/tcp"])
+def test_healthcheck_finds_every_form_of_address(weir, address):
+    flags = ["--ping", f"--entryPoints.traefik.address={address.format(free_port())}"]
+    weir(*flags)
+    shown = flags[1].partition("=")[2].removesuffix("/tcp")
+    assert check(*flags) == (0, f"OK: http://{shown}/ping")
+    assert check("--ready", *flags) == (0, f"OK: http://{shown}/ready")
+
+
+def test_healthcheck_finds_the_entry_point(weir):
+    port = free_port()
+    flags = ["--ping", "--ping.entryPoint=other", f"--entryPoints.other.address=127.0.0.1:{port}"]
+    weir(*flags)
+    assert check(*flags) == (0, f"OK: http://127.0.0.1:{port}/ping")
+    assert check(*flags, "--ready") == (1, "Bad healthcheck status: 404 Not Found: 404 page not found")  # users' own paths
+
+
+def test_healthcheck_says_what_is_missing(healthy):
+    router = healthy(file=False, wait=False)
+    flags = ["--ping", f"--entryPoints.traefik.address=127.0.0.1:{router.ping}"]
+    assert check(*flags) == (0, f"OK: http://127.0.0.1:{router.ping}/ping")
+    assert check(*flags, "--ready") == (1, "Bad healthcheck status: 503 Service Unavailable: waiting for provider file")
+
+
+@pytest.mark.parametrize("flags,words", [
+    ([], r"please enable `ping` to use health check"),
+    (["--ping", "--ping.entryPoint=none"], r"entry ?[pP]oint"),
+    (["--ping", "--entryPoints.traefik.address=127.0.0.1:{closed}"],
+     r'Error calling healthcheck: Head "http://127.0.0.1:\d+/ping": Connection refused'),
+    (["--ping", "--ready", "--entryPoints.traefik.address=:{closed}"],
+     r'Error calling healthcheck: Get "http://:\d+/ready": Connection refused'),
+    (["--ping", "--nonsense"], r"nonsense"),
+])
+def test_healthcheck_that_cannot_ask(flags, words):
+    code, text = check(*(flag.replace("{closed}", str(free_port())) for flag in flags))
+    assert code == 1 and re.search(words, text), text
+
+
+def test_healthcheck_of_what_is_no_http():
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        def answer():
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(1000)
+                peer.sendall(b"SSH-2.0-nonsense\r\n")
+        thread = threading.Thread(target=answer)
+        thread.start()
+        code, text = check("--ping", f"--entryPoints.traefik.address=127.0.0.1:{server.getsockname()[1]}")
+        thread.join()
+    assert code == 1 and text.endswith("the answer is not HTTP")

@@ -10,7 +10,7 @@ static int64_t age_of(uint64_t at, struct status_clock clock)
     if (at == 0) {
         return NEVER;
     }
-    return (int64_t)at > clock.now_ns ? 0 : clock.now_ns - (int64_t)at;
+    return at > (uint64_t)clock.now_ns ? 0 : clock.now_ns - (int64_t)at;
 }
 
 static size_t bounded(uint64_t count, size_t most)
@@ -29,7 +29,7 @@ static void read_process(struct status_process *process, uint64_t pid, uint64_t 
 
 static int64_t until(uint64_t at, struct status_clock clock)
 {
-    return (int64_t)at > clock.now_ns ? (int64_t)at - clock.now_ns : 0;
+    return at > (uint64_t)clock.now_ns && at < INT64_MAX ? (int64_t)at - clock.now_ns : 0;
 }
 
 /* ---- the guard's part ---- */
@@ -64,8 +64,10 @@ static void read_guard(struct board *board, struct status_clock clock, char (*pr
     size_t slots = bounded(life_get(&guard->slots), BOARD_SLOTS);
 
     read_process(&status->guard, life_get(&guard->pid), life_get(&guard->since_ns), 0, clock, process_state);
-    read_process(&status->master, life_get(&guard->master_pid), life_get(&guard->master_since_ns),
-                 life_get(&board_tree(board)->master_heartbeat_ns), clock, process_state);
+    read_process(&status->master, life_get(&guard->master_pid), life_get(&guard->master_since_ns), 0, clock,
+                 process_state);
+    status->master.beat =
+        age_of(life_get(&board_tree(board)->master_heartbeat_ns), clock); /* also a dead one's */
     status->master.start = until(life_get(&guard->master_start_ns), clock);
     status->master.count = life_get(&guard->master_starts);
     status->upgrades = life_get(&guard->upgrades);
@@ -117,12 +119,12 @@ static void read_generations(const struct board_master *master, struct status_cl
 static void read_master(struct board *board, struct status_clock clock, struct status *status)
 {
     const struct board_master *master = board_master(board);
-    uint64_t result = life_get(&master->reload_result);
+    uint64_t result = life_get(&master->reload_result), took = life_get(&master->reload_took_ns);
 
     status->settings_age = age_of(life_get(&master->settings_ns), clock);
     board_text_get(&master->settings_error, status->settings_error);
     status->reload_age = age_of(life_get(&master->reload_ns), clock);
-    status->reload_took = (int64_t)life_get(&master->reload_took_ns);
+    status->reload_took = took < INT64_MAX ? (int64_t)took : 0;
     status->reload_result = result < RELOAD_KINDS ? (enum board_reload)result : RELOAD_NONE;
     board_text_get(&master->reload_changes, status->reload_changes);
     status->provider_count = bounded(life_get(&master->providers), BOARD_PROVIDERS);

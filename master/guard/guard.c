@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -275,6 +276,13 @@ static void raise_limits(void)
     }
 }
 
+/* A binary with file capabilities starts closed to its own user, who is to look at the board (`weir status`). Who has
+ * fewer capabilities than we is kept out by the kernel all the same. */
+static void stay_readable(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 static int prepare(struct guard *guard, const char *announced, struct error *why)
 {
     int rc;
@@ -326,6 +334,7 @@ int face_guard(int argc, char **argv)
 
     fill_descriptors();
     raise_limits();
+    stay_readable();
     char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
     char *announced = upgrade_announced();
     struct guard *guard = guard_new(title_init(argc, argv));

@@ -1,15 +1,19 @@
 """`weir status`: what it says of a tree in each of its states; it must work when the tree does not."""
 import json
 import os
+import pathlib
 import re
+import shutil
 import signal
 import socket
+import struct
 import subprocess
+import tempfile
 
 import pytest
 
 import conftest
-from conftest import BINARY, DEADLINE, READY, Weir, curl, free_port, wait_until
+from conftest import BINARY, DEADLINE, READY, Weir, curl, free_port, wait_port, wait_until
 from test_life_upgrade import Installed, upgrade
 from test_processes import dynamic, gone, serving  # noqa: F401 (serving is a fixture)
 
@@ -307,6 +311,29 @@ def test_another_users_tree(serving):  # noqa: F811
     finally:
         os.close(binary)
     assert (code, out) == (1, "") and f"pid {target} is another user's" in err
+
+
+def test_a_binary_with_capabilities():
+    """It is closed to its own user at first, whom `status` is for."""
+    options = {}
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        binary = pathlib.Path(folder) / "weir"
+        shutil.copy(BINARY, binary)
+        if os.geteuid() == 0:  # only root can give capabilities; everybody else sees the plain case
+            bind_low_ports = struct.pack("<IIIII", 0x02000001, 1 << 10, 0, 0, 0)  # cap_net_bind_service+ep
+            os.setxattr(binary, "security.capability", bind_low_ports)
+            options = {"user": 65534, "group": 65534, "extra_groups": []}
+        port = free_port()
+        guard = subprocess.Popen([binary, f"--entryPoints.web.address=127.0.0.1:{port}", "--workers=1"], stdout=subprocess.DEVNULL,
+                                 **options)
+        try:
+            wait_port(port)
+            code, out, err = run("--json", "--pid", str(guard.pid), binary=binary, **options)
+            assert (code, err) == (0, "") and json.loads(out)["guard"]["pid"] == guard.pid
+        finally:
+            guard.terminate()
+            assert guard.wait(DEADLINE) == 0
 
 
 @pytest.mark.parametrize("args", [["--pid"], ["--pid", "x"], ["--pid=0"], ["--nonsense"], ["123"]])

@@ -27,7 +27,8 @@ static const struct {
     {"healthcheck", face_healthcheck,
      "healthcheck [--ready] [flags]       ask /ping (or /ready) of the running weir, exit 0 when it is well"},
     {"status", face_status,
-     "status [--json] [--pid N]           print how the running weir lives: processes, generations, counters"},
+     "status [--json] [--pid N]           print how the running weir lives: processes, generations, "
+     "counters"},
     {"reference", face_reference,
      "reference                           print the reference of every option (Markdown)"},
     {"version", face_version, "version                             print version and libraries"},

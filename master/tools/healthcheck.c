@@ -147,7 +147,7 @@ static void take_body(const char *text, struct answer *answer)
  * without a body the first line will do. */
 static int read_answer(int fd, bool with_body, int64_t deadline, struct answer *answer, struct error *why)
 {
-    char text[4096];
+    char text[4096] = "";
     size_t len = 0;
     int rc;
 

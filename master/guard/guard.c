@@ -163,8 +163,10 @@ static void watch_child(struct pollfd *polled, const struct child *child, bool *
 
 static void flush_child(struct child *child)
 {
-    if (child->out.channel != -1 && outbox_waiting(&child->out) && outbox_flush(&child->out) < 0) {
-        outbox_close(&child->out);
+    int rc = child->out.channel != -1 && outbox_waiting(&child->out) ? outbox_flush(&child->out) : 0;
+
+    if (rc < 0) {
+        child_broken(child, rc);
     }
 }
 

@@ -133,8 +133,10 @@ int64_t children_next_due(const struct guard *guard);
 void children_reap(struct guard *guard);
 /* Every GUARD_TICK: looks at heartbeats, aborts who has been silent for too long; true when it was time. */
 bool children_check_hung(struct guard *guard, int64_t now);
-/* Queues a message for one child; a channel that is broken is closed (the child dies of that, or is dead). */
+/* Queues a message for one child; a channel that is broken is closed (the child dies of that). */
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count);
+/* Sending failed with rc. One that is gone may have said something last (FAILED): who reads that closes the channel. */
+void child_broken(struct child *child, int rc);
 bool children_workers_alive(const struct guard *guard);
 void children_kill(struct guard *guard, int signal);
 

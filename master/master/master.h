@@ -46,9 +46,14 @@ struct settings {
     unsigned references;
 };
 
+struct page_files { /* the pages of a generation, by place; one reference each */
+    size_t count;
+    struct page_file *items[PAGE_PLACES];
+};
+
 struct publication { /* one generation as it is sent to workers */
     uint64_t number; /* 0: none */
-    struct page_file *pages[PAGE_KINDS];
+    struct page_files pages;
     unsigned kills; /* workers that died while they adopted it */
     char *changes;  /* what was new in it, in words */
 };
@@ -57,12 +62,13 @@ struct worker_link {
     struct master *master;
     unsigned slot;
     struct outbox out;
-    uv_poll_t *poll;          /* NULL: no channel */
-    uint64_t acknowledged;    /* generation, 0: none */
-    uint64_t has[PAGE_KINDS]; /* numbers of the pages it holds */
-    uint64_t sent;            /* generation it has not answered yet, 0: none */
-    uint64_t sent_pages[PAGE_KINDS];
-    uint64_t refused; /* generation it would not take */
+    uv_poll_t *poll;       /* NULL: no channel */
+    uint64_t acknowledged; /* generation, 0: none */
+    uint64_t sent;         /* generation it has not answered yet, 0: none */
+    uint64_t refused;      /* generation it would not take */
+    uint64_t *has;    /* numbers of the pages of `acknowledged`, by place; NULL: it is sent all of them */
+    uint64_t *coming; /* those of `sent` */
+    size_t has_count, coming_count;
     unsigned resends; /* in a row, so that two confused sides do not circle for ever */
 };
 
@@ -115,7 +121,7 @@ struct master {
     bool wanted;        /* another one is to follow */
 
     struct publication current, previous;
-    uint64_t withdrawn[PAGE_KINDS]; /* hashes of the pages of a generation that killed workers */
+    uint64_t withdrawn; /* hash of the pages of a generation that killed workers */
     bool has_withdrawn;
     bool swept; /* no word on the board is left from before `current` */
     struct worker_link links[BOARD_WORKERS];
@@ -166,8 +172,10 @@ struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);
 struct page_file *page_file_ref(struct page_file *file);
 void page_file_unref(struct page_file *file); /* NULL is fine */
 /* Takes over the references in `pages` and the text. */
-void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes);
-bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS]);
+void publish(struct master *master, const struct page_files *pages, char *changes);
+/* hash: over the hashes of all pages, page_files_hash(). */
+bool publish_is_withdrawn(const struct master *master, uint64_t hash);
+uint64_t page_files_hash(const struct page_files *pages);
 void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
 void publish_gone(struct master *master, unsigned slot);
 /* A job is back whose outcome is in force: when all providers have given something, this is the generation that all

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/process.h"
@@ -44,10 +45,20 @@ void page_file_unref(struct page_file *file)
     }
 }
 
+uint64_t page_files_hash(const struct page_files *pages)
+{
+    uint64_t hash = pages->count;
+
+    for (size_t i = 0; i < pages->count; i++) {
+        hash = hash_bytes(hash, &pages->items[i]->hash, sizeof(pages->items[i]->hash));
+    }
+    return hash;
+}
+
 static void publication_clear(struct publication *publication)
 {
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        page_file_unref(publication->pages[kind]);
+    for (size_t i = 0; i < publication->pages.count; i++) {
+        page_file_unref(publication->pages.items[i]);
     }
     free(publication->changes);
     *publication = (struct publication){0};
@@ -89,27 +100,81 @@ static bool link_send(struct worker_link *link, struct control_message *message,
     return true;
 }
 
+/* What the worker does not hold in that place. */
+static bool is_new_to(const struct worker_link *link, size_t place)
+{
+    return link->has == NULL || place >= link->has_count ||
+           link->has[place] != link->master->current.pages.items[place]->number;
+}
+
+static void add_page(struct control_message *message, int *fds, size_t *count, size_t place,
+                     const struct page_file *file)
+{
+    message->places[*count] = (uint16_t)place;
+    message->pages[*count] = file->number;
+    fds[(*count)++] = file->fd;
+}
+
+/* In as many parts as its new pages take, at least one. False when the channel broke. */
+static bool send_pages(struct worker_link *link)
+{
+    const struct publication *current = &link->master->current;
+    struct control_message message = {.kind = CONTROL_GENERATION,
+                                      .worker = link->slot,
+                                      .number = current->number,
+                                      .base = link->has ? link->acknowledged : 0,
+                                      .page_count = (uint32_t)current->pages.count};
+    int fds[CONTROL_FDS];
+    size_t count = 0;
+
+    for (size_t place = 0; place < current->pages.count; place++) {
+        if (!is_new_to(link, place)) {
+            continue;
+        }
+        if (count == CONTROL_FDS) {
+            message.flags = CONTROL_MORE;
+            if (!link_send(link, &message, fds, count)) {
+                return false;
+            }
+            message.part++;
+            count = 0;
+        }
+        add_page(&message, fds, &count, place, current->pages.items[place]);
+    }
+    message.flags = 0;
+    return link_send(link, &message, fds, count);
+}
+
+static void note_coming(struct worker_link *link)
+{
+    const struct page_files *pages = &link->master->current.pages;
+
+    link->coming = xrealloc(link->coming, pages->count * sizeof(*link->coming));
+    link->coming_count = pages->count;
+    for (size_t i = 0; i < pages->count; i++) {
+        link->coming[i] = pages->items[i]->number;
+    }
+}
+
+static void forget_pages(struct worker_link *link)
+{
+    free(link->has);
+    free(link->coming);
+    link->has = link->coming = NULL;
+    link->has_count = link->coming_count = 0;
+}
+
 /* Sends the newest generation if this worker is free to take it and has not answered it already. */
 static void offer(struct worker_link *link)
 {
     const struct publication *current = &link->master->current;
-    struct control_message message = {.kind = CONTROL_GENERATION, .worker = link->slot};
-    int fds[PAGE_KINDS];
-    size_t count = 0;
 
     if (link->poll == NULL || link->sent != 0 || current->number == 0 ||
         link->acknowledged == current->number || link->refused == current->number) {
         return;
     }
-    message.number = current->number;
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        message.pages[kind] = link->sent_pages[kind] = current->pages[kind]->number;
-        if (link->has[kind] != message.pages[kind]) {
-            message.new_pages |= 1u << kind;
-            fds[count++] = current->pages[kind]->fd;
-        }
-    }
-    if (link_send(link, &message, fds, count)) {
+    if (send_pages(link)) {
+        note_coming(link);
         link->sent = current->number;
     }
 }
@@ -195,7 +260,10 @@ static void on_ack(struct worker_link *link, uint64_t number)
         return;
     }
     link->acknowledged = number;
-    memcpy(link->has, link->sent_pages, sizeof(link->has));
+    free(link->has);
+    link->has = link->coming;
+    link->has_count = link->coming_count;
+    link->coming = NULL;
     link->sent = 0;
     link->resends = 0;
     note_ready(link->master);
@@ -213,7 +281,7 @@ static void on_refused(struct worker_link *link, const struct control_message *m
 static void on_resend(struct worker_link *link)
 {
     link->sent = 0;
-    memset(link->has, 0, sizeof(link->has));
+    forget_pages(link);
     if (++link->resends > RESENDS_MOST) {
         log_error("Worker %u asked for the same generation %u times; it waits for the next one", link->slot,
                   link->resends);
@@ -276,6 +344,7 @@ void publish_worker(struct master *master, unsigned slot, int fd)
     struct worker_link *link = &master->links[slot];
 
     link_close(link);
+    forget_pages(link);
     *link = (struct worker_link){.master = master, .slot = slot};
     outbox_init(&link->out, fd);
     link->poll = xcalloc(1, sizeof(*link->poll));
@@ -286,12 +355,12 @@ void publish_worker(struct master *master, unsigned slot, int fd)
 }
 
 /* ---- generations ---- */
-static void put_in_force(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes)
+static void put_in_force(struct master *master, const struct page_files *pages, char *changes)
 {
     struct publication *current = &master->current;
 
     current->number = atomic_load(&master->tree->generation) + 1;
-    memcpy(current->pages, pages, sizeof(current->pages));
+    current->pages = *pages;
     current->changes = changes;
     current->kills = 0;
     master->swept = false;
@@ -300,7 +369,7 @@ static void put_in_force(struct master *master, struct page_file *pages[PAGE_KIN
     offer_all(master);
 }
 
-void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes)
+void publish(struct master *master, const struct page_files *pages, char *changes)
 {
     publication_clear(&master->previous);
     master->previous = master->current;
@@ -309,9 +378,9 @@ void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *c
     put_in_force(master, pages, changes);
 }
 
-bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS])
+bool publish_is_withdrawn(const struct master *master, uint64_t hash)
 {
-    return master->has_withdrawn && memcmp(master->withdrawn, hashes, sizeof(master->withdrawn)) == 0;
+    return master->has_withdrawn && master->withdrawn == hash;
 }
 
 static void withdraw(struct master *master)
@@ -321,14 +390,12 @@ static void withdraw(struct master *master)
     log_error("Generation %llu is withdrawn: %u workers died while they adopted it. What was new in it: %s",
               (unsigned long long)bad.number, bad.kills,
               bad.changes && *bad.changes ? bad.changes : "not known");
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        master->withdrawn[kind] = bad.pages[kind]->hash;
-    }
+    master->withdrawn = page_files_hash(&bad.pages);
     master->has_withdrawn = true;
     master->current = master->previous = (struct publication){0};
     life_withdrawn(master, bad.number);
     publication_clear(&bad);
-    put_in_force(master, good.pages, good.changes);
+    put_in_force(master, &good.pages, good.changes);
     life_recounted(master, master->current.number, good.number);
     log_info("Generation %llu has the content of %llu again", (unsigned long long)master->current.number,
              (unsigned long long)good.number);
@@ -340,6 +407,7 @@ void publish_gone(struct master *master, unsigned slot)
     bool adopting = link->sent != 0 && link->sent == master->current.number;
 
     link_close(link);
+    forget_pages(link);
     *link = (struct worker_link){.master = master, .slot = slot};
     outbox_init(&link->out, -1);
     if (adopting && ++master->current.kills >= KILLS_MOST && master->previous.number != 0) {
@@ -372,6 +440,7 @@ void publish_free(struct master *master)
 {
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         link_close(&master->links[slot]);
+        forget_pages(&master->links[slot]);
     }
     publication_clear(&master->current);
     publication_clear(&master->previous);

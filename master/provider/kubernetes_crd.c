@@ -2,24 +2,13 @@
  * kubernetes_crd.c - the provider of Traefik's custom resources: which objects count, and in which order they are read.
  *
  * Both API groups are read: traefik.io/v1alpha1 and traefik.containo.us/v1alpha1 (whose rules are in the old syntax unless
- * they say otherwise). An object that is there in both is read from the newer group. Objects come from a store that the
- * manifests source fills (--providers.kubernetesCRD.manifests); the API server comes as another source of the same store.
+ * they say otherwise). An object that is there in both is read from the newer group.
  *
- * The model's text lives in the store's documents, so the model holds a reference to it.
- *
- * Not here: routes, services, middlewares, transports (kubernetes_crd_*.c).
+ * Not here: where the objects come from (kubernetes_load.c), routes, services, middlewares, transports (kubernetes_crd_*.c).
  */
 #include "master/provider/kubernetes_crd.h"
 
-#include <errno.h>
-#include <stdlib.h>
-
 #include "common/base/log.h"
-#include "common/base/memory.h"
-
-struct provider_state {
-    struct kube_store *store;
-};
 
 static const char *const served_kinds[] = {"IngressRoute", "Middleware", "TraefikService", "ServersTransport",
                                            NULL};
@@ -46,50 +35,14 @@ static bool group_ours(struct slice group)
     return slice_eq(group, SLICE(CRD_GROUP)) || slice_eq(group, SLICE(CRD_GROUP_OLD));
 }
 
-bool crd_namespace_watched(const struct crd *crd, struct slice namespace)
+static bool ours(const struct kube_object *object)
 {
-    const struct slice *names = crd->options->namespaces.items;
-
-    for (size_t i = 0; i < crd->options->namespaces.count; i++) {
-        if (slice_eq(names[i], namespace)) {
-            return true;
-        }
-    }
-    return crd->options->namespaces.count == 0;
+    return group_ours(object->group) && slice_eq(object->version, SLICE("v1alpha1"));
 }
 
-static bool selected(const struct crd *crd, const struct kube_object *object)
+size_t crd_objects(struct k8s *crd, const char *kind, const struct kube_object ***out)
 {
-    return crd_namespace_watched(crd, object->namespace) &&
-           selector_matches(crd->selector, doc_path(object->doc, "metadata", "labels", NULL));
-}
-
-size_t crd_objects(struct crd *crd, const char *kind, const struct kube_object ***out)
-{
-    const struct kube_object **all, **picked;
-    size_t count = kube_list(crd->store, kind, &all), kept = 0;
-
-    picked = pool_alloc(crd->scratch, (count + 1) * sizeof(struct kube_object *));
-    for (size_t i = 0; i < count; i++) {
-        if (!group_ours(all[i]->group) || !slice_eq(all[i]->version, SLICE("v1alpha1"))) {
-            continue;
-        }
-        /* sorted by name, then group: the older group stands right before the newer */
-        if (i + 1 < count && slice_eq(all[i]->group, SLICE(CRD_GROUP_OLD)) &&
-            slice_eq(all[i + 1]->group, SLICE(CRD_GROUP)) && slice_eq(all[i]->name, all[i + 1]->name) &&
-            slice_eq(all[i]->namespace, all[i + 1]->namespace)) {
-            model_notice(
-                crd->model, false, &all[i]->origin,
-                "is there in both API groups: the one of traefik.io (%.*s:%u) is used, remove this one",
-                SLICE_ARG(all[i + 1]->origin.file), all[i + 1]->origin.line);
-            continue;
-        }
-        if (selected(crd, all[i])) {
-            picked[kept++] = all[i];
-        }
-    }
-    *out = picked;
-    return kept;
+    return k8s_objects(crd, kind, ours, out);
 }
 
 static const char *nearest_kind(struct slice kind)
@@ -107,24 +60,18 @@ static const char *nearest_kind(struct slice kind)
 }
 
 /* Says what will not be read: kinds of later steps, unknown ones, unknown versions. Objects of others pass silently. */
-static void notice_others(struct crd *crd)
+static void notice_others(struct k8s *crd)
 {
     const struct kube_object **objects;
     size_t count = kube_objects(crd->store, &objects);
 
     for (size_t i = 0; i < count; i++) {
         const struct kube_object *object = objects[i];
-        bool later = among(later_kinds, object->kind);
-        bool ingress =
-            slice_eq(object->kind, SLICE("Ingress")) && slice_eq(object->group, SLICE("networking.k8s.io"));
 
-        if (!group_ours(object->group) && !ingress) {
+        if (!group_ours(object->group) || !k8s_selected(crd, object)) {
             continue;
         }
-        if (!selected(crd, object)) {
-            continue;
-        }
-        if (ingress || later) {
+        if (among(later_kinds, object->kind)) {
             model_notice(crd->model, false, &object->origin,
                          "objects of kind %.*s are not yet served by this build", SLICE_ARG(object->kind));
         } else if (!among(served_kinds, object->kind)) {
@@ -141,8 +88,9 @@ static void notice_others(struct crd *crd)
     }
     if (log_threshold <= LOG_LEVEL_DEBUG) {
         for (size_t i = 0; i < count; i++) {
-            static const char *const used[] = {"Service",   "EndpointSlice", "Endpoints", "Secret",
-                                               "ConfigMap", "Node",          NULL};
+            static const char *const used[] = {"Service", "EndpointSlice", "Endpoints",
+                                               "Secret",  "ConfigMap",     "Node",
+                                               "Ingress", "IngressClass",  NULL};
 
             if (!group_ours(objects[i]->group) && !among(used, objects[i]->kind)) {
                 log_debug("%.*s (%.*s:%u) is no object that weir reads", SLICE_ARG(objects[i]->origin.object),
@@ -152,68 +100,25 @@ static void notice_others(struct crd *crd)
     }
 }
 
-static void copy_notices(struct crd *crd)
-{
-    const struct notice *notices;
-    size_t count = kube_notices(crd->store, &notices);
-
-    for (size_t i = 0; i < count; i++) {
-        model_notice(crd->model, notices[i].is_error, &notices[i].origin, "%.*s", SLICE_ARG(notices[i].text));
-    }
-}
-
-static void release_store(void *store)
-{
-    kube_store_free(store);
-}
-
 static int load(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why)
 {
-    const struct kubernetes_crd_provider *options = config->providers.kubernetes_crd;
-    struct crd crd = {.options = options};
-    struct kube_store *store;
-    int rc;
+    struct k8s crd = {.provider = CRD_PROVIDER,
+                      .option = "providers.kubernetesCRD",
+                      .options = config->providers.kubernetes_crd,
+                      .config = config};
+    int rc = k8s_begin(&crd, state, why);
 
-    crd.scratch = pool_new(65536, 0);
-    rc = selector_parse(crd.scratch, options->label_selector, &crd.selector, why);
-    if (rc < 0) {
-        error_prefix(why, "providers.kubernetesCRD.labelSelector");
-        goto out;
+    if (rc == 0) {
+        k8s_copy_notices(&crd);
+        notice_others(&crd);
+        crd_load_routes(&crd);
+        crd_load_middlewares(&crd);
+        crd_load_services(&crd);
+        crd_load_transports(&crd);
+        *out = crd.model;
     }
-    if (options->manifests.len == 0) {
-        rc = error_set(why, -EINVAL,
-                       "providers.kubernetesCRD: this build reads manifests only: set "
-                       "--providers.kubernetesCRD.manifests=DIR");
-        goto out;
-    }
-    rc = manifests_load(options->manifests, *state ? (*state)->store : NULL, &store, why);
-    if (rc < 0) {
-        error_prefix(why, "providers.kubernetesCRD.manifests");
-        goto out;
-    }
-    if (*state == NULL) {
-        *state = xcalloc(1, sizeof(**state));
-    }
-    kube_store_free((*state)->store);
-    (*state)->store = store;
-
-    crd.store = store;
-    crd.model = model_new();
-    crd.model->release = release_store;
-    crd.model->release_context = kube_store_ref(store);
-    seen_init(&crd.routers, crd.scratch);
-    seen_init(&crd.services, crd.scratch);
-    copy_notices(&crd);
-    notice_others(&crd);
-    crd_index_slices(&crd);
-    crd_load_routes(&crd);
-    crd_load_middlewares(&crd);
-    crd_load_services(&crd);
-    crd_load_transports(&crd);
-    *out = crd.model;
-out:
-    pool_free(crd.scratch);
+    k8s_end(&crd);
     return rc;
 }
 
@@ -222,34 +127,15 @@ static bool enabled(const struct static_config *config)
     return config->providers.kubernetes_crd != NULL;
 }
 
-static void free_state(struct provider_state *state)
-{
-    if (state) {
-        kube_store_free(state->store);
-        free(state);
-    }
-}
-
 static void watch_paths(const struct static_config *config, struct pool *pool, struct list *out)
 {
-    const struct kubernetes_crd_provider *options = config->providers.kubernetes_crd;
-    struct slice *paths;
-
-    if (options == NULL || options->manifests.len == 0) {
-        return;
-    }
-    paths = pool_alloc(pool, (out->count + 1) * sizeof(*paths));
-    if (out->count) {
-        memcpy(paths, out->items, out->count * sizeof(*paths));
-    }
-    paths[out->count] = options->manifests;
-    *out = (struct list){paths, out->count + 1};
+    k8s_watch_paths(config->providers.kubernetes_crd, pool, out);
 }
 
 const struct provider provider_kubernetes_crd = {
     .name = CRD_PROVIDER,
     .enabled = enabled,
     .load = load,
-    .free_state = free_state,
+    .free_state = k8s_free_state,
     .watch_paths = watch_paths,
 };

@@ -29,6 +29,6 @@ struct provider {
 };
 
 extern const struct provider *const providers[]; /* ended by NULL */
-extern const struct provider provider_file, provider_kubernetes_crd;
+extern const struct provider provider_file, provider_kubernetes_crd, provider_kubernetes_ingress;
 
 #endif

@@ -292,6 +292,22 @@ struct kube_store *store_build(struct kube_batch **batches, size_t count)
     return store;
 }
 
+struct kube_store *store_rebuild(struct kube_store *previous, struct kube_batch **batches, size_t count)
+{
+    bool same = previous && previous->batch_count == count;
+
+    for (size_t i = 0; same && i < count; i++) {
+        same = store_batch(previous, batches[i]->file) == batches[i];
+    }
+    if (!same) {
+        return store_build(batches, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        batch_unref(batches[i]);
+    }
+    return kube_store_ref(previous);
+}
+
 struct kube_store *kube_store_ref(struct kube_store *store)
 {
     atomic_fetch_add_explicit(&store->references, 1, memory_order_relaxed);

@@ -38,6 +38,8 @@ void batch_add_document(struct kube_batch *batch, struct doc *document);
 /* Takes over the references to the batches (in order: of the objects with one key the first wins). Adds notices about
  * those that lost. */
 struct kube_store *store_build(struct kube_batch **batches, size_t count);
+/* The same, or a further reference to `previous` (NULL is fine) when it was built of these very batches. */
+struct kube_store *store_rebuild(struct kube_store *previous, struct kube_batch **batches, size_t count);
 /* The batch that a file gave, or NULL. */
 struct kube_batch *store_batch(const struct kube_store *store, struct slice file);
 

@@ -13,6 +13,7 @@
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/transports.h"
 #include "worker/codec.h"
 #include "worker/listener.h"
 #include "worker/upstream.h"
@@ -136,10 +137,18 @@ static struct page *services_page(void)
         {.name = SLICE("ping@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_PING},
         {.name = SLICE("noop@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_NOOP},
     };
+
+    services_build(builder, 0, services_shift(ARRAY_LEN(rows)), rows, ARRAY_LEN(rows));
+    return sealed(builder, PAGE_SERVICES);
+}
+
+static struct page *transports_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
     struct transport transport = {.name = SLICE("default")};
 
-    services_build(builder, rows, ARRAY_LEN(rows), &transport, 1);
-    return sealed(builder, PAGE_SERVICES);
+    transports_build(builder, &transport, 1);
+    return sealed(builder, PAGE_TRANSPORTS);
 }
 
 static struct rule *rule(const char *text)
@@ -201,13 +210,12 @@ static int group_setup(void **state)
     assert_int_equal(serve_start(&worker, &why), 0);
 
     struct page *pages[PAGE_KINDS] = {
-        [PAGE_STATIC] = static_page(),
-        [PAGE_ROUTES] = routes_page(),
-        [PAGE_MIDDLEWARES] = middlewares_page(),
+        [PAGE_STATIC] = static_page(),           [PAGE_ROUTES] = routes_page(),
+        [PAGE_MIDDLEWARES] = middlewares_page(), [PAGE_TRANSPORTS] = transports_page(),
         [PAGE_SERVICES] = services_page(),
     };
 
-    if (generation_new(1, pages, &worker.generation, &why) < 0) {
+    if (generation_new(1, pages, PAGE_KINDS, NULL, &worker.generation, &why) < 0) {
         fail_msg("%s", why.text);
     }
     options = (struct entry_options){.generation = worker.generation,

@@ -55,9 +55,9 @@ static void stop(struct guard *guard, int signal)
         }
         return;
     }
+    atomic_store(&board_tree(guard->board)->stopping, 1);
     log_info("Stopping (%s): new requests for %lld ms, then up to %lld ms to finish", strsignal(signal),
              (long long)(guard->grace_ns[0] / GUARD_MS), (long long)(guard->grace_ns[1] / GUARD_MS));
-    atomic_store(&board_tree(guard->board)->stopping, 1);
     guard->phase = GUARD_DRAINING;
     guard->stop_accept_ns = now + guard->grace_ns[0];
     guard->deadline_ns = guard->stop_accept_ns + guard->grace_ns[1] + STOP_EXTRA;

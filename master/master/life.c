@@ -1,7 +1,8 @@
 /*
  * life.c - what the master says of itself on the board (shm/board_life.h): for /ready and `weir status`.
  *
- * Nothing here decides anything. Called on the loop, when something has happened.
+ * Nothing here decides anything. Called on the loop when something has happened, before the log says so: who reads the
+ * log finds it on the board.
  */
 #include "common/base/process.h"
 #include "master/master/master.h"

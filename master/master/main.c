@@ -170,8 +170,8 @@ void master_hangup(struct master *master)
         return;
     }
     if (settings_load(master, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
-        log_error("The static configuration is refused, the old one stays: %s", why.text);
         life_settings(master, why.text);
+        log_error("The static configuration is refused, the old one stays: %s", why.text);
         settings_unref(next);
         return;
     }

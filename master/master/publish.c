@@ -387,13 +387,13 @@ static void withdraw(struct master *master)
 {
     struct publication bad = master->current, good = master->previous;
 
+    life_withdrawn(master, bad.number);
     log_error("Generation %llu is withdrawn: %u workers died while they adopted it. What was new in it: %s",
               (unsigned long long)bad.number, bad.kills,
               bad.changes && *bad.changes ? bad.changes : "not known");
     master->withdrawn = page_files_hash(&bad.pages);
     master->has_withdrawn = true;
     master->current = master->previous = (struct publication){0};
-    life_withdrawn(master, bad.number);
     publication_clear(&bad);
     put_in_force(master, &good.pages, good.changes);
     life_recounted(master, master->current.number, good.number);

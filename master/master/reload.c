@@ -238,30 +238,30 @@ static bool publish_job(struct job *job)
     struct page_files pages;
 
     if (!pages_differ(job)) {
+        life_reload(master, RELOAD_SAME, took_ns, job->changes);
+        life_counted(master, master->current.number, job->model);
         if (job->changes[0]) {
             say_changed(job,
                         master->current.number); /* objects that serve nothing: broken ones, unused ones */
         } else {
             log_debug("Nothing changed");
         }
-        life_reload(master, RELOAD_SAME, took_ns, job->changes);
-        life_counted(master, master->current.number, job->model);
         return true;
     }
     take_pages(job, &pages);
     if (publish_is_withdrawn(master, page_files_hash(&pages))) {
+        life_reload(master, RELOAD_WITHDRAWN, took_ns, job->changes);
         log_error("This configuration made workers die when it was adopted and is not tried again: %s",
                   job->changes);
         for (size_t i = 0; i < pages.count; i++) {
             page_file_unref(pages.items[i]);
         }
-        life_reload(master, RELOAD_WITHDRAWN, took_ns, job->changes);
         return false;
     }
     publish(master, &pages, xstrndup(job->changes, strlen(job->changes)));
-    say_changed(job, master->current.number);
     life_reload(master, RELOAD_PUBLISHED, took_ns, job->changes);
     life_counted(master, master->current.number, job->model);
+    say_changed(job, master->current.number);
     return true;
 }
 
@@ -289,8 +289,8 @@ static void after_work(uv_work_t *request, int status)
     master->job = NULL;
     if (!master->stopping && status == 0) {
         if (job->rc < 0) {
-            log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
             life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
+            log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
         } else if (publish_job(job)) {
             publish_loaded(master);
         }

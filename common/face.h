@@ -16,6 +16,7 @@ int face_config(int argc, char **argv);
 int face_whoami(int argc, char **argv);
 int face_version(int argc, char **argv);
 int face_healthcheck(int argc, char **argv);
+int face_status(int argc, char **argv);
 int face_reference(int argc, char **argv);
 int face_crds(int argc, char **argv);
 

@@ -280,11 +280,12 @@ static void put_in_force(struct control *control, struct generation *generation)
     hold(control, generation);
     serve_switch(worker, generation);
     take_log_settings(worker);
+    atomic_store_explicit(&worker->slab->acknowledged_ns, (uint64_t)process_clock_ns(), memory_order_relaxed);
     atomic_store_explicit(&worker->slab->generation, generation->number, memory_order_relaxed);
     atomic_store_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], (int64_t)control->held_count,
                           memory_order_relaxed);
     if (!control->stopping) {
-        atomic_store_explicit(&worker->slab->state, WORKER_SERVING, memory_order_relaxed);
+        slab_state(worker->slab, WORKER_SERVING, process_clock_ns());
     }
     begin_listening(control);
 }
@@ -488,7 +489,7 @@ static void stop(struct control *control, const struct control_message *message)
         return;
     }
     control->stopping = true;
-    atomic_store_explicit(&worker->slab->state, WORKER_DRAINING, memory_order_relaxed);
+    slab_state(worker->slab, WORKER_DRAINING, now);
     drop_waiting(control, all_sockets);
     serve_drain(worker, now + message->grace_ns[0], now + message->grace_ns[0] + message->grace_ns[1],
                 on_drained);

@@ -56,7 +56,7 @@ static int take_slot(struct worker *worker, struct error *why)
         return error_set(why, -1, "there is no slot %u on the board", worker->slot);
     }
     atomic_store_explicit(&worker->slab->pid, (uint64_t)getpid(), memory_order_relaxed);
-    atomic_store_explicit(&worker->slab->state, WORKER_STARTING, memory_order_relaxed);
+    slab_state(worker->slab, WORKER_STARTING, process_clock_ns());
     beat(worker);
     return 0;
 }

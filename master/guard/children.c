@@ -33,9 +33,14 @@ void child_send(struct child *child, struct control_message *message, const int 
     int rc = outbox_send(&child->out, message, fds, count);
 
     if (rc < 0) {
-        if (rc != -EPIPE && rc != -ECONNRESET) {
-            log_error("Cannot send to process %d: %s", (int)child->pid, strerror(-rc));
-        }
+        child_broken(child, rc);
+    }
+}
+
+void child_broken(struct child *child, int rc)
+{
+    if (rc != -EPIPE && rc != -ECONNRESET) {
+        log_error("Cannot send to process %d: %s", (int)child->pid, strerror(-rc));
         outbox_close(&child->out);
     }
 }

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -55,9 +56,9 @@ static void stop(struct guard *guard, int signal)
         }
         return;
     }
+    atomic_store(&board_tree(guard->board)->stopping, 1);
     log_info("Stopping (%s): new requests for %lld ms, then up to %lld ms to finish", strsignal(signal),
              (long long)(guard->grace_ns[0] / GUARD_MS), (long long)(guard->grace_ns[1] / GUARD_MS));
-    atomic_store(&board_tree(guard->board)->stopping, 1);
     guard->phase = GUARD_DRAINING;
     guard->stop_accept_ns = now + guard->grace_ns[0];
     guard->deadline_ns = guard->stop_accept_ns + guard->grace_ns[1] + STOP_EXTRA;
@@ -163,8 +164,10 @@ static void watch_child(struct pollfd *polled, const struct child *child, bool *
 
 static void flush_child(struct child *child)
 {
-    if (child->out.channel != -1 && outbox_waiting(&child->out) && outbox_flush(&child->out) < 0) {
-        outbox_close(&child->out);
+    int rc = child->out.channel != -1 && outbox_waiting(&child->out) ? outbox_flush(&child->out) : 0;
+
+    if (rc < 0) {
+        child_broken(child, rc);
     }
 }
 
@@ -224,6 +227,7 @@ static void turn(struct guard *guard, struct pollfd *polled)
             watch_child(&polled[count++], &guard->workers[slot], &starved);
         }
     }
+    show(guard, now);
     if (poll(polled, count, poll_timeout(guard, now, starved)) == -1 && errno != EINTR) {
         log_error("poll: %s", strerror(errno));
     }
@@ -275,6 +279,13 @@ static void raise_limits(void)
     }
 }
 
+/* A binary with file capabilities starts closed to its own user, who is to look at the board (`weir status`). Who has
+ * fewer capabilities than we is kept out by the kernel all the same. */
+static void stay_readable(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 static int prepare(struct guard *guard, const char *announced, struct error *why)
 {
     int rc;
@@ -298,6 +309,7 @@ static struct guard *guard_new(char **arguments)
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
     guard->phase = GUARD_STARTING;
+    guard->since_ns = process_clock_ns();
     guard->executable = guard->board_fd = guard->rings_fd = guard->signals = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
@@ -328,6 +340,7 @@ int face_guard(int argc, char **argv)
 
     fill_descriptors();
     raise_limits();
+    stay_readable();
     char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
     char *announced = upgrade_announced();
     struct guard *guard = guard_new(title_init(argc, argv));

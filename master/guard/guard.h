@@ -11,6 +11,7 @@
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
  * logs.c      rings for the lines of all, and last words
+ * show.c      what is said of all this on the board
  *
  * Single-threaded, no allocation in a steady state, never blocks but in poll().
  */
@@ -67,6 +68,7 @@ struct old_child { /* of an earlier build, finishing */
     int channel;     /* closed to tell it to finish; -1: done */
     uint64_t set;    /* which upgrade left it behind; OLD_MASTER: a master, told already */
     int64_t kill_ns; /* INT64_MAX: it has all the time */
+    int64_t since_ns;
     struct old_child *next;
 };
 
@@ -116,6 +118,9 @@ struct guard {
     char *path; /* of the binary, for upgrades */
     struct upgrade upgrade;
     uint64_t upgrades; /* to other builds */
+    int64_t since_ns;  /* when the first of them started */
+    int64_t upgraded_ns;
+    bool was_ready; /* the tree was, when it was handed over to us */
     struct old_child *old;
 };
 
@@ -132,8 +137,10 @@ int64_t children_next_due(const struct guard *guard);
 void children_reap(struct guard *guard);
 /* Every GUARD_TICK: looks at heartbeats, aborts who has been silent for too long; true when it was time. */
 bool children_check_hung(struct guard *guard, int64_t now);
-/* Queues a message for one child; a channel that is broken is closed (the child dies of that, or is dead). */
+/* Queues a message for one child; a channel that is broken is closed (the child dies of that). */
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count);
+/* Sending failed with rc. One that is gone may have said something last (FAILED): who reads that closes the channel. */
+void child_broken(struct child *child, int rc);
 bool children_workers_alive(const struct guard *guard);
 void children_kill(struct guard *guard, int signal);
 
@@ -194,6 +201,8 @@ int logs_map(struct guard *guard, struct error *why);  /* the rings handed over,
 int logs_join(struct guard *guard, struct error *why); /* from now on our lines go to a ring */
 void logs_end(
     struct guard *guard); /* there is no master any more: writes what is left, for half a second at most */
+/* ---- show.c ---- */
+void show(const struct guard *guard, int64_t now);
 
 /* ---- messages.c ---- */
 void messages_from_master(struct guard *guard);

@@ -48,8 +48,15 @@ static void write_slots(FILE *out, const struct guard *guard)
                       worker->lent_to, worker->retire_ns != 0, worker->let_go_ns != 0);
     }
     for (const struct old_child *old = guard->old; old; old = old->next) {
-        (void)fprintf(out, "old %d %d %" PRIu64 "\n", (int)old->pid, old->channel, old->set);
+        (void)fprintf(out, "old %d %d %" PRIu64 " %" PRId64 "\n", (int)old->pid, old->channel, old->set,
+                      old->since_ns);
     }
+}
+
+/* Once ready, ready: also over the moment in which a new master has nothing yet. */
+static bool is_ready(const struct guard *guard)
+{
+    return guard->was_ready || (guard->board && life_get(&board_master(guard->board)->ready_ns) != 0);
 }
 
 int handover_write(const struct guard *guard, struct error *why)
@@ -70,8 +77,9 @@ int handover_write(const struct guard *guard, struct error *why)
         return rc;
     }
     (void)fprintf(out, FIRST_LINE "build %" PRIx64 "\n", build_id());
-    (void)fprintf(out, "counts %u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", guard->wanted, guard->master_starts,
-                  guard->sets, guard->upgrades);
+    /* What stands behind the fourth was added later: builds that do not know it read over it. */
+    (void)fprintf(out, "counts %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %d\n", guard->wanted,
+                  guard->master_starts, guard->sets, guard->upgrades, guard->since_ns, is_ready(guard));
     (void)fprintf(out, "grace %" PRId64 " %" PRId64 "\n", guard->grace_ns[0], guard->grace_ns[1]);
     (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->rings_fd);
     (void)fprintf(out, "board %d\n", guard->board_fd);
@@ -159,12 +167,14 @@ static bool read_old(struct reader *reader, const char *line)
 {
     int pid, channel;
     uint64_t set;
+    int64_t since = reader->now; /* an earlier build says nothing of it */
 
-    if (sscanf(line, "old %d %d %" SCNu64, &pid, &channel, &set) != 3 || pid <= 0 ||
+    if (sscanf(line, "old %d %d %" SCNu64 " %" SCNd64, &pid, &channel, &set, &since) < 3 || pid <= 0 ||
         (channel != -1 && !is_open(channel))) {
         return false;
     }
     upgrade_add_old(reader->guard, (pid_t)pid, channel, set, reader->now);
+    reader->guard->old->since_ns = since;
     return true;
 }
 
@@ -228,6 +238,21 @@ static bool read_log(struct guard *guard, const char *line)
     return true;
 }
 
+static bool read_counts(struct guard *guard, const char *line)
+{
+    int64_t since = guard->since_ns;
+    int was_ready = 0;
+
+    if (sscanf(line, "counts %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %d", &guard->wanted,
+               &guard->master_starts, &guard->sets, &guard->upgrades, &since, &was_ready) < 4 ||
+        guard->wanted > BOARD_WORKERS) {
+        return false;
+    }
+    guard->since_ns = since;
+    guard->was_ready = was_ready != 0;
+    return true;
+}
+
 static bool read_line(struct reader *reader, const char *line)
 {
     struct guard *guard = reader->guard;
@@ -236,9 +261,7 @@ static bool read_line(struct reader *reader, const char *line)
         return sscanf(line, "build %" SCNx64, &reader->build) == 1;
     }
     if (strncmp(line, "counts ", 7) == 0) {
-        return sscanf(line, "counts %u %" SCNu64 " %" SCNu64 " %" SCNu64, &guard->wanted,
-                      &guard->master_starts, &guard->sets, &guard->upgrades) == 4 &&
-               guard->wanted <= BOARD_WORKERS;
+        return read_counts(guard, line);
     }
     if (strncmp(line, "grace ", 6) == 0) {
         return sscanf(line, "grace %" SCNd64 " %" SCNd64, &guard->grace_ns[0], &guard->grace_ns[1]) == 2;

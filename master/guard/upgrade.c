@@ -88,6 +88,7 @@ void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, 
     struct old_child *old = xcalloc(1, sizeof(*old));
 
     *old = (struct old_child){.pid = pid, .channel = channel, .set = set, .next = guard->old};
+    old->since_ns = now;
     old->kill_ns = set == OLD_MASTER ? now + MASTER_ENDS : INT64_MAX;
     guard->old = old;
 }
@@ -540,6 +541,7 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
     close((int)handed);
     guard->phase = GUARD_RUNNING;
     handover_inherit(guard, false);
+    guard->upgraded_ns = process_clock_ns();
     if (!same) {
         guard->upgrades++;
         make_all_old(guard, process_clock_ns());

@@ -155,6 +155,7 @@ void master_begin(struct master *master, unsigned workers)
     master->started = true;
     log_file_open(config->log);
     guard_ready(master);
+    life_settings(master, NULL);
     reload_inputs(master);
     reload_request(master);
 }
@@ -169,6 +170,7 @@ void master_hangup(struct master *master)
         return;
     }
     if (settings_load(master, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
+        life_settings(master, why.text);
         log_error("The static configuration is refused, the old one stays: %s", why.text);
         settings_unref(next);
         return;
@@ -179,6 +181,7 @@ void master_hangup(struct master *master)
     say_form(&next->loaded);
     log_file_open(next->loaded.config.log);
     guard_ready(master);
+    life_settings(master, NULL);
     reload_inputs(master);
     reload_request(master);
 }

@@ -9,6 +9,7 @@
  * publish.c    the generation in force and how far each worker has it
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
+ * life.c       what is said of all this on the board
  *
  * Everything runs on one loop; the job touches only what struct job and struct input say is its own.
  */
@@ -79,6 +80,7 @@ struct input { /* one provider */
     struct provider_state *state;
     struct model *model; /* last good one */
     bool loaded;         /* at least once */
+    int64_t loaded_ns;   /* the last time */
     bool failed;         /* last time */
     struct error error;  /* of the last load: the same is not said again */
 };
@@ -175,7 +177,10 @@ bool publish_is_withdrawn(const struct master *master, uint64_t hash);
 uint64_t page_files_hash(const struct page_files *pages);
 void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
 void publish_gone(struct master *master, unsigned slot);
-void publish_tend(struct master *master); /* from the heart: what could not be sent, synced, sweeping */
+/* A job is back whose outcome is in force: when all providers have given something, this is the generation that all
+ * workers must have for weir to be ready. */
+void publish_loaded(struct master *master);
+void publish_tend(struct master *master); /* from the heart: what could not be sent, ready, sweeping */
 void publish_free(struct master *master);
 
 /* ---- changes.c (runs in the job) ---- */
@@ -187,6 +192,16 @@ char *known_changes(const struct known *before, const struct known *now);
 /* Says those that were not there before. */
 void known_log_errors(const struct known *before, const struct known *now);
 void known_free(struct known *known);
+
+/* ---- life.c ---- */
+void life_settings(struct master *master, const char *refused); /* NULL: they are in force */
+void life_providers(struct master *master);                     /* who is enabled, who could be read */
+void life_reload(struct master *master, enum board_reload result, int64_t took_ns, const char *text);
+void life_published(struct master *master, uint64_t number);
+void life_counted(struct master *master, uint64_t number, const struct model *model);
+void life_recounted(struct master *master, uint64_t number,
+                    uint64_t like); /* its content is that of another one */
+void life_withdrawn(struct master *master, uint64_t number);
 
 /* ---- log_file.c ---- */
 int log_file_join(struct error *why); /* from now on our lines go to a ring */

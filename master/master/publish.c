@@ -16,6 +16,7 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "master/master/master.h"
 
 #define KILLS_MOST 2
@@ -221,14 +222,33 @@ static bool all_loaded(const struct master *master)
     return true;
 }
 
-/* Ready means: every provider was read once and every worker serves the result. Never taken back. */
-static void note_synced(struct master *master)
+void publish_loaded(struct master *master)
 {
-    if (master->job == NULL && all_loaded(master) && all_acknowledged(master) &&
-        atomic_exchange(&master->tree->synced, 1) == 0) {
-        log_info("Ready: every provider was read and all workers serve generation %llu",
-                 (unsigned long long)master->current.number);
+    struct board_master *life = board_master(master->board);
+
+    if (life_get(&life->synced_generation) == 0 && all_loaded(master)) {
+        life_set(&life->synced_generation, master->current.number);
     }
+}
+
+/* Ready means: every provider was read once and every worker serves the result, or what came after it. Never taken
+ * back. */
+static void note_ready(struct master *master)
+{
+    struct board_master *life = board_master(master->board);
+    uint64_t synced = life_get(&life->synced_generation);
+
+    if (synced == 0 || life_get(&life->ready_ns) != 0) {
+        return;
+    }
+    for (unsigned slot = 0; slot < master->workers; slot++) {
+        if (master->links[slot].acknowledged < synced) {
+            return;
+        }
+    }
+    life_set(&life->ready_ns, (uint64_t)process_clock_ns());
+    log_info("Ready: every provider was read and all workers serve generation %llu",
+             (unsigned long long)master->current.number);
 }
 
 /* ---- answers ---- */
@@ -246,7 +266,7 @@ static void on_ack(struct worker_link *link, uint64_t number)
     link->coming = NULL;
     link->sent = 0;
     link->resends = 0;
-    note_synced(link->master);
+    note_ready(link->master);
 }
 
 static void on_refused(struct worker_link *link, const struct control_message *message)
@@ -345,6 +365,7 @@ static void put_in_force(struct master *master, const struct page_files *pages, 
     current->kills = 0;
     master->swept = false;
     atomic_store(&master->tree->generation, current->number); /* claimed before any worker hears of it */
+    life_published(master, current->number);
     offer_all(master);
 }
 
@@ -366,6 +387,7 @@ static void withdraw(struct master *master)
 {
     struct publication bad = master->current, good = master->previous;
 
+    life_withdrawn(master, bad.number);
     log_error("Generation %llu is withdrawn: %u workers died while they adopted it. What was new in it: %s",
               (unsigned long long)bad.number, bad.kills,
               bad.changes && *bad.changes ? bad.changes : "not known");
@@ -374,6 +396,7 @@ static void withdraw(struct master *master)
     master->current = master->previous = (struct publication){0};
     publication_clear(&bad);
     put_in_force(master, &good.pages, good.changes);
+    life_recounted(master, master->current.number, good.number);
     log_info("Generation %llu has the content of %llu again", (unsigned long long)master->current.number,
              (unsigned long long)good.number);
 }
@@ -405,7 +428,7 @@ void publish_tend(struct master *master)
             link_close(link);
         }
     }
-    note_synced(master);
+    note_ready(master);
     /* No job in flight: it asks for words of a generation that is still to come. */
     if (!master->swept && master->job == NULL && all_acknowledged(master) && only_current_held(master)) {
         board_sweep(master->board, master->current.number);

@@ -74,6 +74,7 @@ static void load_input(struct job *job, size_t i)
     input->failed = false;
     input->error.text[0] = '\0';
     input->loaded = true;
+    input->loaded_ns = process_clock_ns();
     job->outdated[i] = input->model;
     input->model = model;
 }
@@ -229,31 +230,39 @@ static bool pages_differ(const struct job *job)
     return differ;
 }
 
-static void publish_job(struct job *job)
+/* Whether what was found is in force now. */
+static bool publish_job(struct job *job)
 {
     struct master *master = job->master;
+    int64_t took_ns = (int64_t)(job->elapsed_ms * 1e6);
     struct page_files pages;
 
     if (!pages_differ(job)) {
+        life_reload(master, RELOAD_SAME, took_ns, job->changes);
+        life_counted(master, master->current.number, job->model);
         if (job->changes[0]) {
             say_changed(job,
                         master->current.number); /* objects that serve nothing: broken ones, unused ones */
         } else {
             log_debug("Nothing changed");
         }
-        return;
+        return true;
     }
     take_pages(job, &pages);
     if (publish_is_withdrawn(master, page_files_hash(&pages))) {
+        life_reload(master, RELOAD_WITHDRAWN, took_ns, job->changes);
         log_error("This configuration made workers die when it was adopted and is not tried again: %s",
                   job->changes);
         for (size_t i = 0; i < pages.count; i++) {
             page_file_unref(pages.items[i]);
         }
-        return;
+        return false;
     }
     publish(master, &pages, xstrndup(job->changes, strlen(job->changes)));
+    life_reload(master, RELOAD_PUBLISHED, took_ns, job->changes);
+    life_counted(master, master->current.number, job->model);
     say_changed(job, master->current.number);
+    return true;
 }
 
 /* The newest model is the one to compare with, also when it could not be compiled. What it replaces goes with the job. */
@@ -280,10 +289,12 @@ static void after_work(uv_work_t *request, int status)
     master->job = NULL;
     if (!master->stopping && status == 0) {
         if (job->rc < 0) {
+            life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
-        } else {
-            publish_job(job);
+        } else if (publish_job(job)) {
+            publish_loaded(master);
         }
+        life_providers(master);
         install(master, job);
     }
     job_free(job);
@@ -435,6 +446,7 @@ void reload_inputs(struct master *master)
         master->inputs[i].dirty = true;
         master->input_count = i + 1;
     }
+    life_providers(master);
     watch_all(master);
 }
 

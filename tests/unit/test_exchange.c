@@ -106,7 +106,7 @@ static struct page *static_page(void)
     struct entry_point_input row = {.name = SLICE("web"), .config = &config, .port = 80};
 
     schema_defaults(&entry_point_schema, pool, &config);
-    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0);
+    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0, 418);
     return sealed(builder, PAGE_STATIC);
 }
 
@@ -329,13 +329,38 @@ static void a_middleware_answers_for_those_before_it(void **state)
     assert_int_equal(got.aborts, 0);
 }
 
-static void ping_says_when_the_tree_stops(void **state)
+static void ping_says_how_the_tree_is(void **state)
 {
-    (void)state;
-    atomic_store(&board_tree(worker.board)->stopping, 1);
-    ask("/ping");
-    assert_int_equal(got.status, 503);
-    atomic_store(&board_tree(worker.board)->stopping, 0);
+    static const int64_t second = 1000000000;
+    static const struct {
+        int64_t beat_ago; /* of the master, seconds; 0: it never beat */
+        bool draining, stopping;
+        unsigned status;
+    } cases[] = {
+        {0, false, false, 200},  {1, false, false, 200},
+        {60, false, false, 200}, {61, false, false, 503}, /* nobody can change anything here */
+        {61, true, false, 200}, /* a worker that an upgrade left behind says nothing of the tree */
+        {1, false, true, 418},  /* ping.terminatingStatusCode */
+        {61, true, true, 418},
+    };
+    struct board_tree *tree = board_tree(worker.board);
+    int64_t before = worker.now_ns;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        forget(state);
+        worker.now_ns = 1000 * second;
+        worker.draining = cases[i].draining;
+        atomic_store(&tree->stopping, cases[i].stopping);
+        atomic_store(&tree->master_heartbeat_ns,
+                     cases[i].beat_ago ? (uint64_t)(worker.now_ns - cases[i].beat_ago * second) : 0);
+        ask("/ping");
+        assert_int_equal(got.status, cases[i].status);
+        assert_string_equal(got.body.ptr, http_status_text((uint16_t)cases[i].status));
+    }
+    worker.now_ns = before;
+    worker.draining = false;
+    atomic_store(&tree->stopping, 0);
+    atomic_store(&tree->master_heartbeat_ns, 0);
 }
 
 int main(void)
@@ -344,7 +369,7 @@ int main(void)
         cmocka_unit_test_setup(own_answers, forget),
         cmocka_unit_test_setup(the_response_half_runs_on_own_answers, forget),
         cmocka_unit_test_setup(a_middleware_answers_for_those_before_it, forget),
-        cmocka_unit_test_setup(ping_says_when_the_tree_stops, forget),
+        cmocka_unit_test_setup(ping_says_how_the_tree_is, forget),
     };
     int rc = cmocka_run_group_tests_name("exchange", tests, group_setup, group_teardown);
 

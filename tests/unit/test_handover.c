@@ -81,6 +81,8 @@ static void all_comes_back(void **state)
     from->slots = 3;
     from->master_starts = 7;
     from->upgrades = 4;
+    from->since_ns = 77;
+    from->was_ready = true;
     from->grace_ns[0] = 5;
     from->grace_ns[1] = 6000000000;
     from->log_format = LOG_FORMAT_JSON;
@@ -90,7 +92,7 @@ static void all_comes_back(void **state)
     from->workers[1].out.channel = open("/dev/null", O_RDWR | O_CLOEXEC);
     from->workers[2].retire_ns = 9;
     from->workers[2].lent_to = 1;
-    upgrade_add_old(from, 99, -1, 3, 0);
+    upgrade_add_old(from, 99, -1, 3, 55);
     struct kept *web = keep_new(from, "web"), *odd = keep_new(from, "a name with spaces");
 
     for (unsigned slot = 0; slot < 3; slot++) {
@@ -112,6 +114,7 @@ static void all_comes_back(void **state)
     assert_int_equal(to->slots, 3);
     assert_int_equal(to->master_starts, 7);
     assert_int_equal(to->upgrades, 4);
+    assert_true(to->since_ns == 77 && to->was_ready);
     assert_int_equal(to->sets, 2);
     assert_true(to->grace_ns[0] == 5 && to->grace_ns[1] == 6000000000);
     assert_int_equal(to->log_format, LOG_FORMAT_JSON);
@@ -122,6 +125,7 @@ static void all_comes_back(void **state)
     assert_int_equal(to->workers[2].lent_to, 1);
     assert_true(to->workers[2].retire_ns != 0 && to->workers[1].retire_ns == 0);
     assert_true(to->old && to->old->pid == 99 && to->old->set == 3 && to->old->next == NULL);
+    assert_int_equal(to->old->since_ns, 55);
 
     const struct kept *got = to->kept;
 
@@ -135,6 +139,25 @@ static void all_comes_back(void **state)
     close(fd);
     guard_drop(to, false);
     guard_drop(from, true);
+}
+
+static void what_the_first_builds_wrote_is_read(void **state)
+{
+    static const char text[] = "weir-handover 1\ncounts 2 7 3 4\nold 99 -1 3\nend\n";
+    struct guard *to = guard_make();
+    struct error why = {""};
+    uint64_t build = 0;
+    int fd = memfd_create("handover", MFD_CLOEXEC);
+
+    (void)state;
+    to->since_ns = 5;
+    assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+    assert_int_equal(handover_read(to, fd, &build, &why), 0);
+    assert_int_equal(to->upgrades, 4);
+    assert_true(to->since_ns == 5 && !to->was_ready);
+    assert_true(to->old && to->old->pid == 99 && to->old->since_ns > 0);
+    close(fd);
+    guard_drop(to, false);
 }
 
 static void what_is_not_right_is_refused(void **state)
@@ -209,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_comes_back),
+        cmocka_unit_test(what_the_first_builds_wrote_is_read),
         cmocka_unit_test(what_is_not_right_is_refused),
         cmocka_unit_test(order_follows_the_kernel),
     };

@@ -591,7 +591,7 @@ static void entry_points(void **state)
     assert_true(cidr_parse(SLICE("10.0.0.0/8"), &trusted[0], &why));
     assert_true(cidr_parse(SLICE("2001:db8::/32"), &trusted[1], &why));
     web.transport.responding_timeouts.read_timeout = 60;
-    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1);
+    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
     page = seal_and_adopt(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), 0);
     assert_int_equal(entry_points_count(page), 1);
@@ -611,7 +611,7 @@ static void entry_points(void **state)
     page_unref(page);
     trusted[0].bits = 33;
     builder = builder_new(PAGE_STATIC);
-    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1);
+    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
     page = seal_and_adopt(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), -EBADMSG);
     page_unref(page);

@@ -47,10 +47,14 @@ struct log_writer {
     pthread_cond_t asked;
     bool stop, reopen;
     char *path; /* NULL: standard output */
+    int64_t asked_ns;
     /* the thread's own */
     struct log_reader *reader;
     int fd;
     bool stopping;
+    bool moving; /* to `next_path`, once what is older than `move_ns` is written */
+    char *next_path;
+    int64_t move_ns;
     struct text text; /* the batch; written up to `offset` */
     size_t offset;
     struct item items[BATCH_ITEMS + LOSS_ITEMS];
@@ -163,10 +167,12 @@ static bool write_batch(struct log_writer *writer)
 }
 
 /* ---- the thread ---- */
-static void open_path(struct log_writer *writer, const char *path)
+static void move(struct log_writer *writer)
 {
+    const char *path = writer->next_path;
     int fd = STDOUT_FILENO;
 
+    writer->moving = false;
     if (path && (fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) == -1) {
         log_error("log.filePath: cannot open \"%s\": %s; the log goes on where it went before", path,
                   strerror(errno));
@@ -184,17 +190,23 @@ static void open_path(struct log_writer *writer, const char *path)
 static void obey(struct log_writer *writer)
 {
     (void)pthread_mutex_lock(&writer->lock);
-    bool reopen = writer->reopen;
-    char *path = writer->path;
-
-    writer->reopen = false;
-    writer->path = NULL;
+    if (writer->reopen) {
+        free(writer->next_path);
+        writer->next_path = writer->path;
+        writer->path = NULL;
+        writer->move_ns = writer->asked_ns;
+        writer->moving = true;
+        writer->reopen = false;
+    }
     writer->stopping = writer->stop;
     (void)pthread_mutex_unlock(&writer->lock);
-    if (reopen) {
-        open_path(writer, path);
-        free(path);
-    }
+}
+
+/* Batches begin with the oldest record that is left. */
+static bool older_are_written(const struct log_writer *writer)
+{
+    return writer->count == 0 || writer->items[0].is_loss ||
+           writer->items[0].record.time_ns > (uint64_t)writer->move_ns;
 }
 
 static bool is_asked(struct log_writer *writer)
@@ -250,6 +262,9 @@ static void *run(void *context)
         obey(writer);
         if (writer->settled == writer->count) {
             fill(writer);
+            if (writer->moving && older_are_written(writer)) {
+                move(writer);
+            }
         }
         if (writer->count == 0) {
             if (writer->stopping) {
@@ -257,6 +272,10 @@ static void *run(void *context)
             }
             wait_for_more(writer);
         } else if (!write_batch(writer)) {
+            if (writer->moving) { /* the old place takes nothing more */
+                move(writer);
+                continue;
+            }
             if (writer->stopping) {
                 break; /* what is left stays in the rings */
             }
@@ -277,6 +296,7 @@ static void writer_free(struct log_writer *writer)
     (void)pthread_cond_destroy(&writer->asked);
     (void)pthread_mutex_destroy(&writer->lock);
     free(writer->path);
+    free(writer->next_path);
     free(writer);
 }
 
@@ -324,6 +344,7 @@ void log_writer_reopen(struct log_writer *writer, const char *path)
     free(writer->path);
     writer->path = path ? xstrndup(path, strlen(path)) : NULL;
     writer->reopen = true;
+    writer->asked_ns = process_clock_ns();
     ask(writer);
 }
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -300,11 +301,27 @@ static void writer_free(struct log_writer *writer)
     free(writer);
 }
 
+/* With every signal blocked: what a write brings (SIGPIPE, SIGXFSZ) is an error, never the end of the process. */
+static int start_thread(struct log_writer *writer)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+
+    sigfillset(&all);
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&writer->thread, &attributes, run, writer);
+
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    return rc;
+}
+
 int log_writer_start(struct log_rings *rings, const char *path, struct log_writer **out, struct error *why)
 {
     struct log_writer *writer = xcalloc(1, sizeof(*writer));
     pthread_condattr_t clock;
-    pthread_attr_t attributes;
 
     writer->rings = rings;
     writer->reader = log_reader_new(rings);
@@ -318,11 +335,8 @@ int log_writer_start(struct log_rings *rings, const char *path, struct log_write
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&writer->asked, &clock);
     (void)pthread_condattr_destroy(&clock);
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int rc = pthread_create(&writer->thread, &attributes, run, writer);
+    int rc = start_thread(writer);
 
-    (void)pthread_attr_destroy(&attributes);
     if (rc != 0) {
         writer_free(writer);
         return error_set(why, -rc, "cannot start a thread for the log: %s", strerror(rc));

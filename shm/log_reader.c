@@ -123,6 +123,7 @@ bool log_reader_next(struct log_reader *reader, struct log_record *out)
         .stream = place->stream,
         .ring = oldest,
         .end = place->at,
+        .time_ns = place->time_ns,
         .bytes = {slice_of(bytes + offset, first), slice_of(bytes, place->len - first)},
     };
     look(reader, oldest);

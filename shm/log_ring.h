@@ -67,6 +67,7 @@ struct log_record {
     enum log_stream stream;
     unsigned ring;
     uint64_t end;          /* position behind it */
+    uint64_t time_ns;      /* when it was put there: monotonic clock */
     struct slice bytes[2]; /* in shared memory: the second part when it goes around the end */
 };
 

@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -47,10 +48,14 @@ struct log_writer {
     pthread_cond_t asked;
     bool stop, reopen;
     char *path; /* NULL: standard output */
+    int64_t asked_ns;
     /* the thread's own */
     struct log_reader *reader;
     int fd;
     bool stopping;
+    bool moving; /* to `next_path`, once what is older than `move_ns` is written */
+    char *next_path;
+    int64_t move_ns;
     struct text text; /* the batch; written up to `offset` */
     size_t offset;
     struct item items[BATCH_ITEMS + LOSS_ITEMS];
@@ -163,10 +168,12 @@ static bool write_batch(struct log_writer *writer)
 }
 
 /* ---- the thread ---- */
-static void open_path(struct log_writer *writer, const char *path)
+static void move(struct log_writer *writer)
 {
+    const char *path = writer->next_path;
     int fd = STDOUT_FILENO;
 
+    writer->moving = false;
     if (path && (fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) == -1) {
         log_error("log.filePath: cannot open \"%s\": %s; the log goes on where it went before", path,
                   strerror(errno));
@@ -184,17 +191,23 @@ static void open_path(struct log_writer *writer, const char *path)
 static void obey(struct log_writer *writer)
 {
     (void)pthread_mutex_lock(&writer->lock);
-    bool reopen = writer->reopen;
-    char *path = writer->path;
-
-    writer->reopen = false;
-    writer->path = NULL;
+    if (writer->reopen) {
+        free(writer->next_path);
+        writer->next_path = writer->path;
+        writer->path = NULL;
+        writer->move_ns = writer->asked_ns;
+        writer->moving = true;
+        writer->reopen = false;
+    }
     writer->stopping = writer->stop;
     (void)pthread_mutex_unlock(&writer->lock);
-    if (reopen) {
-        open_path(writer, path);
-        free(path);
-    }
+}
+
+/* Batches begin with the oldest record that is left. */
+static bool older_are_written(const struct log_writer *writer)
+{
+    return writer->count == 0 || writer->items[0].is_loss ||
+           writer->items[0].record.time_ns > (uint64_t)writer->move_ns;
 }
 
 static bool is_asked(struct log_writer *writer)
@@ -250,6 +263,9 @@ static void *run(void *context)
         obey(writer);
         if (writer->settled == writer->count) {
             fill(writer);
+            if (writer->moving && older_are_written(writer)) {
+                move(writer);
+            }
         }
         if (writer->count == 0) {
             if (writer->stopping) {
@@ -257,6 +273,10 @@ static void *run(void *context)
             }
             wait_for_more(writer);
         } else if (!write_batch(writer)) {
+            if (writer->moving) { /* the old place takes nothing more */
+                move(writer);
+                continue;
+            }
             if (writer->stopping) {
                 break; /* what is left stays in the rings */
             }
@@ -277,14 +297,31 @@ static void writer_free(struct log_writer *writer)
     (void)pthread_cond_destroy(&writer->asked);
     (void)pthread_mutex_destroy(&writer->lock);
     free(writer->path);
+    free(writer->next_path);
     free(writer);
+}
+
+/* With every signal blocked: what a write brings (SIGPIPE, SIGXFSZ) is an error, never the end of the process. */
+static int start_thread(struct log_writer *writer)
+{
+    sigset_t all, before;
+    pthread_attr_t attributes;
+
+    sigfillset(&all);
+    (void)pthread_attr_init(&attributes);
+    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before);
+    int rc = pthread_create(&writer->thread, &attributes, run, writer);
+
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    (void)pthread_attr_destroy(&attributes);
+    return rc;
 }
 
 int log_writer_start(struct log_rings *rings, const char *path, struct log_writer **out, struct error *why)
 {
     struct log_writer *writer = xcalloc(1, sizeof(*writer));
     pthread_condattr_t clock;
-    pthread_attr_t attributes;
 
     writer->rings = rings;
     writer->reader = log_reader_new(rings);
@@ -298,11 +335,8 @@ int log_writer_start(struct log_rings *rings, const char *path, struct log_write
     (void)pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     (void)pthread_cond_init(&writer->asked, &clock);
     (void)pthread_condattr_destroy(&clock);
-    (void)pthread_attr_init(&attributes);
-    (void)pthread_attr_setstacksize(&attributes, STACK_BYTES);
-    int rc = pthread_create(&writer->thread, &attributes, run, writer);
+    int rc = start_thread(writer);
 
-    (void)pthread_attr_destroy(&attributes);
     if (rc != 0) {
         writer_free(writer);
         return error_set(why, -rc, "cannot start a thread for the log: %s", strerror(rc));
@@ -324,6 +358,7 @@ void log_writer_reopen(struct log_writer *writer, const char *path)
     free(writer->path);
     writer->path = path ? xstrndup(path, strlen(path)) : NULL;
     writer->reopen = true;
+    writer->asked_ns = process_clock_ns();
     ask(writer);
 }
 

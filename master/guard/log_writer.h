@@ -15,7 +15,8 @@ struct log_writer;
 /* path: a file to append to (copied), NULL: standard output. One that cannot be opened is said in the log, which then
  * goes to standard output. */
 int log_writer_start(struct log_rings *rings, const char *path, struct log_writer **out, struct error *why);
-/* From now on there; the same path is opened anew. What cannot be opened changes nothing. Returns at once. */
+/* Lines from now on go there, earlier ones to the old place if it takes them; the same path is opened anew. What cannot
+ * be opened changes nothing. Returns at once. */
 void log_writer_reopen(struct log_writer *writer, const char *path);
 /* Writes what is left, for at most that long, and frees the writer. When it is still stuck in a write then, the writer
  * lives on and the process has to end soon. */

@@ -7,6 +7,7 @@ import http.client
 import os
 import pathlib
 import re
+import resource
 import signal
 import subprocess
 import threading
@@ -198,6 +199,28 @@ def test_full_disk_costs_lines_that_are_counted(start, load, tmp_path):
     router.terminate()
     assert router.wait(DEADLINE) == 0
     assert "INF Stopped process=guard" in real.read_text()
+
+
+def test_file_that_may_not_grow_is_a_full_disk(start, load, tmp_path):
+    """Its signal, SIGXFSZ, would end the process."""
+    path = tmp_path / "weir.log"
+    router = start(subprocess.DEVNULL, f"--log.filePath={path}")
+    requests = load(router.port)
+    wait_until("it is written to", lambda: path.exists() and "INF Ready" in path.read_text())
+    master = router.children("master")
+    _, most = resource.prlimit(master[0], resource.RLIMIT_FSIZE)
+    resource.prlimit(master[0], resource.RLIMIT_FSIZE, (20000, most))
+    requests.send(OVERFLOW)
+    wait_until("it is full", lambda: path.stat().st_size == 20000)
+    resource.prlimit(master[0], resource.RLIMIT_FSIZE, (most, most))
+    lost = wait_until("it says what was lost", lambda: re.search(LOST, path.read_text()))
+    assert router.children("master") == master
+    found = numbers(path.read_text())
+    assert found == list(range(len(found)))  # the line that was cut has gone on where it was cut
+    assert int(lost.group(1)) == requests.sent - len(found)
+    requests.close()
+    router.terminate()
+    assert router.wait(DEADLINE) == 0
 
 
 def test_rotation_under_load_loses_and_doubles_nothing(start, load, tmp_path):

@@ -141,9 +141,9 @@ static void pieces_make_whole_lines(void **state)
     text_free(&text);
 }
 
-static size_t file_text(struct scene *scene, char *text, size_t size)
+static size_t file_text(const char *path, char *text, size_t size)
 {
-    int fd = open(scene->path, O_RDONLY | O_CLOEXEC);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     assert_int_not_equal(fd, -1);
     ssize_t n = read(fd, text, size - 1);
@@ -173,7 +173,7 @@ static void another_file_begins_with_a_whole_line(void **state)
         take(scene, &before);
     }
     restore_stdout(scene);
-    size_t len = file_text(scene, text, sizeof(text));
+    size_t len = file_text(scene->path, text, sizeof(text));
     int first = (int)(before.len / LINE_BYTES);
 
     assert_int_equal(len, (LINES - first) * LINE_BYTES);
@@ -182,6 +182,38 @@ static void another_file_begins_with_a_whole_line(void **state)
                    i);
     }
     text_free(&before);
+}
+
+/* What was said before the move was asked for is in the old file. */
+static void earlier_lines_go_to_the_old_file(void **state)
+{
+    struct scene *scene = *state;
+    static char text[2 * LINES * LINE_BYTES + 1];
+    char second[128];
+
+    (void)snprintf(second, sizeof(second), "%s/second", scene->folder);
+    put_line(scene, 0);
+    start(scene, scene->path);
+    while (!log_rings_empty(scene->rings)) { /* the file is open */
+        (void)usleep(1000);
+    }
+    for (int i = 1; i < LINES; i++) {
+        put_line(scene, i);
+    }
+    log_writer_reopen(scene->writer, second);
+    for (int i = LINES; i < 2 * LINES; i++) {
+        put_line(scene, i);
+    }
+    log_writer_stop(scene->writer, STOP_MOST);
+    restore_stdout(scene);
+    size_t len = file_text(scene->path, text, sizeof(text));
+
+    assert_true(len >= LINES * LINE_BYTES);
+    assert_int_equal(file_text(second, text + len, sizeof(text) - len) + len, 2 * LINES * LINE_BYTES);
+    for (int i = 0; i < 2 * LINES; i++) {
+        check_line(text + (size_t)i * LINE_BYTES, i);
+    }
+    (void)unlink(second);
 }
 
 static void what_is_lost_is_said_once(void **state)
@@ -199,7 +231,7 @@ static void what_is_lost_is_said_once(void **state)
     start(scene, scene->path);
     log_writer_stop(scene->writer, STOP_MOST);
     restore_stdout(scene);
-    (void)file_text(scene, text, sizeof(text));
+    (void)file_text(scene->path, text, sizeof(text));
     check_line(text, 0);
     at = strstr(text, "ERR 2 log lines were lost: ");
     assert_non_null(at);
@@ -267,7 +299,7 @@ static void path_that_cannot_be_opened(void **state)
     put_line(scene, 0);
     log_writer_stop(scene->writer, STOP_MOST);
     restore_stdout(scene);
-    (void)file_text(scene, text, sizeof(text));
+    (void)file_text(scene->path, text, sizeof(text));
     assert_non_null(strstr(text, "ERR log.filePath: cannot open \""));
     assert_non_null(strstr(text, "No such file or directory; the log goes on where it went before"));
     assert_non_null(strstr(text, "aaaa\n"));
@@ -278,6 +310,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(pieces_make_whole_lines, set_up, tear_down),
         cmocka_unit_test_setup_teardown(another_file_begins_with_a_whole_line, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(earlier_lines_go_to_the_old_file, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_lost_is_said_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(losses_are_said_while_it_goes_on, set_up, tear_down),
         cmocka_unit_test_setup_teardown(path_that_cannot_be_opened, set_up, tear_down),

@@ -112,6 +112,7 @@ static const struct allowed allowed[] = {
     CALL(fcntl, IS(1, F_GETFL)),
     CALL(fcntl, IS(1, F_SETFL)),
     CALL(ioctl, IS(1, FIONBIO)),         /* libuv makes channels non-blocking so */
+    CALL(pread64),                       /* the files of the memory budget, opened before */
     CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
 
     /* memory: pages, malloc and malloc_trim(), stacks of threads. Only anonymous memory may be executable: the regular

@@ -93,7 +93,13 @@ $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DUNIT_DIR='"tests/unit"' -o $@ $< $(UNIT_HELPERS) \
 		$(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS) -lcmocka
 
-integration: $(BUILD)/weir ## integration tests only, against the real binary
+# Tells integration tests where things lie on the board.
+$(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
+
+integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),--ignore=tests/integration/test_memory.py))
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan

@@ -9,18 +9,20 @@ import pathlib
 import struct
 import subprocess
 
+BUILD = pathlib.Path(os.environ.get("WEIR", pathlib.Path(__file__).resolve().parents[2] / "build/weir")).parent
+
 
 @functools.lru_cache(maxsize=None)
-def layout(binary):
-    program = pathlib.Path(binary).parent / "tests/board_layout"
+def layout():
+    program = BUILD / "tests/board_layout"
     if not program.exists():
         raise AssertionError(f"{program} is not there: `make integration` builds it")
     return json.loads(subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout)
 
 
 class Board:
-    def __init__(self, pid, binary):
-        self.layout = layout(binary)
+    def __init__(self, pid):
+        self.layout = layout()
         self.fd = next(os.open(f"/proc/{pid}/fd/{entry}", os.O_RDONLY | os.O_CLOEXEC)
                        for entry in os.listdir(f"/proc/{pid}/fd") if self._is_board(pid, entry))
 

@@ -243,7 +243,7 @@ def weir(programs):
         if wait:
             program.wait_log(READY)
             if leftovers is None:
-                program.leftovers = Leftovers(program, BINARY)
+                program.leftovers = Leftovers(program)
         return program
 
     return start

@@ -140,8 +140,8 @@ struct kept *keep_find(struct guard *guard, const char *name);
 /* Takes over the descriptors for slots first.. of an entry point; older ones in those slots are closed. */
 void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count,
               bool shared);
-/* Workers are told. emptied: others have its place, so it goes as a retired slot does; else now. */
-void keep_remove(struct guard *guard, const char *name, bool emptied, int64_t now);
+/* From now on it finds no new connections; it goes as a retired slot does, emptied first (retire.c). */
+void keep_remove(struct guard *guard, const char *name, int64_t now);
 void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
 void keep_close_slot(struct guard *guard, unsigned slot);
 bool keep_has_slot(const struct guard *guard, unsigned slot);

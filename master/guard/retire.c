@@ -6,11 +6,12 @@
  *   after 3 s   (handshakes that were under way have ended) and when the queue is empty, the slot is accepted on no more,
  *   then        a moment later it is looked at once again and closed; its worker leaves with its last connection.
  * A slot that is wanted again meanwhile simply stays, with its worker and the connections there. The sockets of an entry
- * point that moved to another address go the same way, all together; those are hidden from new connections (keep.c),
- * because a program chooses within one address only.
+ * point that is removed or moved to another address go the same way, all together; those are hidden from new connections
+ * (keep.c), because a program chooses within one address only.
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -167,10 +168,11 @@ static void tend_slot(struct guard *guard, unsigned slot, int64_t now)
     }
 }
 
-/* ---- entry points that moved ---- */
-/* What is left of an old address. */
+/* ---- entry points that are gone or have moved ---- */
+/* What is left of an old address. The master has to know how long the port is still ours. */
 static void tend_set(struct guard *guard, struct kept *kept, int64_t now)
 {
+    struct control_message closed = {.kind = CONTROL_UNLISTEN, .worker = CONTROL_ALL_SLOTS};
     bool over = now - kept->leaving_ns >= EMPTYING_MOST;
 
     if (kept->let_go_ns == 0) {
@@ -179,7 +181,10 @@ static void tend_set(struct guard *guard, struct kept *kept, int64_t now)
             messages_unlisten(guard, NULL, kept->id, CONTROL_ALL_SLOTS);
         }
     } else if (now - kept->let_go_ns >= LETTING_GO) {
+        (void)snprintf(closed.text, sizeof(closed.text), "%s", kept->name);
+        log_debug("Entry point %s: its old sockets are closed", kept->name);
         keep_drop(guard, kept);
+        child_send(&guard->master, &closed, NULL, 0);
     }
 }
 

@@ -92,7 +92,8 @@ static void handle(struct master *master, const struct control_message *message,
         break;
     case CONTROL_LISTEN:
         if (message->fd_count == 1) {
-            listeners_returned(master, message->worker, message->text, fds[0]);
+            listeners_returned(master, message->worker, message->text,
+                               (message->flags & CONTROL_LEAVING) != 0, fds[0]);
             fds[0] = -1;
         }
         break;
@@ -116,6 +117,8 @@ static void handle(struct master *master, const struct control_message *message,
     case CONTROL_UNLISTEN:
         if (message->worker < BOARD_WORKERS) {
             listeners_slot_closed(master, message->worker);
+        } else if (message->worker == CONTROL_ALL_SLOTS) {
+            listeners_left(master, message->text);
         }
         break;
     case CONTROL_WORKERS:

@@ -141,10 +141,12 @@ void master_hangup(struct master *master); /* SIGHUP */
 /* Opens what is not kept yet, binds all before any listens, hands the sockets to the guard and tells it which to
  * close. On failure nothing changed. */
 int listeners_apply(struct master *master, const struct static_config *config, struct error *why);
-/* A socket of an earlier master, which the guard gave back: fd is taken over. */
-void listeners_returned(struct master *master, unsigned slot, const char *name, int fd);
+/* A socket of an earlier master, which the guard gave back: fd is taken over. leaving: it is being emptied. */
+void listeners_returned(struct master *master, unsigned slot, const char *name, bool leaving, int fd);
 /* The guard closed the sockets of a slot that was not wanted; opened again when it is wanted by now. */
 void listeners_slot_closed(struct master *master, unsigned slot);
+/* The guard closed the last sockets of an entry point that has gone or moved. */
+void listeners_left(struct master *master, const char *name);
 void listeners_free(struct master *master);
 
 /* ---- cpus.c ---- */

@@ -61,8 +61,10 @@ struct worker_link {
     uint64_t has[PAGE_KINDS]; /* numbers of the pages it holds */
     uint64_t sent;            /* generation it has not answered yet, 0: none */
     uint64_t sent_pages[PAGE_KINDS];
-    uint64_t refused; /* generation it would not take */
-    unsigned resends; /* in a row, so that two confused sides do not circle for ever */
+    uint64_t refused;      /* generation it would not take */
+    int64_t retry_ns;      /* when it is offered all the same; 0: not */
+    int64_t retry_wait_ns; /* how long it waited last time; 0: nothing was refused since it took one */
+    unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
 };
 
 struct input { /* one provider */
@@ -170,7 +172,8 @@ void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *c
 bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS]);
 void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
 void publish_gone(struct master *master, unsigned slot);
-void publish_tend(struct master *master); /* from the heart: what could not be sent, synced, sweeping */
+/* From the heart: what could not be sent, what was refused, synced, sweeping. now: process_clock_ns(). */
+void publish_tend(struct master *master, int64_t now);
 void publish_free(struct master *master);
 
 /* ---- changes.c (runs in the job) ---- */

@@ -145,7 +145,8 @@ void keep_remove(struct guard *guard, const char *name, int64_t now);
 void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
 void keep_close_slot(struct guard *guard, unsigned slot);
 bool keep_has_slot(const struct guard *guard, unsigned slot);
-bool keep_slot_empty(const struct guard *guard, unsigned slot); /* nobody waits in any queue of it */
+bool keep_slot_empty(const struct guard *guard, unsigned slot);  /* nobody waits in any queue of it */
+bool keep_slot_shared(const struct guard *guard, unsigned slot); /* others may be in a group of it */
 bool keep_set_empty(const struct kept *kept);
 void keep_close_all(struct guard *guard);
 void keep_send_slot(struct guard *guard, unsigned slot, unsigned to); /* all sockets of a slot to a worker */

@@ -188,6 +188,16 @@ bool keep_slot_empty(const struct guard *guard, unsigned slot)
     return true;
 }
 
+bool keep_slot_shared(const struct guard *guard, unsigned slot)
+{
+    for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
+        if (kept->shared && kept->fds[slot] != -1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool keep_set_empty(const struct kept *kept)
 {
     for (unsigned i = 0; i < kept->count; i++) {

@@ -221,6 +221,31 @@ def test_entry_points_come_and_go_under_load(by_file):
     load.clean()
 
 
+def test_shared_port_loses_nobody_to_a_retired_worker(weir, whoami, tmp_path):
+    """Nobody knows the places in a group that other programs are in, so connections come until the socket is closed: its
+    worker takes what waits in the very moment. Two may still come between its last look and the end."""
+    file, port = tmp_path / "traefik.yml", free_port()
+    dynamic(tmp_path, whoami("one"))
+
+    def write(workers):
+        part = tmp_path / ".static"
+        part.write_text(STATIC.format(address=f"127.0.0.1:{port}", workers=workers, file=tmp_path / "dynamic.yml",
+                                      extra="    reusePort: true"))
+        part.rename(file)
+    write(4)
+    router = weir(f"--configFile={file}", web=False, workers=None)
+    load = Load(port, fresh=16, kept=0, pause=0)
+    load.more()
+    write(1)
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGHUP)
+    for slot in (1, 2, 3):
+        router.wait_log(rf"The sockets of slot {slot} are closed", mark)
+    load.more(1000)
+    load.stop()
+    assert len(load.problems) <= 2, load.counts
+
+
 def test_removed_entry_point_resets_nobody(by_file):
     """Whoever was let in is served; whoever comes later is refused."""
     other = free_port()

@@ -2,10 +2,11 @@
 
 Leftovers(router) notes what the workers hold while all is idle; settled() waits until it is so again: nobody is connected,
 no exchange is open, every pooled buffer was given back, each connection to a server that is still open is one that is
-kept idle, and of pipes, files and channels there are as many as before. Listening sockets come and go with entry points
-and slots: they are not counted here. A log file may have come.
+kept idle, and of pipes and files there are as many as before; a channel too many counts as a connection. Listening
+sockets, which the guard has too, come and go with entry points and slots. A log file may have come.
 """
 import collections
+import contextlib
 import os
 import pathlib
 import time
@@ -15,40 +16,34 @@ from board import Board
 AT_REST = ("connections", "exchanges", "upstream_active")
 
 
-def _inodes(path, column, keep=lambda words: True):
-    lines = pathlib.Path(path).read_text().splitlines()[1:]
-    return {words[column] for words in map(str.split, lines) if len(words) > column and keep(words)}
-
-
-def held(pid):
-    """What a process has open, counted by kind; "connections" are sockets that neither listen nor lead to relatives."""
-    net = f"/proc/{pid}/net"
-    listening = set()
-    for name in ("tcp", "tcp6"):
-        if os.path.exists(f"{net}/{name}"):
-            listening |= _inodes(f"{net}/{name}", 9, lambda words: words[3] == "0A")
-    channels = _inodes(f"{net}/unix", 6)
-    counts = collections.Counter()
+def _targets(pid):
+    """What each descriptor of a process leads to."""
+    found = []
     for entry in os.listdir(f"/proc/{pid}/fd"):
-        try:
-            target = os.readlink(f"/proc/{pid}/fd/{entry}")
-        except FileNotFoundError:  # closed meanwhile, or the descriptor of this very listing
-            continue
-        if target.startswith("socket:["):
-            inode = target[8:-1]
-            counts["listening" if inode in listening else "channels" if inode in channels else "connections"] += 1
-        elif target.startswith(("pipe:[", "anon_inode:", "/memfd:")):
-            counts[target.split(" ")[0].split("[")[0] if target[0] == "p" else target] += 1
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
+    return found
+
+
+def held(pid, guard):
+    """What a worker has open, counted by kind. Listening sockets are those that the guard has as well."""
+    listening = {target for target in _targets(guard) if target.startswith("socket:")}
+    counts = collections.Counter()
+    for target in _targets(pid):
+        if target.startswith("socket:"):
+            counts["sockets"] += target not in listening
+        elif target.startswith("pipe:"):
+            counts["pipes"] += 1
         else:
-            counts["files"] += 1
-    counts.pop("listening", None)
+            counts[target if target.startswith(("anon_inode:", "/memfd:")) else "files"] += 1
     return counts
 
 
 class Leftovers:
     def __init__(self, router):
         self.router = router
-        self.start = {pid: self._fixed(held(pid)) for pid in router.children("worker")}
+        self.start = {pid: held(pid, router.pid) for pid in self._workers()}
+        self.channels = min(counts["sockets"] for counts in self.start.values())  # to guard and master
         self.buffers = self._gauges()["buffers"]
 
     def _gauges(self):
@@ -58,13 +53,19 @@ class Leftovers:
         finally:
             board.close()
 
-    @staticmethod
-    def _fixed(counts):
-        return {kind: count for kind, count in counts.items() if kind != "connections"}
+    def _workers(self):
+        children = pathlib.Path(f"/proc/{self.router.pid}/task/{self.router.pid}/children").read_text().split()
+        for pid in map(int, children):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"weir: worker"):
+                    yield pid
 
-    def _as_before(self, pid, counts):
-        now, before = self._fixed(counts), self.start.get(pid)
-        return before is None or now == before or now == {**before, "files": before.get("files", 0) + 1}
+    def _too_much(self, pid, counts):
+        """By kind: how many more (or fewer) than at the start; of workers that were there then."""
+        before = self.start.get(pid, counts)
+        more = {kind: counts[kind] - before[kind] for kind in {*counts, *before} - {"sockets"}
+                if counts[kind] != before[kind]}
+        return {} if more == {"files": 1} else more
 
     def problems(self):
         """Sentences about what is too much, or too little; none when all is as it was."""
@@ -73,11 +74,11 @@ class Leftovers:
         found += [f"gauge {name} is {gauges[name]}" for name in AT_REST if gauges[name] != 0]
         if gauges["buffers"] != self.buffers:
             found.append(f"{gauges['buffers']} buffers are taken, {self.buffers} were at the start")
-        for pid in self.router.children("worker"):
-            counts = held(pid)
-            kept += counts["connections"]
-            if not self._as_before(pid, counts):
-                found.append(f"worker {pid} holds {self._fixed(counts)}, at the start {self.start[pid]}")
+        for pid in self._workers():
+            counts = held(pid, self.router.pid)
+            kept += counts["sockets"] - self.channels
+            if self._too_much(pid, counts):
+                found.append(f"worker {pid} holds more than at the start: {self._too_much(pid, counts)}")
         if kept != gauges["upstream_idle"]:
             found.append(f"{kept} connections are open, {gauges['upstream_idle']} of them to servers and idle")
         return found

@@ -18,6 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -286,6 +287,9 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
     if (rc == 0 && (rc = board_create(&guard->board_fd, why)) == 0) {
         rc = board_map(guard->board_fd, &guard->board, why);
     }
+    if (rc >= 0 && guard->names_fd == -1) {
+        guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
+    }
     return rc < 0 ? rc : open_signals(guard, why);
 }
 
@@ -294,7 +298,7 @@ static struct guard *guard_new(char **arguments)
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
     guard->phase = GUARD_STARTING;
-    guard->executable = guard->board_fd = guard->signals = guard->log_fd = -1;
+    guard->executable = guard->board_fd = guard->signals = guard->log_fd = guard->names_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);

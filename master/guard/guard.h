@@ -112,7 +112,8 @@ struct guard {
     struct upgrade upgrade;
     uint64_t upgrades; /* to other builds */
     struct old_child *old;
-    int log_fd; /* the log file when there is one, to be handed to workers; else -1 */
+    int names_fd; /* a memfd for masters: what they know about names; -1: none */
+    int log_fd;   /* the log file when there is one, to be handed to workers; else -1 */
 };
 
 /* ---- spawn.c ---- */

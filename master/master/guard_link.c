@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "master/compile/names.h"
 #include "master/master/master.h"
 
 static void on_guard(uv_poll_t *poll, int status, int events);
@@ -88,6 +89,10 @@ static void handle(struct master *master, const struct control_message *message,
     switch ((enum control_kind)message->kind) {
     case CONTROL_HELLO:
         master->start_number = message->number;
+        if (message->fd_count == 1 && master->names) {
+            names_remember(master->names, fds[0]);
+            fds[0] = -1;
+        }
         master_begin(master, message->worker);
         break;
     case CONTROL_LISTEN:

@@ -93,10 +93,16 @@ $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DUNIT_DIR='"tests/unit"' -o $@ $< $(UNIT_HELPERS) \
 		$(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS) -lcmocka
 
+# Tells integration tests where things lie on the board.
+$(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
+
 # What a sanitizer changes too much: sizes, the sandbox.
 BARE_ONLY = test_memory.py test_sandbox.py
 
-integration: $(BUILD)/weir ## integration tests only, against the real binary
+integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%)))
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan

@@ -8,10 +8,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/text.h"
+
+#define MESSAGE_MOST 1020 /* bytes; more is cut */
 
 enum log_level log_threshold = LOG_LEVEL_INFO;
 
@@ -73,18 +76,39 @@ static bool needs_quotes(struct slice s)
     return s.len == 0;
 }
 
-/* The message of a text line: bytes that would end the line or drive a terminal are escaped. */
+/* Ends a line or drives a terminal; U+0080 to U+009F do that too. */
+static bool is_control(const unsigned char *at, size_t len)
+{
+    return at[0] < ' ' || at[0] == 0x7f || (len == 2 && at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+/* The message of a text line: control characters and bytes that are not UTF-8 are escaped. */
 static void add_plain(struct text *line, struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
+    while (s.len > 0) {
+        const unsigned char *at = (const unsigned char *)s.ptr;
+        size_t len = text_utf8_length(s), taken = len ? len : 1;
 
-        if (c < ' ' || c == 0x7f) {
-            text_printf(line, "\\x%02x", c);
+        if (len > 0 && !is_control(at, len)) {
+            text_add(line, slice_of(s.ptr, len));
         } else {
-            text_add_char(line, (char)c);
+            for (size_t i = 0; i < taken; i++) {
+                text_printf(line, "\\x%02x", at[i]);
+            }
         }
+        s = slice_of(s.ptr + taken, s.len - taken);
     }
+}
+
+/* The longest part of s, of at most `most` bytes, that ends with a whole character. */
+static struct slice whole_characters(struct slice s, size_t most)
+{
+    size_t len = s.len < most ? s.len : most, back = 0;
+
+    while (len < s.len && back < 3 && back < len && ((unsigned char)s.ptr[len - back] & 0xc0) == 0x80) {
+        back++;
+    }
+    return slice_of(s.ptr, len - back);
 }
 
 static void add_field(struct text *line, const char *key, struct slice value)
@@ -168,8 +192,8 @@ static void add_formatted(struct text *line, enum log_level level, const char *f
 
     text_init(&message);
     text_add(&message,
-             slice_of(buf, len < 0 ? 0 : ((size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1)));
-    if (len >= (int)sizeof(buf)) {
+             whole_characters(slice_of(buf, len < 0 ? 0 : strnlen(buf, sizeof(buf) - 1)), MESSAGE_MOST));
+    if (len > MESSAGE_MOST) {
         text_add(&message, SLICE("..."));
     }
     add_line(line, level, fields, text_slice(&message));

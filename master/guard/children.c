@@ -125,7 +125,7 @@ static void start_master(struct guard *guard, int64_t now)
     }
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
-    child_send(&guard->master, &hello, NULL, 0);
+    child_send(&guard->master, &hello, &guard->names_fd, guard->names_fd != -1);
 }
 
 static void start_worker(struct guard *guard, unsigned slot, int64_t now)

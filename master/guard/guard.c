@@ -19,6 +19,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -301,6 +302,9 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
             rc = logs_join(guard, why);
         }
     }
+    if (rc >= 0 && guard->names_fd == -1) {
+        guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
+    }
     return rc < 0 ? rc : open_signals(guard, why);
 }
 
@@ -310,7 +314,7 @@ static struct guard *guard_new(char **arguments)
 
     guard->phase = GUARD_STARTING;
     guard->since_ns = process_clock_ns();
-    guard->executable = guard->board_fd = guard->rings_fd = guard->signals = -1;
+    guard->executable = guard->board_fd = guard->rings_fd = guard->signals = guard->names_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);

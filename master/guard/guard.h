@@ -122,6 +122,7 @@ struct guard {
     int64_t upgraded_ns;
     bool was_ready; /* the tree was, when it was handed over to us */
     struct old_child *old;
+    int names_fd; /* a memfd for masters: what they know about names; -1: none */
 };
 
 /* ---- spawn.c ---- */
@@ -151,12 +152,13 @@ struct kept *keep_find(struct guard *guard, const char *name);
 /* Takes over the descriptors for slots first.. of an entry point; older ones in those slots are closed. */
 void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count,
               bool shared);
-/* Workers are told. emptied: others have its place, so it goes as a retired slot does; else now. */
-void keep_remove(struct guard *guard, const char *name, bool emptied, int64_t now);
+/* From now on it finds no new connections; it goes as a retired slot does, emptied first (retire.c). */
+void keep_remove(struct guard *guard, const char *name, int64_t now);
 void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
 void keep_close_slot(struct guard *guard, unsigned slot);
 bool keep_has_slot(const struct guard *guard, unsigned slot);
-bool keep_slot_empty(const struct guard *guard, unsigned slot); /* nobody waits in any queue of it */
+bool keep_slot_empty(const struct guard *guard, unsigned slot);  /* nobody waits in any queue of it */
+bool keep_slot_shared(const struct guard *guard, unsigned slot); /* others may be in a group of it */
 bool keep_set_empty(const struct kept *kept);
 void keep_close_all(struct guard *guard);
 void keep_send_slot(struct guard *guard, unsigned slot, unsigned to); /* all sockets of a slot to a worker */

@@ -83,6 +83,9 @@ int handover_write(const struct guard *guard, struct error *why)
     (void)fprintf(out, "grace %" PRId64 " %" PRId64 "\n", guard->grace_ns[0], guard->grace_ns[1]);
     (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->rings_fd);
     (void)fprintf(out, "board %d\n", guard->board_fd);
+    if (guard->names_fd != -1) {
+        (void)fprintf(out, "names %d\n", guard->names_fd);
+    }
     (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
     write_slots(out, guard);
     write_kept(out, guard->kept);
@@ -105,6 +108,7 @@ void handover_inherit(const struct guard *guard, bool on)
 {
     inherit(guard->board_fd, on);
     inherit(guard->rings_fd, on);
+    inherit(guard->names_fd, on);
     inherit(guard->master.out.channel, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         inherit(guard->workers[slot].out.channel, on);
@@ -271,6 +275,9 @@ static bool read_line(struct reader *reader, const char *line)
     }
     if (strncmp(line, "board ", 6) == 0) {
         return sscanf(line, "board %d", &guard->board_fd) == 1 && is_open(guard->board_fd);
+    }
+    if (strncmp(line, "names ", 6) == 0) {
+        return sscanf(line, "names %d", &guard->names_fd) == 1 && is_open(guard->names_fd);
     }
     if (strncmp(line, "master ", 7) == 0) {
         return read_master(guard, line, reader->now);

@@ -74,7 +74,7 @@ static void handle(struct guard *guard, const struct control_message *message, c
         taken = message->fd_count;
         break;
     case CONTROL_UNLISTEN:
-        keep_remove(guard, message->text, (message->flags & CONTROL_REPLACED) != 0, process_clock_ns());
+        keep_remove(guard, message->text, process_clock_ns());
         break;
     case CONTROL_WORKERS:
         retire_to(guard, message->number < BOARD_WORKERS ? (unsigned)message->number : BOARD_WORKERS,

@@ -28,6 +28,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/process.h"
+#include "common/face.h"
 #include "master/guard/guard.h"
 #include "shm/page.h"
 
@@ -358,6 +359,11 @@ bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now)
     } else if (upgrade->step == UPGRADE_TESTING) {
         after_test(guard, status, now);
     } else if (status == 0) {
+        begin_test(guard, now);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == FACE_CHECK_OBJECTS) {
+        read_output(upgrade, output,
+                    sizeof(output)); /* they are errors now as well: no reason to stay (I1) */
+        log_warn("Upgrade to %s: it leaves out objects that have errors: %s", guard->path, output);
         begin_test(guard, now);
     } else {
         read_output(upgrade, output, sizeof(output));

@@ -193,7 +193,7 @@ static void on_heart(uv_timer_t *timer)
 
     atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(),
                           memory_order_relaxed);
-    publish_tend(master);
+    publish_tend(master, process_clock_ns());
 }
 
 /* ---- stop ---- */

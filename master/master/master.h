@@ -69,7 +69,9 @@ struct worker_link {
     uint64_t *has;    /* numbers of the pages of `acknowledged`, by place; NULL: it is sent all of them */
     uint64_t *coming; /* those of `sent` */
     size_t has_count, coming_count;
-    unsigned resends; /* in a row, so that two confused sides do not circle for ever */
+    int64_t retry_ns;      /* when it is offered all the same; 0: not */
+    int64_t retry_wait_ns; /* how long it waited last time; 0: nothing was refused since it took one */
+    unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
 };
 
 struct input { /* one provider */
@@ -148,10 +150,12 @@ void master_hangup(struct master *master); /* SIGHUP */
 /* Opens what is not kept yet, binds all before any listens, hands the sockets to the guard and tells it which to
  * close. On failure nothing changed. */
 int listeners_apply(struct master *master, const struct static_config *config, struct error *why);
-/* A socket of an earlier master, which the guard gave back: fd is taken over. */
-void listeners_returned(struct master *master, unsigned slot, const char *name, int fd);
+/* A socket of an earlier master, which the guard gave back: fd is taken over. leaving: it is being emptied. */
+void listeners_returned(struct master *master, unsigned slot, const char *name, bool leaving, int fd);
 /* The guard closed the sockets of a slot that was not wanted; opened again when it is wanted by now. */
 void listeners_slot_closed(struct master *master, unsigned slot);
+/* The guard closed the last sockets of an entry point that has gone or moved. */
+void listeners_left(struct master *master, const char *name);
 void listeners_free(struct master *master);
 
 /* ---- cpus.c ---- */
@@ -180,7 +184,8 @@ void publish_gone(struct master *master, unsigned slot);
 /* A job is back whose outcome is in force: when all providers have given something, this is the generation that all
  * workers must have for weir to be ready. */
 void publish_loaded(struct master *master);
-void publish_tend(struct master *master); /* from the heart: what could not be sent, ready, sweeping */
+/* From the heart: what could not be sent, what was refused, ready, sweeping. now: process_clock_ns(). */
+void publish_tend(struct master *master, int64_t now);
 void publish_free(struct master *master);
 
 /* ---- changes.c (runs in the job) ---- */

@@ -4,6 +4,9 @@
  * To each worker one generation is on its way at a time: it answers ACK or REFUSED before it gets the next, and then
  * it gets the newest, however many there were in between. Only pages that it does not hold go along as descriptors.
  *
+ * A worker that would not or could not take a generation keeps the one that it has. It is offered the newest again after
+ * 10 s, then after twice as long each time, at most 5 minutes: what was in its way may have passed.
+ *
  * A generation during whose adoption workers died twice is withdrawn: the one before is published again under a new
  * number, and the same content is not published a second time (I5).
  */
@@ -21,6 +24,8 @@
 
 #define KILLS_MOST 2
 #define RESENDS_MOST 3
+#define RETRY_FIRST (INT64_C(10) * 1000000000)
+#define RETRY_MOST (INT64_C(300) * 1000000000)
 
 /* ---- pages ---- */
 struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash)
@@ -266,15 +271,38 @@ static void on_ack(struct worker_link *link, uint64_t number)
     link->coming = NULL;
     link->sent = 0;
     link->resends = 0;
+    link->retry_wait_ns = link->retry_ns = 0;
     note_ready(link->master);
+}
+
+/* Not now; later it gets everything. */
+static int put_off(struct worker_link *link, uint64_t number)
+{
+    int64_t wait = link->retry_wait_ns ? 2 * link->retry_wait_ns : RETRY_FIRST;
+
+    link->retry_wait_ns = wait < RETRY_MOST ? wait : RETRY_MOST;
+    link->retry_ns = process_clock_ns() + link->retry_wait_ns;
+    link->refused = number;
+    link->sent = 0;
+    forget_pages(link);
+    return (int)(link->retry_wait_ns / 1000000000);
+}
+
+static void retry(struct worker_link *link, int64_t now)
+{
+    if (link->retry_ns != 0 && now >= link->retry_ns) {
+        link->retry_ns = 0;
+        link->refused = 0;
+        offer(link);
+    }
 }
 
 static void on_refused(struct worker_link *link, const struct control_message *message)
 {
-    log_error("Worker %u refused generation %llu, the old one stays: %s", link->slot,
-              (unsigned long long)message->number, message->text);
-    link->refused = message->number;
-    link->sent = 0;
+    int seconds = put_off(link, message->number);
+
+    log_error("Worker %u refused generation %llu, the old one stays: %s; it is offered again in %d s",
+              link->slot, (unsigned long long)message->number, message->text, seconds);
 }
 
 /* The worker lacks a page that it was thought to hold, or descriptors were lost on the way: it gets all of them. */
@@ -283,9 +311,10 @@ static void on_resend(struct worker_link *link)
     link->sent = 0;
     forget_pages(link);
     if (++link->resends > RESENDS_MOST) {
-        log_error("Worker %u asked for the same generation %u times; it waits for the next one", link->slot,
-                  link->resends);
-        link->refused = link->master->current.number;
+        int seconds = put_off(link, link->master->current.number);
+
+        log_error("Worker %u asked for the same generation %u times; it is offered again in %d s", link->slot,
+                  link->resends, seconds);
         link->resends = 0;
     }
 }
@@ -416,7 +445,7 @@ void publish_gone(struct master *master, unsigned slot)
 }
 
 /* ---- from the heart ---- */
-void publish_tend(struct master *master)
+void publish_tend(struct master *master, int64_t now)
 {
     if (master->guard.starved) {
         (void)outbox_flush(&master->guard);
@@ -427,6 +456,7 @@ void publish_tend(struct master *master)
         if (link->poll && link->out.starved && outbox_flush(&link->out) < 0) {
             link_close(link);
         }
+        retry(link, now);
     }
     note_ready(master);
     /* No job in flight: it asks for words of a generation that is still to come. */

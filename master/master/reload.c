@@ -303,7 +303,7 @@ static void after_work(uv_work_t *request, int status)
         return;
     }
     arm_retry(master);
-    publish_tend(master);
+    publish_tend(master, process_clock_ns());
     if (master->wanted) {
         reload_request(master);
     }

@@ -246,6 +246,21 @@ def test_worker_that_dies_again_and_again_waits_longer(serving):
     assert curl(router.web).status == 200
 
 
+def test_new_master_knows_the_addresses_of_names(weir, whoami, tmp_path):
+    """What the one before it knew lies at the guard: DNS may be down meanwhile."""
+    backend = whoami("one")
+    (tmp_path / "dynamic.yml").write_text(
+        "http:\n  routers: {all: {rule: PathPrefix(`/`), service: all}}\n  services: {all: {loadBalancer: {servers: "
+        f"[{{url: 'http://server.invalid:{backend.port}'}}]}}}}}}\n")
+    router = weir(f"--providers.file.filename={tmp_path}/dynamic.yml")
+    assert curl(router.ports["web"]).status == 503
+    folder = pathlib.Path(f"/proc/{router.pid}/fd")
+    memory = next(fd for fd in folder.iterdir() if os.readlink(fd).startswith("/memfd:weir-names"))
+    memory.write_text("weir names 1\nserver.invalid 127.0.0.1\nend\n")
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    wait_until("it is served", lambda: curl(router.ports["web"]).status == 200)
+
+
 def test_killed_master_costs_no_request(serving, tmp_path, whoami):
     router = serving(workers=2)
     workers = router.children("worker")

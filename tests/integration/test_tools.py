@@ -55,7 +55,7 @@ def test_check_names_every_error_with_file_line_object_and_key(routes, tmp_path)
   services:
     app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}
 """))
-    assert done.returncode == 1
+    assert done.returncode == 2
     lines = done.stderr.splitlines() + done.stdout.splitlines()
     for line, words in ((3, ("rule@file", "column 1", "did you mean Host?")), (4, ("field@file", "servce", 'did you mean "service"?')),
                         (5, ("gone@file", "nowhere")), (5, ("gone@file", "nothing")), (8, ("regexp@file", "regex"))):

@@ -18,7 +18,7 @@ static void last_words_are_heard(void **state)
     int pair[2];
 
     (void)state;
-    guard->log_fd = -1;
+    guard->rings_fd = -1;
     assert_int_equal(control_pair(pair, &why), 0);
     outbox_init(&guard->master.out, pair[0]);
     assert_int_equal(control_send(pair[1], &failed, NULL, 0), 0);

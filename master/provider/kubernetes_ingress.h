@@ -108,7 +108,15 @@ bool ingress_annotations(struct k8s *k8s, const struct k8s_place *place, const s
 /* Whether there is any of that group. */
 bool ingress_has_annotations(const struct doc *annotations, const char *group);
 
+/* ---- kubernetes_ingress_rule.c ---- */
+struct text;
+/* MATCHER("value"), quoted as Go does. */
+void ingress_add_matcher(struct text *out, const char *matcher, struct slice value);
+
 /* ---- kubernetes_ingress_route.c ---- */
+/* Router and service of the default backend, if there is one; options: what the annotations add. */
+void ingress_load_default(struct k8s *k8s, const struct ingress *ingress,
+                          const struct router_annotations *options);
 void ingress_load_routes(struct k8s *k8s, struct ingress *ingress);
 
 /* ---- kubernetes_ingress_service.c ---- */

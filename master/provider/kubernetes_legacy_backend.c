@@ -302,8 +302,8 @@ void legacy_balance(struct k8s *k8s, struct legacy_frontend *frontend, struct se
 {
     const struct ingress *ingress = frontend->parts[0]->ingress;
     struct load_balancer *lb = pool_zalloc(k8s->model->pool, sizeof(*lb));
-    bool pass =
-        legacy_bool(k8s, &ingress->place, ingress->annotations, "preserve-host", true, &frontend->errors);
+    bool pass = legacy_bool(k8s, &ingress->place, ingress->annotations, "preserve-host",
+                            !k8s->options->legacy.disable_pass_host_headers, &frontend->errors);
 
     schema_defaults(&load_balancer_schema, k8s->model->pool, lb);
     pass =

@@ -259,7 +259,8 @@ static void pass_certificate(struct legacy_chain *chain)
     struct doc *options = new_map(chain);
     struct doc *written =
         legacy_yaml(k8s, &chain->place, chain->annotations, "pass-client-tls-cert", &chain->frontend->errors);
-    bool whole = flag(chain, "pass-tls-cert");
+    bool whole = legacy_bool(k8s, &chain->place, chain->annotations, "pass-tls-cert",
+                             k8s->options->legacy.enable_pass_tls_cert, &chain->frontend->errors);
 
     if (written) {
         struct doc *infos = doc_get(written, "infos"), *info = new_map(chain);

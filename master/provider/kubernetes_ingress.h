@@ -120,7 +120,8 @@ void ingress_load_default(struct k8s *k8s, const struct ingress *ingress,
 void ingress_load_routes(struct k8s *k8s, struct ingress *ingress);
 
 /* ---- kubernetes_ingress_service.c ---- */
-/* The name of the service for a target; it is made when it is not there yet. False: errors were added. */
+/* The name of the service for a target; it is made when it is not there yet. False: errors were added, or the element is
+ * refused already. */
 bool ingress_use_service(struct k8s *k8s, const struct k8s_place *place, const struct ingress_target *target,
                          struct element *element, struct slice *name);
 /* The load balancer of a target. False: errors were added. */

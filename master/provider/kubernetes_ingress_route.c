@@ -143,11 +143,11 @@ static void visit_path(void *context, const struct k8s_place *place, struct slic
                    .tls = options->tls,
                    .observability = options->observability},
     };
-    item->config.rule = make_rule(routes, place, host, path ? path : &unread, element);
     if (path && ingress_target(k8s, place, path->backend, element, &target) &&
         ingress_use_service(k8s, place, &target, element, &service)) {
         item->config.service = service;
     }
+    item->config.rule = make_rule(routes, place, host, path ? path : &unread, element);
     item->errors = *element;
 }
 
@@ -159,6 +159,40 @@ static bool good(const struct candidate *item)
 struct key_use {
     size_t all, serving;
 };
+
+/* Those that serve, or the others. One that does not serve never takes the place of one that does. */
+static void add_those(struct routes *routes, const struct seen *keys, bool serving)
+{
+    struct k8s *k8s = routes->k8s;
+
+    for (size_t i = 0; i < routes->count; i++) {
+        struct candidate *item = &routes->items[i];
+        const struct key_use *use = seen_get(keys, item->key);
+        struct slice name = item->key;
+        struct http_router *router;
+
+        if (good(item) != serving) {
+            continue;
+        }
+        if (use->all > 1 && (use->serving != 1 || !serving)) {
+            name = k8s_hashed_name(k8s->scratch, item->key, item->config.rule);
+        }
+        router = seen_get(&k8s->routers, name);
+        if (router && !slice_eq(router->element.origin.object, item->place.object->origin.object)) {
+            k8s_notice_error(k8s, &item->place,
+                             "its router would be called %.*s, as that of %.*s: rename this Ingress",
+                             SLICE_ARG(name), SLICE_ARG(router->element.origin.object));
+            continue;
+        }
+        if (router && !serving) {
+            item->errors.status = ELEMENT_WARNING;
+        } else {
+            router = k8s_add_router(k8s, &item->place, name);
+            router->config = item->config;
+        }
+        k8s_copy_errors(k8s, &item->errors, &router->element);
+    }
+}
 
 static void add_routers(struct routes *routes)
 {
@@ -177,17 +211,8 @@ static void add_routers(struct routes *routes)
         use->all++;
         use->serving += good(item);
     }
-    for (size_t i = 0; i < routes->count; i++) {
-        struct candidate *item = &routes->items[i];
-        const struct key_use *use = seen_get(&keys, item->key);
-        bool alone = use->all == 1 || (use->serving == 1 && good(item));
-        struct http_router *router =
-            k8s_add_router(k8s, &item->place,
-                           alone ? item->key : k8s_hashed_name(k8s->scratch, item->key, item->config.rule));
-
-        router->config = item->config;
-        k8s_copy_errors(k8s, &item->errors, &router->element);
-    }
+    add_those(routes, &keys, true);
+    add_those(routes, &keys, false);
 }
 
 /* Its errors are notices: as long as no default backend is good there is no router to keep them. */

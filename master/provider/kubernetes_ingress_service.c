@@ -63,6 +63,7 @@ bool ingress_use_service(struct k8s *k8s, const struct k8s_place *place, const s
 {
     struct pool *pool = k8s->model->pool;
     struct slice namespace = place->object->namespace, port = doc_text(target->port, SLICE(""));
+    bool refused = element->status == ELEMENT_DISABLED;
     struct service_config config;
 
     *name = k8s_normalize(pool, pool_printf(k8s->scratch, "%.*s-%.*s-%.*s", SLICE_ARG(namespace),
@@ -73,6 +74,8 @@ bool ingress_use_service(struct k8s *k8s, const struct k8s_place *place, const s
     if (!ingress_load_balancer(k8s, place, target, element, &config)) {
         return false;
     }
-    k8s_add_service(k8s, place, *name)->config = config;
-    return true;
+    if (!refused) { /* else it was looked at for its errors only */
+        k8s_add_service(k8s, place, *name)->config = config;
+    }
+    return !refused;
 }

@@ -67,7 +67,12 @@ static const char same_names[] = INGRESS
     "      - {path: /a-b, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
     "      - {path: /a/b, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
     "      - {path: /c-d, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
-    "      - {path: /c/d, pathType: Exact, backend: {service: {name: nowhere, port: {number: 80}}}}\n";
+    "      - {path: /c/d, pathType: Exact, backend: {service: {name: nowhere, port: {number: 80}}}}\n"
+    "      - {path: /e, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
+    "      - {path: /e, pathType: Exact, backend: {service: {name: gone, port: {number: 80}}}}\n" INGRESS
+    "{name: same-s}\nspec: {rules: [{host: test, http: {paths: [{path: /e, pathType: Exact, backend: "
+    "{service: {name: app, "
+    "port: {number: 80}}}}]}}]}\n";
 
 static const char annotated[] = INGRESS
     "\n  name: annotated\n  annotations:\n"
@@ -86,7 +91,11 @@ static const char annotated[] = INGRESS
     "\n  name: v2\n  annotations: {traefik.ingress.kubernetes.io/router.rulesyntax: v2}\n"
     "spec: {rules: [{host: '*.v2.test', http: {paths: [{path: '/{id}', pathType: Prefix, backend: {service: "
     "{name: app, "
-    "port: {number: 80}}}}]}}]}\n";
+    "port: {number: 80}}}}]}}]}\n" INGRESS
+    "\n  name: no-tls\n  annotations:\n    traefik.ingress.kubernetes.io/router.tls.options: o@file\n"
+    "    traefik.ingress.kubernetes.io/router.tls: 'false'\n"
+    "spec: {rules: [{host: notls.test, http: {paths: [{path: /, backend: {service: {name: app, port: "
+    "{number: 80}}}}]}}]}\n";
 
 static const char broken[] = INGRESS
     "{name: broken}\nspec:\n  rules:\n  - host: x.test\n    http:\n      paths:\n"
@@ -202,41 +211,69 @@ static const char classes[] =
                                "{name: by-nginx}\nspec: {ingressClassName: nginx, " RULES(
                                    "nginx") "}\n" INGRESS
                                             "{name: by-nobody}\nspec: {ingressClassName: nobody, " RULES(
-                                                "nobody") "}\n" INGRESS
-                                                          "{name: none}\nspec: {" RULES(
-                                                              "none") "}\n" INGRESS
-                                                                      "{name: annotated, annotations: "
-                                                                      "{kubernetes.io/ingress.class: "
-                                                                      "traefik}}\nspec: {" RULES(
-                                                                          "annotation") "}\n" INGRESS
-                                                                                        "{name: empty, "
-                                                                                        "annotations: "
-                                                                                        "{kubernetes.io/"
-                                                                                        "ingress.class: "
-                                                                                        "''}}\nspec: {" RULES(
-                                                                                            "empty") "}"
-                                                                                                     "\n" INGRESS
-                                                                                                     "{name: "
-                                                                                                     "edge, "
-                                                                                                     "annotat"
-                                                                                                     "ions: "
-                                                                                                     "{kubern"
-                                                                                                     "etes."
-                                                                                                     "io/"
-                                                                                                     "ingress"
-                                                                                                     ".class:"
-                                                                                                     " edge}}"
-                                                                                                     "\nspec:"
-                                                                                                     " "
-                                                                                                     "{" RULES(
-                                                                                                         "edg"
-                                                                                                         "e-"
-                                                                                                         "ann"
-                                                                                                         "ota"
-                                                                                                         "tio"
-                                                                                                         "n") "}\n" INGRESS
-                                                                                                              "{name: labelled, namespace: far, labels: {team: a}}\nspec: {" RULES(
-                                                                                                                  "labelled") "}\n";
+                                                "nob"
+                                                "od"
+                                                "y") "}\n" INGRESS
+                                                     "{name: none}\nspec: {" RULES(
+                                                         "none") "}\n" INGRESS
+                                                                 "{name: annotated, annotations: "
+                                                                 "{kubernetes.io/ingress.class: "
+                                                                 "traefik}}\nspec: {" RULES(
+                                                                     "annotation") "}\n" INGRESS
+                                                                                   "{name: empty, "
+                                                                                   "annotations: "
+                                                                                   "{kubernetes.io/"
+                                                                                   "ingress.class: "
+                                                                                   "''}}\nspec: {" RULES(
+                                                                                       "empty") "}"
+                                                                                                "\n" INGRESS
+                                                                                                "{name: "
+                                                                                                "edge, "
+                                                                                                "annotat"
+                                                                                                "ions: "
+                                                                                                "{kubern"
+                                                                                                "etes."
+                                                                                                "io/"
+                                                                                                "ingress"
+                                                                                                ".class:"
+                                                                                                " edge}}"
+                                                                                                "\nspec:"
+                                                                                                " "
+                                                                                                "{" RULES(
+                                                                                                    "edg"
+                                                                                                    "e-"
+                                                                                                    "ann"
+                                                                                                    "ota"
+                                                                                                    "tio"
+                                                                                                    "n") "}"
+                                                                                                         "\n" INGRESS
+                                                                                                         "{na"
+                                                                                                         "me:"
+                                                                                                         " "
+                                                                                                         "lab"
+                                                                                                         "ell"
+                                                                                                         "ed,"
+                                                                                                         " "
+                                                                                                         "nam"
+                                                                                                         "esp"
+                                                                                                         "ace"
+                                                                                                         ": "
+                                                                                                         "far"
+                                                                                                         ", "
+                                                                                                         "lab"
+                                                                                                         "els"
+                                                                                                         ": "
+                                                                                                         "{te"
+                                                                                                         "am:"
+                                                                                                         " "
+                                                                                                         "a}}"
+                                                                                                         "\ns"
+                                                                                                         "pec"
+                                                                                                         ": "
+                                                                                                         "{" RULES(
+                                                                                                             "labelle"
+                                                                                                             "d") "}"
+                                                                                                                  "\n";
 
 /* The hosts that are served, in order. */
 static void assert_served(struct kubernetes_provider options, const char *hosts)

@@ -4,10 +4,11 @@
  * service-weights gives Services a part of the requests in percent, whatever the number of their pods; Services that it does
  * not name share what is left by pod. A server's weight is its exact share: shares are brought to a common denominator.
  */
+#include "common/base/gcd.h"
 #include "master/provider/kubernetes_legacy.h"
 
-#define WHOLE 100000            /* 100 percent in thousandths */
-#define DENOMINATOR_MAX 1000000 /* beyond that shares are rounded to a millionth */
+#define WHOLE 100000          /* 100 percent in thousandths */
+#define DENOMINATOR_MAX 20000 /* weights stay below 2^31; beyond it shares are rounded to that part */
 #define DECIMALS_MAX 3
 
 /* ---- shares ---- */
@@ -189,17 +190,6 @@ void legacy_servers(struct k8s *k8s, struct legacy_part *part)
                            &part->servers);
 }
 
-static uint64_t divisor(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
-}
-
 static bool good(const struct legacy_part *part)
 {
     return part->errors.status != ELEMENT_DISABLED;
@@ -214,7 +204,7 @@ static uint64_t denominator(const struct legacy_frontend *frontend)
         uint64_t sharers = frontend->parts[i]->sharers;
 
         if (good(frontend->parts[i]) && sharers) {
-            common = common / divisor(common, sharers) * sharers;
+            common = common / gcd(common, sharers) * sharers;
         }
     }
     return common > DENOMINATOR_MAX ? DENOMINATOR_MAX : common;
@@ -249,7 +239,7 @@ static void collect(struct k8s *k8s, struct legacy_frontend *frontend, struct li
         }
     }
     for (size_t i = 0; i < count; i++) {
-        whole = divisor((uint64_t)servers[i].weight.value, whole);
+        whole = gcd((uint64_t)servers[i].weight.value, whole);
     }
     for (size_t i = 0; i < count; i++) {
         servers[i].weight.value = whole ? servers[i].weight.value / (int64_t)whole : 0;

@@ -211,7 +211,10 @@ static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kub
     k8s_decode(k8s, &ingress->spec_place, ingress->old_api ? &ingress_old_spec_schema : &ingress_spec_schema,
                0, &ingress->spec, &ingress->errors);
     check_secrets(k8s, ingress);
-    if (legacy_ingress(k8s, ingress)) {
+    bool old = legacy_ingress(k8s, ingress);
+
+    legacy_note_unknown(k8s, ingress, old);
+    if (old) {
         legacy_add(legacy, ingress);
     } else {
         ingress_load_routes(k8s, ingress);

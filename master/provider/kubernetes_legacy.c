@@ -32,6 +32,7 @@ static void visit_path(void *context, const struct k8s_place *place, struct slic
     part->place = *place;
     part->host = host;
     part->path = path_text;
+    part->path_type = path ? path->path_type : SLICE("");
     part->errors = *element;
     if (path && ingress_target(k8s, place, path->backend, &part->errors, &part->target)) {
         legacy_servers(k8s, part);
@@ -78,7 +79,6 @@ void legacy_add(struct legacy *legacy, struct ingress *ingress)
 {
     struct taking taking = {.legacy = legacy, .ingress = ingress};
 
-    legacy_note_unknown(legacy->k8s, ingress);
     ingress_load_default(legacy->k8s, ingress, &(struct router_annotations){.priority = 0});
     ingress_walk(legacy->k8s, ingress, visit_path, &taking);
     legacy_weigh(legacy->k8s, ingress, taking.parts, taking.count);

@@ -18,7 +18,7 @@ struct legacy_part { /* one path of one Ingress: pods of a frontend */
     const struct ingress *ingress;
     struct k8s_place place;
     struct ingress_target target;
-    struct slice host, path;
+    struct slice host, path, path_type;
     struct list servers;   /* struct server_config */
     struct element errors; /* critical: its servers are left out */
     uint64_t share,
@@ -52,8 +52,8 @@ void legacy_finish(struct legacy *legacy);
 /* ---- kubernetes_legacy_annotation.c ---- */
 /* Whether it has annotations of Traefik 1 and none of today's. */
 bool legacy_ingress(struct k8s *k8s, const struct ingress *ingress);
-/* Names what has no effect: annotations that Traefik 1 did not know, and those that belong to Services. */
-void legacy_note_unknown(struct k8s *k8s, struct ingress *ingress);
+/* Names annotations of Traefik's that have no effect: those that nobody knows, and those that belong to Services. */
+void legacy_note_unknown(struct k8s *k8s, struct ingress *ingress, bool legacy);
 /* NULL: not there. */
 const struct doc *legacy_get(const struct doc *annotations, const char *name);
 struct slice legacy_text(const struct doc *annotations,

@@ -140,27 +140,41 @@ static const char *nearest(struct slice name)
     return schema_nearest(&names, name);
 }
 
-void legacy_note_unknown(struct k8s *k8s, struct ingress *ingress)
+static bool of_group(struct slice bare, struct slice group)
+{
+    return bare.len > group.len && slice_eq_nocase(slice_head(bare, group.len), group);
+}
+
+/* One annotation: what keeps it from having an effect. */
+static void note_entry(struct k8s *k8s, struct ingress *ingress, const struct doc_entry *entry, bool legacy)
+{
+    const struct known *known = find_known(entry->key);
+    struct k8s_place at =
+        k8s_step(k8s, &ingress->place, entry->value, "metadata.annotations.%.*s", SLICE_ARG(entry->key));
+    bool traefik;
+    struct slice bare = bare_name(entry->key, &traefik);
+
+    if (known && !legacy) {
+        return; /* told once for all of them */
+    }
+    if (known && known->place == NOWHERE) {
+        k8s_error(k8s, &at, &ingress->errors, false, "has no effect: write %s instead", known->hint);
+    } else if ((known && known->place == SERVICE) || (traefik && of_group(bare, SLICE("service.")))) {
+        k8s_error(k8s, &at, &ingress->errors, false, "has no effect here: write it on the Service");
+    } else if (known == NULL && traefik && !of_group(bare, SLICE("router."))) {
+        const char *near = nearest(bare);
+
+        k8s_error(k8s, &at, &ingress->errors, false, "unknown annotation%s%s", near ? ", did you mean " : "",
+                  near ? near : "");
+    }
+}
+
+void legacy_note_unknown(struct k8s *k8s, struct ingress *ingress, bool legacy)
 {
     const struct doc *annotations = ingress->annotations;
 
-    for (size_t i = 0; i < annotations->map.count; i++) {
-        const struct doc_entry *entry = &annotations->map.entries[i];
-        const struct known *known = find_known(entry->key);
-        struct k8s_place at =
-            k8s_step(k8s, &ingress->place, entry->value, "metadata.annotations.%.*s", SLICE_ARG(entry->key));
-        bool traefik;
-        struct slice bare = bare_name(entry->key, &traefik);
-        const char *near = known ? NULL : nearest(bare);
-
-        if (known && known->place == NOWHERE) {
-            k8s_error(k8s, &at, &ingress->errors, false, "has no effect: write %s instead", known->hint);
-        } else if (known && known->place == SERVICE) {
-            k8s_error(k8s, &at, &ingress->errors, false, "has no effect here: write it on the Service");
-        } else if (known == NULL && traefik) {
-            k8s_error(k8s, &at, &ingress->errors, false, "unknown annotation%s%s",
-                      near ? ", did you mean " : "", near ? near : "");
-        }
+    for (size_t i = 0; annotations && annotations->kind == DOC_MAP && i < annotations->map.count; i++) {
+        note_entry(k8s, ingress, &annotations->map.entries[i], legacy);
     }
 }
 

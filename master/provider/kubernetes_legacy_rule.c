@@ -30,14 +30,18 @@ static const struct doc *annotations_of(const struct legacy_frontend *frontend)
     return frontend->parts[0]->ingress->annotations;
 }
 
-/* PathPrefix when nothing is written; NULL with an error. */
+/* When nothing is written the pathType counts, which Traefik 1 did not know; NULL with an error. */
 static const struct rule_type *type_of(struct k8s *k8s, struct legacy_frontend *frontend)
 {
     const struct k8s_place *place = &frontend->parts[0]->ingress->place;
     struct slice written = legacy_text(annotations_of(frontend), "rule-type");
 
+    if (written.len == 0) {
+        written =
+            slice_eq(frontend->parts[0]->path_type, SLICE("Exact")) ? SLICE("Path") : SLICE("PathPrefix");
+    }
     for (size_t i = 0; i < ARRAY_LEN(types); i++) {
-        if (written.len == 0 || slice_eq(written, slice_cstr(types[i].name))) {
+        if (slice_eq(written, slice_cstr(types[i].name))) {
             return &types[i];
         }
     }

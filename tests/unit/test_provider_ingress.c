@@ -95,6 +95,9 @@ static const char annotated[] = INGRESS
     "\n  name: no-tls\n  annotations:\n    traefik.ingress.kubernetes.io/router.tls.options: o@file\n"
     "    traefik.ingress.kubernetes.io/router.tls: 'false'\n"
     "spec: {rules: [{host: notls.test, http: {paths: [{path: /, backend: {service: {name: app, port: "
+    "{number: 80}}}}]}}]}\n" INGRESS "{name: stray, annotations: {traefik.ingress.kubernetes.io/rule-typ: "
+                                     "Path, traefik.ingress.kubernetes.io/service.nativelb: "
+    "'true'}}\nspec: {rules: [{host: stray.test, http: {paths: [{backend: {service: {name: app, port: "
     "{number: 80}}}}]}}]}\n";
 
 static const char broken[] = INGRESS

@@ -292,6 +292,12 @@ static void frontends_are_joined_by_host_and_path(void **state)
         "   spec: {rules: [{host: n.test, http: {paths: [{path: /a-b, backend: {serviceName: one, "
         "servicePort: 80}},\n"
         "     {path: /a/b, backend: {serviceName: one, servicePort: 80}}]}}]}}\n"
+        /* a pathType and no rule-type */
+        "- {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: f, annotations: {" T
+        "preserve-host: 'true'}},\n"
+        "   spec: {rules: [{host: t.test, http: {paths: [{path: /p, pathType: Exact, backend: {service: "
+        "{name: one, port: "
+        "{number: 80}}}}]}}]}}\n"
         /* a default backend beside rules */
         "- {apiVersion: extensions/v1beta1, kind: Ingress, metadata: {name: e, annotations: {" T
         "rule-type: Path}},\n"

@@ -72,7 +72,17 @@ static const char same_names[] = INGRESS
     "      - {path: /e, pathType: Exact, backend: {service: {name: gone, port: {number: 80}}}}\n" INGRESS
     "{name: same-s}\nspec: {rules: [{host: test, http: {paths: [{path: /e, pathType: Exact, backend: "
     "{service: {name: app, "
-    "port: {number: 80}}}}]}}]}\n";
+    "port: {number: 80}}}}]}}]}\n"
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: x-app, namespace: n, annotations: "
+    "{weir.dev/addresses: '127.0.0.1:8'}}\n"
+    "spec: {ports: [{port: 80}]}\n"
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: app, namespace: n-x, annotations: "
+    "{weir.dev/addresses: '127.0.0.1:9'}}\n"
+    "spec: {ports: [{port: 80}]}\n" INGRESS "{name: one, namespace: n}\nspec: {rules: [{host: one.test, "
+                                            "http: {paths: [{backend: {service: {name: x-app, port: {number: "
+    "80}}}}]}}]}\n" INGRESS "{name: two, namespace: n-x}\nspec: {rules: [{host: two.test, http: {paths: "
+                            "[{backend: {service: {name: app, port: {number: "
+    "80}}}}]}}]}\n";
 
 static const char annotated[] = INGRESS
     "\n  name: annotated\n  annotations:\n"
@@ -96,7 +106,7 @@ static const char annotated[] = INGRESS
     "    traefik.ingress.kubernetes.io/router.tls: 'false'\n"
     "spec: {rules: [{host: notls.test, http: {paths: [{path: /, backend: {service: {name: app, port: "
     "{number: 80}}}}]}}]}\n" INGRESS "{name: stray, annotations: {traefik.ingress.kubernetes.io/rule-typ: "
-                                     "Path, traefik.ingress.kubernetes.io/service.nativelb: "
+    "Path, traefik.ingress.kubernetes.io/service.nativelb: "
     "'true'}}\nspec: {rules: [{host: stray.test, http: {paths: [{backend: {service: {name: app, port: "
     "{number: 80}}}}]}}]}\n";
 

@@ -8,6 +8,7 @@
  */
 #include <stdlib.h>
 
+#include "common/base/gcd.h"
 #include "common/base/memory.h"
 #include "shm/services.h"
 
@@ -19,17 +20,6 @@ struct group { /* servers of one weight */
     size_t count, next; /* whose turn it is */
     int64_t current;    /* what nginx calls the current weight, of the next member */
 };
-
-static uint64_t gcd(uint64_t a, uint64_t b)
-{
-    while (b) {
-        uint64_t rest = a % b;
-
-        a = b;
-        b = rest;
-    }
-    return a;
-}
 
 /* Weights of a round no longer than ROUND_MAX, none that was positive gone. Returns their sum. */
 static uint64_t weights_reduce(const uint32_t *weights, size_t count, uint64_t *reduced)

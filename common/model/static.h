@@ -113,6 +113,10 @@ struct kubernetes_provider {
     /* kubernetesIngress only */
     struct ingress_endpoint *ingress_endpoint;
     bool report_node_internal_ips, disable_ingress_class_lookup, strict_prefix_matching;
+    struct { /* what only [kubernetes] of Traefik 1 had */
+        bool disable_pass_host_headers, enable_pass_tls_cert;
+        struct doc *others;
+    } legacy;
 };
 
 struct rest_provider {
@@ -179,9 +183,10 @@ struct global_config {
 
 /* Spellings of Traefik 1.x and 2.x. */
 struct legacy_config {
-    struct slice log_level; /* --logLevel: used as log.level when that is not written */
-    struct doc *kubernetes; /* --kubernetes: stands for providers.kubernetesIngress */
-    struct doc *others;     /* without effect */
+    struct slice log_level;           /* --logLevel: used as log.level when that is not written */
+    struct doc *kubernetes;           /* --kubernetes: stands for providers.kubernetesIngress */
+    struct list default_entry_points; /* struct slice: stands for entryPoints.NAME.asDefault */
+    struct doc *others;               /* without effect */
 };
 
 struct static_config {
@@ -208,7 +213,7 @@ extern const struct schema static_schema, entry_point_schema;
 
 /* Tables of the other files of this folder. */
 extern const struct schema
-    kubernetes_ingress_schema; /* struct kubernetes_provider: [kubernetes] of Traefik 1 too */
+    legacy_kubernetes_schema; /* struct kubernetes_provider: [kubernetes] of Traefik 1 */
 extern const struct schema providers_schema, metrics_schema, log_schema, access_log_schema, tracing_schema;
 extern const struct schema certificates_resolver_schema, experimental_schema, ocsp_schema;
 

@@ -34,7 +34,7 @@ static const struct schema file_schema = SCHEMA(struct file_provider, "file", fi
     ROW("crossProviderNamespaces", STRINGS, K, cross_provider_namespaces,                                    \
         .text = "Namespaces whose objects may refer to other providers; all when empty."),                   \
         ROW("labelSelector", STRING, K, label_selector, .text = "Only objects with these labels are read."), \
-        ROW("throttleDuration", DURATION, K, throttle_duration,                                              \
+        ROW("throttleDuration", DURATION, K, throttle_duration, .flags = SCHEMA_NOT_SERVED,                  \
             .text = "Least time between two readings; the first change is always taken at once."),           \
         ROW("allowEmptyServices", BOOL, K, allow_empty_services,                                             \
             .text = "Services without endpoints are kept (503) instead of refused (404)."),                  \
@@ -65,24 +65,50 @@ static const struct schema_field ingress_endpoint_fields[] = {
 static const struct schema ingress_endpoint_schema =
     SCHEMA(struct ingress_endpoint, "ingressEndpoint", ingress_endpoint_fields);
 
+/* Rows of kubernetesIngress that [kubernetes] of Traefik 1 had too. */
+#define INGRESS_OBJECTS                                                                                      \
+    ROW("ingressClass", STRING, K, ingress_class,                                                            \
+        .text = "Only Ingresses of this class (name of an IngressClass, or annotation) are read."),          \
+        ROW("ingressEndpoint", OPTIONAL, K, ingress_endpoint,                                                \
+            .flags = SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, .sub = &ingress_endpoint_schema,                \
+            .text = "What is written into the status of Ingresses.")
+
 static const struct schema_field ingress_fields[] = {
     KUBERNETES_SOURCE,
+    INGRESS_OBJECTS,
     ROW("allowExternalNameServices", BOOL, K, allow_external_name_services,
         .text = "Ingresses may refer to Services of type ExternalName."),
-    ROW("ingressClass", STRING, K, ingress_class,
-        .text = "Only Ingresses of this class (name of an IngressClass, or annotation) are read."),
     ROW("disableIngressClassLookup", BOOL, K, disable_ingress_class_lookup,
         .text = "Do not read IngressClasses; disableClusterScopeResources is the newer name."),
     ROW("strictPrefixMatching", BOOL, K, strict_prefix_matching,
         .text = "Prefix paths match whole segments only."),
-    ROW("ingressEndpoint", OPTIONAL, K, ingress_endpoint, .flags = SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
-        .sub = &ingress_endpoint_schema, .text = "What is written into the status of Ingresses."),
     ROW("reportNodeInternalIPs", BOOL, K, report_node_internal_ips, .flags = SCHEMA_NOT_SERVED,
         .text = "Write the nodes' addresses into the status."),
     KUBERNETES_OBJECTS,
 };
-const struct schema kubernetes_ingress_schema =
+static const struct schema ingress_schema =
     SCHEMA(struct kubernetes_provider, "kubernetesIngress", ingress_fields);
+
+#define GONE_OPTION(label)                                                                                   \
+    ROW(label, DOC, K, legacy.others, .flags = SCHEMA_DEPRECATED, .text = "Without effect: remove it.")
+
+static const struct schema_field legacy_fields[] = {
+    KUBERNETES_SOURCE,
+    INGRESS_OBJECTS,
+    KUBERNETES_OBJECTS,
+    ROW("disablePassHostHeaders", BOOL, K, legacy.disable_pass_host_headers,
+        .text = "Do not send the client's Host header on, unless the annotation preserve-host says so."),
+    ROW("enablePassTLSCert", BOOL, K, legacy.enable_pass_tls_cert,
+        .text = "Send clients' certificates on, unless the annotation pass-tls-cert says otherwise."),
+    GONE_OPTION("watch"),
+    GONE_OPTION("filename"),
+    GONE_OPTION("constraints"),
+    GONE_OPTION("trace"),
+    GONE_OPTION("templateVersion"),
+    GONE_OPTION("debugLogGeneratedTemplate"),
+};
+const struct schema legacy_kubernetes_schema =
+    SCHEMA(struct kubernetes_provider, "kubernetes", legacy_fields);
 
 static const struct schema_field rest_fields[] = {
     ROW("insecure", BOOL, struct rest_provider, insecure,
@@ -370,7 +396,7 @@ static const struct schema_field providers_fields[] = {
     ROW("kubernetesCRD", OPTIONAL, P, kubernetes_crd, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_schema,
         .text = "Custom resources of Kubernetes."),
     ROW("kubernetesIngress", OPTIONAL, P, kubernetes_ingress, .flags = SCHEMA_ALLOW_EMPTY,
-        .sub = &kubernetes_ingress_schema, .text = "Ingresses of Kubernetes."),
+        .sub = &ingress_schema, .text = "Ingresses of Kubernetes."),
     PROVIDER("kubernetesIngressNGINX", kubernetes_ingress_nginx, nginx_schema,
              "Ingresses of Kubernetes with the annotations of ingress-nginx."),
     PROVIDER("kubernetesGateway", kubernetes_gateway, gateway_schema, "Gateway API of Kubernetes."),

@@ -81,7 +81,7 @@ struct slice k8s_hashed_name(struct pool *pool, struct slice name, struct slice 
 /* ---- kubernetes_error.c ---- */
 void k8s_error(struct k8s *k8s, const struct k8s_place *place, struct element *element, bool critical,
                const char *format, ...) __attribute__((format(printf, 5, 6)));
-/* Adds to `to` what was found wrong with something that it is a part of. */
+/* Adds to `to` what was found wrong with something that it is a part of; nothing is told twice. */
 void k8s_copy_errors(struct k8s *k8s, const struct element *from, struct element *to);
 /* place one step further: `key` printed, under node's child for the line (may be NULL). */
 struct k8s_place k8s_step(struct k8s *k8s, const struct k8s_place *place, const struct doc *node,

@@ -76,11 +76,27 @@ void k8s_notice_error(struct k8s *k8s, const struct k8s_place *place, const char
     notice(k8s, true, place, place->node ? place->node->line : 0, place->key, text);
 }
 
+static bool has_error(const struct element *element, struct slice text)
+{
+    const struct slice *errors = element->errors.items;
+
+    for (size_t i = 0; i < element->errors.count; i++) {
+        if (slice_eq(errors[i], text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void k8s_copy_errors(struct k8s *k8s, const struct element *from, struct element *to)
 {
     const struct slice *errors = from->errors.items;
 
     for (size_t i = 0; i < from->errors.count; i++) {
+        if (has_error(to, errors[i])) {
+            to->status = from->status > to->status ? from->status : to->status;
+            continue;
+        }
         element_error(k8s->model, to, from->status == ELEMENT_DISABLED, "%.*s", SLICE_ARG(errors[i]));
     }
 }

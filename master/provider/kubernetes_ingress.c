@@ -8,7 +8,7 @@
  *
  * Not here: where the objects come from (kubernetes_load.c), annotations, routers, services (kubernetes_ingress_*.c).
  */
-#include "master/provider/kubernetes_ingress.h"
+#include "master/provider/kubernetes_legacy.h"
 
 #define GROUP "networking.k8s.io"
 #define GROUP_OLD "extensions"
@@ -192,27 +192,33 @@ static void check_secrets(struct k8s *k8s, struct ingress *ingress)
     }
 }
 
-static void load_object(struct k8s *k8s, const struct kube_object *object)
+static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kube_object *object)
 {
-    struct ingress ingress = {
-        .place = {.object = object},
-        .annotations = doc_path(object->doc, "metadata", "annotations", NULL),
-        .old_api = !slice_eq(object->version, SLICE("v1")),
-    };
+    struct ingress *ingress = pool_zalloc(k8s->scratch, sizeof(*ingress));
     const struct doc *spec = doc_get(object->doc, "spec");
 
-    if (!wanted(k8s, &ingress.place)) {
+    ingress->place = (struct k8s_place){.object = object};
+    ingress->annotations = doc_path(object->doc, "metadata", "annotations", NULL);
+    ingress->old_api = !slice_eq(object->version, SLICE("v1"));
+    if (!wanted(k8s, &ingress->place)) {
         return;
     }
-    ingress.spec_place = k8s_step(k8s, &ingress.place, spec, "spec");
+    ingress->spec_place = k8s_step(k8s, &ingress->place, spec, "spec");
     if (spec == NULL || spec->kind != DOC_MAP) {
-        k8s_notice_error(k8s, &ingress.spec_place, "is missing");
+        k8s_notice_error(k8s, &ingress->spec_place, "is missing");
         return;
     }
-    k8s_decode(k8s, &ingress.spec_place, ingress.old_api ? &ingress_old_spec_schema : &ingress_spec_schema, 0,
-               &ingress.spec, &ingress.errors);
-    check_secrets(k8s, &ingress);
-    ingress_load_routes(k8s, &ingress);
+    k8s_decode(k8s, &ingress->spec_place, ingress->old_api ? &ingress_old_spec_schema : &ingress_spec_schema,
+               0, &ingress->spec, &ingress->errors);
+    check_secrets(k8s, ingress);
+    bool old = legacy_ingress(k8s, ingress);
+
+    legacy_note_unknown(k8s, ingress, old);
+    if (old) {
+        legacy_add(legacy, ingress);
+    } else {
+        ingress_load_routes(k8s, ingress);
+    }
 }
 
 /* ---- the provider ---- */
@@ -228,13 +234,16 @@ static int load(const struct static_config *config, struct provider_state **stat
 
     if (rc == 0) {
         const struct kube_object **objects;
+        struct legacy legacy;
         size_t count = k8s_objects(&k8s, "Ingress", version_known, &objects);
 
         k8s_copy_notices(&k8s);
         notice_versions(&k8s);
+        legacy_init(&legacy, &k8s);
         for (size_t i = 0; i < count; i++) {
-            load_object(&k8s, objects[i]);
+            load_object(&k8s, &legacy, objects[i]);
         }
+        legacy_finish(&legacy);
         *out = k8s.model;
     }
     k8s_end(&k8s);

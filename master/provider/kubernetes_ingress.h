@@ -108,11 +108,20 @@ bool ingress_annotations(struct k8s *k8s, const struct k8s_place *place, const s
 /* Whether there is any of that group. */
 bool ingress_has_annotations(const struct doc *annotations, const char *group);
 
+/* ---- kubernetes_ingress_rule.c ---- */
+struct text;
+/* MATCHER("value"), quoted as Go does. */
+void ingress_add_matcher(struct text *out, const char *matcher, struct slice value);
+
 /* ---- kubernetes_ingress_route.c ---- */
+/* Router and service of the default backend, if there is one; options: what the annotations add. */
+void ingress_load_default(struct k8s *k8s, const struct ingress *ingress,
+                          const struct router_annotations *options);
 void ingress_load_routes(struct k8s *k8s, struct ingress *ingress);
 
 /* ---- kubernetes_ingress_service.c ---- */
-/* The name of the service for a target; it is made when it is not there yet. False: errors were added. */
+/* The name of the service for a target; it is made when it is not there yet. False: errors were added, or the element is
+ * refused already. */
 bool ingress_use_service(struct k8s *k8s, const struct k8s_place *place, const struct ingress_target *target,
                          struct element *element, struct slice *name);
 /* The load balancer of a target. False: errors were added. */

@@ -56,7 +56,16 @@ static void add(struct pool *pool, struct doc *map, struct slice key, struct doc
     }
 }
 
-/* `tls: "true"` beside `tls.options: x` is the same as `tls.options` alone. */
+static bool says_false(const struct doc *node)
+{
+    bool value = true;
+
+    return node && node->kind != DOC_MAP && parse_bool(doc_text(node, SLICE("")), &value, NULL) == 0 &&
+           !value;
+}
+
+/* `tls: "true"` beside `tls.options: x` is the same as `tls.options` alone; `tls: "false"` beside it is the same as
+ * nothing. */
 static void put(struct pool *pool, struct doc *root, struct slice rest, const struct doc_entry *entry)
 {
     struct doc *map = root;
@@ -67,7 +76,10 @@ static void put(struct pool *pool, struct doc *root, struct slice rest, const st
         struct doc *child = child_nocase(map, step);
         bool last = rest.ptr == NULL || depth == DEPTH_MAX;
 
-        if (last && child && child->kind == DOC_MAP) {
+        if (last && child && child->kind == DOC_MAP && !says_false(entry->value)) {
+            return;
+        }
+        if (!last && says_false(child)) {
             return;
         }
         if (last) {

@@ -27,49 +27,18 @@ struct routes { /* of one Ingress */
     size_t count, capacity;
 };
 
-/* As Go's %q. Text of documents is valid UTF-8, and stays as it is. */
-static void quote(struct text *out, struct slice text)
-{
-    static const char escapes[] = "\aa\bb\ff\nn\rr\tt\vv\"\"\\\\";
-
-    text_add_char(out, '"');
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        const char *escape = c ? strchr(escapes, c) : NULL;
-
-        if (escape && (c < 0x20 || c == '"' || c == '\\')) {
-            text_printf(out, "\\%c", escape[1]);
-        } else if (c < 0x20 || c == 0x7f) {
-            text_printf(out, "\\x%02x", c);
-        } else {
-            text_add_char(out, (char)c);
-        }
-    }
-    text_add_char(out, '"');
-}
-
 static void add_host(struct text *out, struct slice host, bool v2)
 {
-    if (v2 && slice_has_prefix(host, SLICE("*."))) {
-        struct text regexp;
+    struct text regexp;
 
-        text_init(&regexp);
-        text_printf(&regexp, "{subdomain:[a-zA-Z0-9-]+}%.*s", SLICE_ARG(slice_from(host, 1)));
-        text_add_cstr(out, "HostRegexp(");
-        quote(out, text_slice(&regexp));
-        text_free(&regexp);
-    } else {
-        text_add_cstr(out, "Host(");
-        quote(out, host);
+    if (!v2 || !slice_has_prefix(host, SLICE("*."))) {
+        ingress_add_matcher(out, "Host", host);
+        return;
     }
-    text_add_char(out, ')');
-}
-
-static void add_matcher(struct text *out, const char *matcher, struct slice path)
-{
-    text_printf(out, "%s(", matcher);
-    quote(out, path);
-    text_add_char(out, ')');
+    text_init(&regexp);
+    text_printf(&regexp, "{subdomain:[a-zA-Z0-9-]+}%.*s", SLICE_ARG(slice_from(host, 1)));
+    ingress_add_matcher(out, "HostRegexp", text_slice(&regexp));
+    text_free(&regexp);
 }
 
 /* Whole segments, as Kubernetes defines a prefix: /abc takes /abc, /abc/ and /abc/x, not /abcx. */
@@ -78,7 +47,7 @@ static void add_strict_prefix(struct text *out, struct slice path)
     struct text below;
 
     if (slice_eq(path, SLICE("/"))) {
-        add_matcher(out, "PathPrefix", path);
+        ingress_add_matcher(out, "PathPrefix", path);
         return;
     }
     if (slice_has_suffix(path, SLICE("/"))) {
@@ -87,9 +56,9 @@ static void add_strict_prefix(struct text *out, struct slice path)
     text_init(&below);
     text_printf(&below, "%.*s/", SLICE_ARG(path));
     text_add_char(out, '(');
-    add_matcher(out, "Path", path);
+    ingress_add_matcher(out, "Path", path);
     text_add_cstr(out, " || ");
-    add_matcher(out, "PathPrefix", text_slice(&below));
+    ingress_add_matcher(out, "PathPrefix", text_slice(&below));
     text_add_char(out, ')');
     text_free(&below);
 }
@@ -140,7 +109,7 @@ static struct slice make_rule(struct routes *routes, const struct k8s_place *pla
     if (path->path.len && k8s->options->strict_prefix_matching && strcmp(matcher, "PathPrefix") == 0) {
         add_strict_prefix(&text, path->path);
     } else if (path->path.len) {
-        add_matcher(&text, matcher, path->path);
+        ingress_add_matcher(&text, matcher, path->path);
     }
     rule = pool_copy(k8s->model->pool, text_slice(&text));
     text_free(&text);
@@ -174,11 +143,11 @@ static void visit_path(void *context, const struct k8s_place *place, struct slic
                    .tls = options->tls,
                    .observability = options->observability},
     };
-    item->config.rule = make_rule(routes, place, host, path ? path : &unread, element);
     if (path && ingress_target(k8s, place, path->backend, element, &target) &&
         ingress_use_service(k8s, place, &target, element, &service)) {
         item->config.service = service;
     }
+    item->config.rule = make_rule(routes, place, host, path ? path : &unread, element);
     item->errors = *element;
 }
 
@@ -190,6 +159,40 @@ static bool good(const struct candidate *item)
 struct key_use {
     size_t all, serving;
 };
+
+/* Those that serve, or the others. One that does not serve never takes the place of one that does. */
+static void add_those(struct routes *routes, const struct seen *keys, bool serving)
+{
+    struct k8s *k8s = routes->k8s;
+
+    for (size_t i = 0; i < routes->count; i++) {
+        struct candidate *item = &routes->items[i];
+        const struct key_use *use = seen_get(keys, item->key);
+        struct slice name = item->key;
+        struct http_router *router;
+
+        if (good(item) != serving) {
+            continue;
+        }
+        if (use->all > 1 && (use->serving != 1 || !serving)) {
+            name = k8s_hashed_name(k8s->scratch, item->key, item->config.rule);
+        }
+        router = seen_get(&k8s->routers, name);
+        if (router && !slice_eq(router->element.origin.object, item->place.object->origin.object)) {
+            k8s_notice_error(k8s, &item->place,
+                             "its router would be called %.*s, as that of %.*s: rename this Ingress",
+                             SLICE_ARG(name), SLICE_ARG(router->element.origin.object));
+            continue;
+        }
+        if (router && !serving) {
+            item->errors.status = ELEMENT_WARNING;
+        } else {
+            router = k8s_add_router(k8s, &item->place, name);
+            router->config = item->config;
+        }
+        k8s_copy_errors(k8s, &item->errors, &router->element);
+    }
+}
 
 static void add_routers(struct routes *routes)
 {
@@ -208,24 +211,14 @@ static void add_routers(struct routes *routes)
         use->all++;
         use->serving += good(item);
     }
-    for (size_t i = 0; i < routes->count; i++) {
-        struct candidate *item = &routes->items[i];
-        const struct key_use *use = seen_get(&keys, item->key);
-        bool alone = use->all == 1 || (use->serving == 1 && good(item));
-        struct http_router *router =
-            k8s_add_router(k8s, &item->place,
-                           alone ? item->key : k8s_hashed_name(k8s->scratch, item->key, item->config.rule));
-
-        router->config = item->config;
-        k8s_copy_errors(k8s, &item->errors, &router->element);
-    }
+    add_those(routes, &keys, true);
+    add_those(routes, &keys, false);
 }
 
 /* Its errors are notices: as long as no default backend is good there is no router to keep them. */
-static void load_default(struct routes *routes)
+void ingress_load_default(struct k8s *k8s, const struct ingress *ingress,
+                          const struct router_annotations *options)
 {
-    struct k8s *k8s = routes->k8s;
-    const struct ingress *ingress = routes->ingress;
     const char *key = ingress->old_api ? "backend" : "defaultBackend";
     struct k8s_place place =
         k8s_step(k8s, &ingress->spec_place, doc_get(ingress->spec_place.node, key), "%s", key);
@@ -234,6 +227,9 @@ static void load_default(struct routes *routes)
     struct service_config config;
     struct ingress_target target;
 
+    if (ingress->spec.default_backend == NULL) {
+        return;
+    }
     if (other) {
         k8s_notice_error(k8s, &place, "there is one already, of %.*s: it is used, remove the other",
                          SLICE_ARG(other->element.origin.object));
@@ -254,14 +250,14 @@ static void load_default(struct routes *routes)
     k8s_add_service(k8s, &place, SLICE(DEFAULT_SERVICE))->config = config;
     k8s_copy_errors(k8s, &errors, &router->element);
     router->config = (struct router_config){
-        .entry_points = routes->options.entry_points,
-        .middlewares = routes->options.middlewares,
+        .entry_points = options->entry_points,
+        .middlewares = options->middlewares,
         .service = SLICE(DEFAULT_SERVICE),
         .rule = SLICE("PathPrefix(\"/\")"),
         .rule_syntax = SLICE("default"),
         .priority = INT32_MIN,
-        .tls = routes->options.tls,
-        .observability = routes->options.observability,
+        .tls = options->tls,
+        .observability = options->observability,
     };
 }
 
@@ -293,8 +289,8 @@ void ingress_load_routes(struct k8s *k8s, struct ingress *ingress)
         k8s_warn(k8s, &ingress->spec_place,
                  "the default backend of an Ingress with rules is not used: put it into an Ingress without "
                  "rules");
-    } else if (ingress->spec.default_backend) {
-        load_default(&routes);
+    } else {
+        ingress_load_default(k8s, ingress, &routes.options);
     }
     ingress_walk(k8s, ingress, visit_path, &routes);
     add_routers(&routes);

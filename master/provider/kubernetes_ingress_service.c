@@ -58,21 +58,40 @@ bool ingress_load_balancer(struct k8s *k8s, const struct k8s_place *place,
     return k8s_load_servers(k8s, place, element, &backend, namespace, &lb->servers);
 }
 
+/* a/b-c and a-b/c come to the same name: nobody gets the pods of another namespace by that. */
+static bool from_namespace(struct k8s *k8s, const struct element *element, struct slice namespace)
+{
+    return slice_has_prefix(element->origin.object,
+                            pool_printf(k8s->scratch, "Ingress %.*s/", SLICE_ARG(namespace)));
+}
+
 bool ingress_use_service(struct k8s *k8s, const struct k8s_place *place, const struct ingress_target *target,
                          struct element *element, struct slice *name)
 {
     struct pool *pool = k8s->model->pool;
     struct slice namespace = place->object->namespace, port = doc_text(target->port, SLICE(""));
+    bool refused = element->status == ELEMENT_DISABLED;
     struct service_config config;
 
     *name = k8s_normalize(pool, pool_printf(k8s->scratch, "%.*s-%.*s-%.*s", SLICE_ARG(namespace),
                                             SLICE_ARG(target->service), SLICE_ARG(port)));
-    if (seen_get(&k8s->services, *name)) {
+    const struct http_service *there = seen_get(&k8s->services, *name);
+
+    if (there && !from_namespace(k8s, &there->element, namespace)) {
+        k8s_error(
+            k8s, place, element, true,
+            "its service would be called %.*s, as one of another namespace (%.*s): rename one of the two",
+            SLICE_ARG(*name), SLICE_ARG(there->element.origin.object));
+        return false;
+    }
+    if (there) {
         return true;
     }
     if (!ingress_load_balancer(k8s, place, target, element, &config)) {
         return false;
     }
-    k8s_add_service(k8s, place, *name)->config = config;
-    return true;
+    if (!refused) { /* else it was looked at for its errors only */
+        k8s_add_service(k8s, place, *name)->config = config;
+    }
+    return !refused;
 }

@@ -324,43 +324,6 @@ static void derive_precedence(struct static_loaded *loaded)
     *names = (struct list){copy, count};
 }
 
-/* `--kubernetes` and `[kubernetes]` switch the Ingress provider on; their options have the names of today's. */
-static void derive_legacy_kubernetes(struct static_loaded *loaded)
-{
-    struct static_config *config = &loaded->config;
-    const struct doc *written = config->legacy.kubernetes;
-    struct kubernetes_provider *options;
-    bool on = true;
-
-    if (written == NULL || (doc_bool(written, &on) && !on) ||
-        slice_eq_nocase(doc_text(written, SLICE("")), SLICE("false"))) {
-        return;
-    }
-    if (config->providers.kubernetes_ingress) {
-        if (written->kind == DOC_MAP) {
-            static_warn(loaded, "kubernetes: ignored, providers.kubernetesIngress is read");
-        }
-        return;
-    }
-    options = pool_zalloc(loaded->pool, sizeof(*options));
-    schema_defaults(&kubernetes_ingress_schema, loaded->pool, options);
-    if (written->kind == DOC_MAP) {
-        static_decode(loaded, &kubernetes_ingress_schema, SLICE("kubernetes"), written, options);
-    }
-    config->providers.kubernetes_ingress = options;
-}
-
-/* The spellings of Traefik 1.x that mean something today; the table has warned already. */
-static void derive_legacy(struct static_loaded *loaded)
-{
-    struct static_config *config = &loaded->config;
-
-    if (config->legacy.log_level.len && slice_eq(config->log->level, SLICE("ERROR"))) {
-        config->log->level = config->legacy.log_level;
-    }
-    derive_legacy_kubernetes(loaded);
-}
-
 void static_derive(struct static_loaded *loaded)
 {
     struct static_config *config = &loaded->config;
@@ -379,5 +342,5 @@ void static_derive(struct static_loaded *loaded)
         }
     }
     derive_precedence(loaded);
-    derive_legacy(loaded);
+    static_derive_legacy(loaded);
 }

@@ -13,6 +13,8 @@ struct slice environment_get(char **environment, const char *name); /* ptr NULL 
 
 /* check.c: what is derived (implicit entry points...) and what must fit together. */
 void static_derive(struct static_loaded *loaded);
+/* legacy.c: what options of Traefik 1 stand for. */
+void static_derive_legacy(struct static_loaded *loaded);
 void static_check(struct static_loaded *loaded);
 
 /* load.c */

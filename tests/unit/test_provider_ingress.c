@@ -67,7 +67,22 @@ static const char same_names[] = INGRESS
     "      - {path: /a-b, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
     "      - {path: /a/b, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
     "      - {path: /c-d, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
-    "      - {path: /c/d, pathType: Exact, backend: {service: {name: nowhere, port: {number: 80}}}}\n";
+    "      - {path: /c/d, pathType: Exact, backend: {service: {name: nowhere, port: {number: 80}}}}\n"
+    "      - {path: /e, pathType: Exact, backend: {service: {name: app, port: {number: 80}}}}\n"
+    "      - {path: /e, pathType: Exact, backend: {service: {name: gone, port: {number: 80}}}}\n" INGRESS
+    "{name: same-s}\nspec: {rules: [{host: test, http: {paths: [{path: /e, pathType: Exact, backend: "
+    "{service: {name: app, "
+    "port: {number: 80}}}}]}}]}\n"
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: x-app, namespace: n, annotations: "
+    "{weir.dev/addresses: '127.0.0.1:8'}}\n"
+    "spec: {ports: [{port: 80}]}\n"
+    "---\napiVersion: v1\nkind: Service\nmetadata: {name: app, namespace: n-x, annotations: "
+    "{weir.dev/addresses: '127.0.0.1:9'}}\n"
+    "spec: {ports: [{port: 80}]}\n" INGRESS "{name: one, namespace: n}\nspec: {rules: [{host: one.test, "
+    "http: {paths: [{backend: {service: {name: x-app, port: {number: "
+    "80}}}}]}}]}\n" INGRESS "{name: two, namespace: n-x}\nspec: {rules: [{host: two.test, http: {paths: "
+    "[{backend: {service: {name: app, port: {number: "
+    "80}}}}]}}]}\n";
 
 static const char annotated[] = INGRESS
     "\n  name: annotated\n  annotations:\n"
@@ -86,7 +101,14 @@ static const char annotated[] = INGRESS
     "\n  name: v2\n  annotations: {traefik.ingress.kubernetes.io/router.rulesyntax: v2}\n"
     "spec: {rules: [{host: '*.v2.test', http: {paths: [{path: '/{id}', pathType: Prefix, backend: {service: "
     "{name: app, "
-    "port: {number: 80}}}}]}}]}\n";
+    "port: {number: 80}}}}]}}]}\n" INGRESS
+    "\n  name: no-tls\n  annotations:\n    traefik.ingress.kubernetes.io/router.tls.options: o@file\n"
+    "    traefik.ingress.kubernetes.io/router.tls: 'false'\n"
+    "spec: {rules: [{host: notls.test, http: {paths: [{path: /, backend: {service: {name: app, port: "
+    "{number: 80}}}}]}}]}\n" INGRESS "{name: stray, annotations: {traefik.ingress.kubernetes.io/rule-typ: "
+    "Path, traefik.ingress.kubernetes.io/service.nativelb: "
+    "'true'}}\nspec: {rules: [{host: stray.test, http: {paths: [{backend: {service: {name: app, port: "
+    "{number: 80}}}}]}}]}\n";
 
 static const char broken[] = INGRESS
     "{name: broken}\nspec:\n  rules:\n  - host: x.test\n    http:\n      paths:\n"

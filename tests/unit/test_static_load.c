@@ -279,6 +279,17 @@ static void refusals_say_where_and_what(void **state)
         {"ping: {}\nlog: {level: 5}\n  bad\n", "", "", {"traefik.yml:"}},
         {"log: [1]\n", "", "", {"traefik.yml:1", "log"}},
         {"a: 1\na: 2\n", "", "", {"traefik.yml:2"}},
+        {NULL,
+         "--providers.kubernetesIngress.reportNodeInternalIPs "
+         "--providers.kubernetesIngress.ingressEndpoint.ip=1.2.3.4",
+         "",
+         {"kubernetesIngress", "reportNodeInternalIPs", "ingressEndpoint"}},
+        {NULL,
+         "--providers.kubernetesIngress.reportNodeInternalIPs "
+         "--providers.kubernetesIngress.disableClusterScopeResources",
+         "",
+         {"kubernetesIngress", "reportNodeInternalIPs", "disableClusterScopeResources"}},
+        {NULL, "--kubernetes.namespces=a", "", {"kubernetes.namespces", "namespaces"}},
     };
 
     (void)state;
@@ -372,6 +383,17 @@ static void accepted_with_a_word(void **state)
         {"--api --kubernetes --logLevel=INFO", "kubernetes: is deprecated"},
         {"--pilot.token=abc", "pilot"},
         {"--defaultEntryPoints=http,https", "defaultEntryPoints: is deprecated"},
+        {"--defaultEntryPoints=https", "defaultEntryPoints: there is no entry point \"https\""},
+        {"--defaultEntryPoints=a --entryPoints.a.address=:80 --entryPoints.b.address=:81 "
+         "--entryPoints.b.asDefault",
+         "defaultEntryPoints: ignored"},
+        {"--kubernetes.watch", "kubernetes.watch: is deprecated"},
+        {"--kubernetes.namespaces=a --providers.kubernetesIngress", "kubernetes: ignored"},
+        {"--providers.kubernetesIngress", "providers.kubernetesIngress.manifests=DIR"},
+        {"--providers.kubernetesIngress.manifests=/m --providers.kubernetesIngress.strictPrefixMatching",
+         NULL},
+        {"--providers.kubernetesIngress.manifests=/m --providers.kubernetesIngress.endpoint=http://a",
+         "providers.kubernetesIngress.endpoint: is understood"},
         {"--providers.docker.swarmMode", "providers.docker.swarmMode: is deprecated"},
         {"--tracing.jaeger.samplingServerURL=http://x", "tracing.jaeger"},
         {"--core.defaultRuleSyntax=v2", "core.defaultRuleSyntax"},
@@ -436,6 +458,40 @@ static void defaults_and_derived_values(void **state)
     assert_int_equal(web->http.redirections->entry_point->priority, INT64_MAX - 1);
     assert_true(web->http.redirections->entry_point->permanent);
     assert_true(slice_eq(web->http.redirections->entry_point->scheme, SLICE("https")));
+    unload(&outcome);
+}
+
+static void options_of_traefik_1_stand_for_todays(void **state)
+{
+    struct outcome outcome;
+    const struct static_config *config = &outcome.loaded.config;
+    const struct kubernetes_provider *ingress;
+    const struct entry_point *points;
+
+    (void)state;
+    load(&outcome,
+         "--kubernetes.manifests=/m --kubernetes.namespaces=a,b --kubernetes.labelSelector=x=y "
+         "--kubernetes.ingressClass=edge --kubernetes.disablePassHostHeaders --defaultEntryPoints=http "
+         "--entryPoints.http.address=:80 --entryPoints.https.address=:443",
+         "");
+    assert_int_equal(outcome.rc, 0);
+    ingress = config->providers.kubernetes_ingress;
+    assert_non_null(ingress);
+    assert_true(slice_eq(ingress->manifests, SLICE("/m")));
+    assert_int_equal(ingress->namespaces.count, 2);
+    assert_true(slice_eq(ingress->label_selector, SLICE("x=y")));
+    assert_true(slice_eq(ingress->ingress_class, SLICE("edge")));
+    assert_true(ingress->legacy.disable_pass_host_headers);
+    assert_false(ingress->legacy.enable_pass_tls_cert);
+    points = config->entry_points.values;
+    assert_true(points[0].as_default);
+    assert_false(points[1].as_default);
+    unload(&outcome);
+    load(&outcome, "--kubernetes", "");
+    assert_non_null(config->providers.kubernetes_ingress);
+    unload(&outcome);
+    load(&outcome, "--kubernetes=false", "");
+    assert_null(config->providers.kubernetes_ingress);
     unload(&outcome);
 }
 
@@ -531,6 +587,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(files_that_cannot_be_read, set_up, tear_down),
         cmocka_unit_test_setup_teardown(accepted_with_a_word, set_up, tear_down),
         cmocka_unit_test_setup_teardown(defaults_and_derived_values, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(options_of_traefik_1_stand_for_todays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(lists_of_todays_users, set_up, tear_down),
         cmocka_unit_test_setup_teardown(three_forms_are_one, set_up, tear_down),
     };

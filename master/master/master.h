@@ -4,6 +4,7 @@
  * main.c       start, loop, timers, stop
  * guard_link.c messages from and to the guard
  * listeners.c  opening listening sockets; which of them changed
+ * cgroups.c    the control groups that hold us (cgroups.h)
  * cpus.c       how many workers
  * reload.c     when providers are loaded, and the job on a thread that loads, resolves, compiles and seals
  * publish.c    the generation in force and how far each worker has it

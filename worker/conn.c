@@ -15,6 +15,7 @@ int conn_open(struct conn *conn, struct worker *worker, int fd)
     conn->worker = worker;
     conn->out = conn->out_last = NULL;
     conn->out_len = 0;
+    conn->charged = 0;
 
     int rc = poller_add(worker->poller, &conn->io, fd, false);
 
@@ -33,6 +34,9 @@ static void outbox_drop(struct conn *conn)
     }
     conn->out_last = NULL;
     conn->out_len = 0;
+    if (conn->charged) {
+        budget_uncharge(conn->worker, conn);
+    }
 }
 
 void conn_close(struct conn *conn)
@@ -109,6 +113,9 @@ static size_t outbox_sent(struct conn *conn, size_t n)
     }
     if (conn->out == NULL) {
         conn->out_last = NULL;
+        if (conn->charged) {
+            budget_uncharge(conn->worker, conn);
+        }
     }
     return n;
 }
@@ -155,6 +162,9 @@ int conn_send(struct conn *conn, const struct iovec *pieces, int count)
     /* A short write is no promise of an edge: the second try, in this turn, ends with EAGAIN, and that is one. */
     if (conn->out_len && conn->io.writable) {
         poller_again(&conn->io);
+    }
+    if (conn->out_len && conn->charged == 0 && conn->worker->budget.on) {
+        budget_charge(conn->worker, conn);
     }
     return rc;
 }

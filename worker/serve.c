@@ -83,6 +83,7 @@ int serve_start(struct worker *worker, struct error *why)
     if (rc < 0) {
         return rc;
     }
+    budget_start(worker);
     share_descriptors(worker);
     worker->timers = timers_new(worker->now_ns);
     recycler_start(worker);
@@ -215,6 +216,8 @@ void serve_stop(struct worker *worker)
         free(worker->drain);
         worker->drain = NULL;
     }
+    timer_remove(worker->timers, &worker->budget.step);
+    budget_stop(worker);
     timer_remove(worker->timers, &worker->walker->timer);
     free(worker->walker);
     worker->walker = NULL;

@@ -7,6 +7,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -68,4 +69,25 @@ void process_log_to(int fd)
 {
     log_descriptor = fd;
     log_set_sink(write_line, &log_descriptor);
+}
+
+int process_memory_open(void)
+{
+    return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t process_memory(int fd)
+{
+    char text[128];
+    unsigned long long size, resident, shared;
+    ssize_t n = fd == -1 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+    if (n <= 0) {
+        return 0;
+    }
+    text[n] = '\0';
+    if (sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3 || shared > resident) {
+        return 0;
+    }
+    return (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

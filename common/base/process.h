@@ -25,4 +25,9 @@ bool process_adopt_channel(void);
  * a full pipe does not take is counted, and said once it is read again. */
 void process_log_to(int fd);
 
+/* What this process alone takes of the machine's memory, in bytes (resident and not shared with a file or others), read
+ * from a descriptor that was opened at the start: -1 and 0 when there is no /proc. */
+int process_memory_open(void);
+uint64_t process_memory(int fd);
+
 #endif

@@ -1,6 +1,6 @@
 /*
  * cpus.c - how many workers: what the user says, else the least of the processors we may run on and the CPU quota of
- * every control group above us (versions 1 and 2).
+ * every control group above us (versions 1 and 2), and what the memory budget has room for.
  */
 #include <sched.h>
 #include <stdio.h>
@@ -9,6 +9,9 @@
 
 #include "master/master/cgroups.h"
 #include "master/master/master.h"
+
+#define OTHERS_BYTES (UINT64_C(16) << 20) /* guard, master, configuration */
+#define WORKER_BYTES (UINT64_C(8) << 20)
 
 struct quota {         /* the smallest found */
     double processors; /* 0: none found */
@@ -75,21 +78,34 @@ static unsigned affinity(void)
     return count > 0 ? count : 1;
 }
 
-unsigned cpus_workers(const struct static_config *config, char *reason, size_t size)
+/* What the others need, and each worker under load, at the least. */
+static unsigned memory_workers(uint64_t budget)
+{
+    uint64_t workers = budget > OTHERS_BYTES ? (budget - OTHERS_BYTES) / WORKER_BYTES : 0;
+
+    return workers == 0 ? 1 : workers < BOARD_WORKERS ? (unsigned)workers : BOARD_WORKERS;
+}
+
+unsigned cpus_workers(const struct static_config *config, uint64_t budget, char *reason, size_t size)
 {
     struct quota quota = {0};
-    unsigned processors = affinity();
+    unsigned workers = affinity();
 
     if (config->workers > 0) {
         (void)snprintf(reason, size, "as configured");
         return config->workers < BOARD_WORKERS ? (unsigned)config->workers : BOARD_WORKERS;
     }
+    (void)snprintf(reason, size, "%u processor%s that this process may use", workers,
+                   workers == 1 ? "" : "s");
+    workers = workers < BOARD_WORKERS ? workers : BOARD_WORKERS;
     cgroups_walk("", "cpu", read_group, &quota);
-    if (quota.processors > 0 && round_up(quota.processors) < processors) {
+    if (quota.processors > 0 && round_up(quota.processors) < workers) {
         (void)snprintf(reason, size, "CPU quota of %.2f processors in %.500s", quota.processors, quota.where);
-        return round_up(quota.processors);
+        workers = round_up(quota.processors);
     }
-    (void)snprintf(reason, size, "%u processor%s that this process may use", processors,
-                   processors == 1 ? "" : "s");
-    return processors < BOARD_WORKERS ? processors : BOARD_WORKERS;
+    if (budget > 0 && memory_workers(budget) < workers) {
+        (void)snprintf(reason, size, "memory budget of %llu MiB", (unsigned long long)(budget >> 20));
+        workers = memory_workers(budget);
+    }
+    return workers;
 }

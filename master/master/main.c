@@ -120,7 +120,7 @@ static int apply(struct master *master, const struct static_config *config, stru
     unsigned before = master->workers;
     char reason[640];
 
-    master->workers = cpus_workers(config, reason, sizeof(reason));
+    master->workers = cpus_workers(config, memory_apply(master, config), reason, sizeof(reason));
     int rc = listeners_apply(master, config, why);
 
     if (rc < 0) {
@@ -190,6 +190,7 @@ static void on_heart(uv_timer_t *timer)
 
     atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(),
                           memory_order_relaxed);
+    memory_tend(master);
     publish_tend(master);
 }
 
@@ -215,6 +216,7 @@ static void clean_up(struct master *master)
     listeners_free(master);
     settings_unref(master->settings);
     outbox_close(&master->guard);
+    memory_stop(master);
     board_unmap(master->board);
     if (uv_loop_close(&master->loop) != 0) {
         log_error("The master's loop did not close");
@@ -281,6 +283,7 @@ int face_master(int argc, char **argv)
     process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
     master->log_fd = -1;
+    memory_start(master);
     outbox_init(&master->guard, PROCESS_CONTROL_FD);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         master->links[slot].master = master;

@@ -147,8 +147,8 @@ READY = r"INF Ready: "
 
 
 class Weir(Program):
-    def __init__(self, args, env=None, cwd=None, ports=None):
-        super().__init__([BINARY, *args], env=env, cwd=cwd)
+    def __init__(self, args, env=None, cwd=None, ports=None, prefix=()):
+        super().__init__([*prefix, BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
 
     def children(self, name):
@@ -206,7 +206,7 @@ def whoami(programs):
 
 @pytest.fixture
 def weir(programs):
-    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True):
+    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True, prefix=()):
         ports = {}
         full = list(args)
         if web:
@@ -215,7 +215,7 @@ def weir(programs):
         full += [f"--workers={workers}"] if workers else []
         if not any(a.lower().startswith("--log.level") for a in full):
             full.append("--log.level=DEBUG")
-        program = Weir(full, env=env, cwd=cwd, ports=ports)
+        program = Weir(full, env=env, cwd=cwd, ports=ports, prefix=prefix)
         programs.append(program)
         if wait:
             program.wait_log(READY)

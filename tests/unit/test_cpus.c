@@ -67,10 +67,27 @@ static void configured_number_wins(void **state)
     char reason[256];
 
     (void)state;
-    assert_int_equal(cpus_workers(&config, reason, sizeof(reason)), 7);
+    assert_int_equal(cpus_workers(&config, 1, reason, sizeof(reason)), 7);
     config.workers = 0;
-    assert_true(cpus_workers(&config, reason, sizeof(reason)) >= 1);
+    assert_true(cpus_workers(&config, 0, reason, sizeof(reason)) >= 1);
     assert_true(reason[0] != '\0');
+}
+
+static void memory_bounds_the_number(void **state)
+{
+    static const struct {
+        uint64_t mib;
+        unsigned workers;
+    } cases[] = {{1, 1}, {16, 1}, {24, 1}, {32, 2}, {75, 7}, {100000, BOARD_WORKERS}};
+    struct static_config config = {0};
+    char reason[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(memory_workers(cases[i].mib << 20), cases[i].workers);
+    }
+    assert_int_equal(cpus_workers(&config, UINT64_C(20) << 20, reason, sizeof(reason)), 1);
+    assert_true(affinity() == 1 || strcmp(reason, "memory budget of 20 MiB") == 0);
 }
 
 int main(void)
@@ -81,6 +98,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(what_makes_no_sense_is_no_quota, tree_make, tree_drop),
         cmocka_unit_test(quotas_are_rounded_up),
         cmocka_unit_test(configured_number_wins),
+        cmocka_unit_test(memory_bounds_the_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

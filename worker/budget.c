@@ -1,0 +1,407 @@
+/*
+ * budget.c - measuring, and the level that follows: see budget.h.
+ */
+#include "worker/budget.h"
+
+#include <inttypes.h>
+#include <linux/sock_diag.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/process.h"
+#include "worker/conn.h"
+#include "worker/shed.h"
+#include "worker/worker.h"
+
+#define MIB (UINT64_C(1) << 20)
+#define SAMPLE_NS INT64_C(90000000) /* a little less than a heart takes */
+#define SAID_NS (INT64_C(10) * 1000000000)
+#define ENDED_NS (INT64_C(1) * 1000000000)
+#define CALM_NS (INT64_C(5) * 1000000000)
+#define RELIEF_NS INT64_C(500000000)
+#define LOOKS 64                   /* so many parts of the budget, over all workers, make a look */
+#define LOOK_LEAST ((size_t)65536) /* but never for less */
+#define CONNECTION_BYTES 8192 /* of an idle one, here and in the kernel, with room for its first request */
+#define SOCKET_BYTES 4096     /* the kernel's part: socket, file, inode, place in epoll */
+#define SOCKET_SHARE 512      /* one connection's buffers may take so small a part of the budget */
+#define SOCKET_LEAST (64 * 1024)
+#define SOCKET_MOST (4 * 1024 * 1024) /* the kernel lets them grow no further by itself */
+#define SOCKET_TIGHT (16 * 1024)
+#define CONNECTIONS_FULL                                                                                     \
+    900 /* all connections that the budget has room for stand for so many thousandths of it */
+
+static uint64_t load(const _Atomic uint64_t *word)
+{
+    return atomic_load_explicit(word, memory_order_relaxed);
+}
+
+static void store(_Atomic uint64_t *word, uint64_t value)
+{
+    atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+/* ---- the kernel's figures ---- */
+
+static uint64_t read_number(int fd)
+{
+    char text[32];
+    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
+    uint64_t number = 0;
+
+    while (n > 0 && (text[n - 1] < '0' || text[n - 1] > '9')) {
+        n--;
+    }
+    return n > 0 && slice_to_u64(slice_of(text, (size_t)n), &number) ? number : 0;
+}
+
+/* The value of one line "key value"; 0 when there is none. */
+static uint64_t value_of(struct slice text, struct slice key, bool *found)
+{
+    uint64_t value = 0;
+
+    while (text.len) {
+        ptrdiff_t end = slice_find(text, '\n');
+        struct slice line = end < 0 ? text : slice_head(text, (size_t)end);
+
+        text = slice_from(text, line.len + (end < 0 ? 0 : 1));
+        if (line.len > key.len && line.ptr[key.len] == ' ' && slice_eq(slice_head(line, key.len), key) &&
+            slice_to_u64(slice_from(line, key.len + 1), &value)) {
+            *found = true;
+            return value;
+        }
+    }
+    return 0;
+}
+
+/* Version 1 has the sums over groups below in lines of their own. What of the cache is shared memory lies among the
+ * anonymous pages, so it is not in here. */
+uint64_t budget_file_cache(struct slice text)
+{
+    bool total = false, own = false;
+    uint64_t sums = value_of(text, SLICE("total_inactive_file"), &total) +
+                    value_of(text, SLICE("total_active_file"), &total);
+    uint64_t plain =
+        value_of(text, SLICE("inactive_file"), &own) + value_of(text, SLICE("active_file"), &own);
+
+    return total ? sums : plain;
+}
+
+static void read_cache(struct budget *budget)
+{
+    char text[8192];
+    ssize_t n = pread(budget->parts, text, sizeof(text), 0);
+
+    budget->cache = n > 0 ? budget_file_cache(slice_of(text, (size_t)n)) : 0;
+}
+
+uint64_t budget_queued(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+    socklen_t length = sizeof(info);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) {
+        return 0;
+    }
+    return (uint64_t)info[SK_MEMINFO_WMEM_QUEUED] + info[SK_MEMINFO_RMEM_ALLOC];
+}
+
+/* ---- the tree's figures ---- */
+
+/* What this process takes of limits.memory. */
+static void measure_ourselves(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+    _Atomic int64_t *gauges = worker->slab->gauges;
+    int64_t sockets = atomic_load_explicit(&gauges[GAUGE_CONNECTIONS], memory_order_relaxed) +
+                      atomic_load_explicit(&gauges[GAUGE_UPSTREAM_IDLE], memory_order_relaxed) +
+                      atomic_load_explicit(&gauges[GAUGE_UPSTREAM_ACTIVE], memory_order_relaxed);
+
+    atomic_store_explicit(&gauges[GAUGE_MEMORY],
+                          (int64_t)(process_memory(budget->statm) + budget->charged) + sockets * SOCKET_BYTES,
+                          memory_order_relaxed);
+}
+
+static void measure(struct worker *worker, bool parts)
+{
+    struct budget *budget = &worker->budget;
+    struct board_tree *tree = board_tree(worker->board);
+    struct board_memory *memory = tree->memory;
+
+    if (load(&memory[MEMORY_TREE].budget)) {
+        measure_ourselves(worker);
+
+        int64_t sum = board_gauge_sum(worker->board, GAUGE_MEMORY);
+
+        store(&memory[MEMORY_TREE].used, (uint64_t)(sum > 0 ? sum : 0) + load(&tree->master_memory));
+    }
+    if (load(&memory[MEMORY_GROUP].budget) && budget->usage != -1) {
+        uint64_t usage = read_number(budget->usage);
+
+        if (parts) {
+            read_cache(budget);
+        }
+        store(&memory[MEMORY_GROUP].used, usage > budget->cache ? usage - budget->cache : 0);
+    }
+}
+
+/* ---- the level ---- */
+
+enum budget_level budget_next_level(enum budget_level level, uint64_t permille)
+{
+    static const struct {
+        uint64_t enter, leave;
+    } bounds[] = {
+        [BUDGET_TIGHT] = {500, 450},
+        [BUDGET_FULL] = {900, 850},
+        [BUDGET_OVER] = {970, 920},
+    };
+
+    while (level < BUDGET_OVER && permille >= bounds[level + 1].enter) {
+        level++;
+    }
+    while (level > BUDGET_CALM && permille < bounds[level].leave) {
+        level--;
+    }
+    return level;
+}
+
+static uint64_t connections_most(const struct budget *budget)
+{
+    return budget->most / CONNECTION_BYTES + 1;
+}
+
+static uint64_t connections_of(struct worker *worker)
+{
+    int64_t sum = board_gauge_sum(worker->board, GAUGE_CONNECTIONS);
+
+    return sum > 0 ? (uint64_t)sum : 0;
+}
+
+/* The budget that is used most. */
+static const struct board_memory *worst(struct board_tree *tree, uint64_t *permille)
+{
+    const struct board_memory *found = NULL;
+
+    *permille = 0;
+    for (int kind = 0; kind < MEMORY_KINDS; kind++) {
+        uint64_t budget = load(&tree->memory[kind].budget);
+        uint64_t used = budget ? load(&tree->memory[kind].used) * 1000 / budget : 0;
+
+        if (budget && (found == NULL || used > *permille)) {
+            found = &tree->memory[kind];
+            *permille = used;
+        }
+    }
+    return found;
+}
+
+/* One line when it begins, at most every ten seconds, and one when it ends. */
+static void say(struct worker *worker, const struct board_memory *memory, uint64_t permille,
+                enum budget_level level)
+{
+    struct board_tree *tree = board_tree(worker->board);
+    uint64_t now = (uint64_t)process_clock_ns(), said = load(&tree->memory_said_ns), one = 1;
+
+    if (level >= BUDGET_FULL) {
+        if ((said == 0 || now - said >= SAID_NS) &&
+            atomic_compare_exchange_strong(&tree->memory_said_ns, &said, now)) {
+            store(&tree->memory_refusing, 1);
+            log_warn("Memory budget: %" PRIu64 " %% of %" PRIu64 " MiB used, %" PRIu64
+                     " connections where %" PRIu64 " may be: new connections are refused",
+                     permille / 10, load(&memory->budget) / MIB, connections_of(worker),
+                     connections_most(&worker->budget));
+        }
+    } else if (load(&tree->memory_refusing) && now - said >= ENDED_NS &&
+               atomic_compare_exchange_strong(&tree->memory_refusing, &one, 0)) {
+        log_info("Memory budget: %" PRIu64 " %% of %" PRIu64
+                 " MiB used: new connections are taken again; until now "
+                 "%" PRIu64 " were refused, %" PRIu64 " idle ones closed, %" PRIu64
+                 " requests or answers broken off",
+                 permille / 10, load(&memory->budget) / MIB,
+                 board_counter_sum(worker->board, COUNT_REFUSED_CONNECTIONS),
+                 board_counter_sum(worker->board, COUNT_SHED_IDLE),
+                 board_counter_sum(worker->board, COUNT_SHED_BUSY));
+    }
+}
+
+static void decide(struct worker *worker)
+{
+    struct board_tree *tree = board_tree(worker->board);
+    uint64_t memory_permille, permille;
+    const struct board_memory *memory = worst(tree, &memory_permille);
+    uint64_t connections = connections_of(worker) * CONNECTIONS_FULL / connections_most(&worker->budget);
+
+    /* connections alone are no reason to end what is under way */
+    if (connections > CONNECTIONS_FULL) {
+        connections = CONNECTIONS_FULL;
+    }
+    permille = memory_permille > connections ? memory_permille : connections;
+
+    enum budget_level level = budget_next_level((enum budget_level)load(&tree->memory_level), permille);
+
+    store(&tree->memory_level, level);
+    if (memory) {
+        say(worker, memory, memory_permille, level);
+    }
+}
+
+/* ---- what follows here ---- */
+
+static void follow(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+    struct board_tree *tree = board_tree(worker->board);
+    uint64_t workers = load(&tree->workers), most = connections_most(budget);
+    uint64_t connections = connections_of(worker);
+    uint64_t share = budget->most / SOCKET_SHARE;
+
+    workers = workers ? workers : 1;
+    budget->taken = 0;
+    budget->look_at = (size_t)(budget->most / LOOKS / workers);
+    budget->look_at = budget->look_at > LOOK_LEAST ? budget->look_at : LOOK_LEAST;
+    budget->connections_left =
+        connections < most ? (int64_t)((most - connections + workers - 1) / workers) : 0;
+    budget->level = (uint8_t)load(&tree->memory_level);
+    share = share > SOCKET_LEAST ? share : SOCKET_LEAST;
+    budget->socket_buffer = budget->level >= BUDGET_TIGHT ? SOCKET_TIGHT
+                            : share < SOCKET_MOST         ? (int)share
+                                                          : 0;
+    budget->rushed = budget->rushed || budget->level >= BUDGET_TIGHT;
+    if (budget->level >= BUDGET_FULL) {
+        shed_begin(worker);
+    }
+}
+
+void budget_look(struct worker *worker)
+{
+    measure(worker, false);
+    decide(worker);
+    follow(worker);
+}
+
+static void switch_off(struct budget *budget)
+{
+    budget->on = budget->rushed = false;
+    budget->level = BUDGET_CALM;
+    budget->socket_buffer = 0;
+}
+
+/* After a rush memory goes back faster than it does else. */
+static void relieve(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+
+    if (!budget->rushed || worker->now_ns - budget->relieved_ns < RELIEF_NS) {
+        return;
+    }
+    budget->relieved_ns = worker->now_ns;
+    recycler_relieve(worker);
+    if (budget->level >= BUDGET_TIGHT) {
+        budget->calm_ns = worker->now_ns;
+    } else if (worker->now_ns - budget->calm_ns > CALM_NS) {
+        budget->rushed = false;
+    }
+}
+
+void budget_tend(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+    struct board_tree *tree = board_tree(worker->board);
+    uint64_t tree_budget = load(&tree->memory[MEMORY_TREE].budget);
+    uint64_t group_budget = load(&tree->memory[MEMORY_GROUP].budget);
+    uint64_t now = (uint64_t)process_clock_ns(), sampled = load(&tree->memory_sampled_ns);
+
+    budget->most =
+        tree_budget && (group_budget == 0 || tree_budget < group_budget) ? tree_budget : group_budget;
+    if (budget->most == 0) {
+        switch_off(budget);
+        return;
+    }
+    budget->on = true;
+    if (tree_budget) {
+        measure_ourselves(worker);
+    }
+    if ((now < sampled || now - sampled >= SAMPLE_NS) && (group_budget == 0 || budget->usage != -1) &&
+        atomic_compare_exchange_strong(&tree->memory_sampled_ns, &sampled, now)) {
+        measure(worker, true);
+        decide(worker);
+    }
+    follow(worker);
+    relieve(worker);
+}
+
+/* ---- connections ---- */
+
+bool budget_admits(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+
+    if (!budget->on) {
+        return true;
+    }
+    if (budget_took(budget, CONNECTION_BYTES) || budget->connections_left <= 0) {
+        budget_look(worker);
+    }
+    return budget->level < BUDGET_FULL && budget->connections_left-- > 0;
+}
+
+void budget_cap_socket(const struct worker *worker, int fd)
+{
+    int size = worker->budget.socket_buffer;
+
+    if (size) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    }
+}
+
+void budget_charge(struct worker *worker, struct conn *conn)
+{
+    struct budget *budget = &worker->budget;
+    uint64_t queued = budget_queued(conn->io.fd);
+
+    conn->charged = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX;
+    budget->charged += conn->charged;
+    if (budget->level >= BUDGET_TIGHT) {
+        budget_cap_socket(worker, conn->io.fd);
+    }
+    budget->taken += conn->charged; /* looked at with the next buffer: nothing may end in here */
+}
+
+void budget_uncharge(struct worker *worker, struct conn *conn)
+{
+    worker->budget.charged -= conn->charged;
+    conn->charged = 0;
+}
+
+/* ---- life ---- */
+
+void budget_start(struct worker *worker)
+{
+    worker->budget = (struct budget){.statm = process_memory_open(), .usage = -1, .parts = -1};
+    worker->budget.step.deadline_ns = TIMER_NEVER;
+    worker->budget.step.fire = shed_step;
+}
+
+void budget_adopt(struct worker *worker, const int *fds, size_t count)
+{
+    struct budget *budget = &worker->budget;
+
+    if (budget->usage != -1) {
+        close(budget->usage);
+        close(budget->parts);
+    }
+    budget->usage = count == 2 ? fds[0] : -1;
+    budget->parts = count == 2 ? fds[1] : -1;
+    budget->cache = 0;
+}
+
+void budget_stop(struct worker *worker)
+{
+    budget_adopt(worker, NULL, 0);
+    if (worker->budget.statm != -1) {
+        close(worker->budget.statm);
+        worker->budget.statm = -1;
+    }
+}

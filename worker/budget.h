@@ -46,6 +46,7 @@ struct budget {
     int64_t relieved_ns, calm_ns;
     /* shed.c */
     struct timer step;
+    bool shedding;
     int64_t idle_least_ns; /* connections that are idle for less stay */
     uint64_t cost_least;   /* ... and those that cost less */
     unsigned refusals;     /* connections that only take a refusal */

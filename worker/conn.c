@@ -48,7 +48,6 @@ void conn_close(struct conn *conn)
 
 static int outbox_add(struct conn *conn, const char *ptr, size_t len)
 {
-    conn->out_len += len;
     while (len) {
         struct buffer *last = conn->out_last;
 
@@ -71,6 +70,7 @@ static int outbox_add(struct conn *conn, const char *ptr, size_t len)
 
         memcpy(last->data + last->to, ptr, part);
         last->to += (uint32_t)part;
+        conn->out_len += part;
         ptr += part;
         len -= part;
     }
@@ -105,6 +105,7 @@ static size_t outbox_sent(struct conn *conn, size_t n)
 
         first->from += (uint32_t)part;
         conn->out_len -= part;
+        conn->waits_ns = conn->worker->now_ns;
         n -= part;
         if (first->from == first->to) {
             conn->out = first->next;
@@ -164,6 +165,7 @@ int conn_send(struct conn *conn, const struct iovec *pieces, int count)
         poller_again(&conn->io);
     }
     if (conn->out_len && conn->charged == 0 && conn->worker->budget.on) {
+        conn->waits_ns = conn->worker->now_ns;
         budget_charge(conn->worker, conn);
     }
     return rc;

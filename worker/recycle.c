@@ -11,7 +11,7 @@
 #include "worker/worker.h"
 
 #define KEEP_MOST 4096 /* of one kind */
-#define RELIEVED_KEEP 32
+#define RELIEVED_KEEP 4
 #define LOOK_NS (INT64_C(5) * 1000000000)
 #define STAGE_FIRST ((size_t)4096)
 #define STAGE_KEEP ((size_t)64 * 1024)

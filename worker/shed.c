@@ -19,6 +19,7 @@
 #define STEP_PART 20 /* a step that gave back so small a part of the budget is over */
 #define IDLE_FIRST (8 * SECOND)
 #define HEAD_PATIENCE (1 * SECOND)
+#define READ_PATIENCE (10 * SECOND)
 #define COST_FIRST (64 * 1024)
 #define COST_LEAST 4096
 #define REFUSALS 64 /* connections at a time that wait for their client to read the refusal */
@@ -103,13 +104,15 @@ static uint64_t end_costly(struct client *client)
 {
     struct worker *worker = client->conn.worker;
 
-    if (worker->budget.level < BUDGET_OVER) {
+    bool stalled = client->conn.charged && worker->now_ns - client->conn.waits_ns >= READ_PATIENCE;
+
+    if (worker->budget.level < BUDGET_OVER && !stalled) {
         return 0;
     }
     uint64_t cost =
         budget_queued(client->conn.io.fd) + client->conn.out_len + (client->in ? client->in->size : 0);
 
-    if (cost < worker->budget.cost_least) {
+    if (cost < worker->budget.cost_least && !stalled) {
         return 0;
     }
     count(worker, COUNT_SHED_BUSY, client->state != CLIENT_EXCHANGE);
@@ -162,7 +165,8 @@ void shed_begin(struct worker *worker)
 {
     struct budget *budget = &worker->budget;
 
-    if (budget->step.deadline_ns == TIMER_NEVER) {
+    if (!budget->shedding) {
+        budget->shedding = true;
         budget->idle_least_ns = IDLE_FIRST;
         budget->cost_least = COST_FIRST;
         worker->shed = worker->clients;
@@ -178,6 +182,7 @@ void shed_step(struct timer *timer)
     uint64_t freed = 0;
 
     if (budget->level < BUDGET_FULL) {
+        budget->shedding = false;
         return;
     }
     for (unsigned closed = upstream_shed(worker, STEP_UPSTREAMS); closed > 0; closed--) {
@@ -197,7 +202,5 @@ void shed_step(struct timer *timer)
         recycler_relieve(worker);
     }
     budget_look(worker);
-    if (budget->level >= BUDGET_FULL) {
-        timer_set(worker->timers, &budget->step, worker->now_ns + TIMER_TICK_NS);
-    }
+    timer_set(worker->timers, &budget->step, worker->now_ns + TIMER_TICK_NS);
 }

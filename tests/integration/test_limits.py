@@ -6,7 +6,6 @@ Each case runs with the option limits.memory, measured by weir itself, and, wher
 import os
 import pathlib
 import re
-import threading
 import time
 
 import pytest
@@ -18,6 +17,7 @@ from test_memory import pss_kib
 
 LIMIT = 100 * 1024 * 1024
 BODY = 1024 * 1024
+HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 1000) for i in range(60))
 
 
 class Group:
@@ -98,7 +98,9 @@ def bounded(request, weir, fountain, tmp_path, programs):
         router = weir(*flags, workers=2, prefix=group.prefix())
     place = re.escape(str(group.limit_file)) if group else r"limits\.memory"
     router.wait_log(rf"INF Memory limit: 100 MiB \({place}\); the budget is 75 MiB")
-    ask(router)
+    for payload in (b"", HEAD, get()):  # the code that is used has been used once
+        Crowd(router.ports["web"], 100, payload).close()
+    assert ask(router) == 200
     router.group = group
     router.workers = router.children("worker")
     router.rest = pss_kib(router.pid)
@@ -156,8 +158,7 @@ def test_idle_connections(bounded):
 
 
 def test_unfinished_heads(bounded):
-    head = b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 1000) for i in range(60))
-    crowd = Crowd(bounded.ports["web"], 2000, head)
+    crowd = Crowd(bounded.ports["web"], 2000, HEAD)
     counts, told = refused(bounded, crowd)
     assert told[0] + told[2] > 0, (counts, told)
 

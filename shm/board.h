@@ -65,7 +65,8 @@ enum board_gauge {
     GAUGE_UPSTREAM_ACTIVE,
     GAUGE_BUFFERS,
     GAUGE_GENERATIONS,
-    GAUGE_MEMORY, /* bytes of the process and its sockets; only while limits.memory is set */
+    GAUGE_BACKED_UP, /* connections that hold bytes nobody takes; only while there is a memory budget */
+    GAUGE_MEMORY,    /* bytes of the process and its sockets; only while limits.memory is set */
     BOARD_GAUGES
 };
 

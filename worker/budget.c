@@ -28,8 +28,9 @@
 #define SOCKET_LEAST (64 * 1024)
 #define SOCKET_MOST (4 * 1024 * 1024) /* the kernel lets them grow no further by itself */
 #define SOCKET_TIGHT (16 * 1024)
-#define CONNECTIONS_FULL                                                                                     \
-    900 /* all connections that the budget has room for stand for so many thousandths of it */
+#define EXCHANGE_BYTES 65536 /* when its client reads nothing: outbox, buffers of both sockets */
+#define PROMISED_MOST                                                                                        \
+    900 /* what is not there yet ends nothing that is: it counts up to so many thousandths */
 
 static uint64_t load(const _Atomic uint64_t *word)
 {
@@ -171,9 +172,9 @@ static uint64_t connections_most(const struct budget *budget)
     return budget->most / CONNECTION_BYTES + 1;
 }
 
-static uint64_t connections_of(struct worker *worker)
+static uint64_t gauge(struct worker *worker, enum board_gauge which)
 {
-    int64_t sum = board_gauge_sum(worker->board, GAUGE_CONNECTIONS);
+    int64_t sum = board_gauge_sum(worker->board, which);
 
     return sum > 0 ? (uint64_t)sum : 0;
 }
@@ -208,9 +209,10 @@ static void say(struct worker *worker, const struct board_memory *memory, uint64
             atomic_compare_exchange_strong(&tree->memory_said_ns, &said, now)) {
             store(&tree->memory_refusing, 1);
             log_warn("Memory budget: %" PRIu64 " %% of %" PRIu64 " MiB used, %" PRIu64
-                     " connections where %" PRIu64 " may be: new connections are refused",
-                     permille / 10, load(&memory->budget) / MIB, connections_of(worker),
-                     connections_most(&worker->budget));
+                     " connections where %" PRIu64 " may be, %" PRIu64
+                     " exchanges: new connections are refused",
+                     permille / 10, load(&memory->budget) / MIB, gauge(worker, GAUGE_CONNECTIONS),
+                     connections_most(&worker->budget), gauge(worker, GAUGE_EXCHANGES));
         }
     } else if (load(&tree->memory_refusing) && now - said >= ENDED_NS &&
                atomic_compare_exchange_strong(&tree->memory_refusing, &one, 0)) {
@@ -225,35 +227,49 @@ static void say(struct worker *worker, const struct board_memory *memory, uint64
     }
 }
 
+/* Thousandths of the budget that connections and exchanges may come to, beyond what they take now. */
+static uint64_t promised(struct worker *worker, uint64_t used_permille)
+{
+    const struct budget *budget = &worker->budget;
+    uint64_t exchanges = gauge(worker, GAUGE_EXCHANGES), known = gauge(worker, GAUGE_BACKED_UP);
+    uint64_t connections = gauge(worker, GAUGE_CONNECTIONS) * PROMISED_MOST / connections_most(budget);
+    uint64_t growth = exchanges > known ? (exchanges - known) * EXCHANGE_BYTES * 1000 / budget->most : 0;
+    uint64_t most = used_permille + growth > connections ? used_permille + growth : connections;
+
+    return most < PROMISED_MOST ? most : PROMISED_MOST;
+}
+
 static void decide(struct worker *worker)
 {
     struct board_tree *tree = board_tree(worker->board);
-    uint64_t memory_permille, permille;
-    const struct board_memory *memory = worst(tree, &memory_permille);
-    uint64_t connections = connections_of(worker) * CONNECTIONS_FULL / connections_most(&worker->budget);
+    uint64_t used, full;
+    const struct board_memory *memory = worst(tree, &used);
 
-    /* connections alone are no reason to end what is under way */
-    if (connections > CONNECTIONS_FULL) {
-        connections = CONNECTIONS_FULL;
+    if (memory == NULL) {
+        return; /* the budget went away this very moment */
     }
-    permille = memory_permille > connections ? memory_permille : connections;
+    full = promised(worker, used);
 
-    enum budget_level level = budget_next_level((enum budget_level)load(&tree->memory_level), permille);
+    enum budget_level level =
+        budget_next_level((enum budget_level)load(&tree->memory_level), full > used ? full : used);
 
     store(&tree->memory_level, level);
-    if (memory) {
-        say(worker, memory, memory_permille, level);
-    }
+    say(worker, memory, used, level);
 }
 
 /* ---- what follows here ---- */
+
+static int64_t exchanges_here(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->slab->gauges[GAUGE_EXCHANGES], memory_order_relaxed);
+}
 
 static void follow(struct worker *worker)
 {
     struct budget *budget = &worker->budget;
     struct board_tree *tree = board_tree(worker->board);
     uint64_t workers = load(&tree->workers), most = connections_most(budget);
-    uint64_t connections = connections_of(worker);
+    uint64_t connections = gauge(worker, GAUGE_CONNECTIONS);
     uint64_t share = budget->most / SOCKET_SHARE;
 
     workers = workers ? workers : 1;
@@ -263,6 +279,9 @@ static void follow(struct worker *worker)
     budget->connections_left =
         connections < most ? (int64_t)((most - connections + workers - 1) / workers) : 0;
     budget->level = (uint8_t)load(&tree->memory_level);
+    budget->exchanges_look = budget->level >= BUDGET_FULL
+                                 ? 0
+                                 : exchanges_here(worker) + (int64_t)(budget->look_at / EXCHANGE_BYTES) + 1;
     share = share > SOCKET_LEAST ? share : SOCKET_LEAST;
     budget->socket_buffer = budget->level >= BUDGET_TIGHT ? SOCKET_TIGHT
                             : share < SOCKET_MOST         ? (int)share
@@ -285,6 +304,7 @@ static void switch_off(struct budget *budget)
     budget->on = budget->rushed = false;
     budget->level = BUDGET_CALM;
     budget->socket_buffer = 0;
+    budget->exchanges_look = INT64_MAX;
 }
 
 /* After a rush memory goes back faster than it does else. */
@@ -346,6 +366,19 @@ bool budget_admits(struct worker *worker)
     return budget->level < BUDGET_FULL && budget->connections_left-- > 0;
 }
 
+bool budget_admits_exchange(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+
+    if (!budget->on || exchanges_here(worker) < budget->exchanges_look) {
+        return true;
+    }
+    if (budget->level < BUDGET_FULL) {
+        budget_look(worker);
+    }
+    return budget->level < BUDGET_FULL;
+}
+
 void budget_cap_socket(const struct worker *worker, int fd)
 {
     int size = worker->budget.socket_buffer;
@@ -356,21 +389,30 @@ void budget_cap_socket(const struct worker *worker, int fd)
     }
 }
 
+void budget_cap(struct conn *conn)
+{
+    conn->capped = true;
+    budget_cap_socket(conn->worker, conn->io.fd);
+}
+
 void budget_charge(struct worker *worker, struct conn *conn)
 {
     struct budget *budget = &worker->budget;
     uint64_t queued = budget_queued(conn->io.fd);
 
+    queued += (uint64_t)2 * SOCKET_TIGHT; /* and as much on the other side, which has to wait */
     conn->charged = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX;
     budget->charged += conn->charged;
-    if (budget->level >= BUDGET_TIGHT) {
-        budget_cap_socket(worker, conn->io.fd);
+    slab_gauge(worker->slab, GAUGE_BACKED_UP, 1);
+    if (budget->level >= BUDGET_TIGHT && !conn->capped) {
+        budget_cap(conn);
     }
     budget->taken += conn->charged; /* looked at with the next buffer: nothing may end in here */
 }
 
 void budget_uncharge(struct worker *worker, struct conn *conn)
 {
+    slab_gauge(worker->slab, GAUGE_BACKED_UP, -1);
     worker->budget.charged -= conn->charged;
     conn->charged = 0;
 }
@@ -379,7 +421,8 @@ void budget_uncharge(struct worker *worker, struct conn *conn)
 
 void budget_start(struct worker *worker)
 {
-    worker->budget = (struct budget){.statm = process_memory_open(), .usage = -1, .parts = -1};
+    worker->budget = (struct budget){
+        .statm = process_memory_open(), .usage = -1, .parts = -1, .exchanges_look = INT64_MAX};
     worker->budget.step.deadline_ns = TIMER_NEVER;
     worker->budget.step.fire = shed_step;
 }

@@ -6,9 +6,10 @@
  *   MEMORY_GROUP  what the kernel charges to the control group with the smallest limit, without the file cache that it
  *                 would give up: read from descriptors that the master opened
  *   MEMORY_TREE   limits.memory: what the processes of the tree take, and an estimate of their sockets
- * Connections are bounded too, by what an idle one costs: they cannot fill the budget before anything is sent.
+ * What is not there yet counts too: connections by what an idle one costs, exchanges by what one costs whose client reads
+ * nothing. So thousands of them cannot come in while they are cheap and then grow all at once.
  *
- * The request path looks at budget.level alone. What is done at each level: shed.h.
+ * The request path looks at budget.exchanges_look and budget.level alone. What is done at each level: shed.h.
  */
 #ifndef WEIR_WORKER_BUDGET_H
 #define WEIR_WORKER_BUDGET_H
@@ -38,6 +39,7 @@ struct budget {
     uint64_t most;            /* bytes: the smaller budget */
     size_t taken, look_at;    /* bytes taken since the last look; with so many the next one is due */
     int64_t connections_left; /* until the next look */
+    int64_t exchanges_look;   /* with so many under way here the next look is due */
     int socket_buffer;        /* SO_SNDBUF and SO_RCVBUF of new connections; 0: the kernel's choice */
     uint64_t charged;         /* bytes in the kernel's buffers of connections that are backed up */
     uint64_t cache;           /* file cache of the group when it was looked at last */
@@ -63,8 +65,12 @@ void budget_look(struct worker *worker);
 
 /* May one more connection be taken? */
 bool budget_admits(struct worker *worker);
+/* May one more exchange begin? */
+bool budget_admits_exchange(struct worker *worker);
 /* Keeps the kernel's buffers of a new connection small if that is needed. */
 void budget_cap_socket(const struct worker *worker, int fd);
+/* The same for a connection that is there, before something is written to it. */
+void budget_cap(struct conn *conn);
 /* A connection is backed up, or is no more. */
 void budget_charge(struct worker *worker, struct conn *conn);
 void budget_uncharge(struct worker *worker, struct conn *conn);

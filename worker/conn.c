@@ -16,6 +16,7 @@ int conn_open(struct conn *conn, struct worker *worker, int fd)
     conn->out = conn->out_last = NULL;
     conn->out_len = 0;
     conn->charged = 0;
+    conn->capped = false;
 
     int rc = poller_add(worker->poller, &conn->io, fd, false);
 
@@ -138,6 +139,9 @@ int conn_send(struct conn *conn, const struct iovec *pieces, int count)
 
     if (conn->io.fd < 0) {
         return -EPIPE;
+    }
+    if (conn->worker->budget.level >= BUDGET_TIGHT && !conn->capped) {
+        budget_cap(conn);
     }
     if (conn->out_len == 0) {
         ssize_t n = io_writev(&conn->io, pieces, count);

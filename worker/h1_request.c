@@ -121,7 +121,11 @@ static bool feed_head(struct client *client)
         }
         return true;
     case H1_HEAD_DONE:
-        start_exchange(client);
+        if (budget_admits_exchange(client->conn.worker)) {
+            start_exchange(client);
+        } else {
+            h1_refuse(client, 503, REASON_limit, "the memory budget is used up");
+        }
         return false;
     case H1_BAD:
         h1_refuse(client, error.status, error.reason, error.text);

@@ -20,6 +20,7 @@
 #define ENDED_NS (INT64_C(1) * 1000000000)
 #define CALM_NS (INT64_C(5) * 1000000000)
 #define RELIEF_NS INT64_C(500000000)
+#define OURS_SLACK (16 * MIB)
 #define LOOKS 64                   /* so many parts of the budget, over all workers, make a look */
 #define LOOK_LEAST ((size_t)65536) /* but never for less */
 #define CONNECTION_BYTES 8192 /* of an idle one, here and in the kernel, with room for its first request */
@@ -40,6 +41,13 @@ static uint64_t load(const _Atomic uint64_t *word)
 static void store(_Atomic uint64_t *word, uint64_t value)
 {
     atomic_store_explicit(word, value, memory_order_relaxed);
+}
+
+static uint64_t gauge(struct worker *worker, enum board_gauge which)
+{
+    int64_t sum = board_gauge_sum(worker->board, which);
+
+    return sum > 0 ? (uint64_t)sum : 0;
 }
 
 /* ---- the kernel's figures ---- */
@@ -109,7 +117,7 @@ uint64_t budget_queued(int fd)
 
 /* ---- the tree's figures ---- */
 
-/* What this process takes of limits.memory. */
+/* What this process takes. */
 static void measure_ourselves(struct worker *worker)
 {
     struct budget *budget = &worker->budget;
@@ -123,26 +131,35 @@ static void measure_ourselves(struct worker *worker)
                           memory_order_relaxed);
 }
 
+/* Others in the group may fill it too. What is beyond twice our own figure (it is an estimate) is theirs; refusing work for
+ * it helps only when the group comes near its limit: at 95 % of that all of the budget counts as used. */
+static uint64_t group_use(uint64_t used, uint64_t ours)
+{
+    uint64_t at_most = 2 * ours + OURS_SLACK;
+    uint64_t near_limit = used / 19 * 15; /* the budget is 75 % of the limit */
+    uint64_t by_us = used < at_most ? used : at_most;
+
+    return by_us > near_limit ? by_us : near_limit;
+}
+
 static void measure(struct worker *worker, bool parts)
 {
     struct budget *budget = &worker->budget;
     struct board_tree *tree = board_tree(worker->board);
     struct board_memory *memory = tree->memory;
 
-    if (load(&memory[MEMORY_TREE].budget)) {
-        measure_ourselves(worker);
+    measure_ourselves(worker);
 
-        int64_t sum = board_gauge_sum(worker->board, GAUGE_MEMORY);
+    uint64_t ours = gauge(worker, GAUGE_MEMORY) + load(&tree->master_memory);
 
-        store(&memory[MEMORY_TREE].used, (uint64_t)(sum > 0 ? sum : 0) + load(&tree->master_memory));
-    }
+    store(&memory[MEMORY_TREE].used, ours);
     if (load(&memory[MEMORY_GROUP].budget) && budget->usage != -1) {
         uint64_t usage = read_number(budget->usage);
 
         if (parts) {
             read_cache(budget);
         }
-        store(&memory[MEMORY_GROUP].used, usage > budget->cache ? usage - budget->cache : 0);
+        store(&memory[MEMORY_GROUP].used, group_use(usage > budget->cache ? usage - budget->cache : 0, ours));
     }
 }
 
@@ -170,13 +187,6 @@ enum budget_level budget_next_level(enum budget_level level, uint64_t permille)
 static uint64_t connections_most(const struct budget *budget)
 {
     return budget->most / CONNECTION_BYTES + 1;
-}
-
-static uint64_t gauge(struct worker *worker, enum board_gauge which)
-{
-    int64_t sum = board_gauge_sum(worker->board, which);
-
-    return sum > 0 ? (uint64_t)sum : 0;
 }
 
 /* The budget that is used most. */
@@ -339,9 +349,7 @@ void budget_tend(struct worker *worker)
         return;
     }
     budget->on = true;
-    if (tree_budget) {
-        measure_ourselves(worker);
-    }
+    measure_ourselves(worker);
     if ((now < sampled || now - sampled >= SAMPLE_NS) && (group_budget == 0 || budget->usage != -1) &&
         atomic_compare_exchange_strong(&tree->memory_sampled_ns, &sampled, now)) {
         measure(worker, true);

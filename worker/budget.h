@@ -4,7 +4,8 @@
  * Measured ten times a second by whichever worker comes first, and at once by one that has taken a good part of the budget
  * since; the result lies on the board. So it needs neither master nor guard, and what grows between two looks is bounded.
  *   MEMORY_GROUP  what the kernel charges to the control group with the smallest limit, without the file cache that it
- *                 would give up: read from descriptors that the master opened
+ *                 would give up: read from descriptors that the master opened. What others in the group take counts for
+ *                 less, until the group is near its limit
  *   MEMORY_TREE   limits.memory: what the processes of the tree take, and an estimate of their sockets
  * What is not there yet counts too: connections by what an idle one costs, exchanges by what one costs whose client reads
  * nothing. So thousands of them cannot come in while they are cheap and then grow all at once.

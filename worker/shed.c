@@ -17,7 +17,7 @@
 #define STEP_CLIENTS 512 /* looked at in one step */
 #define STEP_UPSTREAMS 256
 #define STEP_PART 20 /* a step that gave back so small a part of the budget is over */
-#define IDLE_FIRST (8 * SECOND)
+#define IDLE_FIRST (4 * SECOND)
 #define HEAD_PATIENCE (1 * SECOND)
 #define READ_PATIENCE (10 * SECOND)
 #define COST_FIRST (64 * 1024)

@@ -130,7 +130,7 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
 
 void memory_tend(struct master *master)
 {
-    if (master->memory_own) {
+    if (master->memory_own || master->memory.bytes) {
         atomic_store_explicit(&master->tree->master_memory, process_memory(master->statm),
                               memory_order_relaxed);
     }

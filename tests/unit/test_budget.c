@@ -15,6 +15,7 @@
 #include "worker/worker.h"
 
 #define MIB (UINT64_C(1) << 20)
+#define OTHER_WORKER ((int64_t)(20 * MIB))
 
 static struct worker worker;
 static struct board_tree *tree;
@@ -45,6 +46,7 @@ static int setup(void **state)
     parts = memfd_create("parts", MFD_CLOEXEC);
     put(parts, "anon 5\nfile 7\n");
     budget_adopt(&worker, (int[]){usage, parts}, 2);
+    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, OTHER_WORKER);
     return 0;
 }
 
@@ -137,6 +139,7 @@ static void without_a_budget_nothing_is_bounded(void **state)
 static void the_group_is_measured_without_its_file_cache(void **state)
 {
     (void)state;
+    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, 40 * MIB);
     atomic_store(&tree->memory[MEMORY_GROUP].budget, 75 * MIB);
     use(60 * MIB);
     put(parts, "inactive_file 20971520\nactive_file 10485760\n");
@@ -162,6 +165,34 @@ static void the_group_is_measured_without_its_file_cache(void **state)
     assert_int_equal(worker.budget.level, BUDGET_CALM);
 }
 
+static void others_in_the_group_count_near_its_limit(void **state)
+{
+    static const struct {
+        uint64_t mib;
+        enum budget_level level;
+    } cases[] = {
+        /* the limit is 1000 MiB, the budget 750; we take about 30 */
+        {700, BUDGET_TIGHT},
+        {840, BUDGET_TIGHT},
+        {870, BUDGET_FULL},
+        {930, BUDGET_OVER},
+    };
+
+    (void)state;
+    atomic_store(&tree->memory[MEMORY_GROUP].budget, 750 * MIB);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        use(cases[i].mib * MIB);
+        beat();
+        assert_int_equal(worker.budget.level, cases[i].level);
+    }
+    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, 400 * MIB); /* now it is we who take it */
+    atomic_store(&tree->memory_level, BUDGET_CALM);
+    use(700 * MIB);
+    beat();
+    assert_int_equal(worker.budget.level, BUDGET_FULL);
+    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, -400 * (int64_t)MIB);
+}
+
 /* What is taken between two beats makes a look of its own; over the budget nobody gets a new buffer. */
 static void growth_is_noticed_between_two_beats(void **state)
 {
@@ -169,6 +200,7 @@ static void growth_is_noticed_between_two_beats(void **state)
     size_t count = 0;
 
     (void)state;
+    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, 40 * MIB);
     atomic_store(&tree->memory[MEMORY_GROUP].budget, 75 * MIB);
     beat();
     use(74 * MIB);
@@ -219,7 +251,6 @@ static void the_tree_is_measured_by_ourselves(void **state)
     (void)state;
     atomic_store(&tree->memory[MEMORY_TREE].budget, 75 * MIB);
     atomic_store(&tree->master_memory, 10 * MIB);
-    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, 20 * MIB); /* another worker */
     beat();
     uint64_t rest = atomic_load(&tree->memory[MEMORY_TREE].used);
 
@@ -239,6 +270,7 @@ int main(void)
         cmocka_unit_test(levels_are_left_lower_than_entered),
         cmocka_unit_test_setup_teardown(without_a_budget_nothing_is_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(the_group_is_measured_without_its_file_cache, setup, teardown),
+        cmocka_unit_test_setup_teardown(others_in_the_group_count_near_its_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(growth_is_noticed_between_two_beats, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_and_exchanges_are_promises, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tree_is_measured_by_ourselves, setup, teardown),

@@ -433,12 +433,11 @@ void budget_start(struct worker *worker)
         .statm = process_memory_open(), .usage = -1, .parts = -1, .exchanges_look = INT64_MAX};
     worker->budget.step.deadline_ns = TIMER_NEVER;
     worker->budget.step.fire = shed_step;
+    budget_tend(worker);
 }
 
-void budget_adopt(struct worker *worker, const int *fds, size_t count)
+static void take_files(struct budget *budget, const int *fds, size_t count)
 {
-    struct budget *budget = &worker->budget;
-
     if (budget->usage != -1) {
         close(budget->usage);
         close(budget->parts);
@@ -448,9 +447,15 @@ void budget_adopt(struct worker *worker, const int *fds, size_t count)
     budget->cache = 0;
 }
 
+void budget_adopt(struct worker *worker, const int *fds, size_t count)
+{
+    take_files(&worker->budget, fds, count);
+    budget_tend(worker); /* the first connection may come before the next beat */
+}
+
 void budget_stop(struct worker *worker)
 {
-    budget_adopt(worker, NULL, 0);
+    take_files(&worker->budget, NULL, 0);
     if (worker->budget.statm != -1) {
         close(worker->budget.statm);
         worker->budget.statm = -1;

@@ -83,7 +83,6 @@ int serve_start(struct worker *worker, struct error *why)
     if (rc < 0) {
         return rc;
     }
-    budget_start(worker);
     share_descriptors(worker);
     worker->timers = timers_new(worker->now_ns);
     recycler_start(worker);
@@ -93,6 +92,7 @@ int serve_start(struct worker *worker, struct error *why)
     client_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
+    budget_start(worker);
     return 0;
 }
 

@@ -114,6 +114,8 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
     struct memory_limit found;
 
     memory_find("", &found);
+    atomic_store(&memory[MEMORY_TREE].budget, memory_budget(own));
+    atomic_store(&memory[MEMORY_GROUP].budget, memory_budget(found.bytes));
     if (!master->memory_said || found.bytes != master->memory.bytes || own != master->memory_own ||
         strcmp(found.folder, master->memory.folder) != 0) {
         say(&found, own);
@@ -123,8 +125,6 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
         open_files(master);
         publish_memory(master);
     }
-    atomic_store(&memory[MEMORY_TREE].budget, memory_budget(own));
-    atomic_store(&memory[MEMORY_GROUP].budget, memory_budget(found.bytes));
     return memory_budget(own != 0 && (found.bytes == 0 || own < found.bytes) ? own : found.bytes);
 }
 

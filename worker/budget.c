@@ -29,7 +29,10 @@
 #define SOCKET_LEAST (64 * 1024)
 #define SOCKET_MOST (4 * 1024 * 1024) /* the kernel lets them grow no further by itself */
 #define SOCKET_TIGHT (16 * 1024)
-#define EXCHANGE_BYTES 65536 /* when its client reads nothing: outbox, buffers of both sockets */
+#define RECEIVE_LEAST                                                                                        \
+    (64 * 1024) /* a smaller window than one segment of the loopback: 40 ms for each of them */
+#define EXCHANGE_BYTES                                                                                       \
+    98304 /* when its client reads nothing: outbox, send buffer, receive buffer at the server */
 #define PROMISED_MOST                                                                                        \
     900 /* what is not there yet ends nothing that is: it counts up to so many thousandths */
 
@@ -389,11 +392,12 @@ bool budget_admits_exchange(struct worker *worker)
 
 void budget_cap_socket(const struct worker *worker, int fd)
 {
-    int size = worker->budget.socket_buffer;
+    int send = worker->budget.socket_buffer;
+    int receive = send < RECEIVE_LEAST ? RECEIVE_LEAST : send;
 
-    if (size) {
-        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof(size));
-        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &size, sizeof(size));
+    if (send) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &send, sizeof(send));
+        (void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &receive, sizeof(receive));
     }
 }
 
@@ -408,7 +412,7 @@ void budget_charge(struct worker *worker, struct conn *conn)
     struct budget *budget = &worker->budget;
     uint64_t queued = budget_queued(conn->io.fd);
 
-    queued += (uint64_t)2 * SOCKET_TIGHT; /* and as much on the other side, which has to wait */
+    queued += RECEIVE_LEAST; /* and as much on the other side, which has to wait */
     conn->charged = queued < UINT32_MAX ? (uint32_t)queued : UINT32_MAX;
     budget->charged += conn->charged;
     slab_gauge(worker->slab, GAUGE_BACKED_UP, 1);

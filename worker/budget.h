@@ -41,11 +41,11 @@ struct budget {
     size_t taken, look_at;    /* bytes taken since the last look; with so many the next one is due */
     int64_t connections_left; /* until the next look */
     int64_t exchanges_look;   /* with so many under way here the next look is due */
-    int socket_buffer;        /* SO_SNDBUF and SO_RCVBUF of new connections; 0: the kernel's choice */
-    uint64_t charged;         /* bytes in the kernel's buffers of connections that are backed up */
-    uint64_t cache;           /* file cache of the group when it was looked at last */
-    int statm;                /* -1: none */
-    int usage, parts;         /* the group's files; -1: none */
+    int socket_buffer; /* SO_SNDBUF of new connections, and the least SO_RCVBUF; 0: the kernel's choice */
+    uint64_t charged;  /* bytes in the kernel's buffers of connections that are backed up */
+    uint64_t cache;    /* file cache of the group when it was looked at last */
+    int statm;         /* -1: none */
+    int usage, parts;  /* the group's files; -1: none */
     int64_t relieved_ns, calm_ns;
     /* shed.c */
     struct timer step;

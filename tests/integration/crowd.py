@@ -93,7 +93,8 @@ class Fountain:
     def __init__(self, size):
         self.answer = memoryview(f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode() + b"x" * size)
         self.listener = socket.socket()
-        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, BUFFER)  # inherited
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 * BUFFER)  # inherited
+        self.listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.listener.bind(("127.0.0.1", 0))
         self.listener.listen(4096)
         self.listener.setblocking(False)

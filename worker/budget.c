@@ -1,10 +1,10 @@
 /*
- * budget.c - measuring, and the level that follows: see budget.h.
+ * budget.c - the level that follows from what is used, and what follows from that: see budget.h. Measuring:
+ * budget_measure.c.
  */
 #include "worker/budget.h"
 
 #include <inttypes.h>
-#include <linux/sock_diag.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -20,21 +20,16 @@
 #define ENDED_NS (INT64_C(1) * 1000000000)
 #define CALM_NS (INT64_C(5) * 1000000000)
 #define RELIEF_NS INT64_C(500000000)
-#define OURS_SLACK (16 * MIB)
 #define LOOKS 64                   /* so many parts of the budget, over all workers, make a look */
 #define LOOK_LEAST ((size_t)65536) /* but never for less */
-#define CONNECTION_BYTES 8192 /* of an idle one, here and in the kernel, with room for its first request */
-#define SOCKET_BYTES 4096     /* the kernel's part: socket, file, inode, place in epoll */
-#define SOCKET_SHARE 512      /* one connection's buffers may take so small a part of the budget */
+#define CONNECTION_BYTES 8192      /* of an idle one, the kernel's part and its first request included */
+#define EXCHANGE_BYTES 98304       /* when its client reads nothing: outbox, buffers of both sockets */
+#define PROMISED_MOST 900          /* thousandths: what is not there yet ends nothing that is */
+#define SOCKET_SHARE 512           /* one connection's buffers may take so small a part of the budget */
 #define SOCKET_LEAST (64 * 1024)
 #define SOCKET_MOST (4 * 1024 * 1024) /* the kernel lets them grow no further by itself */
 #define SOCKET_TIGHT (16 * 1024)
-#define RECEIVE_LEAST                                                                                        \
-    (64 * 1024) /* a smaller window than one segment of the loopback: 40 ms for each of them */
-#define EXCHANGE_BYTES                                                                                       \
-    98304 /* when its client reads nothing: outbox, send buffer, receive buffer at the server */
-#define PROMISED_MOST                                                                                        \
-    900 /* what is not there yet ends nothing that is: it counts up to so many thousandths */
+#define RECEIVE_LEAST (64 * 1024) /* less than a segment of the loopback waits 40 ms for each of them */
 
 static uint64_t load(const _Atomic uint64_t *word)
 {
@@ -44,126 +39,6 @@ static uint64_t load(const _Atomic uint64_t *word)
 static void store(_Atomic uint64_t *word, uint64_t value)
 {
     atomic_store_explicit(word, value, memory_order_relaxed);
-}
-
-static uint64_t gauge(struct worker *worker, enum board_gauge which)
-{
-    int64_t sum = board_gauge_sum(worker->board, which);
-
-    return sum > 0 ? (uint64_t)sum : 0;
-}
-
-/* ---- the kernel's figures ---- */
-
-static uint64_t read_number(int fd)
-{
-    char text[32];
-    ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
-    uint64_t number = 0;
-
-    while (n > 0 && (text[n - 1] < '0' || text[n - 1] > '9')) {
-        n--;
-    }
-    return n > 0 && slice_to_u64(slice_of(text, (size_t)n), &number) ? number : 0;
-}
-
-/* The value of one line "key value"; 0 when there is none. */
-static uint64_t value_of(struct slice text, struct slice key, bool *found)
-{
-    uint64_t value = 0;
-
-    while (text.len) {
-        ptrdiff_t end = slice_find(text, '\n');
-        struct slice line = end < 0 ? text : slice_head(text, (size_t)end);
-
-        text = slice_from(text, line.len + (end < 0 ? 0 : 1));
-        if (line.len > key.len && line.ptr[key.len] == ' ' && slice_eq(slice_head(line, key.len), key) &&
-            slice_to_u64(slice_from(line, key.len + 1), &value)) {
-            *found = true;
-            return value;
-        }
-    }
-    return 0;
-}
-
-/* Version 1 has the sums over groups below in lines of their own. What of the cache is shared memory lies among the
- * anonymous pages, so it is not in here. */
-uint64_t budget_file_cache(struct slice text)
-{
-    bool total = false, own = false;
-    uint64_t sums = value_of(text, SLICE("total_inactive_file"), &total) +
-                    value_of(text, SLICE("total_active_file"), &total);
-    uint64_t plain =
-        value_of(text, SLICE("inactive_file"), &own) + value_of(text, SLICE("active_file"), &own);
-
-    return total ? sums : plain;
-}
-
-static void read_cache(struct budget *budget)
-{
-    char text[8192];
-    ssize_t n = pread(budget->parts, text, sizeof(text), 0);
-
-    budget->cache = n > 0 ? budget_file_cache(slice_of(text, (size_t)n)) : 0;
-}
-
-uint64_t budget_queued(int fd)
-{
-    uint32_t info[SK_MEMINFO_VARS] = {0};
-    socklen_t length = sizeof(info);
-
-    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) {
-        return 0;
-    }
-    return (uint64_t)info[SK_MEMINFO_WMEM_QUEUED] + info[SK_MEMINFO_RMEM_ALLOC];
-}
-
-/* ---- the tree's figures ---- */
-
-/* What this process takes. */
-static void measure_ourselves(struct worker *worker)
-{
-    struct budget *budget = &worker->budget;
-    _Atomic int64_t *gauges = worker->slab->gauges;
-    int64_t sockets = atomic_load_explicit(&gauges[GAUGE_CONNECTIONS], memory_order_relaxed) +
-                      atomic_load_explicit(&gauges[GAUGE_UPSTREAM_IDLE], memory_order_relaxed) +
-                      atomic_load_explicit(&gauges[GAUGE_UPSTREAM_ACTIVE], memory_order_relaxed);
-
-    atomic_store_explicit(&gauges[GAUGE_MEMORY],
-                          (int64_t)(process_memory(budget->statm) + budget->charged) + sockets * SOCKET_BYTES,
-                          memory_order_relaxed);
-}
-
-/* Others in the group may fill it too. What is beyond twice our own figure (it is an estimate) is theirs; refusing work for
- * it helps only when the group comes near its limit: at 95 % of that all of the budget counts as used. */
-static uint64_t group_use(uint64_t used, uint64_t ours)
-{
-    uint64_t at_most = 2 * ours + OURS_SLACK;
-    uint64_t near_limit = used / 19 * 15; /* the budget is 75 % of the limit */
-    uint64_t by_us = used < at_most ? used : at_most;
-
-    return by_us > near_limit ? by_us : near_limit;
-}
-
-static void measure(struct worker *worker, bool parts)
-{
-    struct budget *budget = &worker->budget;
-    struct board_tree *tree = board_tree(worker->board);
-    struct board_memory *memory = tree->memory;
-
-    measure_ourselves(worker);
-
-    uint64_t ours = gauge(worker, GAUGE_MEMORY) + load(&tree->master_memory);
-
-    store(&memory[MEMORY_TREE].used, ours);
-    if (load(&memory[MEMORY_GROUP].budget) && budget->usage != -1) {
-        uint64_t usage = read_number(budget->usage);
-
-        if (parts) {
-            read_cache(budget);
-        }
-        store(&memory[MEMORY_GROUP].used, group_use(usage > budget->cache ? usage - budget->cache : 0, ours));
-    }
 }
 
 /* ---- the level ---- */
@@ -224,8 +99,8 @@ static void say(struct worker *worker, const struct board_memory *memory, uint64
             log_warn("Memory budget: %" PRIu64 " %% of %" PRIu64 " MiB used, %" PRIu64
                      " connections where %" PRIu64 " may be, %" PRIu64
                      " exchanges: new connections are refused",
-                     permille / 10, load(&memory->budget) / MIB, gauge(worker, GAUGE_CONNECTIONS),
-                     connections_most(&worker->budget), gauge(worker, GAUGE_EXCHANGES));
+                     permille / 10, load(&memory->budget) / MIB, budget_gauge(worker, GAUGE_CONNECTIONS),
+                     connections_most(&worker->budget), budget_gauge(worker, GAUGE_EXCHANGES));
         }
     } else if (load(&tree->memory_refusing) && now - said >= ENDED_NS &&
                atomic_compare_exchange_strong(&tree->memory_refusing, &one, 0)) {
@@ -244,8 +119,8 @@ static void say(struct worker *worker, const struct board_memory *memory, uint64
 static uint64_t promised(struct worker *worker, uint64_t used_permille)
 {
     const struct budget *budget = &worker->budget;
-    uint64_t exchanges = gauge(worker, GAUGE_EXCHANGES), known = gauge(worker, GAUGE_BACKED_UP);
-    uint64_t connections = gauge(worker, GAUGE_CONNECTIONS) * PROMISED_MOST / connections_most(budget);
+    uint64_t exchanges = budget_gauge(worker, GAUGE_EXCHANGES), known = budget_gauge(worker, GAUGE_BACKED_UP);
+    uint64_t connections = budget_gauge(worker, GAUGE_CONNECTIONS) * PROMISED_MOST / connections_most(budget);
     uint64_t growth = exchanges > known ? (exchanges - known) * EXCHANGE_BYTES * 1000 / budget->most : 0;
     uint64_t most = used_permille + growth > connections ? used_permille + growth : connections;
 
@@ -282,7 +157,7 @@ static void follow(struct worker *worker)
     struct budget *budget = &worker->budget;
     struct board_tree *tree = board_tree(worker->board);
     uint64_t workers = load(&tree->workers), most = connections_most(budget);
-    uint64_t connections = gauge(worker, GAUGE_CONNECTIONS);
+    uint64_t connections = budget_gauge(worker, GAUGE_CONNECTIONS);
     uint64_t share = budget->most / SOCKET_SHARE;
 
     workers = workers ? workers : 1;
@@ -307,7 +182,7 @@ static void follow(struct worker *worker)
 
 void budget_look(struct worker *worker)
 {
-    measure(worker, false);
+    budget_measure(worker, false);
     decide(worker);
     follow(worker);
 }
@@ -352,10 +227,10 @@ void budget_tend(struct worker *worker)
         return;
     }
     budget->on = true;
-    measure_ourselves(worker);
+    budget_measure_ourselves(worker);
     if ((now < sampled || now - sampled >= SAMPLE_NS) && (group_budget == 0 || budget->usage != -1) &&
         atomic_compare_exchange_strong(&tree->memory_sampled_ns, &sampled, now)) {
-        measure(worker, true);
+        budget_measure(worker, true);
         decide(worker);
     }
     follow(worker);

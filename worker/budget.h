@@ -86,6 +86,13 @@ static inline bool budget_took(struct budget *budget, size_t bytes)
     return budget->on && budget->taken >= budget->look_at;
 }
 
+/* ---- budget_measure.c ---- */
+/* Writes to the board what is used; parts: also looks how much of it is file cache. */
+void budget_measure(struct worker *worker, bool parts);
+/* Only this worker's part. */
+void budget_measure_ourselves(struct worker *worker);
+uint64_t budget_gauge(struct worker *worker, enum board_gauge which); /* the sum over the tree */
+
 /* ---- for tests ---- */
 /* The file cache that could be given up, from the text of memory.stat of either version. */
 uint64_t budget_file_cache(struct slice text);

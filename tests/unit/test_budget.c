@@ -136,6 +136,18 @@ static void without_a_budget_nothing_is_bounded(void **state)
     assert_true(budget_admits_exchange(&worker));
 }
 
+static void it_holds_before_the_first_beat(void **state)
+{
+    (void)state;
+    assert_false(worker.budget.on);
+    atomic_store(&tree->memory[MEMORY_GROUP].budget, 75 * MIB);
+    budget_adopt(&worker, NULL, 0);
+    assert_true(worker.budget.on);
+    budget_stop(&worker);
+    budget_start(&worker);
+    assert_true(worker.budget.on);
+}
+
 static void the_group_is_measured_without_its_file_cache(void **state)
 {
     (void)state;
@@ -269,6 +281,7 @@ int main(void)
         cmocka_unit_test(file_cache_of_both_versions),
         cmocka_unit_test(levels_are_left_lower_than_entered),
         cmocka_unit_test_setup_teardown(without_a_budget_nothing_is_bounded, setup, teardown),
+        cmocka_unit_test_setup_teardown(it_holds_before_the_first_beat, setup, teardown),
         cmocka_unit_test_setup_teardown(the_group_is_measured_without_its_file_cache, setup, teardown),
         cmocka_unit_test_setup_teardown(others_in_the_group_count_near_its_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(growth_is_noticed_between_two_beats, setup, teardown),

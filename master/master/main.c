@@ -125,6 +125,7 @@ static int apply(struct master *master, const struct static_config *config, stru
 
     if (rc < 0) {
         master->workers = before;
+        (void)memory_apply(master, &master->settings->loaded.config); /* as it was */
         return rc;
     }
     if (before != 0 && before != master->workers) {

@@ -56,6 +56,9 @@ enum board_counter { /* since start, never go down */
                      COUNT_UPSTREAM_CONNECTS,
                      COUNT_UPSTREAM_REUSED,
                      COUNT_RETRIES,
+                     COUNT_REFUSED_CONNECTIONS, /* the budgets: new ones refused, ... */
+                     COUNT_SHED_IDLE,           /* idle ones closed, of clients and to servers, ... */
+                     COUNT_SHED_BUSY,           /* ... and requests or answers broken off */
                      COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
                      COUNT_REASONS_END = COUNT_REASONS + 64,
                      BOARD_COUNTERS
@@ -67,6 +70,8 @@ enum board_gauge {
     GAUGE_UPSTREAM_ACTIVE,
     GAUGE_BUFFERS,
     GAUGE_GENERATIONS,
+    GAUGE_BACKED_UP, /* connections that hold bytes nobody takes; only while there is a memory budget */
+    GAUGE_MEMORY,    /* bytes of the process and its sockets; only while there is a memory budget */
     BOARD_GAUGES
 };
 
@@ -112,11 +117,26 @@ static inline void slab_state(struct board_slab *slab, uint64_t state, int64_t n
 }
 
 /* ---- of the whole tree ---- */
+enum board_memory_kind {
+    MEMORY_TREE,  /* limits.memory, measured by ourselves */
+    MEMORY_GROUP, /* the control group's limit, measured by the kernel */
+    MEMORY_KINDS
+};
+struct board_memory {        /* bytes */
+    _Atomic uint64_t budget; /* 0: none */
+    _Atomic uint64_t used;
+};
 struct board_tree {
     _Atomic uint64_t master_heartbeat_ns;
     _Atomic uint64_t generation; /* last published */
     _Atomic uint64_t stopping;   /* 1 during shutdown, from the signal on: neither well nor ready */
     _Atomic uint64_t workers;    /* wanted number */
+    struct board_memory memory[MEMORY_KINDS];
+    _Atomic uint64_t master_memory;     /* bytes of the master alone */
+    _Atomic uint64_t memory_sampled_ns; /* when `used` was written; who moves it on samples */
+    _Atomic uint64_t memory_level;      /* enum budget_level of the workers */
+    _Atomic uint64_t memory_said_ns;    /* when the log said last that connections are refused */
+    _Atomic uint64_t memory_refusing;   /* 1: it did, and has not said yet that they are taken again */
 };
 struct board_tree *board_tree(struct board *board);
 

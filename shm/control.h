@@ -10,7 +10,8 @@
  *   master -> guard    LISTEN (fds to keep), UNLISTEN, WORKERS (how many), READY, FAILED (static configuration bad)
  *   guard  -> worker   LISTEN (fd of its slot, or of one lent to it), UNLISTEN, MASTER (fd: channel to the master), STOP,
  *                      HANDOVER (the channel's end will mean: drain)
- *   master -> worker   GENERATION (fds of the pages that are new to it, in as many parts as that takes)
+ *   master -> worker   GENERATION (fds of the pages that are new to it, in as many parts as that takes), MEMORY (fds of the
+ *                      control group's files that tell its use of memory, or none)
  *   worker -> master   ACK (generation), REFUSED (generation, text), RESEND
  */
 #ifndef WEIR_SHM_CONTROL_H
@@ -49,6 +50,7 @@ enum control_kind {
     CONTROL_FAILED,
     CONTROL_STOP,
     CONTROL_HANDOVER,
+    CONTROL_MEMORY,
     CONTROL_KINDS
 };
 

@@ -15,6 +15,8 @@ int conn_open(struct conn *conn, struct worker *worker, int fd)
     conn->worker = worker;
     conn->out = conn->out_last = NULL;
     conn->out_len = 0;
+    conn->charged = 0;
+    conn->capped = false;
 
     int rc = poller_add(worker->poller, &conn->io, fd, false);
 
@@ -33,6 +35,9 @@ static void outbox_drop(struct conn *conn)
     }
     conn->out_last = NULL;
     conn->out_len = 0;
+    if (conn->charged) {
+        budget_uncharge(conn->worker, conn);
+    }
 }
 
 void conn_close(struct conn *conn)
@@ -44,7 +49,6 @@ void conn_close(struct conn *conn)
 
 static int outbox_add(struct conn *conn, const char *ptr, size_t len)
 {
-    conn->out_len += len;
     while (len) {
         struct buffer *last = conn->out_last;
 
@@ -67,6 +71,7 @@ static int outbox_add(struct conn *conn, const char *ptr, size_t len)
 
         memcpy(last->data + last->to, ptr, part);
         last->to += (uint32_t)part;
+        conn->out_len += part;
         ptr += part;
         len -= part;
     }
@@ -101,6 +106,7 @@ static size_t outbox_sent(struct conn *conn, size_t n)
 
         first->from += (uint32_t)part;
         conn->out_len -= part;
+        conn->waits_ns = conn->worker->now_ns;
         n -= part;
         if (first->from == first->to) {
             conn->out = first->next;
@@ -109,6 +115,9 @@ static size_t outbox_sent(struct conn *conn, size_t n)
     }
     if (conn->out == NULL) {
         conn->out_last = NULL;
+        if (conn->charged) {
+            budget_uncharge(conn->worker, conn);
+        }
     }
     return n;
 }
@@ -130,6 +139,9 @@ int conn_send(struct conn *conn, const struct iovec *pieces, int count)
 
     if (conn->io.fd < 0) {
         return -EPIPE;
+    }
+    if (conn->worker->budget.level >= BUDGET_TIGHT && !conn->capped) {
+        budget_cap(conn);
     }
     if (conn->out_len == 0) {
         ssize_t n = io_writev(&conn->io, pieces, count);
@@ -155,6 +167,10 @@ int conn_send(struct conn *conn, const struct iovec *pieces, int count)
     /* A short write is no promise of an edge: the second try, in this turn, ends with EAGAIN, and that is one. */
     if (conn->out_len && conn->io.writable) {
         poller_again(&conn->io);
+    }
+    if (conn->out_len && conn->charged == 0 && conn->worker->budget.on) {
+        conn->waits_ns = conn->worker->now_ns;
+        budget_charge(conn->worker, conn);
     }
     return rc;
 }

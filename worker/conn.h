@@ -16,6 +16,10 @@ struct conn {
     struct worker *worker;
     struct buffer *out, *out_last; /* not written yet */
     size_t out_len;
+    uint32_t
+        charged; /* bytes in the kernel's buffers while it is backed up, as far as the budget counts them */
+    bool capped; /* the kernel's buffers have been made small */
+    int64_t waits_ns; /* while it is backed up: when the peer took something last */
     struct timer timer;
     void *owner; /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
 };

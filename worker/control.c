@@ -540,6 +540,10 @@ static void from_master(struct control *control, const struct channel *from,
         on_generation(control, from, message, fds);
         return;
     }
+    if (message->kind == CONTROL_MEMORY && (message->fd_count == 0 || message->fd_count == 2)) {
+        budget_adopt(control->worker, fds, message->fd_count);
+        return;
+    }
     log_error("The master sent a message of kind %u, which is not for workers", message->kind);
     close_all(fds, message->fd_count);
 }

@@ -4,6 +4,7 @@
  * What is to be sent is staged in an area of the worker and leaves at flush: head, small bodies and the end of the answer
  * in one call. Larger bodies go out from where they lie, together with what is staged.
  */
+#include <errno.h>
 #include <sys/socket.h>
 
 #include "common/base/log.h"
@@ -160,7 +161,10 @@ static void write_out(struct exchange *ex, struct slice data)
         return;
     }
     slab_count(ex->worker->slab, COUNT_BYTES_OUT, stage->len + data.len);
-    if (conn_send(&client->conn, pieces, count) < 0) {
+    int rc = conn_send(&client->conn, pieces, count);
+
+    if (rc < 0) {
+        client->starved = rc == -ENOMEM;
         /* noticed by its owner when control returns to it: the event of the broken socket follows */
         client->conn.io.broken = true;
         poller_again(&client->conn.io);

@@ -185,6 +185,10 @@ static void client_unlink(struct client *client)
     if (worker->walk == client) {
         worker->walk = client->next;
     }
+    if (worker->shed == client) {
+        worker->shed = client->next;
+    }
+    worker->budget.refusals -= client->refused;
     *(client->previous ? &client->previous->next : &worker->clients) = client->next;
     if (client->next) {
         client->next->previous = client->previous;
@@ -214,7 +218,7 @@ void client_close(struct client *client)
 void client_lost(struct client *client)
 {
     if (client->state == CLIENT_EXCHANGE) {
-        exchange_client_gone(&client->stream->ex, REASON_client_gone);
+        exchange_client_gone(&client->stream->ex, client->starved ? REASON_limit : REASON_client_gone);
     } else {
         client_close(client);
     }
@@ -386,7 +390,8 @@ static void on_ready(struct io *io)
     }
 }
 
-void client_accept(struct listener *listener, int fd, const struct address *peer)
+/* NULL: the connection could not be watched and is closed. */
+static struct client *take_in(struct listener *listener, int fd, const struct address *peer)
 {
     struct worker *worker = listener->worker;
     struct client *client = record_take(worker, RECORD_CLIENT);
@@ -396,12 +401,13 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
     } else {
         client = xcalloc(1, sizeof(*client));
     }
+    budget_cap_socket(worker, fd);
     client->conn.io.on_ready = on_ready;
     client->conn.io.on_closed = on_closed;
     client->conn.timer.fire = on_timer;
     if (conn_open(&client->conn, worker, fd) < 0) {
         free(client);
-        return;
+        return NULL;
     }
     client->listener = listener;
     client->peer = *peer;
@@ -415,8 +421,27 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
     listener->clients++;
     slab_count(worker->slab, COUNT_CONNECTIONS, 1);
     slab_gauge(worker->slab, GAUGE_CONNECTIONS, 1);
-    client_enter(client, CLIENT_IDLE);
-    /* Whoever connects sends at once, mostly: the first event tells. */
+    return client;
+}
+
+void client_accept(struct listener *listener, int fd, const struct address *peer)
+{
+    struct client *client = take_in(listener, fd, peer);
+
+    if (client) {
+        client_enter(client, CLIENT_IDLE); /* who connects sends at once, mostly: the first event tells */
+    }
+}
+
+void client_refuse(struct listener *listener, int fd, const struct address *peer)
+{
+    struct client *client = take_in(listener, fd, peer);
+
+    if (client) {
+        client->refused = true;
+        client->conn.worker->budget.refusals++;
+        h1_refuse(client, 503, REASON_limit, "the memory budget is used up");
+    }
 }
 
 static void on_tunnel_closed(struct conn *conn)

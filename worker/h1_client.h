@@ -49,6 +49,8 @@ struct client {
     struct conn conn; /* first */
     enum client_state state;
     bool half_closed; /* the client sent its end while an answer was due */
+    bool refused;     /* only to be told that there is no room */
+    bool starved;     /* no buffer was to be had for its answer */
     struct listener *listener;
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
     struct buffer *ahead; /* bytes of later requests that came with a body */
@@ -63,6 +65,8 @@ struct client {
 };
 
 void client_accept(struct listener *listener, int fd, const struct address *peer);
+/* The same for a connection that there is no room for: it gets 503 and is closed. */
+void client_refuse(struct listener *listener, int fd, const struct address *peer);
 void client_close(struct client *client); /* whatever its state; harmless twice */
 /* Ends whatever it is in the middle of: exchange, tunnel. */
 void client_stop(struct client *client);

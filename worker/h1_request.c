@@ -13,15 +13,16 @@
 
 /* ---- heads ---- */
 
-/* Room for at least one more byte behind what is there; the message moves along. False: memory is out. */
+/* Room for at least one more byte behind what is there; the message moves along. False: memory is out, or the budget for
+ * it is. */
 static bool make_room(struct client *client)
 {
     struct worker *worker = client->conn.worker;
     struct buffer *in = client->in;
 
     if (in == NULL) {
-        client->in = buffer_take(worker, 1);
-        return true;
+        client->in = worker->budget.level < BUDGET_OVER ? buffer_take(worker, 1) : NULL;
+        return client->in != NULL;
     }
     if (in->to < in->size) {
         return true;
@@ -33,7 +34,8 @@ static bool make_room(struct client *client)
     if (in->from >= in->size / 2) {
         memmove(in->data, old, len);
     } else {
-        struct buffer *larger = buffer_take(worker, 2 * (size_t)in->size);
+        struct buffer *larger =
+            worker->budget.level < BUDGET_FULL ? buffer_take(worker, 2 * (size_t)in->size) : NULL;
 
         if (larger == NULL) {
             return false;
@@ -63,6 +65,7 @@ static void start_exchange(struct client *client)
     client->in->from += (uint32_t)message->head_len;
     client->requests++;
     stream->keep_alive = message->keep_alive && !worker->draining && !listener_is_ending(client->listener) &&
+                         worker->budget.level < BUDGET_FULL &&
                          (options->keep_alive_max_requests <= 0 ||
                           client->requests < (uint64_t)options->keep_alive_max_requests) &&
                          (options->keep_alive_max_time <= 0 ||
@@ -118,7 +121,11 @@ static bool feed_head(struct client *client)
         }
         return true;
     case H1_HEAD_DONE:
-        start_exchange(client);
+        if (budget_admits_exchange(client->conn.worker)) {
+            start_exchange(client);
+        } else {
+            h1_refuse(client, 503, REASON_limit, "the memory budget is used up");
+        }
         return false;
     case H1_BAD:
         h1_refuse(client, error.status, error.reason, error.text);
@@ -151,7 +158,7 @@ void h1_read_head(struct client *client)
     }
     for (int i = 0; i < READS_PER_TURN && client->conn.io.readable; i++) {
         if (!make_room(client)) {
-            h1_refuse(client, 503, REASON_limit, "out of memory for the head of a request");
+            h1_refuse(client, 503, REASON_limit, "no memory is left for the head of a request");
             return;
         }
 
@@ -335,9 +342,9 @@ static bool body_from_socket(struct client *client)
 {
     struct h1_stream *stream = client->stream;
     char *scratch = client->conn.worker->recycler->scratch;
-    size_t size = stream->body.framing == H1_LENGTH && stream->body.left < SCRATCH_SIZE
-                      ? (size_t)stream->body.left
-                      : SCRATCH_SIZE;
+    size_t most = scratch_size(client->conn.worker);
+    size_t size =
+        stream->body.framing == H1_LENGTH && stream->body.left < most ? (size_t)stream->body.left : most;
     ssize_t n = io_read(&client->conn.io, scratch, size);
 
     if (n < 0 && errno == EAGAIN) {

@@ -68,7 +68,7 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
     if (rest.len) {
         server.early = buffer_take(worker, rest.len);
         if (server.early == NULL) {
-            upstream_attempt_failed(ux, REASON_internal_error);
+            upstream_attempt_failed(ux, REASON_limit);
             return;
         }
         memcpy(server.early->data, rest.ptr, rest.len);
@@ -193,7 +193,7 @@ static bool take(struct upstream_exchange *ux, struct slice input)
                 return true; /* it lies there already */
             }
             if (!keep_head(ux, input)) {
-                upstream_attempt_failed(ux, REASON_internal_error);
+                upstream_attempt_failed(ux, REASON_limit);
                 return false;
             }
             return true;
@@ -226,7 +226,7 @@ static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
     if (ux->phase >= RESPONSE_BODY || ux->head == NULL) {
         char *scratch = worker->recycler->scratch;
 
-        n = io_read(io, scratch, SCRATCH_SIZE);
+        n = io_read(io, scratch, scratch_size(worker));
         *input = slice_of(scratch, n > 0 ? (size_t)n : 0);
         return n;
     }

@@ -15,6 +15,7 @@
 #include "common/base/memory.h"
 #include "common/http/path.h"
 #include "worker/h1_client.h"
+#include "worker/shed.h"
 #include "worker/worker.h"
 
 #define ACCEPTS_PER_TURN 64
@@ -200,7 +201,11 @@ static bool accept_one(struct listener *listener)
     struct address peer;
 
     address_from_sockaddr((const struct sockaddr *)&from, &peer);
-    client_accept(listener, fd, &peer);
+    if (budget_admits(listener->worker)) {
+        client_accept(listener, fd, &peer);
+    } else {
+        shed_refuse(listener, fd, &peer);
+    }
     if (fd >= listener->worker->fd_clients && !listener->closing) {
         errno = EMFILE; /* the rest is for servers and for the next generation */
         out_of_descriptors(listener);

@@ -40,6 +40,7 @@ static void on_heart(uv_timer_t *timer)
     struct heart *heart = timer->data;
 
     beat(heart->worker);
+    budget_tend(heart->worker);
     control_tend(heart->control);
 }
 

@@ -11,6 +11,7 @@
 #include "worker/worker.h"
 
 #define KEEP_MOST 4096 /* of one kind */
+#define RELIEVED_KEEP 4
 #define LOOK_NS (INT64_C(5) * 1000000000)
 #define STAGE_FIRST ((size_t)4096)
 #define STAGE_KEEP ((size_t)64 * 1024)
@@ -81,6 +82,26 @@ static void look(struct timer *timer)
     }
 }
 
+/* All but RELIEVED_KEEP. */
+static void shelf_relieve(struct shelf *shelf, void (*free_record)(void *record))
+{
+    if (shelf->count > RELIEVED_KEEP) {
+        shelf_thin(shelf, shelf->count - RELIEVED_KEEP, free_record);
+    }
+}
+
+void recycler_relieve(struct worker *worker)
+{
+    struct recycler *recycler = worker->recycler;
+
+    shelf_relieve(&recycler->small, free);
+    shelf_relieve(&recycler->large, free);
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        shelf_relieve(&recycler->records[kind], recycler->free_record[kind]);
+    }
+    (void)malloc_trim(0);
+}
+
 void recycler_start(struct worker *worker)
 {
     struct recycler *recycler = xcalloc(1, sizeof(*recycler));
@@ -117,8 +138,15 @@ void recycler_stop(struct worker *worker)
 
 /* ---- buffers ---- */
 
-static struct buffer *buffer_make(size_t whole)
+static struct buffer *buffer_make(struct worker *worker, size_t whole)
 {
+    if (budget_took(&worker->budget, whole)) {
+        budget_look(worker);
+    }
+    if (worker->budget.level >= BUDGET_OVER) {
+        return NULL;
+    }
+
     struct buffer *buffer = whole > BUFFER_LARGE ? malloc(whole) : xmalloc(whole);
 
     if (buffer) {
@@ -137,12 +165,12 @@ struct buffer *buffer_take(struct worker *worker, size_t room)
     }
     if (room <= BUFFER_SMALL - sizeof(*buffer)) {
         buffer = shelf_take(&recycler->small);
-        buffer = buffer ? buffer : buffer_make(BUFFER_SMALL);
+        buffer = buffer ? buffer : buffer_make(worker, BUFFER_SMALL);
     } else if (room <= BUFFER_LARGE - sizeof(*buffer)) {
         buffer = shelf_take(&recycler->large);
-        buffer = buffer ? buffer : buffer_make(BUFFER_LARGE);
+        buffer = buffer ? buffer : buffer_make(worker, BUFFER_LARGE);
     } else {
-        buffer = buffer_make(room + sizeof(*buffer));
+        buffer = buffer_make(worker, room + sizeof(*buffer));
     }
     if (buffer) {
         buffer->next = NULL;
@@ -167,6 +195,11 @@ void buffer_give(struct worker *worker, struct buffer *buffer)
     if (shelf == NULL || !shelf_give(recycler, shelf, buffer)) {
         free(buffer);
     }
+}
+
+size_t scratch_size(const struct worker *worker)
+{
+    return worker->budget.level >= BUDGET_TIGHT ? BUFFER_SMALL - sizeof(struct buffer) : SCRATCH_SIZE;
 }
 
 /* ---- records ---- */

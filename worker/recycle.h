@@ -70,9 +70,15 @@ struct recycler {
 void recycler_start(struct worker *worker);
 void recycler_stop(struct worker *worker);
 
-/* A buffer with room for at least `room` bytes, empty. NULL when memory is out (sizes above BUFFER_LARGE only). */
+/* A buffer with room for at least `room` bytes, empty. NULL when memory is out (sizes above BUFFER_LARGE only), or when
+ * a new one would be needed and the memory budget is overdrawn. */
 struct buffer *buffer_take(struct worker *worker, size_t room);
 void buffer_give(struct worker *worker, struct buffer *buffer); /* NULL is fine */
+/* How much of a body to read at once: while the memory budget is tight only as much as a small buffer takes, because that
+ * is what has to be kept when the other side does not take it. */
+size_t scratch_size(const struct worker *worker);
+/* Gives back to the system what is kept, but for a little. */
+void recycler_relieve(struct worker *worker);
 
 static inline size_t buffer_len(const struct buffer *buffer)
 {

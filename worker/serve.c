@@ -115,6 +115,7 @@ int serve_start(struct worker *worker, struct error *why)
     client_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
+    budget_start(worker);
     return 0;
 }
 
@@ -238,6 +239,8 @@ void serve_stop(struct worker *worker)
         free(worker->drain);
         worker->drain = NULL;
     }
+    timer_remove(worker->timers, &worker->budget.step);
+    budget_stop(worker);
     timer_remove(worker->timers, &worker->walker->timer);
     free(worker->walker);
     worker->walker = NULL;

@@ -18,6 +18,8 @@ struct upstream_pools;
 
 void upstream_start(struct worker *worker);
 void upstream_stop(struct worker *worker); /* closes all idle connections */
+/* Closes up to so many idle connections, in each pool the one that waited longest first; returns how many. */
+unsigned upstream_shed(struct worker *worker, unsigned most);
 
 /* The service is known (ex->service): begins. What follows comes as exchange_* calls, maybe before this returns. */
 void upstream_begin(struct exchange *ex);

@@ -223,6 +223,7 @@ static int dial_socket(const struct worker *worker, const struct address *addres
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+    budget_cap_socket(worker, fd);
     if (connect(fd, (struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {
         int rc = -errno;
         close(fd);
@@ -287,7 +288,8 @@ void upstream_keep(struct upstream *up, const struct transport *transport)
     struct worker *worker = up->conn.worker;
     int64_t limit = idle_limit(worker, transport);
 
-    if (worker->draining || up->conn.io.hangup || up->conn.io.broken || up->conn.io.readable || limit == 0) {
+    if (worker->draining || worker->budget.level >= BUDGET_FULL || up->conn.io.hangup || up->conn.io.broken ||
+        up->conn.io.readable || limit == 0) {
         upstream_close(up);
         return;
     }
@@ -308,6 +310,25 @@ void upstream_start(struct worker *worker)
     worker->pools = xcalloc(1, sizeof(*worker->pools));
     record_kind_set(worker, RECORD_UPSTREAM, free);
     record_kind_set(worker, RECORD_UPSTREAM_EXCHANGE, upstream_exchange_free);
+}
+
+unsigned upstream_shed(struct worker *worker, unsigned most)
+{
+    unsigned closed = 0;
+
+    for (unsigned i = 0; i < BUCKETS && closed < most; i++) {
+        struct upstream_pool *pool = worker->pools->buckets[i];
+
+        while (pool && closed < most) {
+            struct upstream_pool *next = pool->next;
+
+            for (uint32_t left = pool->idle_count; left > 0 && closed < most; left--, closed++) {
+                upstream_close(pool->idle_last); /* with the last one the pool goes */
+            }
+            pool = next;
+        }
+    }
+    return closed;
 }
 
 void upstream_stop(struct worker *worker)

@@ -14,6 +14,7 @@
 
 #include "shm/board.h"
 #include "shm/generation.h"
+#include "worker/budget.h"
 
 struct listener;
 struct upstream_pools;
@@ -48,7 +49,9 @@ struct worker {
     struct recycler *recycler; /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;    /* list of all client connections, tunnels included */
     struct drain *drain;       /* while draining */
-    struct client *walk;       /* serve.c: how far the look for long answers has come */
+    struct budget budget;
+    struct client *shed; /* shed.c: the next one to look at */
+    struct client *walk; /* serve.c: how far the look for long answers has come */
     struct walker *walker;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,

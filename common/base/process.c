@@ -5,6 +5,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
@@ -36,4 +37,25 @@ bool process_adopt_channel(void)
     }
     /* The guard may have died before the line above: then we have another parent by now. */
     return maker.pid == getppid();
+}
+
+int process_memory_open(void)
+{
+    return open("/proc/self/statm", O_RDONLY | O_CLOEXEC);
+}
+
+uint64_t process_memory(int fd)
+{
+    char text[128];
+    unsigned long long size, resident, shared;
+    ssize_t n = fd == -1 ? -1 : pread(fd, text, sizeof(text) - 1, 0);
+
+    if (n <= 0) {
+        return 0;
+    }
+    text[n] = '\0';
+    if (sscanf(text, "%llu %llu %llu", &size, &resident, &shared) != 3 || shared > resident) {
+        return 0;
+    }
+    return (uint64_t)(resident - shared) * (uint64_t)sysconf(_SC_PAGESIZE);
 }

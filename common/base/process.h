@@ -22,4 +22,9 @@ int64_t process_clock_ns(void);
  * end of the channel, is not (or no longer) the parent: then leave at once. */
 bool process_adopt_channel(void);
 
+/* What this process alone takes of the machine's memory, in bytes (resident and not shared with a file or others), read
+ * from a descriptor that was opened at the start: -1 and 0 when there is no /proc. */
+int process_memory_open(void);
+uint64_t process_memory(int fd);
+
 #endif

@@ -335,6 +335,7 @@ static const struct schema_field static_fields[] = {
         .text = "File with the static configuration; other flags are ignored then."),
     ROW("workers", INT, S, workers, .min = 0, .max = 256,
         .text = "Own option: worker processes; 0 for one for each core that may be used."),
+    ROW("limits", STRUCT, S, limits, .sub = &limits_schema, .text = "Own option: bounds on the whole."),
     ROW("stateDir", STRING, S, state_dir, .flags = SCHEMA_NOT_SERVED,
         .text = "Own option: folder that keeps the last good configuration over restarts."),
 

@@ -173,6 +173,10 @@ struct metrics_config {
     struct unserved *datadog, *statsd, *influxdb2, *otlp, *removed;
 };
 
+struct limits_config {
+    int64_t memory; /* bytes, 0: none of our own */
+};
+
 struct core_config {
     struct slice default_rule_syntax; /* v3, v2; empty when not written */
 };
@@ -204,8 +208,9 @@ struct static_config {
         *ocsp;
     struct map certificates_resolvers; /* struct unserved */
     struct legacy_config legacy;
-    int64_t workers;        /* ours: --workers; 0 means one per core that we may use */
-    struct slice state_dir; /* ours */
+    struct limits_config limits; /* ours */
+    int64_t workers;             /* ours: --workers; 0 means one per core that we may use */
+    struct slice state_dir;      /* ours */
     struct slice config_file;
 };
 
@@ -215,6 +220,6 @@ extern const struct schema static_schema, entry_point_schema;
 extern const struct schema
     legacy_kubernetes_schema; /* struct kubernetes_provider: [kubernetes] of Traefik 1 */
 extern const struct schema providers_schema, metrics_schema, log_schema, access_log_schema, tracing_schema;
-extern const struct schema certificates_resolver_schema, experimental_schema, ocsp_schema;
+extern const struct schema certificates_resolver_schema, experimental_schema, ocsp_schema, limits_schema;
 
 #endif

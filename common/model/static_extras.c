@@ -77,6 +77,16 @@ static const struct schema_field ocsp_fields[] = {
     U_PAIRS("responderOverrides", "Other responders, by their URL.")};
 const struct schema ocsp_schema = SCHEMA(struct unserved, "ocsp", ocsp_fields);
 
+/* ---- limits ---- */
+
+static const struct schema_field limits_fields[] = {
+    ROW("memory", INT, struct limits_config, memory, .min = 0, .max = 9.3e18,
+        .text = "Own option: bytes of memory that all processes together are to stay within; three quarters "
+                "of it are "
+                "the budget. 0 for none besides the limits of the control groups."),
+};
+const struct schema limits_schema = SCHEMA(struct limits_config, "limits", limits_fields);
+
 /* ---- experiments ---- */
 
 static const struct schema_field settings_fields[] = {

@@ -97,6 +97,7 @@ static void handle(struct guard *guard, const struct control_message *message, c
     case CONTROL_RESEND:
     case CONTROL_STOP:
     case CONTROL_HANDOVER:
+    case CONTROL_MEMORY:
     case CONTROL_KINDS:
         log_error("The master sent a message of kind %u, which is not for the guard", message->kind);
         break;

@@ -137,6 +137,7 @@ static void handle(struct master *master, const struct control_message *message,
     case CONTROL_READY:
     case CONTROL_FAILED:
     case CONTROL_HANDOVER:
+    case CONTROL_MEMORY:
     case CONTROL_KINDS:
         log_error("The guard sent a message of kind %u, which is not for the master", message->kind);
         break;

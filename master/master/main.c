@@ -120,11 +120,12 @@ static int apply(struct master *master, const struct static_config *config, stru
     unsigned before = master->workers;
     char reason[640];
 
-    master->workers = cpus_workers(config, reason, sizeof(reason));
+    master->workers = cpus_workers(config, memory_apply(master, config), reason, sizeof(reason));
     int rc = listeners_apply(master, config, why);
 
     if (rc < 0) {
         master->workers = before;
+        (void)memory_apply(master, &master->settings->loaded.config); /* as it was */
         return rc;
     }
     if (before != 0 && before != master->workers) {
@@ -193,6 +194,7 @@ static void on_heart(uv_timer_t *timer)
 
     atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(),
                           memory_order_relaxed);
+    memory_tend(master);
     publish_tend(master, process_clock_ns());
 }
 
@@ -218,6 +220,7 @@ static void clean_up(struct master *master)
     listeners_free(master);
     settings_unref(master->settings);
     outbox_close(&master->guard);
+    memory_stop(master);
     board_unmap(master->board);
     if (uv_loop_close(&master->loop) != 0) {
         log_error("The master's loop did not close");
@@ -284,6 +287,7 @@ int face_master(int argc, char **argv)
         return 1;
     }
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
+    memory_start(master);
     outbox_init(&master->guard, PROCESS_CONTROL_FD);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         master->links[slot].master = master;

@@ -4,6 +4,8 @@
  * main.c       start, loop, timers, stop
  * guard_link.c messages from and to the guard
  * listeners.c  opening listening sockets; which of them changed
+ * cgroups.c    the control groups that hold us (cgroups.h)
+ * memory.c     how much memory (memory.h)
  * cpus.c       how many workers
  * reload.c     when providers are loaded, and the job on a thread that loads, resolves, compiles and seals
  * publish.c    the generation in force and how far each worker has it
@@ -19,6 +21,7 @@
 #include <uv.h>
 
 #include "master/guard/outbox.h"
+#include "master/master/memory.h"
 #include "master/provider/provider.h"
 #include "master/static/load.h"
 #include "shm/board.h"
@@ -26,6 +29,7 @@
 
 #define MASTER_PROVIDERS 16
 #define MASTER_WATCHES 64
+#define MEMORY_FILES 2
 
 struct master;
 struct watch;
@@ -108,6 +112,11 @@ struct master {
 
     struct settings *settings; /* in force */
     unsigned workers;
+    struct memory_limit memory; /* of the control groups */
+    uint64_t memory_own;        /* limits.memory */
+    bool memory_said;
+    int memory_fds[MEMORY_FILES]; /* usage and its parts, for workers; -1: none */
+    int statm;
     struct kept_sockets *kept;
 
     struct input inputs[MASTER_PROVIDERS];
@@ -159,8 +168,15 @@ void listeners_left(struct master *master, const char *name);
 void listeners_free(struct master *master);
 
 /* ---- cpus.c ---- */
-/* At least 1; the reason is written for the log. */
-unsigned cpus_workers(const struct static_config *config, char *reason, size_t size);
+/* At least 1; the reason is written for the log. budget: bytes of memory, 0 for no bound. */
+unsigned cpus_workers(const struct static_config *config, uint64_t budget, char *reason, size_t size);
+
+/* ---- memory.c ---- */
+void memory_start(struct master *master);
+/* Looks for limits, puts the budgets on the board, tells the workers; returns the smaller budget, 0 for none. */
+uint64_t memory_apply(struct master *master, const struct static_config *config);
+void memory_tend(struct master *master); /* from the heart */
+void memory_stop(struct master *master);
 
 /* ---- reload.c ---- */
 int reload_start(struct master *master, struct error *why);
@@ -184,6 +200,7 @@ void publish_gone(struct master *master, unsigned slot);
 /* A job is back whose outcome is in force: when all providers have given something, this is the generation that all
  * workers must have for weir to be ready. */
 void publish_loaded(struct master *master);
+void publish_memory(struct master *master); /* master->memory_fds to all workers */
 /* From the heart: what could not be sent, what was refused, ready, sweeping. now: process_clock_ns(). */
 void publish_tend(struct master *master, int64_t now);
 void publish_free(struct master *master);

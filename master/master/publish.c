@@ -184,6 +184,25 @@ static void offer(struct worker_link *link)
     }
 }
 
+/* What it measures memory with, also when that is nothing any more. */
+static void offer_memory(struct worker_link *link)
+{
+    struct control_message message = {.kind = CONTROL_MEMORY, .worker = link->slot};
+    const int *fds = link->master->memory_fds;
+
+    if (!link->master->memory_said) {
+        return; /* not looked yet: what an earlier master gave is still good */
+    }
+    (void)link_send(link, &message, fds, fds[0] == -1 ? 0 : MEMORY_FILES);
+}
+
+void publish_memory(struct master *master)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        offer_memory(&master->links[slot]);
+    }
+}
+
 static void offer_all(struct master *master)
 {
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
@@ -380,6 +399,7 @@ void publish_worker(struct master *master, unsigned slot, int fd)
     (void)uv_poll_init(&master->loop, link->poll, fd);
     link->poll->data = link;
     poll_update(link->poll, &link->out, on_worker);
+    offer_memory(link);
     offer(link);
 }
 

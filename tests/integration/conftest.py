@@ -159,8 +159,8 @@ def inspectable():
 
 
 class Weir(Program):
-    def __init__(self, args, env=None, cwd=None, ports=None):
-        super().__init__([*inspectable(), BINARY, *args], env=env, cwd=cwd)
+    def __init__(self, args, env=None, cwd=None, ports=None, prefix=()):
+        super().__init__([*inspectable(), *prefix, BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
         self.leftovers = None  # what it held while idle, once it was ready
 
@@ -237,7 +237,7 @@ def whoami(programs):
 
 @pytest.fixture
 def weir(programs):
-    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True, leftovers=None):
+    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True, leftovers=None, prefix=()):
         ports = {}
         full = list(args)
         if web:
@@ -246,7 +246,7 @@ def weir(programs):
         full += [f"--workers={workers}"] if workers else []
         if not any(a.lower().startswith("--log.level") for a in full):
             full.append("--log.level=DEBUG")
-        program = Weir(full, env=env, cwd=cwd, ports=ports)
+        program = Weir(full, env=env, cwd=cwd, ports=ports, prefix=prefix)
         programs.append(program)
         if wait:
             program.wait_log(READY)

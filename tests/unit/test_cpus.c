@@ -4,74 +4,40 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <cmocka.h>
-#include <ftw.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-
+#include "cgroup_tree.h"
 #include "master/master/cpus.c"
 
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+#define V2 "31 30 0:27 / /cg rw,nosuid - cgroup2 cgroup rw\n"
+#define V1 "32 30 0:28 / /cpu rw,nosuid - cgroup cgroup rw,cpuacct,cpu\n"
+
+static double quota_of(const char *root, const char *where)
 {
-    (void)st;
-    (void)type;
-    (void)ftw;
-    return remove(path);
-}
+    struct quota quota = {0};
 
-static int make_root(void **state)
-{
-    char *root = strdup("/tmp/weir-cpus-XXXXXX");
-
-    *state = root;
-    return mkdtemp(root) ? 0 : -1;
-}
-
-static int drop_root(void **state)
-{
-    (void)nftw(*state, remove_one, 8, FTW_DEPTH | FTW_PHYS);
-    free(*state);
-    return 0;
-}
-
-static void put(const char *root, const char *folder, const char *file, const char *text)
-{
-    char path[512];
-
-    (void)snprintf(path, sizeof(path), "%s%s", root, folder);
-    (void)mkdir(path, 0700);
-    (void)snprintf(path, sizeof(path), "%s%s/%s", root, folder, file);
-    FILE *out = fopen(path, "we");
-
-    assert_non_null(out);
-    (void)fputs(text, out);
-    (void)fclose(out);
+    cgroups_walk(root, "cpu", read_group, &quota);
+    if (where) {
+        assert_string_equal(quota.where + strlen(root), where);
+    }
+    return quota.processors;
 }
 
 static void smallest_quota_of_all_levels_counts(void **state)
 {
-    struct quota quota = {0};
-    const char *root = *state;
-
-    put(root, "", "cpu.max", "max 100000\n");
-    put(root, "/a", "cpu.max", "150000 100000\n");
-    put(root, "/a/b", "cpu.max", "800000 100000\n");
-    walk_up(&quota, root, "/a/b", true);
-    assert_true(quota.processors == 1.5);
-    assert_non_null(strstr(quota.where, "/a"));
-    assert_null(strstr(quota.where, "/a/b"));
+    tree_self(*state, "0::/a/b\n", V2);
+    tree_put(*state, "/cg/cpu.max", "max 100000\n");
+    tree_put(*state, "/cg/a/cpu.max", "150000 100000\n");
+    tree_put(*state, "/cg/a/b/cpu.max", "800000 100000\n");
+    assert_true(quota_of(*state, "/cg/a") == 1.5);
 }
 
 static void version_1_is_read_too(void **state)
 {
-    struct quota quota = {0};
-    const char *root = *state;
-
-    put(root, "", "cpu.cfs_quota_us", "-1\n");
-    put(root, "", "cpu.cfs_period_us", "100000\n");
-    put(root, "/pod", "cpu.cfs_quota_us", "250000\n");
-    put(root, "/pod", "cpu.cfs_period_us", "100000\n");
-    walk_up(&quota, root, "/pod", false);
-    assert_true(quota.processors == 2.5);
+    tree_self(*state, "3:cpuacct,cpu:/pod\n", V1);
+    tree_put(*state, "/cpu/cpu.cfs_quota_us", "-1\n");
+    tree_put(*state, "/cpu/cpu.cfs_period_us", "100000\n");
+    tree_put(*state, "/cpu/pod/cpu.cfs_quota_us", "250000\n");
+    tree_put(*state, "/cpu/pod/cpu.cfs_period_us", "100000\n");
+    assert_true(quota_of(*state, "/cpu/pod") == 2.5);
 }
 
 static void what_makes_no_sense_is_no_quota(void **state)
@@ -79,32 +45,12 @@ static void what_makes_no_sense_is_no_quota(void **state)
     static const char *const texts[] = {"max 100000", "",         "abc",       "100000",
                                         "0 100000",   "100000 0", "-5 100000", "9223372036854775807 1"};
 
+    tree_self(*state, "0::/\n", V2);
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        struct quota quota = {0};
-
         print_message("case %zu\n", i);
-        put(*state, "", "cpu.max", texts[i]);
-        walk_up(&quota, *state, "/", true);
-        assert_true(quota.processors == 0);
+        tree_put(*state, "/cg/cpu.max", texts[i]);
+        assert_true(quota_of(*state, NULL) == 0);
     }
-}
-
-/* In a container the mount shows a part of the tree: its root is left out of our path. */
-static void root_of_the_mount_is_taken_off(void **state)
-{
-    struct quota quota = {0};
-    char line[1024];
-    const char *root = *state;
-
-    put(root, "", "cpu.max", "400000 100000");
-    put(root, "/mine", "cpu.max", "300000 100000");
-    (void)snprintf(line, sizeof(line), "31 30 0:27 /docker/x %s rw,nosuid - cgroup2 cgroup rw", root);
-    try_mount(&quota, line, "/docker/x/mine", true);
-    assert_true(quota.processors == 3);
-    (void)snprintf(line, sizeof(line), "31 30 0:27 / %s rw,nosuid - cgroup cgroup rw,cpuacct", root);
-    quota = (struct quota){0};
-    try_mount(&quota, line, "/mine", false); /* another controller */
-    assert_true(quota.processors == 0);
 }
 
 static void quotas_are_rounded_up(void **state)
@@ -121,21 +67,38 @@ static void configured_number_wins(void **state)
     char reason[256];
 
     (void)state;
-    assert_int_equal(cpus_workers(&config, reason, sizeof(reason)), 7);
+    assert_int_equal(cpus_workers(&config, 1, reason, sizeof(reason)), 7);
     config.workers = 0;
-    assert_true(cpus_workers(&config, reason, sizeof(reason)) >= 1);
+    assert_true(cpus_workers(&config, 0, reason, sizeof(reason)) >= 1);
     assert_true(reason[0] != '\0');
+}
+
+static void memory_bounds_the_number(void **state)
+{
+    static const struct {
+        uint64_t mib;
+        unsigned workers;
+    } cases[] = {{1, 1}, {16, 1}, {24, 1}, {32, 2}, {75, 7}, {100000, BOARD_WORKERS}};
+    struct static_config config = {0};
+    char reason[256];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(memory_workers(cases[i].mib << 20), cases[i].workers);
+    }
+    assert_int_equal(cpus_workers(&config, UINT64_C(20) << 20, reason, sizeof(reason)), 1);
+    assert_true(affinity() == 1 || strcmp(reason, "memory budget of 20 MiB") == 0);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(smallest_quota_of_all_levels_counts, make_root, drop_root),
-        cmocka_unit_test_setup_teardown(version_1_is_read_too, make_root, drop_root),
-        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_no_quota, make_root, drop_root),
-        cmocka_unit_test_setup_teardown(root_of_the_mount_is_taken_off, make_root, drop_root),
+        cmocka_unit_test_setup_teardown(smallest_quota_of_all_levels_counts, tree_make, tree_drop),
+        cmocka_unit_test_setup_teardown(version_1_is_read_too, tree_make, tree_drop),
+        cmocka_unit_test_setup_teardown(what_makes_no_sense_is_no_quota, tree_make, tree_drop),
         cmocka_unit_test(quotas_are_rounded_up),
         cmocka_unit_test(configured_number_wins),
+        cmocka_unit_test(memory_bounds_the_number),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

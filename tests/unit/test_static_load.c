@@ -262,6 +262,8 @@ static void refusals_say_where_and_what(void **state)
          {"underscoreHeadersStrategy", "keep"}},
         {NULL, "--workers=257", "", {"workers", "256"}},
         {NULL, "--workers=-1", "", {"workers"}},
+        {NULL, "--limits.memory=-1", "", {"limits.memory"}},
+        {NULL, "--limits.memory=100MiB", "", {"limits.memory"}},
         {NULL, "--log.level=LOUD", "", {"log.level", "LOUD", "INFO"}},
         {NULL, "--log.format=xml", "", {"log.format", "json"}},
         {NULL, "--core.defaultRuleSyntax=v4", "", {"core.defaultRuleSyntax", "v4"}},

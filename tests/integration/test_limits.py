@@ -1,0 +1,201 @@
+"""Budgets (I10): whoever asks for more than there is gets a refusal; never does the kernel have to end a process.
+
+Each case runs with the option limits.memory, measured by weir itself, and, where a control group can be made, in one of
+100 MiB, measured by the kernel, whose own count of ended processes must stay at zero.
+"""
+import os
+import pathlib
+import re
+import signal
+import time
+
+import pytest
+
+from conftest import wait_until
+from crowd import Crowd, Fountain, allow_descriptors
+from rawhttp import connect, get
+from test_memory import pss_kib
+
+LIMIT = 100 * 1024 * 1024
+BODY = 1024 * 1024
+HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 1000) for i in range(60))
+
+
+class Group:
+    """A control group of its own for memory, of whichever version there is."""
+
+    def __init__(self, folder, limit_file, v2):
+        self.folder, self.v2 = folder, v2
+        folder.mkdir()
+        try:
+            (folder / limit_file).write_text(str(LIMIT))
+            if v2:
+                (folder / "memory.swap.max").write_text("0")
+        except OSError:
+            folder.rmdir()
+            raise
+        self.limit_file = folder / limit_file
+
+    def prefix(self):
+        return ["sh", "-c", 'echo $$ > "$0" && exec "$@"', str(self.folder / "cgroup.procs")]
+
+    def kills(self):
+        text = (self.folder / ("memory.events" if self.v2 else "memory.oom_control")).read_text()
+        return int(re.search(r"(?m)^oom_kill (\d+)$", text).group(1))
+
+    def remove(self):
+        def gone():
+            try:
+                self.folder.rmdir()
+                return True
+            except OSError:
+                return False
+        wait_until("the control group empty", gone)
+
+
+def make_group():
+    """None where none can be made."""
+    name = f"weir-test-{os.getpid()}-{time.monotonic_ns()}"
+    own = dict(line.split(":", 2)[1:] for line in pathlib.Path("/proc/self/cgroup").read_text().splitlines())
+    memory = next((path for controllers, path in own.items() if "memory" in controllers.split(",")), None)
+    try:
+        if memory is not None:
+            return Group(pathlib.Path(f"/sys/fs/cgroup/memory{memory}") / name, "memory.limit_in_bytes", False)
+        return Group(pathlib.Path("/sys/fs/cgroup") / name, "memory.max", True)
+    except OSError:
+        return None
+
+
+def ways():
+    group = make_group()
+    if group is None:
+        return ["option"]
+    group.remove()
+    return ["option", "group"]
+
+
+@pytest.fixture
+def fountain():
+    made = Fountain(BODY)
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=ways())
+def bounded(request, weir, fountain, tmp_path, programs):
+    """weir(...) with a limit of 100 MiB; at the end nothing may have been ended by the kernel and all is as it was."""
+    descriptors = allow_descriptors()
+    if descriptors < 16000:
+        pytest.fail(f"RLIMIT_NOFILE is {descriptors}: these tests need 16000")
+    group = make_group() if request.param == "group" else None
+    (tmp_path / "dynamic.yml").write_text(f"""http:
+  routers: {{all: {{rule: "PathPrefix(`/`)", service: all}}}}
+  services: {{all: {{loadBalancer: {{servers: [{{url: "{fountain.url}"}}]}}}}}}
+""")
+    flags = [f"--providers.file.filename={tmp_path}/dynamic.yml", "--log.level=INFO"]
+    if group is None:
+        router = weir(*flags, f"--limits.memory={LIMIT}", workers=2)
+    else:
+        router = weir(*flags, workers=2, prefix=group.prefix())
+    place = re.escape(str(group.limit_file)) if group else r"limits\.memory"
+    router.wait_log(rf"INF Memory limit: 100 MiB \({place}\); the budget is 75 MiB")
+    for payload in (b"", HEAD, get()):  # the code that is used has been used once
+        Crowd(router.ports["web"], 100, payload).close()
+    assert ask(router) == 200
+    router.group = group
+    router.workers = router.children("worker")
+    router.rest = pss_kib(router.pid)
+    yield router
+    try:
+        recovered(router)
+    finally:
+        router.stop()
+        if group:
+            kills = group.kills()
+            group.remove()
+            assert kills == 0
+    assert not re.search(r"was ended by|has not moved", router.log()), router.log()
+
+
+def ask(router):
+    """One request as any other client makes it: the status."""
+    client = connect(router.ports["web"])
+    try:
+        client.send(get())
+        return client.response().status
+    except (EOFError, ConnectionError):
+        return 0
+    finally:
+        client.close()
+
+
+def others_are_answered(router):
+    """With one thing or the other, and without waiting: a body of 1 MiB takes some milliseconds."""
+    for _ in range(20):
+        began = time.monotonic()
+        assert ask(router) in (200, 503)
+        assert time.monotonic() - began < 3
+
+
+def recovered(router):
+    wait_until("an answer as before", lambda: ask(router) == 200)
+    wait_until(f"as small as before ({router.rest} KiB)", lambda: pss_kib(router.pid) <= router.rest * 1.25)
+    assert router.children("worker") == router.workers
+    if router.group:
+        assert router.group.kills() == 0
+
+
+def refused(router, crowd):
+    """Refusals are seen and said, and others are still answered. What the log counts once it is over: connections refused,
+    idle ones closed, requests and answers broken off."""
+    router.wait_log(r"WRN Memory budget: \d+ % of 75 MiB used.*: new connections are refused")
+    wait_until("refusals", lambda: crowd.ended()[0] > 0)
+    others_are_answered(router)
+
+
+def told(router):
+    match = router.wait_log(r"INF Memory budget: .*taken again; until now (\d+) were refused, (\d+) idle ones closed, "
+                            r"(\d+) requests")[1]
+    return [int(n) for n in match.groups()]
+
+
+def test_idle_connections(bounded):
+    crowd = Crowd(bounded.ports["web"], 10000)
+    refused(bounded, crowd)
+    wait_until("idle connections closed", lambda: crowd.ended()[1] > 0)
+    wait_until("room for others", lambda: ask(bounded) == 200)
+    crowd.close()
+    new, idle, _ = told(bounded)
+    assert new > 0 and idle > 0
+
+
+def test_unfinished_heads(bounded):
+    """Measuring goes on without a master."""
+    master = bounded.children("master")[0]
+    os.kill(master, signal.SIGSTOP)
+    try:
+        crowd = Crowd(bounded.ports["web"], 2000, HEAD)
+        refused(bounded, crowd)
+        crowd.close()
+        new, _, broken = told(bounded)
+    finally:
+        os.kill(master, signal.SIGCONT)
+    assert new + broken > 0
+
+
+def test_slow_readers(bounded):
+    crowd = Crowd(bounded.ports["web"], 5000, get())
+    refused(bounded, crowd)
+    crowd.close()
+    assert told(bounded)[0] > 0
+
+
+def test_tight(bounded):
+    """More than half of the budget is used: nobody is refused, and small buffers make nobody slow."""
+    crowd = Crowd(bounded.ports["web"], 750, HEAD)
+    for _ in range(30):
+        began = time.monotonic()
+        assert ask(bounded) == 200
+        assert time.monotonic() - began < 3
+    assert crowd.ended() == (0, 0, 750)
+    crowd.close()

@@ -134,7 +134,7 @@ def others_are_answered(router):
     for _ in range(20):
         began = time.monotonic()
         assert ask(router) in (200, 503)
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
 
 
 def recovered(router):
@@ -146,14 +146,15 @@ def recovered(router):
 
 
 def refused(router, crowd):
-    """Refusals are seen and said, and others are still answered. What the log counts once it is over: connections refused,
-    idle ones closed, requests and answers broken off."""
-    router.wait_log(r"WRN Memory budget: \d+ % of 75 MiB used.*: new connections are refused")
+    """Refusals are seen, and others are still answered."""
     wait_until("refusals", lambda: crowd.ended()[0] > 0)
     others_are_answered(router)
 
 
 def told(router):
+    """What the log says: that it begins, and once it is over connections refused, idle ones closed, requests and answers
+    broken off."""
+    router.wait_log(r"WRN Memory budget: \d+ % of 75 MiB used.*: new connections are refused")
     match = router.wait_log(r"INF Memory budget: .*taken again; until now (\d+) were refused, (\d+) idle ones closed, "
                             r"(\d+) requests")[1]
     return [int(n) for n in match.groups()]
@@ -177,9 +178,9 @@ def test_unfinished_heads(bounded):
         crowd = Crowd(bounded.ports["web"], 2000, HEAD)
         refused(bounded, crowd)
         crowd.close()
-        new, _, broken = told(bounded)
     finally:
         os.kill(master, signal.SIGCONT)
+    new, _, broken = told(bounded)  # by its writer
     assert new + broken > 0
 
 
@@ -196,6 +197,6 @@ def test_tight(bounded):
     for _ in range(30):
         began = time.monotonic()
         assert ask(bounded) == 200
-        assert time.monotonic() - began < 3
+        assert time.monotonic() - began < 10
     assert crowd.ended() == (0, 0, 750)
     crowd.close()

@@ -269,6 +269,7 @@ static void put_in_force(struct control *control, struct generation *generation)
 {
     struct worker *worker = control->worker;
 
+    stopwatch_end(&worker->watch, LAP_LIBUV); /* what ran before is not ours */
     hold(control, generation);
     serve_switch(worker, generation);
     take_log_settings(worker);
@@ -279,6 +280,7 @@ static void put_in_force(struct control *control, struct generation *generation)
         atomic_store_explicit(&worker->slab->state, WORKER_SERVING, memory_order_relaxed);
     }
     begin_listening(control);
+    stopwatch_end(&worker->watch, LAP_GENERATION);
 }
 
 static void start_adoption(struct control *control, struct adoption *adoption);

@@ -392,6 +392,7 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
     } else {
         client = xcalloc(1, sizeof(*client));
     }
+    client->conn.io.kind = LAP_CLIENT;
     client->conn.io.on_ready = on_ready;
     client->conn.io.on_closed = on_closed;
     client->conn.timer.fire = on_timer;

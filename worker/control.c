@@ -280,6 +280,7 @@ static void put_in_force(struct control *control, struct generation *generation)
         atomic_store_explicit(&worker->slab->state, WORKER_SERVING, memory_order_relaxed);
     }
     begin_listening(control);
+    control_tend(control); /* when changes come fast, the one before goes with each */
     stopwatch_end(&worker->watch, LAP_GENERATION);
 }
 

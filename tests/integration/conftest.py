@@ -147,8 +147,8 @@ READY = r"INF Ready: "
 
 
 class Weir(Program):
-    def __init__(self, args, env=None, cwd=None, ports=None):
-        super().__init__([BINARY, *args], env=env, cwd=cwd)
+    def __init__(self, args, env=None, cwd=None, ports=None, binary=None):
+        super().__init__([binary or BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
 
     def children(self, name):

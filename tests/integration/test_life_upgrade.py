@@ -3,26 +3,14 @@ import os
 import pathlib
 import re
 import signal
-import struct
 
 import pytest
 
 import conftest
 from conftest import BINARY, READY, Program, Weir, curl, free_port, wait_until
 from load import Load
+from marathon import another_build
 from test_processes import alive, dynamic, gone, title
-
-
-def another_build(data, number):
-    """The same program with another build id, as a new version would have."""
-    sections, size, count, names = struct.unpack_from("<Q", data, 40)[0], *struct.unpack_from("<HHH", data, 58)
-    data = bytearray(data)
-    for i in range(count):
-        kind, offset, length = struct.unpack_from("<4xI16xQQ", data, sections + i * size)
-        if kind == 7 and data[offset + 12:offset + 16] == b"GNU\0" and data[offset + 8] == 3:
-            data[offset + length - 1] ^= number
-            return bytes(data)
-    raise AssertionError("no build id")
 
 
 class Installed:

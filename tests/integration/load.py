@@ -3,7 +3,8 @@
 Load(port, host)  fresh connections, kept connections, WebSockets (to whoami's /echo), slow downloads and slow uploads
 (each checked byte for byte), all asking again and again until stop(). What went wrong is counted by kind: connect (refused
 or timed out), reset, short (the answer ended early), status, late (first byte after `late` seconds), websocket (an echo
-that failed), bytes (a transfer came out wrong). `problems` are sentences about it.
+that failed), bytes (a transfer came out wrong). `problems` are sentences about it. reopen: a WebSocket that broke is followed
+by another one.
 
 Who kills a worker on purpose asks held_by() for the clients of the connections it had accepted and says so by excuse():
 what goes wrong on those is counted apart, in `excused`.
@@ -43,7 +44,7 @@ def dechunk(text):
         at = end + 4 + size
 
 
-def held_by(pid, port):
+def held_by(pid, port, end="sport"):
     """Clients (their ports) of the connections to `port` that a process has accepted. Stop it first."""
     inodes = set()
     for entry in os.scandir(f"/proc/{pid}/fd"):
@@ -51,18 +52,20 @@ def held_by(pid, port):
             inodes.add(os.readlink(entry.path)[8:-1])
         except OSError:
             pass
-    rows = subprocess.run(["ss", "-Htne", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
+    rows = subprocess.run(["ss", "-Htne", f"{end} = :{port}"], capture_output=True, text=True, check=True).stdout
     return {int(row.split()[4].rsplit(":", 1)[1]) for row in rows.splitlines()
             if re.search(r"ino:(\d+)", row).group(1) in inodes}
 
 
 class Load:
-    def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002):
+    def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002,
+                 reopen=False):
         self.port, self.host, self.late, self.pause = port, host, late, pause
         self.done, self.slowest, self.echoes, self.transfers = 0, 0.0, 0, 0
         self.first_bytes = []
         self.all_problems = []
-        self._excuses = []
+        self._excuses, self._lock = {}, threading.Lock()
+        self._reopen = reopen
         self._stop = threading.Event()
         self._numbers = (fresh, kept, websockets, downloads, uploads)
         self._open = threading.Barrier(2)
@@ -77,10 +80,13 @@ class Load:
 
     def excuse(self, ports, until=None):
         """Connections of these clients that are open now may break, or wait until `until`."""
-        self._excuses.append((time.monotonic(), frozenset(ports), until or float("inf")))
+        with self._lock:
+            for port in ports:
+                self._excuses.setdefault(port, []).append((time.monotonic(), until or float("inf")))
 
     def is_excused(self, port, opened, when):
-        return any(port in ports and opened <= since <= when <= until for since, ports, until in self._excuses)
+        with self._lock:
+            return any(opened <= since <= when <= until for since, until in self._excuses.get(port, ()))
 
     def _parted(self, excused):
         return [p for p in self.all_problems if self.is_excused(p.port, p.opened, p.when) == excused]
@@ -125,16 +131,16 @@ class Load:
             raise
         return Connection(reader, writer, s.getsockname()[1], opened)
 
-    def _head(self, line, *fields):
-        return "\r\n".join([f"{line} HTTP/1.1", f"Host: {self.host}", *fields, "", ""]).encode()
+    def _head(self, line, *fields, host=None):
+        return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host or self.host}", *fields, "", ""]).encode()
 
-    async def _answer(self, connection, began):
+    async def _answer(self, connection, began, status=200):
         """The head of an answer in lower case, and how long its body is (None: chunked)."""
         reader = connection.reader
         first = await asyncio.wait_for(reader.readexactly(1), SECONDS)
         self._first_byte(time.monotonic() - began, connection)
         head = (first + await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)).decode("latin-1").lower()
-        if not head.startswith("http/1.1 200 "):
+        if not head.startswith(f"http/1.1 {status} "):
             self._problem("status", head.split("\r\n")[0], connection)
         length = re.search(r"\r\ncontent-length: *(\d+)", head)
         return head, int(length.group(1)) if length else None
@@ -221,6 +227,7 @@ class Load:
                 await sending
             finally:
                 sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)  # what went wrong shows in the answer
             seen = got.split(b"\r\n\r\n", 1)[1]  # printed with its framing
             if (dechunk(seen) if chunked else seen) != body:
                 self._problem("bytes", f"upload: {len(got)} bytes came back", connection)
@@ -256,6 +263,12 @@ class Load:
                 self.echoes += 1
                 await asyncio.sleep(0.05)
         await self._once("websocket", asking)
+        while self._reopen and not self._stop.is_set():
+            await self._once("websocket", asking)
+
+    def _more(self):
+        """Other clients, of those who extend this class."""
+        return []
 
     async def _run(self):
         fresh, kept, websockets, downloads, uploads = self._numbers
@@ -267,6 +280,7 @@ class Load:
         tasks += [asyncio.ensure_future(self._kept()) for _ in range(kept)]
         tasks += [asyncio.ensure_future(self._download()) for _ in range(downloads)]
         tasks += [asyncio.ensure_future(self._upload(i % 2 == 1)) for i in range(uploads)]
+        tasks += [asyncio.ensure_future(client) for client in self._more()]
         self._open.wait(SECONDS)
         await asyncio.gather(*tasks)
 

@@ -19,6 +19,7 @@ from conftest import BINARY, READY, Program, Weir, free_port, wait_port, wait_un
 from load import held_by
 
 CPU_MOST_US = 2000  # of one callback
+FINISHING_MOST = 2  # sets of workers of earlier builds
 SILENCE = 0.5  # a stalled worker is noticed after 300 ms, its slot is lent at once
 SANITIZED = b"__asan_init" in pathlib.Path(BINARY).read_bytes()
 
@@ -86,7 +87,7 @@ def another_build(binary, number):
 
 
 def replace(path, content, mode=0o644):
-    part = path.with_name(f".{path.name}.part")
+    part = path.with_name(f".{path.name}.{threading.get_ident()}")
     part.write_bytes(content if isinstance(content, bytes) else content.encode())
     part.chmod(mode)
     part.rename(path)
@@ -97,8 +98,9 @@ class House:
         self.folder, self.random = pathlib.Path(folder), random.Random(seed)
         self.port, self.other, self.workers, self.level = free_port(), free_port(), workers, level
         self.routers, self.regex = routers, regex
-        self.turn, self.builds, self.extra = 0, 0, ""
+        self.turn, self.builds, self.extra, self.finishing = 0, 0, "", []
         self.load = None
+        self.writing = threading.RLock()
         backend_port = free_port()
         backend = Program([BINARY, "whoami", "--port", backend_port, "--name", "one"])
         backend.expected_status = None
@@ -122,6 +124,10 @@ class House:
                                            folder=self.folder))
 
     def change_file(self, bad=False):
+        with self.writing:
+            self._change_file(bad)
+
+    def _change_file(self, bad):
         self.turn += 1
         routers = {"one": {"rule": "Host(`one`)", "service": "one"}, "refused": {"rule": "Host(`refused`)", "service": "refused"},
                    f"turn{self.turn % 7}": {"rule": f"Host(`turn{self.turn}.test`)", "service": "churn"}}
@@ -138,7 +144,8 @@ class House:
 
     def break_file(self):
         """What no provider can read: all that was stays in force."""
-        replace(self.folder / "dynamic.json", '{"http": ')
+        with self.writing:
+            replace(self.folder / "dynamic.json", '{"http": ')
 
     def change_manifest(self):
         self.turn += 1
@@ -190,19 +197,30 @@ class House:
 
     def kill_master(self):
         mark = self.router.mark()
-        os.kill(wait_until("a master", lambda: self.router.children("master"))[0], signal.SIGKILL)
+        pid = wait_until("a master", lambda: self.router.children("master"))[0]
+        os.kill(pid, signal.SIGKILL)
+        mark, _ = self.router.wait_log(rf"The master \(pid {pid}\) was ended", mark)
         self.router.wait_log(r"Configuration changed", mark)
 
-    def upgrade(self, broken=False):
-        self.builds += 1
-        self.good_or(broken)
-        mark = self.router.mark()
-        os.kill(self.router.pid, signal.SIGUSR2)
-        self.router.wait_log(r"ERR Upgrade to .* is refused" if broken else r"The new workers serve", mark)
-
-    def good_or(self, broken):
-        half = self.good[:len(self.good) // 2]
-        replace(self.binary, half if broken else another_build(self.good, self.builds), 0o755)
+    def upgrade(self, to="another"):
+        """To "another" build, the one that "same" now runs, or a "broken" one, which changes nothing. Two sets of workers of
+        earlier builds may finish what is open; with the next upgrade the oldest is ended with all it still has."""
+        if to == "another":
+            self.builds += 1
+            self.finishing = [alive for alive in ({p for p in s if p in self.worker_pids()} for s in self.finishing) if alive]
+            for pid in self.finishing[0] if len(self.finishing) == FINISHING_MOST else ():
+                self.load.excuse(held_by(pid, self.port))
+            now = set(self.worker_pids()) - set().union(*self.finishing)
+            self.finishing = self.finishing[-1:] + [now] if len(self.finishing) == FINISHING_MOST else self.finishing + [now]
+        running = another_build(self.good, self.builds) if self.builds else self.good
+        replace(self.binary, self.good[:20000] if to == "broken" else running, 0o755)
+        with self.writing:  # nothing that `check` would refuse
+            self.change_file()
+            mark = self.router.mark()
+            os.kill(self.router.pid, signal.SIGUSR2)
+            self.router.wait_log(r"(Upgrade to|Upgraded)", mark)
+        self.router.wait_log({"broken": r"ERR Upgrade to .* is refused", "same": r"INF Upgraded: the build is the same",
+                              "another": r"The new workers serve"}[to], mark)
 
     # ---- what it costs ----
     def laps(self):
@@ -242,7 +260,9 @@ class House:
         return total
 
     def descriptors(self):
-        return sum(len(os.listdir(f"/proc/{pid}/fd")) for pid in set(self.processes()))
+        """Without idle connections to the backend, which go when their time has come."""
+        backend = self.backend.rsplit(":", 1)[1]
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) - len(held_by(pid, backend, "dport")) for pid in set(self.processes()))
 
 
 class Churn:

@@ -213,6 +213,26 @@ static void say_changed(const struct job *job, uint64_t generation)
            job->changes && job->changes[0] ? job->changes : "options of the static configuration");
 }
 
+/* A master that follows another one knows nothing of what that one had read. As long as a provider cannot be read, what
+ * the workers have is better than what is missing without it. */
+static bool must_wait(const struct job *job)
+{
+    const struct master *master = job->master;
+
+    if (job->any_published || job->generation == 1) {
+        return false;
+    }
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (job->enabled[i] && !master->inputs[i].loaded) {
+            log_warn(
+                "Provider %s could not be read yet: the configuration of the earlier master stays in force",
+                master->inputs[i].provider->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 static void publish_job(struct job *job)
 {
     struct master *master = job->master;
@@ -275,7 +295,9 @@ static void after_work(uv_work_t *request, int status)
         if (job->rc < 0) {
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
         } else {
-            publish_job(job);
+            if (!must_wait(job)) {
+                publish_job(job);
+            }
         }
         install(master, job);
     }

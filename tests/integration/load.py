@@ -36,7 +36,9 @@ def data(size):
 def dechunk(text):
     body, at = [], 0
     while True:
-        end = text.index(b"\r\n", at)
+        end = text.find(b"\r\n", at)
+        if end < 0:
+            return None
         size = int(text[at:end], 16)
         if size == 0:
             return b"".join(body)
@@ -59,13 +61,13 @@ def held_by(pid, port, end="sport"):
 
 class Load:
     def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002,
-                 reopen=False):
+                 reopen=False, echo_pause=0.05):
         self.port, self.host, self.late, self.pause = port, host, late, pause
         self.done, self.slowest, self.echoes, self.transfers = 0, 0.0, 0, 0
         self.first_bytes = []
         self.all_problems = []
         self._excuses, self._lock = {}, threading.Lock()
-        self._reopen = reopen
+        self._reopen, self._echo_pause = reopen, echo_pause
         self._stop = threading.Event()
         self._numbers = (fresh, kept, websockets, downloads, uploads)
         self._open = threading.Barrier(2)
@@ -141,7 +143,7 @@ class Load:
         self._first_byte(time.monotonic() - began, connection)
         head = (first + await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)).decode("latin-1").lower()
         if not head.startswith(f"http/1.1 {status} "):
-            self._problem("status", head.split("\r\n")[0], connection)
+            self._problem("status", f"{time.strftime('%H:%M:%S')} {head[:300]!r}", connection)
         length = re.search(r"\r\ncontent-length: *(\d+)", head)
         return head, int(length.group(1)) if length else None
 
@@ -228,7 +230,7 @@ class Load:
             finally:
                 sending.cancel()
                 await asyncio.gather(sending, return_exceptions=True)  # what went wrong shows in the answer
-            seen = got.split(b"\r\n\r\n", 1)[1]  # printed with its framing
+            _, _, seen = got.partition(b"\r\n\r\n")  # printed with its framing
             if (dechunk(seen) if chunked else seen) != body:
                 self._problem("bytes", f"upload: {len(got)} bytes came back", connection)
             self.transfers += 1
@@ -261,7 +263,7 @@ class Load:
                 if echo != b"\x81\x05hello":
                     self._problem("websocket", repr(echo), connection)
                 self.echoes += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(self._echo_pause)
         await self._once("websocket", asking)
         while self._reopen and not self._stop.is_set():
             await self._once("websocket", asking)

@@ -100,7 +100,7 @@ class House:
         self.routers, self.regex = routers, regex
         self.turn, self.builds, self.extra, self.finishing = 0, 0, "", []
         self.load = None
-        self.writing = threading.RLock()
+        self.writing, self.deaths = threading.RLock(), threading.RLock()
         backend_port = free_port()
         backend = Program([BINARY, "whoami", "--port", backend_port, "--name", "one"])
         backend.expected_status = None
@@ -176,6 +176,10 @@ class House:
         return held_by(pid, self.port)
 
     def kill_worker(self):
+        with self.deaths:
+            self._kill_worker()
+
+    def _kill_worker(self):
         pid = self.a_worker()
         try:
             held = self._stopped(pid)
@@ -187,6 +191,10 @@ class House:
 
     def stall_worker(self, seconds):
         """SIGSTOP and, some time later, SIGCONT: what it had accepted waits and goes on."""
+        with self.deaths:
+            self._stall_worker(seconds)
+
+    def _stall_worker(self, seconds):
         pid = self.a_worker()
         try:
             self.load.excuse(self._stopped(pid), until=time.monotonic() + seconds + SILENCE)
@@ -196,16 +204,23 @@ class House:
             pass
 
     def kill_master(self):
-        mark = self.router.mark()
-        pid = wait_until("a master", lambda: self.router.children("master"))[0]
-        os.kill(pid, signal.SIGKILL)
-        mark, _ = self.router.wait_log(rf"The master \(pid {pid}\) was ended", mark)
-        self.router.wait_log(r"Configuration changed", mark)
+        with self.writing:  # a new master knows nothing of a file that is broken when it comes
+            self.change_file()
+            mark = self.router.mark()
+            pid = wait_until("a master", lambda: self.router.children("master"))[0]
+            os.kill(pid, signal.SIGKILL)
+            mark, _ = self.router.wait_log(rf"The master \(pid {pid}\) was ended", mark)
+            self.router.wait_log(r"Configuration changed", mark)
 
     def upgrade(self, to="another"):
         """To "another" build, the one that "same" now runs, or a "broken" one, which changes nothing. Two sets of workers of
         earlier builds may finish what is open; with the next upgrade the oldest is ended with all it still has."""
+        with self.deaths:
+            self._upgrade(to)
+
+    def _upgrade(self, to):
         if to == "another":
+            wait_until("no start is due", lambda: len(set(self.worker_pids()).difference(*self.finishing)) >= self.workers)
             self.builds += 1
             self.finishing = [alive for alive in ({p for p in s if p in self.worker_pids()} for s in self.finishing) if alive]
             for pid in self.finishing[0] if len(self.finishing) == FINISHING_MOST else ():
@@ -218,9 +233,8 @@ class House:
             self.change_file()
             mark = self.router.mark()
             os.kill(self.router.pid, signal.SIGUSR2)
-            self.router.wait_log(r"(Upgrade to|Upgraded)", mark)
-        self.router.wait_log({"broken": r"ERR Upgrade to .* is refused", "same": r"INF Upgraded: the build is the same",
-                              "another": r"The new workers serve"}[to], mark)
+            self.router.wait_log({"broken": r"ERR Upgrade to .* is refused", "same": r"INF Upgraded: the build is the same",
+                                  "another": r"The new workers serve"}[to], mark)
 
     # ---- what it costs ----
     def laps(self):

@@ -101,6 +101,18 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
     wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
 
 
+def test_sets_that_are_gone_cost_the_sessions_of_older_ones_nothing(serving, installed):
+    router = serving()
+    load = Load(router.web, websockets=4, fresh=1, kept=1)  # in the workers of the first build to the end
+    for number in (1, 2, 3):
+        installed.install_build(number)
+        mark = upgrade(router)
+        router.wait_log(r"The new workers serve", mark)
+        load.more(20)
+        wait_until("only those with WebSockets are left", lambda: len(router.children("worker")) <= 4)
+    load.clean()
+
+
 BROKEN = {
     "not a program": (b"garbage", r"cannot be (executed|started)"),
     "a script that says yes": (b"#!/bin/sh\nexit 0\n", r"self-test|cannot be executed"),

@@ -9,6 +9,7 @@ import asyncio
 import collections
 import pathlib
 import random
+import resource
 import sys
 import tempfile
 import threading
@@ -94,9 +95,30 @@ class Actor:
 
 
 class Soak:
-    def __init__(self, house, seed):
-        self.house, self.random = house, random.Random(seed)
-        self.failed, self.counts = [], collections.Counter()
+    """Two houses, one after the other: the first is never upgraded, so its histogram tells of all that it did."""
+
+    def __init__(self, folder, programs, seed):
+        self.folder, self.programs, self.random = pathlib.Path(folder), programs, random.Random(seed)
+        self.house, self.failed, self.counts = None, [], collections.Counter()
+
+    def move_in(self, name):
+        (self.folder / name).mkdir()
+        self.counts.clear()
+        self.house = House(self.folder / name, self.programs, workers=4, seed=self.random.random())
+        self.house.load = self.traffic()
+        self.phase("warming up", 5)
+        self.end_traffic()
+        self.at_rest()
+        time.sleep(2)
+        self.before = self.size()
+        self.house.load = self.traffic()
+
+    def move_out(self):
+        self.end_traffic()
+        self.leaks()
+        self.callbacks()
+        self.failed += [line for line in self.house.router.log().splitlines() if "stack trace:" in line
+                        or "AddressSanitizer" in line or "LeakSanitizer" in line or "runtime error:" in line]
 
     # ---- what may happen ----
     def worker_trouble(self):
@@ -151,22 +173,36 @@ class Soak:
         self.house.change_file()
         wait_until("four workers", lambda: len(self.house.worker_pids()) == 4, SETTLE)
 
+    def websockets(self, count):
+        """So many of them opened over as many generations."""
+        churn, first, loads, most = Churn(self.house, 50), generations(self.house.router), [], 0
+        for part in range(1, 21):
+            loads.append(Load(self.house.port, fresh=0, kept=0, websockets=count // 20, echo_pause=1))
+            wait_until("more generations", lambda: generations(self.house.router) >= first + count * part // 20, SETTLE)
+            most = max(most, self.house.pages())
+        wait_until("four pages", lambda: self.house.pages() <= 4)
+        echoes = [load.echoes for load in loads]
+        wait_until("all are alive", lambda: all(l.echoes >= was + 2 * count // 20 for l, was in zip(loads, echoes)), SETTLE)
+        churn.stop()
+        for load in loads:
+            load.stop()
+            self.failed += load.problems
+        print(f"{count} WebSockets over {generations(self.house.router) - first} generations: at most {most} mapped at a time", flush=True)
+
     def run(self, seconds):
-        house = self.house
-        house.load = self.traffic()
-        self.phase("warming up", min(10, seconds / 10))
-        self.end_traffic()
-        self.at_rest()
-        time.sleep(2)
-        before = self.size()
-        house.load = self.traffic()
+        self.move_in("first")
         self.phase("50 changes a second", seconds * 0.15)
-        self.phase("and workers die or hang", seconds * 0.15, workers=True)
-        self.phase("and master, SIGHUP, upgrades", seconds * 0.2, tree=True)
-        self.phase("all of it at once", seconds * 0.4, workers=True, tree=True)
         self.end_traffic()
-        self.leaks(before)
-        self.callbacks()
+        self.house.load = Load(self.house.port, fresh=1, kept=1)
+        self.websockets(max(40, min(1000, int(seconds) * 5 // 3)))
+        self.end_traffic()
+        self.house.load = self.traffic()
+        self.phase("and workers die or hang", seconds * 0.15, workers=True)
+        self.move_out()
+        self.move_in("second")
+        self.phase("master, SIGHUP, upgrades", seconds * 0.2, tree=True)
+        self.phase("all of it at once", seconds * 0.4, workers=True, tree=True)
+        self.move_out()
 
     def end_traffic(self):
         load = self.house.load
@@ -175,7 +211,8 @@ class Soak:
               flush=True)
         self.failed += load.problems
 
-    def leaks(self, before):
+    def leaks(self):
+        before = self.before
         self.at_rest()
         most = (before[0] * 1.2 + 4096, before[1] + 16)
         try:
@@ -211,18 +248,17 @@ def main():
     parser.add_argument("--log", default="build/soak.log", help="where weir's own log is left")
     options = parser.parse_args()
     print(f"seed {options.seed}, {options.seconds:.0f} s", flush=True)
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     programs = []
     with tempfile.TemporaryDirectory(prefix="weir-soak-") as folder:
+        soak = Soak(folder, programs, options.seed)
         try:
-            soak = Soak(House(folder, programs, workers=4, seed=options.seed), options.seed)
             soak.run(options.seconds)
-            log = soak.house.router.log()
-            soak.failed += [line for line in log.splitlines() if "stack trace:" in line or "AddressSanitizer" in line
-                            or "LeakSanitizer" in line or "runtime error:" in line]
         finally:
             for program in reversed(programs):
                 program.stop()
-            pathlib.Path(options.log).write_text(programs[-1].log() if programs else "")
+            pathlib.Path(options.log).write_text("\n".join(program.log() for program in programs))
     for line in soak.failed[:30]:
         print(f"FAILED: {line}")
     print(f"{len(soak.failed)} failures; the log of weir: {options.log}" if soak.failed else "clean")

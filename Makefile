@@ -38,8 +38,10 @@ UNIT_TESTS := $(sort $(basename $(notdir $(wildcard tests/unit/test_*.c))))
 UNIT_HELPERS := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 FUZZERS := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_SECONDS ?= 30
+SECONDS ?= 600
+ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration asan fuzz fuzz-build lint format bench compare reference deps deps-test \
+.PHONY: all run test unit unit-build integration soak soak-run asan fuzz fuzz-build lint format bench compare reference deps deps-test \
 	deps-lint deps-fuzz deps-bench clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
@@ -105,12 +107,19 @@ BARE_ONLY = test_memory.py test_limits.py test_sandbox.py
 integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%)))
 
+soak: deps deps-test ## traffic, changes, kills and upgrades at once for SECONDS (default 600); SANITIZE=1: as make asan
+	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) soak-run
+
+soak-run: all $(BUILD)/tests/board_layout
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+		WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/soak.py --seconds $(SECONDS) --log $(BUILD)/soak.log $(SOAK_ARGS)
+
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
-	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
+	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)" \
 		all unit-build
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		$(MAKE) BUILD=build/asan OPT=-O1 \
-		SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" unit integration
+		SANITIZE="$(ASAN)" unit integration
 
 fuzz-build: deps-fuzz
 	$(MAKE) BUILD=build/fuzz CC=clang WERROR= SANITIZE="-fsanitize=fuzzer-no-link,address,undefined" \

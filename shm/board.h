@@ -18,6 +18,7 @@
 #include "common/base/error.h"
 #include "common/base/slice.h"
 #include "shm/board_life.h"
+#include "shm/laps.h"
 
 #define BOARD_WORKERS BOARD_SLOTS /* slots; more workers are refused at start */
 
@@ -84,11 +85,12 @@ struct board_slab {                /* one writer; readers use relaxed loads */
     _Atomic uint64_t acknowledged_ns; /* when `generation` was */
     _Atomic uint64_t counters[BOARD_COUNTERS];
     _Atomic int64_t gauges[BOARD_GAUGES];
+    struct laps laps;
 };
 
 /* NULL when out of range. Ask only for workers that exist: reading a slab takes its memory. */
 struct board_slab *board_slab(struct board *board, unsigned worker);
-/* After a worker was reaped, before its successor starts: zeroes all of its slab but the counters. */
+/* After a worker was reaped, before its successor starts: zeroes all of its slab but the counters and laps. */
 void board_fold(struct board *board, unsigned worker);
 /* Sums over all workers that ever were. */
 uint64_t board_counter_sum(struct board *board, enum board_counter counter);

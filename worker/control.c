@@ -277,6 +277,7 @@ static void put_in_force(struct control *control, struct generation *generation)
 {
     struct worker *worker = control->worker;
 
+    stopwatch_end(&worker->watch, LAP_LIBUV); /* what ran before is not ours */
     hold(control, generation);
     serve_switch(worker, generation);
     take_log_settings(worker);
@@ -288,6 +289,8 @@ static void put_in_force(struct control *control, struct generation *generation)
         slab_state(worker->slab, WORKER_SERVING, process_clock_ns());
     }
     begin_listening(control);
+    control_tend(control); /* when changes come fast, the one before goes with each */
+    stopwatch_end(&worker->watch, LAP_GENERATION);
 }
 
 static void start_adoption(struct control *control, struct adoption *adoption);

@@ -402,6 +402,7 @@ static struct client *take_in(struct listener *listener, int fd, const struct ad
         client = xcalloc(1, sizeof(*client));
     }
     budget_cap_socket(worker, fd);
+    client->conn.io.kind = LAP_CLIENT;
     client->conn.io.on_ready = on_ready;
     client->conn.io.on_closed = on_closed;
     client->conn.timer.fire = on_timer;

@@ -248,6 +248,7 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
     listener->worker = worker;
     listener->place = place;
     listener->options.number = entry_point;
+    listener->io.kind = LAP_ACCEPT;
     listener->io.on_ready = on_ready;
     listener->io.on_closed = on_closed;
     listener->retry.fire = on_retry;

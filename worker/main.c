@@ -91,6 +91,16 @@ static void one_thread(void)
     (void)setenv("UV_THREADPOOL_SIZE", "1", 1);
 }
 
+static void say_laps(const struct worker *worker)
+{
+    struct text text;
+
+    text_init(&text);
+    laps_json(&worker->slab->laps, &text);
+    log_debug("laps of slot %u: %s", worker->slot, text.ptr);
+    text_free(&text);
+}
+
 static int run(struct worker *worker)
 {
     struct heart heart = {.worker = worker};
@@ -114,6 +124,7 @@ static int run(struct worker *worker)
     sandbox_enter();
     serve_run(worker);
 
+    say_laps(worker);
     control_stop(heart.control);
     serve_stop(worker);
     uv_close((uv_handle_t *)&heart.timer, NULL);

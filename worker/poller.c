@@ -65,6 +65,7 @@ int poller_new(struct worker *worker, struct poller **out, struct error *why)
     poller->epoll = epoll;
     poller->again_tail = &poller->again;
     *out = poller;
+    worker->watch.laps = &worker->slab->laps;
     note_time(worker);
     return 0;
 }
@@ -235,6 +236,14 @@ static int patience(struct poller *poller)
     return theirs < 0 || ours < theirs ? ours : theirs;
 }
 
+static void call(struct poller *poller, struct io *io)
+{
+    unsigned kind = io->kind; /* a callback may make another sort of it */
+
+    io->on_ready(io);
+    stopwatch_called(&poller->worker->watch, kind);
+}
+
 static void call_ready(struct poller *poller, int count, bool *libuv)
 {
     for (int i = 0; i < count; i++) {
@@ -256,7 +265,7 @@ static void call_ready(struct poller *poller, int count, bool *libuv)
         }
         io->readable = io->readable || (events & EPOLLIN);
         io->writable = io->writable || (events & EPOLLOUT);
-        io->on_ready(io);
+        call(poller, io);
     }
 }
 
@@ -271,7 +280,7 @@ static void call_again(struct poller *poller)
 
         io->queued = false;
         if (io->fd >= 0) {
-            io->on_ready(io);
+            call(poller, io);
         }
         io = next;
     }
@@ -287,12 +296,21 @@ void poller_run(struct poller *poller)
         int count = epoll_wait(poller->epoll, poller->events, EVENTS_PER_TURN, patience(poller));
 
         note_time(worker);
+        stopwatch_begin(&worker->watch, worker->now_ns);
         call_ready(poller, count, &libuv);
         call_again(poller);
-        timers_run(worker->timers, worker->now_ns);
-        if (libuv || libuv_patience(worker) == 0) {
-            uv_run(&worker->loop, UV_RUN_NOWAIT);
+        if (timers_run(worker->timers, worker->now_ns)) {
+            stopwatch_called(&worker->watch, LAP_TIMER);
         }
-        bury(poller);
+        if (libuv || libuv_patience(worker) == 0) {
+            stopwatch_lap(&worker->watch);
+            uv_run(&worker->loop, UV_RUN_NOWAIT);
+            stopwatch_called(&worker->watch, LAP_LIBUV);
+        }
+        if (poller->dead) {
+            bury(poller);
+            stopwatch_called(&worker->watch, LAP_CLOSE);
+        }
+        stopwatch_lap(&worker->watch);
     }
 }

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -29,6 +30,7 @@ struct io {
     bool broken;             /* reset, or an error on the socket */
     bool queued;             /* will be called again without a new event */
     bool dead;
+    uint8_t kind; /* enum lap_kind, for the stopwatch */
     struct poller *poller;
     void (*on_ready)(struct io *io); /* look at the flags above */
     void (*on_closed)(struct io *io);

@@ -124,7 +124,7 @@ static void run_slot(struct timers *timers, struct timer *slot, int64_t now_ns)
     }
 }
 
-void timers_run(struct timers *timers, int64_t now_ns)
+bool timers_run(struct timers *timers, int64_t now_ns)
 {
     int64_t now = now_ns / TIMER_TICK_NS;
 
@@ -132,10 +132,14 @@ void timers_run(struct timers *timers, int64_t now_ns)
         now - timers->tick > SLOTS) { /* empty, or the machine slept: once around is enough */
         timers->tick = timers->count == 0 ? now : now - SLOTS;
     }
+    if (timers->tick >= now) {
+        return false;
+    }
     while (timers->tick < now) {
         timers->tick++;
         run_slot(timers, &timers->slots[timers->tick % SLOTS], now_ns);
     }
+    return true;
 }
 
 int timers_patience(const struct timers *timers, int64_t now_ns)

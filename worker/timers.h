@@ -31,8 +31,8 @@ void timer_set(struct timers *timers, struct timer *timer, int64_t deadline_ns);
 /* Out of the wheel: before the memory goes. Harmless twice. */
 void timer_remove(struct timers *timers, struct timer *timer);
 
-/* Fires what is due. A callback may set and remove any timer, its own too. */
-void timers_run(struct timers *timers, int64_t now_ns);
+/* Fires what is due; true: the wheel turned. A callback may set and remove any timer, its own too. */
+bool timers_run(struct timers *timers, int64_t now_ns);
 /* Milliseconds until the wheel must be turned again; -1 when it is empty. */
 int timers_patience(const struct timers *timers, int64_t now_ns);
 

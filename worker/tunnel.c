@@ -185,6 +185,7 @@ void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel
         struct conn *conn = conn_of(tunnel, side);
 
         conn->owner = tunnel;
+        conn->io.kind = LAP_TUNNEL;
         conn->io.on_ready = on_ready;
         conn->timer.fire = on_timer;
         poller_again(&conn->io);

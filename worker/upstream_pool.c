@@ -248,6 +248,7 @@ int upstream_dial(struct worker *worker, const struct server *server, const stru
     } else {
         up = xcalloc(1, sizeof(*up));
     }
+    up->conn.io.kind = LAP_UPSTREAM;
     up->conn.io.on_ready = on_ready;
     up->conn.io.on_closed = on_closed;
     up->conn.timer.fire = on_timer;

@@ -15,6 +15,7 @@
 #include "shm/board.h"
 #include "shm/generation.h"
 #include "worker/budget.h"
+#include "worker/stopwatch.h"
 
 struct listener;
 struct upstream_pools;
@@ -53,6 +54,7 @@ struct worker {
     struct client *shed; /* shed.c: the next one to look at */
     struct client *walk; /* serve.c: how far the look for long answers has come */
     struct walker *walker;
+    struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,
         fd_servers; /* with this number or a higher one: no more clients, no more servers (serve.c) */

@@ -70,6 +70,9 @@ static void steer(const struct guard *guard, struct kept *kept)
         rc = setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
     } else if (kept->steered && any != -1) {
         rc = setsockopt(any, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof(none));
+        if (rc == -1 && errno == ENOENT) {
+            rc = 0; /* after an upgrade it was only thought that there might be one */
+        }
     }
     if (rc == -1) {
         log_warn("Entry point %s: new connections cannot be steered to the workers that stay: %s", kept->name,

@@ -144,18 +144,41 @@ unsigned upgrade_dismiss_old(struct guard *guard)
     return count;
 }
 
+/* The lowest number of the SETS_MOST newest sets that still live: an upgrade whose workers are gone already costs the
+ * sessions of an older one nothing. */
+static uint64_t oldest_that_stays(const struct guard *guard)
+{
+    uint64_t lowest = UINT64_MAX;
+
+    for (int i = 0; i < SETS_MOST; i++) {
+        uint64_t next = 0;
+
+        for (const struct old_child *old = guard->old; old; old = old->next) {
+            if (old->set != OLD_MASTER && old->set < lowest && old->set > next) {
+                next = old->set;
+            }
+        }
+        if (next == 0) {
+            break;
+        }
+        lowest = next;
+    }
+    return lowest;
+}
+
 static void end_oldest_sets(const struct guard *guard)
 {
+    uint64_t lowest = oldest_that_stays(guard);
     unsigned count = 0;
 
     for (const struct old_child *old = guard->old; old; old = old->next) {
-        if (old->set != OLD_MASTER && old->set + SETS_MOST <= guard->upgrades) {
+        if (old->set != OLD_MASTER && old->set < lowest) {
             (void)kill(old->pid, SIGKILL);
             count++;
         }
     }
     if (count > 0) {
-        log_warn("%u worker%s from before the last %d upgrades still had connections: ended", count,
+        log_warn("%u worker%s of earlier builds than the last %d still had connections: ended", count,
                  count == 1 ? "" : "s", SETS_MOST);
     }
 }

@@ -230,6 +230,26 @@ static bool pages_differ(const struct job *job)
     return differ;
 }
 
+/* A master that follows another one knows nothing of what that one had read. As long as a provider cannot be read, what
+ * the workers have is better than what is missing without it. */
+static bool must_wait(const struct job *job)
+{
+    const struct master *master = job->master;
+
+    if (job->published_count > 0 || job->generation == 1) {
+        return false;
+    }
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (job->enabled[i] && !master->inputs[i].loaded) {
+            log_warn(
+                "Provider %s could not be read yet: the configuration of the earlier master stays in force",
+                master->inputs[i].provider->name);
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Whether what was found is in force now. */
 static bool publish_job(struct job *job)
 {
@@ -291,7 +311,7 @@ static void after_work(uv_work_t *request, int status)
         if (job->rc < 0) {
             life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
-        } else if (publish_job(job)) {
+        } else if (!must_wait(job) && publish_job(job)) {
             publish_loaded(master);
         }
         life_providers(master);

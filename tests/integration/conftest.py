@@ -159,8 +159,8 @@ def inspectable():
 
 
 class Weir(Program):
-    def __init__(self, args, env=None, cwd=None, ports=None, prefix=()):
-        super().__init__([*inspectable(), *prefix, BINARY, *args], env=env, cwd=cwd)
+    def __init__(self, args, env=None, cwd=None, ports=None, prefix=(), binary=None):
+        super().__init__([*inspectable(), *prefix, binary or BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
         self.leftovers = None  # what it held while idle, once it was ready
 

@@ -1,43 +1,117 @@
 """A load checker: clients in one asyncio loop on a thread, each of which notes everything that a user would notice.
 
-Load(port, host)  fresh connections, kept connections and WebSockets (to whoami's /echo), all asking again and again until
-stop(). What went wrong is counted by kind: connect (refused or timed out), reset, short (the answer ended early), status,
-late (first byte after `late` seconds), websocket (an echo that failed). `problems` are sentences about it.
+Load(port, host)  fresh connections, kept connections, WebSockets (to whoami's /echo), slow downloads and slow uploads
+(each checked byte for byte), all asking again and again until stop(). What went wrong is counted by kind: connect (refused
+or timed out), reset, short (the answer ended early), status, late (first byte after `late` seconds), websocket (an echo
+that failed), bytes (a transfer came out wrong). `problems` are sentences about it. reopen: a WebSocket that broke is followed
+by another one.
+
+Who kills a worker on purpose asks held_by() for the clients of the connections it had accepted and says so by excuse():
+what goes wrong on those is counted apart, in `excused`.
 """
 import asyncio
 import base64
+import collections
 import os
+import re
+import socket
+import subprocess
 import threading
 import time
 
 SECONDS = 20
+LETTERS = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what whoami's /data repeats
+TRANSFER = 256 * 1024
+PIECE = 8 * 1024
+
+Connection = collections.namedtuple("Connection", "reader writer port opened")
+Problem = collections.namedtuple("Problem", "when kind words port opened")
+
+
+def data(size):
+    """The body of /data?size=N."""
+    return b"|" + (LETTERS * (size // len(LETTERS) + 1))[1:size - 1] + b"|"
+
+
+def dechunk(text):
+    body, at = [], 0
+    while True:
+        end = text.find(b"\r\n", at)
+        if end < 0:
+            return None
+        size = int(text[at:end], 16)
+        if size == 0:
+            return b"".join(body)
+        body.append(text[end + 2:end + 2 + size])
+        at = end + 4 + size
+
+
+def held_by(pid, port, end="sport"):
+    """Clients (their ports) of the connections to `port` that a process has accepted. Stop it first."""
+    inodes = set()
+    for entry in os.scandir(f"/proc/{pid}/fd"):
+        try:
+            inodes.add(os.readlink(entry.path)[8:-1])
+        except OSError:
+            pass
+    rows = subprocess.run(["ss", "-Htne", f"{end} = :{port}"], capture_output=True, text=True, check=True).stdout
+    return {int(row.split()[4].rsplit(":", 1)[1]) for row in rows.splitlines()
+            if re.search(r"ino:(\d+)", row).group(1) in inodes}
 
 
 class Load:
-    def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, late=None, pause=0.002):
+    def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002,
+                 reopen=False, echo_pause=0.05):
         self.port, self.host, self.late, self.pause = port, host, late, pause
-        self.done, self.slowest, self.echoes = 0, 0.0, 0
+        self.done, self.slowest, self.echoes, self.transfers = 0, 0.0, 0, 0
         self.first_bytes = []
-        self.problems = []
-        self.counts = {}
+        self.all_problems = []
+        self._excuses, self._lock = {}, threading.Lock()
+        self._reopen, self._echo_pause = reopen, echo_pause
         self._stop = threading.Event()
-        self._numbers = (fresh, kept, websockets)
+        self._numbers = (fresh, kept, websockets, downloads, uploads)
         self._open = threading.Barrier(2)
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         self._thread.start()
-        self._open.wait(SECONDS)  # every WebSocket is open
+        self._open.wait(SECONDS + websockets / 50)  # every WebSocket is open
 
     # ---- what went wrong ----
-    def _problem(self, kind, words):
-        self.counts[kind] = self.counts.get(kind, 0) + 1
-        if len(self.problems) < 50:
-            self.problems.append(f"{time.strftime('%H:%M:%S')} {kind}: {words}")
+    def _problem(self, kind, words, connection=None):
+        self.all_problems.append(Problem(time.monotonic(), kind, words, connection.port if connection else 0,
+                                         connection.opened if connection else 0.0))
 
-    def _first_byte(self, seconds):
+    def excuse(self, ports, until=None):
+        """Connections of these clients that are open now may break, or wait until `until`."""
+        with self._lock:
+            for port in ports:
+                self._excuses.setdefault(port, []).append((time.monotonic(), until or float("inf")))
+
+    def is_excused(self, port, opened, when):
+        with self._lock:
+            return any(opened <= since <= when <= until for since, until in self._excuses.get(port, ()))
+
+    def _parted(self, excused):
+        return [p for p in self.all_problems if self.is_excused(p.port, p.opened, p.when) == excused]
+
+    @property
+    def problems(self):
+        return [f"{p.kind}: {p.words}" for p in self._parted(False)[:50]]
+
+    @property
+    def counts(self):
+        return dict(collections.Counter(p.kind for p in self._parted(False)))
+
+    @property
+    def excused(self):
+        return dict(collections.Counter(p.kind for p in self._parted(True)))
+
+    def _first_byte(self, seconds, connection):
+        if self.is_excused(connection.port, connection.opened, time.monotonic()):
+            return
         self.first_bytes.append(seconds)
         self.slowest = max(self.slowest, seconds)
         if self.late is not None and seconds > self.late:
-            self._problem("late", f"first byte after {seconds * 1000:.0f} ms")
+            self._problem("late", f"first byte after {seconds * 1000:.0f} ms", connection)
 
     def percentile(self, part):
         """The first-byte time that `part` of all answers did not exceed."""
@@ -45,61 +119,141 @@ class Load:
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
 
     # ---- clients ----
-    async def _connect(self):
-        return await asyncio.wait_for(asyncio.open_connection("127.0.0.1", self.port), SECONDS)
+    async def _connect(self, small):
+        opened = time.monotonic()
+        s = socket.socket()
+        s.setblocking(False)
+        try:
+            if small:  # so that a slow reader is felt by the other side
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(s, ("127.0.0.1", self.port)), SECONDS)
+            reader, writer = await asyncio.open_connection(sock=s, limit=64 * 1024)
+        except BaseException:
+            s.close()
+            raise
+        return Connection(reader, writer, s.getsockname()[1], opened)
 
-    async def _ask(self, reader, writer, close):
+    def _head(self, line, *fields, host=None):
+        return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host or self.host}", *fields, "", ""]).encode()
+
+    async def _answer(self, connection, began, status=200):
+        """The head of an answer in lower case, and how long its body is (None: chunked)."""
+        reader = connection.reader
+        first = await asyncio.wait_for(reader.readexactly(1), SECONDS)
+        self._first_byte(time.monotonic() - began, connection)
+        head = (first + await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)).decode("latin-1").lower()
+        if not head.startswith(f"http/1.1 {status} "):
+            self._problem("status", f"{time.strftime('%H:%M:%S')} {head[:300]!r}", connection)
+        length = re.search(r"\r\ncontent-length: *(\d+)", head)
+        return head, int(length.group(1)) if length else None
+
+    async def _ask(self, connection, close):
         """One request; False when the server said that this was the last."""
         began = time.monotonic()
-        writer.write(f"GET /data?size=2000 HTTP/1.1\r\nHost: {self.host}\r\n"
-                     f"{'Connection: close' + chr(13) + chr(10) if close else ''}\r\n".encode())
-        first = await asyncio.wait_for(reader.readexactly(1), SECONDS)
-        self._first_byte(time.monotonic() - began)
-        head = (first + await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)).decode("latin-1").lower()
-        length = next(int(line.split(":")[1]) for line in head.split("\r\n") if line.startswith("content-length:"))
-        await asyncio.wait_for(reader.readexactly(length), SECONDS)
-        if not head.startswith("http/1.1 200 "):
-            self._problem("status", head.split("\r\n")[0])
+        connection.writer.write(self._head("GET /data?size=2000", *(["Connection: close"] if close else [])))
+        head, length = await self._answer(connection, began)
+        await asyncio.wait_for(connection.reader.readexactly(length), SECONDS)
         self.done += 1
         return "\nconnection: close" not in head
 
-    async def _once(self, kind, asking):
+    async def _once(self, kind, asking, small=False):
         """Runs one connection; what ends it badly is noted."""
         try:
-            reader, writer = await self._connect()
+            connection = await self._connect(small)
         except (OSError, asyncio.TimeoutError) as error:
             self._problem("connect", f"{kind}: {error!r}")
             return
         try:
-            await asking(reader, writer)
+            await asking(connection)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
-            self._problem("short", f"{kind}: {error!r}")
+            self._problem("short", f"{kind}: {error!r}", connection)
         except asyncio.TimeoutError:
-            self._problem("late", f"{kind}: nothing for {SECONDS} s")
+            self._problem("late", f"{kind}: nothing for {SECONDS} s", connection)
         except OSError as error:
-            self._problem("reset", f"{kind}: {error!r}")
+            self._problem("reset", f"{kind}: {error!r}", connection)
         finally:
-            writer.close()
+            connection.writer.close()
 
     async def _fresh(self):
-        async def asking(reader, writer):
-            await self._ask(reader, writer, close=True)
+        async def asking(connection):
+            await self._ask(connection, close=True)
         while not self._stop.is_set():
             await self._once("fresh", asking)
             await asyncio.sleep(self.pause)
 
     async def _kept(self):
-        async def asking(reader, writer):
-            while not self._stop.is_set() and await self._ask(reader, writer, close=False):
+        async def asking(connection):
+            while not self._stop.is_set() and await self._ask(connection, close=False):
                 await asyncio.sleep(self.pause)
         while not self._stop.is_set():
             await self._once("kept", asking)
 
+    async def _slowly(self):
+        if not self._stop.is_set():
+            await asyncio.sleep(0.02)
+
+    async def _download(self):
+        async def asking(connection):
+            connection.writer.write(self._head(f"GET /data?size={TRANSFER}", "Connection: close"))
+            _, length = await self._answer(connection, time.monotonic())
+            got = b""
+            while len(got) < length:
+                piece = await asyncio.wait_for(connection.reader.readexactly(min(PIECE, length - len(got))), SECONDS)
+                got += piece
+                await self._slowly()
+            if got != data(TRANSFER):
+                self._problem("bytes", f"download of {len(got)} bytes", connection)
+            self.transfers += 1
+        while not self._stop.is_set():
+            await self._once("download", asking, small=True)
+
+    async def _upload(self, chunked):
+        """whoami sends the body back as it comes, behind the request as it saw it."""
+        async def send(connection, body):
+            for at in range(0, len(body), PIECE):
+                piece = body[at:at + PIECE]
+                connection.writer.write(b"%x\r\n%s\r\n" % (len(piece), piece) if chunked else piece)
+                await asyncio.wait_for(connection.writer.drain(), SECONDS)
+                await self._slowly()
+            if chunked:
+                connection.writer.write(b"0\r\n\r\n")
+
+        async def asking(connection):
+            body = os.urandom(TRANSFER)
+            framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {len(body)}"
+            connection.writer.write(self._head("POST /", framing, "Connection: close"))
+            sending = asyncio.ensure_future(send(connection, body))
+            try:
+                head, length = await self._answer(connection, time.monotonic())
+                got = await self._body(connection.reader, length)
+                await sending
+            finally:
+                sending.cancel()
+                await asyncio.gather(sending, return_exceptions=True)  # what went wrong shows in the answer
+            _, _, seen = got.partition(b"\r\n\r\n")  # printed with its framing
+            if (dechunk(seen) if chunked else seen) != body:
+                self._problem("bytes", f"upload: {len(got)} bytes came back", connection)
+            self.transfers += 1
+        while not self._stop.is_set():
+            await self._once("upload", asking)
+
+    @staticmethod
+    async def _body(reader, length):
+        if length is not None:
+            return await asyncio.wait_for(reader.readexactly(length), SECONDS)
+        got = []
+        while True:
+            size = int(await asyncio.wait_for(reader.readuntil(b"\r\n"), SECONDS), 16)
+            got.append(await asyncio.wait_for(reader.readexactly(size + 2), SECONDS))
+            if size == 0:
+                return b"".join(piece[:-2] for piece in got)
+
     async def _websocket(self, opened):
-        async def asking(reader, writer):
+        async def asking(connection):
+            reader, writer = connection.reader, connection.writer
             key = base64.b64encode(os.urandom(16)).decode()
-            writer.write(f"GET /echo HTTP/1.1\r\nHost: {self.host}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                         f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode())
+            writer.write(self._head("GET /echo", "Connection: Upgrade", "Upgrade: websocket",
+                                    "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}"))
             head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), SECONDS)
             assert head.startswith(b"HTTP/1.1 101 "), head
             opened.release()
@@ -107,19 +261,28 @@ class Load:
                 writer.write(bytes([0x81, 0x85, 0, 0, 0, 0]) + b"hello")
                 echo = await asyncio.wait_for(reader.readexactly(7), SECONDS)
                 if echo != b"\x81\x05hello":
-                    self._problem("websocket", repr(echo))
+                    self._problem("websocket", repr(echo), connection)
                 self.echoes += 1
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(self._echo_pause)
         await self._once("websocket", asking)
+        while self._reopen and not self._stop.is_set():
+            await self._once("websocket", asking)
+
+    def _more(self):
+        """Other clients, of those who extend this class."""
+        return []
 
     async def _run(self):
-        fresh, kept, websockets = self._numbers
+        fresh, kept, websockets, downloads, uploads = self._numbers
         opened = asyncio.Semaphore(0)
         tasks = [asyncio.ensure_future(self._websocket(opened)) for _ in range(websockets)]
         for _ in range(websockets):
             await asyncio.wait_for(opened.acquire(), SECONDS)
         tasks += [asyncio.ensure_future(self._fresh()) for _ in range(fresh)]
         tasks += [asyncio.ensure_future(self._kept()) for _ in range(kept)]
+        tasks += [asyncio.ensure_future(self._download()) for _ in range(downloads)]
+        tasks += [asyncio.ensure_future(self._upload(i % 2 == 1)) for i in range(uploads)]
+        tasks += [asyncio.ensure_future(client) for client in self._more()]
         self._open.wait(SECONDS)
         await asyncio.gather(*tasks)
 
@@ -143,3 +306,4 @@ class Load:
         self.stop()
         assert not self.problems, self.problems
         assert self.done > 0
+        assert not self._numbers[3] + self._numbers[4] or self.transfers > 0

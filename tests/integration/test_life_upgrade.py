@@ -3,26 +3,14 @@ import os
 import pathlib
 import re
 import signal
-import struct
 
 import pytest
 
 import conftest
 from conftest import BINARY, READY, Program, Weir, curl, free_port, wait_until
 from load import Load
+from marathon import another_build
 from test_processes import alive, dynamic, gone, title
-
-
-def another_build(data, number):
-    """The same program with another build id, as a new version would have."""
-    sections, size, count, names = struct.unpack_from("<Q", data, 40)[0], *struct.unpack_from("<HHH", data, 58)
-    data = bytearray(data)
-    for i in range(count):
-        kind, offset, length = struct.unpack_from("<4xI16xQQ", data, sections + i * size)
-        if kind == 7 and data[offset + 12:offset + 16] == b"GNU\0" and data[offset + 8] == 3:
-            data[offset + length - 1] ^= number
-            return bytes(data)
-    raise AssertionError("no build id")
 
 
 class Installed:
@@ -113,6 +101,18 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
     dynamic(tmp_path, whoami("two"))
     router.wait_log(r"Configuration changed: .*who@file", mark)
     wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+
+
+def test_sets_that_are_gone_cost_the_sessions_of_older_ones_nothing(serving, installed):
+    router = serving()
+    load = Load(router.web, websockets=4, fresh=1, kept=1)  # in the workers of the first build to the end
+    for number in (1, 2, 3):
+        installed.install_build(number)
+        mark = upgrade(router)
+        router.wait_log(r"The new workers serve", mark)
+        load.more(20)
+        wait_until("only those with WebSockets are left", lambda: len(router.children("worker")) <= 4)
+    load.clean()
 
 
 BROKEN = {

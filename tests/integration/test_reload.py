@@ -219,6 +219,21 @@ def test_new_master_reads_what_changed_meanwhile(serving, configuration):
     wait_until("it is live", lambda: curl(router.web, host="late").status == 200)
 
 
+def test_new_master_that_cannot_read_leaves_what_is_in_force(serving, configuration):
+    router = serving()
+    good = configuration.path.read_text()
+    mark = router.mark()
+    configuration.path.unlink()
+    router.wait_log(r" ERR Provider file: .*dynamic\.yml", mark)
+    mark = router.mark()
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    router.wait_log(r" WRN Provider file could not be read yet: .*stays in force", mark)
+    assert curl(router.web, host="one").status == 200
+    configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
+    changed(router, mark)
+    wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
+
+
 def test_old_generations_are_unmapped(serving, configuration):
     router = serving(workers=1)
     [worker] = router.children("worker")

@@ -1,0 +1,46 @@
+/*
+ * laps.h - how long a worker's loop was busy without looking up: a histogram on its slab.
+ *
+ * A lap is a run of at most LAP_CALLS callbacks of one turn of the loop, so no callback took longer than the lap it was
+ * part of. The worker writes them (worker/stopwatch.h says how and what it costs); here is what they look like and how
+ * they are shown. They survive their worker: the next one of the slot goes on counting.
+ */
+#ifndef WEIR_SHM_LAPS_H
+#define WEIR_SHM_LAPS_H
+
+#include <stdatomic.h>
+
+#include "common/base/text.h"
+
+#define LAP_CALLS 4
+#define LAP_BUCKETS 16 /* bucket n: below 65,536 ns << n and not in an earlier one; the last: all the rest */
+#define LAP_SLOW_NS INT64_C(1000000)
+
+enum lap_kind { /* what was called; a lap holds a set of them: bits 1 << kind */
+                LAP_ACCEPT,
+                LAP_CLIENT,
+                LAP_UPSTREAM,
+                LAP_TUNNEL,
+                LAP_TIMER,
+                LAP_LIBUV,      /* control messages, heartbeat, whatever libuv runs */
+                LAP_GENERATION, /* a new configuration takes its place */
+                LAP_CLOSE,
+                LAP_KINDS
+};
+
+struct lap_most {
+    _Atomic uint64_t ns, kinds;
+};
+
+struct laps { /* one writer; readers use relaxed loads */
+    _Atomic uint64_t
+        wall[LAP_BUCKETS]; /* by the clock on the wall, which also runs while others have the CPU */
+    _Atomic uint64_t cpu[LAP_BUCKETS]; /* those of LAP_SLOW_NS and more once again, by the CPU time in them */
+    struct lap_most longest, busiest;  /* wall; CPU, at most half a millisecond too much */
+};
+
+unsigned lap_bucket(int64_t ns);
+/* Adds {"wall":[...],"cpu":[...],"longest":{"us":1.5,"in":["client"]},"busiest":{...}}. */
+void laps_json(const struct laps *laps, struct text *out);
+
+#endif

@@ -1,0 +1,311 @@
+"""A house that lives fast: one weir with everything that can be changed, killed and replaced under it, one call each.
+
+House(folder, programs)  starts backends and weir (two providers, a static file, a binary of its own to be replaced), then
+change(), kill_worker(), stall_worker(), kill_master(), hangup(), upgrade(): what an operator or a bad day may do, in any
+order. The short marathons (test_life_marathons.py) and `make soak` are made of these. `load` is told which connections
+a killed worker had accepted: only those may fail.
+"""
+import json
+import os
+import pathlib
+import random
+import re
+import signal
+import struct
+import threading
+import time
+
+from conftest import BINARY, READY, Program, Weir, free_port, wait_port, wait_until
+from load import held_by
+
+OVER = 6  # the first column of a histogram (shm/laps.h) beyond 2 ms
+FINISHING_MOST = 2  # sets of workers of earlier builds
+SILENCE = 0.5  # a stalled worker is noticed after 300 ms, its slot is lent at once
+SANITIZED = b"__asan_init" in pathlib.Path(BINARY).read_bytes()
+
+STATIC = """
+entryPoints:
+  web:
+    address: "127.0.0.1:{port}"
+    transport:
+      lifeCycle:
+        graceTimeOut: 2s
+{extra}
+workers: {workers}
+log:
+  level: {level}
+providers:
+  file:
+    filename: {folder}/dynamic.json
+  kubernetesCRD:
+    manifests: {folder}/manifests
+"""
+MANIFEST = """
+apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata:
+  name: churn
+  namespace: default
+spec:
+  routes:
+    - match: Host(`churn{turn}.test`)
+      kind: Rule
+      services:
+        - name: one
+          port: 80
+---
+apiVersion: v1
+kind: Service
+metadata:
+  name: one
+  namespace: default
+  annotations:
+    weir.dev/addresses: "{address}"
+spec:
+  ports:
+    - port: 80
+"""
+BAD = [  # objects that are wrong, each in its own way; they take down no other
+    {"rule": "Hots(`bad`)", "service": "one"},
+    {"rule": "Host(`bad`)", "service": "nowhere"},
+    {"rule": "Host(`bad`)", "service": "one", "middlewares": ["nowhere"]},
+    {"rule": "HostRegexp(`(`)", "service": "one"},
+]
+
+
+def another_build(binary, number):
+    """The same program with another build id, as a new version would have."""
+    sections, size, count, _ = struct.unpack_from("<Q", binary, 40)[0], *struct.unpack_from("<HHH", binary, 58)
+    changed = bytearray(binary)
+    for i in range(count):
+        kind, offset, length = struct.unpack_from("<4xI16xQQ", binary, sections + i * size)
+        if kind == 7 and binary[offset + 12:offset + 16] == b"GNU\0" and binary[offset + 8] == 3:
+            for byte in range(4):
+                changed[offset + length - 1 - byte] ^= number >> 8 * byte & 255
+            return bytes(changed)
+    raise AssertionError("no build id")
+
+
+def replace(path, content, mode=0o644):
+    part = path.with_name(f".{path.name}.{threading.get_ident()}")
+    part.write_bytes(content if isinstance(content, bytes) else content.encode())
+    part.chmod(mode)
+    part.rename(path)
+
+
+class House:
+    def __init__(self, folder, programs, workers=2, routers=0, regex=False, level="INFO", seed=None):
+        self.folder, self.random = pathlib.Path(folder), random.Random(seed)
+        self.port, self.other, self.workers, self.level = free_port(), free_port(), workers, level
+        self.routers, self.regex = routers, regex
+        self.turn, self.builds, self.extra, self.finishing = 0, 0, "", []
+        self.load = None
+        self.writing, self.deaths = threading.RLock(), threading.RLock()
+        backend_port = free_port()
+        backend = Program([BINARY, "whoami", "--port", backend_port, "--name", "one"])
+        backend.expected_status = None
+        programs.append(backend)
+        wait_port(backend_port)
+        self.backend, self.backend_pid = f"127.0.0.1:{backend_port}", backend.pid
+        self.binary, self.static = self.folder / "weir", self.folder / "traefik.yml"
+        self.good = pathlib.Path(BINARY).read_bytes()
+        replace(self.binary, self.good, 0o755)
+        (self.folder / "manifests").mkdir()
+        self.change_file()
+        self.change_manifest()
+        self.write_static()
+        self.router = Weir([f"--configFile={self.static}"], binary=self.binary)
+        programs.append(self.router)
+        self.router.wait_log(READY)
+
+    # ---- configuration ----
+    def write_static(self):
+        replace(self.static, STATIC.format(port=self.port, extra=self.extra, workers=self.workers, level=self.level,
+                                           folder=self.folder))
+
+    def change_file(self, bad=False):
+        with self.writing:
+            self._change_file(bad)
+
+    def _change_file(self, bad):
+        self.turn += 1
+        routers = {"one": {"rule": "Host(`one`)", "service": "one"}, "refused": {"rule": "Host(`refused`)", "service": "refused"},
+                   f"turn{self.turn % 7}": {"rule": f"Host(`turn{self.turn}.test`)", "service": "churn"}}
+        for i in range(self.routers):
+            rule = f"HostRegexp(`^r{i}-[a-z]+[.]test$`)" if self.regex else f"Host(`r{i}.test`) && PathPrefix(`/{i}`)"
+            routers[f"r{i}"] = {"rule": rule, "service": "one"}
+        if bad:
+            routers["bad"] = self.random.choice(BAD)
+        services = {"one": [self.backend], "churn": [self.backend] * (1 + self.turn % 3), "refused": ["127.0.0.1:1"]}
+        text = json.dumps({"http": {"routers": routers, "services": {
+            name: {"loadBalancer": {"servers": [{"url": f"http://{a}"} for a in addresses]}}
+            for name, addresses in services.items()}}})
+        replace(self.folder / "dynamic.json", text)
+
+    def break_file(self):
+        """What no provider can read: all that was stays in force."""
+        with self.writing:
+            replace(self.folder / "dynamic.json", '{"http": ')
+
+    def change_manifest(self):
+        self.turn += 1
+        replace(self.folder / "manifests/churn.yaml", MANIFEST.format(turn=self.turn, address=self.backend))
+
+    def hangup(self, workers=None, other=None):
+        """Static configuration anew: another number of workers, the second entry point there (True) or not (False)."""
+        self.workers = workers or self.workers
+        if other is not None:
+            self.extra = f"  other:\n    address: \"127.0.0.1:{self.other}\"" if other else ""
+        self.write_static()
+        mark = self.router.mark()
+        os.kill(self.router.pid, signal.SIGHUP)
+        self.router.wait_log(r"INF Static configuration from file", mark)
+        return mark
+
+    # ---- processes ----
+    def worker_pids(self):
+        return self.router.children("worker")
+
+    def a_worker(self):
+        return self.random.choice(wait_until("a worker", self.worker_pids))
+
+    def _stopped(self, pid):
+        """It accepts no more; whose connections it holds."""
+        os.kill(pid, signal.SIGSTOP)
+        wait_until("it stands", lambda: re.search(r"\nState:\t[TZ]", pathlib.Path(f"/proc/{pid}/status").read_text()))
+        return held_by(pid, self.port)
+
+    def kill_worker(self):
+        with self.deaths:
+            self._kill_worker()
+
+    def _kill_worker(self):
+        pid = self.a_worker()
+        try:
+            held = self._stopped(pid)
+            self.load.excuse(held)
+            os.kill(pid, signal.SIGKILL)
+        except (ProcessLookupError, FileNotFoundError):
+            return  # it has just finished by itself
+        wait_until("it is gone", lambda: pid not in self.worker_pids())
+
+    def stall_worker(self, seconds):
+        """SIGSTOP and, some time later, SIGCONT: what it had accepted waits and goes on."""
+        with self.deaths:
+            self._stall_worker(seconds)
+
+    def _stall_worker(self, seconds):
+        pid = self.a_worker()
+        try:
+            self.load.excuse(self._stopped(pid), until=time.monotonic() + seconds + SILENCE)
+            time.sleep(seconds)
+            os.kill(pid, signal.SIGCONT)
+        except (ProcessLookupError, FileNotFoundError):
+            pass
+
+    def kill_master(self):
+        with self.writing:  # a new master knows nothing of a file that is broken when it comes
+            self.change_file()
+            mark = self.router.mark()
+            pid = wait_until("a master", lambda: self.router.children("master"))[0]
+            os.kill(pid, signal.SIGKILL)
+            mark, _ = self.router.wait_log(rf"The master \(pid {pid}\) was ended", mark)
+            self.router.wait_log(r"Configuration changed", mark)
+
+    def upgrade(self, to="another"):
+        """To "another" build, the one that "same" now runs, or a "broken" one, which changes nothing. Two sets of workers of
+        earlier builds may finish what is open; with the next upgrade the oldest is ended with all it still has."""
+        with self.deaths:
+            self._upgrade(to)
+
+    def _upgrade(self, to):
+        if to == "another":
+            wait_until("no start is due", lambda: len(set(self.worker_pids()).difference(*self.finishing)) >= self.workers)
+            self.builds += 1
+            self.finishing = [alive for alive in ({p for p in s if p in self.worker_pids()} for s in self.finishing) if alive]
+            for pid in self.finishing[0] if len(self.finishing) == FINISHING_MOST else ():
+                self.load.excuse(held_by(pid, self.port))
+            now = set(self.worker_pids()) - set().union(*self.finishing)
+            self.finishing = self.finishing[-1:] + [now] if len(self.finishing) == FINISHING_MOST else self.finishing + [now]
+        running = another_build(self.good, self.builds) if self.builds else self.good
+        replace(self.binary, self.good[:20000] if to == "broken" else running, 0o755)
+        with self.writing:  # nothing that `check` would refuse
+            self.change_file()
+            mark = self.router.mark()
+            os.kill(self.router.pid, signal.SIGUSR2)
+            self.router.wait_log({"broken": r"ERR Upgrade to .* is refused", "same": r"INF Upgraded: the build is the same",
+                                  "another": r"The new workers serve"}[to], mark)
+
+    # ---- what it costs ----
+    def laps(self):
+        """Stops weir; the histograms of its workers, as they say them at their end."""
+        self.level = "DEBUG"
+        mark = self.hangup()
+        self.router.wait_log(r"Configuration changed: options of the static", mark)
+        self.change_file()
+        for pid in self.worker_pids():  # from here on all of them say more
+            name = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")[0].decode()[len("weir: "):]
+            self.router.wait_log(rf"DBG generation \d+ in force process=\"{name}\"", mark)
+        self.router.stop()
+        said = re.findall(r"laps of slot \d+: (\{.*?\]\}\})", self.router.log())
+        assert said, self.router.log()[-2000:]
+        return [json.loads(text) for text in said]
+
+    def pages(self, name="routes"):
+        """How many of one kind of page the worker with most of them has mapped."""
+        def count(pid):
+            try:
+                return pathlib.Path(f"/proc/{pid}/maps").read_text().count(f"memfd:weir-{name}")
+            except OSError:
+                return 0
+        return max((count(pid) for pid in self.worker_pids()), default=0)
+
+    def processes(self):
+        return [self.router.pid] + self.router.children("")
+
+    def pss_kib(self):
+        total = 0
+        for pid in set(self.processes()):
+            try:
+                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
+            except OSError:
+                continue
+            total += int(re.search(r"(?m)^Pss: +(\d+)", text).group(1))
+        return total
+
+    def descriptors(self):
+        """Without idle connections to the backend, which go when their time has come."""
+        backend = self.backend.rsplit(":", 1)[1]
+        return sum(len(os.listdir(f"/proc/{pid}/fd")) - len(held_by(pid, backend, "dport")) for pid in set(self.processes()))
+
+
+def slow_laps(laps, changes):
+    """How many callbacks took over 2 ms of CPU beyond what is nobody's fault: a virtual machine that is halted in the
+    middle of one is charged for it. What a change costs shows with every change."""
+    if SANITIZED:
+        return 0  # it makes everything slower, some things fifty times
+    return max(0, sum(sum(one["cpu"][OVER:]) for one in laps) - 1 - changes // 100)
+
+
+class Churn:
+    """Changes the configuration of a house `rate` times a second, through both providers in turn, until stop()."""
+
+    def __init__(self, house, rate):
+        self._house, self._pause, self._stop = house, 1 / rate, threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        while not self._stop.is_set():
+            self._house.change_file()
+            self._stop.wait(self._pause)
+            self._house.change_manifest()
+            self._stop.wait(self._pause)
+
+    def stop(self):
+        self._stop.set()
+        self._thread.join()
+
+
+def generations(router):
+    return max((int(n) for n in re.findall(r"generation=(\d+)", router.log())), default=0)

@@ -11,7 +11,7 @@ VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
 	android-libboringssl-dev node-llhttp
-PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client
+PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client openssl
 PACKAGES_LINT = clang-format clang-tidy cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
@@ -25,7 +25,7 @@ CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong 
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lcrypto -lpthread
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)

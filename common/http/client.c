@@ -31,6 +31,12 @@ int http_client_new(uv_loop_t *loop, const struct http_client_options *options, 
     return 0;
 }
 
+void http_client_set_tls(struct http_client *client, struct tls_context *tls)
+{
+    tls_context_unref(client->tls);
+    client->tls = tls ? tls_context_ref(tls) : NULL;
+}
+
 static void client_free(struct http_client *client)
 {
     tls_context_unref(client->tls);

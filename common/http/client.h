@@ -49,6 +49,8 @@ struct http_handlers {
 /* Texts are copied. */
 int http_client_new(struct uv_loop_s *loop, const struct http_client_options *options,
                     struct http_client **out, struct error *why);
+/* Of the connections made from now on; for a client that was made with one. A reference of its own is taken. */
+void http_client_set_tls(struct http_client *client, struct tls_context *tls);
 /* Cancels all calls and closes the connections; memory goes when the loop has closed their handles. NULL is fine. */
 void http_client_close(struct http_client *client);
 

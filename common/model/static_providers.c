@@ -23,10 +23,9 @@ static const struct schema file_schema = SCHEMA(struct file_provider, "file", fi
 static const struct schema_field crd_fields[] = {
     ROW("manifests", STRING, CRD, manifests,
         .text = "Own option: a file or folder of manifests that stands for the API server."),
-    ROW("endpoint", STRING, CRD, endpoint, .flags = SCHEMA_NOT_SERVED, .text = "URL of the API server."),
-    ROW("token", STRING, CRD, token, .flags = SCHEMA_SECRET | SCHEMA_NOT_SERVED,
-        .text = "Bearer token, or its file."),
-    ROW("certAuthFilePath", STRING, CRD, cert_auth_file_path, .flags = SCHEMA_NOT_SERVED,
+    ROW("endpoint", STRING, CRD, endpoint, .text = "URL of the API server."),
+    ROW("token", STRING, CRD, token, .flags = SCHEMA_SECRET, .text = "Bearer token, or its file."),
+    ROW("certAuthFilePath", STRING, CRD, cert_auth_file_path,
         .text = "Authority of the API server's certificate."),
     ROW("namespaces", STRINGS, CRD, namespaces, .text = "Namespaces that are read; all when empty."),
     ROW("allowCrossNamespace", BOOL, CRD, allow_cross_namespace,

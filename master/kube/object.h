@@ -14,6 +14,7 @@ struct kube_resource { /* a kind of object as the API names it */
     const char *version, *plural, *kind;
     bool cluster_scoped;
     bool selectable; /* the provider's labelSelector counts for it */
+    bool optional;   /* that it is not installed or not permitted is no reason to warn */
 };
 
 enum watch_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };

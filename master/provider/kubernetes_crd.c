@@ -2,8 +2,8 @@
  * kubernetes_crd.c - the provider of Traefik's custom resources: which objects count, and in which order they are read.
  *
  * Both API groups are read: traefik.io/v1alpha1 and traefik.containo.us/v1alpha1 (whose rules are in the old syntax unless
- * they say otherwise). An object that is there in both is read from the newer group. Objects come from a store that the
- * manifests source fills (--providers.kubernetesCRD.manifests); the API server comes as another source of the same store.
+ * they say otherwise). An object that is there in both is read from the newer group. Objects come from a store, filled by
+ * manifests (--providers.kubernetesCRD.manifests) or by an API server.
  *
  * The model's text lives in the store's documents, so the model holds a reference to it.
  *
@@ -18,7 +18,32 @@
 #include "common/base/memory.h"
 
 struct provider_state {
-    struct kube_store *store;
+    struct kubernetes_source source;
+};
+
+#define OURS(lower, name)                                                                                    \
+    {.group = CRD_GROUP, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true},          \
+    {                                                                                                        \
+        .group = CRD_GROUP_OLD, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true,    \
+        .optional = true                                                                                     \
+    }
+
+/* What is asked of an API server; Secrets and ConfigMaps only one by one (kubernetes_source.h). */
+static const struct kube_resource resources[] = {
+    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
+    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
+    {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
+    OURS("ingressroutes", "IngressRoute"),
+    OURS("ingressroutetcps", "IngressRouteTCP"),
+    OURS("ingressrouteudps", "IngressRouteUDP"),
+    OURS("middlewares", "Middleware"),
+    OURS("middlewaretcps", "MiddlewareTCP"),
+    OURS("traefikservices", "TraefikService"),
+    OURS("serverstransports", "ServersTransport"),
+    OURS("serverstransporttcps", "ServersTransportTCP"),
+    OURS("tlsoptions", "TLSOption"),
+    OURS("tlsstores", "TLSStore"),
+    {.kind = NULL},
 };
 
 static const char *const served_kinds[] = {"IngressRoute", "Middleware", "TraefikService", "ServersTransport",
@@ -167,51 +192,73 @@ static void release_store(void *store)
     kube_store_free(store);
 }
 
+static int load_source(const struct kubernetes_crd_provider *options, struct kubernetes_source *source,
+                       struct error *why)
+{
+    const struct kube_live_options live = {
+        .access = {.endpoint = options->endpoint,
+                   .token = options->token,
+                   .ca_file = options->cert_auth_file_path},
+        .namespaces = options->namespaces,
+        .selector = options->label_selector,
+        .throttle_ns = options->throttle_duration,
+        .no_cluster_scope = options->disable_cluster_scope_resources,
+        .resources = resources,
+    };
+    int rc = kubernetes_source_load(source, options->manifests, &live, why);
+
+    if (rc < 0) {
+        error_prefix(why, "providers.kubernetesCRD");
+    }
+    return rc;
+}
+
+static struct model *read_objects(struct crd *crd)
+{
+    crd->model = model_new();
+    crd->model->release = release_store;
+    crd->model->release_context = kube_store_ref((struct kube_store *)(uintptr_t)crd->store);
+    seen_init(&crd->routers, crd->scratch);
+    seen_init(&crd->services, crd->scratch);
+    copy_notices(crd);
+    notice_others(crd);
+    crd_index_slices(crd);
+    crd_load_routes(crd);
+    crd_load_middlewares(crd);
+    crd_load_services(crd);
+    crd_load_transports(crd);
+    return crd->model;
+}
+
 static int load(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why)
 {
     const struct kubernetes_crd_provider *options = config->providers.kubernetes_crd;
     struct crd crd = {.options = options};
-    struct kube_store *store;
+    struct model *model;
     int rc;
 
-    crd.scratch = pool_new(65536, 0);
+    crd.scratch = crd.needs.pool = pool_new(65536, 0);
     rc = selector_parse(crd.scratch, options->label_selector, &crd.selector, why);
     if (rc < 0) {
         error_prefix(why, "providers.kubernetesCRD.labelSelector");
         goto out;
     }
-    if (options->manifests.len == 0) {
-        rc = error_set(why, -EINVAL,
-                       "providers.kubernetesCRD: this build reads manifests only: set "
-                       "--providers.kubernetesCRD.manifests=DIR");
-        goto out;
-    }
-    rc = manifests_load(options->manifests, *state ? (*state)->store : NULL, &store, why);
-    if (rc < 0) {
-        error_prefix(why, "providers.kubernetesCRD.manifests");
-        goto out;
-    }
     if (*state == NULL) {
         *state = xcalloc(1, sizeof(**state));
     }
-    kube_store_free((*state)->store);
-    (*state)->store = store;
-
-    crd.store = store;
-    crd.model = model_new();
-    crd.model->release = release_store;
-    crd.model->release_context = kube_store_ref(store);
-    seen_init(&crd.routers, crd.scratch);
-    seen_init(&crd.services, crd.scratch);
-    copy_notices(&crd);
-    notice_others(&crd);
-    crd_index_slices(&crd);
-    crd_load_routes(&crd);
-    crd_load_middlewares(&crd);
-    crd_load_services(&crd);
-    crd_load_transports(&crd);
-    *out = crd.model;
+    rc = load_source(options, &(*state)->source, why);
+    if (rc < 0) {
+        goto out;
+    }
+    crd.store = (*state)->source.store;
+    model = read_objects(&crd);
+    rc = kubernetes_source_settle(&(*state)->source, &crd.needs, why);
+    if (rc < 0) {
+        model_free(model);
+        goto out;
+    }
+    *out = model;
 out:
     pool_free(crd.scratch);
     return rc;
@@ -225,9 +272,19 @@ static bool enabled(const struct static_config *config)
 static void free_state(struct provider_state *state)
 {
     if (state) {
-        kube_store_free(state->store);
+        kubernetes_source_close(&state->source);
         free(state);
     }
+}
+
+static bool asks_cluster(const struct static_config *config)
+{
+    return config->providers.kubernetes_crd && config->providers.kubernetes_crd->manifests.len == 0;
+}
+
+static int wait_ready(struct provider_state *state, unsigned timeout_ms, struct error *why)
+{
+    return kube_live_wait(state->source.live, timeout_ms, why);
 }
 
 static void watch_paths(const struct static_config *config, struct pool *pool, struct list *out)
@@ -252,4 +309,6 @@ const struct provider provider_kubernetes_crd = {
     .load = load,
     .free_state = free_state,
     .watch_paths = watch_paths,
+    .asks_cluster = asks_cluster,
+    .wait = wait_ready,
 };

@@ -12,6 +12,7 @@
 #define WEIR_MASTER_PROVIDER_KUBERNETES_CRD_H
 
 #include "master/provider/kubernetes_crd_schema.h"
+#include "master/provider/kubernetes_source.h"
 #include "master/provider/provider.h"
 #include "master/provider/seen.h"
 #include "master/source/source.h"
@@ -40,6 +41,7 @@ struct crd {
     struct seen routers, services; /* struct http_router, struct http_service by name */
     struct crd_slice *slices;
     size_t slice_count;
+    struct kubernetes_needs needs;
 };
 
 /* Where one object is being read: what an error needs to name. */

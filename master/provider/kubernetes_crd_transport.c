@@ -89,6 +89,7 @@ static const struct kube_object *find_object(struct crd *crd, const char *kind, 
 {
     const struct kube_object *object = kube_get(crd->store, "", kind, namespace, name);
 
+    kubernetes_need(&crd->needs, kind, namespace, name);
     if (object == NULL) {
         error_set(why, -ENOENT, "the %s %.*s/%.*s does not exist", kind, SLICE_ARG(namespace),
                   SLICE_ARG(name));

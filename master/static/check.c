@@ -204,10 +204,6 @@ static void check_providers(struct static_loaded *loaded)
     if (providers->file && providers->file->filename.len && providers->file->directory.len) {
         static_warn(loaded, "providers.file.filename: ignored, providers.file.directory is read");
     }
-    if (providers->kubernetes_crd && providers->kubernetes_crd->manifests.len == 0) {
-        static_warn(loaded, "providers.kubernetesCRD: API servers are not read by this build yet, write "
-                            "providers.kubernetesCRD.manifests=DIR to read manifests");
-    }
 }
 
 static void check_log(struct static_loaded *loaded)

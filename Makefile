@@ -14,6 +14,7 @@ PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-d
 PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client openssl
 PACKAGES_LINT = clang-format clang-tidy cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
+PACKAGES_E2E = etcd-server
 PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
@@ -40,7 +41,7 @@ FUZZERS := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_SECONDS ?= 30
 
 .PHONY: all run test unit unit-build integration asan fuzz fuzz-build lint format bench compare reference deps deps-test \
-	deps-lint deps-fuzz deps-bench clean help
+	deps-lint deps-fuzz deps-bench deps-e2e e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -95,6 +96,11 @@ $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
 
 integration: $(BUILD)/weir ## integration tests only, against the real binary
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),--ignore=tests/integration/test_memory.py))
+
+e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/e2e/cluster.py
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/e2e)
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
 	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="-fsanitize=address,undefined -fno-sanitize-recover=undefined" \
@@ -151,6 +157,8 @@ deps-lint:
 	@$(call need,$(PACKAGES_LINT))
 deps-fuzz:
 	@$(call need,$(PACKAGES_FUZZ))
+deps-e2e:
+	@$(call need,$(PACKAGES_E2E))
 deps-bench:
 	@$(call need,$(PACKAGES_BENCH))
 

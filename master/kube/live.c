@@ -19,8 +19,8 @@
 #define FIRST_SINGLE 1000000u /* owners of the table: whole kinds below, single objects from here */
 
 static const struct kube_resource single_kinds[] = {
-    {.version = "v1", .plural = "secrets", .kind = "Secret"},
-    {.version = "v1", .plural = "configmaps", .kind = "ConfigMap"},
+    {.group = "", .version = "v1", .plural = "secrets", .kind = "Secret"},
+    {.group = "", .version = "v1", .plural = "configmaps", .kind = "ConfigMap"},
 };
 
 struct part { /* one reflector */

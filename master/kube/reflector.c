@@ -248,15 +248,16 @@ static void on_body(void *context, struct slice piece)
     }
     rc = split_feed(&reflector->split, piece, &why);
     tell_changed(reflector);
-    if (rc < 0 || reflector->start_over) {
-        http_call_cancel(reflector->call);
-        reflector->call = NULL;
-        if (rc < 0) {
-            failed_here(reflector, &why);
-        } else {
-            reflector->version[0] = '\0';
-            back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
-        }
+    if (rc == 0 && !reflector->start_over) {
+        return;
+    }
+    http_call_cancel(reflector->call);
+    reflector->call = NULL;
+    reflector->version[0] = '\0'; /* what was missed is not known: a list puts it right */
+    if (rc < 0) {
+        failed_here(reflector, &why);
+    } else {
+        back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
     }
 }
 
@@ -318,21 +319,22 @@ static void problem_words(const struct kube_reflector *reflector, char *buf, siz
 
 static void turn_off(struct kube_reflector *reflector, const char *words)
 {
+    bool missing = reflector->status == 404;
     char name[256];
 
     kube_api_worked(reflector->options.api);
     if (!reflector->off) {
         name_of(reflector, name, sizeof(name));
-        log_warn(
-            "%s: the API server %s (%s %s): such objects are not read until it does, it is asked again%s%s",
-            name, reflector->status == 404 ? "does not have this kind" : "does not permit this",
-            verb(reflector), reflector->status == 404 ? "answers 404" : "is forbidden", words[0] ? ": " : "",
-            reflector->status == 404 ? "" : words);
+        log_at(
+            reflector->options.resource->optional ? LOG_LEVEL_INFO : LOG_LEVEL_WARN, NULL,
+            "%s: the API server %s (%s %s)%s%s; such objects are not read until it does, it is asked again",
+            name, missing ? "does not have this kind" : "does not permit this", verb(reflector),
+            missing ? "answers 404" : "is forbidden", missing ? "" : ": ", missing ? "" : words);
         reflector->off = true;
         reflector->failures = 0;
     }
     /* A kind that is gone has no objects; who may no longer look knows nothing better than what was there. */
-    if (reflector->status == 404) {
+    if (missing) {
         reflector->changed |=
             kube_table_sweep(reflector->options.table, reflector->options.owner, reflector->round + 1);
     }

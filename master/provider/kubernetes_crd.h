@@ -22,7 +22,8 @@
 #define CRD_GROUP_OLD "traefik.containo.us"
 
 /* Ours: a Service for which there is no EndpointSlice and no Endpoints object may name its servers:
- * weir.dev/addresses: "127.0.0.1:18081,127.0.0.1:18082". They serve every port of the Service. */
+ * weir.dev/addresses: "127.0.0.1:18081,127.0.0.1:18082". They serve every port of the Service. In manifests only: in a
+ * cluster whoever may write a Service could reach what no EndpointSlice may name (127.0.0.1, 169.254.169.254). */
 #define CRD_ANNOTATION_ADDRESSES "weir.dev/addresses"
 
 struct selector;

@@ -315,8 +315,9 @@ static bool servers_of_pods(struct target *target)
     const struct crd_slice *slice = first_slice(crd, service->namespace, service->name);
     const struct kube_object *endpoints =
         kube_get(crd->store, "", "Endpoints", service->namespace, service->name);
+    bool offline = crd->options->manifests.len > 0;
     const struct doc *annotation =
-        doc_path(service->doc, "metadata", "annotations", CRD_ANNOTATION_ADDRESSES, NULL);
+        offline ? doc_path(service->doc, "metadata", "annotations", CRD_ANNOTATION_ADDRESSES, NULL) : NULL;
 
     if (slice) {
         servers_of_slices(target, slice, crd->slices + crd->slice_count);
@@ -331,10 +332,10 @@ static bool servers_of_pods(struct target *target)
             "the Service %.*s has no servers: %s (--providers.kubernetesCRD.allowEmptyServices=true serves "
             "503 then)",
             SLICE_ARG(target->name),
-            slice ? "no ready endpoint of its EndpointSlices has this port"
-            : endpoints
-                ? "no ready address of its Endpoints has this port"
-                : "there is no EndpointSlice, no Endpoints and no annotation " CRD_ANNOTATION_ADDRESSES);
+            slice       ? "no ready endpoint of its EndpointSlices has this port"
+            : endpoints ? "no ready address of its Endpoints has this port"
+            : offline ? "there is no EndpointSlice, no Endpoints and no annotation " CRD_ANNOTATION_ADDRESSES
+                      : "there is no EndpointSlice");
         return false;
     }
     return true;

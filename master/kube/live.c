@@ -14,6 +14,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "master/kube/live_options.h"
 #include "master/kube/reflector.h"
 
 #define FIRST_SINGLE 1000000u /* owners of the table: whole kinds below, single objects from here */
@@ -72,35 +73,6 @@ static void call_listener(void)
         listener.changed(listener.context);
     }
     pthread_mutex_unlock(&listener.mutex);
-}
-
-/* ---- names ---- */
-static struct kube_name name_copy(struct kube_name name)
-{
-    return (struct kube_name){
-        .kind = name.kind,
-        .namespace = slice_of(xstrndup(name.namespace.ptr, name.namespace.len), name.namespace.len),
-        .name = slice_of(xstrndup(name.name.ptr, name.name.len), name.name.len),
-    };
-}
-
-static void name_free(struct kube_name name)
-{
-    free((char *)(uintptr_t)name.namespace.ptr);
-    free((char *)(uintptr_t)name.name.ptr);
-}
-
-static bool name_eq(struct kube_name a, struct kube_name b)
-{
-    return strcmp(a.kind, b.kind) == 0 && slice_eq(a.namespace, b.namespace) && slice_eq(a.name, b.name);
-}
-
-static void names_free(struct kube_name *names, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        name_free(names[i]);
-    }
-    free(names);
 }
 
 /* ---- on the thread: what changed ---- */
@@ -225,7 +197,7 @@ static void singles_apply(struct kube_live *live, struct kube_name *wanted, size
 
     for (size_t i = 0; i < count; i++) {
         for (size_t j = 0; j < live->single_count && next[i] == NULL; j++) {
-            if (live->singles[j] && name_eq(live->singles[j]->name, wanted[i])) {
+            if (live->singles[j] && kube_name_eq(live->singles[j]->name, wanted[i])) {
                 next[i] = live->singles[j];
                 live->singles[j] = NULL;
             }
@@ -234,13 +206,13 @@ static void singles_apply(struct kube_live *live, struct kube_name *wanted, size
             const struct kube_resource *kind = &single_kinds[strcmp(wanted[i].kind, "Secret") == 0 ? 0 : 1];
 
             next[i] = part_start(live, kind, wanted[i], live->next_owner++);
-            next[i]->name = name_copy(wanted[i]);
+            next[i]->name = kube_name_copy(wanted[i]);
         }
     }
     for (size_t j = 0; j < live->single_count; j++) {
         if (live->singles[j]) { /* nobody names it any more */
             kube_reflector_stop(live->singles[j]->reflector, true);
-            name_free(live->singles[j]->name);
+            kube_name_free(live->singles[j]->name);
             free(live->singles[j]);
         }
     }
@@ -253,7 +225,7 @@ static void parts_stop(struct part **parts, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         kube_reflector_stop(parts[i]->reflector, false);
-        name_free(parts[i]->name);
+        kube_name_free(parts[i]->name);
         free(parts[i]);
     }
     free(parts);
@@ -268,7 +240,7 @@ static void on_wake(uv_async_t *wake)
     stop = live->stop;
     if (live->wanted && !stop) {
         singles_apply(live, live->wanted, live->wanted_count);
-        names_free(live->wanted, live->wanted_count);
+        kube_names_free(live->wanted, live->wanted_count);
         live->wanted = NULL;
         ready = all_listed(live) && all_singles(live);
         pthread_cond_broadcast(&live->progress);
@@ -295,45 +267,6 @@ static void *run(void *context)
 }
 
 /* ---- life ---- */
-static struct slice copied(struct pool *pool, struct slice text)
-{
-    return text.len ? pool_copy(pool, text) : SLICE("");
-}
-
-static void options_copy(struct kube_live *live, const struct kube_live_options *options)
-{
-    size_t count = options->namespaces.count;
-    struct slice *namespaces = pool_alloc(live->pool, (count + 1) * sizeof(*namespaces));
-
-    live->options = *options;
-    live->options.access.endpoint = copied(live->pool, options->access.endpoint);
-    live->options.access.token = copied(live->pool, options->access.token);
-    live->options.access.ca_file = copied(live->pool, options->access.ca_file);
-    live->options.selector = copied(live->pool, options->selector);
-    for (size_t i = 0; i < count; i++) {
-        namespaces[i] = copied(live->pool, ((const struct slice *)options->namespaces.items)[i]);
-    }
-    live->options.namespaces = (struct list){namespaces, count};
-}
-
-static bool options_same(const struct kube_live_options *a, const struct kube_live_options *b)
-{
-    const struct slice *left = a->namespaces.items, *right = b->namespaces.items;
-
-    if (!slice_eq(a->access.endpoint, b->access.endpoint) || !slice_eq(a->access.token, b->access.token) ||
-        !slice_eq(a->access.ca_file, b->access.ca_file) || !slice_eq(a->selector, b->selector) ||
-        a->throttle_ns != b->throttle_ns || a->no_cluster_scope != b->no_cluster_scope ||
-        a->resources != b->resources || a->namespaces.count != b->namespaces.count) {
-        return false;
-    }
-    for (size_t i = 0; i < a->namespaces.count; i++) {
-        if (!slice_eq(left[i], right[i])) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int start_thread(struct kube_live *live, struct error *why)
 {
     sigset_t all, before;
@@ -350,7 +283,7 @@ static void live_free(struct kube_live *live)
 {
     (void)pthread_mutex_destroy(&live->mutex);
     (void)pthread_cond_destroy(&live->progress);
-    names_free(live->wanted, live->wanted ? live->wanted_count : 0);
+    kube_names_free(live->wanted, live->wanted ? live->wanted_count : 0);
     kube_table_free(live->table);
     if (live->options.access.token.len) {
         explicit_bzero((char *)(uintptr_t)live->options.access.token.ptr, live->options.access.token.len);
@@ -391,7 +324,7 @@ static int live_open(const struct kube_live_options *options, struct kube_live *
     live->table = kube_table_new();
     live->next_owner = FIRST_SINGLE;
     mutex_make(live);
-    options_copy(live, options);
+    kube_options_copy(live->pool, options, &live->options);
     log_info("Kubernetes objects are read from the API server %.*s:%u (%.*s)", SLICE_ARG(access->host),
              (unsigned)access->port, SLICE_ARG(access->origin));
     rc = kube_api_new(&live->loop, access, &live->api, why);
@@ -423,7 +356,7 @@ int kube_live_ensure(const struct kube_live_options *options, struct kube_live *
     struct kube_live *next;
     int rc;
 
-    if (*live && options_same(&(*live)->options, options)) {
+    if (*live && kube_options_same(&(*live)->options, options)) {
         return 0;
     }
     rc = live_open(options, &next, why);
@@ -470,14 +403,14 @@ bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_
     pthread_mutex_lock(&live->mutex);
     same = live->wanted == NULL && live->single_count == count;
     for (size_t i = 0; i < count && same; i++) {
-        same = name_eq(live->singles[i]->name, names[i]);
+        same = kube_name_eq(live->singles[i]->name, names[i]);
     }
     if (!same) {
-        names_free(live->wanted, live->wanted ? live->wanted_count : 0);
+        kube_names_free(live->wanted, live->wanted ? live->wanted_count : 0);
         live->wanted = xcalloc(count + 1, sizeof(*live->wanted));
         live->wanted_count = count;
         for (size_t i = 0; i < count; i++) {
-            live->wanted[i] = name_copy(names[i]);
+            live->wanted[i] = kube_name_copy(names[i]);
         }
     }
     ready = all_singles(live);

@@ -12,6 +12,7 @@
 #include "common/base/memory.h"
 #include "common/doc/doc.h"
 #include "master/kube/split.h"
+#include "master/kube/target.h"
 
 #define PAGE_LIMIT 500
 #define OBJECT_MAX (8u << 20)
@@ -394,57 +395,12 @@ static void on_done(void *context, int rc, const struct error *why)
 static const struct http_handlers handlers = {on_head, on_body, on_done};
 
 /* ---- questions ---- */
-static void add_escaped(struct text *out, struct slice value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-        bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') ||
-                     (c && strchr("-._~", c));
-
-        if (plain) {
-            text_add_char(out, (char)c);
-        } else {
-            text_printf(out, "%%%02X", (unsigned)c);
-        }
-    }
-}
-
-static char *make_target(const struct kube_reflector_options *options)
-{
-    const struct kube_resource *resource = options->resource;
-    struct text target;
-    char *copy;
-
-    text_init(&target);
-    text_printf(&target, "/%s%s%s/%s/", resource->group[0] ? "apis" : "api", resource->group[0] ? "/" : "",
-                resource->group, resource->version);
-    if (options->namespace.len) {
-        text_add_cstr(&target, "namespaces/");
-        add_escaped(&target, options->namespace);
-        text_add_char(&target, '/');
-    }
-    text_printf(&target, "%s?", resource->plural);
-    if (options->selector.len && resource->selectable) {
-        text_add_cstr(&target, "labelSelector=");
-        add_escaped(&target, options->selector);
-        text_add_char(&target, '&');
-    }
-    if (options->name.len) {
-        text_add_cstr(&target, "fieldSelector=metadata.name%3D");
-        add_escaped(&target, options->name);
-        text_add_char(&target, '&');
-    }
-    copy = xstrndup(target.ptr, target.len);
-    text_free(&target);
-    return copy;
-}
-
 static void ask_list(struct kube_reflector *reflector, struct text *target)
 {
     text_printf(target, "%slimit=%d", reflector->target, PAGE_LIMIT);
     if (reflector->continue_token) {
         text_add_cstr(target, "&continue=");
-        add_escaped(target, slice_cstr(reflector->continue_token));
+        kube_add_escaped(target, slice_cstr(reflector->continue_token));
     } else {
         reflector->round++;
     }
@@ -458,7 +414,7 @@ static void ask_watch(struct kube_reflector *reflector, struct text *target)
     text_printf(target,
                 "%swatch=1&allowWatchBookmarks=true&timeoutSeconds=%u&resourceVersion=", reflector->target,
                 (unsigned)(WATCH_SECONDS + noise % WATCH_SECONDS));
-    add_escaped(target, slice_cstr(reflector->version));
+    kube_add_escaped(target, slice_cstr(reflector->version));
 }
 
 static void begin(struct kube_reflector *reflector)
@@ -500,7 +456,7 @@ struct kube_reflector *kube_reflector_start(const struct kube_reflector_options 
     reflector->options.namespace =
         slice_of(xstrndup(options->namespace.ptr, options->namespace.len), options->namespace.len);
     reflector->options.name = slice_of(xstrndup(options->name.ptr, options->name.len), options->name.len);
-    reflector->target = make_target(options);
+    reflector->target = kube_target(options);
     text_init(&reflector->problem);
     split_init(&reflector->split, SPLIT_LIST, OBJECT_MAX, &split_handlers, reflector);
     (void)uv_timer_init(options->loop, &reflector->timer);

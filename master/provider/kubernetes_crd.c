@@ -71,6 +71,14 @@ static bool group_ours(struct slice group)
     return slice_eq(group, SLICE(CRD_GROUP)) || slice_eq(group, SLICE(CRD_GROUP_OLD));
 }
 
+struct slice crd_written_at(struct crd *crd, const struct origin *origin, uint32_t line)
+{
+    if (origin->file.len == 0) {
+        return SLICE("");
+    }
+    return pool_printf(crd->scratch, " (%.*s:%u)", SLICE_ARG(origin->file), line);
+}
+
 bool crd_namespace_watched(const struct crd *crd, struct slice namespace)
 {
     const struct slice *names = crd->options->namespaces.items;
@@ -103,10 +111,9 @@ size_t crd_objects(struct crd *crd, const char *kind, const struct kube_object *
         if (i + 1 < count && slice_eq(all[i]->group, SLICE(CRD_GROUP_OLD)) &&
             slice_eq(all[i + 1]->group, SLICE(CRD_GROUP)) && slice_eq(all[i]->name, all[i + 1]->name) &&
             slice_eq(all[i]->namespace, all[i + 1]->namespace)) {
-            model_notice(
-                crd->model, false, &all[i]->origin,
-                "is there in both API groups: the one of traefik.io (%.*s:%u) is used, remove this one",
-                SLICE_ARG(all[i + 1]->origin.file), all[i + 1]->origin.line);
+            model_notice(crd->model, false, &all[i]->origin,
+                         "is there in both API groups: the one of traefik.io%.*s is used, remove this one",
+                         SLICE_ARG(crd_written_at(crd, &all[i + 1]->origin, all[i + 1]->origin.line)));
             continue;
         }
         if (selected(crd, all[i])) {
@@ -170,8 +177,8 @@ static void notice_others(struct crd *crd)
                                                "ConfigMap", "Node",          NULL};
 
             if (!group_ours(objects[i]->group) && !among(used, objects[i]->kind)) {
-                log_debug("%.*s (%.*s:%u) is no object that weir reads", SLICE_ARG(objects[i]->origin.object),
-                          SLICE_ARG(objects[i]->origin.file), objects[i]->origin.line);
+                log_debug("%.*s%.*s is no object that weir reads", SLICE_ARG(objects[i]->origin.object),
+                          SLICE_ARG(crd_written_at(crd, &objects[i]->origin, objects[i]->origin.line)));
             }
         }
     }

@@ -55,6 +55,8 @@ struct crd_place {
 /* ---- kubernetes_crd.c ---- */
 /* Objects of a kind of Traefik's groups that the options let through; the newer group wins over the older. */
 size_t crd_objects(struct crd *crd, const char *kind, const struct kube_object ***out);
+/* " (FILE:LINE)" for what stands in a manifest, nothing for what came from an API server. */
+struct slice crd_written_at(struct crd *crd, const struct origin *origin, uint32_t line);
 bool crd_namespace_watched(const struct crd *crd, struct slice namespace);
 
 /* ---- kubernetes_crd_name.c ---- */

@@ -78,8 +78,8 @@ static int value_of(struct crd *crd, const struct kube_object *object, const cha
         return 0;
     }
     if (!base64_decode(crd->model->pool, doc_text(data, SLICE("")), out)) {
-        return error_set(why, -EINVAL, "%.*s (%.*s:%u): data.%s is no base64",
-                         SLICE_ARG(object->origin.object), SLICE_ARG(object->origin.file), data->line, key);
+        return error_set(why, -EINVAL, "%.*s%.*s: data.%s is no base64", SLICE_ARG(object->origin.object),
+                         SLICE_ARG(crd_written_at(crd, &object->origin, data->line)), key);
     }
     return 1;
 }

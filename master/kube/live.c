@@ -353,7 +353,7 @@ static int live_open(const struct kube_live_options *options, struct kube_live *
 
 int kube_live_ensure(const struct kube_live_options *options, struct kube_live **live, struct error *why)
 {
-    struct kube_live *next;
+    struct kube_live *next = NULL;
     int rc;
 
     if (*live && kube_options_same(&(*live)->options, options)) {

@@ -20,9 +20,10 @@
 #define WATCH_SILENCE_MS 100000 /* bookmarks come about once a minute */
 #define WATCH_SECONDS 300       /* and up to as many again: not all watches end at once */
 #define BACKOFF_FIRST_MS 100
-#define BACKOFF_AWAY_MS 3000 /* it is back within seconds after the API server is */
+#define BACKOFF_AWAY_MS 2000 /* it is back within seconds after the API server is */
 #define BACKOFF_OFF_MS 10000
 #define BACKOFF_OFF_FIRST_MS 1000
+#define DOUBTS_MOST 4 /* an API server that has just started forbids or puts off everything for a moment */
 #define QUICK_END_MS 1000 /* a watch that ends sooner has failed in some way */
 
 struct kube_reflector {
@@ -37,7 +38,9 @@ struct kube_reflector {
     bool complained; /* of an answer that is no good: said */
     bool start_over; /* the version is too old: list again */
     unsigned status, failures;
-    uint64_t began; /* loop time of the watch */
+    unsigned doubts;  /* refusals that may pass by themselves */
+    bool unreachable; /* last time: no answer at all */
+    uint64_t began;   /* loop time of the watch */
     uint32_t round;
     char version[64], next_version[64];
     char *continue_token;
@@ -105,6 +108,7 @@ static void back_off(struct kube_reflector *reflector, uint64_t first, uint64_t 
 static void failed(struct kube_reflector *reflector, const struct error *why)
 {
     kube_api_failed(reflector->options.api, why);
+    reflector->unreachable = true;
     back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
 }
 
@@ -222,10 +226,17 @@ static void on_head(void *context, const struct h1_message *message)
     struct kube_reflector *reflector = context;
 
     reflector->status = message->status;
+    if (reflector->unreachable) { /* it is back: no more long waits */
+        reflector->unreachable = false;
+        reflector->failures = 0;
+    }
     if (message->status != 200) {
         return;
     }
     kube_api_worked(reflector->options.api);
+    if (reflector->watching) {
+        reflector->doubts = 0;
+    }
     if (reflector->watching && reflector->off) { /* listed and watched: all is well */
         char name[256];
 
@@ -324,6 +335,10 @@ static void turn_off(struct kube_reflector *reflector, const char *words)
     char name[256];
 
     kube_api_worked(reflector->options.api);
+    if (!missing && reflector->synced && !reflector->off && ++reflector->doubts <= DOUBTS_MOST) {
+        back_off(reflector, BACKOFF_OFF_FIRST_MS, BACKOFF_AWAY_MS);
+        return;
+    }
     if (!reflector->off) {
         name_of(reflector, name, sizeof(name));
         log_at(
@@ -359,6 +374,10 @@ static void refused(struct kube_reflector *reflector)
         reflector->version[0] = '\0';
         free(reflector->continue_token);
         reflector->continue_token = NULL;
+        back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
+        return;
+    }
+    if ((reflector->status == 429 || reflector->status == 503) && ++reflector->doubts <= DOUBTS_MOST) {
         back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
         return;
     }

@@ -46,5 +46,5 @@ def cluster_weir(cluster, weir):
     """weir(...) that reads the cluster as the user weir."""
     def start(*args, kubeconfig=None, **options):
         path = kubeconfig or cluster.kubeconfig("weir", "weirtoken")
-        return weir("--providers.kubernetesCRD.allowExternalNameServices", *args, env={"KUBECONFIG": str(path)}, **options)
+        return weir("--providers.kubernetesCRD.allowExternalNameServices", *args, env={"KUBECONFIG": str(path), "KUBERNETES_SERVICE_HOST": ""}, **options)
     return start

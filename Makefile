@@ -94,11 +94,20 @@ $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DUNIT_DIR='"tests/unit"' -o $@ $< $(UNIT_HELPERS) \
 		$(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS) -lcmocka
 
-integration: $(BUILD)/weir ## integration tests only, against the real binary
-	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),--ignore=tests/integration/test_memory.py))
+# Tells integration tests where things lie on the board.
+$(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
+
+# What a sanitizer changes too much: sizes, the sandbox.
+BARE_ONLY = test_memory.py test_sandbox.py
+
+integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%)))
 
 e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/cluster.py
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/e2e)
 
@@ -137,8 +146,10 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 
-reference: all ## write docs/reference.md anew from the option tables
+reference: all ## write docs/reference.md and the custom resource definitions anew from the option tables
 	$(BUILD)/weir reference > docs/reference.md
+	$(BUILD)/weir crds traefik.io > helm/weir/crds/traefik.io.yaml
+	$(BUILD)/weir crds traefik.containo.us > helm/weir/crds/traefik.containo.us.yaml
 
 # ---- set-up ----
 # $(call need,packages): installs what is missing as root, else says which line to run.

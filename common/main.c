@@ -25,9 +25,14 @@ static const struct {
     {"whoami", face_whoami,
      "whoami --port N [--name X] [--udp]  a small backend that answers with what it got"},
     {"healthcheck", face_healthcheck,
-     "healthcheck [flags]                 ask /ping of the running weir, exit 0 when it is well"},
+     "healthcheck [--ready] [flags]       ask /ping (or /ready) of the running weir, exit 0 when it is well"},
+    {"status", face_status,
+     "status [--json] [--pid N]           print how the running weir lives: processes, generations, "
+     "counters"},
     {"reference", face_reference,
      "reference                           print the reference of every option (Markdown)"},
+    {"crds", face_crds,
+     "crds [GROUP]                        print the custom resource definitions for Kubernetes (YAML)"},
     {"version", face_version, "version                             print version and libraries"},
 };
 

@@ -3,6 +3,7 @@
  *
  *   0         header | struct board_tree
  *   4 KiB     slabs, a page each, so that none that is unused takes memory and no two writers share a line
+ *   ...       what guard and master say of themselves (board_life.h), each on pages of its own
  *   ...       words, a cache line each: the word, the identity and epoch it belongs to, the last generation naming it
  *
  * Words are taken from the front and freed ones first, so that a small configuration touches a page or two. Where an
@@ -23,7 +24,7 @@
 #include "shm/page.h"
 
 #define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
-#define BOARD_LAYOUT 1u
+#define BOARD_LAYOUT 2u
 #define UNIT 4096u
 #define WORDS (1u << 21) /* 128 MiB of address space */
 
@@ -53,13 +54,17 @@ _Static_assert(sizeof(struct board_head) <= UNIT, "the head is one unit");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes");
 
 #define SLABS_AT ((size_t)UNIT)
-#define WORDS_AT (SLABS_AT + (size_t)BOARD_WORKERS * UNIT)
+#define UNITS(type) ((sizeof(type) + UNIT - 1) / UNIT * UNIT)
+#define GUARD_AT (SLABS_AT + (size_t)BOARD_WORKERS * UNIT)
+#define MASTER_AT (GUARD_AT + UNITS(struct board_guard))
+#define WORDS_AT (MASTER_AT + UNITS(struct board_master))
 #define BOARD_SIZE (WORDS_AT + (size_t)WORDS * sizeof(struct board_entry))
 
 struct board {
     char *base;
     struct board_head *head;
     struct board_entry *entries; /* slot n is entries[n]; 0 is never used */
+    bool looking;                /* mapped to be read only */
     /* only in the process that allocates */
     uint32_t *index; /* slot numbers by identity, open addressing, at most half full */
     size_t index_size, index_used;
@@ -106,7 +111,7 @@ static int header_check(const struct board_header *header, struct error *why)
     return 0;
 }
 
-int board_map(int fd, struct board **out, struct error *why)
+static int map(int fd, int protection, struct board **out, struct error *why)
 {
     struct board *board;
     struct stat st;
@@ -120,7 +125,7 @@ int board_map(int fd, struct board **out, struct error *why)
         return error_set(why, -EBADMSG, "the board has %lld bytes where this build has %zu",
                          (long long)st.st_size, BOARD_SIZE);
     }
-    base = mmap(NULL, BOARD_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    base = mmap(NULL, BOARD_SIZE, protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
     if (base == MAP_FAILED) {
         return error_set(why, -errno, "cannot map the board: %s", strerror(errno));
     }
@@ -133,8 +138,19 @@ int board_map(int fd, struct board **out, struct error *why)
     board->base = base;
     board->head = base;
     board->entries = (struct board_entry *)(void *)(board->base + WORDS_AT);
+    board->looking = (protection & PROT_WRITE) == 0;
     *out = board;
     return 0;
+}
+
+int board_map(int fd, struct board **out, struct error *why)
+{
+    return map(fd, PROT_READ | PROT_WRITE, out, why);
+}
+
+int board_look(int fd, struct board **out, struct error *why)
+{
+    return map(fd, PROT_READ, out, why);
 }
 
 void board_unmap(struct board *board)
@@ -304,6 +320,9 @@ struct board_slab *board_slab(struct board *board, unsigned worker)
         return NULL;
     }
     now = atomic_load_explicit(used, memory_order_relaxed);
+    if (board->looking) {
+        return worker < now ? slab_at(board, worker) : NULL;
+    }
     while (now <= worker && !atomic_compare_exchange_weak(used, &now, worker + 1)) {
     } /* ends: whoever else stored, stored a higher number */
     return slab_at(board, worker);
@@ -322,6 +341,8 @@ void board_fold(struct board *board, unsigned worker)
     atomic_store_explicit(&slab->heartbeat_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->generation, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->state, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->state_ns, 0, memory_order_relaxed);
+    atomic_store_explicit(&slab->acknowledged_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->pid, 0, memory_order_release);
 }
 
@@ -356,4 +377,14 @@ int64_t board_gauge_sum(struct board *board, enum board_gauge gauge)
 struct board_tree *board_tree(struct board *board)
 {
     return &board->head->tree;
+}
+
+struct board_guard *board_guard(struct board *board)
+{
+    return (struct board_guard *)(void *)(board->base + GUARD_AT);
+}
+
+struct board_master *board_master(struct board *board)
+{
+    return (struct board_master *)(void *)(board->base + MASTER_AT);
 }

@@ -7,6 +7,7 @@
  *           when the configuration changes. A reference is (slot, epoch): a freed and reused slot has another epoch.
  *   slabs   one for each worker slot, written by that worker alone: counters, gauges, heartbeat, acknowledged
  *           generation. When a worker is reaped its gauges are zeroed and its counters are folded into the base slab.
+ *   life    what guard and master say of themselves and of the tree, for those who look (board_life.h).
  * No locks. A process that dies in the middle leaves every entry whole (I8).
  */
 #ifndef WEIR_SHM_BOARD_H
@@ -16,8 +17,9 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "shm/board_life.h"
 
-#define BOARD_WORKERS 256 /* slots; more workers are refused at start */
+#define BOARD_WORKERS BOARD_SLOTS /* slots; more workers are refused at start */
 
 struct board_ref {
     uint32_t slot; /* 0: none */
@@ -30,6 +32,9 @@ struct board;
 int board_create(int *fd, struct error *why);
 /* Maps it (fd stays the caller's); refuses another layout or build id. */
 int board_map(int fd, struct board **out, struct error *why);
+/* The same to look only: nothing is written, not even by board_slab(), which is NULL then for slots never used; fd may be
+ * open for reading alone. */
+int board_look(int fd, struct board **out, struct error *why);
 void board_unmap(struct board *board);
 
 /* ---- words: allocation (master only) ---- */
@@ -70,6 +75,8 @@ struct board_slab {                /* one writer; readers use relaxed loads */
     _Atomic uint64_t pid;
     _Atomic uint64_t generation; /* acknowledged */
     _Atomic uint64_t state;
+    _Atomic uint64_t state_ns;        /* since when */
+    _Atomic uint64_t acknowledged_ns; /* when `generation` was */
     _Atomic uint64_t counters[BOARD_COUNTERS];
     _Atomic int64_t gauges[BOARD_GAUGES];
 };
@@ -95,15 +102,26 @@ static inline void slab_gauge(struct board_slab *slab, enum board_gauge gauge, i
                           atomic_load_explicit(&slab->gauges[gauge], memory_order_relaxed) + by,
                           memory_order_relaxed);
 }
+/* enum worker_state (control.h); since when stays when it is that already. */
+static inline void slab_state(struct board_slab *slab, uint64_t state, int64_t now_ns)
+{
+    if (atomic_load_explicit(&slab->state, memory_order_relaxed) != state) {
+        atomic_store_explicit(&slab->state_ns, (uint64_t)now_ns, memory_order_relaxed);
+        atomic_store_explicit(&slab->state, state, memory_order_relaxed);
+    }
+}
 
 /* ---- of the whole tree ---- */
 struct board_tree {
     _Atomic uint64_t master_heartbeat_ns;
     _Atomic uint64_t generation; /* last published */
-    _Atomic uint64_t synced;     /* 1 once every provider has synced once */
-    _Atomic uint64_t stopping;   /* 1 during shutdown: /ping says 503 */
+    _Atomic uint64_t stopping;   /* 1 during shutdown, from the signal on: neither well nor ready */
     _Atomic uint64_t workers;    /* wanted number */
 };
 struct board_tree *board_tree(struct board *board);
+
+/* ---- how it lives ---- */
+struct board_guard *board_guard(struct board *board);   /* the guard writes */
+struct board_master *board_master(struct board *board); /* the master writes */
 
 #endif

@@ -5,12 +5,12 @@
  * is a struct control_message and up to CONTROL_FDS descriptors. A truncated control message (descriptors lost) is an
  * error, never a silent gap: the receiver closes what came and answers CONTROL_RESEND.
  *
- *   guard  -> master   WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
- *                      back, UNLISTEN (the sockets of a slot were closed)
+ *   guard  -> master   HELLO (fd: what masters know about names), WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
+ *                      back, UNLISTEN (closed are the sockets of a slot, or of an entry point that left: then its name)
  *   master -> guard    LISTEN (fds to keep), UNLISTEN, WORKERS (how many), READY, FAILED (static configuration bad)
  *   guard  -> worker   LISTEN (fd of its slot, or of one lent to it), UNLISTEN, MASTER (fd: channel to the master), STOP,
  *                      HANDOVER (the channel's end will mean: drain)
- *   master -> worker   GENERATION (fds of the pages that are new to it), STATIC changes come as pages too
+ *   master -> worker   GENERATION (fds of the pages that are new to it, in as many parts as that takes)
  *   worker -> master   ACK (generation), REFUSED (generation, text), RESEND
  */
 #ifndef WEIR_SHM_CONTROL_H
@@ -23,7 +23,8 @@
 #define CONTROL_TEXT 256
 #define CONTROL_ALL_SLOTS UINT32_MAX /* as SOCKET_ANY_SLOT of the workers */
 #define CONTROL_SHARED 1u            /* sockets of other programs may be in the group */
-#define CONTROL_REPLACED 1u          /* new sockets of that name follow: the old ones are emptied first */
+#define CONTROL_LEAVING 1u           /* sockets of an entry point that has gone or moved, being emptied */
+#define CONTROL_MORE 1u              /* not the last part */
 
 enum worker_state { /* on the board, in the worker's slab */
                     WORKER_STARTING = 1,
@@ -55,14 +56,17 @@ struct control_message {
     uint32_t kind;
     uint32_t fd_count; /* how many descriptors belong to it: checked against what arrived */
     uint64_t build_id;
-    uint64_t number;            /* generation, or signal number, or number of workers; guard -> worker LISTEN,
+    uint64_t number;      /* generation, or signal number, or number of workers; guard -> worker LISTEN,
                                    UNLISTEN: which set of sockets (0: all); HANDOVER: 1, or 0 to take it back */
-    uint32_t worker;            /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS */
-    uint32_t entry_point;       /* number in the static page (LISTEN, UNLISTEN) */
-    uint64_t pages[PAGE_KINDS]; /* GENERATION: page numbers by kind; fds follow for those in `new_pages` */
-    uint32_t new_pages;         /* bit set by kind */
-    uint32_t
-        flags; /* LISTEN to the guard: CONTROL_SHARED; UNLISTEN to it: CONTROL_REPLACED; READY: log format */
+    uint32_t worker;      /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS */
+    uint32_t entry_point; /* number in the static page (LISTEN, UNLISTEN) */
+    uint64_t base;        /* GENERATION: pages that do not come are those of this one; 0: all come */
+    uint64_t pages[CONTROL_FDS];  /* GENERATION: numbers of the pages whose descriptors come */
+    uint16_t places[CONTROL_FDS]; /* and their places */
+    uint32_t page_count;          /* GENERATION: how many pages it has */
+    uint32_t part;                /* GENERATION: which message of several, from 0; flags: CONTROL_MORE */
+    uint32_t flags; /* LISTEN to the guard: CONTROL_SHARED, to the master: CONTROL_LEAVING; READY: log format;
+                GENERATION: CONTROL_MORE */
     int64_t grace_ns[2];     /* STOP, HANDOVER: accept grace, then finish grace */
     char text[CONTROL_TEXT]; /* entry point's name, or why something failed; NUL-terminated */
 };

@@ -8,14 +8,13 @@
 
 #include "shm/middlewares.h"
 #include "shm/routes.h"
-#include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/transports.h"
 
-static int routes_fit(const struct page *routes, const struct page *middlewares, const struct page *services,
+static int routes_fit(const struct page *routes, const struct page *middlewares, uint32_t service_count,
                       struct error *why)
 {
     uint32_t count = routes_count(routes), middleware_count = middlewares_count(middlewares);
-    uint32_t service_count = services_count(services);
 
     for (uint32_t i = 0; i < count; i++) {
         const struct route *route = routes_at(routes, i);
@@ -35,32 +34,79 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
     return 0;
 }
 
-int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct generation **out,
-                   struct error *why)
+static int page_check_as(enum page_kind kind, const struct page *page, struct error *why)
 {
-    struct generation *generation;
-    int rc;
+    static int (*const checks[PAGE_KINDS])(const struct page *page, struct error *why) = {
+        [PAGE_STATIC] = static_page_check,      [PAGE_ROUTES] = routes_check,
+        [PAGE_MIDDLEWARES] = middlewares_check, [PAGE_TRANSPORTS] = transports_check,
+        [PAGE_SERVICES] = services_check,
+    };
 
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    return checks[kind](page, why);
+}
+
+static bool is_same(const struct generation *before, struct page *const *pages, size_t i)
+{
+    return before && i < before->page_count && before->pages[i] == pages[i];
+}
+
+static int pages_check(struct page *const *pages, size_t page_count, const struct generation *before,
+                       struct error *why)
+{
+    int rc = 0;
+
+    if (page_count <= PAGE_SERVICES || page_count > PAGE_PLACES) {
+        return error_set(why, -EINVAL, "%zu pages", page_count);
+    }
+    for (size_t i = 0; i < page_count && rc == 0; i++) {
+        enum page_kind kind = page_kind_at(i);
+
         if (!pages[i]) {
-            return error_set(why, -EINVAL, "generation %llu has no %s page", (unsigned long long)number,
-                             page_kind_name((enum page_kind)i));
+            return error_set(why, -EINVAL, "no %s page", page_kind_name(kind));
+        }
+        rc = is_same(before, pages, i) ? 0 : page_check_as(kind, pages[i], why);
+    }
+    return rc;
+}
+
+static int generation_link(struct generation *generation, const struct generation *before, struct error *why)
+{
+    struct page **pages = generation->pages;
+    bool same_transports = is_same(before, pages, PAGE_TRANSPORTS);
+    int rc = services_link(pages + PAGE_SERVICES, generation->page_count - PAGE_SERVICES,
+                           transports_count(pages[PAGE_TRANSPORTS]),
+                           same_transports ? &before->services : NULL, &generation->services, why);
+
+    if (rc == 0 && !(is_same(before, pages, PAGE_ROUTES) && is_same(before, pages, PAGE_MIDDLEWARES) &&
+                     before->services.count <= generation->services.count)) {
+        rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], generation->services.count, why);
+    }
+    return rc;
+}
+
+int generation_new(uint64_t number, struct page *const *pages, size_t page_count,
+                   const struct generation *before, struct generation **out, struct error *why)
+{
+    struct generation *generation = NULL;
+    int rc = pages_check(pages, page_count, before, why);
+
+    if (rc == 0) {
+        generation = calloc(1, sizeof(*generation) + page_count * sizeof(generation->pages[0]));
+        if (generation) {
+            generation->number = number;
+            generation->page_count = page_count;
+            memcpy(generation->pages, pages, page_count * sizeof(generation->pages[0]));
+            atomic_init(&generation->references, 1);
+            rc = generation_link(generation, before, why);
+        } else {
+            rc = error_set(why, -ENOMEM, "out of memory");
         }
     }
-    if ((rc = static_page_check(pages[PAGE_STATIC], why)) < 0 ||
-        (rc = routes_check(pages[PAGE_ROUTES], why)) < 0 ||
-        (rc = middlewares_check(pages[PAGE_MIDDLEWARES], why)) < 0 ||
-        (rc = services_check(pages[PAGE_SERVICES], why)) < 0 ||
-        (rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], pages[PAGE_SERVICES], why)) < 0) {
+    if (rc < 0) {
         error_prefix(why, "generation %llu", (unsigned long long)number);
+        free(generation);
         return rc;
     }
-    if (!(generation = calloc(1, sizeof(*generation)))) {
-        return error_set(why, -ENOMEM, "out of memory");
-    }
-    generation->number = number;
-    memcpy(generation->pages, pages, sizeof(generation->pages));
-    atomic_init(&generation->references, 1);
     *out = generation;
     return 0;
 }
@@ -76,7 +122,7 @@ void generation_unref(struct generation *generation)
     if (!generation || atomic_fetch_sub_explicit(&generation->references, 1, memory_order_acq_rel) != 1) {
         return;
     }
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    for (size_t i = 0; i < generation->page_count; i++) {
         page_unref(generation->pages[i]);
     }
     free(generation);

@@ -9,18 +9,21 @@
 
 #include <stdatomic.h>
 
-#include "shm/page.h"
+#include "shm/services.h"
 
 struct generation {
     uint64_t number;
-    struct page *pages[PAGE_KINDS]; /* one reference each, never NULL */
     atomic_uint references;
+    struct services services; /* a view of the pages from PAGE_SERVICES on */
+    size_t page_count;
+    struct page *pages[]; /* by place; one reference each, never NULL */
 };
 
 /* Takes over the references to the pages. Checks each page by its kind and the numbers across pages (a route's
- * middlewares, service and entry points exist). On failure the pages stay the caller's. */
-int generation_new(uint64_t number, struct page *pages[PAGE_KINDS], struct generation **out,
-                   struct error *why);
+ * middlewares, service and entry points exist); what is the same page as in `before`, which may be NULL, was checked
+ * there. On failure the pages stay the caller's. */
+int generation_new(uint64_t number, struct page *const *pages, size_t page_count,
+                   const struct generation *before, struct generation **out, struct error *why);
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation);
 

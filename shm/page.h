@@ -9,7 +9,7 @@
  * trust    nothing is believed before page_adopt() has checked magic, layout, build id, seals, size, checksum; then
  *          the reader of each kind (routes, services, ...) checks every offset once. The seal keeps the bytes still.
  *
- * Not here: what is in a page of a kind (routes.h, services.h, static_page.h, middlewares_page.h), how descriptors
+ * Not here: what is in a page of a kind (routes.h, services.h, transports.h, static_page.h, middlewares.h), how descriptors
  * travel (control.h).
  */
 #ifndef WEIR_SHM_PAGE_H
@@ -19,9 +19,20 @@
 #include "common/base/slice.h"
 #include "common/schema/schema.h"
 
-enum page_kind { PAGE_STATIC, PAGE_ROUTES, PAGE_MIDDLEWARES, PAGE_SERVICES, PAGE_KINDS };
+/* A generation has one page of each kind, but of services as many as it takes (shm/services.h): they come last. Its pages
+ * are counted in that order, from 0: their places. */
+enum page_kind { PAGE_STATIC, PAGE_ROUTES, PAGE_MIDDLEWARES, PAGE_TRANSPORTS, PAGE_SERVICES, PAGE_KINDS };
+
+#define PAGE_SERVICES_MOST 256u
+#define PAGE_PLACES (PAGE_SERVICES + PAGE_SERVICES_MOST)
 
 const char *page_kind_name(enum page_kind kind); /* "routes" */
+
+/* Of the page in that place of a generation. */
+static inline enum page_kind page_kind_at(size_t place)
+{
+    return place < PAGE_SERVICES ? (enum page_kind)place : PAGE_SERVICES;
+}
 
 #define PAGE_LAYOUT_VERSION 1u
 

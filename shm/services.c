@@ -1,5 +1,5 @@
 /*
- * services.c - building, checking and reading the services page.
+ * services.c - building, checking and reading the services pages.
  *
  * Not here: the smooth order itself (smooth.c), what becomes a row (master/compile).
  */
@@ -12,6 +12,8 @@
 #include "shm/page_inner.h"
 
 #define SEQUENCE_MAX 65536u
+#define SHIFT_LEAST 7u /* 128 services of a few servers: about 40 KiB */
+#define SHIFT_MOST 31u
 
 /* ---- building ---- */
 
@@ -82,39 +84,37 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->transport = from->transport;
 }
 
-static struct list pack_transports(struct page_builder *builder, const struct transport *from, size_t count)
-{
-    uint64_t at = count ? builder_alloc(builder, count * sizeof(*from), PAGE_ALIGN) : 0;
-
-    for (size_t i = 0; i < count; i++) {
-        struct slice name = builder_text(builder, from[i].name);
-        struct transport *stored = (struct transport *)builder_at(builder, at) + i;
-
-        *stored = from[i]; /* no padding: see the assertion below */
-        stored->name = name;
-    }
-    return (struct list){stored_pointer(at), count};
-}
-
-_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 4 * sizeof(int64_t), "copied as it is");
 _Static_assert(sizeof(struct address) == 20 && sizeof(struct service_child) == 8, "copied as they are");
 
-void services_build(struct page_builder *builder, const struct service *services, size_t service_count,
-                    const struct transport *transports, size_t transport_count)
+unsigned services_shift(size_t service_count)
+{
+    unsigned shift = SHIFT_LEAST;
+
+    while (service_count >> shift >= PAGE_SERVICES_MOST) {
+        shift++;
+    }
+    return shift;
+}
+
+size_t services_pages(size_t service_count, unsigned shift)
+{
+    return service_count ? ((service_count - 1) >> shift) + 1 : 1;
+}
+
+void services_build(struct page_builder *builder, uint32_t first, unsigned shift,
+                    const struct service *services, size_t count)
 {
     uint64_t root = builder_alloc(builder, sizeof(struct services_root), PAGE_ALIGN);
-    uint64_t rows =
-        service_count ? builder_alloc(builder, service_count * sizeof(struct service), PAGE_ALIGN) : 0;
+    uint64_t rows = count ? builder_alloc(builder, count * sizeof(struct service), PAGE_ALIGN) : 0;
     struct services_root *stored;
-    struct list packed;
 
-    for (size_t i = 0; i < service_count; i++) {
+    for (size_t i = 0; i < count; i++) {
         pack_service(builder, &services[i], rows + i * sizeof(struct service));
     }
-    packed = pack_transports(builder, transports, transport_count);
     stored = builder_at(builder, root);
-    stored->services = (struct list){stored_pointer(rows), service_count};
-    stored->transports = packed;
+    stored->services = (struct list){stored_pointer(rows), count};
+    stored->first = first;
+    stored->shift = shift;
     builder_set_root(builder, root);
 }
 
@@ -174,39 +174,20 @@ static bool sequence_good(const struct page *page, const struct service *service
     return true;
 }
 
-static bool children_good(const struct page *page, struct list stored, size_t services)
-{
-    const struct service_child *children;
-
-    if (!page_holds_list(page, stored, sizeof(*children), PAGE_ALIGN)) {
-        return false;
-    }
-    children = page_at(page, stored.items);
-    for (size_t i = 0; i < stored.count; i++) {
-        if (children[i].service >= services) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static int service_check(const struct page *page, const struct services_root *root,
-                         const struct service *service, struct error *why)
+static int service_check(const struct page *page, const struct service *service, struct error *why)
 {
     uint32_t kind, internal;
 
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
-    if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP) {
+    if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
+        !page_holds_bool(&service->pass_host_header)) {
         return error_set(why, -EBADMSG, "bad name or kind");
-    }
-    if (!page_holds_bool(&service->pass_host_header) || service->transport >= root->transports.count) {
-        return error_set(why, -EBADMSG, "bad transport");
     }
     if (!servers_good(page, service->servers)) {
         return error_set(why, -EBADMSG, "bad servers");
     }
-    if (!children_good(page, service->children, root->services.count)) {
+    if (!page_holds_list(page, service->children, sizeof(struct service_child), PAGE_ALIGN)) {
         return error_set(why, -EBADMSG, "bad children");
     }
     if (!sequence_good(page, service, kind)) {
@@ -215,29 +196,117 @@ static int service_check(const struct page *page, const struct services_root *ro
     return 0;
 }
 
-/* Takes away, again and again, services that nobody left names; those that remain name each other in circles. */
-static bool without_cycles(const struct page *page, const struct service *services, size_t count)
+int services_check(const struct page *page, struct error *why)
 {
-    uint32_t *named = xcalloc(count, sizeof(*named)), *todo = xcalloc(count, sizeof(*todo));
-    size_t queued = 0;
+    const struct services_root *root = page_root(page);
+    const struct service *services;
 
-    for (size_t i = 0; i < count; i++) {
-        const struct service_child *children = page_at(page, services[i].children.items);
+    if (!root || !page_holds(page, page_offset(page, root), 1, sizeof(*root), PAGE_ALIGN) ||
+        !page_holds_list(page, root->services, sizeof(*services), PAGE_ALIGN)) {
+        return error_set(why, -EBADMSG, "services page: its table lies outside");
+    }
+    if (root->shift > SHIFT_MOST || root->services.count > (uint64_t)1 << root->shift ||
+        root->first > UINT32_MAX - root->services.count) {
+        return error_set(why, -EBADMSG, "services page: bad numbers");
+    }
+    services = page_at(page, root->services.items);
+    for (size_t i = 0; i < root->services.count; i++) {
+        int rc = service_check(page, &services[i], why);
 
-        for (size_t k = 0; k < services[i].children.count; k++) {
+        if (rc < 0) {
+            error_prefix(why, "services page: service %zu", root->first + i);
+            return rc;
+        }
+    }
+    return 0;
+}
+
+/* ---- all pages together ---- */
+
+static const struct services_root *root_of(const struct services *services, size_t i)
+{
+    return page_root(services->pages[i]);
+}
+
+/* Children of service `number`; how many in *count. */
+static const struct service_child *children_of(const struct services *services, uint32_t number,
+                                               size_t *count)
+{
+    const struct page *page;
+    const struct service *service = services_at(services, number, &page);
+
+    *count = service->children.count;
+    return page_at(page, service->children.items);
+}
+
+static bool in_order(const struct services *services)
+{
+    for (uint32_t i = 0; i < services->page_count; i++) {
+        const struct services_root *root = root_of(services, i);
+        bool last = i + 1 == services->page_count;
+
+        if (root->shift != services->shift || root->first != (uint64_t)i << services->shift ||
+            (!last && root->services.count != (uint64_t)1 << services->shift)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_new(const struct services *services, const struct services *before, uint32_t i)
+{
+    return !before || before->count > services->count || i >= before->page_count ||
+           before->pages[i] != services->pages[i];
+}
+
+/* *weighted: there are services with children on the page. */
+static int references_check(const struct services *services, uint32_t i, uint32_t transport_count,
+                            bool *weighted, struct error *why)
+{
+    const struct page *page = services->pages[i];
+    const struct services_root *root = page_root(page);
+    const struct service *rows = page_at(page, root->services.items);
+
+    for (uint32_t k = 0; k < root->services.count; k++) {
+        const struct service_child *children = page_at(page, rows[k].children.items);
+
+        if (rows[k].transport >= transport_count) {
+            return error_set(why, -EBADMSG, "services page: service %u: bad transport", root->first + k);
+        }
+        for (size_t j = 0; j < rows[k].children.count; j++) {
+            if (children[j].service >= services->count) {
+                return error_set(why, -EBADMSG, "services page: service %u: bad children", root->first + k);
+            }
+        }
+        *weighted = *weighted || rows[k].children.count > 0;
+    }
+    return 0;
+}
+
+/* Takes away, again and again, services that nobody left names; those that remain name each other in circles. */
+static bool without_cycles(const struct services *services)
+{
+    uint32_t *named = xcalloc(services->count + 1u, sizeof(*named));
+    uint32_t *todo = xcalloc(services->count + 1u, sizeof(*todo));
+    uint32_t queued = 0;
+    size_t count;
+
+    for (uint32_t number = 0; number < services->count; number++) {
+        const struct service_child *children = children_of(services, number, &count);
+
+        for (size_t k = 0; k < count; k++) {
             named[children[k].service]++;
         }
     }
-    for (size_t i = 0; i < count; i++) {
-        if (named[i] == 0) {
-            todo[queued++] = (uint32_t)i;
+    for (uint32_t number = 0; number < services->count; number++) {
+        if (named[number] == 0) {
+            todo[queued++] = number;
         }
     }
-    for (size_t done = 0; done < queued; done++) {
-        const struct service *service = &services[todo[done]];
-        const struct service_child *children = page_at(page, service->children.items);
+    for (uint32_t done = 0; done < queued; done++) {
+        const struct service_child *children = children_of(services, todo[done], &count);
 
-        for (size_t k = 0; k < service->children.count; k++) {
+        for (size_t k = 0; k < count; k++) {
             if (--named[children[k].service] == 0) {
                 todo[queued++] = children[k].service;
             }
@@ -245,58 +314,51 @@ static bool without_cycles(const struct page *page, const struct service *servic
     }
     free(named);
     free(todo);
-    return queued == count;
+    return queued == services->count;
 }
 
-int services_check(const struct page *page, struct error *why)
+int services_link(struct page *const *pages, size_t page_count, uint32_t transport_count,
+                  const struct services *before, struct services *out, struct error *why)
 {
-    const struct services_root *root = page_root(page);
-    const struct service *services;
-    const struct transport *transports;
+    struct services services = {.pages = pages, .page_count = (uint32_t)page_count};
+    const struct services_root *last;
+    bool weighted = false;
 
-    if (!root || !page_holds(page, page_offset(page, root), 1, sizeof(*root), PAGE_ALIGN) ||
-        !page_holds_list(page, root->services, sizeof(*services), PAGE_ALIGN) ||
-        !page_holds_list(page, root->transports, sizeof(*transports), PAGE_ALIGN)) {
-        return error_set(why, -EBADMSG, "services page: its tables lie outside");
+    if (page_count == 0 || page_count > PAGE_SERVICES_MOST) {
+        return error_set(why, -EBADMSG, "%zu services pages", page_count);
     }
-    transports = page_at(page, root->transports.items);
-    for (size_t i = 0; i < root->transports.count; i++) {
-        if (!page_holds_text(page, transports[i].name)) {
-            return error_set(why, -EBADMSG, "services page: transport %zu is damaged", i);
-        }
+    last = root_of(&services, page_count - 1);
+    services.shift = last->shift;
+    services.count = last->first + (uint32_t)last->services.count;
+    if (!in_order(&services)) {
+        return error_set(why, -EBADMSG, "services pages that do not belong together");
     }
-    services = page_at(page, root->services.items);
-    for (size_t i = 0; i < root->services.count; i++) {
-        int rc = service_check(page, root, &services[i], why);
+    for (uint32_t i = 0; i < services.page_count; i++) {
+        int rc = is_new(&services, before, i)
+                     ? references_check(&services, i, transport_count, &weighted, why)
+                     : 0;
 
         if (rc < 0) {
-            error_prefix(why, "services page: service %zu", i);
             return rc;
         }
     }
-    if (!without_cycles(page, services, root->services.count)) {
+    if (weighted && !without_cycles(&services)) {
         return error_set(why, -EBADMSG, "services page: services name each other in a circle");
     }
+    *out = services;
     return 0;
 }
 
 /* ---- reading ---- */
 
-uint32_t services_count(const struct page *page)
+const struct service *services_at(const struct services *services, uint32_t number, const struct page **page)
 {
-    return (uint32_t)((const struct services_root *)page_root(page))->services.count;
-}
+    const struct services_root *root;
 
-const struct service *services_at(const struct page *page, uint32_t number)
-{
-    const struct list *rows = &((const struct services_root *)page_root(page))->services;
-
-    return number < rows->count ? (const struct service *)page_at(page, rows->items) + number : NULL;
-}
-
-const struct transport *transports_at(const struct page *page, uint32_t number)
-{
-    const struct list *rows = &((const struct services_root *)page_root(page))->transports;
-
-    return number < rows->count ? (const struct transport *)page_at(page, rows->items) + number : NULL;
+    if (number >= services->count) {
+        return NULL;
+    }
+    *page = services->pages[number >> services->shift];
+    root = page_root(*page);
+    return (const struct service *)page_at(*page, root->services.items) + (number - root->first);
 }

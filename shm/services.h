@@ -1,7 +1,8 @@
 /*
- * services.h - the services page: load balancers with their servers, weighted services, servers transports.
+ * services.h - the services pages: load balancers with their servers, weighted services.
  *
- * Rows are referred to by number. Each load balancer and weighted service has the smooth weighted sequence compiled in
+ * A change of one endpoint rewrites the page that its service is on and no other (I3), so services are dealt out to pages
+ * in order of their numbers, 2^shift to a page, the last one may have fewer. Rows are referred to by number. Each load balancer and weighted service has the smooth weighted sequence compiled in
  * and a ticket on the board: a pick is one fetch-add (I7). Names of servers were resolved by the master: a server row
  * has its addresses.
  */
@@ -51,30 +52,39 @@ struct service { /* stored */
     uint32_t transport;     /* number in transports */
 };
 
-struct transport { /* stored */
-    struct slice name;
-    int64_t dial_timeout, response_header_timeout, idle_conn_timeout; /* ns, 0 none */
-    int64_t
-        max_idle_conns_per_host; /* never 0: the compiler applies the default of 200; negative: none is kept */
-};
-
 struct services_root {
-    struct list services;   /* struct service */
-    struct list transports; /* struct transport; number 0 is the default one */
+    struct list services; /* struct service */
+    uint32_t first;       /* number of the first one on this page */
+    uint32_t shift;
 };
 
 /* ---- building: rows in native form (pointers), copied into the page ---- */
-void services_build(struct page_builder *builder, const struct service *services, size_t service_count,
-                    const struct transport *transports, size_t transport_count);
+/* How many go on a page: about 64 KiB of usual ones, and never more than PAGE_SERVICES_MOST pages. */
+unsigned services_shift(size_t service_count);
+size_t services_pages(size_t service_count, unsigned shift); /* at least 1 */
+/* `services` are those of the page only. */
+void services_build(struct page_builder *builder, uint32_t first, unsigned shift,
+                    const struct service *services, size_t count);
 
 /* Smooth weighted order by nginx's method: weights divided by their gcd, at most 65,536 entries (larger sums are
  * scaled down, no positive weight below one entry). Zero weights never appear. Returns the number of entries. */
 size_t smooth_sequence(struct pool *pool, const uint32_t *weights, size_t count, uint16_t **out);
 
 /* ---- reading ---- */
+struct services { /* all of a generation */
+    struct page *const *pages;
+    uint32_t page_count, count;
+    unsigned shift;
+};
+
+/* Everything that can be said of one page alone. */
 int services_check(const struct page *page, struct error *why);
-uint32_t services_count(const struct page *page);
-const struct service *services_at(const struct page *page, uint32_t number); /* NULL when out of range */
-const struct transport *transports_at(const struct page *page, uint32_t number);
+/* Pages that were checked become one whole: in order, none missing, children and transports exist, no circles. `pages`
+ * is kept, not copied; nothing is owned. before: a good whole with no more transports, whose pages, where they are the
+ * same ones, need not be looked at again; may be NULL. */
+int services_link(struct page *const *pages, size_t page_count, uint32_t transport_count,
+                  const struct services *before, struct services *out, struct error *why);
+/* NULL when out of range; *page is the one it lies on, for its texts and lists. */
+const struct service *services_at(const struct services *services, uint32_t number, const struct page **page);
 
 #endif

@@ -21,7 +21,8 @@ static uint64_t pack_cidrs(struct page_builder *builder, const struct cidr *rang
 }
 
 void static_page_build(struct page_builder *builder, const struct entry_point_input *rows, size_t count,
-                       struct slice host_name, uint32_t log_level, uint32_t log_format)
+                       struct slice host_name, uint32_t log_level, uint32_t log_format,
+                       uint32_t stopping_status)
 {
     uint64_t root = builder_alloc(builder, sizeof(struct static_root), PAGE_ALIGN);
     uint64_t items = count ? builder_alloc(builder, count * sizeof(struct entry_point_row), PAGE_ALIGN) : 0;
@@ -47,6 +48,7 @@ void static_page_build(struct page_builder *builder, const struct entry_point_in
     stored->host_name = host;
     stored->log_level = log_level;
     stored->log_format = log_format;
+    stored->stopping_status = stopping_status;
     builder_set_root(builder, root);
 }
 
@@ -75,7 +77,7 @@ int static_page_check(const struct page *page, struct error *why)
     if (!root || !page_holds(page, page_offset(page, root), 1, sizeof(*root), PAGE_ALIGN) ||
         !page_holds_list(page, root->entry_points, sizeof(*rows), PAGE_ALIGN) ||
         !page_holds_text(page, root->host_name) || root->log_level > LOG_LEVEL_NONE ||
-        root->log_format > LOG_FORMAT_JSON) {
+        root->log_format > LOG_FORMAT_JSON || root->stopping_status < 200 || root->stopping_status > 599) {
         return error_set(why, -EBADMSG, "static page: its root is damaged");
     }
     rows = page_at(page, root->entry_points.items);

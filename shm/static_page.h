@@ -21,6 +21,7 @@ struct static_root {
     struct slice host_name;   /* for X-Forwarded-Server */
     uint32_t log_level;       /* enum log_level */
     uint32_t log_format;
+    uint32_t stopping_status; /* of /ping while weir stops */
 };
 
 struct entry_point_input {
@@ -33,7 +34,8 @@ struct entry_point_input {
 };
 
 void static_page_build(struct page_builder *builder, const struct entry_point_input *rows, size_t count,
-                       struct slice host_name, uint32_t log_level, uint32_t log_format);
+                       struct slice host_name, uint32_t log_level, uint32_t log_format,
+                       uint32_t stopping_status);
 int static_page_check(const struct page *page, struct error *why);
 uint32_t entry_points_count(const struct page *page);
 const struct entry_point_row *entry_points_at(const struct page *page, uint32_t number);

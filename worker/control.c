@@ -24,6 +24,7 @@
 #include "common/base/process.h"
 #include "shm/control.h"
 #include "shm/static_page.h"
+#include "worker/sandbox.h"
 
 struct channel { /* one end of a pair; on the heap, because libuv closes handles later */
     uv_poll_t poll;
@@ -41,14 +42,16 @@ struct waiting_socket {
     char name[CONTROL_TEXT];
 };
 
-struct adoption { /* one generation on its way, on the helper thread */
+struct adoption { /* one generation on its way: first its parts come, then the helper thread has it */
     uv_work_t work;
     struct control *control;
     const struct channel *from; /* whom to answer, if that is still the channel */
-    struct control_message message;
-    int fds[CONTROL_FDS];
-    struct page *pages[PAGE_KINDS]; /* known ones are filled in before the thread starts */
-    struct generation *generation;  /* the result */
+    uint64_t number, base;
+    uint32_t page_count, parts; /* that have come */
+    int fds[PAGE_PLACES];       /* by place; -1: the page is that of the base */
+    uint64_t page_numbers[PAGE_PLACES];
+    struct generation *before;     /* in force when the thread starts; a reference */
+    struct generation *generation; /* the result */
     int rc;
     struct error why;
 };
@@ -63,7 +66,8 @@ struct release { /* generations to give back, on the helper thread */
 struct control {
     struct worker *worker;
     struct channel *guard, *master;
-    struct adoption *adoption; /* NULL: none on its way */
+    struct adoption *arriving; /* more parts of it are to come */
+    struct adoption *adoption; /* on the thread; NULL: none */
     struct adoption *next;     /* a new master spoke meanwhile */
     struct generation **held;  /* one reference each, oldest first */
     size_t held_count, held_capacity;
@@ -195,46 +199,45 @@ static void drop_waiting(struct control *control, struct socket_place asked)
 }
 
 /* ---- generations: on the helper thread ---- */
-static int adopt_pages(struct adoption *adoption)
+static int adopt_page(struct adoption *adoption, size_t place, struct page **out)
 {
-    const struct control_message *message = &adoption->message;
-    uint32_t taken = 0;
+    if (adoption->fds[place] == -1) {
+        *out = page_ref(adoption->before->pages[place]);
+        return 0;
+    }
+    int rc = page_adopt(adoption->fds[place], page_kind_at(place), out, &adoption->why);
 
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        if (!(message->new_pages & (1u << kind))) {
-            continue;
-        }
-        if (taken == message->fd_count) {
-            return error_set(&adoption->why, -EBADMSG, "page %d came without descriptor", kind);
-        }
-        int rc =
-            page_adopt(adoption->fds[taken++], (enum page_kind)kind, &adoption->pages[kind], &adoption->why);
+    if (rc == 0 && page_number(*out) != adoption->page_numbers[place]) {
+        rc = error_set(&adoption->why, -EBADMSG, "page %zu has another number than announced", place);
+    }
+    return rc;
+}
 
-        if (rc < 0) {
-            return rc;
-        }
-        if (page_number(adoption->pages[kind]) != message->pages[kind]) {
-            return error_set(&adoption->why, -EBADMSG, "page %d has another number than announced", kind);
+static void close_fds(struct adoption *adoption)
+{
+    for (size_t place = 0; place < PAGE_PLACES; place++) {
+        if (adoption->fds[place] != -1) {
+            close(adoption->fds[place]);
         }
     }
-    return 0;
 }
 
 static void adopt(uv_work_t *work)
 {
     struct adoption *adoption = work->data;
+    struct page *pages[PAGE_PLACES] = {NULL};
 
-    adoption->rc = adopt_pages(adoption);
+    for (size_t place = 0; place < adoption->page_count && adoption->rc == 0; place++) {
+        adoption->rc = adopt_page(adoption, place, &pages[place]);
+    }
     if (adoption->rc == 0) {
-        adoption->rc =
-            generation_new(adoption->message.number, adoption->pages, &adoption->generation, &adoption->why);
+        adoption->rc = generation_new(adoption->number, pages, adoption->page_count, adoption->before,
+                                      &adoption->generation, &adoption->why);
     }
-    if (adoption->rc < 0) {
-        for (int kind = 0; kind < PAGE_KINDS; kind++) {
-            page_unref(adoption->pages[kind]);
-        }
+    for (size_t place = 0; place < PAGE_PLACES && adoption->rc < 0; place++) {
+        page_unref(pages[place]);
     }
-    close_all(adoption->fds, adoption->message.fd_count); /* the mappings stay */
+    close_fds(adoption); /* the mappings stay */
 }
 
 static void give_back(uv_work_t *work)
@@ -250,10 +253,15 @@ static void give_back(uv_work_t *work)
 static void take_log_settings(struct worker *worker)
 {
     static char name[32];
+    static bool reported;
     const struct static_root *root = page_root(worker->generation->pages[PAGE_STATIC]);
 
     (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
     log_setup((enum log_level)root->log_level, (enum log_format)root->log_format, name);
+    if (!reported && worker->slot == 0) { /* one worker speaks for all */
+        sandbox_report();
+    }
+    reported = true;
 }
 
 static void hold(struct control *control, struct generation *generation)
@@ -272,11 +280,12 @@ static void put_in_force(struct control *control, struct generation *generation)
     hold(control, generation);
     serve_switch(worker, generation);
     take_log_settings(worker);
+    atomic_store_explicit(&worker->slab->acknowledged_ns, (uint64_t)process_clock_ns(), memory_order_relaxed);
     atomic_store_explicit(&worker->slab->generation, generation->number, memory_order_relaxed);
     atomic_store_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], (int64_t)control->held_count,
                           memory_order_relaxed);
     if (!control->stopping) {
-        atomic_store_explicit(&worker->slab->state, WORKER_SERVING, memory_order_relaxed);
+        slab_state(worker->slab, WORKER_SERVING, process_clock_ns());
     }
     begin_listening(control);
 }
@@ -294,17 +303,18 @@ static void on_adopted(uv_work_t *work, int status)
     if (control->closed) {
         generation_unref(adoption->generation);
     } else if (adoption->rc < 0) {
-        log_error("Generation %llu is refused, the old one stays: %s",
-                  (unsigned long long)adoption->message.number, adoption->why.text);
+        log_error("Generation %llu is refused, the old one stays: %s", (unsigned long long)adoption->number,
+                  adoption->why.text);
         if (owed) {
-            answer(control, CONTROL_REFUSED, adoption->message.number, adoption->why.text);
+            answer(control, CONTROL_REFUSED, adoption->number, adoption->why.text);
         }
     } else {
         put_in_force(control, adoption->generation);
         if (owed) {
-            answer(control, CONTROL_ACK, adoption->message.number, "");
+            answer(control, CONTROL_ACK, adoption->number, "");
         }
     }
+    generation_unref(adoption->before); /* never the last one: we hold what is in force, or held it */
     free(adoption);
     next = control->next;
     control->next = NULL;
@@ -316,27 +326,21 @@ static void on_adopted(uv_work_t *work, int status)
 static void adoption_drop(struct adoption *adoption)
 {
     if (adoption) {
-        close_all(adoption->fds, adoption->message.fd_count);
+        close_fds(adoption);
         free(adoption);
     }
 }
 
-/* References to the pages that are to be carried over from the generation in force; false when one is not there. */
-static bool carry_over(const struct control *control, struct adoption *adoption)
+/* Whether every page that does not come is there: in the generation in force, if that is the one it builds on. */
+static bool can_build(const struct adoption *adoption)
 {
-    const struct generation *current = control->worker->generation;
+    const struct generation *current = adoption->control->worker->generation;
 
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        if (adoption->message.new_pages & (1u << kind)) {
-            continue;
-        }
-        if (current == NULL || page_number(current->pages[kind]) != adoption->message.pages[kind]) {
-            for (int i = 0; i < kind; i++) {
-                page_unref(adoption->pages[i]);
-            }
+    for (size_t place = 0; place < adoption->page_count; place++) {
+        if (adoption->fds[place] == -1 &&
+            (current == NULL || adoption->base != current->number || place >= current->page_count)) {
             return false;
         }
-        adoption->pages[kind] = page_ref(current->pages[kind]);
     }
     return true;
 }
@@ -347,25 +351,83 @@ static void start_adoption(struct control *control, struct adoption *adoption)
         adoption_drop(adoption); /* from a master that is gone: the next one sends everything */
         return;
     }
-    if (!carry_over(control, adoption)) {
-        answer(control, CONTROL_RESEND, adoption->message.number, "");
+    if (!can_build(adoption)) {
+        answer(control, CONTROL_RESEND, adoption->number, "");
         adoption_drop(adoption);
         return;
+    }
+    if (control->worker->generation) {
+        adoption->before = generation_ref(control->worker->generation);
     }
     control->adoption = adoption;
     adoption->work.data = adoption;
     (void)uv_queue_work(&control->worker->loop, &adoption->work, adopt, on_adopted);
 }
 
-static void on_generation(struct control *control, const struct channel *from,
-                          const struct control_message *message, const int *fds)
+static struct adoption *adoption_new(struct control *control, const struct channel *from,
+                                     const struct control_message *message)
 {
     struct adoption *adoption = xcalloc(1, sizeof(*adoption));
 
     adoption->control = control;
     adoption->from = from;
-    adoption->message = *message;
-    memcpy(adoption->fds, fds, message->fd_count * sizeof(*fds));
+    adoption->number = message->number;
+    adoption->base = message->base;
+    adoption->page_count = message->page_count;
+    for (size_t place = 0; place < PAGE_PLACES; place++) {
+        adoption->fds[place] = -1;
+    }
+    return adoption;
+}
+
+/* Takes the descriptors of one part over; false when it is not the one that was to come, or makes no sense. */
+static bool take_part(struct adoption *adoption, const struct channel *from,
+                      const struct control_message *message, const int *fds)
+{
+    bool good = adoption && adoption->from == from && adoption->number == message->number &&
+                adoption->parts == message->part && adoption->page_count == message->page_count &&
+                message->page_count > PAGE_SERVICES && message->page_count <= PAGE_PLACES;
+
+    for (uint32_t i = 0; i < message->fd_count; i++) {
+        uint16_t place = message->places[i];
+
+        good = good && place < message->page_count && adoption->fds[place] == -1;
+        if (!good) {
+            close(fds[i]);
+            continue;
+        }
+        adoption->fds[place] = fds[i];
+        adoption->page_numbers[place] = message->pages[i];
+    }
+    if (good) {
+        adoption->parts++;
+    }
+    return good;
+}
+
+static void on_generation(struct control *control, const struct channel *from,
+                          const struct control_message *message, const int *fds)
+{
+    struct adoption *adoption;
+
+    if (message->part == 0) {
+        adoption_drop(control->arriving);
+        control->arriving = adoption_new(control, from, message);
+    } else if (control->arriving == NULL) { /* what is left of one that was asked for again */
+        close_all(fds, message->fd_count);
+        return;
+    }
+    adoption = control->arriving;
+    if (!take_part(adoption, from, message, fds)) {
+        adoption_drop(adoption);
+        control->arriving = NULL;
+        answer(control, CONTROL_RESEND, message->number, "");
+        return;
+    }
+    if (message->flags & CONTROL_MORE) {
+        return;
+    }
+    control->arriving = NULL;
     if (control->adoption == NULL) {
         start_adoption(control, adoption);
         return;
@@ -427,7 +489,7 @@ static void stop(struct control *control, const struct control_message *message)
         return;
     }
     control->stopping = true;
-    atomic_store_explicit(&worker->slab->state, WORKER_DRAINING, memory_order_relaxed);
+    slab_state(worker->slab, WORKER_DRAINING, now);
     drop_waiting(control, all_sockets);
     serve_drain(worker, now + message->grace_ns[0], now + message->grace_ns[0] + message->grace_ns[1],
                 on_drained);
@@ -458,18 +520,6 @@ static void from_guard(struct control *control, const struct control_message *me
         if (message->fd_count == 1) {
             channel_close(&control->master);
             control->master = channel_open(control, fds[0], true);
-            return;
-        }
-        break;
-    case CONTROL_SIGNAL:
-        if (message->fd_count == 1) { /* the log file */
-            static int log_fd = -1;
-
-            process_log_to(fds[0]);
-            if (log_fd != -1) {
-                close(log_fd);
-            }
-            log_fd = fds[0];
             return;
         }
         break;
@@ -533,8 +583,9 @@ static void on_event(uv_poll_t *poll, int status, int events)
         } else if (rc == 0) {
             from_guard(control, &message, fds);
         } else if (rc == -EBADMSG && channel->is_master) {
-            answer(control, CONTROL_RESEND, 0,
-                   ""); /* descriptors were lost on the way: whole generation again */
+            adoption_drop(control->arriving); /* descriptors were lost on the way: all of it again */
+            control->arriving = NULL;
+            answer(control, CONTROL_RESEND, 0, "");
             rc = 0;
         }
     }
@@ -564,6 +615,8 @@ void control_stop(struct control *control)
     channel_close(&control->guard);
     channel_close(&control->master);
     drop_waiting(control, all_sockets);
+    adoption_drop(control->arriving);
+    control->arriving = NULL;
 }
 
 void control_free(struct control *control)

@@ -119,7 +119,8 @@ static void send_head(struct exchange *ex)
 
     stream->head_sent = true;
     stream->answer = ex->response.status == 101 ? H1_NO_BODY : choose_framing(ex);
-    if (stream->answer == H1_UNTIL_CLOSE || ex->worker->draining || ex->close) {
+    if (stream->answer == H1_UNTIL_CLOSE || ex->worker->draining || ex->close ||
+        listener_is_ending(stream->client->listener)) {
         stream->keep_alive = false;
     }
     if (ex->request.expect_continue && !stream->continued && !stream->body.done) {

@@ -141,7 +141,11 @@ static void exchange_late(struct client *client)
             return;
         }
     }
-    exchange_client_gone(ex, REASON_client_gone);
+    /* a client that takes nothing is gone; one that waits for more was let down by the server */
+    exchange_client_gone(ex, client->write_deadline <= now && client->stream->head_sent &&
+                                     !conn_backed_up(&client->conn)
+                                 ? REASON_response_timeout
+                                 : REASON_client_gone);
 }
 
 static void on_timer(struct timer *timer)

@@ -62,7 +62,7 @@ static void start_exchange(struct client *client)
 
     client->in->from += (uint32_t)message->head_len;
     client->requests++;
-    stream->keep_alive = message->keep_alive && !worker->draining && !client->listener->leaving &&
+    stream->keep_alive = message->keep_alive && !worker->draining && !listener_is_ending(client->listener) &&
                          (options->keep_alive_max_requests <= 0 ||
                           client->requests < (uint64_t)options->keep_alive_max_requests) &&
                          (options->keep_alive_max_time <= 0 ||

@@ -60,6 +60,7 @@ static void read_options(struct entry_options *options, const struct page *page,
     options->write_timeout = config->transport.responding_timeouts.write_timeout;
     options->idle_timeout = config->transport.responding_timeouts.idle_timeout;
     options->keep_alive_max_time = config->transport.keep_alive_max_time;
+    options->grace_time_out = config->transport.life_cycle.grace_time_out;
     options->keep_alive_max_requests = config->transport.keep_alive_max_requests;
     options->limits = (struct h1_limits){
         .max_head = (size_t)max_head + HEAD_SLOP,
@@ -91,9 +92,13 @@ void listener_refresh(struct listener *listener, struct generation *generation)
         for (number = 0; number < count && !row_named(page, number, listener->name); number++) {
         }
         if (number == count) {
+            if (options->generation && listener->cut_ns == TIMER_NEVER) {
+                listener->cut_ns = listener->worker->now_ns + options->grace_time_out;
+            }
             return;
         }
     }
+    listener->cut_ns = TIMER_NEVER;
 
     struct generation *old = options->generation;
 
@@ -158,7 +163,7 @@ static void out_of_descriptors(struct listener *listener)
 /* The next descriptor would be one that clients may have. */
 static bool descriptor_free(const struct worker *worker)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* a kind that the sandbox allows */
 
     if (fd >= 0) {
         close(fd);
@@ -241,6 +246,7 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
     listener->io.on_ready = on_ready;
     listener->io.on_closed = on_closed;
     listener->retry.fire = on_retry;
+    listener->cut_ns = TIMER_NEVER;
     listener_refresh(listener, worker->generation);
     if (listener->options.generation == NULL) {
         rc = error_set(why, -ENOENT, "generation %llu has no entry point %s",

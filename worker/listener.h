@@ -2,7 +2,8 @@
  * listener.h - an entry point as this worker serves it: the listening descriptor and the options in force.
  *
  * The options are taken out of the static page once per generation, so that a request looks nothing up. An entry point
- * that a new generation does not have any more keeps its last one until its last connection is gone.
+ * that a new generation does not have any more keeps its last one until its last connection is gone: each ends with its
+ * next answer, at the latest when graceTimeOut is over (serve.c).
  */
 #ifndef WEIR_WORKER_LISTENER_H
 #define WEIR_WORKER_LISTENER_H
@@ -21,6 +22,7 @@ struct entry_options {
     const struct entry_point_row *row;
     int64_t read_timeout, write_timeout, idle_timeout; /* ns, 0: none */
     int64_t keep_alive_max_time, keep_alive_max_requests;
+    int64_t grace_time_out;
     struct h1_limits limits;
     unsigned refused; /* enum path_encoded */
     bool sanitize_path, encode_query_semicolons;
@@ -42,9 +44,17 @@ struct listener {
     unsigned clients; /* connections that refer to it */
     struct socket_place place;
     bool closing; /* no longer accepting */
-    bool leaving; /* its connections end with their next answer */
+    bool leaving; /* retired or moved: its connections end with their next answer */
+    int64_t
+        cut_ns; /* the generation in force lacks it: when its last connections are cut; else TIMER_NEVER */
     char name[];
 };
+
+/* Its connections end with their next answer. */
+static inline bool listener_is_ending(const struct listener *listener)
+{
+    return listener->leaving || listener->cut_ns != TIMER_NEVER;
+}
 
 /* place: which of the guard's sockets it is; fd is taken over, also on failure. */
 int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name,
@@ -53,7 +63,7 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
  * their next answer, because nobody here will accept on it again; else (a loan given back) they stay. */
 void listener_close(struct listener *listener, bool leaving);
 void listener_release(struct listener *listener); /* a connection of it is gone */
-/* The options as the generation has them; kept as they are when it does not know the entry point. */
+/* The options as the generation has them; kept as they are when it does not know the entry point, which is over then. */
 void listener_refresh(struct listener *listener, struct generation *generation);
 
 #endif

@@ -4,13 +4,11 @@
  * life     board and channel adopted -> serving side started -> generations and sockets arrive (control.c) -> STOP, or
  *          the guard is gone -> everything closed, loop run dry, exit 0
  *
- * A worker opens no file and makes no process. What it must know comes as pages, what it may use as descriptors.
+ * A worker opens no file and makes no process, and cannot (sandbox.h). What it must know comes as pages, what it may use
+ * as descriptors.
  */
-#include <linux/capability.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -18,8 +16,10 @@
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "shm/log_ring.h"
 #include "worker/control.h"
 #include "worker/crash.h"
+#include "worker/sandbox.h"
 #include "worker/worker.h"
 
 #define HEART_MS 100
@@ -56,7 +56,7 @@ static int take_slot(struct worker *worker, struct error *why)
         return error_set(why, -1, "there is no slot %u on the board", worker->slot);
     }
     atomic_store_explicit(&worker->slab->pid, (uint64_t)getpid(), memory_order_relaxed);
-    atomic_store_explicit(&worker->slab->state, WORKER_STARTING, memory_order_relaxed);
+    slab_state(worker->slab, WORKER_STARTING, process_clock_ns());
     beat(worker);
     return 0;
 }
@@ -67,16 +67,21 @@ static int fail(const struct error *why)
     return 1;
 }
 
-/* A worker needs no privilege: sockets come bound, nothing is opened. Also as root it has none from here on. */
-static void drop_privileges(void)
+/* Before anything is said. What stands in the way of it can only be said on standard error. */
+static bool join_log(const char *name)
 {
-    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    struct __user_cap_data_struct none[2] = {{0}, {0}};
+    static struct log_rings *rings; /* until the end of the process: threads may log */
+    static struct log_ring *ring;
+    struct error why;
+    int rc = log_rings_map(PROCESS_LOG_FD, &rings, &why);
 
-    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    if (syscall(SYS_capset, &header, none) == -1) {
-        log_error("Cannot give up capabilities: %m");
+    close(PROCESS_LOG_FD);
+    if (rc == 0 && (rc = log_ring_take(rings, name, LOG_RING_NORMAL, &ring, &why)) == 0) {
+        log_ring_sink(ring);
+    } else {
+        (void)dprintf(STDERR_FILENO, "weir: %s cannot start: %s\n", name, why.text);
     }
+    return rc == 0;
 }
 
 /* Rarely used and never urgent: one thread maps, checks and unmaps. The loop never waits for it. */
@@ -105,6 +110,7 @@ static int run(struct worker *worker)
     heart.timer.data = &heart;
     (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
 
+    sandbox_enter();
     serve_run(worker);
 
     control_stop(heart.control);
@@ -134,9 +140,12 @@ int face_worker(int argc, char **argv)
     worker->slot = (unsigned)slot;
     title_set("weir: worker %u", worker->slot);
     (void)snprintf(name, sizeof(name), "worker %u", worker->slot);
-    process_log_to(STDOUT_FILENO);
+    if (!join_log(name)) {
+        free(worker);
+        return 1;
+    }
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
-    drop_privileges();
+    sandbox_drop_privileges();
     crash_install(name);
     one_thread();
     int status = run(worker);

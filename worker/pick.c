@@ -64,9 +64,10 @@ static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
     return false;
 }
 
-static enum pick_result pick_in(struct worker *worker, struct pick *pick, uint32_t number, unsigned depth)
+static enum pick_result pick_in(struct worker *worker, const struct services *services, struct pick *pick,
+                                uint32_t number, unsigned depth)
 {
-    const struct service *service = services_at(pick->page, number);
+    const struct service *service = services_at(services, number, &pick->page);
 
     if (service == NULL || depth > DEPTH_MAX) {
         return PICK_NONE;
@@ -88,14 +89,14 @@ static enum pick_result pick_in(struct worker *worker, struct pick *pick, uint32
 
     const struct service_child *children = page_at(pick->page, service->children.items);
 
-    return pick_in(worker, pick, children[place(pick, service, ticket)].service, depth + 1);
+    return pick_in(worker, services, pick, children[place(pick, service, ticket)].service, depth + 1);
 }
 
-enum pick_result pick_server(struct worker *worker, const struct page *services, uint32_t number,
+enum pick_result pick_server(struct worker *worker, const struct services *services, uint32_t number,
                              struct pick *pick)
 {
-    *pick = (struct pick){.page = services};
-    return pick_in(worker, pick, number, 0);
+    *pick = (struct pick){.page = NULL};
+    return pick_in(worker, services, pick, number, 0);
 }
 
 bool pick_next(struct worker *worker, struct pick *pick)

@@ -11,7 +11,7 @@ struct worker;
 #define PICK_ATTEMPTS 16 /* different servers tried for one request, at most */
 
 struct pick {
-    const struct page *page;
+    const struct page *page;       /* that `service` lies on */
     const struct service *service; /* the load balancer that was reached */
     const struct server *server;
     uint64_t ticket;                /* of that load balancer; a retry walks on from it without drawing one */
@@ -24,7 +24,7 @@ struct pick {
 enum pick_result { PICK_SERVER, PICK_INTERNAL, PICK_NONE };
 
 /* Walks down weighted services to a server that is up. PICK_INTERNAL: pick->service says which. */
-enum pick_result pick_server(struct worker *worker, const struct page *services, uint32_t number,
+enum pick_result pick_server(struct worker *worker, const struct services *services, uint32_t number,
                              struct pick *pick);
 /* Passes over pick->server: the next one that is up and has not been tried; false when there is none left. */
 bool pick_next(struct worker *worker, struct pick *pick);

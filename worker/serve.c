@@ -23,7 +23,8 @@ struct drain {
     bool refusing; /* the time of accepting is over */
 };
 
-/* Asks answers that stream for a long time to let go of old generations: so many connections at a time. */
+/* Asks answers that stream for a long time to let go of old generations, and cuts what is left of an entry point that is
+ * gone: so many connections at a time. */
 struct walker {
     struct worker *worker;
     struct timer timer;
@@ -36,30 +37,52 @@ struct walker {
 #define RESERVED_DESCRIPTORS 32 /* pages of a generation, sockets of new entry points */
 #define LONG_ANSWER_NS (INT64_C(30) * 1000000000)
 
+/* When the next entry point that is gone is to lose its last connections. */
+static int64_t next_cut(const struct worker *worker)
+{
+    int64_t first = TIMER_NEVER;
+
+    for (const struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        if (listener->cut_ns < first) {
+            first = listener->cut_ns;
+        }
+    }
+    return first;
+}
+
 static void walk_later(struct worker *worker)
 {
     struct walker *walker = worker->walker;
+    int64_t cut_ns = next_cut(worker), at_ns = TIMER_NEVER;
 
-    if (walker->timer.deadline_ns == TIMER_NEVER &&
-        atomic_load_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], memory_order_relaxed) > MAPPED_CALM) {
-        timer_set(worker->timers, &walker->timer, worker->now_ns + WALK_NS);
+    if (atomic_load_explicit(&worker->slab->gauges[GAUGE_GENERATIONS], memory_order_relaxed) > MAPPED_CALM) {
+        at_ns = worker->now_ns + WALK_NS;
+    }
+    if (cut_ns < at_ns) {
+        at_ns = cut_ns > worker->now_ns ? cut_ns : worker->now_ns + TIMER_TICK_NS;
+    }
+    if (at_ns < walker->timer.deadline_ns) {
+        timer_set(worker->timers, &walker->timer, at_ns);
     }
 }
 
 static void walk(struct timer *timer)
 {
     struct worker *worker = ((struct walker *)((char *)timer - offsetof(struct walker, timer)))->worker;
-    struct client *client = worker->walk ? worker->walk : worker->clients;
 
-    for (int i = 0; client && i < WALK_CLIENTS; i++, client = client->next) {
+    worker->walk = worker->walk ? worker->walk : worker->clients;
+    for (int i = 0; worker->walk && i < WALK_CLIENTS; i++) {
+        struct client *client = worker->walk;
         struct exchange *ex = client->state == CLIENT_EXCHANGE ? &client->stream->ex : NULL;
 
-        if (ex && ex->generation && ex->generation != worker->generation &&
-            worker->now_ns - ex->started_ns > LONG_ANSWER_NS) {
+        worker->walk = client->next; /* moved on by the one that it points to, should that be closed */
+        if (client->listener->cut_ns <= worker->now_ns) {
+            client_stop(client);
+        } else if (ex && ex->generation && ex->generation != worker->generation &&
+                   worker->now_ns - ex->started_ns > LONG_ANSWER_NS) {
             exchange_unpin(ex);
         }
     }
-    worker->walk = client;
     walk_later(worker);
 }
 

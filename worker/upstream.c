@@ -222,7 +222,7 @@ void upstream_begin(struct exchange *ex)
     struct upstream_exchange *ux = ux_take(ex);
 
     ex->upstream = ux;
-    switch (pick_server(ex->worker, ex->generation->pages[PAGE_SERVICES], ex->service, &ux->pick)) {
+    switch (pick_server(ex->worker, &ex->generation->services, ex->service, &ux->pick)) {
     case PICK_SERVER:
         break;
     case PICK_INTERNAL: {
@@ -248,7 +248,7 @@ void upstream_begin(struct exchange *ex)
         exchange_upstream_failed(ex, REASON_bad_request);
         return;
     }
-    ux->transport = transports_at(ux->pick.page, ux->pick.service->transport);
+    ux->transport = transports_at(ex->generation->pages[PAGE_TRANSPORTS], ux->pick.service->transport);
     ux->codec = &upstream_h1;
     start_attempt(ux);
 }

@@ -10,6 +10,7 @@
 
 #include "common/http/h1.h"
 #include "shm/services.h"
+#include "shm/transports.h"
 #include "worker/h1_body.h"
 #include "worker/upstream.h"
 

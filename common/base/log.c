@@ -8,10 +8,13 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "common/base/text.h"
+
+#define MESSAGE_MOST 1020 /* bytes; more is cut */
 
 enum log_level log_threshold = LOG_LEVEL_INFO;
 
@@ -73,18 +76,39 @@ static bool needs_quotes(struct slice s)
     return s.len == 0;
 }
 
-/* The message of a text line: bytes that would end the line or drive a terminal are escaped. */
+/* Ends a line or drives a terminal; U+0080 to U+009F do that too. */
+static bool is_control(const unsigned char *at, size_t len)
+{
+    return at[0] < ' ' || at[0] == 0x7f || (len == 2 && at[0] == 0xc2 && at[1] < 0xa0);
+}
+
+/* The message of a text line: control characters and bytes that are not UTF-8 are escaped. */
 static void add_plain(struct text *line, struct slice s)
 {
-    for (size_t i = 0; i < s.len; i++) {
-        unsigned char c = (unsigned char)s.ptr[i];
+    while (s.len > 0) {
+        const unsigned char *at = (const unsigned char *)s.ptr;
+        size_t len = text_utf8_length(s), taken = len ? len : 1;
 
-        if (c < ' ' || c == 0x7f) {
-            text_printf(line, "\\x%02x", c);
+        if (len > 0 && !is_control(at, len)) {
+            text_add(line, slice_of(s.ptr, len));
         } else {
-            text_add_char(line, (char)c);
+            for (size_t i = 0; i < taken; i++) {
+                text_printf(line, "\\x%02x", at[i]);
+            }
         }
+        s = slice_of(s.ptr + taken, s.len - taken);
     }
+}
+
+/* The longest part of s, of at most `most` bytes, that ends with a whole character. */
+static struct slice whole_characters(struct slice s, size_t most)
+{
+    size_t len = s.len < most ? s.len : most, back = 0;
+
+    while (len < s.len && back < 3 && back < len && ((unsigned char)s.ptr[len - back] & 0xc0) == 0x80) {
+        back++;
+    }
+    return slice_of(s.ptr, len - back);
 }
 
 static void add_field(struct text *line, const char *key, struct slice value)
@@ -113,59 +137,87 @@ static void write_out(struct slice line)
     (void)!write(STDOUT_FILENO, line.ptr, line.len); /* a dead pipe costs the line, never the process */
 }
 
-void log_write(enum log_level level, const char *fields[], const char *format, ...)
+static void add_stamp(char *out, size_t size)
 {
-    static const size_t levels = ARRAY_LEN(level_names);
-    struct text line, message;
     struct timespec now;
     struct tm broken;
-    char stamp[32];
-    va_list args;
-    char buf[1024];
 
     clock_gettime(CLOCK_REALTIME, &now);
     gmtime_r(&now.tv_sec, &broken);
-    strftime(stamp, sizeof(stamp), "%Y-%m-%dT%H:%M:%SZ", &broken);
+    strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &broken);
+}
 
-    text_init(&message);
-    va_start(args, format);
-    int len = vsnprintf(buf, sizeof(buf), format, args);
-    va_end(args);
-    text_add(&message,
-             slice_of(buf, len < 0 ? 0 : ((size_t)len < sizeof(buf) ? (size_t)len : sizeof(buf) - 1)));
-    if (len >= (int)sizeof(buf)) {
-        text_add(&message, SLICE("..."));
+static const char *level_name(enum log_level level)
+{
+    if ((size_t)level >= ARRAY_LEN(level_names)) {
+        return "?";
     }
+    return log_style == LOG_FORMAT_JSON ? level_names[level].json : level_names[level].common;
+}
 
-    const char *name = (size_t)level < levels ? (log_style == LOG_FORMAT_JSON ? level_names[level].json
-                                                                              : level_names[level].common)
-                                              : "?";
+/* Adds the line with its line feed. */
+static void add_line(struct text *line, enum log_level level, const char *fields[], struct slice message)
+{
+    char stamp[32];
 
-    text_init(&line);
+    add_stamp(stamp, sizeof(stamp));
     if (log_style == LOG_FORMAT_JSON) {
-        text_printf(&line, "{\"level\":\"%s\"", name);
-        if (log_process) {
-            add_field(&line, "process", slice_cstr(log_process));
-        }
+        text_printf(line, "{\"level\":\"%s\"", level_name(level));
     } else {
-        text_printf(&line, "%s %s ", stamp, name);
-        add_plain(&line, text_slice(&message));
-        if (log_process) {
-            add_field(&line, "process", slice_cstr(log_process));
-        }
+        text_printf(line, "%s %s ", stamp, level_name(level));
+        add_plain(line, message);
+    }
+    if (log_process) {
+        add_field(line, "process", slice_cstr(log_process));
     }
     for (size_t i = 0; fields && fields[i]; i += 2) {
         if (fields[i + 1]) {
-            add_field(&line, fields[i], slice_cstr(fields[i + 1]));
+            add_field(line, fields[i], slice_cstr(fields[i + 1]));
         }
     }
     if (log_style == LOG_FORMAT_JSON) {
-        add_field(&line, "time", slice_cstr(stamp));
-        add_field(&line, "message", text_slice(&message));
-        text_add_char(&line, '}');
+        add_field(line, "time", slice_cstr(stamp));
+        add_field(line, "message", message);
+        text_add_char(line, '}');
     }
-    text_add_char(&line, '\n');
+    text_add_char(line, '\n');
+}
+
+static void add_formatted(struct text *line, enum log_level level, const char *fields[], const char *format,
+                          va_list args)
+{
+    struct text message;
+    char buf[1024];
+    int len = vsnprintf(buf, sizeof(buf), format, args);
+
+    text_init(&message);
+    text_add(&message,
+             whole_characters(slice_of(buf, len < 0 ? 0 : strnlen(buf, sizeof(buf) - 1)), MESSAGE_MOST));
+    if (len > MESSAGE_MOST) {
+        text_add(&message, SLICE("..."));
+    }
+    add_line(line, level, fields, text_slice(&message));
+    text_free(&message);
+}
+
+void log_line(struct text *line, enum log_level level, const char *fields[], const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add_formatted(line, level, fields, format, args);
+    va_end(args);
+}
+
+void log_write(enum log_level level, const char *fields[], const char *format, ...)
+{
+    struct text line;
+    va_list args;
+
+    text_init(&line);
+    va_start(args, format);
+    add_formatted(&line, level, fields, format, args);
+    va_end(args);
     write_out(text_slice(&line));
     text_free(&line);
-    text_free(&message);
 }

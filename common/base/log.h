@@ -3,7 +3,7 @@
  *
  * A record is one line: time, level, message, then key=value fields in the order given.
  * The level test is inline and comes before any formatting. Where the line goes is a sink:
- * stdout by default, a file, or (in workers) whatever the process sets.
+ * stdout by default, in guard, master and workers a ring in shared memory (shm/log_ring.h).
  */
 #ifndef WEIR_COMMON_BASE_LOG_H
 #define WEIR_COMMON_BASE_LOG_H
@@ -11,6 +11,8 @@
 #include <stdbool.h>
 
 #include "common/base/slice.h"
+
+struct text;
 
 enum log_level {
     LOG_LEVEL_TRACE,
@@ -40,6 +42,9 @@ bool log_level_parse(struct slice name, enum log_level *out);
 /* fields: pairs of const char *key, const char *value, ended by NULL; a NULL value drops its pair. */
 void log_write(enum log_level level, const char *fields[], const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* The same, but the line goes behind `line` and nowhere else: for who writes lines out himself. */
+void log_line(struct text *line, enum log_level level, const char *fields[], const char *format, ...)
+    __attribute__((format(printf, 4, 5)));
 
 #define LOG_FIELDS(...) ((const char *[]){__VA_ARGS__, NULL})
 #define log_at(level, fields, ...)                                                                           \

@@ -7,22 +7,19 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Where the guard puts the two descriptors that a child starts with. */
+/* Where the guard puts the descriptors that a child starts with. */
 enum process_fd {
     PROCESS_CONTROL_FD = 3, /* channel to the guard */
     PROCESS_BOARD_FD = 4,
+    PROCESS_LOG_FD = 5, /* rings for log lines */
 };
 
 /* Nanoseconds of the monotonic clock: what heartbeats, deadlines and backoff count in. */
 int64_t process_clock_ns(void);
 
 /* For a child, first thing after exec (which may have cleared what was set before): asks the kernel to kill this
- * process when the guard dies, and makes the two descriptors close on exec. False when the guard, which made the other
+ * process when the guard dies, and makes those descriptors close on exec. False when the guard, which made the other
  * end of the channel, is not (or no longer) the parent: then leave at once. */
 bool process_adopt_channel(void);
-
-/* From now on log lines go to fd (kept by the caller until the next call), one write for each, which never blocks: what
- * a full pipe does not take is counted, and said once it is read again. */
-void process_log_to(int fd);
 
 #endif

@@ -85,9 +85,14 @@ void text_printf(struct text *text, const char *format, ...)
     va_end(again);
 }
 
-/* Length of the valid UTF-8 sequence at p (RFC 3629), 0 if there is none. */
-static size_t utf8_sequence(const unsigned char *p, size_t left)
+size_t text_utf8_length(struct slice s)
 {
+    const unsigned char *p = (const unsigned char *)s.ptr;
+    size_t left = s.len;
+
+    if (left == 0) {
+        return 0;
+    }
     if (p[0] < 0x80) {
         return 1;
     }
@@ -115,7 +120,7 @@ void text_add_json(struct text *text, struct slice s)
     text_add_char(text, '"');
     for (size_t i = 0; i < s.len;) {
         unsigned char c = (unsigned char)s.ptr[i];
-        size_t len = utf8_sequence((const unsigned char *)s.ptr + i, s.len - i);
+        size_t len = text_utf8_length(slice_of(s.ptr + i, s.len - i));
 
         if (c == '"' || c == '\\') {
             text_add_char(text, '\\');

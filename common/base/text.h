@@ -21,6 +21,9 @@ void text_add_cstr(struct text *text, const char *s);
 void text_add_char(struct text *text, char c);
 void text_printf(struct text *text, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Length of the valid UTF-8 sequence that s begins with (RFC 3629), 0 if there is none. */
+size_t text_utf8_length(struct slice s);
+
 /* Appends s as a JSON string with its quotes; invalid UTF-8 becomes U+FFFD. <, > and & are not escaped. */
 void text_add_json(struct text *text, struct slice s);
 

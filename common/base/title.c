@@ -32,21 +32,20 @@ static char **copy_strings(char **from, size_t count)
     return copy;
 }
 
-/* Arguments end where the environment begins, unless somebody moved the environment already. */
-static size_t measure_area(char *start)
+/* Arguments end where the environment begins, unless somebody moved it already or there is none. */
+static size_t measure_area(char *start, int argc, char **argv)
 {
     static const size_t most = (size_t)4 << 20;
+    char *first = environ ? environ[0] : NULL, *last = argc > 0 ? argv[argc - 1] : NULL;
     char *end = start + strlen(start) + 1;
 
-    if (environ == NULL || environ[0] == NULL || environ[0] <= start || environ[0] > start + most) {
-        return (size_t)(end - start);
-    }
-    end = environ[0];
-    for (size_t i = 0; environ[i] == end; i++) {
-        end += strlen(end) + 1;
-        if (environ[i + 1] == NULL) {
-            break;
+    if (first && first > start && first <= start + most) {
+        end = first;
+        for (size_t i = 0; environ[i] == end; i++) {
+            end += strlen(end) + 1;
         }
+    } else if (last && last > start && last <= start + most) {
+        end = last + strlen(last) + 1;
     }
     return (size_t)(end - start);
 }
@@ -56,7 +55,7 @@ char **title_init(int argc, char **argv)
     size_t variables = 0;
 
     area = program_invocation_name; /* glibc: argv[0] of main, as the kernel put it there */
-    area_size = measure_area(area);
+    area_size = measure_area(area, argc, argv);
     while (environ && environ[variables]) {
         variables++;
     }

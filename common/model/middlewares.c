@@ -2,7 +2,8 @@
  * middlewares.c - the options of the middlewares, and which of them an object holds.
  *
  * The order of the rows in middleware_fields is the one list of kinds (MIDDLEWARES in the header).
- * Not here: what they do (worker/middleware/), chains (master/resolve).
+ * Not here: the tables of those about access, limits and content (middlewares_access.c, middlewares_limits.c,
+ * middlewares_content.c), what they do (worker/middleware/), chains (master/resolve).
  */
 #include "common/model/middlewares.h"
 #include "common/model/rows.h"
@@ -225,10 +226,9 @@ const struct schema chain_schema = SCHEMA(struct chain, "chain", chain_fields);
 
 /* ---- the kinds ---- */
 
-/* Free-form as they are, they may hold passwords and keys: none is shown. */
 #define UNSERVED(identifier, option)                                                                         \
-    ROW(#option, DOC, struct middleware_config, identifier, .flags = LATER | SCHEMA_SECRET,                  \
-        .text = "Known, not served yet: a router that uses it is disabled."),
+    ROW(#option, OPTIONAL, struct middleware_config, identifier, .flags = LATER | SCHEMA_ALLOW_EMPTY,        \
+        .sub = &identifier##_schema, .text = "Known, not served yet: a router that uses it is disabled."),
 
 static const struct schema_field middleware_fields[] = {
 #define MIDDLEWARE(identifier, option)                                                                       \
@@ -236,7 +236,11 @@ static const struct schema_field middleware_fields[] = {
         .sub = &identifier##_schema, .text = "A middleware of this kind."),
     MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-        UNSERVED_MIDDLEWARES(UNSERVED)};
+        UNSERVED_MIDDLEWARES(UNSERVED)
+    /* free-form as it is, it may hold passwords and keys: none is shown */
+    ROW("plugin", DOC, struct middleware_config, plugin, .flags = LATER | SCHEMA_SECRET,
+        .text = "Known, not served yet: a router that uses it is disabled."),
+};
 #undef UNSERVED
 const struct schema middleware_schema = SCHEMA(struct middleware_config, "middleware", middleware_fields);
 

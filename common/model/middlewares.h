@@ -1,7 +1,7 @@
 /*
  * middlewares.h - the parameters of every HTTP middleware, and the one list of them.
  *
- * A middleware is: its parameter struct here, its table of options in middlewares.c, one line in
+ * A middleware is: its parameter struct here, its table of options in middlewares*.c, one line in
  * MIDDLEWARES below, and worker/middleware/<name>.c with its callbacks. The same struct is what the
  * file provider and the custom resources decode into, what the API shows, and (packed, pointers as
  * offsets) what the worker reads from the arena.
@@ -75,6 +75,154 @@ struct chain {
     struct list middlewares; /* struct slice: names; resolved and flattened by the master, never packed */
 };
 
+/* ---- parts of several ---- */
+struct ip_strategy { /* whose address counts behind trusted proxies */
+    int64_t depth;
+    struct list excluded_ips; /* struct slice */
+    struct opt_int ipv6_subnet;
+};
+
+struct source_criterion {
+    struct ip_strategy *ip_strategy;
+    struct slice request_header_name;
+    bool request_host;
+};
+
+struct client_tls {             /* towards a server of the operator's own */
+    struct slice ca, cert, key; /* path or PEM */
+    bool insecure_skip_verify;
+    struct opt_bool ca_optional; /* deprecated upstream, without effect there */
+};
+
+/* ---- access ---- */
+struct ip_white_list {
+    struct list source_range; /* struct slice */
+    struct ip_strategy *ip_strategy;
+};
+
+struct ip_allow_list {
+    struct list source_range; /* struct slice */
+    struct ip_strategy *ip_strategy;
+    int64_t reject_status_code;
+};
+
+struct basic_auth {
+    struct list users; /* struct slice: name:hash */
+    struct slice users_file, realm;
+    bool remove_header;
+    struct slice header_field;
+};
+
+struct digest_auth {
+    struct list users; /* struct slice: name:realm:hash */
+    struct slice users_file;
+    bool remove_header;
+    struct slice realm, header_field;
+};
+
+struct forward_auth {
+    struct slice address;
+    struct client_tls *tls;
+    struct opt_bool trust_forward_header;
+    struct list auth_response_headers; /* struct slice */
+    struct regex_text auth_response_headers_regex;
+    struct list auth_request_headers; /* struct slice */
+    struct opt_int max_response_body_size;
+    struct list add_auth_cookies_to_response; /* struct slice */
+    struct slice header_field;
+    bool forward_body;
+    struct opt_int max_body_size;
+    bool preserve_location_header, preserve_request_method;
+    struct slice auth_signin_url;
+};
+
+struct certificate_issuer {
+    bool country, province, locality, organization, common_name, serial_number, domain_component;
+};
+
+struct certificate_subject {
+    bool country, province, locality, organization, organizational_unit, common_name, serial_number,
+        domain_component;
+};
+
+struct certificate_info {
+    bool not_after, not_before, sans, serial_number;
+    struct certificate_subject *subject;
+    struct certificate_issuer *issuer;
+};
+
+struct pass_tls_client_cert {
+    bool pem;
+    struct certificate_info *info;
+};
+
+/* ---- limits ---- */
+struct redis {
+    struct list endpoints; /* struct slice */
+    struct client_tls *tls;
+    struct slice username, password;
+    int64_t db, pool_size, min_idle_conns, max_active_conns;
+    int64_t read_timeout, write_timeout, dial_timeout;
+};
+
+struct rate_limit {
+    int64_t average, period, burst;
+    struct source_criterion *source_criterion;
+    struct redis *redis;
+};
+
+struct in_flight_req {
+    int64_t amount;
+    struct source_criterion *source_criterion;
+};
+
+struct buffering {
+    int64_t max_request_body_bytes, mem_request_body_bytes;
+    int64_t max_response_body_bytes, mem_response_body_bytes;
+    struct slice retry_expression;
+};
+
+struct circuit_breaker {
+    struct slice expression;
+    int64_t check_period, fallback_duration, recovery_duration;
+    int64_t response_code;
+};
+
+struct retry {
+    int64_t attempts, timeout, initial_interval;
+    struct opt_int max_request_body_bytes;
+    struct list status; /* struct slice */
+    bool disable_retry_on_network_error, retry_non_idempotent_method;
+};
+
+/* ---- content ---- */
+struct encoded_characters_filter {
+    bool allow_encoded_slash, allow_encoded_back_slash, allow_encoded_null_character, allow_encoded_semicolon,
+        allow_encoded_percent, allow_encoded_question_mark, allow_encoded_hash;
+};
+
+struct errors {
+    struct list status;          /* struct slice: 404, 500-599 */
+    struct doc *status_rewrites; /* statuses or ranges to statuses */
+    struct slice service, query;
+    struct list error_request_headers; /* struct slice */
+};
+
+struct compress {
+    struct list excluded_content_types, included_content_types; /* struct slice */
+    int64_t min_response_body_bytes;
+    struct list encodings; /* struct slice */
+    struct slice default_encoding;
+};
+
+struct content_type {
+    struct opt_bool auto_detect; /* deprecated upstream */
+};
+
+struct grpc_web {
+    struct list allow_origins; /* struct slice */
+};
+
 /* MIDDLEWARE(identifier, option name, parameter struct): the order is the order of the reference page.
  * identifier: mw_<identifier> is the worker's table of callbacks, <identifier>_schema the table of options. */
 #define MIDDLEWARES(MIDDLEWARE)                                                                              \
@@ -95,8 +243,8 @@ enum middleware_kind {
         MIDDLEWARE_KINDS
 };
 
-/* Kinds of Traefik that this build knows by name only: UNSERVED(identifier, option name). A middleware of such a kind
- * is kept and refused, and so is every router that uses it. */
+/* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
+ * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(ip_white_list, ipWhiteList)                                                                     \
     UNSERVED(ip_allow_list, ipAllowList)                                                                     \
@@ -113,22 +261,27 @@ enum middleware_kind {
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \
     UNSERVED(content_type, contentType)                                                                      \
-    UNSERVED(grpc_web, grpcWeb)                                                                              \
-    UNSERVED(plugin, plugin)
+    UNSERVED(grpc_web, grpcWeb)
 
 /* What a middleware object holds: exactly one of these is set. */
 struct middleware_config {
 #define MIDDLEWARE(identifier, option) struct identifier *identifier;
     MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-#define UNSERVED(identifier, option) struct doc *identifier;
+#define UNSERVED(identifier, option) struct identifier *identifier;
     UNSERVED_MIDDLEWARES(UNSERVED)
 #undef UNSERVED
+    struct doc *plugin; /* by its name, what it wants */
 };
 
 #define MIDDLEWARE(identifier, option) extern const struct schema identifier##_schema;
 MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
+#define UNSERVED(identifier, option) extern const struct schema identifier##_schema;
+UNSERVED_MIDDLEWARES(UNSERVED)
+#undef UNSERVED
+/* Parts, for custom resources that have them too. */
+extern const struct schema source_criterion_schema, ip_strategy_schema, client_tls_schema;
 
 extern const struct schema middleware_schema; /* struct middleware_config; unknown kinds are errors */
 

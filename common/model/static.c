@@ -246,7 +246,7 @@ static const struct schema_field ping_fields[] = {
     ROW("manualRouting", BOOL, struct ping_config, manual_routing,
         .text = "Make no router; route to the service ping@internal yourself."),
     ROW("terminatingStatusCode", INT, struct ping_config, terminating_status_code, .fallback = "503",
-        .min = 100, .max = 599, .text = "Status of /ping while weir stops."),
+        .min = 200, .max = 599, .text = "Status of /ping while weir stops."),
 };
 static const struct schema ping_schema = SCHEMA(struct ping_config, "ping", ping_fields);
 

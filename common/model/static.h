@@ -95,7 +95,12 @@ struct file_provider {
     bool debug_log_generated_template;
 };
 
-struct kubernetes_crd_provider {
+struct ingress_endpoint { /* what is written into the status of Ingresses */
+    struct slice ip, hostname, published_service;
+};
+
+/* The providers that read Kubernetes objects; not every option exists in each: static_providers.c. */
+struct kubernetes_provider {
     struct slice manifests; /* ours: a directory or file of YAML instead of an API server */
     struct slice endpoint, token, cert_auth_file_path;
     bool disable_cluster_scope_resources;
@@ -105,6 +110,9 @@ struct kubernetes_crd_provider {
     int64_t throttle_duration;
     bool allow_empty_services, native_lb_by_default;
     struct list cross_provider_namespaces;
+    /* kubernetesIngress only */
+    struct ingress_endpoint *ingress_endpoint;
+    bool report_node_internal_ips, disable_ingress_class_lookup, strict_prefix_matching;
 };
 
 struct rest_provider {
@@ -119,10 +127,10 @@ struct providers {
     struct list
         precedence; /* struct slice: lower-case provider names; the first wins between equal priorities */
     struct file_provider *file;
-    struct kubernetes_crd_provider *kubernetes_crd;
+    struct kubernetes_provider *kubernetes_crd, *kubernetes_ingress;
     struct rest_provider *rest;
     /* understood, not served by this build */
-    struct unserved *kubernetes_ingress, *kubernetes_gateway, *kubernetes_ingress_nginx, *knative;
+    struct unserved *kubernetes_gateway, *kubernetes_ingress_nginx, *knative;
     struct unserved *docker, *swarm, *consul_catalog, *nomad, *ecs, *consul, *etcd, *zookeeper, *redis, *http;
     struct doc *plugin, *removed;
 };
@@ -199,6 +207,8 @@ struct static_config {
 extern const struct schema static_schema, entry_point_schema;
 
 /* Tables of the other files of this folder. */
+extern const struct schema
+    kubernetes_ingress_schema; /* struct kubernetes_provider: [kubernetes] of Traefik 1 too */
 extern const struct schema providers_schema, metrics_schema, log_schema, access_log_schema, tracing_schema;
 extern const struct schema certificates_resolver_schema, experimental_schema, ocsp_schema;
 

@@ -1,6 +1,6 @@
 /*
- * static_providers.c - the options of all providers of Traefik: file and kubernetesCRD are served, the others are
- * checked, accepted and named as not yet served.
+ * static_providers.c - the options of all providers of Traefik: file, kubernetesCRD and kubernetesIngress are served, the
+ * others are checked, accepted and named as not yet served.
  */
 #include "common/model/rows.h"
 #include "common/model/static.h"
@@ -19,34 +19,69 @@ static const struct schema_field file_fields[] = {
 };
 static const struct schema file_schema = SCHEMA(struct file_provider, "file", file_fields);
 
-#define CRD struct kubernetes_crd_provider
+#define K struct kubernetes_provider
+/* Rows that the providers of Kubernetes objects have in common. */
+#define KUBERNETES_SOURCE                                                                                    \
+    ROW("manifests", STRING, K, manifests,                                                                   \
+        .text = "Own option: a file or folder of manifests that stands for the API server."),                \
+        ROW("endpoint", STRING, K, endpoint, .text = "URL of the API server."),                              \
+        ROW("token", STRING, K, token, .flags = SCHEMA_SECRET, .text = "Bearer token, or its file."),        \
+        ROW("certAuthFilePath", STRING, K, cert_auth_file_path,                                              \
+            .text = "Authority of the API server's certificate."),                                           \
+        ROW("namespaces", STRINGS, K, namespaces, .text = "Namespaces that are read; all when empty.")
+#define KUBERNETES_OBJECTS                                                                                   \
+    ROW("crossProviderNamespaces", STRINGS, K, cross_provider_namespaces,                                    \
+        .text = "Namespaces whose objects may refer to other providers; all when empty."),                   \
+        ROW("labelSelector", STRING, K, label_selector, .text = "Only objects with these labels are read."), \
+        ROW("throttleDuration", DURATION, K, throttle_duration,                                              \
+            .text = "Least time between two readings; the first change is always taken at once."),           \
+        ROW("allowEmptyServices", BOOL, K, allow_empty_services,                                             \
+            .text = "Services without endpoints are kept (503) instead of refused (404)."),                  \
+        ROW("nativeLBByDefault", BOOL, K, native_lb_by_default,                                              \
+            .text = "Send to the Service's own address instead of its endpoints."),                          \
+        ROW("disableClusterScopeResources", BOOL, K, disable_cluster_scope_resources,                        \
+            .text = "Do not read what belongs to no namespace (IngressClasses, Nodes).")
+
 static const struct schema_field crd_fields[] = {
-    ROW("manifests", STRING, CRD, manifests,
-        .text = "Own option: a file or folder of manifests that stands for the API server."),
-    ROW("endpoint", STRING, CRD, endpoint, .text = "URL of the API server."),
-    ROW("token", STRING, CRD, token, .flags = SCHEMA_SECRET, .text = "Bearer token, or its file."),
-    ROW("certAuthFilePath", STRING, CRD, cert_auth_file_path,
-        .text = "Authority of the API server's certificate."),
-    ROW("namespaces", STRINGS, CRD, namespaces, .text = "Namespaces that are read; all when empty."),
-    ROW("allowCrossNamespace", BOOL, CRD, allow_cross_namespace,
+    KUBERNETES_SOURCE,
+    ROW("allowCrossNamespace", BOOL, K, allow_cross_namespace,
         .text = "Objects may refer to objects of other namespaces."),
-    ROW("allowExternalNameServices", BOOL, CRD, allow_external_name_services,
+    ROW("allowExternalNameServices", BOOL, K, allow_external_name_services,
         .text = "Routes may refer to Services of type ExternalName."),
-    ROW("crossProviderNamespaces", STRINGS, CRD, cross_provider_namespaces,
-        .text = "Namespaces whose objects may refer to other providers; all when empty."),
-    ROW("labelSelector", STRING, CRD, label_selector, .text = "Only objects with these labels are read."),
-    ROW("ingressClass", STRING, CRD, ingress_class,
+    ROW("ingressClass", STRING, K, ingress_class,
         .text = "Only objects with this class in the annotation kubernetes.io/ingress.class are read."),
-    ROW("throttleDuration", DURATION, CRD, throttle_duration,
-        .text = "Least time between two readings; the first change is always taken at once."),
-    ROW("allowEmptyServices", BOOL, CRD, allow_empty_services,
-        .text = "Services without endpoints are kept (503) instead of refused (404)."),
-    ROW("nativeLBByDefault", BOOL, CRD, native_lb_by_default,
-        .text = "Send to the Service's own address instead of its endpoints."),
-    ROW("disableClusterScopeResources", BOOL, CRD, disable_cluster_scope_resources,
-        .text = "Do not read what belongs to no namespace (IngressClasses, Nodes)."),
+    KUBERNETES_OBJECTS,
 };
-static const struct schema crd_schema = SCHEMA(struct kubernetes_crd_provider, "kubernetesCRD", crd_fields);
+static const struct schema crd_schema = SCHEMA(struct kubernetes_provider, "kubernetesCRD", crd_fields);
+
+#define E struct ingress_endpoint
+static const struct schema_field ingress_endpoint_fields[] = {
+    ROW("ip", STRING, E, ip, .text = "Address written into the status."),
+    ROW("hostname", STRING, E, hostname, .text = "Host name written into the status."),
+    ROW("publishedService", STRING, E, published_service,
+        .text = "Service (namespace/name) whose status is copied."),
+};
+static const struct schema ingress_endpoint_schema =
+    SCHEMA(struct ingress_endpoint, "ingressEndpoint", ingress_endpoint_fields);
+
+static const struct schema_field ingress_fields[] = {
+    KUBERNETES_SOURCE,
+    ROW("allowExternalNameServices", BOOL, K, allow_external_name_services,
+        .text = "Ingresses may refer to Services of type ExternalName."),
+    ROW("ingressClass", STRING, K, ingress_class,
+        .text = "Only Ingresses of this class (name of an IngressClass, or annotation) are read."),
+    ROW("disableIngressClassLookup", BOOL, K, disable_ingress_class_lookup,
+        .text = "Do not read IngressClasses; disableClusterScopeResources is the newer name."),
+    ROW("strictPrefixMatching", BOOL, K, strict_prefix_matching,
+        .text = "Prefix paths match whole segments only."),
+    ROW("ingressEndpoint", OPTIONAL, K, ingress_endpoint, .flags = SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
+        .sub = &ingress_endpoint_schema, .text = "What is written into the status of Ingresses."),
+    ROW("reportNodeInternalIPs", BOOL, K, report_node_internal_ips, .flags = SCHEMA_NOT_SERVED,
+        .text = "Write the nodes' addresses into the status."),
+    KUBERNETES_OBJECTS,
+};
+const struct schema kubernetes_ingress_schema =
+    SCHEMA(struct kubernetes_provider, "kubernetesIngress", ingress_fields);
 
 static const struct schema_field rest_fields[] = {
     ROW("insecure", BOOL, struct rest_provider, insecure,
@@ -65,32 +100,6 @@ static const struct schema rest_schema = SCHEMA(struct rest_provider, "rest", re
 #define CROSS_PROVIDER                                                                                       \
     U_LIST("crossProviderNamespaces", "Namespaces whose objects may refer to other providers.")
 #define NATIVE U_FLAG("nativeLBByDefault", "Send to the Service's own address instead of its endpoints.")
-
-static const struct schema_field ingress_endpoint_fields[] = {
-    U_TEXT("ip", NULL, "Address written into the status."),
-    U_TEXT("hostname", NULL, "Host name written into the status."),
-    U_TEXT("publishedService", NULL, "Service (namespace/name) whose status is copied."),
-};
-static const struct schema ingress_endpoint_schema =
-    SCHEMA(struct unserved, "ingressEndpoint", ingress_endpoint_fields);
-
-static const struct schema_field ingress_fields[] = {
-    KUBERNETES_ACCESS,
-    NAMESPACES,
-    LABELS,
-    CROSS_PROVIDER,
-    NATIVE,
-    U_TEXT("ingressClass", NULL, "Only Ingresses of this class are read."),
-    U_SUB("ingressEndpoint", ingress_endpoint_schema, "What is written into the status of Ingresses."),
-    U_FLAG("reportNodeInternalIPs", "Write the nodes' addresses into the status."),
-    U_FLAG("allowEmptyServices", "Keep services without endpoints (503)."),
-    U_FLAG("allowExternalNameServices", "Ingresses may refer to Services of type ExternalName."),
-    U_FLAG("disableIngressClassLookup",
-           "Do not read IngressClasses; disableClusterScopeResources is the newer name."),
-    U_FLAG("disableClusterScopeResources", "Do not read what belongs to no namespace."),
-    U_FLAG("strictPrefixMatching", "Prefix paths match whole segments only."),
-};
-static const struct schema ingress_schema = SCHEMA(struct unserved, "kubernetesIngress", ingress_fields);
 
 static const struct schema_field named_service_fields[] = {
     U_TEXT("name", NULL, "Name of the Service."),
@@ -119,12 +128,12 @@ static const struct schema_field gateway_fields[] = {
 };
 static const struct schema gateway_schema = SCHEMA(struct unserved, "kubernetesGateway", gateway_fields);
 
-static const struct schema_field ip_strategy_fields[] = {
+static const struct schema_field client_ip_fields[] = {
     U_NUMBER("depth", NULL, "Position in X-Forwarded-For, counted from the right."),
     U_LIST("excludedIPs", "Addresses that are passed over in X-Forwarded-For."),
     U_NUMBER("ipv6Subnet", NULL, "Length of the IPv6 prefix that counts as one client."),
 };
-static const struct schema ip_strategy_schema = SCHEMA(struct unserved, "ipStrategy", ip_strategy_fields);
+static const struct schema client_ip_schema = SCHEMA(struct unserved, "ipStrategy", client_ip_fields);
 
 static const struct schema_field nginx_fields[] = {
     KUBERNETES_ACCESS,
@@ -139,7 +148,7 @@ static const struct schema_field nginx_fields[] = {
     U_LIST("publishStatusAddress", "Addresses written into the status."),
     U_TEXT("defaultBackendService", NULL, "Service that gets what no Ingress matches."),
     U_FLAG("disableSvcExternalName", "Refuse Services of type ExternalName."),
-    U_SUB("ipAllowListStrategy", ip_strategy_schema, "How the client's address is found for allow lists."),
+    U_SUB("ipAllowListStrategy", client_ip_schema, "How the client's address is found for allow lists."),
     U_TEXT("httpEntryPoint", NULL, "Entry point of plain HTTP."),
     U_TEXT("httpsEntryPoint", NULL, "Entry point of HTTPS."),
     U_FLAG("proxyRequestBuffering", "Buffer requests."),
@@ -359,7 +368,8 @@ static const struct schema_field providers_fields[] = {
         .text = "Files with routers, services and middlewares."),
     ROW("kubernetesCRD", OPTIONAL, P, kubernetes_crd, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_schema,
         .text = "Custom resources of Kubernetes."),
-    PROVIDER("kubernetesIngress", kubernetes_ingress, ingress_schema, "Ingresses of Kubernetes."),
+    ROW("kubernetesIngress", OPTIONAL, P, kubernetes_ingress, .flags = SCHEMA_ALLOW_EMPTY,
+        .sub = &kubernetes_ingress_schema, .text = "Ingresses of Kubernetes."),
     PROVIDER("kubernetesIngressNGINX", kubernetes_ingress_nginx, nginx_schema,
              "Ingresses of Kubernetes with the annotations of ingress-nginx."),
     PROVIDER("kubernetesGateway", kubernetes_gateway, gateway_schema, "Gateway API of Kubernetes."),

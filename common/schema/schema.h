@@ -14,7 +14,8 @@
  *   SCHEMA_REGEXES struct list of struct regex_text
  *   SCHEMA_STRUCT the struct itself, embedded     SCHEMA_OPTIONAL pointer to the struct, NULL if absent
  *   SCHEMA_LIST struct list of the struct         SCHEMA_MAP struct map: names and structs
- *   SCHEMA_DOC struct doc *, taken as it is (free-form: plugin); never packed
+ *   SCHEMA_DOC struct doc *, taken as it is (free-form: plugin); never packed. With `sub` it is a list of such structs
+ *              that the user of the table decodes one by one
  *
  * In arena memory the same structs are stored with every pointer replaced by an offset from the start
  * of the page; the accessors of shm/page.h turn them back. Only code that holds a page reads them.
@@ -95,6 +96,8 @@ enum schema_flags {
     SCHEMA_SECRET_HEADERS =
         1
         << 8, /* SCHEMA_STRING_MAP of header fields: the values of those that carry credentials are secrets */
+    SCHEMA_INT_OR_STRING =
+        1 << 9, /* SCHEMA_DOC: a number or a text, and which of the two it is has a meaning */
 };
 
 struct schema;
@@ -179,6 +182,15 @@ int schema_from_env(const struct schema *schema, struct pool *pool, const char *
 
 /* Markdown reference: a table of every option with its dotted name, kind, default and text. */
 void schema_reference(const struct schema *schema, const char *prefix, struct text *out);
+
+/* A part of a schema that custom resources have in another form: under that dotted path stands that schema. */
+struct schema_part {
+    const char *path; /* "forwardAuth.tls" */
+    const struct schema *schema;
+};
+/* YAML of an OpenAPI v3 schema, structural in the sense of Kubernetes; indent: columns before each line. */
+void schema_openapi(const struct schema *schema, const struct schema_part *parts, size_t part_count,
+                    int indent, struct text *out);
 
 /* The nearest of the field names (edit distance at most a third), or NULL. */
 const char *schema_nearest(const struct schema *schema, struct slice name);

@@ -1,12 +1,14 @@
 /*
- * compile.c - the order of a compile: plan, number, write the three pages.
+ * compile.c - the order of a compile: plan, number, write the pages.
  *
  * Not here: what gets in (plan.c), services (compile_services.c), the static page (compile_static.c).
  */
 #include "master/compile/compile.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
+#include "common/base/memory.h"
 #include "master/compile/compiler.h"
 #include "master/compile/names.h"
 #include "shm/middlewares.h"
@@ -76,46 +78,118 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
     routes_build(builder, rows, compiler->plan_count);
 }
 
+static struct compiler *compiler_new(const struct static_config *config, struct model *model,
+                                     struct board *board, uint64_t generation, struct names *names)
+{
+    struct compiler *compiler = xcalloc(1, sizeof(*compiler));
+
+    compiler->config = config;
+    compiler->model = model;
+    compiler->board = board;
+    compiler->names = names;
+    compiler->generation = generation;
+    compiler->pool = pool_new(POOL_FIRST, 0);
+    compiler->kept = pool_new(POOL_FIRST, 0);
+    return compiler;
+}
+
+void compiler_free(struct compiler *compiler)
+{
+    if (compiler) {
+        pool_free(compiler->pool);
+        pool_free(compiler->kept);
+        free(compiler);
+    }
+}
+
+/* What only the compile needed. */
+static void compiler_strip(struct compiler *compiler)
+{
+    pool_free(compiler->pool);
+    compiler->pool = NULL;
+    compiler->middlewares = (struct name_index){0};
+    compiler->service_states = compiler->middleware_used = compiler->transport_used = NULL;
+    compiler->middleware_numbers = compiler->denied = NULL;
+    compiler->plans = NULL;
+    compiler->plan_count = compiler->plan_capacity = 0;
+}
+
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
                   uint64_t generation, struct names *names, struct compiled *out, struct error *why)
 {
-    struct compiler compiler = {.config = config,
-                                .model = model,
-                                .board = board,
-                                .names = names,
-                                .generation = generation,
-                                .pool = pool_new(POOL_FIRST, 0)};
-    struct compiled made = {{NULL}};
+    struct compiled made = {.compiler = compiler_new(config, model, board, generation, names)};
+    struct compiler *compiler = made.compiler;
     int rc;
 
     if (names) {
         names_begin(names);
     }
-    plan_all(&compiler);
+    plan_all(compiler);
     made.pages[PAGE_MIDDLEWARES] = builder_new(PAGE_MIDDLEWARES);
-    if ((rc = compile_middlewares(&compiler, made.pages[PAGE_MIDDLEWARES], why)) < 0) {
-        goto fail;
+    if ((rc = compile_middlewares(compiler, made.pages[PAGE_MIDDLEWARES], why)) < 0) {
+        compiled_free(&made);
+        return rc;
     }
-    made.pages[PAGE_SERVICES] = builder_new(PAGE_SERVICES);
-    compile_services(&compiler, made.pages[PAGE_SERVICES]);
+    compile_services(compiler, &made);
     made.pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
-    compile_routes(&compiler, made.pages[PAGE_ROUTES]);
-    pool_free(compiler.pool);
+    compile_routes(compiler, made.pages[PAGE_ROUTES]);
+    compiler_strip(compiler);
     *out = made;
     return 0;
+}
 
-fail:
-    compiled_free(&made);
-    pool_free(compiler.pool);
+/* ---- servers only ---- */
+static size_t errors_of(const struct compiler *compiler, const struct servers_change *changes, size_t count)
+{
+    size_t errors = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        errors += compiler->model->services[changes[i].position]->element.errors.count;
+    }
+    return errors;
+}
+
+int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
+                    uint64_t generation, struct compiled *out)
+{
+    struct compiled made = {.count = PAGE_SERVICES +
+                                     services_pages(compiler->service_count, compiler->service_shift)};
+    size_t errors = errors_of(compiler, changes, count);
+    int rc = 0;
+
+    compiler->pool = pool_new(POOL_FIRST, 0);
+    compiler->generation = generation;
+    compiler->changes = changes;
+    compiler->change_count = count;
+    for (size_t i = 0; i < count; i++) {
+        uint32_t number = compiler->service_numbers[changes[i].position];
+        size_t page = number >> compiler->service_shift;
+
+        if (number != NUMBER_NONE && made.pages[PAGE_SERVICES + page] == NULL) {
+            made.pages[PAGE_SERVICES + page] = compile_services_page(compiler, page);
+        }
+    }
+    if (errors_of(compiler, changes, count) != errors) {
+        rc = -EAGAIN; /* what is wrong is found, counted and said by the whole way */
+    }
+    compiler->changes = NULL;
+    compiler->change_count = 0;
+    compiler_strip(compiler);
+    if (rc < 0) {
+        compiled_free(&made);
+    } else {
+        *out = made;
+    }
     return rc;
 }
 
 void compiled_free(struct compiled *compiled)
 {
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    for (size_t i = 0; i < PAGE_PLACES; i++) {
         builder_free(compiled->pages[i]);
-        compiled->pages[i] = NULL;
     }
+    compiler_free(compiled->compiler);
+    *compiled = (struct compiled){.count = 0};
 }
 
 static void ignore_change(void *context)

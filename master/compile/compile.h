@@ -15,14 +15,17 @@
 #include "shm/page.h"
 
 struct names; /* resolved host names (master/compile/names.h); NULL: only literal addresses */
+struct compiler;
 
 struct compiled {
-    struct page_builder *pages[PAGE_KINDS];
+    struct compiler *compiler; /* what compile_servers() needs of it; of compile_model() only */
+    size_t count;
+    struct page_builder *pages[PAGE_PLACES]; /* by place */
 };
 
 /* The static page. Fails on what the workers could not live with, naming the option. *out is the caller's. */
 int compile_static(const struct static_config *config, struct page_builder **out, struct error *why);
-/* Dynamic pages: routes, middlewares, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
+/* Dynamic pages: routes, middlewares, transports, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
  * What must be left out gets an error on its element (once, however often it is compiled). Numbers are positions in
  * order of names, so pages do not change when only something else changed. */
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
@@ -31,5 +34,19 @@ int compile_model(const struct static_config *config, struct model *model, struc
 int compile_model_resolved(const struct static_config *config, struct model *model, unsigned timeout_ms,
                            struct compiled *out, struct error *why);
 void compiled_free(struct compiled *compiled);
+
+/* A service that has other servers now: its position in the model, and a list of struct server_config. */
+struct servers_change {
+    uint32_t position;
+    struct list servers;
+};
+
+/* Only the pages that the changes concern (out->pages is NULL in other places, out->count as before), at a cost that does
+ * not grow with the model; `compiler` is of the last compile_model(), whose model, static configuration and names must
+ * still be there. The model itself is not changed, and names of servers that are new are asked for. -EAGAIN: more than
+ * servers would be others, so compile the whole. */
+int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
+                    uint64_t generation, struct compiled *out);
+void compiler_free(struct compiler *compiler); /* NULL is fine */
 
 #endif

@@ -1,5 +1,5 @@
 /*
- * compile_services.c - rows of the services page: servers with their addresses, shares, tickets, transports.
+ * compile_services.c - rows of the services pages: servers with their addresses, shares, tickets, transports.
  *
  * A word on the board is taken only where something is to be remembered: a ticket where there is a choice, a health word
  * where somebody looks after health.
@@ -46,10 +46,10 @@ static void transport_fill(const struct compiler *compiler, const struct servers
     };
 }
 
-static struct transport *transports_make(struct compiler *compiler)
+static const struct transport *transports_make(struct compiler *compiler)
 {
     const struct model *model = compiler->model;
-    struct transport *rows = pool_zalloc(compiler->pool, compiler->transport_count * sizeof(*rows));
+    struct transport *rows = pool_zalloc(compiler->kept, compiler->transport_count * sizeof(*rows));
 
     transport_fill(compiler, &compiler->config->servers_transport, SLICE("default@internal"), &rows[0]);
     for (size_t i = 0; i < model->transport_count; i++) {
@@ -184,13 +184,25 @@ static void sequence_make(struct compiler *compiler, const struct http_service *
     }
 }
 
-static void load_balancer_fill(struct compiler *compiler, struct http_service *service,
-                               const struct transport *transports, struct service *row)
+/* What the model says, or will say. */
+static struct list servers_now(const struct compiler *compiler, uint32_t position)
 {
+    for (size_t i = 0; i < compiler->change_count; i++) {
+        if (compiler->changes[i].position == position) {
+            return compiler->changes[i].servers;
+        }
+    }
+    return compiler->model->services[position]->config.load_balancer->servers;
+}
+
+static void load_balancer_fill(struct compiler *compiler, uint32_t position, struct service *row)
+{
+    struct http_service *service = compiler->model->services[position];
     const struct load_balancer *balancer = service->config.load_balancer;
-    const struct server_config *configs = balancer->servers.items;
-    struct server *servers = pool_alloc(compiler->pool, (balancer->servers.count + 1) * sizeof(*servers));
-    uint32_t *weights = pool_alloc(compiler->pool, (balancer->servers.count + 1) * sizeof(*weights));
+    const struct list list = servers_now(compiler, position);
+    const struct server_config *configs = list.items;
+    struct server *servers = pool_alloc(compiler->pool, (list.count + 1) * sizeof(*servers));
+    uint32_t *weights = pool_alloc(compiler->pool, (list.count + 1) * sizeof(*weights));
     size_t count = 0;
     uint64_t identity;
 
@@ -200,8 +212,8 @@ static void load_balancer_fill(struct compiler *compiler, struct http_service *s
     if (!transport_number(compiler, service, &row->transport)) {
         return;
     }
-    identity = transport_identity(&transports[row->transport]);
-    for (size_t i = 0; i < balancer->servers.count; i++) {
+    identity = transport_identity(&compiler->transport_rows[row->transport]);
+    for (size_t i = 0; i < list.count; i++) {
         if (count == SERVERS_MAX) {
             compile_note(compiler, &service->element, false, "only its first %u servers are used",
                          SERVERS_MAX);
@@ -241,31 +253,47 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
     sequence_make(compiler, service, weights, count, row);
 }
 
-void compile_services(struct compiler *compiler, struct page_builder *builder)
+static void row_fill(struct compiler *compiler, uint32_t position, struct service *row)
 {
-    struct transport *transports = transports_make(compiler);
-    struct service *rows = pool_zalloc(compiler->pool, (compiler->service_count + 1) * sizeof(*rows));
+    const struct http_service *service = compiler->model->services[position];
 
-    for (size_t i = 0; i < compiler->model->service_count; i++) {
-        struct http_service *service = compiler->model->services[i];
-        struct service *row;
-
-        if (compiler->service_numbers[i] == NUMBER_NONE) {
-            continue;
-        }
-        row = &rows[compiler->service_numbers[i]];
-        row->name = service->element.name;
-        (void)service_unserved(service, &row->kind, &row->internal);
-        switch (row->kind) {
-        case SERVICE_LOAD_BALANCER:
-            load_balancer_fill(compiler, service, transports, row);
-            break;
-        case SERVICE_WEIGHTED:
-            weighted_fill(compiler, (uint32_t)i, row);
-            break;
-        case SERVICE_INTERNAL:
-            break;
-        }
+    row->name = service->element.name;
+    (void)service_unserved(service, &row->kind, &row->internal);
+    switch (row->kind) {
+    case SERVICE_LOAD_BALANCER:
+        load_balancer_fill(compiler, position, row);
+        break;
+    case SERVICE_WEIGHTED:
+        weighted_fill(compiler, position, row);
+        break;
+    case SERVICE_INTERNAL:
+        break;
     }
-    services_build(builder, rows, compiler->service_count, transports, compiler->transport_count);
+}
+
+struct page_builder *compile_services_page(struct compiler *compiler, size_t page)
+{
+    struct page_builder *builder = builder_new(PAGE_SERVICES);
+    size_t first = page << compiler->service_shift, most = (size_t)1 << compiler->service_shift;
+    size_t left = compiler->service_count - first, count = left < most ? left : most;
+    struct service *rows = pool_zalloc(compiler->pool, (count + 1) * sizeof(*rows));
+
+    for (size_t i = 0; i < count; i++) {
+        row_fill(compiler, compiler->service_positions[first + i], &rows[i]);
+    }
+    services_build(builder, (uint32_t)first, compiler->service_shift, rows, count);
+    return builder;
+}
+
+void compile_services(struct compiler *compiler, struct compiled *out)
+{
+    size_t pages = services_pages(compiler->service_count, compiler->service_shift);
+
+    compiler->transport_rows = transports_make(compiler);
+    for (size_t i = 0; i < pages; i++) {
+        out->pages[PAGE_SERVICES + i] = compile_services_page(compiler, i);
+    }
+    out->count = PAGE_SERVICES + pages;
+    out->pages[PAGE_TRANSPORTS] = builder_new(PAGE_TRANSPORTS);
+    transports_build(out->pages[PAGE_TRANSPORTS], compiler->transport_rows, compiler->transport_count);
 }

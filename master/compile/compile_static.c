@@ -82,7 +82,8 @@ int compile_static(const struct static_config *config, struct page_builder **out
         log_options(config->log, &level, &format);
         (void)uname(&host);
         *out = builder_new(PAGE_STATIC);
-        static_page_build(*out, rows, count, slice_cstr(host.nodename), level, format);
+        static_page_build(*out, rows, count, slice_cstr(host.nodename), level, format,
+                          config->ping ? (uint32_t)config->ping->terminating_status_code : 503);
     }
     pool_free(pool);
     return rc;

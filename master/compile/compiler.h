@@ -10,6 +10,7 @@
 #include "common/base/pool.h"
 #include "master/compile/compile.h"
 #include "shm/services.h"
+#include "shm/transports.h"
 
 #define NUMBER_NONE UINT32_MAX
 
@@ -38,27 +39,33 @@ struct compiler {
     struct board *board;
     struct names *names;
     uint64_t generation;
-    struct pool *pool; /* everything here; dies with the compile */
+    struct pool *pool; /* dies with the compile */
+    struct pool *kept; /* what is needed of it afterwards: numbers, names, transports */
 
     struct name_index services, middlewares, transports;
     uint8_t *service_states; /* enum service_state, by position */
     uint32_t *
         service_orders; /* by position: a child is used only by a parent of higher order, so never in a circle */
     uint32_t service_order;
-    uint32_t *service_numbers; /* by position: number in the page or NUMBER_NONE */
+    uint32_t *service_numbers;   /* by position: number in the page or NUMBER_NONE */
+    uint32_t *service_positions; /* by number */
+    unsigned service_shift;      /* how they are dealt out to pages */
     uint8_t *middleware_used;
     uint32_t *middleware_numbers;
     uint8_t *transport_used;
     uint32_t *transport_numbers;
     uint32_t service_count, middleware_count,
         transport_count; /* that are used; transports with the default one */
+    const struct transport *transport_rows;
+    const struct servers_change *changes; /* what is not in the model yet */
+    size_t change_count;
 
     uint32_t *denied; /* by entry point */
     struct plan *plans;
     size_t plan_count, plan_capacity;
 };
 
-void name_index_make(struct compiler *compiler, struct name_index *index, void *elements, size_t count);
+void name_index_make(struct pool *pool, struct name_index *index, void *elements, size_t count);
 /* `name` as it is, else, without a provider of its own, with `provider`. NUMBER_NONE when there is none. */
 uint32_t name_find(const struct compiler *compiler, const struct name_index *index, struct slice name,
                    struct slice provider);
@@ -70,8 +77,9 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
-/* compile_services.c: the rows of everything used, into the builder. */
-void compile_services(struct compiler *compiler, struct page_builder *builder);
+/* compile_services.c: the rows of everything used, into pages of their own, which it makes; sets their number. */
+void compile_services(struct compiler *compiler, struct compiled *out);
+struct page_builder *compile_services_page(struct compiler *compiler, size_t page);
 
 /* What kind of service it is; NULL when this build serves it, else why not. */
 const char *service_unserved(const struct http_service *service, enum service_kind *kind,

@@ -11,6 +11,7 @@
 #include <netdb.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
@@ -253,6 +254,7 @@ static void schedule(struct names *names)
     }
     if (names->news) {
         names->news = false;
+        names_store(names);
         names->changed(names->context);
         if (names->closing) {
             return;
@@ -302,6 +304,9 @@ static void on_socket(uv_poll_t *poll, int status, int events)
 static void names_destroy(struct names *names)
 {
     names_table_free(names);
+    if (names->store_fd != -1) {
+        close(names->store_fd);
+    }
     free(names);
 }
 
@@ -384,6 +389,7 @@ int names_new(uv_loop_t *loop, names_changed *changed, void *context, struct nam
     names->loop = loop;
     names->changed = changed;
     names->context = context;
+    names->store_fd = -1;
     names_table_make(names);
     if ((rc = uv_async_init(loop, &names->wake, on_wake)) < 0) {
         ares_destroy(names->channel);

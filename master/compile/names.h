@@ -22,6 +22,9 @@ struct names;
 typedef void names_changed(void *context); /* on the loop */
 
 int names_new(uv_loop_t *loop, names_changed *changed, void *context, struct names **out, struct error *why);
+/* On the loop, before the first compile: what an earlier master wrote to fd (a memfd, taken over) is known from now on, until
+ * better answers come; and those are written there. */
+void names_remember(struct names *names, int fd);
 /* On the loop. Its memory is freed when the loop has closed its handles. NULL is fine. */
 void names_close(struct names *names);
 

@@ -1,5 +1,5 @@
 /*
- * names_inner.h - what names_table.c and names.c share, and nobody else (tests aside).
+ * names_inner.h - what names_table.c, names_store.c and names.c share, and nobody else (tests aside).
  */
 #ifndef WEIR_MASTER_COMPILE_NAMES_INNER_H
 #define WEIR_MASTER_COMPILE_NAMES_INNER_H
@@ -38,7 +38,8 @@ struct names {
     uv_async_t wake;
     size_t handles; /* still to be closed */
     size_t queries;
-    bool news; /* an answer differed: told when c-ares has returned */
+    int store_fd; /* names_store.c; -1: none */
+    bool news;    /* an answer differed: told when c-ares has returned */
     struct socket_poll *sockets[NAMES_SOCKETS];
 
     pthread_mutex_t mutex; /* for what follows */
@@ -49,10 +50,14 @@ struct names {
 
 /* With the mutex held. `host` is lower case; NULL when it is not known. */
 struct name *names_find(const struct names *names, const char *host, size_t len);
+/* Makes the entry of one that is not known, without addresses but for localhost. */
+struct name *names_add(struct names *names, const char *host, size_t len);
 /* Drops what the last two compiles did not look up; one that is being asked stays until its answer came. */
 void names_forget(struct names *names);
 /* Everything, at the end. */
 void names_table_make(struct names *names);
 void names_table_free(struct names *names);
+/* On the loop: writes what is known where the next master finds it. */
+void names_store(struct names *names);
 
 #endif

@@ -125,7 +125,7 @@ static bool is_localhost(const char *host, size_t len)
     return slice_eq(name, SLICE("localhost")) || slice_has_suffix(name, SLICE(".localhost"));
 }
 
-static struct name *name_new(struct names *names, const char *host, size_t len)
+struct name *names_add(struct names *names, const char *host, size_t len)
 {
     static const struct address local[] = {{.bytes = {127, 0, 0, 1}, .family = 4},
                                            {.bytes = {[15] = 1}, .family = 6}};
@@ -168,7 +168,7 @@ struct list names_lookup(struct names *names, struct slice host, struct pool *po
     pthread_mutex_lock(&names->mutex);
     name = names_find(names, lower, host.len);
     if (!name) {
-        name = name_new(names, lower, host.len);
+        name = names_add(names, lower, host.len);
     }
     name->round = names->round;
     found = copy_addresses(name, pool);

@@ -17,7 +17,7 @@
 
 /* ---- names ---- */
 
-void name_index_make(struct compiler *compiler, struct name_index *index, void *elements, size_t count)
+void name_index_make(struct pool *pool, struct name_index *index, void *elements, size_t count)
 {
     size_t size = 16, mask;
 
@@ -27,7 +27,7 @@ void name_index_make(struct compiler *compiler, struct name_index *index, void *
     mask = size - 1;
     index->size = size;
     index->elements = elements; /* arrays of pointers to structs that begin with their element */
-    index->slots = pool_zalloc(compiler->pool, size * sizeof(*index->slots));
+    index->slots = pool_zalloc(pool, size * sizeof(*index->slots));
     for (size_t i = 0; i < count; i++) {
         size_t at = hash_slice(0, index->elements[i]->name) & mask;
 
@@ -394,37 +394,53 @@ static void plan_router(struct compiler *compiler, uint32_t position)
 }
 
 /* Positions that are used get numbers from `first` on, in the order of the model: that of names. */
-static uint32_t number(struct compiler *compiler, const uint8_t *used, uint8_t wanted, size_t count,
-                       uint32_t first, uint32_t **out)
+static uint32_t number(struct pool *pool, const uint8_t *used, uint8_t wanted, size_t count, uint32_t first,
+                       uint32_t **out)
 {
     uint32_t next = first;
 
-    *out = pool_alloc(compiler->pool, (count + 1) * sizeof(**out));
+    *out = pool_alloc(pool, (count + 1) * sizeof(**out));
     for (size_t i = 0; i < count; i++) {
         (*out)[i] = used[i] == wanted ? next++ : NUMBER_NONE;
     }
     return next;
 }
 
+/* The way back, and how many go on a page. */
+static void services_deal_out(struct compiler *compiler)
+{
+    uint32_t *positions = pool_alloc(compiler->kept, (compiler->service_count + 1) * sizeof(*positions));
+
+    for (size_t i = 0; i < compiler->model->service_count; i++) {
+        if (compiler->service_numbers[i] != NUMBER_NONE) {
+            positions[compiler->service_numbers[i]] = (uint32_t)i;
+        }
+    }
+    compiler->service_positions = positions;
+    compiler->service_shift = services_shift(compiler->service_count);
+}
+
 void plan_all(struct compiler *compiler)
 {
     struct model *model = compiler->model;
+    struct pool *pool = compiler->pool, *kept = compiler->kept;
 
-    name_index_make(compiler, &compiler->services, model->services, model->service_count);
-    name_index_make(compiler, &compiler->middlewares, model->middlewares, model->middleware_count);
-    name_index_make(compiler, &compiler->transports, model->transports, model->transport_count);
-    compiler->service_states = pool_zalloc(compiler->pool, model->service_count + 1);
-    compiler->service_orders = pool_zalloc(compiler->pool, (model->service_count + 1) * sizeof(uint32_t));
-    compiler->middleware_used = pool_zalloc(compiler->pool, model->middleware_count + 1);
-    compiler->transport_used = pool_zalloc(compiler->pool, model->transport_count + 1);
+    name_index_make(kept, &compiler->services, model->services, model->service_count);
+    name_index_make(pool, &compiler->middlewares, model->middlewares, model->middleware_count);
+    name_index_make(kept, &compiler->transports, model->transports, model->transport_count);
+    compiler->service_states = pool_zalloc(pool, model->service_count + 1);
+    compiler->service_orders = pool_zalloc(kept, (model->service_count + 1) * sizeof(uint32_t));
+    compiler->middleware_used = pool_zalloc(pool, model->middleware_count + 1);
+    compiler->transport_used = pool_zalloc(pool, model->transport_count + 1);
     denied_make(compiler);
     for (size_t i = 0; i < model->router_count; i++) {
         plan_router(compiler, (uint32_t)i);
     }
-    compiler->service_count = number(compiler, compiler->service_states, SERVICE_GOOD, model->service_count,
-                                     0, &compiler->service_numbers);
-    compiler->middleware_count = number(compiler, compiler->middleware_used, 1, model->middleware_count, 0,
-                                        &compiler->middleware_numbers);
-    compiler->transport_count = number(compiler, compiler->transport_used, 1, model->transport_count, 1,
-                                       &compiler->transport_numbers);
+    compiler->service_count = number(kept, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
+                                     &compiler->service_numbers);
+    compiler->middleware_count =
+        number(pool, compiler->middleware_used, 1, model->middleware_count, 0, &compiler->middleware_numbers);
+    compiler->transport_count =
+        number(kept, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);
+    services_deal_out(compiler);
 }

@@ -33,9 +33,14 @@ void child_send(struct child *child, struct control_message *message, const int 
     int rc = outbox_send(&child->out, message, fds, count);
 
     if (rc < 0) {
-        if (rc != -EPIPE && rc != -ECONNRESET) {
-            log_error("Cannot send to process %d: %s", (int)child->pid, strerror(-rc));
-        }
+        child_broken(child, rc);
+    }
+}
+
+void child_broken(struct child *child, int rc)
+{
+    if (rc != -EPIPE && rc != -ECONNRESET) {
+        log_error("Cannot send to process %d: %s", (int)child->pid, strerror(-rc));
         outbox_close(&child->out);
     }
 }
@@ -120,22 +125,18 @@ static void start_master(struct guard *guard, int64_t now)
     }
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
-    child_send(&guard->master, &hello, NULL, 0);
+    child_send(&guard->master, &hello, &guard->names_fd, guard->names_fd != -1);
 }
 
 static void start_worker(struct guard *guard, unsigned slot, int64_t now)
 {
     struct child *worker = &guard->workers[slot];
-    struct control_message log = {.kind = CONTROL_SIGNAL};
     char name[32], number[16];
 
     (void)snprintf(name, sizeof(name), "weir: worker %u", slot);
     (void)snprintf(number, sizeof(number), "%u", slot);
     if (!start(guard, worker, name, "worker", number, NULL, now)) {
         return;
-    }
-    if (guard->log_fd != -1) {
-        child_send(worker, &log, &guard->log_fd, 1);
     }
     if (guard->master.pid != 0) {
         connect_to_master(guard, slot);
@@ -266,6 +267,7 @@ void children_reap(struct guard *guard)
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
+        log_rings_release(guard->rings, pid);
         if (pid == guard->master.pid) {
             bury_master(guard, status, now);
             continue;

@@ -17,7 +17,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -38,6 +40,7 @@ static void leave(struct guard *guard)
 
     guard->phase = guard->master.pid == 0 ? GUARD_DONE : GUARD_LEAVING;
     guard->deadline_ns = process_clock_ns() + STOP_EXTRA;
+    log_info("Stopped"); /* the master writes it, as its last deed */
     child_send(&guard->master, &stop, NULL, 0);
 }
 
@@ -54,9 +57,9 @@ static void stop(struct guard *guard, int signal)
         }
         return;
     }
+    atomic_store(&board_tree(guard->board)->stopping, 1);
     log_info("Stopping (%s): new requests for %lld ms, then up to %lld ms to finish", strsignal(signal),
              (long long)(guard->grace_ns[0] / GUARD_MS), (long long)(guard->grace_ns[1] / GUARD_MS));
-    atomic_store(&board_tree(guard->board)->stopping, 1);
     guard->phase = GUARD_DRAINING;
     guard->stop_accept_ns = now + guard->grace_ns[0];
     guard->deadline_ns = guard->stop_accept_ns + guard->grace_ns[1] + STOP_EXTRA;
@@ -162,8 +165,10 @@ static void watch_child(struct pollfd *polled, const struct child *child, bool *
 
 static void flush_child(struct child *child)
 {
-    if (child->out.channel != -1 && outbox_waiting(&child->out) && outbox_flush(&child->out) < 0) {
-        outbox_close(&child->out);
+    int rc = child->out.channel != -1 && outbox_waiting(&child->out) ? outbox_flush(&child->out) : 0;
+
+    if (rc < 0) {
+        child_broken(child, rc);
     }
 }
 
@@ -223,6 +228,7 @@ static void turn(struct guard *guard, struct pollfd *polled)
             watch_child(&polled[count++], &guard->workers[slot], &starved);
         }
     }
+    show(guard, now);
     if (poll(polled, count, poll_timeout(guard, now, starved)) == -1 && errno != EINTR) {
         log_error("poll: %s", strerror(errno));
     }
@@ -243,14 +249,14 @@ static void turn(struct guard *guard, struct pollfd *polled)
 }
 
 /* ---- start ---- */
-/* Standard descriptors that are closed would be given to sockets, and 3 and 4 are the children's. */
+/* Standard descriptors that are closed would be given to sockets, and 3 to 5 are the children's. */
 static void fill_descriptors(void)
 {
     int fd;
 
     do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (fd != -1 && fd <= PROCESS_BOARD_FD);
+    } while (fd != -1 && fd <= PROCESS_LOG_FD);
     if (fd != -1) {
         close(fd);
     }
@@ -274,6 +280,13 @@ static void raise_limits(void)
     }
 }
 
+/* A binary with file capabilities starts closed to its own user, who is to look at the board (`weir status`). Who has
+ * fewer capabilities than we is kept out by the kernel all the same. */
+static void stay_readable(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
 static int prepare(struct guard *guard, const char *announced, struct error *why)
 {
     int rc;
@@ -285,6 +298,12 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
     rc = upgrade_arrive(guard, announced, why);
     if (rc == 0 && (rc = board_create(&guard->board_fd, why)) == 0) {
         rc = board_map(guard->board_fd, &guard->board, why);
+        if (rc == 0 && (rc = logs_map(guard, why)) == 0) {
+            rc = logs_join(guard, why);
+        }
+    }
+    if (rc >= 0 && guard->names_fd == -1) {
+        guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
     }
     return rc < 0 ? rc : open_signals(guard, why);
 }
@@ -294,7 +313,8 @@ static struct guard *guard_new(char **arguments)
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
     guard->phase = GUARD_STARTING;
-    guard->executable = guard->board_fd = guard->signals = guard->log_fd = -1;
+    guard->since_ns = process_clock_ns();
+    guard->executable = guard->board_fd = guard->rings_fd = guard->signals = guard->names_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);
@@ -324,13 +344,13 @@ int face_guard(int argc, char **argv)
 
     fill_descriptors();
     raise_limits();
+    stay_readable();
     char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
     char *announced = upgrade_announced();
     struct guard *guard = guard_new(title_init(argc, argv));
 
     guard->path = path;
     title_set("weir: guard");
-    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "guard"); /* until the master says what the user wants */
     if (prepare(guard, announced, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: %s\n", why.text);
@@ -344,9 +364,7 @@ int face_guard(int argc, char **argv)
     }
     int status = guard->status;
 
-    if (status == 0) {
-        log_info("Stopped");
-    }
+    logs_end(guard);
     guard_free(guard);
     return status;
 }

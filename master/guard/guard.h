@@ -2,7 +2,7 @@
  * guard.h - the inside of the guard: the one process that must not fail, so it parses nothing and knows no HTTP.
  *
  * guard.c     life of the whole: poll loop, signals, orderly stop
- * spawn.c     fork and exec of the own binary, with the two descriptors every child starts with
+ * spawn.c     fork and exec of the own binary, with the descriptors every child starts with
  * children.c  master and workers: start, reap, start again with backoff, watch for hangs
  * keep.c      listening sockets: kept here by entry point and slot, so that they outlive whoever uses them
  * lend.c      the slot of a worker that is dead or silent is served by another one meanwhile
@@ -10,6 +10,8 @@
  * upgrade.c   another binary takes our place
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
+ * logs.c      rings for the lines of all, and last words
+ * show.c      what is said of all this on the board
  *
  * Single-threaded, no allocation in a steady state, never blocks but in poll().
  */
@@ -23,6 +25,7 @@
 #include "master/guard/outbox.h"
 #include "shm/board.h"
 #include "shm/control.h"
+#include "shm/log_ring.h"
 
 #define GUARD_MS 1000000LL
 #define GUARD_SECOND (1000 * GUARD_MS)
@@ -65,6 +68,7 @@ struct old_child { /* of an earlier build, finishing */
     int channel;     /* closed to tell it to finish; -1: done */
     uint64_t set;    /* which upgrade left it behind; OLD_MASTER: a master, told already */
     int64_t kill_ns; /* INT64_MAX: it has all the time */
+    int64_t since_ns;
     struct old_child *next;
 };
 
@@ -92,9 +96,12 @@ struct guard {
     int status;     /* exit status */
     int executable; /* the own binary, opened once */
     int board_fd;
+    int rings_fd;     /* of the log, -1: not made yet */
     int signals;      /* signalfd */
     char **arguments; /* the user's, for the master */
     struct board *board;
+    struct log_rings *rings;
+    struct log_ring *ring; /* ours; NULL: not yet */
     struct child master;
     struct child workers[BOARD_WORKERS];
     unsigned wanted;        /* workers */
@@ -111,13 +118,16 @@ struct guard {
     char *path; /* of the binary, for upgrades */
     struct upgrade upgrade;
     uint64_t upgrades; /* to other builds */
+    int64_t since_ns;  /* when the first of them started */
+    int64_t upgraded_ns;
+    bool was_ready; /* the tree was, when it was handed over to us */
     struct old_child *old;
-    int log_fd; /* the log file when there is one, to be handed to workers; else -1 */
+    int names_fd; /* a memfd for masters: what they know about names; -1: none */
 };
 
 /* ---- spawn.c ---- */
-/* Starts the own binary as `name` with one argument of ours and the user's; control and board become its descriptors
- * 3 and 4. Returns the pid or a negative errno. */
+/* Starts the own binary as `name` with one argument of ours and the user's; control, board and the log's rings become its
+ * descriptors 3 to 5. Returns the pid or a negative errno. */
 pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more,
             int control, struct error *why);
 
@@ -128,8 +138,10 @@ int64_t children_next_due(const struct guard *guard);
 void children_reap(struct guard *guard);
 /* Every GUARD_TICK: looks at heartbeats, aborts who has been silent for too long; true when it was time. */
 bool children_check_hung(struct guard *guard, int64_t now);
-/* Queues a message for one child; a channel that is broken is closed (the child dies of that, or is dead). */
+/* Queues a message for one child; a channel that is broken is closed (the child dies of that). */
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count);
+/* Sending failed with rc. One that is gone may have said something last (FAILED): who reads that closes the channel. */
+void child_broken(struct child *child, int rc);
 bool children_workers_alive(const struct guard *guard);
 void children_kill(struct guard *guard, int signal);
 
@@ -140,12 +152,13 @@ struct kept *keep_find(struct guard *guard, const char *name);
 /* Takes over the descriptors for slots first.. of an entry point; older ones in those slots are closed. */
 void keep_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count,
               bool shared);
-/* Workers are told. emptied: others have its place, so it goes as a retired slot does; else now. */
-void keep_remove(struct guard *guard, const char *name, bool emptied, int64_t now);
+/* From now on it finds no new connections; it goes as a retired slot does, emptied first (retire.c). */
+void keep_remove(struct guard *guard, const char *name, int64_t now);
 void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
 void keep_close_slot(struct guard *guard, unsigned slot);
 bool keep_has_slot(const struct guard *guard, unsigned slot);
-bool keep_slot_empty(const struct guard *guard, unsigned slot); /* nobody waits in any queue of it */
+bool keep_slot_empty(const struct guard *guard, unsigned slot);  /* nobody waits in any queue of it */
+bool keep_slot_shared(const struct guard *guard, unsigned slot); /* others may be in a group of it */
 bool keep_set_empty(const struct kept *kept);
 void keep_close_all(struct guard *guard);
 void keep_send_slot(struct guard *guard, unsigned slot, unsigned to); /* all sockets of a slot to a worker */
@@ -184,6 +197,14 @@ void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, 
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);
 void upgrade_kill_old(const struct guard *guard, int signal);
+
+/* ---- logs.c ---- */
+int logs_map(struct guard *guard, struct error *why);  /* the rings handed over, or new ones */
+int logs_join(struct guard *guard, struct error *why); /* from now on our lines go to a ring */
+void logs_end(
+    struct guard *guard); /* there is no master any more: writes what is left, for half a second at most */
+/* ---- show.c ---- */
+void show(const struct guard *guard, int64_t now);
 
 /* ---- messages.c ---- */
 void messages_from_master(struct guard *guard);

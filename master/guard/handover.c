@@ -22,7 +22,7 @@
 #include "master/guard/guard.h"
 #include "shm/page.h"
 
-#define FIRST_LINE "weir-handover 1\n"
+#define FIRST_LINE "weir-handover 2\n"
 #define LINE_MOST (CONTROL_TEXT + 128)
 
 /* ---- writing ---- */
@@ -48,8 +48,15 @@ static void write_slots(FILE *out, const struct guard *guard)
                       worker->lent_to, worker->retire_ns != 0, worker->let_go_ns != 0);
     }
     for (const struct old_child *old = guard->old; old; old = old->next) {
-        (void)fprintf(out, "old %d %d %" PRIu64 "\n", (int)old->pid, old->channel, old->set);
+        (void)fprintf(out, "old %d %d %" PRIu64 " %" PRId64 "\n", (int)old->pid, old->channel, old->set,
+                      old->since_ns);
     }
+}
+
+/* Once ready, ready: also over the moment in which a new master has nothing yet. */
+static bool is_ready(const struct guard *guard)
+{
+    return guard->was_ready || (guard->board && life_get(&board_master(guard->board)->ready_ns) != 0);
 }
 
 int handover_write(const struct guard *guard, struct error *why)
@@ -70,11 +77,15 @@ int handover_write(const struct guard *guard, struct error *why)
         return rc;
     }
     (void)fprintf(out, FIRST_LINE "build %" PRIx64 "\n", build_id());
-    (void)fprintf(out, "counts %u %" PRIu64 " %" PRIu64 " %" PRIu64 "\n", guard->wanted, guard->master_starts,
-                  guard->sets, guard->upgrades);
+    /* What stands behind the fourth was added later: builds that do not know it read over it. */
+    (void)fprintf(out, "counts %u %" PRIu64 " %" PRIu64 " %" PRIu64 " %" PRId64 " %d\n", guard->wanted,
+                  guard->master_starts, guard->sets, guard->upgrades, guard->since_ns, is_ready(guard));
     (void)fprintf(out, "grace %" PRId64 " %" PRId64 "\n", guard->grace_ns[0], guard->grace_ns[1]);
-    (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->log_fd);
+    (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->rings_fd);
     (void)fprintf(out, "board %d\n", guard->board_fd);
+    if (guard->names_fd != -1) {
+        (void)fprintf(out, "names %d\n", guard->names_fd);
+    }
     (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
     write_slots(out, guard);
     write_kept(out, guard->kept);
@@ -96,7 +107,8 @@ static void inherit(int fd, bool on)
 void handover_inherit(const struct guard *guard, bool on)
 {
     inherit(guard->board_fd, on);
-    inherit(guard->log_fd, on);
+    inherit(guard->rings_fd, on);
+    inherit(guard->names_fd, on);
     inherit(guard->master.out.channel, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         inherit(guard->workers[slot].out.channel, on);
@@ -159,12 +171,14 @@ static bool read_old(struct reader *reader, const char *line)
 {
     int pid, channel;
     uint64_t set;
+    int64_t since = reader->now; /* an earlier build says nothing of it */
 
-    if (sscanf(line, "old %d %d %" SCNu64, &pid, &channel, &set) != 3 || pid <= 0 ||
+    if (sscanf(line, "old %d %d %" SCNu64 " %" SCNd64, &pid, &channel, &set, &since) < 3 || pid <= 0 ||
         (channel != -1 && !is_open(channel))) {
         return false;
     }
     upgrade_add_old(reader->guard, (pid_t)pid, channel, set, reader->now);
+    reader->guard->old->since_ns = since;
     return true;
 }
 
@@ -219,12 +233,27 @@ static bool read_log(struct guard *guard, const char *line)
     int level, format, fd;
 
     if (sscanf(line, "log %d %d %d", &level, &format, &fd) != 3 || level < LOG_LEVEL_TRACE ||
-        level > LOG_LEVEL_NONE || (fd != -1 && !is_open(fd))) {
+        level > LOG_LEVEL_NONE || !is_open(fd)) {
         return false;
     }
-    guard->log_fd = fd;
+    guard->rings_fd = fd;
     guard->log_format = format == LOG_FORMAT_JSON ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
     log_setup((enum log_level)level, guard->log_format, "guard");
+    return true;
+}
+
+static bool read_counts(struct guard *guard, const char *line)
+{
+    int64_t since = guard->since_ns;
+    int was_ready = 0;
+
+    if (sscanf(line, "counts %u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNd64 " %d", &guard->wanted,
+               &guard->master_starts, &guard->sets, &guard->upgrades, &since, &was_ready) < 4 ||
+        guard->wanted > BOARD_WORKERS) {
+        return false;
+    }
+    guard->since_ns = since;
+    guard->was_ready = was_ready != 0;
     return true;
 }
 
@@ -236,9 +265,7 @@ static bool read_line(struct reader *reader, const char *line)
         return sscanf(line, "build %" SCNx64, &reader->build) == 1;
     }
     if (strncmp(line, "counts ", 7) == 0) {
-        return sscanf(line, "counts %u %" SCNu64 " %" SCNu64 " %" SCNu64, &guard->wanted,
-                      &guard->master_starts, &guard->sets, &guard->upgrades) == 4 &&
-               guard->wanted <= BOARD_WORKERS;
+        return read_counts(guard, line);
     }
     if (strncmp(line, "grace ", 6) == 0) {
         return sscanf(line, "grace %" SCNd64 " %" SCNd64, &guard->grace_ns[0], &guard->grace_ns[1]) == 2;
@@ -248,6 +275,9 @@ static bool read_line(struct reader *reader, const char *line)
     }
     if (strncmp(line, "board ", 6) == 0) {
         return sscanf(line, "board %d", &guard->board_fd) == 1 && is_open(guard->board_fd);
+    }
+    if (strncmp(line, "names ", 6) == 0) {
+        return sscanf(line, "names %d", &guard->names_fd) == 1 && is_open(guard->names_fd);
     }
     if (strncmp(line, "master ", 7) == 0) {
         return read_master(guard, line, reader->now);

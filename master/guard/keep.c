@@ -128,8 +128,8 @@ void keep_drop(struct guard *guard, struct kept *kept)
     }
 }
 
-/* New connections find other sockets, whatever is more specific: these belong to an interface that does not exist. What
- * has begun here already ends here. */
+/* New connections find other sockets, whatever is more specific, or none: these belong to an interface that does not
+ * exist. What has begun here already ends here. */
 static void hide(const struct kept *kept)
 {
     int nowhere = INT_MAX;
@@ -143,16 +143,13 @@ static void hide(const struct kept *kept)
     }
 }
 
-void keep_remove(struct guard *guard, const char *name, bool emptied, int64_t now)
+void keep_remove(struct guard *guard, const char *name, int64_t now)
 {
     struct kept *kept = keep_find(guard, name);
 
-    if (kept && emptied) {
+    if (kept) {
         kept->leaving_ns = now;
         hide(kept);
-    } else if (kept) {
-        messages_unlisten(guard, NULL, kept->id, CONTROL_ALL_SLOTS);
-        keep_drop(guard, kept);
     }
 }
 
@@ -191,6 +188,16 @@ bool keep_slot_empty(const struct guard *guard, unsigned slot)
     return true;
 }
 
+bool keep_slot_shared(const struct guard *guard, unsigned slot)
+{
+    for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
+        if (kept->shared && kept->fds[slot] != -1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool keep_set_empty(const struct kept *kept)
 {
     for (unsigned i = 0; i < kept->count; i++) {
@@ -227,8 +234,9 @@ void keep_send_master(struct guard *guard)
         for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
             struct control_message message;
 
-            if (kept->fds[slot] != -1 && kept->leaving_ns == 0) {
+            if (kept->fds[slot] != -1) {
                 listen_message(&message, kept, slot);
+                message.flags = kept->leaving_ns != 0 ? CONTROL_LEAVING : 0;
                 child_send(&guard->master, &message, &kept->fds[slot], 1);
             }
         }

@@ -63,19 +63,6 @@ static void ready(struct guard *guard, const struct control_message *message)
     }
 }
 
-/* The log file, opened by the master because it knows its name; kept for workers that start later. */
-static void log_file(struct guard *guard, int fd)
-{
-    struct control_message message = {.kind = CONTROL_SIGNAL};
-
-    process_log_to(fd);
-    if (guard->log_fd != -1) {
-        close(guard->log_fd);
-    }
-    guard->log_fd = fd;
-    tell_workers(guard, &message, &fd, 1);
-}
-
 static void handle(struct guard *guard, const struct control_message *message, const int *fds)
 {
     uint32_t taken = 0; /* descriptors that somebody owns now */
@@ -87,7 +74,7 @@ static void handle(struct guard *guard, const struct control_message *message, c
         taken = message->fd_count;
         break;
     case CONTROL_UNLISTEN:
-        keep_remove(guard, message->text, (message->flags & CONTROL_REPLACED) != 0, process_clock_ns());
+        keep_remove(guard, message->text, process_clock_ns());
         break;
     case CONTROL_WORKERS:
         retire_to(guard, message->number < BOARD_WORKERS ? (unsigned)message->number : BOARD_WORKERS,
@@ -100,11 +87,6 @@ static void handle(struct guard *guard, const struct control_message *message, c
         guard->master_failed = true; /* it has printed why */
         break;
     case CONTROL_SIGNAL:
-        if (message->fd_count == 1) {
-            log_file(guard, fds[0]);
-            taken = 1;
-        }
-        break;
     case CONTROL_HELLO:
     case CONTROL_WORKER:
     case CONTROL_GONE:

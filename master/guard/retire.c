@@ -5,12 +5,15 @@
  *   at once     a small program on each group of sockets steers new connections to those that stay,
  *   after 3 s   (handshakes that were under way have ended) and when the queue is empty, the slot is accepted on no more,
  *   then        a moment later it is looked at once again and closed; its worker leaves with its last connection.
+ * Where others may be in the group nobody can steer and connections never cease: after 3 s the guard closes its copy, the
+ * worker takes what waits and closes the last one.
  * A slot that is wanted again meanwhile simply stays, with its worker and the connections there. The sockets of an entry
- * point that moved to another address go the same way, all together; those are hidden from new connections (keep.c),
- * because a program chooses within one address only.
+ * point that is removed or moved to another address go the same way, all together; those are hidden from new connections
+ * (keep.c), because a program chooses within one address only.
  */
 #include <errno.h>
 #include <linux/filter.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -153,12 +156,17 @@ static void tend_slot(struct guard *guard, unsigned slot, int64_t now)
     if (!keep_has_slot(guard, slot)) {
         dismiss(guard, slot);
     } else if (worker->let_go_ns == 0) {
-        if (now - worker->retire_ns >= EMPTYING &&
-            (keep_slot_empty(guard, slot) || now - worker->retire_ns >= EMPTYING_MOST)) {
+        int64_t since = now - worker->retire_ns;
+
+        if (since >= (keep_slot_shared(guard, slot) ? EMPTYING : EMPTYING_MOST)) {
+            close_slot(guard,
+                       slot); /* the worker's copy is the last one: it takes what waits and closes at once */
+            let_go(guard, slot, now);
+        } else if (since >= EMPTYING && keep_slot_empty(guard, slot)) {
             let_go(guard, slot, now);
         }
     } else if (now - worker->let_go_ns >= LETTING_GO) {
-        if (keep_slot_empty(guard, slot) || now - worker->retire_ns >= EMPTYING_MOST) {
+        if (keep_slot_empty(guard, slot)) {
             close_slot(guard, slot);
         } else { /* somebody came in late: accept again, then look again */
             worker->let_go_ns = 0;
@@ -167,10 +175,11 @@ static void tend_slot(struct guard *guard, unsigned slot, int64_t now)
     }
 }
 
-/* ---- entry points that moved ---- */
-/* What is left of an old address. */
+/* ---- entry points that are gone or have moved ---- */
+/* What is left of an old address. The master has to know how long the port is still ours. */
 static void tend_set(struct guard *guard, struct kept *kept, int64_t now)
 {
+    struct control_message closed = {.kind = CONTROL_UNLISTEN, .worker = CONTROL_ALL_SLOTS};
     bool over = now - kept->leaving_ns >= EMPTYING_MOST;
 
     if (kept->let_go_ns == 0) {
@@ -179,7 +188,10 @@ static void tend_set(struct guard *guard, struct kept *kept, int64_t now)
             messages_unlisten(guard, NULL, kept->id, CONTROL_ALL_SLOTS);
         }
     } else if (now - kept->let_go_ns >= LETTING_GO) {
+        (void)snprintf(closed.text, sizeof(closed.text), "%s", kept->name);
+        log_debug("Entry point %s: its old sockets are closed", kept->name);
         keep_drop(guard, kept);
+        child_send(&guard->master, &closed, NULL, 0);
     }
 }
 

@@ -17,6 +17,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/process.h"
+#include "common/base/slice.h"
 
 /* Only the guard acts on signals that a terminal or a service manager sends to the whole group. */
 static void quiet_signals(void)
@@ -32,8 +33,35 @@ static void quiet_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
-__attribute__((noreturn)) static void become(const struct guard *guard, char **arguments, int control,
-                                             pid_t parent)
+/* All of it for the master. Workers face the network: they get what their libraries want to know and nothing that may be
+ * a secret (TRAEFIK_PROVIDERS_..._TOKEN). Room for it is the caller's to free. */
+static char **environment_for(const char *face)
+{
+    static const char *const kept[] = {"TZ=",           "LD_",           "GLIBC_TUNABLES=", "MALLOC_",
+                                       "ASAN_OPTIONS=", "LSAN_OPTIONS=", "UBSAN_OPTIONS="};
+    bool all = strcmp(face, "worker") != 0;
+    size_t count = 0, n = 0;
+
+    while (environ[count]) {
+        count++;
+    }
+    char **environment = xcalloc(count + 1, sizeof(*environment));
+
+    for (size_t i = 0; i < count; i++) {
+        bool keep = all;
+
+        for (size_t k = 0; k < ARRAY_LEN(kept) && !keep; k++) {
+            keep = strncmp(environ[i], kept[k], strlen(kept[k])) == 0;
+        }
+        if (keep) {
+            environment[n++] = environ[i];
+        }
+    }
+    return environment;
+}
+
+__attribute__((noreturn)) static void become(const struct guard *guard, char **arguments, char **environment,
+                                             int control, pid_t parent)
 {
     static const char line[] = "weir: cannot execute the own binary\n";
 
@@ -41,14 +69,16 @@ __attribute__((noreturn)) static void become(const struct guard *guard, char **a
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) == -1 || getppid() != parent) {
         _exit(1);
     }
-    /* Copies above both targets first: either source may sit on the other's place. */
+    /* Copies above all targets first: a source may sit on another's place. */
     int control_copy = fcntl(control, F_DUPFD_CLOEXEC, 16);
     int board_copy = fcntl(guard->board_fd, F_DUPFD_CLOEXEC, 16);
+    int log_copy = fcntl(guard->rings_fd, F_DUPFD_CLOEXEC, 16);
     int executable = fcntl(guard->executable, F_DUPFD_CLOEXEC, 16);
 
-    if (control_copy != -1 && board_copy != -1 && executable != -1 &&
-        dup2(control_copy, PROCESS_CONTROL_FD) != -1 && dup2(board_copy, PROCESS_BOARD_FD) != -1) {
-        (void)syscall(SYS_execveat, executable, "", arguments, environ, AT_EMPTY_PATH);
+    if (control_copy != -1 && board_copy != -1 && log_copy != -1 && executable != -1 &&
+        dup2(control_copy, PROCESS_CONTROL_FD) != -1 && dup2(board_copy, PROCESS_BOARD_FD) != -1 &&
+        dup2(log_copy, PROCESS_LOG_FD) != -1) {
+        (void)syscall(SYS_execveat, executable, "", arguments, environment, AT_EMPTY_PATH);
     }
     (void)!write(STDERR_FILENO, line, sizeof(line) - 1);
     _exit(1);
@@ -74,14 +104,16 @@ pid_t spawn(const struct guard *guard, const char *name, const char *face, const
         arguments[n++] = more[i];
     }
 
+    char **environment = environment_for(face);
     pid_t parent = getpid();
     pid_t pid = fork();
 
     if (pid == 0) {
-        become(guard, (char **)arguments, control, parent);
+        become(guard, (char **)arguments, environment, control, parent);
     }
     int rc = pid == -1 ? -errno : 0;
 
+    free(environment);
     free(arguments);
     return rc < 0 ? error_set(why, rc, "cannot start %s: %s", name, strerror(-rc)) : pid;
 }

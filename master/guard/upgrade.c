@@ -28,6 +28,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/process.h"
+#include "common/face.h"
 #include "master/guard/guard.h"
 #include "shm/page.h"
 
@@ -88,6 +89,7 @@ void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, 
     struct old_child *old = xcalloc(1, sizeof(*old));
 
     *old = (struct old_child){.pid = pid, .channel = channel, .set = set, .next = guard->old};
+    old->since_ns = now;
     old->kill_ns = set == OLD_MASTER ? now + MASTER_ENDS : INT64_MAX;
     guard->old = old;
 }
@@ -358,6 +360,11 @@ bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now)
         after_test(guard, status, now);
     } else if (status == 0) {
         begin_test(guard, now);
+    } else if (WIFEXITED(status) && WEXITSTATUS(status) == FACE_CHECK_OBJECTS) {
+        read_output(upgrade, output,
+                    sizeof(output)); /* they are errors now as well: no reason to stay (I1) */
+        log_warn("Upgrade to %s: it leaves out objects that have errors: %s", guard->path, output);
+        begin_test(guard, now);
     } else {
         read_output(upgrade, output, sizeof(output));
         if (WIFSIGNALED(status)) {
@@ -488,6 +495,9 @@ static int arrive(struct guard *guard, int handed, bool *same, struct error *why
     if (rc < 0) {
         return rc;
     }
+    if ((rc = logs_map(guard, why)) < 0) {
+        return rc;
+    }
     *same = build == build_id();
     if (*same) {
         return board_map(guard->board_fd, &guard->board, why);
@@ -531,12 +541,13 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
         (void)dprintf(STDOUT_FILENO, PASSED "%" PRIx64 "\n", build_id());
         _exit(0); /* a rehearsal: nothing may be closed or freed in order, it all belongs to our parent */
     }
+    if ((rc = logs_join(guard, why)) < 0) {
+        return rc;
+    }
     close((int)handed);
     guard->phase = GUARD_RUNNING;
     handover_inherit(guard, false);
-    if (guard->log_fd != -1) {
-        process_log_to(guard->log_fd);
-    }
+    guard->upgraded_ns = process_clock_ns();
     if (!same) {
         guard->upgrades++;
         make_all_old(guard, process_clock_ns());

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "master/compile/names.h"
 #include "master/master/master.h"
 
 static void on_guard(uv_poll_t *poll, int status, int events);
@@ -74,7 +75,9 @@ static void on_signal(struct master *master, uint64_t number)
         master_hangup(master);
         break;
     case SIGUSR1:
-        log_file_open(master);
+        if (master->started) {
+            log_file_open(master->settings->loaded.config.log);
+        }
         break;
     default:
         log_warn("Signal %llu (%s) has no effect", (unsigned long long)number, strsignal((int)number));
@@ -88,11 +91,16 @@ static void handle(struct master *master, const struct control_message *message,
     switch ((enum control_kind)message->kind) {
     case CONTROL_HELLO:
         master->start_number = message->number;
+        if (message->fd_count == 1 && master->names) {
+            names_remember(master->names, fds[0]);
+            fds[0] = -1;
+        }
         master_begin(master, message->worker);
         break;
     case CONTROL_LISTEN:
         if (message->fd_count == 1) {
-            listeners_returned(master, message->worker, message->text, fds[0]);
+            listeners_returned(master, message->worker, message->text,
+                               (message->flags & CONTROL_LEAVING) != 0, fds[0]);
             fds[0] = -1;
         }
         break;
@@ -116,6 +124,8 @@ static void handle(struct master *master, const struct control_message *message,
     case CONTROL_UNLISTEN:
         if (message->worker < BOARD_WORKERS) {
             listeners_slot_closed(master, message->worker);
+        } else if (message->worker == CONTROL_ALL_SLOTS) {
+            listeners_left(master, message->text);
         }
         break;
     case CONTROL_WORKERS:

@@ -26,7 +26,8 @@ struct kept_sockets { /* what the guard keeps for one entry point */
     char name[CONTROL_TEXT];
     struct sockaddr_storage bound; /* where, as the kernel says */
     bool slots[BOARD_WORKERS];
-    bool wanted; /* by the configuration that is being applied */
+    bool wanted;  /* by the configuration that is being applied */
+    bool leaving; /* gone or moved: the guard empties them, until then the port is ours */
     struct kept_sockets *next;
 };
 
@@ -117,10 +118,10 @@ static int fail(const struct opening *opening, int error, struct error *why)
     if (error == EADDRINUSE) {
         (void)snprintf(hint, sizeof(hint), " (another program listens there)");
     } else if (error == EACCES && port != 0 && port < 1024) {
-        (void)snprintf(
-            hint, sizeof(hint),
-            " (ports below 1024 need CAP_NET_BIND_SERVICE or sysctl net.ipv4.ip_unprivileged_port_start=%u)",
-            port);
+        (void)snprintf(hint, sizeof(hint),
+                       " (ports below 1024 need root, CAP_NET_BIND_SERVICE, or sysctl "
+                       "net.ipv4.ip_unprivileged_port_start=%u)",
+                       port);
     } else if (error == EADDRNOTAVAIL) {
         (void)snprintf(hint, sizeof(hint), " (no interface of this machine has it)");
     }
@@ -217,7 +218,7 @@ static int plan_one(struct master *master, struct slice name, const struct entry
         return rc;
     }
     for (struct kept_sockets *kept = master->kept; kept; kept = kept->next) {
-        if (slice_eq(name, slice_cstr(kept->name)) && fits(opening, &kept->bound)) {
+        if (!kept->leaving && slice_eq(name, slice_cstr(kept->name)) && fits(opening, &kept->bound)) {
             opening->kept = kept;
             opening->where = kept->bound;
         }
@@ -229,7 +230,7 @@ static int plan_one(struct master *master, struct slice name, const struct entry
 /* replaced: new sockets of that name are open already, on another address. */
 static void send_unlisten(struct master *master, const char *name, bool replaced)
 {
-    struct control_message message = {.kind = CONTROL_UNLISTEN, .flags = replaced ? CONTROL_REPLACED : 0};
+    struct control_message message = {.kind = CONTROL_UNLISTEN};
 
     (void)snprintf(message.text, sizeof(message.text), "%s", name);
     guard_send(master, &message, NULL, 0);
@@ -250,19 +251,14 @@ static bool is_opened(const struct opening *openings, size_t count, const char *
     return false;
 }
 
-/* Forgets what no entry point wants and has the guard and the workers close it. */
+/* What no entry point wants is emptied and closed by the guard. */
 static void drop_unwanted(struct master *master, const struct opening *openings, size_t count)
 {
-    for (struct kept_sockets **link = &master->kept; *link;) {
-        struct kept_sockets *kept = *link;
-
-        if (kept->wanted) {
-            link = &kept->next;
-            continue;
+    for (struct kept_sockets *kept = master->kept; kept; kept = kept->next) {
+        if (!kept->wanted && !kept->leaving) {
+            kept->leaving = true;
+            send_unlisten(master, kept->name, is_opened(openings, count, kept->name));
         }
-        send_unlisten(master, kept->name, is_opened(openings, count, kept->name));
-        *link = kept->next;
-        free(kept);
     }
 }
 
@@ -383,18 +379,21 @@ int listeners_apply(struct master *master, const struct static_config *config, s
     return rc;
 }
 
-void listeners_returned(struct master *master, unsigned slot, const char *name, int fd)
+void listeners_returned(struct master *master, unsigned slot, const char *name, bool leaving, int fd)
 {
     struct sockaddr_storage bound = {0};
     socklen_t len = sizeof(bound);
-    struct kept_sockets *kept = master->kept;
 
-    while (kept && strcmp(kept->name, name) != 0) {
-        kept = kept->next;
-    }
     if (getsockname(fd, (struct sockaddr *)&bound, &len) == 0 && slot < BOARD_WORKERS) {
+        struct kept_sockets *kept = master->kept;
+
+        while (kept && (strcmp(kept->name, name) != 0 || kept->leaving != leaving ||
+                        memcmp(&kept->bound, &bound, sizeof(bound)) != 0)) {
+            kept = kept->next;
+        }
         if (kept == NULL) {
             kept = kept_new(master, name, &bound);
+            kept->leaving = leaving;
         }
         kept->slots[slot] = true;
     }
@@ -411,6 +410,24 @@ void listeners_slot_closed(struct master *master, unsigned slot)
     if (master->started && slot < master->workers &&
         listeners_apply(master, &master->settings->loaded.config, &why) < 0) {
         log_error("The sockets of worker %u cannot be opened again: %s", slot, why.text);
+    }
+}
+
+/* Of several of that name the oldest, which is the last in the list. */
+void listeners_left(struct master *master, const char *name)
+{
+    struct kept_sockets **oldest = NULL;
+
+    for (struct kept_sockets **link = &master->kept; *link; link = &(*link)->next) {
+        if ((*link)->leaving && strcmp((*link)->name, name) == 0) {
+            oldest = link;
+        }
+    }
+    if (oldest) {
+        struct kept_sockets *kept = *oldest;
+
+        *oldest = kept->next;
+        free(kept);
     }
 }
 

@@ -1,44 +1,59 @@
 /*
- * log_file.c - log.filePath: opened by the master, which knows the name; guard and workers get the descriptor.
+ * log_file.c - where the log goes: log.filePath or standard output, told to the thread that writes it.
  *
- * Every record is one write to a descriptor opened for appending, so lines of several processes do not mix. SIGUSR1
- * opens the file anew after it was rotated.
+ * The thread begins when the configuration is in force; until then lines wait in their rings, those of an earlier
+ * master's time too.
  */
-#include <errno.h>
-#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
 #include "common/base/process.h"
+#include "master/guard/log_writer.h"
 #include "master/master/master.h"
 
-void log_file_open(struct master *master)
+#define LAST_WORDS_TAKE 1000000000 /* ns; the guard waits for us for twice as long */
+
+/* Until the end of the process: threads may log. */
+static struct log_rings *rings;
+static struct log_ring *ring;
+static struct log_writer *writer; /* NULL: not yet */
+
+int log_file_join(struct error *why)
 {
-    const struct log_config *config = master->settings->loaded.config.log;
-    struct control_message message = {.kind = CONTROL_SIGNAL};
-    char path[4096];
-    int fd = -1;
+    int rc = log_rings_map(PROCESS_LOG_FD, &rings, why);
 
-    if (config && config->file_path.len > 0) {
-        fd = slice_to_cstr(config->file_path, path, sizeof(path))
-                 ? open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)
-                 : -1;
-        if (fd == -1) {
-            log_error("log.filePath: cannot open \"%.*s\": %s", SLICE_ARG(config->file_path),
-                      strerror(errno));
-            return; /* whatever was written to before stays */
-        }
-    } else if (master->log_fd == -1) {
-        return; /* stdout, as before */
+    close(PROCESS_LOG_FD);
+    if (rc == 0 && (rc = log_ring_take(rings, "master", LOG_RING_LARGE, &ring, why)) == 0) {
+        log_ring_sink(ring);
     }
-    int passed = fd == -1 ? STDOUT_FILENO : fd;
+    return rc;
+}
 
-    process_log_to(passed);
-    guard_send(master, &message, &passed, 1); /* which passes it on to the workers */
-    if (master->log_fd != -1) {
-        close(master->log_fd);
+void log_file_open(const struct log_config *config)
+{
+    struct slice name = config ? config->file_path : SLICE("");
+    char path[PATH_MAX];
+    struct error why;
+    bool fits = slice_to_cstr(name, path, sizeof(path));
+
+    if (!fits) {
+        log_error("log.filePath: \"%.*s\" is too long for a path or holds a NUL; the log goes on where it "
+                  "went before",
+                  SLICE_ARG(name));
     }
-    master->log_fd = fd;
+    if (writer && fits) {
+        log_writer_reopen(writer, name.len > 0 ? path : NULL);
+    } else if (!writer && log_writer_start(rings, fits && name.len > 0 ? path : NULL, &writer, &why) < 0) {
+        (void)dprintf(STDERR_FILENO, "weir: %s; SIGUSR1 tries again\n", why.text);
+    }
+}
+
+void log_file_close(void)
+{
+    if (writer) {
+        log_writer_stop(writer, LAST_WORDS_TAKE);
+        writer = NULL;
+    }
 }

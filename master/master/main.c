@@ -153,8 +153,9 @@ void master_begin(struct master *master, unsigned workers)
         return;
     }
     master->started = true;
-    log_file_open(master);
+    log_file_open(config->log);
     guard_ready(master);
+    life_settings(master, NULL);
     reload_inputs(master);
     reload_request(master);
 }
@@ -169,6 +170,7 @@ void master_hangup(struct master *master)
         return;
     }
     if (settings_load(master, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
+        life_settings(master, why.text);
         log_error("The static configuration is refused, the old one stays: %s", why.text);
         settings_unref(next);
         return;
@@ -177,8 +179,9 @@ void master_hangup(struct master *master)
     master->settings = next;
     set_up_log(&next->loaded.config);
     say_form(&next->loaded);
-    log_file_open(master);
+    log_file_open(next->loaded.config.log);
     guard_ready(master);
+    life_settings(master, NULL);
     reload_inputs(master);
     reload_request(master);
 }
@@ -190,7 +193,7 @@ static void on_heart(uv_timer_t *timer)
 
     atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(),
                           memory_order_relaxed);
-    publish_tend(master);
+    publish_tend(master, process_clock_ns());
 }
 
 /* ---- stop ---- */
@@ -220,6 +223,7 @@ static void clean_up(struct master *master)
         log_error("The master's loop did not close");
     }
     free(master);
+    log_file_close();
 }
 
 static int connect_board(struct master *master, struct error *why)
@@ -244,7 +248,8 @@ static int run(struct master *master)
 {
     struct error why;
 
-    if (connect_board(master, &why) < 0 || loop_start(master, &why) < 0 || reload_start(master, &why) < 0) {
+    if (log_file_join(&why) < 0 || connect_board(master, &why) < 0 || loop_start(master, &why) < 0 ||
+        reload_start(master, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
         return 1;
     }
@@ -278,9 +283,7 @@ int face_master(int argc, char **argv)
         (void)dprintf(STDERR_FILENO, "weir: the master is started by weir itself, not by hand\n");
         return 1;
     }
-    process_log_to(STDOUT_FILENO);
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
-    master->log_fd = -1;
     outbox_init(&master->guard, PROCESS_CONTROL_FD);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         master->links[slot].master = master;

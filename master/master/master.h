@@ -9,6 +9,7 @@
  * publish.c    the generation in force and how far each worker has it
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
+ * life.c       what is said of all this on the board
  *
  * Everything runs on one loop; the job touches only what struct job and struct input say is its own.
  */
@@ -45,9 +46,14 @@ struct settings {
     unsigned references;
 };
 
+struct page_files { /* the pages of a generation, by place; one reference each */
+    size_t count;
+    struct page_file *items[PAGE_PLACES];
+};
+
 struct publication { /* one generation as it is sent to workers */
     uint64_t number; /* 0: none */
-    struct page_file *pages[PAGE_KINDS];
+    struct page_files pages;
     unsigned kills; /* workers that died while they adopted it */
     char *changes;  /* what was new in it, in words */
 };
@@ -56,13 +62,16 @@ struct worker_link {
     struct master *master;
     unsigned slot;
     struct outbox out;
-    uv_poll_t *poll;          /* NULL: no channel */
-    uint64_t acknowledged;    /* generation, 0: none */
-    uint64_t has[PAGE_KINDS]; /* numbers of the pages it holds */
-    uint64_t sent;            /* generation it has not answered yet, 0: none */
-    uint64_t sent_pages[PAGE_KINDS];
-    uint64_t refused; /* generation it would not take */
-    unsigned resends; /* in a row, so that two confused sides do not circle for ever */
+    uv_poll_t *poll;       /* NULL: no channel */
+    uint64_t acknowledged; /* generation, 0: none */
+    uint64_t sent;         /* generation it has not answered yet, 0: none */
+    uint64_t refused;      /* generation it would not take */
+    uint64_t *has;    /* numbers of the pages of `acknowledged`, by place; NULL: it is sent all of them */
+    uint64_t *coming; /* those of `sent` */
+    size_t has_count, coming_count;
+    int64_t retry_ns;      /* when it is offered all the same; 0: not */
+    int64_t retry_wait_ns; /* how long it waited last time; 0: nothing was refused since it took one */
+    unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
 };
 
 struct input { /* one provider */
@@ -73,6 +82,7 @@ struct input { /* one provider */
     struct provider_state *state;
     struct model *model; /* last good one */
     bool loaded;         /* at least once */
+    int64_t loaded_ns;   /* the last time */
     bool failed;         /* last time */
     bool waiting;        /* what it asks of a cluster has not arrived */
     struct error error;  /* of the last load: the same is not said again */
@@ -117,11 +127,10 @@ struct master {
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
 
     struct publication current, previous;
-    uint64_t withdrawn[PAGE_KINDS]; /* hashes of the pages of a generation that killed workers */
+    uint64_t withdrawn; /* hash of the pages of a generation that killed workers */
     bool has_withdrawn;
     bool swept; /* no word on the board is left from before `current` */
     struct worker_link links[BOARD_WORKERS];
-    int log_fd; /* -1: stdout */
 };
 
 /* ---- guard_link.c ---- */
@@ -145,10 +154,12 @@ void master_hangup(struct master *master); /* SIGHUP */
 /* Opens what is not kept yet, binds all before any listens, hands the sockets to the guard and tells it which to
  * close. On failure nothing changed. */
 int listeners_apply(struct master *master, const struct static_config *config, struct error *why);
-/* A socket of an earlier master, which the guard gave back: fd is taken over. */
-void listeners_returned(struct master *master, unsigned slot, const char *name, int fd);
+/* A socket of an earlier master, which the guard gave back: fd is taken over. leaving: it is being emptied. */
+void listeners_returned(struct master *master, unsigned slot, const char *name, bool leaving, int fd);
 /* The guard closed the sockets of a slot that was not wanted; opened again when it is wanted by now. */
 void listeners_slot_closed(struct master *master, unsigned slot);
+/* The guard closed the last sockets of an entry point that has gone or moved. */
+void listeners_left(struct master *master, const char *name);
 void listeners_free(struct master *master);
 
 /* ---- cpus.c ---- */
@@ -168,11 +179,17 @@ struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);
 struct page_file *page_file_ref(struct page_file *file);
 void page_file_unref(struct page_file *file); /* NULL is fine */
 /* Takes over the references in `pages` and the text. */
-void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes);
-bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS]);
+void publish(struct master *master, const struct page_files *pages, char *changes);
+/* hash: over the hashes of all pages, page_files_hash(). */
+bool publish_is_withdrawn(const struct master *master, uint64_t hash);
+uint64_t page_files_hash(const struct page_files *pages);
 void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
 void publish_gone(struct master *master, unsigned slot);
-void publish_tend(struct master *master); /* from the heart: what could not be sent, synced, sweeping */
+/* A job is back whose outcome is in force: when all providers have given something, this is the generation that all
+ * workers must have for weir to be ready. */
+void publish_loaded(struct master *master);
+/* From the heart: what could not be sent, what was refused, ready, sweeping. now: process_clock_ns(). */
+void publish_tend(struct master *master, int64_t now);
 void publish_free(struct master *master);
 
 /* ---- changes.c (runs in the job) ---- */
@@ -185,8 +202,20 @@ char *known_changes(const struct known *before, const struct known *now);
 void known_log_errors(const struct known *before, const struct known *now);
 void known_free(struct known *known);
 
+/* ---- life.c ---- */
+void life_settings(struct master *master, const char *refused); /* NULL: they are in force */
+void life_providers(struct master *master);                     /* who is enabled, who could be read */
+void life_reload(struct master *master, enum board_reload result, int64_t took_ns, const char *text);
+void life_published(struct master *master, uint64_t number);
+void life_counted(struct master *master, uint64_t number, const struct model *model);
+void life_recounted(struct master *master, uint64_t number,
+                    uint64_t like); /* its content is that of another one */
+void life_withdrawn(struct master *master, uint64_t number);
+
 /* ---- log_file.c ---- */
-/* Opens (again) the file that the configuration names and tells guard and workers; -1 and a line when it cannot. */
-void log_file_open(struct master *master);
+int log_file_join(struct error *why); /* from now on our lines go to a ring */
+/* The log of all processes goes where the configuration says from now on; a file is opened again. */
+void log_file_open(const struct log_config *config);
+void log_file_close(void); /* writes what is left, for a second at most */
 
 #endif

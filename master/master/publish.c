@@ -4,6 +4,9 @@
  * To each worker one generation is on its way at a time: it answers ACK or REFUSED before it gets the next, and then
  * it gets the newest, however many there were in between. Only pages that it does not hold go along as descriptors.
  *
+ * A worker that would not or could not take a generation keeps the one that it has. It is offered the newest again after
+ * 10 s, then after twice as long each time, at most 5 minutes: what was in its way may have passed.
+ *
  * A generation during whose adoption workers died twice is withdrawn: the one before is published again under a new
  * number, and the same content is not published a second time (I5).
  */
@@ -13,12 +16,16 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "master/master/master.h"
 
 #define KILLS_MOST 2
 #define RESENDS_MOST 3
+#define RETRY_FIRST (INT64_C(10) * 1000000000)
+#define RETRY_MOST (INT64_C(300) * 1000000000)
 
 /* ---- pages ---- */
 struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash)
@@ -43,10 +50,20 @@ void page_file_unref(struct page_file *file)
     }
 }
 
+uint64_t page_files_hash(const struct page_files *pages)
+{
+    uint64_t hash = pages->count;
+
+    for (size_t i = 0; i < pages->count; i++) {
+        hash = hash_bytes(hash, &pages->items[i]->hash, sizeof(pages->items[i]->hash));
+    }
+    return hash;
+}
+
 static void publication_clear(struct publication *publication)
 {
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        page_file_unref(publication->pages[kind]);
+    for (size_t i = 0; i < publication->pages.count; i++) {
+        page_file_unref(publication->pages.items[i]);
     }
     free(publication->changes);
     *publication = (struct publication){0};
@@ -88,27 +105,81 @@ static bool link_send(struct worker_link *link, struct control_message *message,
     return true;
 }
 
+/* What the worker does not hold in that place. */
+static bool is_new_to(const struct worker_link *link, size_t place)
+{
+    return link->has == NULL || place >= link->has_count ||
+           link->has[place] != link->master->current.pages.items[place]->number;
+}
+
+static void add_page(struct control_message *message, int *fds, size_t *count, size_t place,
+                     const struct page_file *file)
+{
+    message->places[*count] = (uint16_t)place;
+    message->pages[*count] = file->number;
+    fds[(*count)++] = file->fd;
+}
+
+/* In as many parts as its new pages take, at least one. False when the channel broke. */
+static bool send_pages(struct worker_link *link)
+{
+    const struct publication *current = &link->master->current;
+    struct control_message message = {.kind = CONTROL_GENERATION,
+                                      .worker = link->slot,
+                                      .number = current->number,
+                                      .base = link->has ? link->acknowledged : 0,
+                                      .page_count = (uint32_t)current->pages.count};
+    int fds[CONTROL_FDS];
+    size_t count = 0;
+
+    for (size_t place = 0; place < current->pages.count; place++) {
+        if (!is_new_to(link, place)) {
+            continue;
+        }
+        if (count == CONTROL_FDS) {
+            message.flags = CONTROL_MORE;
+            if (!link_send(link, &message, fds, count)) {
+                return false;
+            }
+            message.part++;
+            count = 0;
+        }
+        add_page(&message, fds, &count, place, current->pages.items[place]);
+    }
+    message.flags = 0;
+    return link_send(link, &message, fds, count);
+}
+
+static void note_coming(struct worker_link *link)
+{
+    const struct page_files *pages = &link->master->current.pages;
+
+    link->coming = xrealloc(link->coming, pages->count * sizeof(*link->coming));
+    link->coming_count = pages->count;
+    for (size_t i = 0; i < pages->count; i++) {
+        link->coming[i] = pages->items[i]->number;
+    }
+}
+
+static void forget_pages(struct worker_link *link)
+{
+    free(link->has);
+    free(link->coming);
+    link->has = link->coming = NULL;
+    link->has_count = link->coming_count = 0;
+}
+
 /* Sends the newest generation if this worker is free to take it and has not answered it already. */
 static void offer(struct worker_link *link)
 {
     const struct publication *current = &link->master->current;
-    struct control_message message = {.kind = CONTROL_GENERATION, .worker = link->slot};
-    int fds[PAGE_KINDS];
-    size_t count = 0;
 
     if (link->poll == NULL || link->sent != 0 || current->number == 0 ||
         link->acknowledged == current->number || link->refused == current->number) {
         return;
     }
-    message.number = current->number;
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        message.pages[kind] = link->sent_pages[kind] = current->pages[kind]->number;
-        if (link->has[kind] != message.pages[kind]) {
-            message.new_pages |= 1u << kind;
-            fds[count++] = current->pages[kind]->fd;
-        }
-    }
-    if (link_send(link, &message, fds, count)) {
+    if (send_pages(link)) {
+        note_coming(link);
         link->sent = current->number;
     }
 }
@@ -156,14 +227,33 @@ static bool all_loaded(const struct master *master)
     return true;
 }
 
-/* Ready means: every provider was read once and every worker serves the result. Never taken back. */
-static void note_synced(struct master *master)
+void publish_loaded(struct master *master)
 {
-    if (master->job == NULL && all_loaded(master) && all_acknowledged(master) &&
-        atomic_exchange(&master->tree->synced, 1) == 0) {
-        log_info("Ready: every provider was read and all workers serve generation %llu",
-                 (unsigned long long)master->current.number);
+    struct board_master *life = board_master(master->board);
+
+    if (life_get(&life->synced_generation) == 0 && all_loaded(master)) {
+        life_set(&life->synced_generation, master->current.number);
     }
+}
+
+/* Ready means: every provider was read once and every worker serves the result, or what came after it. Never taken
+ * back. */
+static void note_ready(struct master *master)
+{
+    struct board_master *life = board_master(master->board);
+    uint64_t synced = life_get(&life->synced_generation);
+
+    if (synced == 0 || life_get(&life->ready_ns) != 0) {
+        return;
+    }
+    for (unsigned slot = 0; slot < master->workers; slot++) {
+        if (master->links[slot].acknowledged < synced) {
+            return;
+        }
+    }
+    life_set(&life->ready_ns, (uint64_t)process_clock_ns());
+    log_info("Ready: every provider was read and all workers serve generation %llu",
+             (unsigned long long)master->current.number);
 }
 
 /* ---- answers ---- */
@@ -175,29 +265,56 @@ static void on_ack(struct worker_link *link, uint64_t number)
         return;
     }
     link->acknowledged = number;
-    memcpy(link->has, link->sent_pages, sizeof(link->has));
+    free(link->has);
+    link->has = link->coming;
+    link->has_count = link->coming_count;
+    link->coming = NULL;
     link->sent = 0;
     link->resends = 0;
-    note_synced(link->master);
+    link->retry_wait_ns = link->retry_ns = 0;
+    note_ready(link->master);
+}
+
+/* Not now; later it gets everything. */
+static int put_off(struct worker_link *link, uint64_t number)
+{
+    int64_t wait = link->retry_wait_ns ? 2 * link->retry_wait_ns : RETRY_FIRST;
+
+    link->retry_wait_ns = wait < RETRY_MOST ? wait : RETRY_MOST;
+    link->retry_ns = process_clock_ns() + link->retry_wait_ns;
+    link->refused = number;
+    link->sent = 0;
+    forget_pages(link);
+    return (int)(link->retry_wait_ns / 1000000000);
+}
+
+static void retry(struct worker_link *link, int64_t now)
+{
+    if (link->retry_ns != 0 && now >= link->retry_ns) {
+        link->retry_ns = 0;
+        link->refused = 0;
+        offer(link);
+    }
 }
 
 static void on_refused(struct worker_link *link, const struct control_message *message)
 {
-    log_error("Worker %u refused generation %llu, the old one stays: %s", link->slot,
-              (unsigned long long)message->number, message->text);
-    link->refused = message->number;
-    link->sent = 0;
+    int seconds = put_off(link, message->number);
+
+    log_error("Worker %u refused generation %llu, the old one stays: %s; it is offered again in %d s",
+              link->slot, (unsigned long long)message->number, message->text, seconds);
 }
 
 /* The worker lacks a page that it was thought to hold, or descriptors were lost on the way: it gets all of them. */
 static void on_resend(struct worker_link *link)
 {
     link->sent = 0;
-    memset(link->has, 0, sizeof(link->has));
+    forget_pages(link);
     if (++link->resends > RESENDS_MOST) {
-        log_error("Worker %u asked for the same generation %u times; it waits for the next one", link->slot,
-                  link->resends);
-        link->refused = link->master->current.number;
+        int seconds = put_off(link, link->master->current.number);
+
+        log_error("Worker %u asked for the same generation %u times; it is offered again in %d s", link->slot,
+                  link->resends, seconds);
         link->resends = 0;
     }
 }
@@ -256,6 +373,7 @@ void publish_worker(struct master *master, unsigned slot, int fd)
     struct worker_link *link = &master->links[slot];
 
     link_close(link);
+    forget_pages(link);
     *link = (struct worker_link){.master = master, .slot = slot};
     outbox_init(&link->out, fd);
     link->poll = xcalloc(1, sizeof(*link->poll));
@@ -266,20 +384,21 @@ void publish_worker(struct master *master, unsigned slot, int fd)
 }
 
 /* ---- generations ---- */
-static void put_in_force(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes)
+static void put_in_force(struct master *master, const struct page_files *pages, char *changes)
 {
     struct publication *current = &master->current;
 
     current->number = atomic_load(&master->tree->generation) + 1;
-    memcpy(current->pages, pages, sizeof(current->pages));
+    current->pages = *pages;
     current->changes = changes;
     current->kills = 0;
     master->swept = false;
     atomic_store(&master->tree->generation, current->number); /* claimed before any worker hears of it */
+    life_published(master, current->number);
     offer_all(master);
 }
 
-void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *changes)
+void publish(struct master *master, const struct page_files *pages, char *changes)
 {
     publication_clear(&master->previous);
     master->previous = master->current;
@@ -288,25 +407,25 @@ void publish(struct master *master, struct page_file *pages[PAGE_KINDS], char *c
     put_in_force(master, pages, changes);
 }
 
-bool publish_is_withdrawn(const struct master *master, const uint64_t hashes[PAGE_KINDS])
+bool publish_is_withdrawn(const struct master *master, uint64_t hash)
 {
-    return master->has_withdrawn && memcmp(master->withdrawn, hashes, sizeof(master->withdrawn)) == 0;
+    return master->has_withdrawn && master->withdrawn == hash;
 }
 
 static void withdraw(struct master *master)
 {
     struct publication bad = master->current, good = master->previous;
 
+    life_withdrawn(master, bad.number);
     log_error("Generation %llu is withdrawn: %u workers died while they adopted it. What was new in it: %s",
               (unsigned long long)bad.number, bad.kills,
               bad.changes && *bad.changes ? bad.changes : "not known");
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        master->withdrawn[kind] = bad.pages[kind]->hash;
-    }
+    master->withdrawn = page_files_hash(&bad.pages);
     master->has_withdrawn = true;
     master->current = master->previous = (struct publication){0};
     publication_clear(&bad);
-    put_in_force(master, good.pages, good.changes);
+    put_in_force(master, &good.pages, good.changes);
+    life_recounted(master, master->current.number, good.number);
     log_info("Generation %llu has the content of %llu again", (unsigned long long)master->current.number,
              (unsigned long long)good.number);
 }
@@ -317,6 +436,7 @@ void publish_gone(struct master *master, unsigned slot)
     bool adopting = link->sent != 0 && link->sent == master->current.number;
 
     link_close(link);
+    forget_pages(link);
     *link = (struct worker_link){.master = master, .slot = slot};
     outbox_init(&link->out, -1);
     if (adopting && ++master->current.kills >= KILLS_MOST && master->previous.number != 0) {
@@ -325,7 +445,7 @@ void publish_gone(struct master *master, unsigned slot)
 }
 
 /* ---- from the heart ---- */
-void publish_tend(struct master *master)
+void publish_tend(struct master *master, int64_t now)
 {
     if (master->guard.starved) {
         (void)outbox_flush(&master->guard);
@@ -336,8 +456,9 @@ void publish_tend(struct master *master)
         if (link->poll && link->out.starved && outbox_flush(&link->out) < 0) {
             link_close(link);
         }
+        retry(link, now);
     }
-    note_synced(master);
+    note_ready(master);
     /* No job in flight: it asks for words of a generation that is still to come. */
     if (!master->swept && master->job == NULL && all_acknowledged(master) && only_current_held(master)) {
         board_sweep(master->board, master->current.number);
@@ -349,6 +470,7 @@ void publish_free(struct master *master)
 {
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         link_close(&master->links[slot]);
+        forget_pages(&master->links[slot]);
     }
     publication_clear(&master->current);
     publication_clear(&master->previous);

@@ -39,10 +39,10 @@ struct job {
     /* given */
     struct settings *settings, *old_settings; /* old: of the model that is replaced */
     bool enabled[MASTER_PROVIDERS], dirty[MASTER_PROVIDERS];
-    uint64_t generation;            /* the number it will have, if it is published */
-    uint64_t page_base;             /* page numbers above this are free */
-    uint64_t published[PAGE_KINDS]; /* hashes; meaningful when there is a publication */
-    bool any_published;
+    uint64_t generation;             /* the number it will have, if it is published */
+    uint64_t page_base;              /* page numbers above this are free */
+    uint64_t published[PAGE_PLACES]; /* hashes of the pages in force */
+    size_t published_count;          /* 0: there are none */
     const struct known *before;
     bool may_hold; /* the first generation may still be held back */
     /* found */
@@ -51,8 +51,9 @@ struct job {
     struct model *model;
     struct known *known;
     char *changes;
-    uint64_t hashes[PAGE_KINDS];
-    int fds[PAGE_KINDS]; /* -1: the published page is the same */
+    size_t page_count; /* of the new generation */
+    uint64_t hashes[PAGE_PLACES];
+    int fds[PAGE_PLACES]; /* -1: the published page is the same */
     double elapsed_ms;
     int rc;
     struct error why;
@@ -86,18 +87,20 @@ static void load_input(struct job *job, size_t i)
     input->failed = false;
     input->error.text[0] = '\0';
     input->loaded = true;
+    input->loaded_ns = process_clock_ns();
     job->outdated[i] = input->model;
     input->model = model;
 }
 
-static int seal(struct job *job, struct page_builder *const builders[PAGE_KINDS])
+static int seal(struct job *job, const struct compiled *compiled)
 {
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        job->hashes[kind] = builder_hash(builders[kind]);
-        if (job->any_published && job->hashes[kind] == job->published[kind]) {
+    job->page_count = compiled->count;
+    for (size_t i = 0; i < compiled->count; i++) {
+        job->hashes[i] = builder_hash(compiled->pages[i]);
+        if (i < job->published_count && job->hashes[i] == job->published[i]) {
             continue;
         }
-        int rc = page_seal(builders[kind], job->page_base + (uint64_t)kind + 1, &job->fds[kind], &job->why);
+        int rc = page_seal(compiled->pages[i], job->page_base + i + 1, &job->fds[i], &job->why);
 
         if (rc < 0) {
             return rc;
@@ -115,14 +118,13 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
     int rc =
         compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
 
-    if (rc < 0 || job->any_published || !names_pending(master->names)) {
+    if (rc < 0 || job->published_count > 0 || !names_pending(master->names)) {
         return rc;
     }
     for (int waited = 0; waited < NAMES_WAIT_MS && names_pending(master->names); waited += NAMES_STEP_MS) {
         (void)usleep(NAMES_STEP_MS * 1000); /* on the thread: the loop goes on and gets the answers */
     }
     compiled_free(compiled);
-    *compiled = (struct compiled){{NULL}};
     return compile_model(config, job->model, master->board, job->generation, master->names, compiled,
                          &job->why);
 }
@@ -130,23 +132,16 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
 static int compile(struct job *job)
 {
     const struct static_config *config = &job->settings->loaded.config;
-    struct page_builder *static_page = NULL;
-    struct compiled compiled = {{NULL}};
-    int rc = compile_static(config, &static_page, &job->why);
+    struct compiled compiled = {.count = 0};
+    int rc = compile_dynamic(job, &compiled);
 
-    if (rc < 0) {
-        return rc;
-    }
-    rc = compile_dynamic(job, &compiled);
     if (rc == 0) {
-        struct page_builder *builders[PAGE_KINDS];
-
-        memcpy(builders, compiled.pages, sizeof(builders));
-        builders[PAGE_STATIC] = static_page;
-        rc = seal(job, builders);
-        compiled_free(&compiled);
+        rc = compile_static(config, &compiled.pages[PAGE_STATIC], &job->why);
     }
-    builder_free(static_page);
+    if (rc == 0) {
+        rc = seal(job, &compiled);
+    }
+    compiled_free(&compiled);
     return rc;
 }
 
@@ -195,10 +190,10 @@ static void work(uv_work_t *request)
 /* ---- back on the loop ---- */
 static void close_pages(struct job *job)
 {
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        if (job->fds[kind] != -1) {
-            close(job->fds[kind]);
-            job->fds[kind] = -1;
+    for (size_t i = 0; i < PAGE_PLACES; i++) {
+        if (job->fds[i] != -1) {
+            close(job->fds[i]);
+            job->fds[i] = -1;
         }
     }
 }
@@ -244,40 +239,61 @@ static void say_changed(const struct job *job, uint64_t generation)
            job->changes && job->changes[0] ? job->changes : "options of the static configuration");
 }
 
-static void publish_job(struct job *job)
+/* Those of the generation that is to be published; what is the same as now is shared. */
+static void take_pages(struct job *job, struct page_files *pages)
+{
+    pages->count = job->page_count;
+    for (size_t i = 0; i < job->page_count; i++) {
+        pages->items[i] = job->fds[i] == -1
+                              ? page_file_ref(job->master->current.pages.items[i])
+                              : page_file_new(job->fds[i], job->page_base + i + 1, job->hashes[i]);
+        job->fds[i] = -1; /* the page's now */
+    }
+}
+
+static bool pages_differ(const struct job *job)
+{
+    bool differ = job->page_count != job->published_count;
+
+    for (size_t i = 0; i < job->page_count && !differ; i++) {
+        differ = job->fds[i] != -1;
+    }
+    return differ;
+}
+
+/* Whether what was found is in force now. */
+static bool publish_job(struct job *job)
 {
     struct master *master = job->master;
-    struct page_file *pages[PAGE_KINDS];
-    bool any = false;
+    int64_t took_ns = (int64_t)(job->elapsed_ms * 1e6);
+    struct page_files pages;
 
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        any = any || job->fds[kind] != -1;
-    }
-    if (!any) {
+    if (!pages_differ(job)) {
+        life_reload(master, RELOAD_SAME, took_ns, job->changes);
+        life_counted(master, master->current.number, job->model);
         if (job->changes[0]) {
             say_changed(job,
                         master->current.number); /* objects that serve nothing: broken ones, unused ones */
         } else {
             log_debug("Nothing changed");
         }
-        return;
+        return true;
     }
-    if (publish_is_withdrawn(master, job->hashes)) {
+    take_pages(job, &pages);
+    if (publish_is_withdrawn(master, page_files_hash(&pages))) {
+        life_reload(master, RELOAD_WITHDRAWN, took_ns, job->changes);
         log_error("This configuration made workers die when it was adopted and is not tried again: %s",
                   job->changes);
-        return;
+        for (size_t i = 0; i < pages.count; i++) {
+            page_file_unref(pages.items[i]);
+        }
+        return false;
     }
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        pages[kind] =
-            job->fds[kind] == -1
-                ? page_file_ref(master->current.pages[kind])
-                : page_file_new(job->fds[kind], job->page_base + (uint64_t)kind + 1, job->hashes[kind]);
-        job->fds[kind] = -1; /* the page's now */
-    }
-    char *changes = job->changes;
-
-    publish(master, pages, xstrndup(changes, strlen(changes)));
+    publish(master, &pages, xstrndup(job->changes, strlen(job->changes)));
+    life_reload(master, RELOAD_PUBLISHED, took_ns, job->changes);
+    life_counted(master, master->current.number, job->model);
     say_changed(job, master->current.number);
+    return true;
 }
 
 /* The newest model is the one to compare with, also when it could not be compiled. What it replaces goes with the job. */
@@ -305,10 +321,12 @@ static void after_work(uv_work_t *request, int status)
     master->held = job->held;
     if (!master->stopping && status == 0 && !job->held) {
         if (job->rc < 0) {
+            life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
-        } else {
-            publish_job(job);
+        } else if (publish_job(job)) {
+            publish_loaded(master);
         }
+        life_providers(master);
         install(master, job);
     }
     job_free(job);
@@ -317,7 +335,7 @@ static void after_work(uv_work_t *request, int status)
         return;
     }
     arm_retry(master);
-    publish_tend(master);
+    publish_tend(master, process_clock_ns());
     if (master->wanted) {
         reload_request(master);
     }
@@ -356,13 +374,15 @@ void reload_request(struct master *master)
     job->generation = atomic_load(&master->tree->generation) + 1;
     /* Unique over all masters of this tree: the guard's count of masters, then ours of pages. */
     job->page_base = (master->start_number << 40) + master->page_count;
-    master->page_count += PAGE_KINDS;
+    master->page_count += PAGE_PLACES;
     job->before = master->known;
     job->may_hold = may_hold(master);
-    job->any_published = master->current.number != 0;
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        job->fds[kind] = -1;
-        job->published[kind] = job->any_published ? master->current.pages[kind]->hash : 0;
+    job->published_count = master->current.pages.count;
+    for (size_t i = 0; i < job->published_count; i++) {
+        job->published[i] = master->current.pages.items[i]->hash;
+    }
+    for (size_t i = 0; i < PAGE_PLACES; i++) {
+        job->fds[i] = -1;
     }
     for (size_t i = 0; i < master->input_count; i++) {
         job->enabled[i] = master->inputs[i].enabled;
@@ -472,6 +492,7 @@ void reload_inputs(struct master *master)
         master->inputs[i].dirty = true;
         master->input_count = i + 1;
     }
+    life_providers(master);
     watch_all(master);
 }
 

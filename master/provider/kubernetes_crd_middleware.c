@@ -1,62 +1,154 @@
 /*
  * kubernetes_crd_middleware.c - Middleware objects.
  *
- * Their spec is what the file provider's middlewares have, but for chain: its members are references to objects, which
- * become names here. Which kinds are served, and that exactly one is set, master/resolve checks for all providers.
+ * Their spec is what the file provider's middlewares have, but for the parts that refer to other objects: those are cut
+ * out before the rest is decoded by the common table, and read one by one. Which kinds are served, and that exactly one is
+ * set, master/resolve checks for all providers.
+ *
+ * Not here: parts that name Secrets (kubernetes_crd_auth.c).
  */
 #include "master/provider/kubernetes_crd.h"
 
-/* The spec with `chain` put into the form that the table of middlewares reads: a list of names. */
-static const struct doc *with_names(struct crd *crd, const struct crd_place *place, struct element *element)
+/* ---- parts ---- */
+
+static void load_chain(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware)
 {
-    const struct doc *spec = place->node, *chain = doc_get(spec, "chain");
-    struct crd_place at = crd_step(crd, place, chain, "chain");
-    struct crd_chain references;
-    struct list names = {0};
+    struct chain *chain = pool_zalloc(crd->model->pool, sizeof(*chain));
+    struct crd_chain spec;
 
-    if (chain == NULL || chain->kind != DOC_MAP) {
-        return spec;
+    if (k8s_decode(crd, place, &crd_chain_schema, 0, &spec, &middleware->element)) {
+        crd_reference_names(crd, place, &middleware->element, &spec.middlewares, &chain->middlewares);
     }
-    struct doc *copy = doc_new(crd->scratch, DOC_MAP), *inner = doc_new(crd->scratch, DOC_MAP);
-    struct doc *list = doc_new(crd->scratch, DOC_LIST);
+    middleware->config.chain = chain;
+}
 
-    *copy = (struct doc){.kind = DOC_MAP, .file = spec->file, .line = spec->line, .column = spec->column};
-    *inner = (struct doc){.kind = DOC_MAP, .file = chain->file, .line = chain->line, .column = chain->column};
-    if (crd_decode(crd, &at, &crd_chain_schema, &references, element)) {
-        crd_reference_names(crd, &at, element, &references.middlewares, &names);
-    }
-    for (size_t i = 0; i < names.count; i++) {
-        doc_list_add(crd->model->pool, list,
-                     doc_new_string(crd->model->pool, ((const struct slice *)names.items)[i]));
-    }
-    doc_map_set(crd->scratch, inner, SLICE("middlewares"), list);
-    for (size_t i = 0; i < spec->map.count; i++) {
-        const struct doc_entry *entry = &spec->map.entries[i];
+/* A Service gets a load balancer of its own for this: NAMESPACE-NAME-errorpage-service, as upstream. */
+static void load_errors_service(struct k8s *crd, const struct k8s_place *place,
+                                struct http_middleware *middleware)
+{
+    struct element *element = &middleware->element;
+    struct service_config *config;
+    struct crd_service spec;
+    struct slice name;
 
-        doc_map_set(crd->scratch, copy, entry->key, entry->value == chain ? inner : entry->value);
-        copy->map.entries[copy->map.count - 1].line = entry->line;
+    if (!k8s_decode(crd, place, &crd_service_schema, 0, &spec, element) ||
+        !crd_service_reference(crd, place, element, &spec, &name, &config)) {
+        return;
+    }
+    if (config) {
+        name = pool_printf(crd->scratch, "%.*s-errorpage-service", SLICE_ARG(element->name));
+        k8s_add_service(crd, place, name)->config = *config;
+    }
+    if (middleware->config.errors) {
+        middleware->config.errors->service = pool_copy(crd->model->pool, name);
+    }
+}
+
+static const struct part {
+    const char *kind, *key; /* key: of what the kind holds; NULL: all of it */
+    void (*load)(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);
+} parts[] = {
+    {"chain", NULL, load_chain},
+    {"basicAuth", NULL, crd_load_basic_auth},
+    {"digestAuth", NULL, crd_load_digest_auth},
+    {"forwardAuth", "tls", crd_load_forward_auth_tls},
+    {"errors", "service", load_errors_service},
+    {"rateLimit", "redis", crd_load_redis},
+};
+
+/* ---- the whole ---- */
+
+static struct doc *map_like(struct pool *pool, const struct doc *map)
+{
+    struct doc *copy = doc_new(pool, DOC_MAP);
+
+    *copy = (struct doc){.kind = DOC_MAP, .file = map->file, .line = map->line, .column = map->column};
+    return copy;
+}
+
+static void entry_copy(struct pool *pool, struct doc *to, const struct doc_entry *entry, struct doc *value)
+{
+    doc_map_set(pool, to, entry->key, value);
+    to->map.entries[to->map.count - 1].line = entry->line;
+}
+
+static const struct doc *without(struct pool *pool, const struct doc *map, const char *key)
+{
+    struct doc *copy = map_like(pool, map);
+
+    for (size_t i = 0; i < map->map.count; i++) {
+        if (!slice_eq(map->map.entries[i].key, slice_cstr(key))) {
+            entry_copy(pool, copy, &map->map.entries[i], map->map.entries[i].value);
+        }
     }
     return copy;
 }
 
-static void load_middleware(struct crd *crd, const struct kube_object *object)
+static const struct part *part_of(struct slice kind)
+{
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (slice_eq(kind, slice_cstr(parts[i].kind))) {
+            return &parts[i];
+        }
+    }
+    return NULL;
+}
+
+/* What the common table can read. */
+static const struct doc *common_part(struct k8s *crd, const struct doc *spec)
+{
+    struct doc *copy = map_like(crd->scratch, spec);
+
+    for (size_t i = 0; i < spec->map.count; i++) {
+        const struct doc_entry *entry = &spec->map.entries[i];
+        const struct part *part = part_of(entry->key);
+
+        if (part == NULL || (part->key && entry->value->kind != DOC_MAP)) {
+            entry_copy(crd->scratch, copy, entry, entry->value);
+        } else if (part->key) {
+            entry_copy(crd->scratch, copy, entry,
+                       (struct doc *)(uintptr_t)without(crd->scratch, entry->value, part->key));
+        }
+    }
+    return copy;
+}
+
+static void load_parts(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware)
+{
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        const struct doc *node = doc_get(place->node, parts[i].kind);
+        struct k8s_place at = k8s_step(crd, place, node, "%s", parts[i].kind);
+
+        if (node && parts[i].key) {
+            node = doc_get(node, parts[i].key);
+            at = k8s_step(crd, &at, node, "%s", parts[i].key);
+        }
+        if (node && node->kind != DOC_NULL) {
+            parts[i].load(crd, &at, middleware);
+        }
+    }
+}
+
+static void load_middleware(struct k8s *crd, const struct kube_object *object)
 {
     struct http_middleware *middleware = model_add_middleware(
-        crd->model, crd_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
-    struct crd_place root = {.object = object}, place;
+        crd->model, k8s_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
+    struct k8s_place root = {.object = object}, place, rest;
     const struct doc *spec = doc_get(object->doc, "spec");
 
     middleware->element.origin = object->origin;
-    place = crd_step(crd, &root, spec, "spec");
+    place = k8s_step(crd, &root, spec, "spec");
     if (spec == NULL || spec->kind != DOC_MAP) {
-        crd_error(crd, &place, &middleware->element, true, "is missing");
+        k8s_error(crd, &place, &middleware->element, true, "is missing");
         return;
     }
-    place.node = with_names(crd, &place, &middleware->element);
-    crd_decode(crd, &place, &middleware_schema, &middleware->config, &middleware->element);
+    rest = place;
+    rest.node = common_part(crd, spec);
+    k8s_decode(crd, &rest, &middleware_schema, 0, &middleware->config, &middleware->element);
+    load_parts(crd, &place, middleware);
 }
 
-void crd_load_middlewares(struct crd *crd)
+void crd_load_middlewares(struct k8s *crd)
 {
     const struct kube_object **objects;
     size_t count = crd_objects(crd, "Middleware", &objects);

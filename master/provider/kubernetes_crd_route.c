@@ -6,40 +6,28 @@
  */
 #include "master/provider/kubernetes_crd.h"
 
-#define CLASS_ANNOTATION "kubernetes.io/ingress.class"
-#define CLASS_DEFAULT "traefik"
-
 struct object { /* one IngressRoute while its routes are read */
-    struct crd_place place, spec_place;
+    struct k8s_place place, spec_place;
     struct crd_ingress_route spec;
     struct element spec_errors; /* what is wrong with all of it: copied to each router */
     struct list parents;        /* struct slice: names of parent routers */
 };
 
 /* Whether this weir shall serve the object: by spec.ingressClassName, or by the old annotation. */
-static bool class_wanted(struct crd *crd, const struct crd_place *place)
+static bool class_wanted(struct k8s *crd, const struct k8s_place *place)
 {
     const struct doc *doc = place->object->doc, *named = doc_path(doc, "spec", "ingressClassName", NULL);
-    struct slice wanted = crd->options->ingress_class, class = SLICE("");
+    struct slice class;
 
     if (named && named->kind != DOC_NULL) {
         class = doc_text(named, SLICE(""));
     } else {
-        class = doc_text(doc_path(doc, "metadata", "annotations", CLASS_ANNOTATION, NULL), SLICE(""));
+        class = doc_text(doc_path(doc, "metadata", "annotations", K8S_CLASS_ANNOTATION, NULL), SLICE(""));
     }
-    return slice_eq(class, wanted) || (wanted.len == 0 && slice_eq(class, SLICE(CLASS_DEFAULT)));
+    return k8s_class_wanted(crd, class);
 }
 
-static void copy_errors(struct crd *crd, const struct element *from, struct element *to)
-{
-    const struct slice *errors = from->errors.items;
-
-    for (size_t i = 0; i < from->errors.count; i++) {
-        element_error(crd->model, to, from->status == ELEMENT_DISABLED, "%.*s", SLICE_ARG(errors[i]));
-    }
-}
-
-static const struct kube_object *find_ingress_route(struct crd *crd, struct slice namespace,
+static const struct kube_object *find_ingress_route(struct k8s *crd, struct slice namespace,
                                                     struct slice name)
 {
     const struct kube_object *found = kube_get(crd->store, CRD_GROUP, "IngressRoute", namespace, name);
@@ -48,19 +36,19 @@ static const struct kube_object *find_ingress_route(struct crd *crd, struct slic
 }
 
 /* The routers of the parents, by the names that their routes have. */
-static void resolve_parents(struct crd *crd, struct object *object)
+static void resolve_parents(struct k8s *crd, struct object *object)
 {
     const struct crd_reference *references = object->spec.parent_refs.items;
     struct slice *names = NULL;
     size_t count = 0, capacity = 0;
 
     for (size_t i = 0; i < object->spec.parent_refs.count; i++) {
-        struct crd_place at = crd_step(crd, &object->spec_place, NULL, "parentRefs[%zu]", i);
+        struct k8s_place at = k8s_step(crd, &object->spec_place, NULL, "parentRefs[%zu]", i);
         struct slice own = object->place.object->namespace;
         struct slice namespace = references[i].namespace.len ? references[i].namespace : own;
 
         if (!crd->options->allow_cross_namespace && !slice_eq(namespace, own)) {
-            crd_error(crd, &at, &object->spec_errors, true,
+            k8s_error(crd, &at, &object->spec_errors, true,
                       "%.*s/%.*s is not in the namespace %.*s: another namespace needs "
                       "--providers.kubernetesCRD.allowCrossNamespace=true",
                       SLICE_ARG(namespace), SLICE_ARG(references[i].name), SLICE_ARG(own));
@@ -70,7 +58,7 @@ static void resolve_parents(struct crd *crd, struct object *object)
         const struct doc *routes = parent ? doc_path(parent->doc, "spec", "routes", NULL) : NULL;
 
         if (parent == NULL) {
-            crd_error(crd, &at, &object->spec_errors, true, "IngressRoute %.*s/%.*s does not exist",
+            k8s_error(crd, &at, &object->spec_errors, true, "IngressRoute %.*s/%.*s does not exist",
                       SLICE_ARG(namespace), SLICE_ARG(references[i].name));
             continue;
         }
@@ -84,12 +72,12 @@ static void resolve_parents(struct crd *crd, struct object *object)
     object->parents = (struct list){names, count};
 }
 
-static void router_tls(struct crd *crd, const struct object *object, struct http_router *router)
+static void router_tls(struct k8s *crd, const struct object *object, struct http_router *router)
 {
     const struct crd_tls *from = object->spec.tls;
     struct slice namespace = object->place.object->namespace;
     const struct doc *node = doc_get(object->spec_place.node, "tls");
-    struct crd_place place = crd_step(crd, &object->spec_place, node, "tls");
+    struct k8s_place place = k8s_step(crd, &object->spec_place, node, "tls");
     struct router_tls *tls;
     struct error why;
 
@@ -100,21 +88,21 @@ static void router_tls(struct crd *crd, const struct object *object, struct http
     tls->cert_resolver = from->cert_resolver;
     tls->domains = from->domains;
     if (from->options && from->options->name.len) {
-        struct crd_place at = crd_step(crd, &place, doc_get(node, "options"), "options");
+        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
 
         crd_reference_name(crd, &at, &router->element, from->options->namespace, from->options->name,
                            &tls->options);
     }
-    if (from->secret_name.len && !crd_certificate_secret(crd, namespace, from->secret_name,
+    if (from->secret_name.len && !k8s_certificate_secret(crd, namespace, from->secret_name,
                                                          &(struct slice){0}, &(struct slice){0}, &why)) {
-        struct crd_place at = crd_step(crd, &place, doc_get(node, "secretName"), "secretName");
+        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
 
-        crd_error(crd, &at, &router->element, false, "%s", why.text);
+        k8s_error(crd, &at, &router->element, false, "%s", why.text);
     }
     router->config.tls = tls;
 }
 
-static bool router_service(struct crd *crd, const struct crd_place *place, struct http_router *router,
+static bool router_service(struct k8s *crd, const struct k8s_place *place, struct http_router *router,
                            const struct crd_route *route)
 {
     const struct crd_service *services = route->services.items;
@@ -132,15 +120,15 @@ static bool router_service(struct crd *crd, const struct crd_place *place, struc
         config = &weighted;
         name = router->element.name;
     } else {
-        struct crd_place at =
-            crd_step(crd, place, nodes && nodes->list.count ? nodes->list.items[0] : NULL, "services[0]");
+        struct k8s_place at =
+            k8s_step(crd, place, nodes && nodes->list.count ? nodes->list.items[0] : NULL, "services[0]");
 
         if (!crd_service_reference(crd, &at, &router->element, &services[0], &name, &config)) {
             return false;
         }
     }
     if (config) {
-        struct http_service *service = crd_add_service(crd, place, router->element.name);
+        struct http_service *service = k8s_add_service(crd, place, router->element.name);
 
         service->config = *config;
         name = service->element.name;
@@ -149,43 +137,22 @@ static bool router_service(struct crd *crd, const struct crd_place *place, struc
     return true;
 }
 
-static struct http_router *add_router(struct crd *crd, const struct crd_place *place, struct slice name)
-{
-    struct http_router *router = seen_get(&crd->routers, name);
-
-    if (router) { /* as upstream: the last one wins */
-        crd_warn(crd, place, "has the same match as the route at line %u: this one is used",
-                 router->element.origin.line);
-        struct element element = {.name = router->element.name, .provider = router->element.provider};
-
-        *router = (struct http_router){.element = element};
-    } else {
-        router = model_add_router(crd->model, name, SLICE(CRD_PROVIDER));
-        seen_set(&crd->routers, router->element.name, router);
-    }
-    router->element.origin = place->object->origin;
-    if (place->node && place->node->line) {
-        router->element.origin.line = place->node->line;
-    }
-    return router;
-}
-
-static void load_route(struct crd *crd, const struct object *object, const struct crd_place *place)
+static void load_route(struct k8s *crd, const struct object *object, const struct k8s_place *place)
 {
     const struct kube_object *from = object->place.object;
     struct slice match = doc_text(doc_get(place->node, "match"), SLICE(""));
     struct crd_route route;
 
     if (place->node->kind != DOC_MAP || match.len == 0) {
-        crd_decode(crd, place, &crd_route_schema, &route,
+        k8s_decode(crd, place, &crd_route_schema, 0, &route,
                    NULL); /* says what is wrong; without a match there is no name */
         return;
     }
     struct http_router *router =
-        add_router(crd, place, crd_route_name(crd->scratch, from->namespace, from->name, match));
+        k8s_add_router(crd, place, crd_route_name(crd->scratch, from->namespace, from->name, match));
 
-    copy_errors(crd, &object->spec_errors, &router->element);
-    bool whole = crd_decode(crd, place, &crd_route_schema, &route, &router->element);
+    k8s_copy_errors(crd, &object->spec_errors, &router->element);
+    bool whole = k8s_decode(crd, place, &crd_route_schema, 0, &route, &router->element);
 
     router->config = (struct router_config){
         .entry_points = object->spec.entry_points,
@@ -205,7 +172,7 @@ static void load_route(struct crd *crd, const struct object *object, const struc
     }
 }
 
-static void load_object(struct crd *crd, const struct kube_object *from)
+static void load_object(struct k8s *crd, const struct kube_object *from)
 {
     struct object object = {.place = {.object = from}};
     const struct doc *spec = doc_get(from->doc, "spec"), *routes;
@@ -217,8 +184,8 @@ static void load_object(struct crd *crd, const struct kube_object *from)
         model_notice(crd->model, true, &from->origin, "spec: is missing");
         return;
     }
-    object.spec_place = crd_step(crd, &object.place, spec, "spec");
-    crd_decode(crd, &object.spec_place, &crd_ingress_route_schema, &object.spec, &object.spec_errors);
+    object.spec_place = k8s_step(crd, &object.place, spec, "spec");
+    k8s_decode(crd, &object.spec_place, &crd_ingress_route_schema, 0, &object.spec, &object.spec_errors);
     resolve_parents(crd, &object);
     routes = object.spec.routes;
     if (routes == NULL || routes->kind != DOC_LIST || routes->list.count == 0) {
@@ -233,13 +200,13 @@ static void load_object(struct crd *crd, const struct kube_object *from)
         }
     }
     for (size_t i = 0; routes && routes->kind == DOC_LIST && i < routes->list.count; i++) {
-        struct crd_place at = crd_step(crd, &object.spec_place, routes->list.items[i], "routes[%zu]", i);
+        struct k8s_place at = k8s_step(crd, &object.spec_place, routes->list.items[i], "routes[%zu]", i);
 
         load_route(crd, &object, &at);
     }
 }
 
-void crd_load_routes(struct crd *crd)
+void crd_load_routes(struct k8s *crd)
 {
     const struct kube_object **objects;
     size_t count = crd_objects(crd, "IngressRoute", &objects);

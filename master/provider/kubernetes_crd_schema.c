@@ -1,8 +1,8 @@
 /*
  * kubernetes_crd_schema.c - the tables of kubernetes_crd_schema.h: one row for each field of a custom resource.
  *
- * Middlewares have no table here: their spec is that of common/model/middlewares.c, but for chain, whose members are
- * references to objects. Not here: what a field does (kubernetes_crd_*.c).
+ * Middlewares have the tables of common/model/middlewares*.c, but for those that refer to other objects: their tables
+ * are here. Not here: what a field does (kubernetes_crd_*.c).
  */
 #include "master/provider/kubernetes_crd_schema.h"
 
@@ -34,7 +34,8 @@ static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
               .text = "Middlewares of this service, run after the route's."),                                \
         FIELD("sticky", OPTIONAL, type, at sticky, .flags = SCHEMA_ALLOW_EMPTY, .sub = &sticky_schema,       \
               .text = "Keep a client on its server."),                                                       \
-        FIELD("port", DOC, type, at port, .text = "Port of the Service: number or name."),                   \
+        FIELD("port", DOC, type, at port, .flags = SCHEMA_INT_OR_STRING,                                     \
+              .text = "Port of the Service: number or name."),                                               \
         FIELD(                                                                                               \
             "scheme", ENUM, type, at scheme, .choices = schemes,                                             \
             .text =                                                                                          \
@@ -60,7 +61,7 @@ static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
               .sub = &passive_health_check_schema, .text = "Leave out servers whose answers fail.")
 
 static const struct schema_field service_fields[] = {SERVICE_FIELDS(struct crd_service, )};
-static const struct schema crd_service_schema = SCHEMA(struct crd_service, "service", service_fields);
+const struct schema crd_service_schema = SCHEMA(struct crd_service, "service", service_fields);
 
 /* ---- IngressRoute ---- */
 
@@ -98,7 +99,8 @@ static const struct schema_field ingress_route_fields[] = {
           .text = "Which router shall serve it."),
     FIELD("entryPoints", STRINGS, struct crd_ingress_route, entry_points,
           .text = "Entry points; all default ones when empty."),
-    FIELD("routes", DOC, struct crd_ingress_route, routes, .text = "The routes."),
+    FIELD("routes", DOC, struct crd_ingress_route, routes, .flags = SCHEMA_REQUIRED, .sub = &crd_route_schema,
+          .text = "The routes."),
     FIELD("tls", OPTIONAL, struct crd_ingress_route, tls, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_tls_schema,
           .text = "When there (even empty), the routes take TLS connections only."),
     FIELD("parentRefs", LIST, struct crd_ingress_route, parent_refs, .sub = &reference_schema,
@@ -174,13 +176,53 @@ static const struct schema_field traefik_service_fields[] = {
 const struct schema crd_traefik_service_schema =
     SCHEMA(struct crd_traefik_service, "traefikService", traefik_service_fields);
 
-/* ---- Middleware: chain only ---- */
+/* ---- Middleware: what refers to other objects ---- */
 
 static const struct schema_field chain_fields[] = {
     FIELD("middlewares", LIST, struct crd_chain, middlewares, .sub = &reference_schema,
           .text = "The members, in order."),
 };
 const struct schema crd_chain_schema = SCHEMA(struct crd_chain, "chain", chain_fields);
+
+static const struct schema_field auth_fields[] = {
+    FIELD("secret", STRING, struct crd_auth, secret, .flags = SCHEMA_REQUIRED,
+          .text = "Secret with the users: lines under its only key, or of type kubernetes.io/basic-auth."),
+    FIELD("realm", STRING, struct crd_auth, realm, .text = "The realm; traefik when empty."),
+    FIELD("removeHeader", BOOL, struct crd_auth, remove_header, .text = "Do not pass Authorization on."),
+    FIELD("headerField", STRING, struct crd_auth, header_field,
+          .text = "Header that tells the server the name of the user."),
+};
+const struct schema crd_auth_schema = SCHEMA(struct crd_auth, "auth", auth_fields);
+
+static const struct schema_field client_tls_fields[] = {
+    FIELD("caSecret", STRING, struct crd_client_tls, ca_secret,
+          .text = "Secret with the authority of the server."),
+    FIELD("certSecret", STRING, struct crd_client_tls, cert_secret,
+          .text = "Secret with the certificate that is shown to it."),
+    FIELD("insecureSkipVerify", BOOL, struct crd_client_tls, insecure_skip_verify,
+          .text = "Believe any certificate."),
+    FIELD("caOptional", OPT_BOOL, struct crd_client_tls, ca_optional, .flags = SCHEMA_DEPRECATED,
+          .text = "Without effect; remove it."),
+};
+const struct schema crd_client_tls_schema = SCHEMA(struct crd_client_tls, "clientTLS", client_tls_fields);
+
+#define REDIS(label, kind_, member, ...) FIELD(label, kind_, struct crd_redis, member, __VA_ARGS__)
+#define REDIS_COUNT(label, member, text_) REDIS(label, INT, member, .min = 0, .max = INT32_MAX, .text = text_)
+
+static const struct schema_field redis_fields[] = {
+    REDIS("endpoints", STRINGS, endpoints, .fallback = "localhost:6379", .text = "HOST:PORT of each."),
+    REDIS("tls", OPTIONAL, tls, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_client_tls_schema,
+          .text = "How it is spoken to over TLS."),
+    REDIS("secret", STRING, secret, .text = "Secret with username and password."),
+    REDIS_COUNT("db", db, "Number of the database."),
+    REDIS_COUNT("poolSize", pool_size, "Connections; 10 a processor when 0."),
+    REDIS_COUNT("minIdleConns", min_idle_conns, "Idle connections that are kept."),
+    REDIS_COUNT("maxActiveConns", max_active_conns, "Connections at most; 0 for no bound."),
+    REDIS("readTimeout", DURATION, read_timeout, .fallback = "3s", .text = "How long reading may take."),
+    REDIS("writeTimeout", DURATION, write_timeout, .fallback = "3s", .text = "How long writing may take."),
+    REDIS("dialTimeout", DURATION, dial_timeout, .fallback = "5s", .text = "How long connecting may take."),
+};
+const struct schema crd_redis_schema = SCHEMA(struct crd_redis, "redis", redis_fields);
 
 /* ---- ServersTransport ---- */
 

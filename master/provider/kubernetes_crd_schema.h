@@ -86,6 +86,25 @@ struct crd_chain {
     struct list middlewares; /* struct crd_reference */
 };
 
+struct crd_auth { /* basicAuth, digestAuth */
+    struct slice secret, realm, header_field;
+    bool remove_header;
+};
+
+struct crd_client_tls {
+    struct slice ca_secret, cert_secret;
+    bool insecure_skip_verify;
+    struct opt_bool ca_optional;
+};
+
+struct crd_redis {
+    struct list endpoints; /* struct slice */
+    struct crd_client_tls *tls;
+    struct slice secret; /* user name and password */
+    int64_t db, pool_size, min_idle_conns, max_active_conns;
+    int64_t read_timeout, write_timeout, dial_timeout;
+};
+
 struct crd_root_ca {
     struct slice secret, config_map;
 };
@@ -104,5 +123,6 @@ struct crd_servers_transport {
 
 extern const struct schema crd_ingress_route_schema, crd_route_schema, crd_traefik_service_schema,
     crd_chain_schema, crd_servers_transport_schema;
+extern const struct schema crd_service_schema, crd_auth_schema, crd_client_tls_schema, crd_redis_schema;
 
 #endif

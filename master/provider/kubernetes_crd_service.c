@@ -5,52 +5,42 @@
  */
 #include "master/provider/kubernetes_crd.h"
 
-struct http_service *crd_add_service(struct crd *crd, const struct crd_place *place, struct slice name)
-{
-    struct http_service *service = seen_get(&crd->services, name);
-
-    if (service) { /* several references make the same load balancer: the last one wins, as upstream */
-        struct element element = {.name = service->element.name, .provider = service->element.provider};
-
-        *service = (struct http_service){.element = element};
-    } else {
-        service = model_add_service(crd->model, name, SLICE(CRD_PROVIDER));
-        seen_set(&crd->services, service->element.name, service);
-    }
-    service->element.origin = place->object->origin;
-    if (place->node && place->node->line) {
-        service->element.origin.line = place->node->line;
-    }
-    return service;
-}
-
-static bool transport_name(struct crd *crd, const struct crd_place *place, struct element *element,
+static bool transport_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
                            struct slice name, struct slice namespace, struct slice *out)
 {
-    struct crd_place at = crd_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
+    struct k8s_place at = k8s_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
 
     if (name.len == 0) {
         *out = SLICE("");
         return true;
     }
     if (slice_find(name, '@') < 0) {
-        *out = crd_object_name(crd->model->pool, namespace, name);
+        *out = k8s_object_name(crd->model->pool, namespace, name);
         return true;
     }
     return crd_reference_name(crd, &at, element, SLICE(""), name, out);
 }
 
-static bool load_balancer(struct crd *crd, const struct crd_place *place, struct element *element,
+static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,
                           const struct crd_service *from, struct slice namespace, struct service_config **out)
 {
     struct pool *pool = crd->model->pool;
     struct load_balancer *lb = pool_zalloc(pool, sizeof(*lb));
     struct service_config *config = pool_zalloc(pool, sizeof(*config));
+    struct k8s_backend backend = {
+        .name = from->name,
+        .port = from->port,
+        .scheme = from->scheme,
+        .native_lb = from->native_lb,
+        .node_port_lb = from->node_port_lb,
+        .external_port_free = true,
+        .external_only = from->health_check ? "healthCheck" : NULL,
+    };
     bool good;
 
     schema_defaults(&load_balancer_schema, pool, lb);
     if (slice_eq(from->strategy, SLICE("RoundRobin"))) {
-        crd_warn(crd, place, "strategy: RoundRobin is the old name of wrr");
+        k8s_warn(crd, place, "strategy: RoundRobin is the old name of wrr");
     } else if (from->strategy.len) {
         lb->strategy = from->strategy;
     }
@@ -66,7 +56,7 @@ static bool load_balancer(struct crd *crd, const struct crd_place *place, struct
     if (lb->health_check && lb->health_check->unhealthy_interval == 0) {
         lb->health_check->unhealthy_interval = lb->health_check->interval;
     }
-    good = crd_load_servers(crd, place, element, from, namespace, &lb->servers);
+    good = k8s_load_servers(crd, place, element, &backend, namespace, &lb->servers);
     good &= transport_name(crd, place, element, from->servers_transport, namespace, &lb->servers_transport);
     good &= crd_reference_names(crd, place, element, &from->middlewares, &config->middlewares);
     config->load_balancer = lb;
@@ -75,7 +65,7 @@ static bool load_balancer(struct crd *crd, const struct crd_place *place, struct
 }
 
 /* <namespace>-<service>-<port>, <namespace>-<traefikservice>, or a name of another provider as it is. */
-static struct slice full_name(struct crd *crd, const struct crd_place *place,
+static struct slice full_name(struct k8s *crd, const struct k8s_place *place,
                               const struct crd_service *reference, struct slice namespace, bool with_port)
 {
     struct pool *pool = crd->model->pool;
@@ -83,28 +73,28 @@ static struct slice full_name(struct crd *crd, const struct crd_place *place,
     ptrdiff_t at = slice_rfind(name, '@');
 
     if (port.len && !slice_eq(port, SLICE("0"))) {
-        return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name),
+        return k8s_normalize(pool, pool_printf(pool, "%.*s-%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name),
                                                SLICE_ARG(port)));
     }
     if (at < 0) {
-        return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name)));
+        return k8s_normalize(pool, pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(name)));
     }
     struct slice before = slice_of(name.ptr, (size_t)at),
                  provider = slice_of(name.ptr + at + 1, name.len - (size_t)at - 1);
 
     if (slice_eq(provider, SLICE(CRD_PROVIDER))) {
-        return crd_normalize(pool, pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(before)));
+        return k8s_normalize(pool, pool_printf(pool, "%.*s-%.*s", SLICE_ARG(namespace), SLICE_ARG(before)));
     }
     if (namespace.len) {
-        crd_warn(crd, place, "namespace %.*s is ignored: \"%.*s\" belongs to another provider",
+        k8s_warn(crd, place, "namespace %.*s is ignored: \"%.*s\" belongs to another provider",
                  SLICE_ARG(namespace), SLICE_ARG(name));
     }
-    struct slice normal = crd_normalize(pool, before);
+    struct slice normal = k8s_normalize(pool, before);
 
     return pool_printf(pool, "%.*s@%.*s", SLICE_ARG(normal), SLICE_ARG(provider));
 }
 
-bool crd_service_reference(struct crd *crd, const struct crd_place *place, struct element *element,
+bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struct element *element,
                            const struct crd_service *reference, struct slice *name,
                            struct service_config **config)
 {
@@ -115,14 +105,14 @@ bool crd_service_reference(struct crd *crd, const struct crd_place *place, struc
     if (!other_provider) {
         namespace = namespace.len ? namespace : parent;
         if (!crd->options->allow_cross_namespace && !slice_eq(namespace, parent)) {
-            crd_error(crd, place, element, true,
+            k8s_error(crd, place, element, true,
                       "service %.*s/%.*s is not in the namespace %.*s: another namespace needs "
                       "--providers.kubernetesCRD.allowCrossNamespace=true",
                       SLICE_ARG(namespace), SLICE_ARG(reference->name), SLICE_ARG(parent));
             return false;
         }
-    } else if (!crd_cross_provider_allowed(crd, parent)) {
-        crd_error(crd, place, element, true,
+    } else if (!k8s_cross_provider_allowed(crd, parent)) {
+        k8s_error(crd, place, element, true,
                   "service \"%.*s\": namespace %.*s is not in crossProviderNamespaces",
                   SLICE_ARG(reference->name), SLICE_ARG(parent));
         return false;
@@ -132,7 +122,7 @@ bool crd_service_reference(struct crd *crd, const struct crd_place *place, struc
         return true;
     }
     if (other_provider) {
-        crd_error(crd, place, element, true,
+        k8s_error(crd, place, element, true,
                   "service \"%.*s\" of another provider needs kind: TraefikService",
                   SLICE_ARG(reference->name));
         return false;
@@ -142,7 +132,7 @@ bool crd_service_reference(struct crd *crd, const struct crd_place *place, struc
 }
 
 /* The child of a service that is made of others: adds its load balancer, gives its name. */
-static bool child(struct crd *crd, const struct crd_place *place, struct element *element,
+static bool child(struct k8s *crd, const struct k8s_place *place, struct element *element,
                   const struct crd_service *reference, struct slice *name)
 {
     struct service_config *config;
@@ -151,7 +141,7 @@ static bool child(struct crd *crd, const struct crd_place *place, struct element
         return false;
     }
     if (config) {
-        crd_add_service(crd, place, *name)->config = *config;
+        k8s_add_service(crd, place, *name)->config = *config;
     }
     return true;
 }
@@ -161,7 +151,7 @@ static const struct doc *item(const struct doc *list, size_t i)
     return list && list->kind == DOC_LIST && i < list->list.count ? list->list.items[i] : NULL;
 }
 
-bool crd_weighted_config(struct crd *crd, const struct crd_place *place, struct element *element,
+bool crd_weighted_config(struct k8s *crd, const struct k8s_place *place, struct element *element,
                          const struct list *references, struct sticky *sticky, struct weighted **out)
 {
     const struct crd_service *from = references->items;
@@ -172,7 +162,7 @@ bool crd_weighted_config(struct crd *crd, const struct crd_place *place, struct 
     bool good = true;
 
     for (size_t i = 0; i < references->count; i++) {
-        struct crd_place at = crd_step(crd, place, item(nodes, i), "services[%zu]", i);
+        struct k8s_place at = k8s_step(crd, place, item(nodes, i), "services[%zu]", i);
 
         good &= child(crd, &at, element, &from[i], &children[i].name);
         children[i].weight = from[i].weight.set ? from[i].weight : (struct opt_int){.set = true, .value = 1};
@@ -183,7 +173,7 @@ bool crd_weighted_config(struct crd *crd, const struct crd_place *place, struct 
     return good;
 }
 
-static bool mirroring(struct crd *crd, const struct crd_place *place, struct element *element,
+static bool mirroring(struct k8s *crd, const struct k8s_place *place, struct element *element,
                       const struct crd_mirroring *from, struct mirroring **out)
 {
     const struct crd_mirror *mirrors = from->mirrors.items;
@@ -194,7 +184,7 @@ static bool mirroring(struct crd *crd, const struct crd_place *place, struct ele
     bool good = child(crd, place, element, &from->service, &to->service);
 
     for (size_t i = 0; i < from->mirrors.count; i++) {
-        struct crd_place at = crd_step(crd, place, item(nodes, i), "mirrors[%zu]", i);
+        struct k8s_place at = k8s_step(crd, place, item(nodes, i), "mirrors[%zu]", i);
 
         good &= child(crd, &at, element, &mirrors[i].service, &copies[i].name);
         copies[i].percent = mirrors[i].percent;
@@ -206,12 +196,12 @@ static bool mirroring(struct crd *crd, const struct crd_place *place, struct ele
     return good;
 }
 
-static bool failover(struct crd *crd, const struct crd_place *place, struct element *element,
+static bool failover(struct k8s *crd, const struct k8s_place *place, struct element *element,
                      const struct crd_failover *from, struct failover **out)
 {
     struct failover *to = pool_zalloc(crd->model->pool, sizeof(*to));
-    struct crd_place main = crd_step(crd, place, doc_get(place->node, "service"), "service");
-    struct crd_place second = crd_step(crd, place, doc_get(place->node, "fallback"), "fallback");
+    struct k8s_place main = k8s_step(crd, place, doc_get(place->node, "service"), "service");
+    struct k8s_place second = k8s_step(crd, place, doc_get(place->node, "fallback"), "fallback");
     bool good = child(crd, &main, element, &from->service, &to->service);
 
     good &= child(crd, &second, element, &from->fallback, &to->fallback);
@@ -222,46 +212,46 @@ static bool failover(struct crd *crd, const struct crd_place *place, struct elem
     return good;
 }
 
-static void load_traefik_service(struct crd *crd, const struct kube_object *object)
+static void load_traefik_service(struct k8s *crd, const struct kube_object *object)
 {
-    struct crd_place root = {.object = object};
+    struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
-    struct crd_place place = crd_step(crd, &root, doc, "spec");
+    struct k8s_place place = k8s_step(crd, &root, doc, "spec");
     struct http_service *service =
-        crd_add_service(crd, &root, crd_object_name(crd->scratch, object->namespace, object->name));
+        k8s_add_service(crd, &root, k8s_object_name(crd->scratch, object->namespace, object->name));
     struct element *element = &service->element;
     struct service_config config = {0};
     struct crd_traefik_service spec;
 
     if (doc == NULL) {
-        crd_error(crd, &place, element, true, "is missing");
+        k8s_error(crd, &place, element, true, "is missing");
         return;
     }
-    if (!crd_decode(crd, &place, &crd_traefik_service_schema, &spec, element)) {
+    if (!k8s_decode(crd, &place, &crd_traefik_service_schema, 0, &spec, element)) {
         return;
     }
     if (spec.weighted) {
-        place = crd_step(crd, &place, doc_get(doc, "weighted"), "weighted");
+        place = k8s_step(crd, &place, doc_get(doc, "weighted"), "weighted");
         crd_weighted_config(crd, &place, element, &spec.weighted->services, spec.weighted->sticky,
                             &config.weighted);
     } else if (spec.mirroring) {
-        place = crd_step(crd, &place, doc_get(doc, "mirroring"), "mirroring");
+        place = k8s_step(crd, &place, doc_get(doc, "mirroring"), "mirroring");
         mirroring(crd, &place, element, spec.mirroring, &config.mirroring);
     } else if (spec.highest_random_weight) {
-        place = crd_step(crd, &place, doc_get(doc, "highestRandomWeight"), "highestRandomWeight");
+        place = k8s_step(crd, &place, doc_get(doc, "highestRandomWeight"), "highestRandomWeight");
         crd_weighted_config(crd, &place, element, &spec.highest_random_weight->services, NULL,
                             &config.highest_random_weight);
     } else if (spec.failover) {
-        place = crd_step(crd, &place, doc_get(doc, "failover"), "failover");
+        place = k8s_step(crd, &place, doc_get(doc, "failover"), "failover");
         failover(crd, &place, element, spec.failover, &config.failover);
     } else {
-        crd_error(crd, &place, element, true,
+        k8s_error(crd, &place, element, true,
                   "one of weighted, mirroring, highestRandomWeight, failover is missing");
     }
     service->config = config;
 }
 
-void crd_load_services(struct crd *crd)
+void crd_load_services(struct k8s *crd)
 {
     const struct kube_object **objects;
     size_t count = crd_objects(crd, "TraefikService", &objects);

@@ -4,7 +4,7 @@
  * As the API server reads them: requirements joined by commas, all must hold; != and notin hold for objects without the
  * label too; > and < compare integers. Not here: field selectors.
  */
-#include "master/provider/kubernetes_crd.h"
+#include "master/provider/kubernetes.h"
 
 #include <errno.h>
 

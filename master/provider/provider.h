@@ -4,6 +4,9 @@
  * A provider is one file (or folder) with a table; the list of all is in providers.c. load() is pure: it reads what it
  * is given and returns a model whose objects carry the provider's name; errors are kept on the objects or as notices (I1).
  * It never fails as a whole for a bad object; it fails (and the old model stays) only when its input cannot be read at all.
+ * The first load that does not fail means that the provider has synced: weir is ready when all enabled ones have. So one
+ * whose source has no first answer yet fails (-EAGAIN, with words), and one that is off for a good reason, because its
+ * kind is not installed or not permitted, gives an empty model.
  */
 #ifndef WEIR_MASTER_PROVIDER_PROVIDER_H
 #define WEIR_MASTER_PROVIDER_PROVIDER_H
@@ -31,6 +34,6 @@ struct provider {
 };
 
 extern const struct provider *const providers[]; /* ended by NULL */
-extern const struct provider provider_file, provider_kubernetes_crd;
+extern const struct provider provider_file, provider_kubernetes_crd, provider_kubernetes_ingress;
 
 #endif

@@ -3,4 +3,5 @@
  */
 #include "master/provider/provider.h"
 
-const struct provider *const providers[] = {&provider_file, &provider_kubernetes_crd, NULL};
+const struct provider *const providers[] = {&provider_file, &provider_kubernetes_crd,
+                                            &provider_kubernetes_ingress, NULL};

@@ -115,8 +115,7 @@ static struct kube_batch *load_file(struct slice file, const struct kube_store *
     return batch;
 }
 
-int manifests_load(struct slice path, const struct kube_store *previous, struct kube_store **out,
-                   struct error *why)
+int manifests_load(struct slice path, struct kube_store *previous, struct kube_store **out, struct error *why)
 {
     struct pool *pool = pool_new(16384, 0);
     struct tree tree;
@@ -141,7 +140,7 @@ int manifests_load(struct slice path, const struct kube_store *previous, struct 
         batches[count]->length = SIZE_MAX;
         batch_notice(batches[count++], true, 0, SLICE(""), "%.*s", SLICE_ARG(problems[i].text));
     }
-    *out = store_build(batches, count);
+    *out = store_rebuild(previous, batches, count);
     free(batches);
     pool_free(pool);
     return 0;

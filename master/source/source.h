@@ -38,8 +38,8 @@ void kube_store_free(struct kube_store *store);
 /* ---- manifests: source/manifests.c ---- */
 /* Reads a file, or all *.yaml, *.yml, *.json below a directory (lists of kind List are opened). A malformed file or
  * document becomes a notice; with `previous` the objects that a now unreadable (half-written) file gave before are kept,
- * and files that did not change are not read into documents again. */
-int manifests_load(struct slice path, const struct kube_store *previous, struct kube_store **out,
+ * and files that did not change are not read into documents again: when none did, *out is one more reference to it. */
+int manifests_load(struct slice path, struct kube_store *previous, struct kube_store **out,
                    struct error *why);
 
 /* ---- watching: source/watch.c (inotify under libuv) ---- */

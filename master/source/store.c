@@ -292,6 +292,22 @@ struct kube_store *store_build(struct kube_batch **batches, size_t count)
     return store;
 }
 
+struct kube_store *store_rebuild(struct kube_store *previous, struct kube_batch **batches, size_t count)
+{
+    bool same = previous && previous->batch_count == count;
+
+    for (size_t i = 0; same && i < count; i++) {
+        same = store_batch(previous, batches[i]->file) == batches[i];
+    }
+    if (!same) {
+        return store_build(batches, count);
+    }
+    for (size_t i = 0; i < count; i++) {
+        batch_unref(batches[i]);
+    }
+    return kube_store_ref(previous);
+}
+
 struct kube_store *store_from_sorted(struct kube_batch *const *batches, size_t count)
 {
     struct kube_store *store = xcalloc(1, sizeof(*store));

@@ -40,6 +40,8 @@ void batch_add_object(struct kube_batch *batch, struct doc *object);
 /* Takes over the references to the batches (in order: of the objects with one key the first wins). Adds notices about
  * those that lost. */
 struct kube_store *store_build(struct kube_batch **batches, size_t count);
+/* The same, or a further reference to `previous` (NULL is fine) when it was built of these very batches. */
+struct kube_store *store_rebuild(struct kube_store *previous, struct kube_batch **batches, size_t count);
 /* For batches with one object each, given in the store's order without duplicates: nothing is sorted. A reference to each
  * is taken. */
 struct kube_store *store_from_sorted(struct kube_batch *const *batches, size_t count);

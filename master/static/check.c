@@ -193,6 +193,22 @@ static void check_precedence(struct static_loaded *loaded)
     }
 }
 
+static void check_kubernetes(struct static_loaded *loaded, const char *name,
+                             const struct kubernetes_provider *options)
+{
+    if (options && options->report_node_internal_ips && options->ingress_endpoint) {
+        static_error(loaded,
+                     "providers.%s: reportNodeInternalIPs and ingressEndpoint exclude each other: remove one",
+                     name);
+    }
+    if (options && options->report_node_internal_ips && options->disable_cluster_scope_resources) {
+        static_error(loaded,
+                     "providers.%s: reportNodeInternalIPs needs the nodes, and disableClusterScopeResources "
+                     "is set: remove one",
+                     name);
+    }
+}
+
 static void check_providers(struct static_loaded *loaded)
 {
     const struct providers *providers = &loaded->config.providers;
@@ -204,6 +220,8 @@ static void check_providers(struct static_loaded *loaded)
     if (providers->file && providers->file->filename.len && providers->file->directory.len) {
         static_warn(loaded, "providers.file.filename: ignored, providers.file.directory is read");
     }
+    check_kubernetes(loaded, "kubernetesCRD", providers->kubernetes_crd);
+    check_kubernetes(loaded, "kubernetesIngress", providers->kubernetes_ingress);
 }
 
 static void check_log(struct static_loaded *loaded)
@@ -300,21 +318,41 @@ static void derive_precedence(struct static_loaded *loaded)
     *names = (struct list){copy, count};
 }
 
+/* `--kubernetes` and `[kubernetes]` switch the Ingress provider on; their options have the names of today's. */
+static void derive_legacy_kubernetes(struct static_loaded *loaded)
+{
+    struct static_config *config = &loaded->config;
+    const struct doc *written = config->legacy.kubernetes;
+    struct kubernetes_provider *options;
+    bool on = true;
+
+    if (written == NULL || (doc_bool(written, &on) && !on) ||
+        slice_eq_nocase(doc_text(written, SLICE("")), SLICE("false"))) {
+        return;
+    }
+    if (config->providers.kubernetes_ingress) {
+        if (written->kind == DOC_MAP) {
+            static_warn(loaded, "kubernetes: ignored, providers.kubernetesIngress is read");
+        }
+        return;
+    }
+    options = pool_zalloc(loaded->pool, sizeof(*options));
+    schema_defaults(&kubernetes_ingress_schema, loaded->pool, options);
+    if (written->kind == DOC_MAP) {
+        static_decode(loaded, &kubernetes_ingress_schema, SLICE("kubernetes"), written, options);
+    }
+    config->providers.kubernetes_ingress = options;
+}
+
 /* The spellings of Traefik 1.x that mean something today; the table has warned already. */
 static void derive_legacy(struct static_loaded *loaded)
 {
     struct static_config *config = &loaded->config;
-    bool off = false;
 
     if (config->legacy.log_level.len && slice_eq(config->log->level, SLICE("ERROR"))) {
         config->log->level = config->legacy.log_level;
     }
-    if (config->legacy.kubernetes && doc_bool(config->legacy.kubernetes, &off)) {
-        off = !off;
-    }
-    if (config->legacy.kubernetes && !off) {
-        static_warn(loaded, "kubernetes: Ingresses are understood, but not yet served by this build");
-    }
+    derive_legacy_kubernetes(loaded);
 }
 
 void static_derive(struct static_loaded *loaded)

@@ -316,14 +316,19 @@ static void hint_misplaced(struct static_loaded *loaded, const struct doc *tree)
     }
 }
 
-static void decode(struct static_loaded *loaded, const struct doc *tree)
+void static_decode(struct static_loaded *loaded, const struct schema *schema, struct slice key,
+                   const struct doc *tree, void *object)
 {
     struct schema_report report;
 
-    hint_misplaced(loaded, tree);
     schema_report_init(&report, loaded->pool);
-    schema_decode(&static_schema, loaded->pool, tree, SCHEMA_ANY_CASE | SCHEMA_LENIENT_TYPES, &loaded->config,
-                  &report);
+    schema_decode(schema, loaded->pool, tree, SCHEMA_ANY_CASE | SCHEMA_LENIENT_TYPES, object, &report);
+    for (size_t i = 0; key.len && i < report.count; i++) {
+        struct slice *field = &report.issues[i].key;
+
+        *field =
+            pool_printf(loaded->pool, "%.*s%s%.*s", SLICE_ARG(key), field->len ? "." : "", SLICE_ARG(*field));
+    }
     take_report(loaded, &report);
 }
 
@@ -340,7 +345,8 @@ int static_load(int argc, char **argv, char **environment, struct static_loaded 
     if (rc < 0) {
         static_error(out, "%s", reason.text);
     } else if (out->errors.count == 0) {
-        decode(out, tree);
+        hint_misplaced(out, tree);
+        static_decode(out, &static_schema, SLICE(""), tree, &out->config);
     }
     if (out->errors.count == 0) {
         static_derive(out);

@@ -16,6 +16,9 @@ void static_derive(struct static_loaded *loaded);
 void static_check(struct static_loaded *loaded);
 
 /* load.c */
+/* Decodes a part of the tree over an object with its defaults; key: what stands in front of the fields' names. */
+void static_decode(struct static_loaded *loaded, const struct schema *schema, struct slice key,
+                   const struct doc *tree, void *object);
 void static_warn(struct static_loaded *loaded, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void static_error(struct static_loaded *loaded, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

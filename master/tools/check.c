@@ -1,5 +1,9 @@
 /*
- * check.c - `weir check [DIR] [flags]`: reads everything, prints every error, exit status 1 if there is one.
+ * check.c - `weir check [DIR] [flags]`: reads everything, prints every error.
+ *
+ * Exit status 1: it would not be served (static configuration, a provider or a file that cannot be read, pages that no
+ * worker takes). 2: it would, without the objects that have errors. 0: no error. A weir that runs may serve what a file gave
+ * before it was broken; one that starts does not know that, so such a file is more than a bad object.
  *
  * An error is one line on stderr: "error: FILE:LINE: OBJECT: KEY: words", in the order of files and lines. Warnings (settings
  * without effect, kinds of later steps) do not fail. What was checked is one line on stdout.
@@ -21,6 +25,7 @@ struct findings {
     struct pool *pool;
     struct finding *items;
     size_t count, capacity, errors;
+    size_t files; /* errors of a file, not of an object in it */
 };
 
 static void add(struct findings *findings, bool is_error, const struct origin *origin, struct slice object,
@@ -71,6 +76,7 @@ static void collect(struct findings *findings, const struct model *model)
         const struct notice *notice = &model->notices[i];
 
         add(findings, notice->is_error, &notice->origin, notice->origin.object, notice->text);
+        findings->files += notice->is_error && notice->origin.file.len > 0 && notice->origin.object.len == 0;
     }
     for (size_t i = 0; i < model->router_count; i++) {
         add_element(findings, "router", &model->routers[i]->element);
@@ -108,6 +114,7 @@ int face_check(int argc, char **argv)
     struct tool tool;
     struct error why;
     size_t errors = 0;
+    bool serves = false;
 
     if (tool_load(&tool, argc, argv) < 0) {
         errors = 1;
@@ -130,6 +137,7 @@ int face_check(int argc, char **argv)
         fprintf(stderr, "error: %s\n", why.text);
         errors++;
     }
+    serves = rc == 0 && tool.failures == 0 && findings.files == 0;
     if (errors == 0) {
         print_summary(&tool);
     } else {
@@ -138,5 +146,5 @@ int face_check(int argc, char **argv)
 out:
     tool_free(&tool);
     pool_free(findings.pool);
-    return errors ? 1 : 0;
+    return errors == 0 ? 0 : serves ? FACE_CHECK_OBJECTS : 1;
 }

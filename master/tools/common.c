@@ -17,20 +17,22 @@
 
 extern char **environ;
 
-/* `weir check DIR --x`: DIR stands for --providers.kubernetesCRD.manifests=DIR. */
-static char **with_manifests(struct pool *pool, int argc, char **argv)
+/* `weir check DIR --x`: DIR stands for the manifests of both providers that read them. */
+static char **with_manifests(struct pool *pool, int *argc, char **argv)
 {
-    char **args = pool_alloc(pool, (size_t)(argc + 1) * sizeof(*args));
+    char **args = pool_alloc(pool, (size_t)(*argc + 2) * sizeof(*args));
 
-    for (int i = 0; i < argc; i++) {
+    for (int i = 0; i < *argc; i++) {
         args[i] = argv[i];
     }
-    args[argc] = NULL;
-    if (argc > 0 && argv[0][0] != '-' && argv[0][0] != '\0') {
-        struct slice flag = pool_printf(pool, "--providers.kubernetesCRD.manifests=%s", argv[0]);
+    if (*argc > 0 && argv[0][0] != '-' && argv[0][0] != '\0') {
+        struct slice crd = pool_printf(pool, "--providers.kubernetesCRD.manifests=%s", argv[0]);
+        struct slice ingress = pool_printf(pool, "--providers.kubernetesIngress.manifests=%s", argv[0]);
 
-        args[0] = (char *)flag.ptr;
+        args[0] = (char *)crd.ptr;
+        args[(*argc)++] = (char *)ingress.ptr;
     }
+    args[*argc] = NULL;
     return args;
 }
 
@@ -79,7 +81,8 @@ int tool_load(struct tool *tool, int argc, char **argv)
 
     *tool = (struct tool){.pool = pool_new(4096, 0)};
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, NULL); /* what there is to say the tool says itself */
-    int rc = static_load(argc, with_manifests(tool->pool, argc, argv), environ, &tool->loaded, &why);
+    char **args = with_manifests(tool->pool, &argc, argv);
+    int rc = static_load(argc, args, environ, &tool->loaded, &why);
 
     if (rc < 0) {
         const struct slice *errors = tool->loaded.errors.items;
@@ -110,24 +113,24 @@ static int adopt(struct page_builder *builder, enum page_kind kind, struct page 
 
 int tool_compile(struct tool *tool, unsigned names_ms, struct error *why)
 {
-    struct page *pages[PAGE_KINDS] = {NULL};
-    struct compiled compiled = {{NULL}};
+    struct page *pages[PAGE_PLACES] = {NULL};
+    struct compiled compiled = {.count = 0};
     int rc = names_ms ? compile_model_resolved(&tool->loaded.config, tool->model, names_ms, &compiled, why)
                       : compile_model(&tool->loaded.config, tool->model, NULL, 1, NULL, &compiled, why);
 
     if (rc == 0) {
         rc = compile_static(&tool->loaded.config, &compiled.pages[PAGE_STATIC], why);
     }
-    for (int kind = 0; kind < PAGE_KINDS && rc == 0; kind++) {
-        rc = adopt(compiled.pages[kind], (enum page_kind)kind, &pages[kind], why);
+    for (size_t i = 0; i < compiled.count && rc == 0; i++) {
+        rc = adopt(compiled.pages[i], page_kind_at(i), &pages[i], why);
+    }
+    if (rc == 0) {
+        rc = generation_new(1, pages, compiled.count, NULL, &tool->generation, why);
+    }
+    for (size_t i = 0; i < PAGE_PLACES && rc < 0; i++) {
+        page_unref(pages[i]);
     }
     compiled_free(&compiled);
-    if (rc == 0) {
-        rc = generation_new(1, pages, &tool->generation, why);
-    }
-    for (int kind = 0; kind < PAGE_KINDS && rc < 0; kind++) {
-        page_unref(pages[kind]);
-    }
     return rc;
 }
 

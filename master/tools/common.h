@@ -39,4 +39,6 @@ void tool_free(struct tool *tool);
 struct slice tool_locate(struct pool *pool, const struct origin *origin, struct slice object,
                          struct slice text);
 
+const char *tool_version(void); /* of weir, "unknown" when the build was not told */
+
 #endif

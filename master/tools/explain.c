@@ -297,8 +297,8 @@ static void print_origin(const struct element *element)
 
 static void print_service(const struct answer *answer, uint32_t number, int depth, uint32_t weight)
 {
-    const struct page *page = page_of(answer, PAGE_SERVICES);
-    const struct service *service = services_at(page, number);
+    const struct page *page;
+    const struct service *service = services_at(&answer->tool.generation->services, number, &page);
     static const char *const internals[] = {"internal", "ping", "ready", "none (a middleware answers)"};
 
     if (service == NULL || depth > DEPTH_MAX) {

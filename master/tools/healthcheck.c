@@ -1,8 +1,8 @@
 /*
- * healthcheck.c - `weir healthcheck [flags]`: asks /ping of the weir that runs with this static configuration.
+ * healthcheck.c - `weir healthcheck [--ready] [flags]`: asks /ping of the weir that runs with this static configuration.
  *
  * For container health checks: exit 0 and "OK: URL", or exit 1 and a line that says why. As Traefik's it sends HEAD to
- * the ping entry point and waits five seconds at most.
+ * the ping entry point, in plain HTTP, and waits five seconds at most. --ready is ours: GET /ready, and what is missing.
  */
 #include <errno.h>
 #include <poll.h>
@@ -19,14 +19,46 @@
 #define TIMEOUT_NS INT64_C(5000000000)
 
 struct target {
-    struct address address;
-    char url[ADDRESS_TEXT_SIZE + 32];
+    const char *method, *path;
+    struct address addresses[2]; /* tried in this order */
+    size_t count;
+    struct slice host; /* as configured, as Traefik shows it */
 };
 
-/* Where to ask: a wildcard is reached over loopback. */
+struct answer {
+    char status[64]; /* "200 OK" */
+    char body[256];  /* its first line */
+};
+
+static bool is_any(const struct address *address)
+{
+    static const uint8_t zero[16];
+
+    return address->family == 0 || memcmp(address->bytes, zero, sizeof(zero)) == 0;
+}
+
+/* A wildcard is reached over loopback: of IPv4 first, as long as it may be there. */
+static void spread(struct target *target, const struct address *address)
+{
+    struct address four = {.bytes = {127, 0, 0, 1}, .family = 4, .port = address->port};
+    struct address six = {.family = 6, .port = address->port};
+
+    six.bytes[15] = 1;
+    target->count = 1;
+    if (!is_any(address)) {
+        target->addresses[0] = *address;
+        return;
+    }
+    target->addresses[0] = four;
+    if (address->family != 4) {
+        target->addresses[target->count++] = six;
+    }
+}
+
 static int find_target(const struct static_config *config, struct target *target, struct error *why)
 {
     const struct entry_point *entry = NULL;
+    struct address address;
     bool udp;
 
     if (config->ping == NULL) {
@@ -42,27 +74,18 @@ static int find_target(const struct static_config *config, struct target *target
     if (entry == NULL) {
         return error_set(why, -ENOENT, "ping: missing %.*s entry point", SLICE_ARG(name));
     }
-    int rc = entry_point_address(entry, &target->address, &udp, why);
+    int rc = entry_point_address(entry, &address, &udp, why);
 
     if (rc < 0) {
         return rc;
     }
-    static const uint8_t zero[16];
-    static const uint8_t loopback[16] = {127, 0, 0, 1};
-    bool any = target->address.family == 0 || memcmp(target->address.bytes, zero, sizeof(zero)) == 0;
-
-    if (any) {
-        target->address.family = 4;
-        memcpy(target->address.bytes, loopback, sizeof(loopback));
-        (void)snprintf(target->url, sizeof(target->url), "http://:%u/ping", target->address.port);
-    } else {
-        char text[ADDRESS_TEXT_SIZE];
-        int len = (int)address_format(&target->address, text);
-
-        (void)snprintf(target->url, sizeof(target->url),
-                       target->address.family == 6 ? "http://[%.*s]:%u/ping" : "http://%.*s:%u/ping", len,
-                       text, target->address.port);
+    if (udp) {
+        return error_set(why, -EINVAL, "ping: entry point %.*s is UDP", SLICE_ARG(name));
     }
+    ptrdiff_t slash = slice_rfind(entry->address, '/');
+
+    target->host = slash < 0 ? entry->address : slice_head(entry->address, (size_t)slash);
+    spread(target, &address);
     return 0;
 }
 
@@ -77,10 +100,10 @@ static int wait_for(int fd, short events, int64_t deadline, struct error *why)
     return 0;
 }
 
-static int open_connection(const struct target *target, int64_t deadline, int *out, struct error *why)
+static int connect_to(const struct address *to, int64_t deadline, int *out, struct error *why)
 {
     struct sockaddr_storage address;
-    socklen_t len = address_to_sockaddr(&target->address, &address);
+    socklen_t len = address_to_sockaddr(to, &address);
     int fd = socket(address.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     int error = 0, rc = 0;
     socklen_t size = sizeof(error);
@@ -106,79 +129,128 @@ static int open_connection(const struct target *target, int64_t deadline, int *o
     return 0;
 }
 
-/* "HTTP/1.1 200 OK" -> "200 OK" in `line`. */
-static int read_status(int fd, int64_t deadline, char *line, size_t size, struct error *why)
+/* The first line of the answer's body, without what a terminal might act on. */
+static void take_body(const char *text, struct answer *answer)
 {
+    const char *body = strstr(text, "\r\n\r\n");
+
+    (void)snprintf(answer->body, sizeof(answer->body), "%s", body ? body + 4 : "");
+    answer->body[strcspn(answer->body, "\r\n")] = '\0';
+    for (char *at = answer->body; *at; at++) {
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) {
+            *at = '?';
+        }
+    }
+}
+
+/* To the end of what comes, as we asked for the connection to be closed; more than fits is not for us. Of an answer
+ * without a body the first line will do. */
+static int read_answer(int fd, bool with_body, int64_t deadline, struct answer *answer, struct error *why)
+{
+    char text[4096] = "";
     size_t len = 0;
     int rc;
 
-    while (len < size - 1 && memchr(line, '\n', len) == NULL) {
+    while (len < sizeof(text) - 1 && (with_body || memchr(text, '\n', len) == NULL)) {
         if ((rc = wait_for(fd, POLLIN, deadline, why)) < 0) {
             return rc;
         }
-        ssize_t n = recv(fd, line + len, size - 1 - len, 0);
+        ssize_t n = recv(fd, text + len, sizeof(text) - 1 - len, 0);
 
         if (n == -1 && (errno == EAGAIN || errno == EINTR)) {
             continue;
         }
-        if (n <= 0) {
-            return error_set(why, -ECONNRESET, "the connection was closed without an answer");
+        if (n == -1) {
+            return error_set(why, -errno, "%s", strerror(errno));
+        }
+        if (n == 0) {
+            break;
         }
         len += (size_t)n;
     }
-    line[len] = '\0';
-    line[strcspn(line, "\r\n")] = '\0';
-    if (strncmp(line, "HTTP/1.", 7) != 0 || strlen(line) < 12) {
+    text[len] = '\0';
+    if (memchr(text, '\n', len) == NULL) {
+        return error_set(why, -ECONNRESET, "the connection was closed without an answer");
+    }
+    size_t line = strcspn(text, "\r\n");
+
+    if (strncmp(text, "HTTP/1.", 7) != 0 || line < 12) {
         return error_set(why, -EPROTO, "the answer is not HTTP");
     }
-    memmove(line, line + 9, strlen(line + 9) + 1);
+    (void)snprintf(answer->status, sizeof(answer->status), "%.*s", (int)(line - 9), text + 9);
+    take_body(text, answer);
     return 0;
 }
 
-static int ask(const struct target *target, char *status, size_t size, struct error *why)
+static int exchange(int fd, const struct target *target, int64_t deadline, struct answer *answer,
+                    struct error *why)
 {
-    int64_t deadline = process_clock_ns() + TIMEOUT_NS;
-    const char *host = target->url + strlen("http://");
-    char request[256];
-    int fd = -1;
-    int rc = open_connection(target, deadline, &fd, why);
-
-    if (rc < 0) {
-        error_prefix(why, "Head \"%s\"", target->url);
-        return rc;
-    }
-    int len = snprintf(
-        request, sizeof(request),
-        "HEAD /ping HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: weir-healthcheck\r\nConnection: close\r\n\r\n",
-        (int)strcspn(host, "/"), host);
+    char request[512];
+    int len =
+        snprintf(request, sizeof(request),
+                 "%s %s HTTP/1.1\r\nHost: %.*s\r\nUser-Agent: weir-healthcheck\r\nConnection: close\r\n\r\n",
+                 target->method, target->path, (int)(target->host.len < 256 ? target->host.len : 256),
+                 target->host.ptr);
 
     if (send(fd, request, (size_t)len, MSG_NOSIGNAL) != len) {
-        rc = error_set(why, -errno, "%s", strerror(errno));
-    } else {
-        rc = read_status(fd, deadline, status, size, why);
+        return error_set(why, -errno, "%s", strerror(errno));
+    }
+    return read_answer(fd, strcmp(target->method, "HEAD") != 0, deadline, answer, why);
+}
+
+static int ask(const struct target *target, struct answer *answer, struct error *why)
+{
+    int64_t deadline = process_clock_ns() + TIMEOUT_NS;
+    int fd = -1, rc = -EINVAL;
+
+    for (size_t i = 0; i < target->count && fd == -1; i++) {
+        rc = connect_to(&target->addresses[i], deadline, &fd, why);
+    }
+    if (rc == 0) {
+        rc = exchange(fd, target, deadline, answer, why);
+        close(fd);
     }
     if (rc < 0) {
-        error_prefix(why, "Head \"%s\"", target->url);
+        error_prefix(why, "%s \"http://%.*s%s\"", target->method[0] == 'H' ? "Head" : "Get",
+                     SLICE_ARG(target->host), target->path);
     }
-    close(fd);
     return rc;
+}
+
+/* Takes "--ready" out of the arguments, wherever it stands: all the others are those of the static configuration. */
+static int take_ready(int argc, char **argv, struct target *target)
+{
+    int kept = 0;
+
+    *target = (struct target){.method = "HEAD", .path = "/ping"};
+    for (int i = 0; i < argc; i++) {
+        if (strcmp(argv[i], "--ready") == 0) {
+            target->method = "GET";
+            target->path = "/ready";
+        } else {
+            argv[kept++] = argv[i];
+        }
+    }
+    return kept;
 }
 
 int face_healthcheck(int argc, char **argv)
 {
     struct static_loaded loaded = {.form = STATIC_NONE};
+    struct answer answer;
     struct target target;
     struct error why;
-    char status[256];
     int result = 1;
 
+    argc = take_ready(argc, argv, &target);
     if (static_load(argc, argv, environ, &loaded, &why) < 0 ||
-        find_target(&loaded.config, &target, &why) < 0 || ask(&target, status, sizeof(status), &why) < 0) {
+        find_target(&loaded.config, &target, &why) < 0 || ask(&target, &answer, &why) < 0) {
         (void)printf("Error calling healthcheck: %s\n", why.text);
-    } else if (strncmp(status, "200", 3) != 0) {
-        (void)printf("Bad healthcheck status: %s\n", status);
+    } else if (strncmp(answer.status, "200", 3) != 0) {
+        (void)printf("Bad healthcheck status: %s%s%s\n", answer.status, answer.body[0] ? ": " : "",
+                     answer.body);
     } else {
-        (void)printf("OK: %s\n", target.url);
+        (void)printf("OK: http://%.*s%s\n", SLICE_ARG(target.host), target.path);
         result = 0;
     }
     static_unload(&loaded);

@@ -10,11 +10,17 @@
 #include <yaml.h>
 
 #include "common/face.h"
+#include "master/tools/common.h"
 #include "shm/page.h"
 
 #ifndef WEIR_VERSION
 #define WEIR_VERSION "unknown" /* the Makefile gives it from the file VERSION */
 #endif
+
+const char *tool_version(void)
+{
+    return WEIR_VERSION;
+}
 
 int face_version(int argc, char **argv)
 {
@@ -25,7 +31,7 @@ int face_version(int argc, char **argv)
     (void)argv;
     (void)uname(&system);
     (void)pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
-    (void)printf("Version:      %s\n", WEIR_VERSION);
+    (void)printf("Version:      %s\n", tool_version());
     (void)printf("Build:        %016llx\n", (unsigned long long)build_id());
     (void)printf("OS/Arch:      %s/%s\n", system.sysname, system.machine);
     (void)printf("Libraries:    libuv %s, libyaml %s, cJSON %s, PCRE2 %s, c-ares %s\n", uv_version_string(),

@@ -2,12 +2,14 @@
 import importlib.util
 import json
 import pathlib
+import sys
 
 import pytest
 
 from cluster import KINDS, Cluster, role
 
 _path = pathlib.Path(__file__).resolve().parents[1] / "integration/conftest.py"
+sys.path.insert(1, str(_path.parent))  # for what it imports
 _spec = importlib.util.spec_from_file_location("integration_conftest", _path)
 common = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(common)

@@ -12,6 +12,7 @@
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/transports.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -155,13 +156,19 @@ static void read_middlewares(const struct page *page)
 
 static void read_services(const struct page *page)
 {
-    for (uint32_t i = 0; i < services_count(page); i++) {
-        const struct service *service = services_at(page, i);
+    struct page *const pages[] = {(struct page *)(uintptr_t)page};
+    struct services services;
+    struct error why;
+
+    if (services_link(pages, 1, 2, NULL, &services, &why) < 0) {
+        return;
+    }
+    for (uint32_t i = 0; i < services.count; i++) {
+        const struct service *service = services_at(&services, i, &page);
         const struct server *servers = page_at(page, service->servers.items);
         const uint16_t *sequence = page_at(page, service->sequence.items);
 
         read_text(page, service->name);
-        read_text(page, transports_at(page, service->transport)->name);
         sink += service->pass_host_header + (service->kind == SERVICE_WEIGHTED);
         for (size_t k = 0; k < service->servers.count; k++) {
             read_text(page, servers[k].url);
@@ -176,11 +183,21 @@ static void read_services(const struct page *page)
             if (service->kind == SERVICE_WEIGHTED) {
                 const struct service_child *children = page_at(page, service->children.items);
 
-                read_text(page, services_at(page, children[sequence[k]].service)->name);
+                read_text(page, services_at(&services, children[sequence[k]].service, &page)->name);
             } else {
                 read_bytes(&servers[sequence[k]], sizeof(servers[0]));
             }
         }
+    }
+}
+
+static void read_transports(const struct page *page)
+{
+    for (uint32_t i = 0; i < transports_count(page); i++) {
+        const struct transport *transport = transports_at(page, i);
+
+        read_text(page, transport->name);
+        sink += (unsigned)transport->dial_timeout;
     }
 }
 
@@ -234,6 +251,7 @@ static const struct {
     [PAGE_STATIC] = {static_page_check, read_static},
     [PAGE_ROUTES] = {routes_check, read_routes},
     [PAGE_MIDDLEWARES] = {middlewares_check, read_middlewares},
+    [PAGE_TRANSPORTS] = {transports_check, read_transports},
     [PAGE_SERVICES] = {services_check, read_services},
 };
 

@@ -1,10 +1,12 @@
 """What every integration test stands on: the real binary, real backends, free ports, no process left behind.
 
 `weir`     a factory: weir(args..., env=..., entry_points={"web": port}) starts the router and waits until it says
-           that it is ready; stopped at the end of the test, with its exit status checked.
+           that it is ready; stopped at the end of the test, with its exit status checked. Before that, nothing may be
+           left over of the test (leftovers.py); weir(leftovers="reason") says why that is not so.
 `whoami`   a factory: whoami(name="v1") starts `weir whoami` on a free port.
 Waiting is for events: a line in the log, a port that accepts, a process that is gone.
 """
+import functools
 import os
 import pathlib
 import queue
@@ -16,6 +18,9 @@ import threading
 import time
 
 import pytest
+
+import rawhttp
+from leftovers import Leftovers
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("WEIR", str(ROOT / "build/weir"))
@@ -146,10 +151,18 @@ class Program:
 READY = r"INF Ready: "
 
 
+@functools.cache
+def inspectable():
+    """Workers are not dumpable: their /proc/PID/fd and maps are root's. A plain user is that in a user namespace of its own."""
+    wrap = ["unshare", "--user", "--map-root-user"]
+    return wrap if os.geteuid() != 0 and subprocess.run([*wrap, "true"], stderr=subprocess.DEVNULL).returncode == 0 else []
+
+
 class Weir(Program):
     def __init__(self, args, env=None, cwd=None, ports=None):
-        super().__init__([BINARY, *args], env=env, cwd=cwd)
+        super().__init__([*inspectable(), BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
+        self.leftovers = None  # what it held while idle, once it was ready
 
     def children(self, name):
         """Pids of the processes of this tree whose title is `weir: name`."""
@@ -167,11 +180,29 @@ class Weir(Program):
         return sorted(found)
 
 
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    if call.when == "call":
+        item.passed = outcome.get_result().passed
+
+
+def left_over(running):
+    """What the test left behind in routers that still run, once its clients are gone."""
+    rawhttp.close_clients()
+    found = []
+    for program in running:
+        if getattr(program, "leftovers", None) and program.process.poll() is None:
+            wrong = program.leftovers.settled(DEADLINE / 2)
+            found += [f"left over: {problem}" for problem in wrong] + ([program.log()[-3000:]] if wrong else [])
+    return found
+
+
 @pytest.fixture
-def programs():
+def programs(request):
     running = []
     yield running
-    problems = []
+    problems = left_over(running) if getattr(request.node, "passed", False) else []
     for program in reversed(running):
         try:
             status = program.stop()
@@ -206,7 +237,7 @@ def whoami(programs):
 
 @pytest.fixture
 def weir(programs):
-    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True):
+    def start(*args, env=None, cwd=None, web=True, workers=1, wait=True, leftovers=None):
         ports = {}
         full = list(args)
         if web:
@@ -219,6 +250,8 @@ def weir(programs):
         programs.append(program)
         if wait:
             program.wait_log(READY)
+            if leftovers is None:
+                program.leftovers = Leftovers(program)
         return program
 
     return start

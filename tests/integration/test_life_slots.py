@@ -8,8 +8,9 @@ import time
 
 import pytest
 
-from conftest import curl, free_port, wait_until
+from conftest import curl, free_port, wait_port, wait_until
 from load import Load
+from rawhttp import connect, get
 from test_processes import alive, dynamic, gone, title  # noqa: F401
 
 
@@ -218,6 +219,88 @@ def test_entry_points_come_and_go_under_load(by_file):
             wait_until("it serves", lambda: curl(other).status == 200)
         load.more()
     load.clean()
+
+
+def test_shared_port_loses_nobody_to_a_retired_worker(weir, whoami, tmp_path):
+    """Nobody knows the places in a group that other programs are in, so connections come until the socket is closed: its
+    worker takes what waits in the very moment. Two may still come between its last look and the end."""
+    file, port = tmp_path / "traefik.yml", free_port()
+    dynamic(tmp_path, whoami("one"))
+
+    def write(workers):
+        part = tmp_path / ".static"
+        part.write_text(STATIC.format(address=f"127.0.0.1:{port}", workers=workers, file=tmp_path / "dynamic.yml",
+                                      extra="    reusePort: true"))
+        part.rename(file)
+    write(4)
+    router = weir(f"--configFile={file}", web=False, workers=None)
+    load = Load(port, fresh=16, kept=0, pause=0)
+    load.more()
+    write(1)
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGHUP)
+    for slot in (1, 2, 3):
+        router.wait_log(rf"The sockets of slot {slot} are closed", mark)
+    load.more(1000)
+    load.stop()
+    assert len(load.problems) <= 2, load.counts
+
+
+def test_removed_entry_point_resets_nobody(by_file):
+    """Whoever was let in is served; whoever comes later is refused."""
+    other = free_port()
+    web = f"127.0.0.1:{free_port()}"
+    by_file.start(web)
+    by_file.hangup(web, extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
+    wait_port(other)
+    load = Load(other, fresh=8, kept=0)
+    load.more()
+    by_file.hangup(web)
+    wait_until("it is refused", lambda: load.counts.get("connect"))
+    load.stop()
+    assert set(load.counts) == {"connect"} and not [p for p in load.problems if "Refused" not in p], load.counts
+
+
+def test_removed_entry_point_finishes_what_is_open(by_file):
+    """Requests in flight to their end, kept connections with their next answer; what is idle ends with the grace."""
+    other = free_port()
+    extra = (f"  other:\n    address: \"127.0.0.1:{other}\"\n"
+             "    transport: {lifeCycle: {graceTimeOut: 2s}}")
+    web = f"127.0.0.1:{free_port()}"
+    router = by_file.start(web)
+    by_file.hangup(web, extra=extra)
+    wait_port(other)
+    used, unused, slow = connect(other), connect(other), connect(other)
+    for client in (used, unused):
+        client.send(get(host="one"))
+        assert client.response().status == 200
+    slow.send(get("/?wait=1s", host="one"))
+    began = time.monotonic()
+    mark = by_file.hangup(web)
+    for worker in (0, 1):
+        router.wait_log(rf"generation \d+ in force process=\"worker {worker}\"", mark)
+    used.send(get(host="one"))
+    answer = used.response()
+    assert answer.status == 200 and answer.get("connection") == "close" and used.at_end()
+    assert slow.response().status == 200 and slow.at_end()
+    assert unused.at_end() and time.monotonic() - began > 2
+
+
+@pytest.mark.parametrize("master_dies", [False, True])
+def test_port_is_taken_again_while_it_is_emptied(by_file, master_dies):
+    """It is still ours, for a new master too: not a port that another program has."""
+    here, there = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+    router = by_file.start(here)
+    mark = by_file.hangup(there)
+    router.wait_log(rf"Listening .*address={there}", mark)
+    if master_dies:
+        mark = router.mark()
+        os.kill(router.children("master")[0], signal.SIGKILL)
+        router.wait_log(r"\d+ workers: ", mark)
+    mark = by_file.hangup(here)
+    _, found = router.wait_log(rf"Listening .*address={here}|the old one stays: (.*)", mark)
+    assert found.group(1) is None, found.group(1)
+    assert curl(int(here.split(":")[1])).status == 200
 
 
 def test_entry_point_moves_to_another_address_of_its_port(by_file):

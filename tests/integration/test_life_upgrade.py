@@ -98,6 +98,8 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
     router.wait_log(r"The new workers serve: 2 of the earlier build finish", mark)
     gone(masters[0])
     assert all(alive(pid) for pid in workers)  # with their WebSockets
+    for slot in range(2):  # the new master writes the lines of the old workers too, each of which has its ring
+        router.wait_log(rf"Another build serves now: .* process=\"worker {slot}\"", mark)
     load.more()
     installed.install_build(2)
     mark = upgrade(router)
@@ -142,11 +144,30 @@ def test_broken_binaries_change_nothing(serving, installed):
     assert curl(router.web).status == 200
 
 
-def test_configuration_that_check_refuses(serving, installed, tmp_path):
+def test_configuration_that_the_new_binary_could_not_serve(serving, installed, tmp_path):
     router = serving()
-    (tmp_path / "dynamic.yml").write_text("http:\n  routers:\n    a:\n      rule: Nonsense(`a`)\n      service: a\n")
+    (tmp_path / "dynamic.yml").write_text("http: [")
     mark = upgrade(router)
-    router.wait_log(r"ERR Upgrade to .* is refused, all stays as it was: `check` says: .*error", mark)
+    router.wait_log(r"ERR Upgrade to .* is refused, all stays as it was: `check` says: .*error: .*dynamic\.yml", mark)
+    assert curl(router.web).status == 200
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_object_with_an_error_does_not_forbid_the_upgrade(serving, installed, tmp_path, another):
+    """It is left out by the old one as well."""
+    router = serving()
+    text = (tmp_path / "dynamic.yml").read_text()
+    (tmp_path / ".part").write_text(text.replace("routers:", "routers:\n    broken: {rule: Nonsense(`a`), service: who}"))
+    (tmp_path / ".part").rename(tmp_path / "dynamic.yml")
+    router.wait_log(r"ERR .*broken@file")
+    if another:
+        installed.install_build(1)
+    mark = upgrade(router)
+    router.wait_log(r"WRN Upgrade to .*: it leaves out objects that have errors: .*dynamic\.yml.*Nonsense", mark)
+    router.wait_log(r"INF Upgraded: ", mark)
+    if another:
+        router.wait_log(r"The new workers serve", mark)
+    assert curl(router.web).status == 200
 
 
 def test_orderly_stop_after_an_upgrade(serving, installed):

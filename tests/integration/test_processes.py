@@ -201,26 +201,6 @@ def test_inherited_output_stays_blocking(bare):
     os.close(writing)
 
 
-def test_reader_of_the_log_that_stops_reading_stops_nothing(bare, whoami, tmp_path):
-    """A full pipe costs log lines; requests, restarts and the orderly stop go on."""
-    reading, writing = os.pipe()
-    fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 8192)
-    port = free_port()
-    process = bare([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--log.level=DEBUG", "--workers=1",
-                    f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"],
-                   stdout=writing, stderr=writing, stdin=subprocess.DEVNULL)
-    wait_until("it answers", lambda: not refused(port) and curl(port).status == 200)
-    for _ in range(100):
-        assert curl(port).status == 200
-    read_until(reading, b"log lines before this one were lost", lambda: curl(port))
-    for _ in range(100):
-        assert curl(port).status == 200
-    process.terminate()
-    assert process.wait(DEADLINE) == 0  # although nobody reads
-    os.close(writing)
-    os.close(reading)
-
-
 def test_all_standard_descriptors_closed(bare):
     """Nothing of ours may land on descriptors 0 to 2, and all still works without them."""
     port = free_port()
@@ -264,6 +244,21 @@ def test_worker_that_dies_again_and_again_waits_longer(serving):
         router.wait_log(rf"Worker 0 .* next start in {wait}", mark)
         router.wait_log(r"entry point web: accepting", mark)
     assert curl(router.web).status == 200
+
+
+def test_new_master_knows_the_addresses_of_names(weir, whoami, tmp_path):
+    """What the one before it knew lies at the guard: DNS may be down meanwhile."""
+    backend = whoami("one")
+    (tmp_path / "dynamic.yml").write_text(
+        "http:\n  routers: {all: {rule: PathPrefix(`/`), service: all}}\n  services: {all: {loadBalancer: {servers: "
+        f"[{{url: 'http://server.invalid:{backend.port}'}}]}}}}}}\n")
+    router = weir(f"--providers.file.filename={tmp_path}/dynamic.yml")
+    assert curl(router.ports["web"]).status == 503
+    folder = pathlib.Path(f"/proc/{router.pid}/fd")
+    memory = next(fd for fd in folder.iterdir() if os.readlink(fd).startswith("/memfd:weir-names"))
+    memory.write_text("weir names 1\nserver.invalid 127.0.0.1\nend\n")
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    wait_until("it is served", lambda: curl(router.ports["web"]).status == 200)
 
 
 def test_killed_master_costs_no_request(serving, tmp_path, whoami):

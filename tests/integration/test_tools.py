@@ -55,7 +55,7 @@ def test_check_names_every_error_with_file_line_object_and_key(routes, tmp_path)
   services:
     app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}
 """))
-    assert done.returncode == 1
+    assert done.returncode == 2
     lines = done.stderr.splitlines() + done.stdout.splitlines()
     for line, words in ((3, ("rule@file", "column 1", "did you mean Host?")), (4, ("field@file", "servce", 'did you mean "service"?')),
                         (5, ("gone@file", "nowhere")), (5, ("gone@file", "nothing")), (8, ("regexp@file", "regex"))):
@@ -203,6 +203,13 @@ def test_healthcheck(weir):
 def test_unknown_command():
     done = run("frobnicate")
     assert done.returncode == 1 and "frobnicate" in done.stderr
+
+
+@pytest.mark.parametrize("group", ["traefik.io", "traefik.containo.us"])
+def test_custom_resource_definitions_are_fresh(group):
+    done = run("crds", group)
+    assert done.stdout == (ROOT / f"helm/weir/crds/{group}.yaml").read_text(), "run make reference"
+    assert done.stdout.count("kind: CustomResourceDefinition") == done.stdout.count(f"  group: {group}\n") > 3
 
 
 def test_reference_page_is_fresh():

@@ -23,6 +23,12 @@ void model_dump(struct model *model, const char *directory, struct text *out);
 /* Compares with tests/unit/golden/NAME; WEIR_GOLDEN=write in the environment writes it instead. */
 void assert_golden(const char *name, const struct text *text);
 
+/* The model that a provider makes; a load that fails fails the test. */
+struct model *provider_load(const struct provider *provider, const struct static_config *config,
+                            struct provider_state **state);
+/* model_dump() against a golden file. */
+void assert_model(struct model *model, const char *directory, const char *golden);
+
 /* The whole model as one text, for assertions by search. */
 void assert_contains(const struct text *text, const char *part);
 void assert_lacks(const struct text *text, const char *part);

@@ -263,6 +263,56 @@ static void the_tree_is_shared(void **state)
     board_unmap(other);
 }
 
+static void texts_are_whole_and_harmless(void **state)
+{
+    static const struct {
+        const char *text, *read;
+    } cases[] = {
+        {"file", "file"},
+        {"", ""},
+        {"two\nlines\033[1m", "two?lines?[1m"},
+        {"\303\244", "\303\244"},
+    };
+    struct board_text *text = &board_master(*state)->settings_error;
+    char out[BOARD_TEXT], longer[BOARD_TEXT + 8];
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        board_text_set(text, slice_cstr(cases[i].text));
+        board_text_get(text, out);
+        assert_string_equal(out, cases[i].read);
+    }
+    uint64_t before = atomic_load(&text->sequence);
+
+    board_text_set(text, slice_cstr("\303\244"));
+    assert_int_equal(atomic_load(&text->sequence), before); /* nothing new, nothing stored */
+    atomic_store(&text->sequence, before + 1);              /* the writer died here */
+    board_text_get(text, out);
+    board_text_set(text, SLICE("after"));
+    board_text_get(text, out);
+    assert_string_equal(out, "after");
+    assert_int_equal(atomic_load(&text->sequence) & 1, 0);
+
+    memset(longer, 'x', sizeof(longer)); /* cut, and never within a character */
+    memcpy(longer + BOARD_TEXT - 2, "\303\244", 2);
+    board_text_set(text, slice_of(longer, sizeof(longer)));
+    board_text_get(text, out);
+    assert_int_equal(strlen(out), BOARD_TEXT - 2);
+}
+
+static void looking_changes_nothing(void **state)
+{
+    struct board *other;
+    struct error why;
+
+    (void)board_slab(*state, 2);
+    assert_int_equal(board_look(board_fd, &other, &why), 0);
+    assert_non_null(board_slab(other, 2));
+    assert_null(board_slab(other, 3)); /* nobody has used it */
+    atomic_store(&board_guard(*state)->pid, 12);
+    assert_int_equal(life_get(&board_guard(other)->pid), 12);
+    board_unmap(other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -278,6 +328,8 @@ int main(void)
         TEST(little_memory_is_touched),
         TEST(another_board_is_refused),
         TEST(the_tree_is_shared),
+        TEST(texts_are_whole_and_harmless),
+        TEST(looking_changes_nothing),
     };
 
     return cmocka_run_group_tests_name("board", tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* test_compile.c - a resolved model in pages: what gets in, by which number, what stays over changes, what is told. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -15,6 +16,7 @@
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/transports.h"
 
 /* ---- a small configuration, built by hand ---- */
 
@@ -125,19 +127,20 @@ static struct compiled compile_with(struct board *board, uint64_t generation)
 /* Also shows that the pages fit together. */
 static struct generation *adopt(struct compiled *compiled)
 {
-    struct page *pages[PAGE_KINDS];
+    struct page *pages[PAGE_PLACES];
     struct generation *generation;
     struct error why = {""};
+    size_t count = compiled->count;
 
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    for (size_t i = 0; i < count; i++) {
         int fd;
 
         assert_int_equal(page_seal(compiled->pages[i], i + 1, &fd, &why), 0);
-        assert_int_equal(page_adopt(fd, (enum page_kind)i, &pages[i], &why), 0);
+        assert_int_equal(page_adopt(fd, page_kind_at(i), &pages[i], &why), 0);
         close(fd);
     }
     compiled_free(compiled);
-    if (generation_new(1, pages, &generation, &why) < 0) {
+    if (generation_new(1, pages, count, NULL, &generation, &why) < 0) {
         fail_msg("%s", why.text);
     }
     return generation;
@@ -152,11 +155,13 @@ static struct generation *compile_now(void)
 
 static const struct service *service_at(struct generation *generation, const char *name)
 {
-    const struct page *page = generation->pages[PAGE_SERVICES];
+    const struct page *page;
 
-    for (uint32_t i = 0; i < services_count(page); i++) {
-        if (slice_eq(page_text(page, services_at(page, i)->name), slice_cstr(name))) {
-            return services_at(page, i);
+    for (uint32_t i = 0; i < generation->services.count; i++) {
+        const struct service *service = services_at(&generation->services, i, &page);
+
+        if (slice_eq(page_text(page, service->name), slice_cstr(name))) {
+            return service;
         }
     }
     return NULL;
@@ -211,7 +216,7 @@ static void only_what_is_used_gets_in_sorted_by_name(void **state)
     prefix("m9@file");
     generation = compile_now();
     assert_int_equal(routes_count(generation->pages[PAGE_ROUTES]), 2);
-    assert_int_equal(services_count(generation->pages[PAGE_SERVICES]), 2);
+    assert_int_equal(generation->services.count, 2);
     assert_int_equal(middlewares_count(generation->pages[PAGE_MIDDLEWARES]), 2);
     const struct route *r1 = route_at(generation, "r1@file"), *r2 = route_at(generation, "r2@file");
 
@@ -257,12 +262,13 @@ static void pages_that_do_not_fit_together_are_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct page *pages[PAGE_KINDS];
 
+        assert_int_equal(larger->page_count, PAGE_KINDS);
         memcpy(pages, larger->pages, sizeof(pages));
         pages[cases[i].from_smaller] = smaller->pages[cases[i].from_smaller];
-        assert_true(generation_new(5, pages, &mixed, &why) < 0);
+        assert_true(generation_new(5, pages, PAGE_KINDS, i ? larger : NULL, &mixed, &why) < 0);
         assert_string_equal(why.text, cases[i].want);
         pages[PAGE_STATIC] = NULL;
-        assert_true(generation_new(5, pages, &mixed, &why) < 0);
+        assert_true(generation_new(5, pages, PAGE_KINDS, i ? larger : NULL, &mixed, &why) < 0);
         assert_null(mixed);
     }
     assert_ptr_equal(generation_ref(larger), larger);
@@ -271,6 +277,103 @@ static void pages_that_do_not_fit_together_are_refused(void **state)
     generation_unref(larger);
     generation_unref(smaller);
     generation_unref(NULL);
+}
+
+static void one_endpoint_is_one_of_many_pages(void **state)
+{
+    struct compiled before, after;
+    size_t changed = 0;
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct slice name = pool_printf(model->pool, "s%03d@file%c", i, 0), route;
+
+        route = pool_printf(model->pool, "r%03d@file%c", i, 0);
+        router(route.ptr, name.ptr, "");
+        balancer(name.ptr, "http://10.0.0.1");
+    }
+    before = compile_with(NULL, 1);
+    assert_int_equal(before.count, PAGE_SERVICES + 3);
+    model_find_service(model, SLICE("s200@file"))->config.load_balancer->servers =
+        balancer("other@file", "http://10.0.0.2")->config.load_balancer->servers;
+    after = compile_with(NULL, 2);
+    assert_int_equal(after.count, before.count);
+    for (size_t i = 0; i < after.count; i++) {
+        changed += builder_hash(before.pages[i]) != builder_hash(after.pages[i]);
+    }
+    assert_int_equal(changed, 1);
+    compiled_free(&before);
+    generation_unref(adopt(&after)); /* children and routes find what they name across pages */
+}
+
+static struct list servers_of(const char *urls)
+{
+    static unsigned made;
+    struct slice name = pool_printf(model->pool, "made%u@file", made++);
+
+    return balancer(name.ptr, urls)->config.load_balancer->servers;
+}
+
+/* New servers alone make the very pages that compiling the changed model makes, and no other. */
+static void new_servers_make_the_same_pages(void **state)
+{
+    struct compiled before, part, whole;
+    struct list more, none;
+    uint32_t position;
+
+    (void)state;
+    for (int i = 0; i < 300; i++) {
+        struct slice name = pool_printf(model->pool, "s%03d@file%c", i, 0);
+
+        router(pool_printf(model->pool, "r%03d@file%c", i, 0).ptr, name.ptr, "");
+        balancer(name.ptr, "http://10.0.0.1");
+    }
+    weighted("w@file", "s001@file s200@file");
+    router("rw@file", "w@file", "");
+    more = servers_of("http://10.0.0.1 http://10.0.0.2:81");
+    none = servers_of("");
+    before = compile_with(NULL, 1);
+    for (position = 0; !slice_eq(model->services[position]->element.name, SLICE("s200@file"));) {
+        position++;
+    }
+    for (int i = 0; i < 2; i++) {
+        struct servers_change change = {.position = position, .servers = i ? none : more};
+        size_t made = 0;
+
+        assert_int_equal(compile_servers(before.compiler, &change, 1, 2, &part), 0);
+        model->services[position]->config.load_balancer->servers = change.servers;
+        whole = compile_with(NULL, 2);
+        assert_int_equal(part.count, whole.count);
+        for (size_t k = 0; k < part.count; k++) {
+            if (part.pages[k]) {
+                made++;
+                assert_int_equal(builder_hash(part.pages[k]), builder_hash(whole.pages[k]));
+            } else {
+                assert_int_equal(builder_hash(before.pages[k]), builder_hash(whole.pages[k]));
+            }
+        }
+        assert_int_equal(made, 1);
+        compiled_free(&part);
+        compiled_free(&whole);
+    }
+    compiled_free(&before);
+}
+
+static void servers_that_are_wrong_need_the_whole(void **state)
+{
+    struct compiled before, part;
+    struct servers_change change = {.position = 0};
+
+    (void)state;
+    router("r@file", "s@file", "");
+    balancer("s@file", "http://10.0.0.1");
+    change.servers = servers_of("ftp://10.0.0.1");
+    before = compile_with(NULL, 1);
+    while (!slice_eq(model->services[change.position]->element.name, SLICE("s@file"))) {
+        change.position++;
+    }
+    assert_int_equal(compile_servers(before.compiler, &change, 1, 2, &part), -EAGAIN);
+    compiled_free(&before);
 }
 
 static void the_same_model_gives_the_same_pages(void **state)
@@ -284,12 +387,12 @@ static void the_same_model_gives_the_same_pages(void **state)
     prefix("m@file");
     first = compile_with(NULL, 1);
     again = compile_with(NULL, 2);
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    for (size_t i = 0; i < first.count; i++) {
         assert_int_equal(builder_hash(first.pages[i]), builder_hash(again.pages[i]));
     }
     ((struct server_config *)servers->servers.items)[1].url = SLICE("http://10.0.0.3");
     changed = compile_with(NULL, 3); /* one endpoint: one page */
-    for (size_t i = 0; i < PAGE_KINDS; i++) {
+    for (size_t i = 0; i < first.count; i++) {
         bool same = builder_hash(first.pages[i]) == builder_hash(changed.pages[i]);
 
         assert_int_equal(same, i != PAGE_SERVICES);
@@ -379,12 +482,13 @@ static void weighted_services_nest_and_never_circle(void **state)
     generation = compile_now(); /* generation_new() refuses circles */
     const struct service *outer = service_at(generation, "outer@file"),
                          *inner = service_at(generation, "inner@file");
-    const struct service_child *children = page_at(generation->pages[PAGE_SERVICES], outer->children.items);
+    const struct page *page = generation->pages[PAGE_SERVICES];
+    const struct service_child *children = page_at(page, outer->children.items);
 
     assert_int_equal(outer->kind, SERVICE_WEIGHTED);
     assert_int_equal(outer->children.count, 2);
     assert_int_equal(children[0].weight, 3);
-    assert_ptr_equal(services_at(generation->pages[PAGE_SERVICES], children[0].service), inner);
+    assert_ptr_equal(services_at(&generation->services, children[0].service, &page), inner);
     assert_int_equal(outer->sequence.count, 5);
     assert_int_equal(inner->children.count, 2);
     assert_true(
@@ -443,7 +547,7 @@ static void transports_and_their_defaults(void **state)
     slow->config.forwarding_timeouts = &timeouts;
     model_add_transport(model, SLICE("unused@file"), SLICE("file"));
     generation = compile_now();
-    const struct page *page = generation->pages[PAGE_SERVICES];
+    const struct page *page = generation->pages[PAGE_TRANSPORTS];
     const struct transport *first = transports_at(page, 0), *second = transports_at(page, 1);
 
     assert_null(transports_at(page, 2));
@@ -616,6 +720,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(only_what_is_used_gets_in_sorted_by_name),
         TEST(pages_that_do_not_fit_together_are_refused),
+        TEST(one_endpoint_is_one_of_many_pages),
+        TEST(new_servers_make_the_same_pages),
+        TEST(servers_that_are_wrong_need_the_whole),
         TEST(the_same_model_gives_the_same_pages),
         TEST(servers_that_cannot_be_served_are_left_out_and_named_once),
         TEST(what_resolve_let_through_is_never_served_in_part),

@@ -60,8 +60,11 @@ static void whole_with_descriptors(void **state)
                                    .number = 1ULL << 40,
                                    .worker = 3,
                                    .entry_point = 2,
+                                   .base = 4,
                                    .pages = {5, 6, 7, 8},
-                                   .new_pages = 9,
+                                   .places = {0, 3, 259},
+                                   .page_count = 260,
+                                   .part = 1,
                                    .grace_ns = {-1, 2},
                                    .text = "websecure"};
     struct control_message got;

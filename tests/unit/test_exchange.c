@@ -13,6 +13,7 @@
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/transports.h"
 #include "worker/codec.h"
 #include "worker/listener.h"
 #include "worker/upstream.h"
@@ -105,7 +106,7 @@ static struct page *static_page(void)
     struct entry_point_input row = {.name = SLICE("web"), .config = &config, .port = 80};
 
     schema_defaults(&entry_point_schema, pool, &config);
-    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0);
+    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0, 418);
     return sealed(builder, PAGE_STATIC);
 }
 
@@ -136,10 +137,18 @@ static struct page *services_page(void)
         {.name = SLICE("ping@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_PING},
         {.name = SLICE("noop@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_NOOP},
     };
+
+    services_build(builder, 0, services_shift(ARRAY_LEN(rows)), rows, ARRAY_LEN(rows));
+    return sealed(builder, PAGE_SERVICES);
+}
+
+static struct page *transports_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
     struct transport transport = {.name = SLICE("default")};
 
-    services_build(builder, rows, ARRAY_LEN(rows), &transport, 1);
-    return sealed(builder, PAGE_SERVICES);
+    transports_build(builder, &transport, 1);
+    return sealed(builder, PAGE_TRANSPORTS);
 }
 
 static struct rule *rule(const char *text)
@@ -201,13 +210,12 @@ static int group_setup(void **state)
     assert_int_equal(serve_start(&worker, &why), 0);
 
     struct page *pages[PAGE_KINDS] = {
-        [PAGE_STATIC] = static_page(),
-        [PAGE_ROUTES] = routes_page(),
-        [PAGE_MIDDLEWARES] = middlewares_page(),
+        [PAGE_STATIC] = static_page(),           [PAGE_ROUTES] = routes_page(),
+        [PAGE_MIDDLEWARES] = middlewares_page(), [PAGE_TRANSPORTS] = transports_page(),
         [PAGE_SERVICES] = services_page(),
     };
 
-    if (generation_new(1, pages, &worker.generation, &why) < 0) {
+    if (generation_new(1, pages, PAGE_KINDS, NULL, &worker.generation, &why) < 0) {
         fail_msg("%s", why.text);
     }
     options = (struct entry_options){.generation = worker.generation,
@@ -321,13 +329,38 @@ static void a_middleware_answers_for_those_before_it(void **state)
     assert_int_equal(got.aborts, 0);
 }
 
-static void ping_says_when_the_tree_stops(void **state)
+static void ping_says_how_the_tree_is(void **state)
 {
-    (void)state;
-    atomic_store(&board_tree(worker.board)->stopping, 1);
-    ask("/ping");
-    assert_int_equal(got.status, 503);
-    atomic_store(&board_tree(worker.board)->stopping, 0);
+    static const int64_t second = 1000000000;
+    static const struct {
+        int64_t beat_ago; /* of the master, seconds; 0: it never beat */
+        bool draining, stopping;
+        unsigned status;
+    } cases[] = {
+        {0, false, false, 200},  {1, false, false, 200},
+        {60, false, false, 200}, {61, false, false, 503}, /* nobody can change anything here */
+        {61, true, false, 200}, /* a worker that an upgrade left behind says nothing of the tree */
+        {1, false, true, 418},  /* ping.terminatingStatusCode */
+        {61, true, true, 418},
+    };
+    struct board_tree *tree = board_tree(worker.board);
+    int64_t before = worker.now_ns;
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        forget(state);
+        worker.now_ns = 1000 * second;
+        worker.draining = cases[i].draining;
+        atomic_store(&tree->stopping, cases[i].stopping);
+        atomic_store(&tree->master_heartbeat_ns,
+                     cases[i].beat_ago ? (uint64_t)(worker.now_ns - cases[i].beat_ago * second) : 0);
+        ask("/ping");
+        assert_int_equal(got.status, cases[i].status);
+        assert_string_equal(got.body.ptr, http_status_text((uint16_t)cases[i].status));
+    }
+    worker.now_ns = before;
+    worker.draining = false;
+    atomic_store(&tree->stopping, 0);
+    atomic_store(&tree->master_heartbeat_ns, 0);
 }
 
 int main(void)
@@ -336,7 +369,7 @@ int main(void)
         cmocka_unit_test_setup(own_answers, forget),
         cmocka_unit_test_setup(the_response_half_runs_on_own_answers, forget),
         cmocka_unit_test_setup(a_middleware_answers_for_those_before_it, forget),
-        cmocka_unit_test_setup(ping_says_when_the_tree_stops, forget),
+        cmocka_unit_test_setup(ping_says_how_the_tree_is, forget),
     };
     int rc = cmocka_run_group_tests_name("exchange", tests, group_setup, group_teardown);
 

@@ -20,7 +20,7 @@ static struct guard *guard_make(void)
 {
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
-    guard->board_fd = guard->log_fd = -1;
+    guard->board_fd = guard->rings_fd = guard->names_fd = -1;
     outbox_init(&guard->master.out, -1);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_init(&guard->workers[slot].out, -1);
@@ -54,6 +54,7 @@ static void guard_drop(struct guard *guard, bool closes)
         outbox_close(&guard->master.out);
         outbox_close(&guard->workers[1].out);
         close(guard->board_fd);
+        close(guard->rings_fd);
     }
     free(guard);
 }
@@ -75,10 +76,13 @@ static void all_comes_back(void **state)
 
     (void)state;
     from->board_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    from->rings_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     from->wanted = 2;
     from->slots = 3;
     from->master_starts = 7;
     from->upgrades = 4;
+    from->since_ns = 77;
+    from->was_ready = true;
     from->grace_ns[0] = 5;
     from->grace_ns[1] = 6000000000;
     from->log_format = LOG_FORMAT_JSON;
@@ -88,7 +92,7 @@ static void all_comes_back(void **state)
     from->workers[1].out.channel = open("/dev/null", O_RDWR | O_CLOEXEC);
     from->workers[2].retire_ns = 9;
     from->workers[2].lent_to = 1;
-    upgrade_add_old(from, 99, -1, 3, 0);
+    upgrade_add_old(from, 99, -1, 3, 55);
     struct kept *web = keep_new(from, "web"), *odd = keep_new(from, "a name with spaces");
 
     for (unsigned slot = 0; slot < 3; slot++) {
@@ -105,10 +109,12 @@ static void all_comes_back(void **state)
     assert_int_equal(handover_read(to, fd, &build, &why), 0);
     assert_true(build == build_id());
     assert_int_equal(to->board_fd, from->board_fd);
+    assert_int_equal(to->rings_fd, from->rings_fd);
     assert_int_equal(to->wanted, 2);
     assert_int_equal(to->slots, 3);
     assert_int_equal(to->master_starts, 7);
     assert_int_equal(to->upgrades, 4);
+    assert_true(to->since_ns == 77 && to->was_ready);
     assert_int_equal(to->sets, 2);
     assert_true(to->grace_ns[0] == 5 && to->grace_ns[1] == 6000000000);
     assert_int_equal(to->log_format, LOG_FORMAT_JSON);
@@ -119,6 +125,7 @@ static void all_comes_back(void **state)
     assert_int_equal(to->workers[2].lent_to, 1);
     assert_true(to->workers[2].retire_ns != 0 && to->workers[1].retire_ns == 0);
     assert_true(to->old && to->old->pid == 99 && to->old->set == 3 && to->old->next == NULL);
+    assert_int_equal(to->old->since_ns, 55);
 
     const struct kept *got = to->kept;
 
@@ -134,27 +141,48 @@ static void all_comes_back(void **state)
     guard_drop(from, true);
 }
 
+static void numbers_that_older_builds_do_not_write_are_optional(void **state)
+{
+    static const char text[] = "weir-handover 2\ncounts 2 7 3 4\nold 99 -1 3\nend\n";
+    struct guard *to = guard_make();
+    struct error why = {""};
+    uint64_t build = 0;
+    int fd = memfd_create("handover", MFD_CLOEXEC);
+
+    (void)state;
+    to->since_ns = 5;
+    assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+    assert_int_equal(handover_read(to, fd, &build, &why), 0);
+    assert_int_equal(to->upgrades, 4);
+    assert_true(to->since_ns == 5 && !to->was_ready);
+    assert_true(to->old && to->old->pid == 99 && to->old->since_ns > 0);
+    close(fd);
+    guard_drop(to, false);
+}
+
 static void what_is_not_right_is_refused(void **state)
 {
     static const char *const texts[] = {
         "",
-        "weir-handover 2\nend\n",
-        "weir-handover 1\n",
-        "weir-handover 1\nbuild 1\n",
-        "weir-handover 1\nnonsense\nend\n",
-        "weir-handover 1\nworker 256 0 -1 -1 0 0\nend\n",
-        "weir-handover 1\nworker 0 1 -1 256 0 0\nend\n",
-        "weir-handover 1\nworker 0 -5 -1 -1 0 0\nend\n",
-        "weir-handover 1\nworker 0 1 9999 -1 0 0\nend\n",
-        "weir-handover 1\nsocket 0 1\nend\n",
-        "weir-handover 1\nkept 1 0 0 0 web\nsocket 0 0\nend\n",
-        "weir-handover 1\nkept 1 0 0 0 web\nsocket 256 5\nend\n",
-        "weir-handover 1\nkept 1 0 0\nend\n",
-        "weir-handover 1\nold 0 -1 1\nend\n",
-        "weir-handover 1\ncounts 257 1 1 1\nend\n",
-        "weir-handover 1\nboard 9999\nend\n",
-        "weir-handover 1\nlog 77 0 -1\nend\n",
-        "weir-handover 1\nmaster 1 9999\nend\n",
+        "weir-handover 1\nend\n",
+        "weir-handover 2\n",
+        "weir-handover 2\nbuild 1\n",
+        "weir-handover 2\nnonsense\nend\n",
+        "weir-handover 2\nworker 256 0 -1 -1 0 0\nend\n",
+        "weir-handover 2\nworker 0 1 -1 256 0 0\nend\n",
+        "weir-handover 2\nworker 0 -5 -1 -1 0 0\nend\n",
+        "weir-handover 2\nworker 0 1 9999 -1 0 0\nend\n",
+        "weir-handover 2\nsocket 0 1\nend\n",
+        "weir-handover 2\nkept 1 0 0 0 web\nsocket 0 0\nend\n",
+        "weir-handover 2\nkept 1 0 0 0 web\nsocket 256 5\nend\n",
+        "weir-handover 2\nkept 1 0 0\nend\n",
+        "weir-handover 2\nold 0 -1 1\nend\n",
+        "weir-handover 2\ncounts 257 1 1 1\nend\n",
+        "weir-handover 2\nboard 9999\nend\n",
+        "weir-handover 2\nlog 77 0 0\nend\n",
+        "weir-handover 2\nlog 1 0 -1\nend\n",
+        "weir-handover 2\nlog 1 0 9999\nend\n",
+        "weir-handover 2\nmaster 1 9999\nend\n",
     };
 
     (void)state;
@@ -204,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_comes_back),
+        cmocka_unit_test(numbers_that_older_builds_do_not_write_are_optional),
         cmocka_unit_test(what_is_not_right_is_refused),
         cmocka_unit_test(order_follows_the_kernel),
     };

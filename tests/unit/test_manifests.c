@@ -15,7 +15,7 @@
 #define SERVICE(name) "apiVersion: v1\nkind: Service\nmetadata: {name: " name "}\n"
 #define ROUTE(name) "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: " name "}\n"
 
-static struct kube_store *load(const char *directory, const struct kube_store *previous)
+static struct kube_store *load(const char *directory, struct kube_store *previous)
 {
     struct kube_store *store = NULL;
     struct error why = {""};

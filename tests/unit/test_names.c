@@ -8,6 +8,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <sys/mman.h>
 
 #include <cmocka.h>
 
@@ -310,6 +311,60 @@ static void names_too_long_have_no_address(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+static void known_by_the_next_master(void **state)
+{
+    int fd = memfd_create("names", MFD_CLOEXEC), copy = dup(fd);
+    struct names *first = names;
+    struct error why;
+
+    (void)state;
+    names_remember(names, fd); /* nothing is there yet */
+    answer_with("10.0.0.2", "10.0.0.1");
+    names_begin(names);
+    (void)lookup("a.test");
+    (void)lookup("localhost");
+    names_settle(names, 5000);
+    answer_with("2.2.2.2", NULL);
+    (void)lookup("b.test");
+    names_settle(names, 5000);
+
+    assert_int_equal(names_new(&loop, on_changed, &changes, &names, &why), 0); /* no name server is set */
+    names_remember(names, dup(copy));
+    names_begin(names);
+    addresses_are("a.test", "10.0.0.1 10.0.0.2");
+    addresses_are("b.test", "2.2.2.2");
+    assert_false(names_pending(names));
+    addresses_are("c.test", "");
+    assert_true(names_pending(names));
+    names_close(first);
+    close(copy);
+}
+
+static void half_of_a_memory_is_none(void **state)
+{
+    static const char *const texts[] = {
+        "weir names 1\na.test 10.0.0.1\n",
+        "weir names 1\na.test 10.0.0.1\nen",
+        "weir names 2\na.test 10.0.0.1\nend\n",
+        "weir names 1\na.test 10.0.0\nend\n",
+        "weir names 1\na.test\nend\n",
+        "weir names 1\n 10.0.0.1\nend\n",
+        "end\n",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        int fd = memfd_create("names", MFD_CLOEXEC);
+
+        assert_int_equal(pwrite(fd, texts[i], strlen(texts[i]), 0), (ssize_t)strlen(texts[i]));
+        names_remember(names, fd);
+        assert_null(entry("a.test"));
+        assert_int_equal(names->count, 0);
+        close(fd);
+        names->store_fd = -1;
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -322,6 +377,8 @@ int main(void)
         TEST(closing_with_a_question_open),
         TEST(another_name_server_is_noticed),
         TEST(names_too_long_have_no_address),
+        TEST(known_by_the_next_master),
+        TEST(half_of_a_memory_is_none),
     };
 
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");

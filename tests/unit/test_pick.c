@@ -38,33 +38,52 @@ static struct server server_named(const char *name)
     return (struct server){.url = slice_cstr(name), .addresses = {&somewhere, 1}};
 }
 
-static struct page *page_of(const struct service *services, size_t count)
-{
-    struct page_builder *builder = builder_new(PAGE_SERVICES);
-    struct transport transport = {.name = SLICE("default")};
-    struct error why;
-    struct page *page;
-    int fd;
+/* Services on pages of two each, so that some refer to others on another page. */
+struct whole {
+    struct services services;
+    struct page *pages[4];
+};
 
-    services_build(builder, services, count, &transport, 1);
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
-    assert_int_equal(page_adopt(fd, PAGE_SERVICES, &page, &why), 0);
-    close(fd);
-    assert_int_equal(services_check(page, &why), 0);
-    return page;
+static struct whole *whole_of(const struct service *services, size_t count)
+{
+    struct whole *whole = calloc(1, sizeof(*whole));
+    struct error why;
+
+    for (size_t i = 0; i < services_pages(count, 1); i++) {
+        struct page_builder *builder = builder_new(PAGE_SERVICES);
+        int fd;
+
+        services_build(builder, (uint32_t)(2 * i), 1, services + 2 * i,
+                       count - 2 * i < 2 ? count - 2 * i : 2);
+        assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
+        builder_free(builder);
+        assert_int_equal(page_adopt(fd, PAGE_SERVICES, &whole->pages[i], &why), 0);
+        close(fd);
+        assert_int_equal(services_check(whole->pages[i], &why), 0);
+    }
+    assert_int_equal(services_link(whole->pages, services_pages(count, 1), 1, NULL, &whole->services, &why),
+                     0);
+    return whole;
+}
+
+static void whole_free(struct whole *whole)
+{
+    for (size_t i = 0; i < ARRAY_LEN(whole->pages); i++) {
+        page_unref(whole->pages[i]);
+    }
+    free(whole);
 }
 
 /* First letters of the servers that `count` picks give. */
-static const char *picks(const struct page *page, uint32_t service, size_t count)
+static const char *picks(const struct whole *whole, uint32_t service, size_t count)
 {
     static char names[64];
 
     for (size_t i = 0; i < count; i++) {
         struct pick pick;
 
-        names[i] = pick_server(&worker, page, service, &pick) == PICK_SERVER
-                       ? page_text(page, pick.server->url).ptr[0]
+        names[i] = pick_server(&worker, &whole->services, service, &pick) == PICK_SERVER
+                       ? page_text(pick.page, pick.server->url).ptr[0]
                        : '-';
     }
     names[count] = '\0';
@@ -79,18 +98,18 @@ static void tickets_give_the_sequence(void **state)
                               .servers = {servers, 3},
                               .sequence = {sequence, 5},
                               .ticket = board_word(worker.board, 77, 1)};
-    struct page *page = page_of(&service, 1);
+    struct whole *whole = whole_of(&service, 1);
 
     (void)state;
-    assert_string_equal(picks(page, 0, 10), "aabacaabac");
+    assert_string_equal(picks(whole, 0, 10), "aabacaabac");
 
     /* another worker, or the next generation, goes on where this one stood */
-    struct page *next = page_of(&service, 1);
+    struct whole *next = whole_of(&service, 1);
 
     assert_string_equal(picks(next, 0, 2), "aa");
-    assert_string_equal(picks(page, 0, 3), "bac");
-    page_unref(page);
-    page_unref(next);
+    assert_string_equal(picks(whole, 0, 3), "bac");
+    whole_free(whole);
+    whole_free(next);
 }
 
 static void weighted_services_in_each_other(void **state)
@@ -122,11 +141,11 @@ static void weighted_services_in_each_other(void **state)
          .sequence = {one, 1},
          .ticket = board_word(worker.board, 5, 1)},
     };
-    struct page *page = page_of(services, 5);
+    struct whole *whole = whole_of(services, 5);
 
     (void)state;
-    assert_string_equal(picks(page, 0, 12), "aabaaacaaaba");
-    page_unref(page);
+    assert_string_equal(picks(whole, 0, 12), "aabaaacaaaba");
+    whole_free(whole);
 }
 
 static void servers_that_are_down_are_passed_over(void **state)
@@ -134,7 +153,7 @@ static void servers_that_are_down_are_passed_over(void **state)
     struct server servers[] = {server_named("a"), server_named("b"), server_named("c")};
     uint16_t sequence[] = {0, 1, 2};
     struct service service;
-    struct page *page;
+    struct whole *whole;
 
     (void)state;
     servers[1].health = board_word(worker.board, 501, 1);
@@ -143,13 +162,13 @@ static void servers_that_are_down_are_passed_over(void **state)
                                .servers = {servers, 3},
                                .sequence = {sequence, 3},
                                .ticket = board_word(worker.board, 500, 1)};
-    page = page_of(&service, 1);
-    assert_string_equal(picks(page, 0, 6), "abaaba"); /* the place of c falls to the one behind it */
+    whole = whole_of(&service, 1);
+    assert_string_equal(picks(whole, 0, 6), "abaaba"); /* the place of c falls to the one behind it */
     atomic_store(board_at(worker.board, servers[1].health), 1);
-    assert_string_equal(picks(page, 0, 3), "aaa");
+    assert_string_equal(picks(whole, 0, 3), "aaa");
     atomic_store(board_at(worker.board, servers[1].health), 0);
-    assert_string_equal(picks(page, 0, 3), "aba");
-    page_unref(page);
+    assert_string_equal(picks(whole, 0, 3), "aba");
+    whole_free(whole);
 }
 
 static void nothing_to_pick(void **state)
@@ -157,18 +176,18 @@ static void nothing_to_pick(void **state)
     struct server down = server_named("a");
     uint16_t sequence[] = {0};
     struct service services[2] = {{.name = SLICE("empty")}, {.name = SLICE("down")}};
-    struct page *page;
+    struct whole *whole;
     struct pick pick;
 
     (void)state;
     down.health = board_word(worker.board, 601, 1);
     services[1].servers = (struct list){&down, 1};
     services[1].sequence = (struct list){sequence, 1};
-    page = page_of(services, 2);
+    whole = whole_of(services, 2);
     atomic_store(board_at(worker.board, down.health), 1);
-    assert_int_equal(pick_server(&worker, page, 0, &pick), PICK_NONE);
-    assert_int_equal(pick_server(&worker, page, 1, &pick), PICK_NONE);
-    page_unref(page);
+    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&worker, &whole->services, 1, &pick), PICK_NONE);
+    whole_free(whole);
 }
 
 static void a_failed_server_is_not_tried_again(void **state)
@@ -179,33 +198,33 @@ static void a_failed_server_is_not_tried_again(void **state)
                               .servers = {servers, 3},
                               .sequence = {sequence, 6},
                               .ticket = board_word(worker.board, 700, 1)};
-    struct page *page = page_of(&service, 1);
+    struct whole *whole = whole_of(&service, 1);
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&worker, page, 0, &pick), PICK_SERVER);
-    assert_int_equal(page_text(page, pick.server->url).ptr[0], 'a');
+    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
     assert_true(pick_next(&worker, &pick));
-    assert_int_equal(page_text(page, pick.server->url).ptr[0], 'b');
+    assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'b');
     assert_true(pick_next(&worker, &pick));
-    assert_int_equal(page_text(page, pick.server->url).ptr[0], 'c');
+    assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'c');
     assert_false(pick_next(&worker, &pick));
     /* the walk drew no ticket */
     assert_int_equal(atomic_load(board_at(worker.board, service.ticket)), 1);
-    page_unref(page);
+    whole_free(whole);
 }
 
 static void internal_services(void **state)
 {
     struct service service = {
         .name = SLICE("ping@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_PING};
-    struct page *page = page_of(&service, 1);
+    struct whole *whole = whole_of(&service, 1);
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&worker, page, 0, &pick), PICK_INTERNAL);
+    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_INTERNAL);
     assert_int_equal(pick.service->internal, INTERNAL_PING);
-    page_unref(page);
+    whole_free(whole);
 }
 
 int main(void)

@@ -13,29 +13,6 @@
 #include "common/base/log.h"
 #include "tests/unit/provider_helper.h"
 
-static struct model *load(const struct provider *provider, const struct static_config *config,
-                          struct provider_state **state)
-{
-    struct model *model = NULL;
-    struct error why = {""};
-
-    assert_true(provider->enabled(config));
-    if (provider->load(config, state, &model, &why) < 0) {
-        fail_msg("%s: %s", provider->name, why.text);
-    }
-    return model;
-}
-
-static void assert_model(struct model *model, const char *directory, const char *golden)
-{
-    struct text text;
-
-    text_init(&text);
-    model_dump(model, directory, &text);
-    assert_golden(golden, &text);
-    text_free(&text);
-}
-
 /* ---- file ---- */
 static void files_of_a_directory_become_one_model(void **state)
 {
@@ -59,7 +36,7 @@ static void files_of_a_directory_become_one_model(void **state)
         "{\"http\": {\"routers\": {\"one\": {\"rule\": \"Host(`c.test`)\", \"service\": \"app\"}}}}");
     directory_write(directory, "ignored.txt", "http: [");
 
-    struct model *model = load(&provider_file, &config, &kept);
+    struct model *model = provider_load(&provider_file, &config, &kept);
 
     assert_model(model, directory, "provider_file.txt");
     model_free(model);
@@ -78,11 +55,11 @@ static void half_written_file_keeps_what_it_gave(void **state)
     directory_write(directory, "a.yml",
                     "http:\n  routers:\n    one: {rule: \"Host(`a.test`)\", service: app}\n");
 
-    struct model *before = load(&provider_file, &config, &kept);
+    struct model *before = provider_load(&provider_file, &config, &kept);
 
     directory_write(directory, "a.yml", "http:\n  routers:\n    one: {rule: \"Host(`a.t");
 
-    struct model *after = load(&provider_file, &config, &kept);
+    struct model *after = provider_load(&provider_file, &config, &kept);
     struct text text;
 
     text_init(&text);
@@ -123,16 +100,77 @@ static const char objects[] =
 static void custom_resources_become_one_model(void **state)
 {
     char *directory = directory_new();
-    struct kubernetes_crd_provider crd = {.manifests = slice_cstr(directory)};
+    struct kubernetes_provider crd = {.manifests = slice_cstr(directory)};
     struct static_config config = {.providers.kubernetes_crd = &crd};
     struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(directory, "all.yaml", objects);
 
-    struct model *model = load(&provider_kubernetes_crd, &config, &kept);
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
 
     assert_model(model, directory, "provider_kubernetes_crd.txt");
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
+/* Those of Traefik that name Secrets and Services; contents of Secrets are not to be seen. */
+static void middlewares_that_refer_to_other_objects(void **state)
+{
+    static const char text[] =
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: users}\nstringData:\n  u: |\n    a:b\n\n    "
+        "c:d\n---\n"
+        "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/basic-auth\nmetadata: {name: one}\n"
+        "data: {username: dXNlcg==, password: cGFzc3dvcmQ=}\n---\n"
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: empty}\nstringData: {u: \"\"}\n---\n"
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: tls}\n"
+        "stringData: {tls.crt: CERT, tls.key: KEY, tls.ca: CA}\n---\n"
+        "apiVersion: v1\nkind: Service\nmetadata: {name: pages, annotations: {weir.dev/addresses: "
+        "\"127.0.0.1:1\"}}\n"
+        "spec: {ports: [{port: 80}]}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: lines}, spec: {basicAuth: "
+        "{secret: "
+        "users, realm: r}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: single}, spec: {basicAuth: "
+        "{secret: "
+        "one}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: two-keys}, spec: {digestAuth: "
+        "{secret: one}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: nobody}, spec: {basicAuth: "
+        "{secret: "
+        "empty}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: missing}, spec: {basicAuth: "
+        "{secret: "
+        "nothing}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: no-secret}, spec: {basicAuth: "
+        "{}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: ask}, spec: {forwardAuth: "
+        "{address: "
+        "\"http://auth\", tls: {caSecret: tls, certSecret: tls}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: ask-bad}, spec: {forwardAuth: "
+        "{address: \"http://auth\", tls: {caSecret: users, certSecret: gone, cert: x}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: page}, spec: {errors: {status: "
+        "[\"500-599\"], query: /x, service: {name: pages, port: 80}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: page-bad}, spec: {errors: "
+        "{status: "
+        "[\"500-599\"], service: {name: gone, port: 80}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: rate}, spec: {rateLimit: "
+        "{average: 5, "
+        "period: 10, redis: {endpoints: [\"r:1\"], secret: one}}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: row}, spec: {chain: "
+        "{middlewares: "
+        "[{name: lines}, {name: single}]}}}\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_crd = &options};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "m.yaml", text);
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
+
+    assert_model(model, directory, "crd_middlewares.txt");
     model_free(model);
     provider_kubernetes_crd.free_state(kept);
     directory_remove(directory);
@@ -144,6 +182,7 @@ int main(void)
         cmocka_unit_test(files_of_a_directory_become_one_model),
         cmocka_unit_test(half_written_file_keeps_what_it_gave),
         cmocka_unit_test(custom_resources_become_one_model),
+        cmocka_unit_test(middlewares_that_refer_to_other_objects),
     };
 
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");

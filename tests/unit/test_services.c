@@ -1,4 +1,4 @@
-/* test_services.c - the smooth weighted order, the services page and what its check refuses; middlewares, static page. */
+/* test_services.c - the smooth weighted order, the services pages and what their checks refuse; transports; middlewares, static page. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,6 +12,7 @@
 #include "shm/middlewares.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/transports.h"
 
 static struct page *seal_and_adopt(struct page_builder *builder, enum page_kind kind)
 {
@@ -226,23 +227,37 @@ static struct page_builder *sample_services(void)
     };
     struct page_builder *builder = builder_new(PAGE_SERVICES);
 
-    services_build(builder, services, ARRAY_LEN(services), transports, ARRAY_LEN(transports));
+    services_build(builder, 0, services_shift(ARRAY_LEN(services)), services, ARRAY_LEN(services));
     return builder;
+}
+
+/* One page, checked alone and as a whole. */
+static int check_whole(struct page *const *pages, size_t count, struct services *services, struct error *why)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        rc = services_check(pages[i], why);
+    }
+    return rc < 0 ? rc : services_link(pages, count, ARRAY_LEN(transports), NULL, services, why);
 }
 
 static void services_come_out_as_they_went_in(void **state)
 {
-    struct page *page = seal_and_adopt(sample_services(), PAGE_SERVICES);
+    struct page *own = seal_and_adopt(sample_services(), PAGE_SERVICES);
+    struct services services;
     struct error why = {""};
+    const struct page *page;
 
     (void)state;
-    assert_int_equal(services_check(page, &why), 0);
-    assert_int_equal(services_count(page), 3);
-    assert_null(services_at(page, 3));
-    assert_null(transports_at(page, 2));
-    const struct service *a = services_at(page, 0), *b = services_at(page, 1), *noop = services_at(page, 2);
+    assert_int_equal(check_whole(&own, 1, &services, &why), 0);
+    assert_int_equal(services.count, 3);
+    assert_null(services_at(&services, 3, &page));
+    const struct service *a = services_at(&services, 0, &page), *b = services_at(&services, 1, &page),
+                         *noop = services_at(&services, 2, &page);
     const struct server *rows = page_at(page, a->servers.items);
 
+    assert_ptr_equal(page, own);
     assert_true(slice_eq(page_text(page, a->name), SLICE("a@file")));
     assert_int_equal(a->kind, SERVICE_LOAD_BALANCER);
     assert_int_equal(a->servers.count, 2);
@@ -259,9 +274,7 @@ static void services_come_out_as_they_went_in(void **state)
     assert_memory_equal(page_at(page, b->children.items), children, sizeof(children));
     assert_memory_equal(page_at(page, b->sequence.items), child_order, sizeof(child_order));
     assert_int_equal(noop->internal, INTERNAL_NOOP);
-    assert_true(slice_eq(page_text(page, transports_at(page, 1)->name), SLICE("slow@file")));
-    assert_int_equal(transports_at(page, 1)->max_idle_conns_per_host, -1);
-    page_unref(page);
+    page_unref(own);
 }
 
 /* A page whose services are changed by `change` after they were checked to be good. */
@@ -270,22 +283,25 @@ static int check_changed(void (*change)(struct service *services, struct server 
                          struct error *why)
 {
     struct page_builder *builder = sample_services();
-    uint64_t services, rows, sequence, kids;
+    uint64_t at, rows, sequence, kids;
+    struct services services;
+    const struct page *where;
     struct page *page;
     int rc, fd;
 
     assert_int_equal(page_seal(builder, 1, &fd, why), 0);
     assert_int_equal(page_adopt(fd, PAGE_SERVICES, &page, why), 0);
     close(fd);
-    services = page_offset(page, services_at(page, 0));
-    rows = (uintptr_t)services_at(page, 0)->servers.items;
-    sequence = (uintptr_t)services_at(page, 0)->sequence.items;
-    kids = (uintptr_t)services_at(page, 1)->children.items;
+    assert_int_equal(check_whole(&page, 1, &services, why), 0);
+    at = page_offset(page, services_at(&services, 0, &where));
+    rows = (uintptr_t)services_at(&services, 0, &where)->servers.items;
+    sequence = (uintptr_t)services_at(&services, 0, &where)->sequence.items;
+    kids = (uintptr_t)services_at(&services, 1, &where)->children.items;
     page_unref(page);
-    change(builder_at(builder, services), builder_at(builder, rows), builder_at(builder, sequence),
+    change(builder_at(builder, at), builder_at(builder, rows), builder_at(builder, sequence),
            builder_at(builder, kids));
     page = seal_and_adopt(builder, PAGE_SERVICES);
-    rc = services_check(page, why);
+    rc = check_whole(&page, 1, &services, why);
     page_unref(page);
     return rc;
 }
@@ -324,7 +340,7 @@ static void what_is_damaged_is_refused(void **state)
     } cases[] = {
         {"service 0: bad name or kind", bad_kind},        {"service 2: bad name or kind", bad_internal},
         {"service 1: bad transport", bad_transport},      {"service 0: bad name or kind", bad_name},
-        {"service 0: bad transport", bad_bool},           {"service 0: bad servers", bad_servers},
+        {"service 0: bad name or kind", bad_bool},        {"service 0: bad servers", bad_servers},
         {"service 0: bad servers", bad_server_text},      {"service 0: bad servers", bad_server_bool},
         {"service 0: bad servers", bad_addresses},        {"service 0: bad servers", bad_address},
         {"service 0: bad sequence", bad_sequence},        {"service 0: bad sequence", long_sequence},
@@ -352,6 +368,7 @@ static void pages_without_a_root_are_refused(void **state)
         int (*check)(const struct page *, struct error *);
     } cases[] = {
         {PAGE_SERVICES, services_check},
+        {PAGE_TRANSPORTS, transports_check},
         {PAGE_MIDDLEWARES, middlewares_check},
         {PAGE_STATIC, static_page_check},
     };
@@ -375,15 +392,156 @@ static void pages_without_a_root_are_refused(void **state)
 static void no_services_at_all(void **state)
 {
     struct page_builder *builder = builder_new(PAGE_SERVICES);
+    struct services services;
+    const struct page *where;
     struct error why;
     struct page *page;
 
     (void)state;
-    services_build(builder, NULL, 0, NULL, 0);
+    services_build(builder, 0, services_shift(0), NULL, 0);
     page = seal_and_adopt(builder, PAGE_SERVICES);
-    assert_int_equal(services_check(page, &why), 0);
-    assert_int_equal(services_count(page), 0);
-    assert_null(services_at(page, 0));
+    assert_int_equal(check_whole(&page, 1, &services, &why), 0);
+    assert_int_equal(services.count, 0);
+    assert_null(services_at(&services, 0, &where));
+    page_unref(page);
+}
+
+static struct page *page_at_first(uint32_t first, unsigned shift, size_t count, uint32_t child)
+{
+    struct service_child one = {child, 1};
+    uint16_t sequence = 0;
+    struct service rows[4];
+    struct page_builder *builder = builder_new(PAGE_SERVICES);
+
+    for (size_t i = 0; i < 4; i++) {
+        rows[i] = (struct service){.name = SLICE("s@file")};
+    }
+    if (child != UINT32_MAX) {
+        rows[0].kind = SERVICE_WEIGHTED;
+        rows[0].children = (struct list){&one, 1};
+        rows[0].sequence = (struct list){&sequence, 1};
+    }
+    services_build(builder, first, shift, rows, count);
+    return seal_and_adopt(builder, PAGE_SERVICES);
+}
+
+static void pages_that_are_no_whole_are_refused(void **state)
+{
+    static const struct {
+        const char *want; /* NULL: they are one */
+        struct {
+            uint32_t first;
+            unsigned shift;
+            size_t count;
+            uint32_t child; /* of the first service */
+        } pages[2];
+    } cases[] = {
+        {NULL, {{0, 1, 2, 2}, {2, 1, 1, UINT32_MAX}}},
+        {"services pages that do not belong together", {{0, 1, 1, UINT32_MAX}, {2, 1, 1, UINT32_MAX}}},
+        {"services pages that do not belong together", {{0, 1, 2, UINT32_MAX}, {0, 1, 1, UINT32_MAX}}},
+        {"services pages that do not belong together", {{0, 2, 4, UINT32_MAX}, {2, 1, 1, UINT32_MAX}}},
+        {"services page: bad numbers", {{0, 1, 3, UINT32_MAX}, {2, 1, 1, UINT32_MAX}}},
+        {"services page: service 2: bad children", {{0, 1, 2, UINT32_MAX}, {2, 1, 1, 3}}},
+        {"services page: services name each other in a circle", {{0, 1, 2, 2}, {2, 1, 1, 0}}},
+    };
+    struct services services;
+    struct error why;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct page *pages[2];
+
+        for (size_t k = 0; k < 2; k++) {
+            pages[k] = page_at_first(cases[i].pages[k].first, cases[i].pages[k].shift,
+                                     cases[i].pages[k].count, cases[i].pages[k].child);
+        }
+        assert_int_equal(check_whole(pages, 2, &services, &why), cases[i].want ? -EBADMSG : 0);
+        if (cases[i].want) {
+            assert_string_equal(why.text, cases[i].want);
+        }
+        page_unref(pages[0]);
+        page_unref(pages[1]);
+    }
+}
+
+/* Of a whole that follows another one, only what is new is looked at, and that is enough. */
+static void what_follows_is_checked_too(void **state)
+{
+    struct page *first = page_at_first(0, 1, 2, 2), *good = page_at_first(2, 1, 1, UINT32_MAX);
+    struct page *circle = page_at_first(2, 1, 1, 0), *short_one = page_at_first(2, 1, 0, UINT32_MAX);
+    struct page *pages[2] = {first, good}, *after[2] = {first, circle};
+    struct services before, services;
+    struct error why;
+
+    (void)state;
+    assert_int_equal(check_whole(pages, 2, &before, &why), 0);
+    assert_int_equal(services_link(after, 2, 1, &before, &services, &why), -EBADMSG);
+    assert_string_equal(why.text, "services page: services name each other in a circle");
+    after[1] = short_one; /* what the first page names is gone */
+    assert_int_equal(services_link(after, 2, 1, &before, &services, &why), -EBADMSG);
+    assert_string_equal(why.text, "services page: service 0: bad children");
+    after[1] = good;
+    assert_int_equal(services_link(after, 2, 1, &before, &services, &why), 0);
+    page_unref(first);
+    page_unref(good);
+    page_unref(circle);
+    page_unref(short_one);
+}
+
+static void pages_are_few_and_small(void **state)
+{
+    static const struct {
+        size_t services;
+        size_t pages;
+    } cases[] = {{0, 1}, {1, 1}, {128, 1}, {129, 2}, {10000, 79}, {32767, 256}, {32768, 128}, {1000000, 245}};
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        assert_int_equal(services_pages(cases[i].services, services_shift(cases[i].services)),
+                         cases[i].pages);
+    }
+}
+
+/* ---- transports ---- */
+
+static void transports_come_out_as_they_went_in(void **state)
+{
+    struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
+    struct error why = {""};
+    struct page *page;
+
+    (void)state;
+    transports_build(builder, transports, ARRAY_LEN(transports));
+    page = seal_and_adopt(builder, PAGE_TRANSPORTS);
+    assert_int_equal(transports_check(page, &why), 0);
+    assert_int_equal(transports_count(page), 2);
+    assert_null(transports_at(page, 2));
+    assert_true(slice_eq(page_text(page, transports_at(page, 1)->name), SLICE("slow@file")));
+    assert_int_equal(transports_at(page, 1)->response_header_timeout, 3);
+    assert_int_equal(transports_at(page, 1)->max_idle_conns_per_host, -1);
+    page_unref(page);
+}
+
+static void a_damaged_transport_is_refused(void **state)
+{
+    struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
+    struct transport rows[] = {{.name = SLICE("a")}};
+    struct error why = {""};
+    struct page *page;
+    uint64_t at;
+    int fd;
+
+    (void)state;
+    transports_build(builder, rows, 1);
+    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
+    assert_int_equal(page_adopt(fd, PAGE_TRANSPORTS, &page, &why), 0);
+    close(fd);
+    at = page_offset(page, transports_at(page, 0));
+    page_unref(page);
+    ((struct transport *)builder_at(builder, at))->name.len = 1 << 20;
+    page = seal_and_adopt(builder, PAGE_TRANSPORTS);
+    assert_int_equal(transports_check(page, &why), -EBADMSG);
+    assert_string_equal(why.text, "transports page: transport 0 is damaged");
     page_unref(page);
 }
 
@@ -433,7 +591,7 @@ static void entry_points(void **state)
     assert_true(cidr_parse(SLICE("10.0.0.0/8"), &trusted[0], &why));
     assert_true(cidr_parse(SLICE("2001:db8::/32"), &trusted[1], &why));
     web.transport.responding_timeouts.read_timeout = 60;
-    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1);
+    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
     page = seal_and_adopt(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), 0);
     assert_int_equal(entry_points_count(page), 1);
@@ -453,7 +611,7 @@ static void entry_points(void **state)
     page_unref(page);
     trusted[0].bits = 33;
     builder = builder_new(PAGE_STATIC);
-    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1);
+    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
     page = seal_and_adopt(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), -EBADMSG);
     page_unref(page);
@@ -470,6 +628,11 @@ int main(void)
         cmocka_unit_test(what_is_damaged_is_refused),
         cmocka_unit_test(pages_without_a_root_are_refused),
         cmocka_unit_test(no_services_at_all),
+        cmocka_unit_test(pages_that_are_no_whole_are_refused),
+        cmocka_unit_test(what_follows_is_checked_too),
+        cmocka_unit_test(pages_are_few_and_small),
+        cmocka_unit_test(transports_come_out_as_they_went_in),
+        cmocka_unit_test(a_damaged_transport_is_refused),
         cmocka_unit_test(middlewares_and_their_parameters),
         cmocka_unit_test(entry_points),
     };

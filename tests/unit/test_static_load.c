@@ -269,6 +269,7 @@ static void refusals_say_where_and_what(void **state)
         {NULL, "--providers.precedence=file,nope", "", {"providers.precedence", "nope"}},
         {NULL, "--providers.file.watch", "", {"providers.file", "filename"}},
         {NULL, "--ping.terminatingStatusCode=42", "", {"terminatingStatusCode"}},
+        {NULL, "--ping.terminatingStatusCode=101", "", {"terminatingStatusCode"}}, /* ends nothing */
         {NULL, "", "TRAEFIK_ENTRYPOINTS_WEB_ADRESS=:80", {"TRAEFIK_ENTRYPOINTS_WEB_ADRESS"}},
         {NULL, "", "TRAEFIK_LOG_LEVEL=LOUD", {"log.level"}},
         {"entryPoints:\n  web:\n    adress: ':80'\n",

@@ -1,10 +1,10 @@
 /*
- * kubernetes_crd_server.c - the servers behind a reference to a Kubernetes Service.
+ * kubernetes_server.c - the servers behind a Kubernetes Service.
  *
  * In this order: the external name, the cluster address (nativeLB), the nodes (nodePortLB), EndpointSlices, Endpoints,
  * our annotation weir.dev/addresses. All as Traefik does it but for the last two, which it does not read.
  */
-#include "master/provider/kubernetes_crd.h"
+#include "master/provider/kubernetes.h"
 
 #include <stdlib.h>
 
@@ -16,8 +16,8 @@ struct port { /* of the Service */
 };
 
 struct target {
-    struct crd *crd;
-    const struct crd_place *place;
+    struct k8s *k8s;
+    const struct k8s_place *place;
     struct element *element;
     const struct kube_object *service;
     struct slice name; /* "default/whoami" */
@@ -29,7 +29,7 @@ struct target {
 
 static int slice_order(const void *a, const void *b)
 {
-    const struct crd_slice *left = a, *right = b;
+    const struct k8s_slice *left = a, *right = b;
     int order = slice_cmp(left->namespace, right->namespace);
 
     if (order == 0) {
@@ -41,19 +41,19 @@ static int slice_order(const void *a, const void *b)
     return order ? order : slice_cmp(left->name, right->name);
 }
 
-void crd_index_slices(struct crd *crd)
+void k8s_index_slices(struct k8s *k8s)
 {
     const struct kube_object **objects;
-    size_t count = kube_list(crd->store, "EndpointSlice", &objects);
+    size_t count = kube_list(k8s->store, "EndpointSlice", &objects);
 
-    crd->slices = pool_alloc(crd->scratch, (count + 1) * sizeof(*crd->slices));
+    k8s->slices = pool_alloc(k8s->scratch, (count + 1) * sizeof(*k8s->slices));
     for (size_t i = 0; i < count; i++) {
         const struct doc *metadata = doc_get(objects[i]->doc, "metadata");
 
         if (!slice_eq(objects[i]->group, SLICE("discovery.k8s.io"))) {
             continue;
         }
-        crd->slices[crd->slice_count++] = (struct crd_slice){
+        k8s->slices[k8s->slice_count++] = (struct k8s_slice){
             .namespace = objects[i]->namespace,
             .service = doc_text(doc_path(metadata, "labels", SERVICE_NAME_LABEL, NULL), SLICE("")),
             .created = doc_text(doc_get(metadata, "creationTimestamp"), SLICE("")),
@@ -61,35 +61,35 @@ void crd_index_slices(struct crd *crd)
             .doc = objects[i]->doc,
         };
     }
-    qsort(crd->slices, crd->slice_count, sizeof(*crd->slices), slice_order);
+    qsort(k8s->slices, k8s->slice_count, sizeof(*k8s->slices), slice_order);
 }
 
 /* The slices of a Service lie side by side: the first of them, or NULL. */
-static const struct crd_slice *first_slice(const struct crd *crd, struct slice namespace,
+static const struct k8s_slice *first_slice(const struct k8s *k8s, struct slice namespace,
                                            struct slice service)
 {
-    struct crd_slice key = {.namespace = namespace, .service = service};
-    size_t low = 0, high = crd->slice_count;
+    struct k8s_slice key = {.namespace = namespace, .service = service};
+    size_t low = 0, high = k8s->slice_count;
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (slice_order(&crd->slices[middle], &key) < 0) {
+        if (slice_order(&k8s->slices[middle], &key) < 0) {
             low = middle + 1;
         } else {
             high = middle;
         }
     }
-    if (low == crd->slice_count || !slice_eq(crd->slices[low].namespace, namespace) ||
-        !slice_eq(crd->slices[low].service, service)) {
+    if (low == k8s->slice_count || !slice_eq(k8s->slices[low].namespace, namespace) ||
+        !slice_eq(k8s->slices[low].service, service)) {
         return NULL;
     }
-    return &crd->slices[low];
+    return &k8s->slices[low];
 }
 
 static void add_server(struct target *target, struct slice host, int64_t port, bool fenced)
 {
-    struct pool *pool = target->crd->model->pool;
+    struct pool *pool = target->k8s->model->pool;
     bool v6 = slice_find(host, ':') >= 0;
     struct server_config *server;
 
@@ -108,24 +108,23 @@ static bool port_valid(int64_t port)
 }
 
 /* The port of the Service that the reference means, by number or by name. */
-static bool find_port(struct target *target, const struct crd_service *reference)
+static bool find_port(struct target *target, const struct k8s_backend *backend)
 {
-    const struct doc *wanted = reference->port,
-                     *ports = doc_path(target->service->doc, "spec", "ports", NULL);
+    const struct doc *wanted = backend->port, *ports = doc_path(target->service->doc, "spec", "ports", NULL);
     bool external = slice_eq(doc_text(doc_path(target->service->doc, "spec", "type", NULL), SLICE("")),
                              SLICE("ExternalName"));
-    struct crd_place at = crd_step(target->crd, target->place, wanted, "port");
+    struct k8s_place at = k8s_step(target->k8s, target->place, wanted, "port");
     int64_t number = 0;
     bool by_number = wanted && wanted->kind == DOC_INT && doc_int(wanted, &number);
 
     if (wanted == NULL || wanted->kind == DOC_NULL || (by_number && number == 0) ||
         doc_text(wanted, SLICE("")).len == 0) {
-        crd_error(target->crd, &at, target->element, true, "is missing: name a port of the Service %.*s",
+        k8s_error(target->k8s, &at, target->element, true, "is missing: name a port of the Service %.*s",
                   SLICE_ARG(target->name));
         return false;
     }
     if ((by_number && !port_valid(number)) || (!by_number && wanted->kind != DOC_STRING)) {
-        crd_error(target->crd, &at, target->element, true,
+        k8s_error(target->k8s, &at, target->element, true,
                   "%.*s is no port: a number from 1 to 65535 or a name is expected",
                   SLICE_ARG(doc_text(wanted, SLICE("?"))));
         return false;
@@ -140,39 +139,39 @@ static bool find_port(struct target *target, const struct crd_service *reference
             target->port = (struct port){.name = name, .number = value};
             doc_int(doc_get(port, "nodePort"), &target->port.node_port);
             if (!port_valid(value)) {
-                crd_error(target->crd, &at, target->element, true,
+                k8s_error(target->k8s, &at, target->element, true,
                           "Service %.*s: its port is none from 1 to 65535", SLICE_ARG(target->name));
                 return false;
             }
             return true;
         }
     }
-    if (external && by_number) {
+    if (external && by_number && backend->external_port_free) {
         target->port = (struct port){.number = number};
         return true;
     }
-    crd_error(target->crd, &at, target->element, true, "the Service %.*s has no port %s%.*s%s",
+    k8s_error(target->k8s, &at, target->element, true, "the Service %.*s has no port %s%.*s%s",
               SLICE_ARG(target->name), by_number ? "" : "named \"", SLICE_ARG(wanted->text),
               by_number ? "" : "\" (a number is written without quotes)");
     return false;
 }
 
-static struct slice scheme_of(const struct crd_service *reference, const struct port *port)
+static struct slice scheme_of(const struct k8s_backend *backend, const struct port *port)
 {
-    if (reference->scheme.len) {
-        return reference->scheme;
+    if (backend->scheme.len) {
+        return backend->scheme;
     }
     return port->number == 443 || slice_has_prefix(port->name, SLICE("https")) ? SLICE("https")
                                                                                : SLICE("http");
 }
 
-static void servers_of_slices(struct target *target, const struct crd_slice *slice,
-                              const struct crd_slice *end)
+static void servers_of_slices(struct target *target, const struct k8s_slice *slice,
+                              const struct k8s_slice *end)
 {
     struct seen addresses;
 
-    seen_init(&addresses, target->crd->scratch);
-    for (const struct crd_slice *first = slice; slice < end && slice_eq(slice->namespace, first->namespace) &&
+    seen_init(&addresses, target->k8s->scratch);
+    for (const struct k8s_slice *first = slice; slice < end && slice_eq(slice->namespace, first->namespace) &&
                                                 slice_eq(slice->service, first->service);
          slice++) {
         const struct doc *ports = doc_get(slice->doc, "ports"), *endpoints = doc_get(slice->doc, "endpoints");
@@ -265,8 +264,8 @@ static bool servers_of_annotation(struct target *target, const struct doc *annot
         if (!host_fit(host) ||
             !slice_to_u64(slice_of(item.ptr + colon + 1, item.len - (size_t)colon - 1), &port) ||
             !port_valid((int64_t)port)) {
-            crd_error(target->crd, target->place, target->element, true,
-                      "Service %.*s (%.*s:%u): annotation " CRD_ANNOTATION_ADDRESSES
+            k8s_error(target->k8s, target->place, target->element, true,
+                      "Service %.*s (%.*s:%u): annotation " K8S_ANNOTATION_ADDRESSES
                       ": \"%.*s\" is no HOST:PORT",
                       SLICE_ARG(target->name), SLICE_ARG(target->service->origin.file), annotation->line,
                       SLICE_ARG(item));
@@ -281,10 +280,10 @@ static bool servers_of_annotation(struct target *target, const struct doc *annot
 static bool servers_of_nodes(struct target *target)
 {
     const struct kube_object **nodes;
-    size_t count = kube_list(target->crd->store, "Node", &nodes);
+    size_t count = kube_list(target->k8s->store, "Node", &nodes);
 
-    if (target->crd->options->disable_cluster_scope_resources) {
-        crd_error(target->crd, target->place, target->element, true,
+    if (target->k8s->options->disable_cluster_scope_resources) {
+        k8s_error(target->k8s, target->place, target->element, true,
                   "nodePortLB needs the nodes, and disableClusterScopeResources is set");
         return false;
     }
@@ -301,64 +300,73 @@ static bool servers_of_nodes(struct target *target)
         }
     }
     if (target->count == 0) {
-        crd_error(target->crd, target->place, target->element, true,
+        k8s_error(target->k8s, target->place, target->element, true,
                   "nodePortLB: no Node with an InternalIP was found");
         return false;
     }
     return true;
 }
 
-static bool servers_of_pods(struct target *target)
+static bool empty_allowed(const struct target *target, enum k8s_empty empty, bool there)
 {
-    struct crd *crd = target->crd;
+    return target->k8s->options->allow_empty_services || (empty == K8S_EMPTY_KEPT && there);
+}
+
+static bool servers_of_pods(struct target *target, enum k8s_empty empty)
+{
+    struct k8s *k8s = target->k8s;
     const struct kube_object *service = target->service;
-    const struct crd_slice *slice = first_slice(crd, service->namespace, service->name);
+    const struct k8s_slice *slice = first_slice(k8s, service->namespace, service->name);
     const struct kube_object *endpoints =
-        kube_get(crd->store, "", "Endpoints", service->namespace, service->name);
-    bool offline = crd->options->manifests.len > 0;
+        kube_get(k8s->store, "", "Endpoints", service->namespace, service->name);
+    bool offline = k8s->options->manifests.len > 0;
     const struct doc *annotation =
-        offline ? doc_path(service->doc, "metadata", "annotations", CRD_ANNOTATION_ADDRESSES, NULL) : NULL;
+        offline ? doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL) : NULL;
 
     if (slice) {
-        servers_of_slices(target, slice, crd->slices + crd->slice_count);
+        servers_of_slices(target, slice, k8s->slices + k8s->slice_count);
     } else if (endpoints) {
         servers_of_endpoints(target, endpoints->doc);
     } else if (annotation && !servers_of_annotation(target, annotation)) {
         return false;
     }
-    if (target->count == 0 && !crd->options->allow_empty_services) {
-        crd_error(
-            crd, target->place, target->element, true,
-            "the Service %.*s has no servers: %s (--providers.kubernetesCRD.allowEmptyServices=true serves "
-            "503 then)",
-            SLICE_ARG(target->name),
-            slice       ? "no ready endpoint of its EndpointSlices has this port"
-            : endpoints ? "no ready address of its Endpoints has this port"
-            : offline ? "there is no EndpointSlice, no Endpoints and no annotation " CRD_ANNOTATION_ADDRESSES
-                      : "there is no EndpointSlice");
+    if (target->count == 0 && !empty_allowed(target, empty, slice || endpoints)) {
+        k8s_error(k8s, target->place, target->element, true,
+                  "the Service %.*s has no servers: %s (--%s.allowEmptyServices=true serves 503 then)",
+                  SLICE_ARG(target->name),
+                  slice       ? "no ready endpoint of its EndpointSlices has this port"
+                  : endpoints ? "no ready address of its Endpoints has this port"
+                  : offline
+                      ? "there is no EndpointSlice, no Endpoints and no annotation " K8S_ANNOTATION_ADDRESSES
+                      : "there is no EndpointSlice",
+                  k8s->option);
         return false;
     }
     return true;
 }
 
-static bool servers_of_type(struct target *target, const struct crd_service *reference, struct slice type)
+static bool servers_of_type(struct target *target, const struct k8s_backend *backend, struct slice type)
 {
     const struct doc *spec = doc_get(target->service->doc, "spec");
     bool native =
-        reference->native_lb.set ? reference->native_lb.value : target->crd->options->native_lb_by_default;
+        backend->native_lb.set ? backend->native_lb.value : target->k8s->options->native_lb_by_default;
+    bool nodes = slice_eq(type, SLICE("NodePort")) && backend->node_port_lb;
 
+    if (nodes && backend->node_port_first) {
+        return servers_of_nodes(target);
+    }
     if (slice_eq(type, SLICE("ExternalName"))) {
         struct slice host = doc_text(doc_get(spec, "externalName"), SLICE(""));
 
-        if (!target->crd->options->allow_external_name_services) {
-            crd_error(target->crd, target->place, target->element, true,
-                      "the Service %.*s is of type ExternalName: this needs "
-                      "--providers.kubernetesCRD.allowExternalNameServices=true",
-                      SLICE_ARG(target->name));
+        if (!target->k8s->options->allow_external_name_services) {
+            k8s_error(
+                target->k8s, target->place, target->element, true,
+                "the Service %.*s is of type ExternalName: this needs --%s.allowExternalNameServices=true",
+                SLICE_ARG(target->name), target->k8s->option);
             return false;
         }
         if (!host_fit(host)) {
-            crd_error(target->crd, target->place, target->element, true,
+            k8s_error(target->k8s, target->place, target->element, true,
                       "the Service %.*s has no usable spec.externalName", SLICE_ARG(target->name));
             return false;
         }
@@ -369,53 +377,52 @@ static bool servers_of_type(struct target *target, const struct crd_service *ref
         struct slice address = doc_text(doc_get(spec, "clusterIP"), SLICE(""));
 
         if (address.len == 0 || slice_eq(address, SLICE("None"))) {
-            crd_error(target->crd, target->place, target->element, true,
+            k8s_error(target->k8s, target->place, target->element, true,
                       "nativeLB: the Service %.*s has no clusterIP", SLICE_ARG(target->name));
             return false;
         }
         add_server(target, address, target->port.number, false);
         return true;
     }
-    if (slice_eq(type, SLICE("NodePort")) && reference->node_port_lb) {
+    if (nodes) {
         return servers_of_nodes(target);
     }
-    return servers_of_pods(target);
+    return servers_of_pods(target, backend->empty);
 }
 
-bool crd_load_servers(struct crd *crd, const struct crd_place *place, struct element *element,
-                      const struct crd_service *reference, struct slice namespace, struct list *servers)
+bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct element *element,
+                      const struct k8s_backend *backend, struct slice namespace, struct list *servers)
 {
     struct target target = {
-        .crd = crd,
+        .k8s = k8s,
         .place = place,
         .element = element,
-        .service = kube_get(crd->store, "", "Service", namespace, reference->name),
-        .name = pool_printf(crd->scratch, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(reference->name)),
+        .service = kube_get(k8s->store, "", "Service", namespace, backend->name),
+        .name = pool_printf(k8s->scratch, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(backend->name)),
     };
 
-    if (!crd_namespace_watched(crd, namespace)) {
-        crd_error(crd, place, element, true,
-                  "the Service %.*s is outside of --providers.kubernetesCRD.namespaces",
-                  SLICE_ARG(target.name));
+    if (!k8s_namespace_watched(k8s, namespace)) {
+        k8s_error(k8s, place, element, true, "the Service %.*s is outside of --%s.namespaces",
+                  SLICE_ARG(target.name), k8s->option);
         return false;
     }
     if (target.service == NULL) {
-        crd_error(crd, place, element, true, "the Service %.*s does not exist", SLICE_ARG(target.name));
+        k8s_error(k8s, place, element, true, "the Service %.*s does not exist", SLICE_ARG(target.name));
         return false;
     }
-    if (!find_port(&target, reference)) {
+    if (!find_port(&target, backend)) {
         return false;
     }
     struct slice type = doc_text(doc_path(target.service->doc, "spec", "type", NULL), SLICE(""));
 
-    if (reference->health_check && !slice_eq(type, SLICE("ExternalName"))) {
-        crd_error(crd, place, element, true,
-                  "healthCheck: is for Services of type ExternalName only, and %.*s is none",
+    if (backend->external_only && !slice_eq(type, SLICE("ExternalName"))) {
+        k8s_error(k8s, place, element, true,
+                  "%s: is for Services of type ExternalName only, and %.*s is none", backend->external_only,
                   SLICE_ARG(target.name));
         return false;
     }
-    target.scheme = scheme_of(reference, &target.port);
-    if (!servers_of_type(&target, reference, type)) {
+    target.scheme = scheme_of(backend, &target.port);
+    if (!servers_of_type(&target, backend, type)) {
         return false;
     }
     *servers = (struct list){target.servers, target.count};

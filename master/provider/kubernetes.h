@@ -1,0 +1,165 @@
+/*
+ * kubernetes.h - what the providers that read Kubernetes objects share: the load, names, errors, servers, secrets.
+ *
+ * A provider of this family reads objects from a store (master/source/source.h), so it does not know whether they came from
+ * manifests or an API server. Its model's text lives in the store's documents: the model holds a reference to the store.
+ *
+ * Error texts read "FILE:LINE:COLUMN: KEY: words"; a critical one takes its router, service or middleware out of
+ * service and nothing else (I1).
+ */
+#ifndef WEIR_MASTER_PROVIDER_KUBERNETES_H
+#define WEIR_MASTER_PROVIDER_KUBERNETES_H
+
+#include "master/kube/live.h"
+#include "master/provider/provider.h"
+#include "master/provider/seen.h"
+#include "master/source/source.h"
+
+/* Ours: a Service for which there is no EndpointSlice and no Endpoints object may name its servers:
+ * weir.dev/addresses: "127.0.0.1:18081,127.0.0.1:18082". They serve every port of the Service. In manifests only:
+ * in a cluster whoever may write a Service could reach what no EndpointSlice may name (127.0.0.1, 169.254.169.254). */
+#define K8S_ANNOTATION_ADDRESSES "weir.dev/addresses"
+#define K8S_CLASS_ANNOTATION "kubernetes.io/ingress.class"
+#define K8S_CLASS_DEFAULT "traefik"
+
+struct selector;
+
+struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
+    struct slice namespace, service, created, name;
+    const struct doc *doc;
+};
+
+struct k8s {              /* one load */
+    const char *provider; /* "kubernetescrd": behind the @ */
+    const char *option;   /* "providers.kubernetesCRD": for messages */
+    const struct kubernetes_provider *options;
+    const struct static_config *config;
+    const struct kube_store *store;
+    struct model *model;
+    struct pool *scratch; /* dies with the load */
+    struct selector *selector;
+    struct seen routers, services; /* struct http_router, struct http_service by name */
+    struct k8s_slice *slices;
+    size_t slice_count;
+    const struct kube_resource *resources; /* what is asked of an API server; ended by kind NULL */
+    struct kube_name *needs;               /* Secrets and ConfigMaps that objects name, none twice */
+    size_t need_count, need_capacity;
+};
+
+struct k8s_live { /* kept between loads */
+    struct kube_live *live; /* NULL: manifests */
+    bool complete;          /* everything that was needed has been there once */
+};
+
+/* Where one object is being read: what an error needs to name. */
+struct k8s_place {
+    const struct kube_object *object;
+    const struct doc *node; /* for the line; NULL: the object's */
+    struct slice key;       /* "spec.routes[0].services[1]" */
+};
+
+/* ---- kubernetes_load.c ---- */
+/* The store of options->manifests into k8s->store, a new model that holds it into k8s->model; the other members are made
+ * ready. Providers that name the same path share documents, and the store when nothing changed. k8s->scratch is made in any
+ * case: k8s_end(). */
+int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why);
+void k8s_end(struct k8s *k8s);
+struct k8s_live *k8s_state_live(struct provider_state *state);
+void k8s_free_state(struct provider_state *state);
+/* What the source itself found wrong becomes notices of the model; once for each store: of the providers that share it the
+ * first one tells. */
+void k8s_copy_notices(struct k8s *k8s);
+/* Appends the path of the manifests to the list, when there is one. */
+void k8s_watch_paths(const struct kubernetes_provider *options, struct pool *pool, struct list *out);
+bool k8s_namespace_watched(const struct k8s *k8s, struct slice namespace);
+/* In a namespace that is watched, with labels that are selected. */
+bool k8s_selected(const struct k8s *k8s, const struct kube_object *object);
+/* The objects of a kind that are selected and that `ours` knows. The same object in two groups: the later in the order of
+ * names is taken, with a notice at the other ("traefik.io" before "traefik.containo.us"). */
+size_t k8s_objects(struct k8s *k8s, const char *kind, bool (*ours)(const struct kube_object *object),
+                   const struct kube_object ***out);
+/* Whether objects of that class (annotation kubernetes.io/ingress.class, or a name) are for this weir. */
+bool k8s_class_wanted(const struct k8s *k8s, struct slice class);
+bool k8s_cross_provider_allowed(const struct k8s *k8s, struct slice namespace);
+
+/* ---- kubernetes_live.c ---- */
+/* From the API server that the options name. -EAGAIN: later; who listens (kube_live_listen) is told. */
+int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **out, struct error *why);
+/* Something names this object: it is asked for. kind: "Secret" or "ConfigMap", static. */
+void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name);
+/* After the objects were read: asks for what they need. -EAGAIN, and the model is gone, only while the first load of all
+ * lacks some of it. */
+int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why);
+int k8s_wait(struct provider_state *state, unsigned timeout_ms, struct error *why); /* provider.h */
+/* " (FILE:LINE)" for what stands in a manifest, nothing for what came from an API server. */
+struct slice k8s_written_at(struct k8s *k8s, const struct origin *origin, uint32_t line);
+
+/* ---- kubernetes_name.c ---- */
+/* Every run of characters other than letters and digits becomes one '-', none at the ends. */
+struct slice k8s_normalize(struct pool *pool, struct slice name);
+struct slice k8s_object_name(struct pool *pool, struct slice namespace, struct slice name);
+/* NAME-<first 20 hexadecimal digits of the SHA-256 of text>. */
+struct slice k8s_hashed_name(struct pool *pool, struct slice name, struct slice text);
+
+/* ---- kubernetes_error.c ---- */
+void k8s_error(struct k8s *k8s, const struct k8s_place *place, struct element *element, bool critical,
+               const char *format, ...) __attribute__((format(printf, 5, 6)));
+/* Adds to `to` what was found wrong with something that it is a part of. */
+void k8s_copy_errors(struct k8s *k8s, const struct element *from, struct element *to);
+/* place one step further: `key` printed, under node's child for the line (may be NULL). */
+struct k8s_place k8s_step(struct k8s *k8s, const struct k8s_place *place, const struct doc *node,
+                          const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* Decodes place->node into object (defaults first). Errors become critical errors of the element, warnings notices.
+ * flags: enum schema_decode_flags. */
+bool k8s_decode(struct k8s *k8s, const struct k8s_place *place, const struct schema *schema, unsigned flags,
+                void *object, struct element *element);
+void k8s_warn(struct k8s *k8s, const struct k8s_place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+void k8s_notice_error(struct k8s *k8s, const struct k8s_place *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- kubernetes_server.c ---- */
+enum k8s_empty {                   /* a Service without servers */
+                 K8S_EMPTY_OPTION, /* is refused unless allowEmptyServices is set */
+                 K8S_EMPTY_KEPT,   /* is fine when its EndpointSlices or Endpoints are there */
+};
+
+struct k8s_backend {
+    struct slice name;      /* of the Service */
+    const struct doc *port; /* DOC_INT: number; DOC_STRING: name */
+    struct slice scheme;    /* empty: https for port 443 and names that begin with https, else http */
+    struct opt_bool native_lb;
+    bool node_port_lb;
+    bool node_port_first;    /* nodePortLB counts before ExternalName and nativeLB, as for Ingresses */
+    bool external_port_free; /* a Service of type ExternalName need not list a port that is given by number */
+    const char *external_only; /* an option in use that is for Services of type ExternalName only, or NULL */
+    enum k8s_empty empty;
+};
+
+void k8s_index_slices(struct k8s *k8s);
+/* struct server_config into *servers. False: errors were added to the element. */
+bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct element *element,
+                      const struct k8s_backend *backend, struct slice namespace, struct list *servers);
+
+/* ---- kubernetes_secret.c ---- */
+const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct slice namespace,
+                                   struct slice name, struct error *why);
+/* A value of a Secret or ConfigMap, decoded. 1: there, 0: not, -EINVAL. */
+int k8s_value(struct k8s *k8s, const struct kube_object *object, const char *key, struct slice *out,
+              struct error *why);
+/* Whether a Secret holds tls.crt and tls.key; otherwise *why says what is wrong. */
+bool k8s_certificate_secret(struct k8s *k8s, struct slice namespace, struct slice name,
+                            struct slice *certificate, struct slice *key, struct error *why);
+
+/* ---- kubernetes_model.c ---- */
+/* A router or service of that name, at that place; one that is there already is emptied (the last one wins, as upstream)
+ * and returned. */
+struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name);
+struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name);
+
+/* ---- kubernetes_selector.c ---- */
+/* Kubernetes' label selectors: "a=b,c!=d,e in (f,g),h notin (i),j,!k". An empty text selects everything (*out NULL). */
+int selector_parse(struct pool *pool, struct slice text, struct selector **out, struct error *why);
+bool selector_matches(const struct selector *selector, const struct doc *labels);
+
+#endif

@@ -1,0 +1,23 @@
+/*
+ * transports.h - the transports page: how servers are spoken to (time-outs, idle connections), by number.
+ */
+#ifndef WEIR_SHM_TRANSPORTS_H
+#define WEIR_SHM_TRANSPORTS_H
+
+#include "shm/page.h"
+
+struct transport { /* stored */
+    struct slice name;
+    int64_t dial_timeout, response_header_timeout, idle_conn_timeout; /* ns, 0 none */
+    int64_t
+        max_idle_conns_per_host; /* never 0: the compiler applies the default of 200; negative: none is kept */
+};
+
+/* Rows in native form, copied into the page; number 0 is the default one. */
+void transports_build(struct page_builder *builder, const struct transport *transports, size_t count);
+
+int transports_check(const struct page *page, struct error *why);
+uint32_t transports_count(const struct page *page);
+const struct transport *transports_at(const struct page *page, uint32_t number); /* NULL when out of range */
+
+#endif

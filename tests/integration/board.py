@@ -1,0 +1,45 @@
+"""The board of a running weir, read from outside: Board(pid of the guard).gauges().
+
+Where things lie says build/tests/board_layout, which `make integration` builds against shm/board.h.
+"""
+import functools
+import json
+import os
+import pathlib
+import struct
+import subprocess
+
+BUILD = pathlib.Path(os.environ.get("WEIR", pathlib.Path(__file__).resolve().parents[2] / "build/weir")).parent
+
+
+@functools.lru_cache(maxsize=None)
+def layout():
+    program = BUILD / "tests/board_layout"
+    if not program.exists():
+        raise AssertionError(f"{program} is not there: `make integration` builds it")
+    return json.loads(subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout)
+
+
+class Board:
+    def __init__(self, pid):
+        self.layout = layout()
+        self.fd = next(os.open(f"/proc/{pid}/fd/{entry}", os.O_RDONLY | os.O_CLOEXEC)
+                       for entry in os.listdir(f"/proc/{pid}/fd") if self._is_board(pid, entry))
+
+    @staticmethod
+    def _is_board(pid, entry):
+        try:
+            return os.readlink(f"/proc/{pid}/fd/{entry}").startswith("/memfd:weir-board")
+        except OSError:
+            return False
+
+    def gauges(self):
+        """Summed over all workers."""
+        where = self.layout
+        slabs = os.pread(self.fd, where["workers"] * where["stride"], where["slabs"])
+        return {name: sum(struct.unpack_from("=q", slabs, slot * where["stride"] + offset)[0]
+                          for slot in range(where["workers"]))
+                for name, offset in where["gauges"].items()}
+
+    def close(self):
+        os.close(self.fd)

@@ -1,0 +1,98 @@
+"""Nothing is left over: after every test the workers of a running weir hold what they held before it, and no more.
+
+Leftovers(router) notes what the workers hold while all is idle; settled() waits until it is so again: nobody is connected,
+no exchange is open, every pooled buffer was given back, each connection to a server that is still open is one that is
+kept idle, and of pipes and files there are as many as before; a channel too many counts as a connection. Listening
+sockets, which the guard has too, come and go with entry points and slots. A log file may have come.
+"""
+import collections
+import contextlib
+import os
+import pathlib
+import time
+
+from board import Board
+
+AT_REST = ("connections", "exchanges", "upstream_active")
+
+
+def _targets(pid):
+    """What each descriptor of a process leads to."""
+    found = []
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
+    return found
+
+
+def held(pid, guard):
+    """What a worker has open, counted by kind. Listening sockets are those that the guard has as well."""
+    listening = {target for target in _targets(guard) if target.startswith("socket:")}
+    counts = collections.Counter()
+    for target in _targets(pid):
+        if target.startswith("socket:"):
+            counts["sockets"] += target not in listening
+        elif target.startswith("pipe:"):
+            counts["pipes"] += 1
+        else:
+            counts[target if target.startswith(("anon_inode:", "/memfd:")) else "files"] += 1
+    return counts
+
+
+class Leftovers:
+    def __init__(self, router):
+        self.router = router
+        self.start = {pid: held(pid, router.pid) for pid in self._workers()}
+        self.channels = min(counts["sockets"] for counts in self.start.values())  # to guard and master
+        self.buffers = self._gauges()["buffers"]
+
+    def _gauges(self):
+        board = Board(self.router.pid)
+        try:
+            return board.gauges()
+        finally:
+            board.close()
+
+    def _workers(self):
+        children = pathlib.Path(f"/proc/{self.router.pid}/task/{self.router.pid}/children").read_text().split()
+        for pid in map(int, children):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+                if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"weir: worker"):
+                    yield pid
+
+    def _too_much(self, pid, counts):
+        """By kind: how many more (or fewer) than at the start; of workers that were there then."""
+        before = self.start.get(pid, counts)
+        more = {kind: counts[kind] - before[kind] for kind in {*counts, *before} - {"sockets"}
+                if counts[kind] != before[kind]}
+        return {} if more == {"files": 1} else more
+
+    def problems(self):
+        """Sentences about what is too much, or too little; none when all is as it was."""
+        found, kept = [], 0
+        gauges = self._gauges()
+        found += [f"gauge {name} is {gauges[name]}" for name in AT_REST if gauges[name] != 0]
+        if gauges["buffers"] != self.buffers:
+            found.append(f"{gauges['buffers']} buffers are taken, {self.buffers} were at the start")
+        for pid in self._workers():
+            counts = held(pid, self.router.pid)
+            kept += counts["sockets"] - self.channels
+            if self._too_much(pid, counts):
+                found.append(f"worker {pid} holds more than at the start: {self._too_much(pid, counts)}")
+        if kept != gauges["upstream_idle"]:
+            found.append(f"{kept} connections are open, {gauges['upstream_idle']} of them to servers and idle")
+        return found
+
+    def settled(self, seconds):
+        """Asks until nothing is wrong (no event tells); the problems that remain."""
+        end = time.monotonic() + seconds
+        while True:
+            try:
+                found = self.problems()
+            except (OSError, StopIteration) as error:  # a process ended while it was looked at
+                if self.router.process.poll() is not None:
+                    return []
+                found = [repr(error)]
+            if not found or time.monotonic() > end:
+                return found
+            time.sleep(0.01)

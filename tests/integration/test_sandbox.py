@@ -1,0 +1,156 @@
+"""The sandbox of the real workers: what the kernel says of them while they serve, and what they get when they try.
+
+Not for sanitizer builds, which cannot live in a sandbox: `make asan` leaves this file out.
+"""
+import errno
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+
+from conftest import DEADLINE, READY, Program, curl, free_port, wait_until
+from inject import Injector
+from test_life_everywhere import folder, plain_user  # noqa: F401 (a fixture)
+from test_life_upgrade import Installed
+from test_processes import dynamic, serving  # noqa: F401 (a fixture)
+
+SECRET = "bearer-of-the-api-server"
+
+
+def status(path):
+    return dict(line.split(":\t", 1) for line in pathlib.Path(path, "status").read_text().splitlines() if ":\t" in line)
+
+
+def assert_confined(pid):
+    """Every thread of it."""
+    for thread in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        says = status(thread)
+        assert says["Seccomp"] == "2" and says["NoNewPrivs"] == "1", thread
+        assert not any(int(says[key], 16) for key in ("CapEff", "CapPrm", "CapInh", "CapAmb")), thread
+
+
+def test_workers_are_confined_and_serve(serving):
+    router = serving(workers=2)
+    router.wait_log(r"Sandbox: .*process=\"worker 0\"")
+    assert curl(router.web).status == 200
+    first, second = router.children("worker")
+    for pid in (first, second):
+        assert_confined(pid)
+    mark = router.mark()
+    os.kill(first, signal.SIGKILL)
+    router.wait_log(r"entry point web: accepting process=\"worker \d\"", mark)
+    wait_until("two workers again", lambda: len(router.children("worker")) == 2)
+    for pid in router.children("worker"):
+        wait_until("it is in the sandbox", lambda: status(f"/proc/{pid}")["Seccomp"] == "2")
+        assert_confined(pid)
+    assert curl(router.web).status == 200
+
+
+def test_workers_are_not_dumpable(whoami, programs, folder):
+    """The files under /proc of such a process belong to root and not to its user."""
+    file = dynamic(folder, whoami("one"))
+    port = free_port()
+    router = Program([*plain_user(), Installed(folder).path, f"--entryPoints.web.address=127.0.0.1:{port}",
+                      f"--providers.file.filename={file}", "--workers=1", "--log.level=INFO"])
+    programs.append(router)
+    router.wait_log(READY)
+    children = pathlib.Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text().split()
+    owners = {pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(): os.stat(f"/proc/{pid}/status").st_uid
+              for pid in children}
+    user = os.stat(f"/proc/{router.pid}/status").st_uid
+    assert owners == {"weir: master": user, "weir: worker 0": 0} and user != 0
+    assert curl(port).status == 200
+
+
+def test_a_worker_that_tries_is_refused(serving):
+    router = serving(workers=1)
+    [worker], [master] = router.children("worker"), router.children("master")
+    tries = [
+        ("openat", -100, b"/etc/passwd", os.O_RDONLY),
+        ("openat", -100, b"/proc/%d/mem" % master, os.O_RDWR),
+        ("openat", -100, b"/var/run/secrets/kubernetes.io/serviceaccount/token", os.O_RDONLY),
+        ("open_by_handle_at", 1, b"", 0),
+        ("execve", b"/bin/true", 0, 0),
+        ("clone", signal.SIGCHLD, 0, 0, 0, 0),
+        ("ptrace", 0x4206, master, 0, 0),
+        ("process_vm_readv", master, 0, 0, 0, 0, 0),
+        ("kill", master, 0),
+        ("socket", socket.AF_UNIX, socket.SOCK_STREAM, 0),
+        ("socket", socket.AF_NETLINK, socket.SOCK_RAW, 0),
+        ("socket", socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
+        ("socket", socket.AF_INET, socket.SOCK_DGRAM, 0),
+        ("listen", 0, 1),
+        ("memfd_create", b"x", 0),
+        ("bpf", 0, 0, 0),
+        ("prctl", 4, 1, 0, 0, 0),
+    ]
+    with Injector(worker) as inside:
+        assert inside.call("getpid") == worker
+        got = [(call, inside.call(*call)) for call in tries]
+        upstream = inside.call("socket", socket.AF_INET, socket.SOCK_STREAM, 0)
+        assert upstream > 0 and inside.call("close", upstream) == 0
+    assert [entry for entry in got if entry[1] != -errno.EPERM] == []
+    assert curl(router.web).status == 200
+    assert router.children("worker") == [worker]
+
+
+def own_memory(pid):
+    """What it wrote itself, and the pages of the configuration that it was given."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for start, end in re.findall(r"^(\w+)-(\w+) (?:rw-p |r--p .*/memfd:)", maps.read(), re.MULTILINE):
+            memory.seek(int(start, 16))
+            yield memory.read(int(end, 16) - int(start, 16))
+
+
+def test_no_worker_has_the_token(serving):
+    router = serving(workers=1, env={
+        "TRAEFIK_PROVIDERS_KUBERNETESCRD_TOKEN": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET})
+
+    def has_it(name):
+        [pid] = router.children(name)
+        return any(SECRET.encode() in piece for piece in own_memory(pid))
+    assert curl(router.web).status == 200
+    assert has_it("master") and not has_it("worker")
+
+
+# ---- ports below 1024 ----
+def network():
+    """A network of its own, where no port is taken and the kernel's limits are the usual ones."""
+    return ["unshare", "--net"] + (["--map-root-user"] if os.geteuid() else [])
+
+
+def without_capabilities():
+    return plain_user() or ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
+
+
+def with_the_capability():
+    one = "--bounding-set=-all,+net_bind_service --inh-caps=-all,+net_bind_service --ambient-caps=+net_bind_service".split()
+    return ["setpriv", *[word for word in plain_user()[1:] if "caps" not in word and "bounding" not in word], *one]
+
+
+def with_the_sysctl():
+    return ["sh", "-c", 'echo 80 > /proc/sys/net/ipv4/ip_unprivileged_port_start && exec "$@"', "sh", *without_capabilities()]
+
+
+@pytest.mark.parametrize("how", [list, with_the_capability, with_the_sysctl], ids=["root", "capability", "sysctl"])
+def test_a_low_port_opens(how, whoami, programs, folder):
+    router = Program([*network(), *how(), Installed(folder).path, "--entryPoints.web.address=:80", "--workers=1", "--log.level=INFO",
+                      f"--providers.file.filename={dynamic(folder, whoami('one'))}"])
+    programs.append(router)
+    router.wait_log(READY)
+    [worker] = [pid for pid in pathlib.Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text().split()
+                if b"worker" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert_confined(worker)
+
+
+def test_a_low_port_without_the_right_to_it(folder):
+    done = subprocess.run([*network(), *without_capabilities(), Installed(folder).path, "--entryPoints.web.address=:80", "--workers=1"],
+                          capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1
+    [line] = (done.stdout + done.stderr).strip().splitlines()
+    for words in ('entry point "web"', ":80", "root", "CAP_NET_BIND_SERVICE", "sysctl net.ipv4.ip_unprivileged_port_start=80"):
+        assert words in line, line

@@ -1,0 +1,153 @@
+/* test_publish.c - a worker that does not take a generation is offered it again, more and more seldom. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "master/master/master.h"
+
+#define SECOND INT64_C(1000000000)
+#define OFFERS_IN_A_ROW 4
+
+struct stand {
+    struct master *master;
+    int worker; /* the other end of its channel */
+    int board_fd;
+};
+
+static void begin(struct stand *stand)
+{
+    struct page_files pages = {.count = PAGE_KINDS};
+    struct master *master = xcalloc(1, sizeof(*master));
+    struct error why;
+    int fds[2];
+
+    assert_int_equal(uv_loop_init(&master->loop), 0);
+    assert_int_equal(board_create(&stand->board_fd, &why), 0);
+    assert_int_equal(board_map(stand->board_fd, &master->board, &why), 0);
+    master->tree = board_tree(master->board);
+    master->workers = 1;
+    outbox_init(&master->guard, -1);
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        master->links[slot] = (struct worker_link){.master = master, .slot = slot};
+        outbox_init(&master->links[slot].out, -1);
+    }
+    assert_int_equal(control_pair(fds, &why), 0);
+    publish_worker(master, 0, fds[0]);
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0);
+    }
+    publish(master, &pages, NULL);
+    *stand = (struct stand){.master = master, .worker = fds[1], .board_fd = stand->board_fd};
+}
+
+static void end(struct stand *stand)
+{
+    publish_free(stand->master);
+    (void)uv_run(&stand->master->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&stand->master->loop), 0);
+    board_unmap(stand->master->board);
+    close(stand->board_fd);
+    close(stand->worker);
+    free(stand->master);
+}
+
+/* The worker reads one message: true when it is the generation, with all its pages. */
+static bool offered(const struct stand *stand)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS];
+    int rc = control_receive(stand->worker, &message, fds);
+
+    if (rc == -EAGAIN) {
+        return false;
+    }
+    assert_int_equal(rc, 0);
+    assert_int_equal(message.kind, CONTROL_GENERATION);
+    assert_int_equal(message.fd_count, PAGE_KINDS);
+    for (uint32_t i = 0; i < message.fd_count; i++) {
+        close(fds[i]);
+    }
+    return true;
+}
+
+static void answer(const struct stand *stand, enum control_kind kind)
+{
+    struct control_message message = {.kind = kind, .number = stand->master->current.number};
+
+    assert_int_equal(control_send(stand->worker, &message, NULL, 0), 0);
+    (void)uv_run(&stand->master->loop, UV_RUN_NOWAIT);
+}
+
+static void resend_until_it_gives_up(const struct stand *stand)
+{
+    for (int i = 0; i < OFFERS_IN_A_ROW; i++) {
+        assert_true(offered(stand));
+        answer(stand, CONTROL_RESEND);
+    }
+    assert_false(offered(stand));
+}
+
+static void refuse_once(const struct stand *stand)
+{
+    assert_true(offered(stand));
+    answer(stand, CONTROL_REFUSED);
+    assert_false(offered(stand));
+}
+
+static void check(void (*balk)(const struct stand *stand))
+{
+    static const int64_t waits[] = {10, 20, 40, 80, 160, 300, 300};
+    struct stand stand;
+
+    begin(&stand);
+    for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+        int64_t before = process_clock_ns();
+
+        balk(&stand);
+        int64_t after = process_clock_ns();
+
+        publish_tend(stand.master, before + waits[i] * SECOND - 1);
+        assert_false(offered(&stand));
+        publish_tend(stand.master, after + waits[i] * SECOND);
+        if (i + 1 < ARRAY_LEN(waits)) {
+            continue; /* offered: the next round reads it */
+        }
+        assert_true(offered(&stand));
+    }
+    answer(&stand, CONTROL_ACK);
+    assert_int_equal(stand.master->links[0].acknowledged, stand.master->current.number);
+    publish_tend(stand.master, process_clock_ns() + 1000 * SECOND);
+    assert_false(offered(&stand));
+    end(&stand);
+}
+
+static void asking_for_it_again_and_again(void **state)
+{
+    (void)state;
+    check(resend_until_it_gives_up);
+}
+
+static void refusing_it(void **state)
+{
+    (void)state;
+    check(refuse_once);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asking_for_it_again_and_again),
+        cmocka_unit_test(refusing_it),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,638 @@
+/* test_sandbox.c - from inside the sandbox: what must be refused is, what a worker lives on works.
+ *
+ * Each case runs in a process of its own that enters the sandbox like a worker does. A sanitizer build has no sandbox. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/base/slice.h"
+#include "common/rule/regex.h"
+#include "shm/control.h"
+#include "worker/crash.h"
+#include "worker/sandbox.h"
+
+/* What was there before: made by the parent, as the guard makes it for workers. */
+static struct scene {
+    int listener, other_listener; /* the second is bound, but does not listen */
+    int memory;                   /* a memfd of one page */
+    int file;                     /* /etc/passwd, open */
+    int pair[2];
+    int pidfd; /* of the parent */
+    struct sockaddr_in address;
+    int epoll;
+    pid_t parent;
+    char secret[16]; /* in the parent's memory */
+} scene;
+
+struct attempt {
+    const char *name;
+    long (*make)(void);
+};
+
+#ifndef __SANITIZE_ADDRESS__
+
+/* ---- what must be refused: each returns what the system call did ---- */
+
+static long try_open(void)
+{
+    return syscall(SYS_openat, AT_FDCWD, "/etc/passwd", O_RDONLY);
+}
+
+#ifdef SYS_open
+static long try_old_open(void)
+{
+    return syscall(SYS_open, "/etc/passwd", O_RDONLY);
+}
+#endif
+
+static long try_openat2(void)
+{
+    static const uint64_t how[3];
+
+    return syscall(SYS_openat2, AT_FDCWD, "/etc/passwd", how, sizeof(how));
+}
+
+static long try_create(void)
+{
+    return syscall(SYS_openat, AT_FDCWD, "/tmp/weir-sandbox-test", O_CREAT | O_WRONLY, 0600);
+}
+
+static long try_memory_of_parent(void)
+{
+    char path[64];
+
+    (void)snprintf(path, sizeof(path), "/proc/%d/mem", scene.parent);
+    return syscall(SYS_openat, AT_FDCWD, path, O_RDWR);
+}
+
+static long try_stat(void)
+{
+    struct stat st;
+
+    return syscall(SYS_newfstatat, AT_FDCWD, "/etc/passwd", &st, 0);
+}
+
+static long try_readlink(void)
+{
+    char target[64];
+
+    return syscall(SYS_readlinkat, AT_FDCWD, "/proc/self/exe", target, sizeof(target));
+}
+
+static long try_unlink(void)
+{
+    return syscall(SYS_unlinkat, AT_FDCWD, "/tmp/weir-sandbox-none", 0);
+}
+
+static long try_rename(void)
+{
+    return syscall(SYS_renameat2, AT_FDCWD, "/tmp/weir-sandbox-none", AT_FDCWD, "/tmp/weir-sandbox-else", 0);
+}
+
+static long try_chdir(void)
+{
+    return syscall(SYS_chdir, "/");
+}
+
+static long try_mount(void)
+{
+    return syscall(SYS_mount, "none", "/mnt", "tmpfs", 0, NULL);
+}
+
+static long try_exec(void)
+{
+    static char *const arguments[] = {(char *)"true", NULL};
+
+    return syscall(SYS_execve, "/bin/true", arguments, NULL);
+}
+
+static long try_exec_by_descriptor(void)
+{
+    static char *const arguments[] = {(char *)"true", NULL};
+
+    return syscall(SYS_execveat, scene.file, "", arguments, NULL, AT_EMPTY_PATH);
+}
+
+static long try_fork(void)
+{
+    long pid = syscall(SYS_clone, SIGCHLD, NULL, NULL, NULL, NULL);
+
+    if (pid == 0) {
+        _exit(0);
+    }
+    return pid;
+}
+
+static long try_share_memory_only(void)
+{
+    return syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD | CLONE_NEWUSER, NULL, NULL, NULL, NULL);
+}
+
+static long try_unshare(void)
+{
+    return syscall(SYS_unshare, CLONE_NEWUSER);
+}
+
+static long try_ptrace(void)
+{
+    return ptrace(PTRACE_ATTACH, scene.parent, NULL, NULL);
+}
+
+static long try_read_parent(void)
+{
+    char got[sizeof(scene.secret)];
+    struct iovec to = {got, sizeof(got)}, from = {scene.secret, sizeof(scene.secret)};
+
+    return process_vm_readv(scene.parent, &to, 1, &from, 1, 0);
+}
+
+static long try_write_parent(void)
+{
+    struct iovec piece = {scene.secret, sizeof(scene.secret)};
+
+    return process_vm_writev(scene.parent, &piece, 1, &piece, 1, 0);
+}
+
+static long try_take_descriptor(void)
+{
+    return syscall(SYS_pidfd_getfd, scene.pidfd, scene.file, 0);
+}
+
+static long try_pidfd(void)
+{
+    return syscall(SYS_pidfd_open, scene.parent, 0);
+}
+
+static long try_kill(void)
+{
+    return syscall(SYS_kill, scene.parent, SIGCONT);
+}
+
+static long try_tgkill(void)
+{
+    return syscall(SYS_tgkill, scene.parent, scene.parent, SIGCONT);
+}
+
+static long try_signal_by_pidfd(void)
+{
+    return syscall(SYS_pidfd_send_signal, scene.pidfd, SIGCONT, NULL, 0);
+}
+
+static long try_limit_parent(void)
+{
+    static const struct rlimit none;
+
+    return syscall(SYS_prlimit64, scene.parent, RLIMIT_CORE, &none, NULL);
+}
+
+static long try_setuid(void)
+{
+    return syscall(SYS_setuid, getuid());
+}
+
+static long try_dumpable(void)
+{
+    return syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
+}
+
+static long try_personality(void)
+{
+    return syscall(SYS_personality, 0xffffffffUL);
+}
+
+/* ---- sockets ---- */
+
+static long try_unix_socket(void)
+{
+    return socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+}
+
+static long try_unix_pair(void)
+{
+    int fds[2];
+
+    return socketpair(AF_UNIX, SOCK_STREAM, 0, fds);
+}
+
+static long try_netlink_socket(void)
+{
+    return socket(AF_NETLINK, SOCK_RAW, 0);
+}
+
+static long try_packet_socket(void)
+{
+    return socket(AF_PACKET, SOCK_RAW, 0);
+}
+
+static long try_raw_socket(void)
+{
+    return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static long try_udp_socket(void)
+{
+    return socket(AF_INET, SOCK_DGRAM, 0);
+}
+
+static long try_other_protocol(void)
+{
+    return socket(AF_INET, SOCK_STREAM, 262); /* multipath TCP */
+}
+
+static long try_bind(void)
+{
+    struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+
+    return bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&any, sizeof(any));
+}
+
+static long try_listen(void)
+{
+    return listen(scene.other_listener, 1);
+}
+
+/* ---- memory and the rest of the kernel ---- */
+
+static long try_map_code(void)
+{
+    return mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, scene.memory, 0) == MAP_FAILED ? -1 : 0;
+}
+
+static long try_make_code(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return page == MAP_FAILED ? 0 : mprotect(page, 4096, PROT_READ | PROT_EXEC);
+}
+
+static long try_memfd(void)
+{
+    return memfd_create("x", 0);
+}
+
+static long try_terminal_input(void)
+{
+    return syscall(SYS_ioctl, STDIN_FILENO, 0x5412 /* TIOCSTI */, "x");
+}
+
+static long try_owner_of_signals(void)
+{
+    return fcntl(scene.pair[0], F_SETOWN, scene.parent);
+}
+
+static long try_bpf(void)
+{
+    return syscall(SYS_bpf, 0, NULL, 0);
+}
+
+static long try_perf(void)
+{
+    return syscall(SYS_perf_event_open, NULL, 0, -1, -1, 0);
+}
+
+static long try_io_uring(void)
+{
+    return syscall(SYS_io_uring_setup, 1, NULL);
+}
+
+static long try_keys(void)
+{
+    return syscall(SYS_keyctl, 0, 0, 0, 0, 0);
+}
+
+static long try_userfaultfd(void)
+{
+    return syscall(SYS_userfaultfd, 0);
+}
+
+#ifdef __x86_64__
+static long try_x32(void)
+{
+    return syscall(0x40000000 | SYS_getpid);
+}
+
+static void no_such_instruction(int number)
+{
+    (void)number;
+    _exit(0);
+}
+
+/* socket(AF_UNIX, SOCK_STREAM, 0) by its number for 32-bit programs; a kernel without those faults on it */
+static long try_32_bit(void)
+{
+    long result;
+
+    (void)signal(SIGSEGV, no_such_instruction);
+    __asm__ volatile("int $0x80" : "=a"(result) : "0"(359L), "b"(1L), "c"(1L), "d"(0L) : "memory");
+    errno = result < 0 ? (int)-result : 0;
+    return result < 0 ? -1 : result;
+}
+#endif
+
+#define ATTEMPT(name)                                                                                        \
+    {                                                                                                        \
+#name, name                                                                                          \
+    }
+
+static const struct attempt attempts[] = {
+    ATTEMPT(try_open),
+    ATTEMPT(try_openat2),
+    ATTEMPT(try_create),
+    ATTEMPT(try_memory_of_parent),
+    ATTEMPT(try_stat),
+    ATTEMPT(try_readlink),
+    ATTEMPT(try_unlink),
+    ATTEMPT(try_rename),
+    ATTEMPT(try_chdir),
+    ATTEMPT(try_mount),
+    ATTEMPT(try_exec),
+    ATTEMPT(try_exec_by_descriptor),
+    ATTEMPT(try_fork),
+    ATTEMPT(try_share_memory_only),
+    ATTEMPT(try_unshare),
+    ATTEMPT(try_ptrace),
+    ATTEMPT(try_read_parent),
+    ATTEMPT(try_write_parent),
+    ATTEMPT(try_take_descriptor),
+    ATTEMPT(try_pidfd),
+    ATTEMPT(try_kill),
+    ATTEMPT(try_tgkill),
+    ATTEMPT(try_signal_by_pidfd),
+    ATTEMPT(try_limit_parent),
+    ATTEMPT(try_setuid),
+    ATTEMPT(try_dumpable),
+    ATTEMPT(try_personality),
+    ATTEMPT(try_unix_socket),
+    ATTEMPT(try_unix_pair),
+    ATTEMPT(try_netlink_socket),
+    ATTEMPT(try_packet_socket),
+    ATTEMPT(try_raw_socket),
+    ATTEMPT(try_udp_socket),
+    ATTEMPT(try_other_protocol),
+    ATTEMPT(try_bind),
+    ATTEMPT(try_listen),
+    ATTEMPT(try_map_code),
+    ATTEMPT(try_make_code),
+    ATTEMPT(try_memfd),
+    ATTEMPT(try_terminal_input),
+    ATTEMPT(try_owner_of_signals),
+    ATTEMPT(try_bpf),
+    ATTEMPT(try_perf),
+    ATTEMPT(try_io_uring),
+    ATTEMPT(try_keys),
+    ATTEMPT(try_userfaultfd),
+#ifdef SYS_open
+    ATTEMPT(try_old_open),
+#endif
+#ifdef __x86_64__
+    ATTEMPT(try_x32),
+    ATTEMPT(try_32_bit),
+#endif
+};
+
+/* What would not be refused outside must be refused inside; the process itself goes on. */
+static int refused(const struct attempt *attempt)
+{
+    sandbox_enter();
+
+    long result = attempt->make();
+    int error = errno;
+
+    if (result == -1 && error == EPERM) {
+        return 0;
+    }
+    (void)fprintf(stderr, "%s: %ld, %s\n", attempt->name, result,
+                  result == -1 ? strerror(error) : "not refused");
+    return 1;
+}
+
+#endif
+
+/* ---- what a worker lives on ---- */
+
+#define NEED(condition)                                                                                      \
+    do {                                                                                                     \
+        if (!(condition)) {                                                                                  \
+            (void)fprintf(stderr, "line %d: %s: %s\n", __LINE__, #condition, strerror(errno));               \
+            return 1;                                                                                        \
+        }                                                                                                    \
+    } while (0)
+
+static int connections_work(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), on = 1;
+    struct epoll_event event = {.events = EPOLLIN};
+    char byte = 'x';
+
+    NEED(fd != -1);
+    NEED(socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) != -1 || errno == EAFNOSUPPORT);
+    NEED(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
+    NEED(connect(fd, (struct sockaddr *)&scene.address, sizeof(scene.address)) == 0 || errno == EINPROGRESS);
+    NEED(epoll_ctl(scene.epoll, EPOLL_CTL_ADD, scene.listener, &event) == 0);
+    NEED(epoll_wait(scene.epoll, &event, 1, -1) == 1);
+
+    int accepted = accept4(scene.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    NEED(accepted != -1);
+    NEED(send(accepted, &byte, 1, MSG_NOSIGNAL) == 1);
+    NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
+    NEED(recv(fd, &byte, 1, 0) == 1 && byte == 'x');
+    NEED(shutdown(fd, SHUT_WR) == 0 && close(fd) == 0 && close(accepted) == 0);
+    return 0;
+}
+
+static int descriptors_arrive(void)
+{
+    struct control_message message = {.kind = CONTROL_GENERATION};
+    int fds[CONTROL_FDS];
+
+    NEED(control_send(scene.pair[0], &message, &scene.memory, 1) == 0);
+    NEED(control_receive(scene.pair[1], &message, fds) == 0 && message.fd_count == 1);
+    NEED(fcntl(fds[0], F_GET_SEALS) != -1);
+    NEED(lseek(fds[0], 0, SEEK_END) == 4096);
+
+    char *page = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fds[0], 0);
+
+    NEED(page != MAP_FAILED && page[0] == 'p');
+    NEED(munmap(page, 4096) == 0 && close(fds[0]) == 0);
+    return 0;
+}
+
+static int expressions_are_compiled(void)
+{
+    struct regex *regex;
+    struct error why;
+
+    NEED(regex_compile(SLICE("^/a(b|c)+/[0-9]{3}$"), true, &regex, &why) == 0);
+    NEED(regex_match(regex, SLICE("/abcb/123")) && !regex_match(regex, SLICE("/abd/123")));
+    regex_free(regex);
+    return 0;
+}
+
+static void *in_a_thread(void *nothing)
+{
+    char *piece = malloc(300000);
+
+    (void)nothing;
+    if (piece) {
+        memset(piece, 1, 300000);
+    }
+    free(piece);
+    return (void *)(intptr_t)expressions_are_compiled();
+}
+
+static int threads_work(void)
+{
+    pthread_t thread;
+    void *result;
+
+    NEED(pthread_create(&thread, NULL, in_a_thread, NULL) == 0);
+    NEED(pthread_join(thread, &result) == 0 && result == NULL);
+    return 0;
+}
+
+static volatile sig_atomic_t raised;
+
+static void on_signal(int number)
+{
+    raised = number;
+}
+
+static int own_signals_work(void)
+{
+    NEED(signal(SIGUSR1, on_signal) != SIG_ERR);
+    NEED(raise(SIGUSR1) == 0 && raised == SIGUSR1);
+    return 0;
+}
+
+static int lives(const struct attempt *attempt)
+{
+    (void)attempt;
+    sandbox_enter();
+    return connections_work() || descriptors_arrive() || expressions_are_compiled() || threads_work() ||
+           own_signals_work();
+}
+
+static int aborts(const struct attempt *attempt)
+{
+    (void)attempt;
+    (void)dup2(scene.pair[0], STDERR_FILENO);
+    crash_install("test");
+    sandbox_enter();
+    abort();
+}
+
+/* ---- the tests ---- */
+
+/* The wait status of a process that has given up its privileges and runs main. */
+static int status_of(int (*run)(const struct attempt *), const struct attempt *attempt)
+{
+    int status;
+    pid_t pid = fork();
+
+    assert_int_not_equal(pid, -1);
+    if (pid == 0) {
+        sandbox_drop_privileges();
+        _exit(run(attempt));
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return status;
+}
+
+static void a_worker_lives_in_it(void **state)
+{
+    (void)state;
+    assert_int_equal(status_of(lives, NULL), 0);
+}
+
+static void its_crash_leaves_a_stack_trace(void **state)
+{
+    char text[8192];
+    size_t len = 0;
+    ssize_t n;
+
+    (void)state;
+    int status = status_of(aborts, NULL);
+
+    while (len < sizeof(text) - 1 &&
+           (n = recv(scene.pair[1], text + len, sizeof(text) - 1 - len, MSG_DONTWAIT)) > 0) {
+        len += (size_t)n;
+    }
+    text[len] = '\0';
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
+    assert_non_null(strstr(text, "SIGABRT, stack trace"));
+    assert_non_null(strstr(text, "test_sandbox("));
+    assert_non_null(strstr(text, "end of stack trace"));
+}
+
+#ifndef __SANITIZE_ADDRESS__
+static void everything_else_is_refused(void **state)
+{
+    unsigned failed = 0;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(attempts); i++) {
+        failed += status_of(refused, &attempts[i]) != 0;
+    }
+    assert_int_equal(failed, 0);
+}
+#endif
+
+static int set_scene(void **state)
+{
+    socklen_t len = sizeof(scene.address);
+    struct error why;
+
+    (void)state;
+    scene.address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    scene.parent = getpid();
+    memcpy(scene.secret, "a secret of ours", sizeof(scene.secret));
+    scene.listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    scene.other_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    scene.memory = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    scene.file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    scene.pidfd = (int)syscall(SYS_pidfd_open, scene.parent, 0);
+    scene.epoll = epoll_create1(EPOLL_CLOEXEC);
+    return bind(scene.other_listener, (struct sockaddr *)&scene.address, len) == -1 ||
+           bind(scene.listener, (struct sockaddr *)&scene.address, len) == -1 ||
+           listen(scene.listener, 8) == -1 ||
+           getsockname(scene.listener, (struct sockaddr *)&scene.address, &len) == -1 ||
+           ftruncate(scene.memory, 4096) == -1 || pwrite(scene.memory, "page", 4, 0) != 4 ||
+           scene.file == -1 || scene.pidfd == -1 || scene.epoll == -1 || control_pair(scene.pair, &why) < 0;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_worker_lives_in_it),
+        cmocka_unit_test(its_crash_leaves_a_stack_trace),
+#ifndef __SANITIZE_ADDRESS__
+        cmocka_unit_test(everything_else_is_refused),
+#endif
+    };
+
+    return cmocka_run_group_tests(tests, set_scene, NULL);
+}

@@ -1,0 +1,328 @@
+/*
+ * sandbox.c - no capability, no new privileges, not dumpable; Landlock; a list of allowed system calls (seccomp).
+ *
+ * One filter program is built from the two tables below: what is not in them is refused with EPERM, so that a library
+ * that tries something new gets an error and not the end. Seccomp sees numbers, not memory: it cannot tell one path or
+ * one address from another, so no call that takes a path is in the list, and connect() goes wherever a server may be.
+ * Landlock says the same about files once more, in the kernel's own words.
+ *
+ * A new system call in a worker is one line here, under what it is for; arguments that need not be free are pinned.
+ *
+ * Sanitizer builds open files, look into themselves with ptrace and start symbolizers: they get the first half only.
+ */
+#include "worker/sandbox.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/audit.h>
+#include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/slice.h"
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define SANITIZED 0
+#endif
+
+#if defined(__x86_64__)
+#define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
+#elif defined(__aarch64__)
+#define OWN_ARCHITECTURE AUDIT_ARCH_AARCH64
+#else
+#error "worker/sandbox.c does not know this machine"
+#endif
+
+/* Only the lower half of an argument is looked at: the kernel takes no more of these. The pointer of prlimit64 has more; who
+ * gets past that lowers limits of its own. */
+struct condition {
+    uint32_t mask, value; /* (argument & mask) == value; mask 0: no condition */
+    uint8_t argument;
+    bool own_pid; /* value is the pid of this process */
+};
+
+#define CONDITIONS 3
+
+struct allowed { /* when all conditions hold; a call may have several rows */
+    int number;
+    struct condition when[CONDITIONS];
+};
+
+/* clang-format off */
+#define CALL(name, ...) {.number = __NR_##name, .when = {__VA_ARGS__}}
+#define MASKED(number, bits, result) {.argument = (number), .mask = (bits), .value = (result)}
+#define IS(number, result) MASKED(number, UINT32_MAX, result)
+#define HAS(number, bits) MASKED(number, bits, bits)
+#define LACKS(number, bits) MASKED(number, bits, 0)
+#define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .own_pid = true}
+
+#define TYPE 0xf /* what SOCK_NONBLOCK and SOCK_CLOEXEC leave of the type of a socket */
+#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
+
+static const struct allowed allowed[] = {
+    /* the loop; what each request does stands first */
+    CALL(recvfrom),
+    CALL(sendto),
+    CALL(sendmsg),                       /* several pieces; answers to guard and master */
+    CALL(recvmsg),                       /* messages of guard and master, with descriptors */
+#ifdef __NR_epoll_wait
+    CALL(epoll_wait),                    /* aarch64 has only the next one */
+#endif
+    CALL(epoll_pwait),                   /* libuv */
+    CALL(epoll_ctl),
+    CALL(close),
+    CALL(read),                          /* libuv: its eventfd */
+    CALL(write),                         /* libuv: its eventfd; log, stack trace */
+#ifdef __NR_poll
+    CALL(poll),                          /* log: is there room in the pipe */
+#endif
+    CALL(ppoll),                         /* the same on aarch64 */
+    CALL(clock_gettime),                 /* where the clock is not one that the vDSO can read */
+    CALL(restart_syscall),               /* a wait that SIGSTOP interrupted */
+
+    /* connections: to clients by accept4 on sockets that the guard sent, to servers by TCP */
+    CALL(accept4),
+    CALL(socket, IS(0, AF_INET), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
+    CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
+    CALL(connect),
+    CALL(getsockopt),
+    CALL(setsockopt),
+    CALL(shutdown),
+
+    /* descriptors that came from guard or master: pages, channels, sockets */
+    CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
+    CALL(fcntl, IS(1, F_GETFL)),
+    CALL(fcntl, IS(1, F_SETFL)),
+    CALL(ioctl, IS(1, FIONBIO)),         /* libuv makes channels non-blocking so */
+    CALL(pread64),                       /* the files of the memory budget, opened before */
+    CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
+
+    /* memory: pages, malloc and malloc_trim(), stacks of threads. Only anonymous memory may be executable: the regular
+     * expressions of a generation are compiled here, and PCRE2 writes machine code where it runs. */
+    CALL(mmap, LACKS(2, PROT_EXEC)),
+    CALL(mmap, HAS(3, MAP_ANONYMOUS)),
+    CALL(mprotect, LACKS(2, PROT_EXEC)),
+    CALL(munmap),
+    CALL(mremap),
+    CALL(madvise),
+    CALL(brk),
+
+    /* the helper thread of libuv: a thread, never a process */
+    CALL(clone, HAS(0, THREAD)),
+    CALL(set_robust_list),
+    CALL(rseq),
+    CALL(futex),
+    CALL(sched_yield),                   /* libuv, while two threads wake each other */
+    CALL(sched_getaffinity, IS(0, 0)),   /* malloc: how many arenas */
+    CALL(prlimit64, IS(0, 0), IS(2, 0)), /* libuv: how large a stack */
+    CALL(exit),
+
+    /* the end: orderly, or by a signal with a stack trace (crash.c) */
+    CALL(exit_group),
+    CALL(rt_sigprocmask),
+    CALL(rt_sigaction),                  /* abort(), pthread_create() */
+    CALL(rt_sigreturn),
+    CALL(getpid),
+    CALL(gettid),
+    CALL(tgkill, IS_OWN_PID(0)),         /* raise() */
+    CALL(writev),                        /* backtrace_symbols_fd() */
+};
+/* clang-format on */
+
+/* ---- the filter program ---- */
+
+#define PROGRAM_MAX (16 + ARRAY_LEN(allowed) * (3 + 3 * CONDITIONS))
+
+struct program {
+    struct sock_filter steps[PROGRAM_MAX];
+    unsigned short length;
+};
+
+static void add(struct program *program, struct sock_filter step)
+{
+    program->steps[program->length++] = step;
+}
+
+static void load(struct program *program, size_t offset)
+{
+    add(program, (struct sock_filter)BPF_STMT(BPF_LD | BPF_W | BPF_ABS, (uint32_t)offset));
+}
+
+/* Goes on with the next step if the accumulator holds value, or else leaves out so many. */
+static void unless_equal_skip(struct program *program, uint32_t value, unsigned skip)
+{
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, (uint8_t)skip));
+}
+
+static void answer(struct program *program, uint32_t what)
+{
+    add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what));
+}
+
+static void add_row(struct program *program, const struct allowed *row)
+{
+    size_t conditions = 0;
+
+    while (conditions < CONDITIONS && row->when[conditions].mask != 0) {
+        conditions++;
+    }
+    /* the number, the conditions (three steps each), the answer, the number again for the next row */
+    unless_equal_skip(program, (uint32_t)row->number, (unsigned)(3 * conditions + (conditions ? 2 : 1)));
+    for (size_t i = 0; i < conditions; i++) {
+        const struct condition *when = &row->when[i];
+        /* the lower half stands first: both machines are little endian */
+        load(program, offsetof(struct seccomp_data, args) + when->argument * sizeof(uint64_t));
+        add(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, when->mask));
+        unless_equal_skip(program, when->own_pid ? (uint32_t)getpid() : when->value,
+                          (unsigned)(3 * (conditions - i - 1) + 1));
+    }
+    answer(program, SECCOMP_RET_ALLOW);
+    if (conditions > 0) {
+        load(program, offsetof(struct seccomp_data, nr));
+    }
+}
+
+static void build(struct program *program)
+{
+    load(program, offsetof(struct seccomp_data, arch));
+    unless_equal_skip(program, OWN_ARCHITECTURE, 1); /* the numbers of another (int $0x80) mean other calls */
+    add(program, (struct sock_filter)BPF_STMT(BPF_JMP | BPF_JA, 1));
+    answer(program, SECCOMP_RET_ERRNO | EPERM);
+    load(program, offsetof(struct seccomp_data, nr));
+    for (size_t i = 0; i < ARRAY_LEN(allowed);
+         i++) { /* calls of x32 have a bit in their number that none of these has */
+        add_row(program, &allowed[i]);
+    }
+    unless_equal_skip(program, __NR_clone3, 1); /* its flags lie in memory; on "unknown" libc takes clone */
+    answer(program, SECCOMP_RET_ERRNO | ENOSYS);
+    answer(program, SECCOMP_RET_ERRNO | EPERM);
+}
+
+/* 0 or the errno. */
+static int filter_calls(void)
+{
+    struct program *program = calloc(1, sizeof(*program));
+    int rc = ENOMEM;
+
+    if (program) {
+        build(program);
+
+        struct sock_fprog loaded = {.len = program->length, .filter = program->steps};
+
+        /* SPEC_ALLOW: kernels before 5.16 otherwise slow a filtered process down as if it ran code of strangers */
+        rc = syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_SPEC_ALLOW, &loaded) == -1
+                 ? errno
+                 : 0;
+    }
+    free(program);
+    return rc;
+}
+
+/* ---- Landlock: no file, no listening socket, no signal to others ---- */
+
+struct ruleset { /* as the kernel of today has it; an older one takes it if what it does not know is zero */
+    uint64_t files, network, scopes;
+};
+
+#define EVERY_FILE_RIGHT(abi) ((UINT64_C(1) << (abi < 2 ? 13 : abi < 3 ? 14 : abi < 5 ? 15 : 16)) - 1)
+#define NETWORK_BIND_TCP 1u
+#define SCOPE_ABSTRACT_UNIX_SOCKET 1u
+#define SCOPE_SIGNAL 2u
+
+/* What Debian's kernel headers may not have yet; the numbers are the same on all architectures. */
+#define CREATE_RULESET 444
+#define RESTRICT_SELF 446
+#define ASK_VERSION 1u
+
+static long landlock_abi;
+
+/* 0 or the errno. Everything that is handled and has no rule is refused. */
+static int lock_files(void)
+{
+    long abi = landlock_abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+
+    if (abi < 1) {
+        return errno;
+    }
+    struct ruleset rules = {
+        .files = EVERY_FILE_RIGHT(abi),
+        .network = abi < 4 ? 0 : NETWORK_BIND_TCP,
+        .scopes = abi < 6 ? 0 : SCOPE_ABSTRACT_UNIX_SOCKET | SCOPE_SIGNAL,
+    };
+    long fd = syscall(CREATE_RULESET, &rules, sizeof(rules), 0);
+
+    if (fd == -1) {
+        return errno;
+    }
+    int rc = syscall(RESTRICT_SELF, (int)fd, 0) == -1 ? errno : 0;
+
+    close((int)fd);
+    return rc;
+}
+
+/* ---- the way in ---- */
+
+static int without_seccomp, without_landlock; /* the errno of it; 0: it is in force */
+
+void sandbox_drop_privileges(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct none[2] = {{0}, {0}};
+
+    (void)prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    if (syscall(SYS_capset, &header, none) == -1) {
+        log_error("Cannot give up capabilities: %m");
+    }
+    if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) {
+        log_error("Cannot become not dumpable: %m");
+    }
+}
+
+/* libc reads the time zone from its file again and again unless it has a name. */
+static void read_time_zone(void)
+{
+    (void)setenv("TZ", ":/etc/localtime", 0);
+    tzset();
+}
+
+void sandbox_enter(void)
+{
+    read_time_zone();
+    if (!SANITIZED) {
+        without_landlock = lock_files();
+        without_seccomp = filter_calls(); /* last: it refuses what the others need */
+    }
+}
+
+void sandbox_report(void)
+{
+    if (without_seccomp) {
+        log_warn("Workers run without system call filter: %s (the kernel needs CONFIG_SECCOMP_FILTER)",
+                 strerror(without_seccomp));
+    }
+    if (SANITIZED) {
+        log_debug("Sandbox: none in a sanitizer build");
+    } else if (without_landlock) {
+        log_debug("Sandbox: no Landlock: %s", strerror(without_landlock));
+    } else {
+        log_debug("Sandbox: Landlock ABI %ld", landlock_abi);
+    }
+}

@@ -46,7 +46,7 @@ struct k8s {              /* one load */
     size_t need_count, need_capacity;
 };
 
-struct k8s_live { /* kept between loads */
+struct k8s_live {           /* kept between loads */
     struct kube_live *live; /* NULL: manifests */
     bool complete;          /* everything that was needed has been there once */
 };

@@ -82,6 +82,7 @@ def role(resources=tuple(KINDS)):
     return [
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "weir"}, "rules": [
             {"apiGroups": [""], "resources": ["services", "nodes", "secrets", "configmaps"], "verbs": verbs},
+            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"], "verbs": verbs},
             {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": verbs},
             {"apiGroups": ["traefik.io", "traefik.containo.us"], "resources": list(resources), "verbs": verbs}]},
         {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "weir"},

@@ -36,7 +36,7 @@ def cluster(the_cluster):
     kinds = [f"{plural}.traefik.io" for plural in KINDS if any(name.endswith(f"/{plural}.traefik.io") for name in present)]
     for namespace in ("default", "other"):
         the_cluster.kubectl("delete", "-n", namespace, "--all", "--wait=false",
-                            ",".join(["endpointslices.discovery.k8s.io", "secrets", *kinds]))
+                            ",".join(["endpointslices.discovery.k8s.io", "ingresses.networking.k8s.io", "secrets", *kinds]))
         services = json.loads(the_cluster.kubectl("get", "services", "-n", namespace, "-o", "json").stdout)["items"]
         names = [item["metadata"]["name"] for item in services if item["metadata"]["name"] != "kubernetes"]
         if names:
@@ -46,7 +46,7 @@ def cluster(the_cluster):
 @pytest.fixture
 def cluster_weir(cluster, weir):
     """weir(...) that reads the cluster as the user weir."""
-    def start(*args, kubeconfig=None, **options):
+    def start(*args, kubeconfig=None, provider="kubernetesCRD", **options):
         path = kubeconfig or cluster.kubeconfig("weir", "weirtoken")
-        return weir("--providers.kubernetesCRD.allowExternalNameServices", *args, env={"KUBECONFIG": str(path), "KUBERNETES_SERVICE_HOST": ""}, **options)
+        return weir(f"--providers.{provider}.allowExternalNameServices", *args, env={"KUBECONFIG": str(path), "KUBERNETES_SERVICE_HOST": ""}, **options)
     return start

@@ -169,6 +169,18 @@ def test_namespaces_and_labels_are_kept_to(cluster, cluster_weir, whoami):
     assert common.curl(port, host="other.test").status == 404
 
 
+def test_ingresses_are_read_too(cluster, cluster_weir, whoami):
+    backend = {"service": {"name": "app", "port": {"name": "web"}}}
+    rule = {"host": "i.test", "http": {"paths": [{"path": "/", "pathType": "Prefix", "backend": backend}]}}
+    cluster.apply(service("app", whoami("v1")))
+    program = cluster_weir(provider="kubernetesIngress")
+    cluster.apply({"apiVersion": "networking.k8s.io/v1", "kind": "Ingress", "metadata": {"name": "i", "namespace": "default"},
+                   "spec": {"rules": [rule]}})
+    serves(program, "i.test")
+    cluster.kubectl("delete", "ingress", "i")
+    serves(program, "i.test", 404)
+
+
 def test_check_reads_the_cluster(cluster, whoami):
     cluster.apply(service("app", whoami("v1")), route("good", "good.test", "app"), route("bad", "bad.test", "missing"))
     done = subprocess.run([common.BINARY, "check", "--providers.kubernetesCRD.allowExternalNameServices",

@@ -11,9 +11,10 @@ VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
 	android-libboringssl-dev node-llhttp
-PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client
+PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client openssl
 PACKAGES_LINT = clang-format clang-tidy cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
+PACKAGES_E2E = etcd-server
 PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
@@ -25,7 +26,7 @@ CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong 
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lcrypto -lpthread
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)
@@ -41,8 +42,8 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run asan fuzz fuzz-build lint format bench compare reference deps deps-test \
-	deps-lint deps-fuzz deps-bench clean help
+.PHONY: all run test unit unit-build integration soak soak-run e2e asan fuzz fuzz-build lint format bench compare reference deps \
+	deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -114,6 +115,11 @@ soak-run: all $(BUILD)/tests/board_layout
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/soak.py --seconds $(SECONDS) --log $(BUILD)/soak.log $(SOAK_ARGS)
 
+e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
+	$(PYTHON) tests/e2e/cluster.py
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/e2e)
+
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
 	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)" \
 		all unit-build
@@ -171,6 +177,8 @@ deps-lint:
 	@$(call need,$(PACKAGES_LINT))
 deps-fuzz:
 	@$(call need,$(PACKAGES_FUZZ))
+deps-e2e:
+	@$(call need,$(PACKAGES_E2E))
 deps-bench:
 	@$(call need,$(PACKAGES_BENCH))
 

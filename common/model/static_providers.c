@@ -24,10 +24,9 @@ static const struct schema file_schema = SCHEMA(struct file_provider, "file", fi
 #define KUBERNETES_SOURCE                                                                                    \
     ROW("manifests", STRING, K, manifests,                                                                   \
         .text = "Own option: a file or folder of manifests that stands for the API server."),                \
-        ROW("endpoint", STRING, K, endpoint, .flags = SCHEMA_NOT_SERVED, .text = "URL of the API server."),  \
-        ROW("token", STRING, K, token, .flags = SCHEMA_SECRET | SCHEMA_NOT_SERVED,                           \
-            .text = "Bearer token, or its file."),                                                           \
-        ROW("certAuthFilePath", STRING, K, cert_auth_file_path, .flags = SCHEMA_NOT_SERVED,                  \
+        ROW("endpoint", STRING, K, endpoint, .text = "URL of the API server."),                              \
+        ROW("token", STRING, K, token, .flags = SCHEMA_SECRET, .text = "Bearer token, or its file."),        \
+        ROW("certAuthFilePath", STRING, K, cert_auth_file_path,                                              \
             .text = "Authority of the API server's certificate."),                                           \
         ROW("namespaces", STRINGS, K, namespaces, .text = "Namespaces that are read; all when empty.")
 #define KUBERNETES_OBJECTS                                                                                   \

@@ -88,6 +88,7 @@ struct input { /* one provider */
     bool loaded;         /* at least once */
     int64_t loaded_ns;   /* the last time */
     bool failed;         /* last time */
+    bool waiting;        /* what it asks of a cluster has not arrived */
     struct error error;  /* of the last load: the same is not said again */
 };
 
@@ -130,6 +131,9 @@ struct master {
     bool watch_missing; /* a path could not be watched: tried again */
     struct job *job;    /* NULL: none in flight */
     bool wanted;        /* another one is to follow */
+    bool held;          /* nothing published yet: a provider waits for its cluster */
+    int64_t hold_until; /* clock: then the others are published without it; 0: not begun */
+    uv_async_t cluster; /* from sources' threads: a cluster has changed */
 
     struct publication current, previous;
     uint64_t withdrawn; /* hash of the pages of a generation that killed workers */

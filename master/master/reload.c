@@ -6,7 +6,11 @@
  * burst costs a few jobs, not one for each change.
  *
  * A page whose content is that of the published one is not sealed again; when none changed nothing is published.
+ *
+ * The first generation is held back while a provider waits for its cluster: for ever when workers serve what an earlier
+ * master published (stale is better than nothing), else for HOLD_MS, then the other providers are served without it.
  */
+#include <errno.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -19,6 +23,7 @@
 #include "common/base/text.h"
 #include "master/compile/compile.h"
 #include "master/compile/names.h"
+#include "master/kube/live.h"
 #include "master/master/master.h"
 #include "master/resolve/resolve.h"
 #include "master/source/source.h"
@@ -26,6 +31,7 @@
 #define RETRY_MS 2000
 #define NAMES_WAIT_MS 3000
 #define NAMES_STEP_MS 5
+#define HOLD_MS 10000
 
 struct job {
     uv_work_t work;
@@ -38,7 +44,9 @@ struct job {
     uint64_t published[PAGE_PLACES]; /* hashes of the pages in force */
     size_t published_count;          /* 0: there are none */
     const struct known *before;
+    bool may_hold; /* the first generation may still be held back */
     /* found */
+    bool held;
     struct model *outdated[MASTER_PROVIDERS]; /* models that newer ones replaced */
     struct model *model;
     struct known *known;
@@ -59,6 +67,11 @@ static void load_input(struct job *job, size_t i)
     struct error why = {""};
     int rc = input->provider->load(&job->settings->loaded.config, &input->state, &model, &why);
 
+    input->waiting = rc == -EAGAIN;
+    if (input->waiting) {
+        log_debug("Provider %s: %s", input->provider->name, why.text);
+        return;
+    }
     if (rc < 0) {
         if (strcmp(why.text, input->error.text) != 0 || why.text[0] == '\0') {
             log_error("Provider %s: %s%s", input->provider->name, why.text[0] ? why.text : strerror(-rc),
@@ -132,6 +145,16 @@ static int compile(struct job *job)
     return rc;
 }
 
+/* A provider that is no longer enabled lets go of what it keeps. */
+static void drop_input(struct input *input)
+{
+    if (input->state && input->provider->free_state) {
+        input->provider->free_state(input->state);
+        input->state = NULL;
+    }
+    input->waiting = input->failed = false;
+}
+
 static void work(uv_work_t *request)
 {
     struct job *job = request->data;
@@ -141,12 +164,20 @@ static void work(uv_work_t *request)
     int64_t began = process_clock_ns();
 
     for (size_t i = 0; i < master->input_count; i++) {
-        if (job->enabled[i] && job->dirty[i]) {
+        if (!job->enabled[i]) {
+            drop_input(&master->inputs[i]);
+            continue;
+        }
+        if (job->dirty[i]) {
             load_input(job, i);
         }
-        if (job->enabled[i] && master->inputs[i].model) {
+        if (master->inputs[i].model) {
             models[count++] = master->inputs[i].model;
         }
+        job->held = job->held || (job->may_hold && master->inputs[i].waiting && !master->inputs[i].loaded);
+    }
+    if (job->held) {
+        return;
     }
     job->model = resolve(&job->settings->loaded.config, models, count);
     job->rc = compile(job);
@@ -307,7 +338,8 @@ static void after_work(uv_work_t *request, int status)
     struct master *master = job->master;
 
     master->job = NULL;
-    if (!master->stopping && status == 0) {
+    master->held = job->held;
+    if (!master->stopping && status == 0 && !job->held) {
         if (job->rc < 0) {
             life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
@@ -330,6 +362,19 @@ static void after_work(uv_work_t *request, int status)
 }
 
 /* ---- when ---- */
+static bool may_hold(struct master *master)
+{
+    int64_t now = process_clock_ns();
+
+    if (master->current.number != 0) {
+        return false;
+    }
+    if (master->hold_until == 0) {
+        master->hold_until = now + HOLD_MS * 1000000ll;
+    }
+    return atomic_load(&master->tree->generation) > 0 || now < master->hold_until;
+}
+
 void reload_request(struct master *master)
 {
     if (master->stopping) {
@@ -351,6 +396,7 @@ void reload_request(struct master *master)
     job->page_base = (master->start_number << 40) + master->page_count;
     master->page_count += PAGE_PLACES;
     job->before = master->known;
+    job->may_hold = may_hold(master);
     job->published_count = master->current.pages.count;
     for (size_t i = 0; i < job->published_count; i++) {
         job->published[i] = master->current.pages.items[i]->hash;
@@ -436,7 +482,7 @@ static void on_retry(uv_timer_t *timer)
             input->dirty = again = true;
         }
     }
-    if (again) {
+    if (again || master->held) {
         reload_request(master);
     } else {
         arm_retry(master);
@@ -445,7 +491,7 @@ static void on_retry(uv_timer_t *timer)
 
 static void arm_retry(struct master *master)
 {
-    bool needed = master->watch_missing;
+    bool needed = master->watch_missing || master->held;
 
     for (size_t i = 0; i < master->input_count; i++) {
         needed = needed || (master->inputs[i].enabled && master->inputs[i].failed);
@@ -475,14 +521,45 @@ static void on_names_changed(void *context)
     reload_request(context);
 }
 
+static void on_cluster(uv_async_t *cluster)
+{
+    struct master *master = cluster->data;
+
+    for (size_t i = 0; i < master->input_count; i++) {
+        struct input *input = &master->inputs[i];
+
+        if (input->enabled && input->provider->asks_cluster &&
+            input->provider->asks_cluster(&master->settings->loaded.config)) {
+            input->dirty = true;
+        }
+    }
+    reload_request(master);
+}
+
+static void on_cluster_changed(void *context)
+{
+    (void)uv_async_send(context);
+}
+
 int reload_start(struct master *master, struct error *why)
 {
+    int rc = uv_async_init(&master->loop, &master->cluster, on_cluster);
+
+    if (rc < 0) {
+        return error_set(why, rc, "cannot be woken by sources: %s", uv_strerror(rc));
+    }
+    master->cluster.data = master;
+    kube_live_listen(on_cluster_changed, &master->cluster);
     return names_new(&master->loop, on_names_changed, master, &master->names, why);
 }
 
 void reload_stop(struct master *master)
 {
     stop_watches(master);
+    kube_live_listen(NULL, NULL);
+    if (!uv_is_closing((uv_handle_t *)&master->cluster)) {
+        uv_close((uv_handle_t *)&master->cluster, NULL);
+    }
     if (master->job == NULL) { /* else when it is back: it uses them */
         names_close(master->names);
         master->names = NULL;

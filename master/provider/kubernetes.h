@@ -10,12 +10,14 @@
 #ifndef WEIR_MASTER_PROVIDER_KUBERNETES_H
 #define WEIR_MASTER_PROVIDER_KUBERNETES_H
 
+#include "master/kube/live.h"
 #include "master/provider/provider.h"
 #include "master/provider/seen.h"
 #include "master/source/source.h"
 
 /* Ours: a Service for which there is no EndpointSlice and no Endpoints object may name its servers:
- * weir.dev/addresses: "127.0.0.1:18081,127.0.0.1:18082". They serve every port of the Service. */
+ * weir.dev/addresses: "127.0.0.1:18081,127.0.0.1:18082". They serve every port of the Service. In manifests only:
+ * in a cluster whoever may write a Service could reach what no EndpointSlice may name (127.0.0.1, 169.254.169.254). */
 #define K8S_ANNOTATION_ADDRESSES "weir.dev/addresses"
 #define K8S_CLASS_ANNOTATION "kubernetes.io/ingress.class"
 #define K8S_CLASS_DEFAULT "traefik"
@@ -39,6 +41,14 @@ struct k8s {              /* one load */
     struct seen routers, services; /* struct http_router, struct http_service by name */
     struct k8s_slice *slices;
     size_t slice_count;
+    const struct kube_resource *resources; /* what is asked of an API server; ended by kind NULL */
+    struct kube_name *needs;               /* Secrets and ConfigMaps that objects name, none twice */
+    size_t need_count, need_capacity;
+};
+
+struct k8s_live {           /* kept between loads */
+    struct kube_live *live; /* NULL: manifests */
+    bool complete;          /* everything that was needed has been there once */
 };
 
 /* Where one object is being read: what an error needs to name. */
@@ -54,6 +64,7 @@ struct k8s_place {
  * case: k8s_end(). */
 int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why);
 void k8s_end(struct k8s *k8s);
+struct k8s_live *k8s_state_live(struct provider_state *state);
 void k8s_free_state(struct provider_state *state);
 /* What the source itself found wrong becomes notices of the model; once for each store: of the providers that share it the
  * first one tells. */
@@ -70,6 +81,18 @@ size_t k8s_objects(struct k8s *k8s, const char *kind, bool (*ours)(const struct 
 /* Whether objects of that class (annotation kubernetes.io/ingress.class, or a name) are for this weir. */
 bool k8s_class_wanted(const struct k8s *k8s, struct slice class);
 bool k8s_cross_provider_allowed(const struct k8s *k8s, struct slice namespace);
+
+/* ---- kubernetes_live.c ---- */
+/* From the API server that the options name. -EAGAIN: later; who listens (kube_live_listen) is told. */
+int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **out, struct error *why);
+/* Something names this object: it is asked for. kind: "Secret" or "ConfigMap", static. */
+void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name);
+/* After the objects were read: asks for what they need. -EAGAIN, and the model is gone, only while the first load of all
+ * lacks some of it. */
+int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why);
+int k8s_wait(struct provider_state *state, unsigned timeout_ms, struct error *why); /* provider.h */
+/* " (FILE:LINE)" for what stands in a manifest, nothing for what came from an API server. */
+struct slice k8s_written_at(struct k8s *k8s, const struct origin *origin, uint32_t line);
 
 /* ---- kubernetes_name.c ---- */
 /* Every run of characters other than letters and digits becomes one '-', none at the ends. */

@@ -10,6 +10,31 @@
 
 #include "common/base/log.h"
 
+#define OURS(lower, name)                                                                                    \
+    {.group = CRD_GROUP, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true},          \
+    {                                                                                                        \
+        .group = CRD_GROUP_OLD, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true,    \
+        .optional = true                                                                                     \
+    }
+
+/* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). */
+static const struct kube_resource resources[] = {
+    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
+    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
+    {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
+    OURS("ingressroutes", "IngressRoute"),
+    OURS("ingressroutetcps", "IngressRouteTCP"),
+    OURS("ingressrouteudps", "IngressRouteUDP"),
+    OURS("middlewares", "Middleware"),
+    OURS("middlewaretcps", "MiddlewareTCP"),
+    OURS("traefikservices", "TraefikService"),
+    OURS("serverstransports", "ServersTransport"),
+    OURS("serverstransporttcps", "ServersTransportTCP"),
+    OURS("tlsoptions", "TLSOption"),
+    OURS("tlsstores", "TLSStore"),
+    {.kind = NULL},
+};
+
 static const char *const served_kinds[] = {"IngressRoute", "Middleware", "TraefikService", "ServersTransport",
                                            NULL};
 static const char *const later_kinds[] = {"IngressRouteTCP",
@@ -93,8 +118,8 @@ static void notice_others(struct k8s *crd)
                                                "Ingress", "IngressClass",  NULL};
 
             if (!group_ours(objects[i]->group) && !among(used, objects[i]->kind)) {
-                log_debug("%.*s (%.*s:%u) is no object that weir reads", SLICE_ARG(objects[i]->origin.object),
-                          SLICE_ARG(objects[i]->origin.file), objects[i]->origin.line);
+                log_debug("%.*s%.*s is no object that weir reads", SLICE_ARG(objects[i]->origin.object),
+                          SLICE_ARG(k8s_written_at(crd, &objects[i]->origin, objects[i]->origin.line)));
             }
         }
     }
@@ -106,7 +131,8 @@ static int load(const struct static_config *config, struct provider_state **stat
     struct k8s crd = {.provider = CRD_PROVIDER,
                       .option = "providers.kubernetesCRD",
                       .options = config->providers.kubernetes_crd,
-                      .config = config};
+                      .config = config,
+                      .resources = resources};
     int rc = k8s_begin(&crd, state, why);
 
     if (rc == 0) {
@@ -116,6 +142,9 @@ static int load(const struct static_config *config, struct provider_state **stat
         crd_load_middlewares(&crd);
         crd_load_services(&crd);
         crd_load_transports(&crd);
+        rc = k8s_settle(&crd, *state, why);
+    }
+    if (rc == 0) {
         *out = crd.model;
     }
     k8s_end(&crd);
@@ -125,6 +154,11 @@ static int load(const struct static_config *config, struct provider_state **stat
 static bool enabled(const struct static_config *config)
 {
     return config->providers.kubernetes_crd != NULL;
+}
+
+static bool asks_cluster(const struct static_config *config)
+{
+    return enabled(config) && config->providers.kubernetes_crd->manifests.len == 0;
 }
 
 static void watch_paths(const struct static_config *config, struct pool *pool, struct list *out)
@@ -138,4 +172,6 @@ const struct provider provider_kubernetes_crd = {
     .load = load,
     .free_state = k8s_free_state,
     .watch_paths = watch_paths,
+    .asks_cluster = asks_cluster,
+    .wait = k8s_wait,
 };

@@ -17,6 +17,25 @@
 
 /* ---- which objects ---- */
 
+/* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). Today's Ingress only: servers that
+ * have the older versions have it too, or are older than Kubernetes 1.19. */
+static const struct kube_resource resources[] = {
+    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
+    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
+    {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
+    {.group = "networking.k8s.io",
+     .version = "v1",
+     .plural = "ingressclasses",
+     .kind = "IngressClass",
+     .cluster_scoped = true},
+    {.group = "networking.k8s.io",
+     .version = "v1",
+     .plural = "ingresses",
+     .kind = "Ingress",
+     .selectable = true},
+    {.kind = NULL},
+};
+
 static bool version_known(const struct kube_object *object)
 {
     bool beta = slice_eq(object->version, SLICE("v1beta1"));
@@ -229,7 +248,8 @@ static int load(const struct static_config *config, struct provider_state **stat
     struct k8s k8s = {.provider = INGRESS_PROVIDER,
                       .option = "providers.kubernetesIngress",
                       .options = config->providers.kubernetes_ingress,
-                      .config = config};
+                      .config = config,
+                      .resources = resources};
     int rc = k8s_begin(&k8s, state, why);
 
     if (rc == 0) {
@@ -255,6 +275,11 @@ static bool enabled(const struct static_config *config)
     return config->providers.kubernetes_ingress != NULL;
 }
 
+static bool asks_cluster(const struct static_config *config)
+{
+    return enabled(config) && config->providers.kubernetes_ingress->manifests.len == 0;
+}
+
 static void watch_paths(const struct static_config *config, struct pool *pool, struct list *out)
 {
     k8s_watch_paths(config->providers.kubernetes_ingress, pool, out);
@@ -266,4 +291,6 @@ const struct provider provider_kubernetes_ingress = {
     .load = load,
     .free_state = k8s_free_state,
     .watch_paths = watch_paths,
+    .asks_cluster = asks_cluster,
+    .wait = k8s_wait,
 };

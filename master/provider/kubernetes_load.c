@@ -1,7 +1,7 @@
 /*
  * kubernetes_load.c - how a load of a Kubernetes provider begins and ends: the store, the model, which objects count.
  *
- * Objects come from a store that the manifests source fills; the API server comes as another source of the same store.
+ * Objects come from a store: of manifests, or of an API server (kubernetes_live.c).
  * Providers that name the same folder share its documents: each keeps its last store in its state, and a load starts
  * from the last store of anybody with that path. Nothing is read into documents twice.
  *
@@ -18,7 +18,8 @@
 struct provider_state {
     struct provider_state *next;
     struct kube_store *store;
-    char *path;
+    char *path; /* "": an API server */
+    struct k8s_live live;
 };
 
 /* Loads follow one another on one thread, but a provider that is switched off frees its state on another. */
@@ -49,9 +50,15 @@ void k8s_free_state(struct provider_state *state)
         }
     }
     (void)pthread_mutex_unlock(&states_lock);
+    kube_live_close(state->live.live);
     kube_store_free(state->store);
     free(state->path);
     free(state);
+}
+
+struct k8s_live *k8s_state_live(struct provider_state *state)
+{
+    return &state->live;
 }
 
 /* The last store of that path, a reference of it: the own one, else that of another provider. */
@@ -99,19 +106,24 @@ static int load_store(struct k8s *k8s, struct provider_state **state, struct kub
     struct kube_store *previous;
     int rc;
 
-    if (path.len == 0) {
-        return error_set(why, -EINVAL, "%s: this build reads manifests only: set --%s.manifests=DIR",
-                         k8s->option, k8s->option);
+    if (*state == NULL) {
+        *state = state_new();
     }
+    if (path.len == 0) {
+        rc = k8s_live_store(k8s, &(*state)->live, out, why);
+        if (rc == 0) {
+            keep_store(*state, path, *out);
+        }
+        return rc;
+    }
+    kube_live_close((*state)->live.live);
+    (*state)->live.live = NULL;
     previous = last_store(*state, path);
     rc = manifests_load(path, previous, out, why);
     kube_store_free(previous);
     if (rc < 0) {
         error_prefix(why, "%s.manifests", k8s->option);
         return rc;
-    }
-    if (*state == NULL) {
-        *state = state_new();
     }
     keep_store(*state, path, *out);
     return 0;
@@ -230,9 +242,9 @@ size_t k8s_objects(struct k8s *k8s, const char *kind, bool (*ours)(const struct 
         if (i + 1 < count && slice_eq(all[i]->name, all[i + 1]->name) &&
             slice_eq(all[i]->namespace, all[i + 1]->namespace) && ours(all[i + 1])) {
             model_notice(k8s->model, false, &all[i]->origin,
-                         "is there in both API groups: the one of %.*s (%.*s:%u) is used, remove this one",
-                         SLICE_ARG(all[i + 1]->group), SLICE_ARG(all[i + 1]->origin.file),
-                         all[i + 1]->origin.line);
+                         "is there in both API groups: the one of %.*s%.*s is used, remove this one",
+                         SLICE_ARG(all[i + 1]->group),
+                         SLICE_ARG(k8s_written_at(k8s, &all[i + 1]->origin, all[i + 1]->origin.line)));
             continue;
         }
         if (k8s_selected(k8s, all[i])) {

@@ -89,6 +89,7 @@ const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct sli
 {
     const struct kube_object *object = kube_get(k8s->store, "", kind, namespace, name);
 
+    k8s_need(k8s, kind, namespace, name);
     if (object == NULL) {
         error_set(why, -ENOENT, "the %s %.*s/%.*s does not exist", kind, SLICE_ARG(namespace),
                   SLICE_ARG(name));

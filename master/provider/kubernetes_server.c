@@ -319,8 +319,9 @@ static bool servers_of_pods(struct target *target, enum k8s_empty empty)
     const struct k8s_slice *slice = first_slice(k8s, service->namespace, service->name);
     const struct kube_object *endpoints =
         kube_get(k8s->store, "", "Endpoints", service->namespace, service->name);
+    bool offline = k8s->options->manifests.len > 0;
     const struct doc *annotation =
-        doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL);
+        offline ? doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL) : NULL;
 
     if (slice) {
         servers_of_slices(target, slice, k8s->slices + k8s->slice_count);
@@ -333,10 +334,11 @@ static bool servers_of_pods(struct target *target, enum k8s_empty empty)
         k8s_error(k8s, target->place, target->element, true,
                   "the Service %.*s has no servers: %s (--%s.allowEmptyServices=true serves 503 then)",
                   SLICE_ARG(target->name),
-                  slice ? "no ready endpoint of its EndpointSlices has this port"
-                  : endpoints
-                      ? "no ready address of its Endpoints has this port"
-                      : "there is no EndpointSlice, no Endpoints and no annotation " K8S_ANNOTATION_ADDRESSES,
+                  slice       ? "no ready endpoint of its EndpointSlices has this port"
+                  : endpoints ? "no ready address of its Endpoints has this port"
+                  : offline
+                      ? "there is no EndpointSlice, no Endpoints and no annotation " K8S_ANNOTATION_ADDRESSES
+                      : "there is no EndpointSlice",
                   k8s->option);
         return false;
     }

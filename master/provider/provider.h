@@ -19,13 +19,18 @@ struct provider_state; /* what a provider keeps between loads (the last store, f
 struct provider {
     const char *name; /* "file", "kubernetescrd": the part behind the @ */
     bool (*enabled)(const struct static_config *config);
-    /* *state is NULL at first and the provider's afterwards. *out is a new model. */
+    /* *state is NULL at first and the provider's afterwards, also when it fails. *out is a new model. -EAGAIN: what is
+     * asked of a cluster has not arrived; who listens (kube_live_listen) is told when to load again. */
     int (*load)(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why);
     /* Absent when nothing is kept between loads. */
     void (*free_state)(struct provider_state *state);
     /* Paths to watch: appends struct slice to the list; absent when nothing is watched. */
     void (*watch_paths)(const struct static_config *config, struct pool *pool, struct list *out);
+    /* Whether its input is a cluster: to be loaded again when the listener is called. Absent: never. */
+    bool (*asks_cluster)(const struct static_config *config);
+    /* After -EAGAIN, for tools: until it is worth loading again, or -ETIMEDOUT with the reason. */
+    int (*wait)(struct provider_state *state, unsigned timeout_ms, struct error *why);
 };
 
 extern const struct provider *const providers[]; /* ended by NULL */

@@ -110,7 +110,7 @@ static struct slice string_at(const struct doc *map, const char *key)
     return node && node->kind == DOC_STRING ? node->text : SLICE("");
 }
 
-static void add_object(struct kube_batch *batch, struct doc *doc)
+void batch_add_object(struct kube_batch *batch, struct doc *doc)
 {
     struct slice api = string_at(doc, "apiVersion"), kind = string_at(doc, "kind");
     const struct doc *metadata = doc_get(doc, "metadata");
@@ -178,7 +178,7 @@ void batch_add_document(struct kube_batch *batch, struct doc *document)
     struct doc *items = doc_get(document, "items");
 
     if (items == NULL || !slice_has_suffix(string_at(document, "kind"), SLICE("List"))) {
-        add_object(batch, document);
+        batch_add_object(batch, document);
         return;
     }
     if (items->kind == DOC_NULL) {
@@ -193,7 +193,7 @@ void batch_add_document(struct kube_batch *batch, struct doc *document)
     }
 }
 
-static int key_compare(const struct kube_object *a, const struct kube_object *b)
+int store_order(const struct kube_object *a, const struct kube_object *b)
 {
     int order = slice_cmp(a->kind, b->kind);
 
@@ -215,7 +215,7 @@ struct ranked { /* qsort is not stable: the place in the order of files decides 
 static int ranked_compare(const void *a, const void *b)
 {
     const struct ranked *left = a, *right = b;
-    int order = key_compare(left->object, right->object);
+    int order = store_order(left->object, right->object);
 
     if (order == 0) {
         order = (int)left->kept - (int)right->kept;
@@ -279,7 +279,7 @@ struct kube_store *store_build(struct kube_batch **batches, size_t count)
     qsort(ranked, total, sizeof(*ranked), ranked_compare);
     store->objects = xcalloc(total ? total : 1, sizeof(struct kube_object *));
     for (size_t i = 0; i < total; i++) {
-        if (store->count && key_compare(store->objects[store->count - 1], ranked[i].object) == 0) {
+        if (store->count && store_order(store->objects[store->count - 1], ranked[i].object) == 0) {
             if (!ranked[i].kept) {
                 notice_duplicate(store, ranked[i].object, store->objects[store->count - 1]);
             }
@@ -306,6 +306,22 @@ struct kube_store *store_rebuild(struct kube_store *previous, struct kube_batch 
         batch_unref(batches[i]);
     }
     return kube_store_ref(previous);
+}
+
+struct kube_store *store_from_sorted(struct kube_batch *const *batches, size_t count)
+{
+    struct kube_store *store = xcalloc(1, sizeof(*store));
+
+    atomic_init(&store->references, 1);
+    store->pool = pool_new(64, 0);
+    store->batches = xcalloc(count ? count : 1, sizeof(struct kube_batch *));
+    store->objects = xcalloc(count ? count : 1, sizeof(struct kube_object *));
+    store->batch_count = store->count = count;
+    for (size_t i = 0; i < count; i++) {
+        store->batches[i] = batch_ref(batches[i]);
+        store->objects[i] = &batches[i]->objects[0];
+    }
+    return store;
 }
 
 struct kube_store *kube_store_ref(struct kube_store *store)
@@ -347,7 +363,7 @@ static size_t lower_bound(const struct kube_store *store, const struct kube_obje
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
-        if (key_compare(store->objects[middle], key) < 0) {
+        if (store_order(store->objects[middle], key) < 0) {
             low = middle + 1;
         } else {
             high = middle;
@@ -375,7 +391,7 @@ const struct kube_object *kube_get(const struct kube_store *store, const char *g
         .group = slice_cstr(group), .kind = slice_cstr(kind), .namespace = namespace, .name = name};
     size_t at = lower_bound(store, &key);
 
-    return at < store->count && key_compare(store->objects[at], &key) == 0 ? store->objects[at] : NULL;
+    return at < store->count && store_order(store->objects[at], &key) == 0 ? store->objects[at] : NULL;
 }
 
 size_t kube_objects(const struct kube_store *store, const struct kube_object ***out)

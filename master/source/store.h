@@ -34,13 +34,20 @@ void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct
 
 /* Takes one document: an object, or a list of objects which is opened. The document lives in the batch's pool. */
 void batch_add_document(struct kube_batch *batch, struct doc *document);
+/* The same for what is one object, whatever its kind. */
+void batch_add_object(struct kube_batch *batch, struct doc *object);
 
 /* Takes over the references to the batches (in order: of the objects with one key the first wins). Adds notices about
  * those that lost. */
 struct kube_store *store_build(struct kube_batch **batches, size_t count);
 /* The same, or a further reference to `previous` (NULL is fine) when it was built of these very batches. */
 struct kube_store *store_rebuild(struct kube_store *previous, struct kube_batch **batches, size_t count);
-/* The batch that a file gave, or NULL. */
+/* For batches with one object each, given in the store's order without duplicates: nothing is sorted. A reference to each
+ * is taken. */
+struct kube_store *store_from_sorted(struct kube_batch *const *batches, size_t count);
+/* The order of stores: kind, namespace, name, group. */
+int store_order(const struct kube_object *a, const struct kube_object *b);
+/* The batch that a file gave, or NULL. Not for stores made by store_from_sorted(). */
 struct kube_batch *store_batch(const struct kube_store *store, struct slice file);
 
 #endif

@@ -196,12 +196,6 @@ static void check_precedence(struct static_loaded *loaded)
 static void check_kubernetes(struct static_loaded *loaded, const char *name,
                              const struct kubernetes_provider *options)
 {
-    if (options && options->manifests.len == 0) {
-        static_warn(loaded,
-                    "providers.%s: API servers are not read by this build yet, write "
-                    "providers.%s.manifests=DIR to read manifests",
-                    name, name);
-    }
     if (options && options->report_node_internal_ips && options->ingress_endpoint) {
         static_error(loaded,
                      "providers.%s: reportNodeInternalIPs and ingressEndpoint exclude each other: remove one",

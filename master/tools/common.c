@@ -3,13 +3,17 @@
  */
 #include "master/tools/common.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "master/compile/compile.h"
 #include "master/resolve/resolve.h"
+
+#define CLUSTER_MS 15000 /* how long a cluster may take to list everything */
 
 extern char **environ;
 
@@ -32,6 +36,24 @@ static char **with_manifests(struct pool *pool, int *argc, char **argv)
     return args;
 }
 
+/* Asks a cluster, if it is one, until it has answered everything. */
+static int load_provider(struct tool *tool, const struct provider *provider, struct provider_state **state,
+                         struct model **out, struct error *why)
+{
+    int64_t until = process_clock_ns() + CLUSTER_MS * 1000000ll;
+    int rc;
+
+    while ((rc = provider->load(&tool->loaded.config, state, out, why)) == -EAGAIN && provider->wait) {
+        int64_t left = (until - process_clock_ns()) / 1000000;
+
+        rc = provider->wait(*state, left > 0 ? (unsigned)left : 0, why);
+        if (rc < 0) {
+            break;
+        }
+    }
+    return rc;
+}
+
 static void load_providers(struct tool *tool)
 {
     for (size_t i = 0; providers[i] && tool->active_count < TOOL_PROVIDERS_MAX; i++) {
@@ -43,8 +65,8 @@ static void load_providers(struct tool *tool)
         }
         tool->active[at] = providers[i];
         tool->active_count++;
-        if (providers[i]->load(&tool->loaded.config, &tool->states[at], &tool->models[tool->model_count],
-                               &why) < 0) {
+        if (load_provider(tool, providers[i], &tool->states[at], &tool->models[tool->model_count], &why) <
+            0) {
             fprintf(stderr, "error: provider %s: %s\n", providers[i]->name, why.text);
             tool->failures++;
             continue;

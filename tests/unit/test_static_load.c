@@ -380,7 +380,9 @@ static void accepted_with_a_word(void **state)
         {"--global.checknewversion --global.sendanonymoususage", "global.checkNewVersion: is accepted"},
         {"--providers.kubernetesgateway --experimental.kubernetesgateway",
          "experimental.kubernetesGateway: is deprec"},
-        {"--providers.kubernetescrd", "providers.kubernetesCRD.manifests=DIR"},
+        {"--providers.kubernetescrd --providers.kubernetescrd.endpoint=https://k "
+         "--providers.kubernetescrd.token=t",
+         NULL},
         {"--providers.kubernetescrd.manifests=/m --providers.kubernetesCRD.ALLOWCROSSNAMESPACE", NULL},
         {"--api --kubernetes --logLevel=INFO", "kubernetes: is deprecated"},
         {"--pilot.token=abc", "pilot"},

@@ -1,0 +1,136 @@
+/*
+ * api.c - one API server to ask; contract in api.h.
+ */
+#include "master/kube/api.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/text.h"
+
+#define CONNECT_MS 10000
+#define HEAD_MS 30000
+#define IDLE_MS 30000
+
+struct kube_api {
+    struct kube_access *access;
+    struct http_client *client;
+    bool renew, away;
+    pthread_mutex_t mutex;
+    struct error last;
+};
+
+int kube_api_new(struct uv_loop_s *loop, struct kube_access *access, struct kube_api **out, struct error *why)
+{
+    struct http_client_options options = {
+        .host = access->host,
+        .port = access->port,
+        .server_name = access->tls_name,
+        .connect_ms = CONNECT_MS,
+        .idle_ms = IDLE_MS,
+    };
+    struct kube_api *api = xcalloc(1, sizeof(*api));
+    int rc = kube_access_tls(access, &options.tls, why);
+
+    api->access = access;
+    (void)pthread_mutex_init(&api->mutex, NULL);
+    if (rc == 0) {
+        rc = http_client_new(loop, &options, &api->client, why);
+        tls_context_unref(options.tls);
+    }
+    if (rc < 0) {
+        error_prefix(why, "%.*s", SLICE_ARG(access->origin));
+        kube_api_close(api);
+        return rc;
+    }
+    *out = api;
+    return 0;
+}
+
+void kube_api_close(struct kube_api *api)
+{
+    if (api) {
+        http_client_close(api->client);
+        kube_access_free(api->access);
+        (void)pthread_mutex_destroy(&api->mutex);
+        free(api);
+    }
+}
+
+/* Certificates may have been rotated on disk. */
+static int renew(struct kube_api *api, struct error *why)
+{
+    struct tls_context *tls;
+    int rc = kube_access_tls(api->access, &tls, why);
+
+    if (rc == 0) {
+        http_client_set_tls(api->client, tls);
+        tls_context_unref(tls);
+        api->renew = false;
+    }
+    return rc;
+}
+
+int kube_api_get(struct kube_api *api, struct slice target, unsigned read_ms,
+                 const struct http_handlers *handlers, void *context, struct http_call **out,
+                 struct error *why)
+{
+    struct text fields, whole;
+    int rc = api->renew ? renew(api, why) : 0;
+
+    text_init(&fields);
+    text_init(&whole);
+    text_add_cstr(&fields, "User-Agent: weir/" WEIR_VERSION "\r\nAccept: application/json\r\n");
+    if (rc == 0) {
+        rc = kube_access_fields(api->access, &fields, why);
+    }
+    if (rc == 0) {
+        text_add(&whole, api->access->prefix);
+        text_add(&whole, target);
+
+        const struct http_request request = {.method = SLICE("GET"),
+                                             .target = text_slice(&whole),
+                                             .fields = text_slice(&fields),
+                                             .head_ms = HEAD_MS,
+                                             .read_ms = read_ms};
+
+        *out = http_client_call(api->client, &request, handlers, context);
+    }
+    explicit_bzero(fields.ptr, fields.len);
+    text_free(&fields);
+    text_free(&whole);
+    return rc;
+}
+
+void kube_api_failed(struct kube_api *api, const struct error *why)
+{
+    api->renew = true;
+    pthread_mutex_lock(&api->mutex);
+    api->last = *why;
+    pthread_mutex_unlock(&api->mutex);
+    if (!api->away) {
+        log_warn("API server %.*s (%.*s): %s; what is known stays in force, it is asked again",
+                 SLICE_ARG(api->access->host), SLICE_ARG(api->access->origin), why->text);
+        api->away = true;
+    }
+}
+
+void kube_api_worked(struct kube_api *api)
+{
+    if (api->away) {
+        log_info("API server %.*s answers again", SLICE_ARG(api->access->host));
+        api->away = false;
+        pthread_mutex_lock(&api->mutex);
+        api->last.text[0] = '\0';
+        pthread_mutex_unlock(&api->mutex);
+    }
+}
+
+void kube_api_last(struct kube_api *api, struct error *out)
+{
+    pthread_mutex_lock(&api->mutex);
+    *out = api->last;
+    pthread_mutex_unlock(&api->mutex);
+}

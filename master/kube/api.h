@@ -1,0 +1,32 @@
+/*
+ * api.h - requests to one API server: credentials as they are now, one client, and what is said when it goes and comes.
+ *
+ * On one loop. Not here: what is asked (reflector.c).
+ */
+#ifndef WEIR_MASTER_KUBE_API_H
+#define WEIR_MASTER_KUBE_API_H
+
+#include "common/http/client.h"
+#include "master/kube/access.h"
+
+struct kube_api;
+
+/* Takes the access over, also on failure. */
+int kube_api_new(struct uv_loop_s *loop, struct kube_access *access, struct kube_api **out,
+                 struct error *why);
+void kube_api_close(struct kube_api *api); /* calls must be cancelled before; NULL is fine */
+
+/* GET of a path with query, "/api/v1/...": token read now, connection of the client. read_ms as in client.h. Fails when
+ * credentials cannot be read; then no call is made. */
+int kube_api_get(struct kube_api *api, struct slice target, unsigned read_ms,
+                 const struct http_handlers *handlers, void *context, struct http_call **out,
+                 struct error *why);
+
+/* How it went: the first failure in a row is said, and so is the end of it. A failure of TLS or credentials makes the next
+ * call read certificates and keys again. */
+void kube_api_failed(struct kube_api *api, const struct error *why);
+void kube_api_worked(struct kube_api *api);
+/* The words of the last failure since it worked; from any thread. */
+void kube_api_last(struct kube_api *api, struct error *out);
+
+#endif

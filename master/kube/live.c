@@ -1,0 +1,449 @@
+/*
+ * live.c - the thread that watches a cluster; contract in live.h.
+ *
+ * The thread owns loop, API client and reflectors; others reach it by `wanted` and `stop` under the mutex, and a wake-up.
+ */
+#include "master/kube/live.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <uv.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "master/kube/live_options.h"
+#include "master/kube/reflector.h"
+
+#define FIRST_SINGLE 1000000u /* owners of the table: whole kinds below, single objects from here */
+
+static const struct kube_resource single_kinds[] = {
+    {.group = "", .version = "v1", .plural = "secrets", .kind = "Secret"},
+    {.group = "", .version = "v1", .plural = "configmaps", .kind = "ConfigMap"},
+};
+
+struct part { /* one reflector */
+    struct kube_live *live;
+    struct kube_reflector *reflector;
+    struct kube_name name; /* of a single object, malloc'd; else empty */
+    bool synced;           /* under the mutex */
+};
+
+struct kube_live {
+    struct pool *pool; /* texts of options */
+    struct kube_live_options options;
+    pthread_t thread;
+    uv_loop_t loop;
+    uv_async_t wake;
+    uv_timer_t throttle;
+    uint64_t notified; /* loop time of the last call of the listener; 0: never */
+    struct kube_api *api;
+    struct kube_table *table;
+    struct part **parts, **singles; /* the thread's; `singles` changes under the mutex */
+    size_t part_count, single_count;
+    uint32_t next_owner;
+
+    pthread_mutex_t mutex;
+    pthread_cond_t progress;
+    bool stop;
+    struct kube_name *wanted; /* single objects, malloc'd; NULL: as before */
+    size_t wanted_count;
+};
+
+static struct {
+    pthread_mutex_t mutex;
+    void (*changed)(void *context);
+    void *context;
+} listener = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+void kube_live_listen(void (*changed)(void *context), void *context)
+{
+    pthread_mutex_lock(&listener.mutex);
+    listener.changed = changed;
+    listener.context = context;
+    pthread_mutex_unlock(&listener.mutex);
+}
+
+static void call_listener(void)
+{
+    pthread_mutex_lock(&listener.mutex);
+    if (listener.changed) {
+        listener.changed(listener.context);
+    }
+    pthread_mutex_unlock(&listener.mutex);
+}
+
+/* ---- on the thread: what changed ---- */
+static void notify(struct kube_live *live)
+{
+    live->notified = uv_now(&live->loop);
+    call_listener();
+}
+
+static void on_throttle(uv_timer_t *timer)
+{
+    notify(timer->data);
+}
+
+static bool all_listed(const struct kube_live *live)
+{
+    for (size_t i = 0; i < live->part_count; i++) {
+        if (!live->parts[i]->synced) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool all_singles(const struct kube_live *live)
+{
+    for (size_t i = 0; i < live->single_count; i++) {
+        if (!live->singles[i]->synced) {
+            return false;
+        }
+    }
+    return live->wanted == NULL;
+}
+
+/* The first at once, the others no sooner than the option says. */
+static void on_changed(void *context)
+{
+    struct part *part = context;
+    struct kube_live *live = part->live;
+    uint64_t least = (uint64_t)(live->options.throttle_ns / 1000000), now = uv_now(&live->loop);
+
+    if (!all_listed(live) || uv_is_active((uv_handle_t *)&live->throttle)) {
+        return; /* all_listed: the last to be synced tells */
+    }
+    if (live->notified == 0 || now - live->notified >= least) {
+        notify(live);
+    } else {
+        (void)uv_timer_start(&live->throttle, on_throttle, live->notified + least - now, 0);
+    }
+}
+
+static void on_synced(void *context)
+{
+    struct part *part = context;
+    struct kube_live *live = part->live;
+    bool ready;
+
+    pthread_mutex_lock(&live->mutex);
+    part->synced = true;
+    ready = all_listed(live) && all_singles(live);
+    pthread_cond_broadcast(&live->progress);
+    pthread_mutex_unlock(&live->mutex);
+    if (ready) {
+        notify(live);
+    }
+}
+
+/* ---- on the thread: reflectors ---- */
+static struct part *part_start(struct kube_live *live, const struct kube_resource *resource,
+                               struct kube_name name, uint32_t owner)
+{
+    struct part *part = xcalloc(1, sizeof(*part));
+    struct kube_reflector_options options = {
+        .loop = &live->loop,
+        .api = live->api,
+        .table = live->table,
+        .owner = owner,
+        .resource = resource,
+        .namespace = name.namespace,
+        .name = name.name,
+        .selector = live->options.selector,
+        .changed = on_changed,
+        .synced = on_synced,
+        .context = part,
+    };
+
+    part->live = live;
+    part->reflector = kube_reflector_start(&options);
+    return part;
+}
+
+static void parts_start(struct kube_live *live)
+{
+    const struct slice *namespaces = live->options.namespaces.items;
+    size_t spaces = live->options.namespaces.count, kinds = 0;
+
+    while (live->options.resources[kinds].kind) {
+        kinds++;
+    }
+    live->parts = xcalloc(kinds * (spaces ? spaces : 1), sizeof(struct part *));
+    for (size_t i = 0; i < kinds; i++) {
+        const struct kube_resource *resource = &live->options.resources[i];
+        size_t times = spaces && !resource->cluster_scoped ? spaces : 1;
+
+        if (resource->cluster_scoped && live->options.no_cluster_scope) {
+            continue;
+        }
+        for (size_t j = 0; j < times; j++) {
+            struct kube_name name = {.namespace =
+                                         spaces && !resource->cluster_scoped ? namespaces[j] : SLICE("")};
+
+            live->parts[live->part_count] = part_start(live, resource, name, (uint32_t)live->part_count);
+            live->part_count++;
+        }
+    }
+}
+
+/* Makes `singles` what is wanted. */
+static void singles_apply(struct kube_live *live, struct kube_name *wanted, size_t count)
+{
+    struct part **next = xcalloc(count + 1, sizeof(struct part *));
+
+    for (size_t i = 0; i < count; i++) {
+        for (size_t j = 0; j < live->single_count && next[i] == NULL; j++) {
+            if (live->singles[j] && kube_name_eq(live->singles[j]->name, wanted[i])) {
+                next[i] = live->singles[j];
+                live->singles[j] = NULL;
+            }
+        }
+        if (next[i] == NULL) {
+            const struct kube_resource *kind = &single_kinds[strcmp(wanted[i].kind, "Secret") == 0 ? 0 : 1];
+
+            next[i] = part_start(live, kind, wanted[i], live->next_owner++);
+            next[i]->name = kube_name_copy(wanted[i]);
+        }
+    }
+    for (size_t j = 0; j < live->single_count; j++) {
+        if (live->singles[j]) { /* nobody names it any more */
+            kube_reflector_stop(live->singles[j]->reflector, true);
+            kube_name_free(live->singles[j]->name);
+            free(live->singles[j]);
+        }
+    }
+    free(live->singles);
+    live->singles = next;
+    live->single_count = count;
+}
+
+static void parts_stop(struct part **parts, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        kube_reflector_stop(parts[i]->reflector, false);
+        kube_name_free(parts[i]->name);
+        free(parts[i]);
+    }
+    free(parts);
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct kube_live *live = wake->data;
+    bool stop, ready = false;
+
+    pthread_mutex_lock(&live->mutex);
+    stop = live->stop;
+    if (live->wanted && !stop) {
+        singles_apply(live, live->wanted, live->wanted_count);
+        kube_names_free(live->wanted, live->wanted_count);
+        live->wanted = NULL;
+        ready = all_listed(live) && all_singles(live);
+        pthread_cond_broadcast(&live->progress);
+    }
+    pthread_mutex_unlock(&live->mutex);
+    if (ready) { /* fewer than before, and those are there: nobody else would tell */
+        notify(live);
+    }
+    if (stop) {
+        parts_stop(live->parts, live->part_count);
+        parts_stop(live->singles, live->single_count);
+        kube_api_close(live->api);
+        uv_close((uv_handle_t *)&live->wake, NULL);
+        uv_close((uv_handle_t *)&live->throttle, NULL);
+    }
+}
+
+static void *run(void *context)
+{
+    struct kube_live *live = context;
+
+    (void)uv_run(&live->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* ---- life ---- */
+static int start_thread(struct kube_live *live, struct error *why)
+{
+    sigset_t all, before;
+    int rc;
+
+    (void)sigfillset(&all);
+    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the loop of the process */
+    rc = pthread_create(&live->thread, NULL, run, live);
+    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return rc ? error_set(why, -rc, "cannot start a thread: %s", strerror(rc)) : 0;
+}
+
+static void live_free(struct kube_live *live)
+{
+    (void)pthread_mutex_destroy(&live->mutex);
+    (void)pthread_cond_destroy(&live->progress);
+    kube_names_free(live->wanted, live->wanted ? live->wanted_count : 0);
+    kube_table_free(live->table);
+    if (live->options.access.token.len) {
+        explicit_bzero((char *)(uintptr_t)live->options.access.token.ptr, live->options.access.token.len);
+    }
+    pool_free(live->pool);
+    free(live);
+}
+
+static void mutex_make(struct kube_live *live)
+{
+    pthread_condattr_t monotonic;
+
+    (void)pthread_mutex_init(&live->mutex, NULL);
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_cond_init(&live->progress, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
+static int live_open(const struct kube_live_options *options, struct kube_live **out, struct error *why)
+{
+    const struct kube_places places = kube_places_system();
+    struct kube_access *access;
+    struct kube_live *live;
+    int rc = kube_access_find(&options->access, &places, &access, why);
+
+    if (rc < 0) {
+        return rc;
+    }
+    live = xcalloc(1, sizeof(*live));
+    rc = uv_loop_init(&live->loop);
+    if (rc < 0) {
+        kube_access_free(access);
+        free(live);
+        return error_set(why, rc, "cannot make a loop: %s", uv_strerror(rc));
+    }
+    live->pool = pool_new(1024, 0);
+    live->table = kube_table_new();
+    live->next_owner = FIRST_SINGLE;
+    mutex_make(live);
+    kube_options_copy(live->pool, options, &live->options);
+    log_info("Kubernetes objects are read from the API server %.*s:%u (%.*s)", SLICE_ARG(access->host),
+             (unsigned)access->port, SLICE_ARG(access->origin));
+    rc = kube_api_new(&live->loop, access, &live->api, why);
+    if (rc == 0) {
+        (void)uv_async_init(&live->loop, &live->wake, on_wake);
+        (void)uv_timer_init(&live->loop, &live->throttle);
+        live->wake.data = live->throttle.data = live;
+        parts_start(live);
+        rc = start_thread(live, why);
+        if (rc < 0) {
+            parts_stop(live->parts, live->part_count);
+            kube_api_close(live->api);
+            uv_close((uv_handle_t *)&live->wake, NULL);
+            uv_close((uv_handle_t *)&live->throttle, NULL);
+        }
+    }
+    if (rc < 0) {
+        (void)uv_run(&live->loop, UV_RUN_DEFAULT);
+        (void)uv_loop_close(&live->loop);
+        live_free(live);
+        return rc;
+    }
+    *out = live;
+    return 0;
+}
+
+int kube_live_ensure(const struct kube_live_options *options, struct kube_live **live, struct error *why)
+{
+    struct kube_live *next = NULL;
+    int rc;
+
+    if (*live && kube_options_same(&(*live)->options, options)) {
+        return 0;
+    }
+    rc = live_open(options, &next, why);
+    if (rc == 0) {
+        kube_live_close(*live);
+        *live = next;
+    }
+    return rc;
+}
+
+void kube_live_close(struct kube_live *live)
+{
+    if (live == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&live->mutex);
+    live->stop = true;
+    pthread_mutex_unlock(&live->mutex);
+    (void)uv_async_send(&live->wake);
+    (void)pthread_join(live->thread, NULL);
+    (void)uv_loop_close(&live->loop);
+    live_free(live);
+}
+
+/* ---- for other threads ---- */
+int kube_live_store(struct kube_live *live, struct kube_store **out, struct error *why)
+{
+    bool ready;
+
+    pthread_mutex_lock(&live->mutex);
+    ready = all_listed(live);
+    pthread_mutex_unlock(&live->mutex);
+    if (!ready) {
+        return error_set(why, -EAGAIN, "the API server has not listed everything yet");
+    }
+    *out = kube_table_store(live->table);
+    return 0;
+}
+
+bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count)
+{
+    bool same, ready;
+
+    pthread_mutex_lock(&live->mutex);
+    same = live->wanted == NULL && live->single_count == count;
+    for (size_t i = 0; i < count && same; i++) {
+        same = kube_name_eq(live->singles[i]->name, names[i]);
+    }
+    if (!same) {
+        kube_names_free(live->wanted, live->wanted ? live->wanted_count : 0);
+        live->wanted = xcalloc(count + 1, sizeof(*live->wanted));
+        live->wanted_count = count;
+        for (size_t i = 0; i < count; i++) {
+            live->wanted[i] = kube_name_copy(names[i]);
+        }
+    }
+    ready = all_singles(live);
+    pthread_mutex_unlock(&live->mutex);
+    if (!same) {
+        (void)uv_async_send(&live->wake);
+    }
+    return ready;
+}
+
+int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *why)
+{
+    struct timespec until;
+    int rc = 0;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += timeout_ms / 1000;
+    until.tv_nsec += (long)(timeout_ms % 1000) * 1000000;
+    if (until.tv_nsec >= 1000000000) {
+        until.tv_sec++;
+        until.tv_nsec -= 1000000000;
+    }
+    pthread_mutex_lock(&live->mutex);
+    while (rc == 0 && !(all_listed(live) && all_singles(live))) {
+        rc = pthread_cond_timedwait(&live->progress, &live->mutex, &until);
+    }
+    pthread_mutex_unlock(&live->mutex);
+    if (rc) {
+        struct error last;
+
+        kube_api_last(live->api, &last);
+        return error_set(why, -ETIMEDOUT, "the API server did not list everything within %u ms%s%s",
+                         timeout_ms, last.text[0] ? ": " : "", last.text);
+    }
+    return 0;
+}

@@ -1,0 +1,48 @@
+/*
+ * live.h - the source "an API server" (source.h): a thread that keeps objects as the cluster has them, stores on demand.
+ *
+ * Each provider that asks a cluster has one of its own. The thread watches on a loop of its own, so however large a list
+ * is, the master's loop does not wait. What is known stays when the API server goes away.
+ *
+ * Not here: what the objects mean (master/provider).
+ */
+#ifndef WEIR_MASTER_KUBE_LIVE_H
+#define WEIR_MASTER_KUBE_LIVE_H
+
+#include "common/schema/schema.h"
+#include "master/kube/access.h"
+#include "master/kube/object.h"
+
+struct kube_live;
+
+struct kube_live_options {
+    struct kube_options access;
+    struct list namespaces; /* struct slice; none: all */
+    struct slice selector;  /* labelSelector, for selectable resources */
+    int64_t throttle_ns;    /* least time between two calls of the listener; the first is at once */
+    bool no_cluster_scope;  /* resources of no namespace are left out */
+    const struct kube_resource *resources; /* static; ended by kind NULL */
+};
+
+struct kube_name {
+    const char *kind; /* "Secret" or "ConfigMap", static */
+    struct slice namespace, name;
+};
+
+/* Sets `live` to one with these options: *live is kept when it has them already, else closed and replaced (it may be NULL).
+ * Fails when there is nothing to ask or credentials cannot be read; then *live is as before. */
+int kube_live_ensure(const struct kube_live_options *options, struct kube_live **live, struct error *why);
+void kube_live_close(struct kube_live *live); /* waits for the thread; NULL is fine */
+
+/* A store of what is known, one reference; -EAGAIN while not everything has been listed once. */
+int kube_live_store(struct kube_live *live, struct kube_store **out, struct error *why);
+/* The Secrets and ConfigMaps that something refers to, all of them, none twice: each is asked for and watched by itself,
+ * others are forgotten. True when all of them have been asked for once (they may not be there). */
+bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count);
+
+/* Who is told, from the sources' threads, that a store would differ now. One for the process; NULL for none. */
+void kube_live_listen(void (*changed)(void *context), void *context);
+/* Until a store can be had with what is needed, for tools; -ETIMEDOUT with the reason as far as it is known. */
+int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *why);
+
+#endif

@@ -1,0 +1,152 @@
+/*
+ * table.c - one sorted array under a lock; contract in table.h.
+ */
+#include "master/kube/table.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "common/base/memory.h"
+#include "master/kube/object.h"
+
+struct entry {
+    struct kube_batch *batch;
+    uint32_t owner, round;
+};
+
+struct kube_table {
+    pthread_mutex_t mutex;
+    struct entry *entries;
+    size_t count, capacity;
+};
+
+struct kube_table *kube_table_new(void)
+{
+    struct kube_table *table = xcalloc(1, sizeof(*table));
+
+    (void)pthread_mutex_init(&table->mutex, NULL);
+    return table;
+}
+
+void kube_table_free(struct kube_table *table)
+{
+    for (size_t i = 0; i < table->count; i++) {
+        batch_unref(table->entries[i].batch);
+    }
+    (void)pthread_mutex_destroy(&table->mutex);
+    free(table->entries);
+    free(table);
+}
+
+/* Where the object is or belongs; *found says which. */
+static size_t position(const struct kube_table *table, const struct kube_object *object, bool *found)
+{
+    size_t low = 0, high = table->count;
+
+    *found = false;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        int order = store_order(&table->entries[middle].batch->objects[0], object);
+
+        if (order == 0) {
+            *found = true;
+            return middle;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void insert(struct kube_table *table, size_t at, struct entry entry)
+{
+    if (table->count == table->capacity) {
+        table->capacity = table->capacity ? table->capacity * 2 : 64;
+        table->entries = xrealloc(table->entries, table->capacity * sizeof(*table->entries));
+    }
+    memmove(&table->entries[at + 1], &table->entries[at], (table->count - at) * sizeof(*table->entries));
+    table->entries[at] = entry;
+    table->count++;
+}
+
+bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t owner, uint32_t round)
+{
+    const struct entry entry = {batch, owner, round};
+    struct kube_batch *old = NULL;
+    bool found, changed = true;
+
+    pthread_mutex_lock(&table->mutex);
+
+    size_t at = position(table, &batch->objects[0], &found);
+
+    if (!found) {
+        insert(table, at, entry);
+    } else if (kube_object_same(table->entries[at].batch, batch)) {
+        table->entries[at].owner = owner;
+        table->entries[at].round = round;
+        old = batch;
+        changed = false;
+    } else {
+        old = table->entries[at].batch;
+        table->entries[at] = entry;
+    }
+    pthread_mutex_unlock(&table->mutex);
+    batch_unref(old);
+    return changed;
+}
+
+bool kube_table_remove(struct kube_table *table, const struct kube_object *object)
+{
+    struct kube_batch *old = NULL;
+    bool found;
+
+    pthread_mutex_lock(&table->mutex);
+
+    size_t at = position(table, object, &found);
+
+    if (found) {
+        old = table->entries[at].batch;
+        table->count--;
+        memmove(&table->entries[at], &table->entries[at + 1], (table->count - at) * sizeof(*table->entries));
+    }
+    pthread_mutex_unlock(&table->mutex);
+    batch_unref(old);
+    return found;
+}
+
+bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
+{
+    size_t kept = 0, before;
+
+    pthread_mutex_lock(&table->mutex);
+    before = table->count;
+    for (size_t i = 0; i < before; i++) {
+        if (table->entries[i].owner == owner && table->entries[i].round != round) {
+            batch_unref(table->entries[i].batch);
+        } else {
+            table->entries[kept++] = table->entries[i];
+        }
+    }
+    table->count = kept;
+    pthread_mutex_unlock(&table->mutex);
+    return kept != before;
+}
+
+struct kube_store *kube_table_store(struct kube_table *table)
+{
+    struct kube_store *store;
+    struct kube_batch **batches;
+
+    pthread_mutex_lock(&table->mutex);
+    batches = xcalloc(table->count + 1, sizeof(struct kube_batch *));
+    for (size_t i = 0; i < table->count; i++) {
+        batches[i] = table->entries[i].batch;
+    }
+    store = store_from_sorted(batches, table->count);
+    pthread_mutex_unlock(&table->mutex);
+    free(batches);
+    return store;
+}

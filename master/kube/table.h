@@ -1,0 +1,25 @@
+/*
+ * table.h - what is known of a cluster now: objects in the order of a store, each with the reflector that brought it.
+ *
+ * Written by the thread that watches, made into stores by others: every function takes the table's lock.
+ */
+#ifndef WEIR_MASTER_KUBE_TABLE_H
+#define WEIR_MASTER_KUBE_TABLE_H
+
+#include "master/source/store.h"
+
+struct kube_table;
+
+struct kube_table *kube_table_new(void);
+void kube_table_free(struct kube_table *table);
+/* Takes over the reference to a batch of one object. `round` marks it as seen (kube_table_sweep). False when the same was
+ * there already: then nothing changes but the mark. */
+bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t owner, uint32_t round);
+/* True when it was there. */
+bool kube_table_remove(struct kube_table *table, const struct kube_object *object);
+/* Removes the owner's objects that carry another mark; true when there was one. */
+bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round);
+/* All of it as it is now: one reference for the caller. */
+struct kube_store *kube_table_store(struct kube_table *table);
+
+#endif

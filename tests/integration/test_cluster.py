@@ -1,0 +1,158 @@
+"""The live source against an API server that a test directs (api_server.py): what a real one does seldom."""
+import pytest
+
+from api_server import GROUPS, ApiServer
+from conftest import curl, wait_until
+
+ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
+TOKEN = "s3cret-token"
+
+
+@pytest.fixture
+def api():
+    server = ApiServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cluster_weir(api, weir):
+    def start(*args, **options):
+        return weir(f"--providers.kubernetesCRD.endpoint={api.url}", f"--providers.kubernetesCRD.token={TOKEN}", *args,
+                    env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""}, **options)
+    return start
+
+
+def service(backend, name="app"):
+    """A Service and its EndpointSlice."""
+    return ({"kind": "Service", "metadata": {"name": name}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]}},
+            {"kind": "EndpointSlice", "metadata": {"name": name, "labels": {"kubernetes.io/service-name": name}},
+             "addressType": "IPv4", "ports": [{"port": backend.port}],
+             "endpoints": [{"addresses": [backend.host], "conditions": {"ready": True}}]})
+
+
+def route(name, host=None, **metadata):
+    return {"kind": "IngressRoute", "metadata": {"name": name, **metadata},
+            "spec": {"routes": [{"match": f"Host(`{host or name + '.test'}`)", "services": [{"name": "app", "port": 80}]}]}}
+
+
+def serves(program, host, status=200):
+    wait_until(f"{host} answers {status}", lambda: curl(program.ports["web"], host=host).status == status)
+
+
+def published(program):
+    return program.log().count("Configuration changed")
+
+
+def test_pages_are_put_together_and_the_token_is_shown_to_the_server_only(api, cluster_weir, whoami):
+    api.page = 3
+    api.put(*service(whoami()), *(route(f"r{i}") for i in range(8)))
+    program = cluster_weir()
+    for i in range(8):
+        assert curl(program.ports["web"], host=f"r{i}.test").status == 200
+    pages = [q for p, q, _ in api.requests if p == ROUTES and "watch" not in q]
+    assert [q.get("continue") for q in pages] == [None, "3", "6"] and {q["limit"] for q in pages} == {"500"}
+    assert {h["Authorization"] for _, _, h in api.requests} == {f"Bearer {TOKEN}"}
+    assert TOKEN not in program.log()
+
+
+def test_a_page_that_has_expired_begins_the_list_anew(api, cluster_weir, whoami):
+    api.page = 3
+    api.put(*service(whoami()), *(route(f"r{i}") for i in range(8)))
+    api.refuse[ROUTES] = [None, (410, "the provided continue parameter is too old")]
+    program = cluster_weir()
+    assert curl(program.ports["web"], host="r7.test").status == 200
+    pages = [q.get("continue") for p, q, _ in api.requests if p == ROUTES and "watch" not in q]
+    assert pages == [None, "3", None, "3", "6"]
+
+
+def test_a_watch_goes_on_from_the_last_version_also_of_a_bookmark(api, cluster_weir, whoami):
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir()
+    first = api.wait_watch(ROUTES)
+    assert first[0]["resourceVersion"] == str(api.version) and first[0]["allowWatchBookmarks"] == "true"
+    assert 300 <= int(first[0]["timeoutSeconds"]) < 600
+    api.send(ROUTES, {"type": "BOOKMARK", "object": {"metadata": {"resourceVersion": "777"}}})
+    api.send(ROUTES, None)
+    assert api.wait_watch(ROUTES, 1)[-1]["resourceVersion"] == "777"
+    assert api.lists.count(ROUTES) == 1
+    serves(program, "a.test")
+
+
+@pytest.mark.parametrize("how", ["event", "status"])
+def test_a_version_too_old_means_a_list_that_changes_only_what_changed(api, cluster_weir, whoami, how):
+    api.put(*service(whoami()), route("stays"), route("goes"), route("moves"))
+    program = cluster_weir()
+    api.wait_watch(ROUTES)
+    before = published(program)
+    api.put(route("comes"), route("moves", "moved.test"), silent=True)
+    api.remove("IngressRoute", "goes", silent=True)
+    if how == "event":
+        api.send(ROUTES, {"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old resource version"}})
+    else:
+        api.refuse[ROUTES] = [(410, "too old resource version")]
+        api.send(ROUTES, None)
+    serves(program, "moved.test")
+    serves(program, "comes.test")
+    for host, status in (("stays.test", 200), ("goes.test", 404), ("moves.test", 404)):
+        assert curl(program.ports["web"], host=host).status == status
+    lines = [line for line in program.log().splitlines() if "Configuration changed" in line][before:]
+    assert len(lines) == 1 and "stays" not in lines[0], lines
+
+
+def test_a_list_that_brings_nothing_new_publishes_nothing(api, cluster_weir, whoami):
+    api.put(*service(whoami()), route("a"), route("b"))
+    program = cluster_weir()
+    before, mark = published(program), program.mark()
+    seen = len(api.wait_watch(ROUTES))
+    api.put(route("a", managedFields=[{"manager": "x"}], generation=7), silent=True)
+    api.send(ROUTES, {"type": "ERROR", "object": {"kind": "Status", "code": 410}})
+    api.wait_watch(ROUTES, seen)
+    api.put(route("c"))
+    serves(program, "c.test")
+    assert published(program) == before + 1 and "c@kubernetescrd" not in "\n".join(program.lines[:mark])
+
+
+def test_garbage_in_a_stream_costs_what_it_stands_for_only(api, cluster_weir, whoami):
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir()
+    api.wait_watch(ROUTES)
+    api.send(ROUTES, b'{"type":"ADDED","object":{"metadata":{"name":"nul","annotations":{"a":"\\u0000"}}}}\n')
+    api.send(ROUTES, b'{"type":"NEWS","object":{}}\n')
+    api.send(ROUTES, b'{"type":"ADDED","object":[1]}\n')
+    api.send(ROUTES, {"type": "ADDED", "object": {"metadata": {"annotations": {"pad": "x" * (9 << 20)}, "name": "large"}}})
+    api.put(route("b"))
+    serves(program, "b.test")
+    for words in ("a NUL character", 'unknown type "NEWS"', "is no object", "more than 8388608 are not read"):
+        assert words in program.log()
+    api.put(route("c"), silent=True)
+    api.send(ROUTES, b"<html>")  # no stream of objects any more: begun anew
+    program.wait_log(r"WRN watch ingressroutes\.traefik\.io: malformed answer: byte 0x3c")
+    api.put(route("d"))
+    serves(program, "d.test")
+    serves(program, "a.test")
+
+
+def test_an_event_is_in_force_at_once_and_a_burst_is_throttled(api, cluster_weir, whoami):
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir("--providers.kubernetesCRD.throttleDuration=700ms")
+    api.wait_watch(ROUTES)
+    before = published(program)
+    for i in range(40):
+        api.put(route(f"n{i}"))
+    serves(program, "n39.test")
+    assert 1 <= published(program) - before <= 3
+
+
+def test_an_answer_that_is_no_list_keeps_what_is_known(api, cluster_weir, whoami):
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir()
+    api.wait_watch(ROUTES)
+    api.refuse[ROUTES] = [(500, "etcdserver: request timed out")] * 3
+    mark = program.mark()
+    api.send(ROUTES, {"type": "ERROR", "object": {"kind": "Status", "code": 410}})
+    program.wait_log(r"WRN list ingressroutes\.traefik\.io: the API server answers 500: etcdserver", mark)
+    assert curl(program.ports["web"], host="a.test").status == 200
+    api.put(route("b"))
+    serves(program, "b.test")
+    assert len([line for line in program.lines[mark:] if "answers 500" in line]) == 1

@@ -28,7 +28,7 @@ def test_trailers_in_many_pieces_cost_no_more_than_in_one(proxy, server):
     for _ in range(2500):
         client.send(b"abc")
         round_trip()
-    assert router.resident_kib() - before < 2048
+    assert router.resident_kib() - before < 4096  # the log's ring among it; quadratic it would be more than twice that
     client.send(b"\r\n\r\n")
     assert client.response().status == 200
 

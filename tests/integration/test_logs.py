@@ -82,6 +82,7 @@ def start():
         process.children = lambda name: Weir.children(process, name)
         started.append(process)
         wait_port(port)
+        wait_until("a master and a worker", lambda: process.children("master") and process.children("worker"))
         return process
     yield run
     for process in started:

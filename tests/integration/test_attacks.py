@@ -114,6 +114,8 @@ def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
     router = proxy(listener.getsockname()[1])
     worker = router.pids[0]
     client = router.connect()
+    client.send(get("/nope"))
+    assert client.response().status == 404  # it has accepted
     idle = router.descriptors()
     client.send(get())
     wait_until("the worker connects", lambda: router.descriptors() > idle)

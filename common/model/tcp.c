@@ -162,19 +162,19 @@ static const struct schema_field transport_fields[] = {
     ROW("tls", OPTIONAL, struct tcp_transport_config, tls, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &tcp_client_tls_schema, .text = "How servers are spoken to over TLS."),
 };
-const struct schema tcp_transport_schema =
+const struct schema tcp_servers_transport_schema =
     SCHEMA(struct tcp_transport_config, "tcpServersTransport", transport_fields);
 
 /* ---- what stands under `tcp:` in a file ---- */
 
 static const struct schema_field tcp_fields[] = {
-    ROW("routers", MAP, struct tcp_config, routers, .flags = OMIT, .sub = &tcp_router_schema,
+    ROW("routers", MAP, struct tcp_section, routers, .flags = OMIT, .sub = &tcp_router_schema,
         .text = "TCP routers by name."),
-    ROW("services", MAP, struct tcp_config, services, .flags = OMIT, .sub = &tcp_service_schema,
+    ROW("services", MAP, struct tcp_section, services, .flags = OMIT, .sub = &tcp_service_schema,
         .text = "TCP services by name."),
-    ROW("middlewares", MAP, struct tcp_config, middlewares, .flags = OMIT, .sub = &tcp_middleware_schema,
+    ROW("middlewares", MAP, struct tcp_section, middlewares, .flags = OMIT, .sub = &tcp_middleware_schema,
         .text = "TCP middlewares by name."),
-    ROW("serversTransports", MAP, struct tcp_config, servers_transports, .flags = OMIT,
-        .sub = &tcp_transport_schema, .text = "TCP servers transports by name."),
+    ROW("serversTransports", MAP, struct tcp_section, servers_transports, .flags = OMIT,
+        .sub = &tcp_servers_transport_schema, .text = "TCP servers transports by name."),
 };
-const struct schema tcp_schema = SCHEMA(struct tcp_config, "tcp", tcp_fields);
+const struct schema tcp_section_schema = SCHEMA(struct tcp_section, "tcp", tcp_fields);

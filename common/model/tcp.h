@@ -86,7 +86,7 @@ struct tcp_transport_config {
 };
 
 /* What a user writes under `tcp:` in a dynamic file. */
-struct tcp_config {
+struct tcp_section {
     struct map routers;            /* struct tcp_router_config */
     struct map services;           /* struct tcp_service_config */
     struct map middlewares;        /* struct tcp_middleware_config */
@@ -94,7 +94,7 @@ struct tcp_config {
 };
 
 extern const struct schema tcp_router_schema, tcp_service_schema, tcp_middleware_schema,
-    tcp_transport_schema, tcp_schema;
+    tcp_servers_transport_schema, tcp_section_schema;
 extern const struct schema tcp_load_balancer_schema, proxy_protocol_schema;
 
 #endif

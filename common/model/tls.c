@@ -74,11 +74,11 @@ static const struct schema_field store_fields[] = {
 const struct schema tls_store_schema = SCHEMA(struct tls_store_config, "tlsStore", store_fields);
 
 static const struct schema_field tls_fields[] = {
-    ROW("certificates", LIST, struct tls_config, certificates, .flags = OMIT, .sub = &tls_certificate_schema,
+    ROW("certificates", LIST, struct tls_section, certificates, .flags = OMIT, .sub = &tls_certificate_schema,
         .text = "Certificates; which one a client gets depends on the name it asks for."),
-    ROW("options", MAP, struct tls_config, options, .flags = OMIT, .sub = &tls_options_schema,
+    ROW("options", MAP, struct tls_section, options, .flags = OMIT, .sub = &tls_options_schema,
         .text = "Options of handshakes by name; the one called default is for all that name none."),
-    ROW("stores", MAP, struct tls_config, stores, .flags = OMIT, .sub = &tls_store_schema,
+    ROW("stores", MAP, struct tls_section, stores, .flags = OMIT, .sub = &tls_store_schema,
         .text = "Stores by name; only the one called default counts."),
 };
-const struct schema tls_config_schema = SCHEMA(struct tls_config, "tls", tls_fields);
+const struct schema tls_section_schema = SCHEMA(struct tls_section, "tls", tls_fields);

@@ -38,13 +38,13 @@ struct tls_store_config {
 };
 
 /* What a user writes under `tls:` in a dynamic file. */
-struct tls_config {
+struct tls_section {
     struct list certificates; /* struct tls_certificate */
     struct map options;       /* struct tls_options_config */
     struct map stores;        /* struct tls_store_config */
 };
 
-extern const struct schema tls_certificate_schema, tls_options_schema, tls_store_schema, tls_config_schema;
+extern const struct schema tls_certificate_schema, tls_options_schema, tls_store_schema, tls_section_schema;
 extern const struct schema tls_generated_certificate_schema, tls_client_auth_schema;
 
 #endif

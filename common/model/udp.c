@@ -42,9 +42,9 @@ static const struct schema_field service_fields[] = {
 const struct schema udp_service_schema = SCHEMA(struct udp_service_config, "udpService", service_fields);
 
 static const struct schema_field udp_fields[] = {
-    ROW("routers", MAP, struct udp_config, routers, .flags = OMIT, .sub = &udp_router_schema,
+    ROW("routers", MAP, struct udp_section, routers, .flags = OMIT, .sub = &udp_router_schema,
         .text = "UDP routers by name."),
-    ROW("services", MAP, struct udp_config, services, .flags = OMIT, .sub = &udp_service_schema,
+    ROW("services", MAP, struct udp_section, services, .flags = OMIT, .sub = &udp_service_schema,
         .text = "UDP services by name."),
 };
-const struct schema udp_config_schema = SCHEMA(struct udp_config, "udp", udp_fields);
+const struct schema udp_section_schema = SCHEMA(struct udp_section, "udp", udp_fields);

@@ -29,11 +29,11 @@ struct udp_service_config {
 };
 
 /* What a user writes under `udp:` in a dynamic file. */
-struct udp_config {
+struct udp_section {
     struct map routers;  /* struct udp_router_config */
     struct map services; /* struct udp_service_config */
 };
 
-extern const struct schema udp_router_schema, udp_service_schema, udp_config_schema;
+extern const struct schema udp_router_schema, udp_service_schema, udp_section_schema;
 
 #endif

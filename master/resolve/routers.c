@@ -9,8 +9,6 @@
 #include "common/rule/rule.h"
 #include "master/resolve/resolver.h"
 
-#define PRIORITY_USER_MAX (INT64_MAX - 1000)
-
 static bool is_internal(const struct http_router *router)
 {
     return slice_eq(router->element.provider, SLICE("internal"));
@@ -177,6 +175,16 @@ static void observability_fill(struct http_router *router, struct pool *pool,
     router->config.observability = filled;
 }
 
+static void tls_options_check(struct resolver *resolver, struct http_router *router)
+{
+    struct slice text = tls_options_use(resolver, router->config.tls->options, router->element.provider);
+
+    if (text.len) {
+        element_error(resolver->model, &router->element, true, "building router handler: %.*s",
+                      SLICE_ARG(text));
+    }
+}
+
 static void router_check(struct resolver *resolver, struct http_router *router)
 {
     if (router->config.parent_refs.count) {
@@ -187,6 +195,9 @@ static void router_check(struct resolver *resolver, struct http_router *router)
     points_check(resolver, router);
     if (router->entry_points.count == 0) {
         return; /* Traefik looks no further either */
+    }
+    if (router->config.tls) {
+        tls_options_check(resolver, router);
     }
     priority_check(resolver, router);
     service_check(resolver, router);

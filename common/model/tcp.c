@@ -77,9 +77,9 @@ static const struct schema_field load_balancer_fields[] = {
         .text = "Name of the TCP servers transport; the default one when empty."),
     ROW("proxyProtocol", OPTIONAL, struct tcp_load_balancer, proxy_protocol,
         .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_DEPRECATED, .sub = &proxy_protocol_schema,
-        .text = "Write proxyProtocol of the serversTransport instead."),
+        .text = "write proxyProtocol of the serversTransport instead"),
     ROW("terminationDelay", OPT_INT, struct tcp_load_balancer, termination_delay,
-        .flags = OMIT | SCHEMA_DEPRECATED, .text = "Write terminationDelay of the serversTransport instead."),
+        .flags = OMIT | SCHEMA_DEPRECATED, .text = "write terminationDelay of the serversTransport instead"),
     ROW("healthCheck", OPTIONAL, struct tcp_load_balancer, health_check, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &tcp_health_check_schema, .text = "Ask the servers regularly whether they are well."),
 };
@@ -121,7 +121,7 @@ static const struct schema_field middleware_fields[] = {
     ROW("inFlightConn", OPTIONAL, struct tcp_middleware_config, in_flight_conn, .flags = OMIT,
         .sub = &tcp_in_flight_schema, .text = "Bounds the connections of an address."),
     ROW("ipWhiteList", OPTIONAL, struct tcp_middleware_config, ip_white_list,
-        .flags = OMIT | SCHEMA_DEPRECATED, .sub = &tcp_ip_list_schema, .text = "Write ipAllowList instead."),
+        .flags = OMIT | SCHEMA_DEPRECATED, .sub = &tcp_ip_list_schema, .text = "write ipAllowList instead"),
     ROW("ipAllowList", OPTIONAL, struct tcp_middleware_config, ip_allow_list, .flags = OMIT,
         .sub = &tcp_ip_list_schema, .text = "Lets only some addresses connect."),
 };

@@ -52,7 +52,7 @@ static const struct schema_field options_fields[] = {
     ROW("disableSessionTickets", BOOL, struct tls_options_config, disable_session_tickets, .flags = OMIT,
         .text = "Every connection does a full handshake."),
     ROW("preferServerCipherSuites", OPT_BOOL, struct tls_options_config, prefer_server_cipher_suites,
-        .flags = OMIT | SCHEMA_DEPRECATED, .text = "Without effect; remove it."),
+        .flags = OMIT | SCHEMA_DEPRECATED, .text = "without effect; remove it"),
 };
 const struct schema tls_options_schema = SCHEMA(struct tls_options_config, "tlsOptions", options_fields);
 

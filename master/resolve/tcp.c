@@ -25,8 +25,7 @@ static void ranges_check(struct resolver *resolver, struct tcp_middleware *middl
         struct error why = {0};
 
         if (!cidr_parse(ranges[i], &range, &why)) {
-            element_error(resolver->model, &middleware->element, true, "cannot parse CIDRs: \"%.*s\": %s",
-                          SLICE_ARG(ranges[i]), why.text[0] ? why.text : "not an address or range");
+            element_error(resolver->model, &middleware->element, true, "cannot parse CIDRs: %s", why.text);
         }
     }
 }
@@ -113,9 +112,6 @@ static void rule_check(struct resolver *resolver, struct tcp_router *router)
     struct error why = {0};
 
     router->v2 = slice_eq(router->config.rule_syntax, SLICE("v2"));
-    if (text.len == 0 && router->element.status == ELEMENT_DISABLED) {
-        return; /* the provider has said why there is none */
-    }
     if (text.len == 0) {
         element_error(resolver->model, &router->element, true, "router has no rule");
         return;
@@ -153,6 +149,7 @@ static void service_check(struct resolver *resolver, struct tcp_router *router)
 static void router_check(struct resolver *resolver, struct tcp_router *router)
 {
     struct element *element = &router->element;
+    bool explained = element->status == ELEMENT_DISABLED; /* why something is missing */
     struct slice text;
 
     router->precedence = precedence_of(resolver, element->provider);
@@ -166,10 +163,12 @@ static void router_check(struct resolver *resolver, struct tcp_router *router)
     if (router->entry_points.count == 0) {
         return; /* Traefik looks no further either */
     }
-    if (element->status != ELEMENT_DISABLED || router->config.service.len) {
-        service_check(resolver, router); /* else the provider has said why there is none */
+    if (router->config.service.len || !explained) {
+        service_check(resolver, router);
     }
-    rule_check(resolver, router);
+    if (router->config.rule.len || !explained) {
+        rule_check(resolver, router);
+    }
     priority_check(resolver, router);
     middlewares_check(resolver, router);
     if (router->config.tls && !router->config.tls->passthrough) {

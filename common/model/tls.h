@@ -6,7 +6,7 @@
 
 #include "common/schema/schema.h"
 
-struct tls_certificate { /* with the stores it belongs to */
+struct tls_certificate {              /* with the stores it belongs to */
     struct slice cert_file, key_file; /* path or PEM; key_file is secret */
     struct list stores;               /* struct slice; default when empty */
 };

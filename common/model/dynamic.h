@@ -179,6 +179,7 @@ struct http_router {
     uint32_t precedence;      /* of its provider: between equal priorities the lower one wins */
     bool v2;                  /* rule syntax in force */
     struct rule *rule;        /* NULL when it did not parse */
+    struct slice tls_options; /* with TLS: the full name of those in force, or "default" */
     struct list chain;        /* struct slice: full names in order, entry point's first, chains flattened */
 };
 

@@ -283,6 +283,7 @@ void gather(struct resolver *resolver, struct model *const *models, size_t count
         }
     }
     gather_internal(resolver);
+    tls_conflicts_resolve(resolver);
     model_sort(model);
     model->router_count = unique(model, "router", model->routers, model->router_count);
     model->service_count = unique(model, "service", model->services, model->service_count);

@@ -80,8 +80,16 @@ struct slice layer4_service_use(struct resolver *resolver, enum layer4_kind kind
 
 /* ---- tls.c ---- */
 void tls_check_all(struct resolver *resolver);
+/* "default", or the full name. */
+struct slice tls_options_name(struct pool *pool, struct slice name, struct slice provider);
 /* What is wrong with the options of that name (empty: default), or an empty slice. */
 struct slice tls_options_use(struct resolver *resolver, struct slice name, struct slice provider);
+
+/* ---- tls_conflicts.c ---- */
+/* Sets tls_options of HTTP routers, and makes routers of their own where they cannot have those they name. */
+void tls_conflicts_resolve(struct resolver *resolver);
+struct rule;
+bool tls_rule_has_host(const struct rule *rule);
 
 /* ---- tcp.c, udp.c ---- */
 void tcp_check_all(struct resolver *resolver);

@@ -185,6 +185,26 @@ static void tls_options_check(struct resolver *resolver, struct http_router *rou
     }
 }
 
+/* Options that it names and does not get: see tls_conflicts.c. */
+static void tls_options_note(struct resolver *resolver, struct http_router *router)
+{
+    struct slice wanted =
+        tls_options_name(resolver->model->pool, router->config.tls->options, router->element.provider);
+
+    if (router->rule == NULL || slice_eq(wanted, router->tls_options)) {
+        return;
+    }
+    if (tls_rule_has_host(router->rule)) {
+        element_error(resolver->model, &router->element, false,
+                      "router's TLSOptions configuration is conflicting with other routers on the same "
+                      "entrypoint and host, default TLS options will be used instead");
+    } else {
+        element_error(resolver->model, &router->element, false,
+                      "no domain found in rule %.*s, the TLS option %.*s cannot be applied",
+                      SLICE_ARG(router->config.rule), SLICE_ARG(wanted));
+    }
+}
+
 static void router_check(struct resolver *resolver, struct http_router *router)
 {
     if (router->config.parent_refs.count) {
@@ -203,6 +223,9 @@ static void router_check(struct resolver *resolver, struct http_router *router)
     service_check(resolver, router);
     middlewares_check(resolver, router);
     rule_check(resolver, router);
+    if (router->config.tls) {
+        tls_options_note(resolver, router);
+    }
 }
 
 void routers_check_all(struct resolver *resolver)

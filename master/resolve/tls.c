@@ -137,14 +137,18 @@ static void store_check(struct resolver *resolver, struct tls_store *store)
     }
 }
 
+struct slice tls_options_name(struct pool *pool, struct slice name, struct slice provider)
+{
+    return name.len == 0 || slice_eq(name, DEFAULT) ? DEFAULT : qualified(pool, name, provider);
+}
+
 struct slice tls_options_use(struct resolver *resolver, struct slice name, struct slice provider)
 {
     struct pool *pool = resolver->model->pool;
-    bool standard = name.len == 0 || slice_eq(name, DEFAULT);
-    struct slice full = standard ? DEFAULT : qualified(pool, name, provider);
+    struct slice full = tls_options_name(pool, name, provider);
     const struct tls_options *options = layer4_find(resolver->model, TLS_OPTIONS, full);
 
-    if (options == NULL && standard) {
+    if (options == NULL && slice_eq(full, DEFAULT)) {
         return NOTHING; /* those of the house */
     }
     if (options == NULL) {

@@ -264,6 +264,63 @@ static void defaults_of_two_providers_are_none(void **state)
     end(&f);
 }
 
+/* The names and errors are those that Traefik gives. */
+static void a_host_has_one_set_of_tls_options(void **state)
+{
+#define CONFLICT                                                                                             \
+    "router's TLSOptions configuration is conflicting with other routers on the same entrypoint and host, "  \
+    "default TLS options will be used instead"
+#define NO_HOST(rule) "no domain found in rule " rule ", the TLS option one@file cannot be applied"
+    static const char file[] =
+        "tls:\n  options: {one: {}, two: {}}\n"
+        "http:\n  routers:\n"
+        "    a: {rule: \"Host(`a`)\", service: noop@internal, tls: {options: one}}\n"
+        "    b: {rule: \"Host(`A`) && PathPrefix(`/x`)\", service: noop@internal, tls: {options: two}, "
+        "entryPoints: "
+        "[web]}\n"
+        "    c: {rule: \"PathPrefix(`/b`)\", service: noop@internal, tls: {options: one}, entryPoints: "
+        "[web]}\n"
+        "    d: {rule: \"!Host(`d`)\", service: noop@internal, tls: {}, entryPoints: [web]}\n"
+        "    e: {rule: \"Host(`d`, `e`)\", ruleSyntax: v2, service: noop@internal, tls: {options: one}, "
+        "entryPoints: [web]}\n"
+        "    f: {rule: \"Host(`f`)\", service: noop@internal, tls: {options: one@file}}\n"
+        "    g: {rule: \"Host(`f`)\", service: noop@internal}\n"
+        "    h: {rule: \"Hst(`f`)\", service: noop@internal, tls: {options: two}, entryPoints: [web]}\n"
+        "    i: {rule: \"HostRegexp(`i.`)\", service: noop@internal, tls: {options: one}, entryPoints: "
+        "[web]}\n";
+    static const struct {
+        const char *name, *points, *options, *errors;
+    } rows[] = {
+        {"a@file", "db", "one@file", ""},
+        {"web-conflicted-a@file", "web", "default", CONFLICT},
+        {"web-conflicted-b@file", "web", "default", CONFLICT},
+        {"web-conflicted-c@file", "web", "default", NO_HOST("PathPrefix(`/b`)")},
+        {"web-conflicted-d@file", "web", "default", ""},
+        {"web-conflicted-e@file", "web", "default", CONFLICT},
+        {"f@file", "db,web", "one@file", ""},
+        {"g@file", "db,web", "", ""},
+        {"h@file", "web", "two@file",
+         "error while parsing rule Hst(`f`): column 1: unsupported function: Hst, did you mean Host?"},
+        {"web-conflicted-i@file", "web", "default", NO_HOST("HostRegexp(`i.`)")},
+    };
+    struct fixture f;
+
+    (void)state;
+    begin(&f, POINTS, file, "");
+    assert_int_equal(f.model->router_count, ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
+        const struct http_router *router = model_find_router(f.model, slice_cstr(rows[i].name));
+
+        if (router == NULL) {
+            fail_msg("there is no router %s", rows[i].name);
+        }
+        assert_string_equal(resolve_list(&router->entry_points), rows[i].points);
+        assert_string_equal(resolve_errors(&router->element), rows[i].errors);
+        assert_true(slice_eq(router->tls_options, slice_cstr(rows[i].options)));
+    }
+    end(&f);
+}
+
 static void api_shows_them_in_its_order(void **state)
 {
     struct fixture f;
@@ -293,6 +350,7 @@ int main(void)
         cmocka_unit_test(errors_stay_on_their_objects),
         cmocka_unit_test(routers_know_points_priority_and_users),
         cmocka_unit_test(defaults_of_two_providers_are_none),
+        cmocka_unit_test(a_host_has_one_set_of_tls_options),
         cmocka_unit_test(api_shows_them_in_its_order),
     };
 

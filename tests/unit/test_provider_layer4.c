@@ -235,12 +235,72 @@ static void custom_resources(void **state)
     directory_remove(directory);
 }
 
+static void object_of_both_groups_is_read_once(void **state)
+{
+    static const char both[] =
+        OLD "kind: IngressRouteTCP\nmetadata: {name: r}\nspec:\n  routes: [{match: HostSNI(`*`), "
+            "services: [{name: db, port: sql}]}]\n---\n" NEW
+            "kind: IngressRouteTCP\nmetadata: {name: r}\nspec:\n  routes: [{match: "
+            "ClientIP(`::1`), services: [{name: db, port: sql}]}]\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_crd = &options};
+    struct provider_state *kept = NULL;
+    struct text text;
+
+    (void)state;
+    directory_write(directory, "services.yaml", services);
+    directory_write(directory, "both.yaml", both);
+
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
+
+    text_init(&text);
+    model_dump(model, directory, &text);
+    assert_int_equal(model->layer4[TCP_ROUTER].count, 1);
+    assert_contains(&text, "ClientIP(`::1`)");
+    assert_contains(&text, "\"notice\":\"warning\"");
+    text_free(&text);
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
+static void ingress_names_a_certificate(void **state)
+{
+    static const char ingress[] =
+        "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {name: i}\nspec:\n"
+        "  defaultBackend: {service: {name: db, port: {name: sql}}}\n"
+        "  tls: [{secretName: pair}, {secretName: pair}, {hosts: [a.test]}]\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_ingress = &options};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "services.yaml", services);
+    directory_write(directory, "ingress.yaml", ingress);
+
+    struct model *model = provider_load(&provider_kubernetes_ingress, &config, &kept);
+    const struct layer4_objects *certificates = &model->layer4[TLS_CERTIFICATE];
+
+    assert_int_equal(certificates->count, 1);
+    const struct tls_keypair *pair = (const struct tls_keypair *)certificates->items[0];
+
+    assert_true(slice_eq(pair->element.name, SLICE("default/pair")));
+    assert_true(slice_eq(pair->config.key_file, SLICE("PRIVATE")));
+    model_free(model);
+    provider_kubernetes_ingress.free_state(kept);
+    directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_hold_tcp_udp_and_tls),
         cmocka_unit_test(scenarios),
         cmocka_unit_test(custom_resources),
+        cmocka_unit_test(object_of_both_groups_is_read_once),
+        cmocka_unit_test(ingress_names_a_certificate),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,9 +66,9 @@ static void load_route(struct k8s *crd, const struct crd_layer4_object *object, 
     if (route.syntax.len == 0 && slice_eq(from->group, SLICE(CRD_GROUP_OLD))) {
         router->config.rule_syntax = SLICE("v2");
     }
-    crd_reference_names(crd, place, element, &route.middlewares, &router->config.middlewares);
+    whole &= crd_reference_names(crd, place, element, &route.middlewares, &router->config.middlewares);
     router_tls(crd, object, router);
-    if (whole) {
+    if (whole) { /* else nobody would use them, as upstream */
         router->config.service = element->name;
         crd_layer4_services(crd, TCP_SERVICE, place, element, &route.services, element->name);
     }

@@ -173,15 +173,14 @@ static const struct schema_field load_balancer_fields[] = {
 };
 const struct schema load_balancer_schema = SCHEMA(struct load_balancer, "loadBalancer", load_balancer_fields);
 
-static const struct schema health_signal_schema = {.name = "healthSignal",
-                                                   .size = sizeof(struct health_signal)};
+const struct schema health_signal_schema = {.name = "healthSignal", .size = sizeof(struct health_signal)};
 
 static const struct schema_field weighted_service_fields[] = {
     ROW("name", STRING, struct weighted_service, name, .flags = OMIT, .text = "Name of the service."),
     ROW("weight", OPT_INT, struct weighted_service, weight, .flags = OMIT, .fallback = "1", .min = INT32_MIN,
         .max = INT32_MAX, .text = "Share of the requests; 0 for none."),
 };
-static const struct schema weighted_service_schema =
+const struct schema weighted_service_schema =
     SCHEMA(struct weighted_service, "weightedService", weighted_service_fields);
 
 #define HEALTH_SIGNAL(type)                                                                                  \
@@ -284,7 +283,7 @@ static const struct schema_field certificate_fields[] = {
     ROW("keyFile", STRING, struct tls_certificate_file, key_file, .flags = OMIT | SCHEMA_SECRET,
         .text = "Its private key: path or PEM."),
 };
-static const struct schema certificate_schema =
+const struct schema tls_certificate_file_schema =
     SCHEMA(struct tls_certificate_file, "clientCertificate", certificate_fields);
 
 static const struct schema_field transport_fields[] = {
@@ -295,7 +294,7 @@ static const struct schema_field transport_fields[] = {
     ROW("rootCAs", STRINGS, struct servers_transport_config, root_cas, .flags = OMIT | SCHEMA_NOT_SERVED,
         .text = "Authorities (path or PEM) that servers' certificates are checked against."),
     ROW("certificates", LIST, struct servers_transport_config, certificates,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .sub = &certificate_schema,
+        .flags = OMIT | SCHEMA_NOT_SERVED, .sub = &tls_certificate_file_schema,
         .text = "Certificates shown to servers."),
     ROW("cipherSuites", STRINGS, struct servers_transport_config, cipher_suites,
         .flags = OMIT | SCHEMA_NOT_SERVED, .text = "Cipher suites offered to servers."),

@@ -4,11 +4,13 @@
  * Providers fill a struct model each (names without "@provider"); master/resolve merges them into one
  * (names "name@provider"), applies defaults, resolves references and keeps errors on the object they
  * belong to (I1). Everything lives in the model's pool. The *_config structs are what the schema
- * decodes; struct element is what weir knows about each object besides.
+ * decodes; struct element (element.h) is what weir knows about each object besides. Objects of TCP, UDP and TLS: layer4.h.
  */
 #ifndef WEIR_COMMON_MODEL_DYNAMIC_H
 #define WEIR_COMMON_MODEL_DYNAMIC_H
 
+#include "common/model/element.h"
+#include "common/model/layer4.h"
 #include "common/model/middlewares.h"
 #include "common/schema/schema.h"
 
@@ -164,27 +166,10 @@ struct http_config {
 
 extern const struct schema router_schema, service_schema, servers_transport_schema, http_schema;
 extern const struct schema load_balancer_schema, weighted_schema, server_schema;
+extern const struct schema weighted_service_schema, health_signal_schema, tls_certificate_file_schema;
 extern const struct schema tls_domain_schema, sticky_schema, health_check_schema, passive_health_check_schema;
 extern const struct schema response_forwarding_schema;
 extern const struct schema router_tls_schema, router_observability_schema, forwarding_timeouts_schema;
-
-/* Where an object was written. */
-struct origin {
-    struct slice file;   /* "routes.yml"; empty when it came from an API server */
-    uint32_t line;       /* 0 when not known */
-    struct slice object; /* "IngressRoute default/whoami"; empty for files */
-};
-
-enum element_status { ELEMENT_ENABLED, ELEMENT_WARNING, ELEMENT_DISABLED };
-
-struct element {
-    struct slice name;     /* "whoami@file" once merged; before that without the provider */
-    struct slice provider; /* "file", "kubernetescrd", "internal" */
-    struct origin origin;
-    enum element_status status;
-    struct list errors;  /* struct slice, in the order found */
-    struct list used_by; /* struct slice: router names (services, middlewares) */
-};
 
 struct http_router {
     struct element element;
@@ -194,6 +179,7 @@ struct http_router {
     uint32_t precedence;      /* of its provider: between equal priorities the lower one wins */
     bool v2;                  /* rule syntax in force */
     struct rule *rule;        /* NULL when it did not parse */
+    struct slice tls_options; /* with TLS: the full name of those in force, or "default" */
     struct list chain;        /* struct slice: full names in order, entry point's first, chains flattened */
 };
 
@@ -234,6 +220,7 @@ struct model {
     size_t middleware_count, middleware_capacity;
     struct servers_transport **transports;
     size_t transport_count, transport_capacity;
+    struct layer4_objects layer4[LAYER4_KINDS]; /* TCP, UDP, TLS */
     struct notice *notices;
     size_t notice_count, notice_capacity;
 };
@@ -253,6 +240,10 @@ void model_notice(struct model *model, bool is_error, const struct origin *origi
 /* Adds an error text and lifts the status (critical: DISABLED, else WARNING). */
 void element_error(struct model *model, struct element *element, bool critical, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
+/* For layer4.c: any object that begins with struct element, and arrays of pointers to such. */
+void *model_object_new(struct model *model, size_t size, struct slice name, struct slice provider);
+void model_objects_sort(void *objects, size_t count);
+void *model_objects_find(void *objects, size_t count, struct slice name); /* the first of its name, or NULL */
 /* By name, keeping the order of those that are called the same; afterwards the find functions work. */
 void model_sort(struct model *model);
 struct http_router *model_find_router(const struct model *model, struct slice name);

@@ -1,7 +1,7 @@
 /*
  * model.c - keeping the objects of a dynamic configuration: making, adding, sorting, finding them, noting errors.
  *
- * Not here: what the objects mean (dynamic.c has the options), who refers to whom (master/resolve).
+ * Not here: those of TCP, UDP, TLS (layer4.c), what the objects mean (dynamic.c has the options), who refers to whom (master/resolve).
  */
 #include "common/base/memory.h"
 #include "common/model/dynamic.h"
@@ -33,13 +33,14 @@ void model_free(struct model *model)
     for (size_t i = 0; i < model->router_count; i++) {
         rule_free(model->routers[i]->rule);
     }
+    layer4_free(model);
     pool_free(model->pool); /* the model itself lives there */
     if (release) {
         release(context);
     }
 }
 
-static void *object_new(struct model *model, size_t size, struct slice name, struct slice provider)
+void *model_object_new(struct model *model, size_t size, struct slice name, struct slice provider)
 {
     struct element *element =
         pool_zalloc(model->pool, size); /* struct element is the first member of every object */
@@ -64,7 +65,7 @@ struct http_router *model_adopt_router(struct model *model, struct slice name, s
 #define MODEL_ADD(function, type, array, count, capacity)                                                    \
     struct type *function(struct model *model, struct slice name, struct slice provider)                     \
     {                                                                                                        \
-        struct type *object = object_new(model, sizeof *object, name, provider);                             \
+        struct type *object = model_object_new(model, sizeof *object, name, provider);                       \
         model->array =                                                                                       \
             pool_grow(model->pool, model->array, model->count, &model->capacity, sizeof *model->array);      \
         model->array[model->count++] = object;                                                               \
@@ -164,7 +165,7 @@ static bool in_order(void *const *array, size_t count)
     return true;
 }
 
-static void sort(void *objects, size_t count)
+void model_objects_sort(void *objects, size_t count)
 {
     void **from = objects, **to;
 
@@ -193,16 +194,16 @@ static void sort(void *objects, size_t count)
 
 void model_sort(struct model *model)
 {
-    sort(model->routers, model->router_count);
-    sort(model->services, model->service_count);
-    sort(model->middlewares, model->middleware_count);
-    sort(model->transports, model->transport_count);
+    model_objects_sort(model->routers, model->router_count);
+    model_objects_sort(model->services, model->service_count);
+    model_objects_sort(model->middlewares, model->middleware_count);
+    model_objects_sort(model->transports, model->transport_count);
+    layer4_sort(model);
 }
 
-/* The first of its name, or NULL. */
-static void *find(void *array, size_t count, struct slice name)
+void *model_objects_find(void *objects, size_t count, struct slice name)
 {
-    struct element **elements = array;
+    struct element **elements = objects;
     size_t low = 0, high = count;
 
     while (low < high) {
@@ -218,20 +219,20 @@ static void *find(void *array, size_t count, struct slice name)
 
 struct http_router *model_find_router(const struct model *model, struct slice name)
 {
-    return find(model->routers, model->router_count, name);
+    return model_objects_find(model->routers, model->router_count, name);
 }
 
 struct http_service *model_find_service(const struct model *model, struct slice name)
 {
-    return find(model->services, model->service_count, name);
+    return model_objects_find(model->services, model->service_count, name);
 }
 
 struct http_middleware *model_find_middleware(const struct model *model, struct slice name)
 {
-    return find(model->middlewares, model->middleware_count, name);
+    return model_objects_find(model->middlewares, model->middleware_count, name);
 }
 
 struct servers_transport *model_find_transport(const struct model *model, struct slice name)
 {
-    return find(model->transports, model->transport_count, name);
+    return model_objects_find(model->transports, model->transport_count, name);
 }

@@ -35,6 +35,7 @@ enum rule_predicate {
     RULE_QUERY_FIRST,        /* v2: name, value: the parameter's first value */
     RULE_QUERY_FIRST_REGEXP, /* v2: the regexp sees "name=first value", or nothing when it is absent */
     RULE_CLIENT_IP,          /* network */
+    RULE_ALPN,               /* TCP: value: a protocol that the client offers */
     RULE_PREDICATES
 };
 
@@ -48,7 +49,7 @@ struct rule {
     uint32_t column;     /* from 1, in the rule text */
 };
 
-enum rule_syntax { RULE_V3, RULE_V2 };
+enum rule_syntax { RULE_V3, RULE_V2, RULE_TCP_V3, RULE_TCP_V2 };
 
 /* *why: "column 12: unsupported function: Hst, did you mean Host?". The tree lives in the pool; its compiled
  * regexes must be given back by rule_free() before the pool goes. */
@@ -60,6 +61,9 @@ void rule_free(struct rule *rule); /* NULL is fine */
  * wildcards; list of struct slice. */
 struct list;
 void rule_hosts(struct pool *pool, const struct rule *rule, struct list *out);
+/* Of a rule of a TCP router: the predicate of the first value of the first HostSNI(...), negated or not; NULL when there is
+ * none. RULE_ANY stands for HostSNI(`*`). */
+const struct rule *rule_first_sni(const struct rule *rule);
 
 /* What a request looks like to a rule. Built by workers from an exchange, by `explain` from its arguments. */
 struct rule_request {

@@ -3,8 +3,9 @@
  *
  * rule_scan.c      text -> tokens, by the lexical rules of Go expressions
  * rule_parse.c     tokens -> tree: precedence, parentheses, negations moved down
- * rule_matchers.c  a matcher's name and arguments -> predicates (v3), and the table of both syntaxes
+ * rule_matchers.c  a matcher's name and arguments -> predicates (v3), and the choice of a table
  * rule_v2.c        the matchers of the v2 syntax with their {name:regexp} templates
+ * rule_tcp.c       the matchers of TCP routers, of both syntaxes
  */
 #ifndef WEIR_COMMON_RULE_RULE_INNER_H
 #define WEIR_COMMON_RULE_RULE_INNER_H
@@ -79,8 +80,12 @@ bool rule_is_ascii(struct slice s);
 struct slice rule_lower(struct pool *pool, struct slice s);
 struct slice rule_upper(struct pool *pool, struct slice s);
 int rule_build_client_ip(const struct rule_call *call, struct rule **out, struct error *why);
+/* v2: host names with {name:regexp} templates, any of them. */
+int rule_build_host_template(const struct rule_call *call, struct rule **out, struct error *why);
 
 extern const struct rule_matcher rule_matchers_v2[];
 extern const size_t rule_matchers_v2_count;
+extern const struct rule_matcher rule_matchers_tcp_v3[], rule_matchers_tcp_v2[];
+extern const size_t rule_matchers_tcp_v3_count, rule_matchers_tcp_v2_count;
 
 #endif

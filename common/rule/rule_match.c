@@ -185,6 +185,7 @@ enum rule_answer rule_predicate_test(enum rule_predicate predicate, struct slice
         return query_first_answer(predicate, name, value, regex, request);
     case RULE_CLIENT_IP:
         return answer_of(network && cidr_contains(network, &request->client));
+    case RULE_ALPN: /* no request has it: rules of TCP routers are for connections */
     case RULE_PREDICATES:
         break;
     }

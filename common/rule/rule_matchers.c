@@ -2,8 +2,8 @@
  * rule_matchers.c - from Name(`value`, ...) to predicates: the table of v3 matchers and what both syntaxes
  * share.
  *
- * A new matcher is one function and one line of a table. Not here: the v2 matchers (rule_v2.c), the meaning
- * of a predicate at request time (rule_match.c).
+ * A new matcher is one function and one line of a table. Not here: the v2 matchers (rule_v2.c), those of
+ * TCP (rule_tcp.c), the meaning of a predicate at request time (rule_match.c).
  */
 #include "common/rule/rule_inner.h"
 
@@ -286,30 +286,64 @@ static const char *nearest(const struct rule_matcher *table, size_t count, struc
     return best;
 }
 
+struct table {
+    const struct rule_matcher *matchers;
+    size_t count;
+};
+
+static struct table table_of(enum rule_syntax syntax)
+{
+    switch (syntax) {
+    case RULE_V3:
+        return (struct table){matchers_v3, ARRAY_LEN(matchers_v3)};
+    case RULE_V2:
+        return (struct table){rule_matchers_v2, rule_matchers_v2_count};
+    case RULE_TCP_V3:
+        return (struct table){rule_matchers_tcp_v3, rule_matchers_tcp_v3_count};
+    case RULE_TCP_V2:
+        break;
+    }
+    return (struct table){rule_matchers_tcp_v2, rule_matchers_tcp_v2_count};
+}
+
+/* Where a matcher belongs that the syntax does not know. */
+static const char *elsewhere(enum rule_syntax syntax, struct slice name)
+{
+    static const struct {
+        enum rule_syntax syntax;
+        const char *text;
+    } places[] = {
+        {RULE_V3, " (it belongs to the v3 rule syntax)"},
+        {RULE_V2, " (it belongs to the v2 rule syntax)"},
+        {RULE_TCP_V3, " (it is for TCP routers)"},
+    };
+    bool tcp = syntax == RULE_TCP_V3 || syntax == RULE_TCP_V2;
+
+    for (size_t i = 0; i < ARRAY_LEN(places); i++) {
+        struct table table = table_of(places[i].syntax);
+
+        if (places[i].syntax != syntax && find(table.matchers, table.count, name)) {
+            return tcp ? " (it is for HTTP routers)" : places[i].text;
+        }
+    }
+    return "";
+}
+
 static int unknown(const struct rule_call *call, enum rule_syntax syntax, struct error *why)
 {
-    const struct rule_matcher *table = syntax == RULE_V3 ? matchers_v3 : rule_matchers_v2;
-    size_t count = syntax == RULE_V3 ? ARRAY_LEN(matchers_v3) : rule_matchers_v2_count;
-    const struct rule_matcher *other = syntax == RULE_V3
-                                           ? find(rule_matchers_v2, rule_matchers_v2_count, call->name)
-                                           : find(matchers_v3, ARRAY_LEN(matchers_v3), call->name);
-    const char *guess = nearest(table, count, call->name);
+    struct table table = table_of(syntax);
+    const char *guess = nearest(table.matchers, table.count, call->name);
 
-    return error_set(why, -EINVAL, "column %u: unsupported function: %.*s%s%s%s%s%s", call->column,
+    return error_set(why, -EINVAL, "column %u: unsupported function: %.*s%s%s%s%s", call->column,
                      SLICE_ARG(slice_head(call->name, 60)), guess ? ", did you mean " : "",
-                     guess ? guess : "", guess ? "?" : "",
-                     other ? (syntax == RULE_V3 ? " (it belongs to the v2 rule syntax)"
-                                                : " (it belongs to the v3 rule syntax)")
-                           : "",
-                     "");
+                     guess ? guess : "", guess ? "?" : "", elsewhere(syntax, call->name));
 }
 
 int rule_call_build(const struct rule_call *call, enum rule_syntax syntax, struct rule **out,
                     struct error *why)
 {
-    const struct rule_matcher *table = syntax == RULE_V3 ? matchers_v3 : rule_matchers_v2;
-    size_t count = syntax == RULE_V3 ? ARRAY_LEN(matchers_v3) : rule_matchers_v2_count;
-    const struct rule_matcher *matcher = find(table, count, call->name);
+    struct table table = table_of(syntax);
+    const struct rule_matcher *matcher = find(table.matchers, table.count, call->name);
 
     if (!matcher) {
         return unknown(call, syntax, why);

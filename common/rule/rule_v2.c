@@ -215,7 +215,7 @@ static int build_host(const struct rule_call *call, struct rule **out, struct er
     return 0;
 }
 
-static int build_host_regexp(const struct rule_call *call, struct rule **out, struct error *why)
+int rule_build_host_template(const struct rule_call *call, struct rule **out, struct error *why)
 {
     return build_any_templated(call, TEMPLATE_HOST, RULE_HOST, RULE_HOST_REGEXP, out, why);
 }
@@ -346,7 +346,7 @@ static int build_query(const struct rule_call *call, struct rule **out, struct e
 const struct rule_matcher rule_matchers_v2[] = {
     {"Host", RULE_V2, 1, 0, build_host},
     {"HostHeader", RULE_V2, 1, 0, build_host},
-    {"HostRegexp", RULE_V2, 1, 0, build_host_regexp},
+    {"HostRegexp", RULE_V2, 1, 0, rule_build_host_template},
     {"ClientIP", RULE_V2, 1, 0, rule_build_client_ip},
     {"Path", RULE_V2, 1, 0, build_path},
     {"PathPrefix", RULE_V2, 1, 0, build_path_prefix},

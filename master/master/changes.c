@@ -16,11 +16,28 @@
 #define NAMES_MOST 5    /* of each sort of change in the line */
 #define ERRORS_MOST 200 /* lines of new errors for one change */
 
-enum known_kind { KNOWN_ROUTER, KNOWN_SERVICE, KNOWN_MIDDLEWARE, KNOWN_TRANSPORT, KNOWN_KINDS };
+enum known_kind {
+    KNOWN_ROUTER,
+    KNOWN_SERVICE,
+    KNOWN_MIDDLEWARE,
+    KNOWN_TRANSPORT,
+    KNOWN_LAYER4, /* and the kinds of layer4.h behind it */
+    KNOWN_KINDS = KNOWN_LAYER4 + LAYER4_KINDS
+};
 
-static const char *const kind_names[KNOWN_KINDS] = {"router", "service", "middleware", "serversTransport"};
-static const char *const kind_plurals[KNOWN_KINDS] = {"routers", "services", "middlewares",
-                                                      "serversTransports"};
+static const char *kind_name(int kind)
+{
+    static const char *const names[] = {"router", "service", "middleware", "serversTransport"};
+
+    return kind < KNOWN_LAYER4 ? names[kind] : layer4_types[kind - KNOWN_LAYER4].name;
+}
+
+static const char *kind_plural(int kind)
+{
+    static const char *const names[] = {"routers", "services", "middlewares", "serversTransports"};
+
+    return kind < KNOWN_LAYER4 ? names[kind] : layer4_types[kind - KNOWN_LAYER4].plural;
+}
 
 struct known_object {
     struct slice name;
@@ -72,7 +89,7 @@ static void add_located(struct known *known, bool is_error, const struct origin 
                           SLICE_ARG(text)));
 }
 
-static void remember(struct known *known, enum known_kind kind, const struct element *element,
+static void remember(struct known *known, int kind, const struct element *element,
                      const struct schema *schema, const void *config)
 {
     struct known_object *object = &known->objects[kind][known->counts[kind]++];
@@ -87,7 +104,7 @@ static void remember(struct known *known, enum known_kind kind, const struct ele
     if (element->errors.count == 0) {
         return;
     }
-    struct slice name = pool_printf(known->pool, "%s %.*s", kind_names[kind], SLICE_ARG(element->name));
+    struct slice name = pool_printf(known->pool, "%s %.*s", kind_name(kind), SLICE_ARG(element->name));
 
     for (size_t i = 0; i < element->errors.count; i++) {
         add_located(known, element->status == ELEMENT_DISABLED, &element->origin, name, errors[i]);
@@ -101,7 +118,7 @@ static int by_hash(const void *left, const void *right)
     return (a > b) - (a < b);
 }
 
-static void make_room(struct known *known, enum known_kind kind, size_t count)
+static void make_room(struct known *known, int kind, size_t count)
 {
     known->objects[kind] = pool_zalloc(known->pool, (count + 1) * sizeof(struct known_object));
 }
@@ -130,6 +147,15 @@ struct known *known_new(const struct model *model)
     for (size_t i = 0; i < model->transport_count; i++) {
         remember(known, KNOWN_TRANSPORT, &model->transports[i]->element, &servers_transport_schema,
                  &model->transports[i]->config);
+    }
+    for (int kind = 0; kind < LAYER4_KINDS; kind++) {
+        const struct layer4_objects *objects = &model->layer4[kind];
+
+        make_room(known, KNOWN_LAYER4 + kind, objects->count);
+        for (size_t i = 0; i < objects->count; i++) {
+            remember(known, KNOWN_LAYER4 + kind, objects->items[i], layer4_types[kind].schema,
+                     layer4_config(kind, objects->items[i]));
+        }
     }
     for (size_t i = 0; i < model->notice_count; i++) {
         const struct notice *notice = &model->notices[i];
@@ -216,7 +242,7 @@ char *known_changes(const struct known *before, const struct known *now)
         if (added.count + removed.count + changed.count == 0) {
             continue;
         }
-        text_printf(&out, "%s%s: ", out.len > 0 ? "; " : "", kind_plurals[kind]);
+        text_printf(&out, "%s%s: ", out.len > 0 ? "; " : "", kind_plural(kind));
         add_names(&out, "added", &added, &any);
         add_names(&out, "removed", &removed, &any);
         add_names(&out, "changed", &changed, &any);

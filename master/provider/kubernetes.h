@@ -38,7 +38,8 @@ struct k8s {              /* one load */
     struct model *model;
     struct pool *scratch; /* dies with the load */
     struct selector *selector;
-    struct seen routers, services; /* struct http_router, struct http_service by name */
+    struct seen routers, services;    /* struct http_router, struct http_service by name */
+    struct seen layer4[LAYER4_KINDS]; /* struct element by name */
     struct k8s_slice *slices;
     size_t slice_count;
     const struct kube_resource *resources; /* what is asked of an API server; ended by kind NULL */
@@ -156,6 +157,14 @@ bool k8s_certificate_secret(struct k8s *k8s, struct slice namespace, struct slic
  * and returned. */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name);
 struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name);
+
+/* The same for TCP, UDP and TLS; its options have their defaults. */
+void *k8s_add_layer4(struct k8s *k8s, const struct k8s_place *place, enum layer4_kind kind,
+                     struct slice name);
+/* The certificate in a Secret of the object's namespace, for a TLS store (empty: the default one), once however many refer to
+ * it. What is wrong with it is a warning of `user`. */
+void k8s_add_certificate(struct k8s *k8s, const struct k8s_place *place, struct element *user,
+                         struct slice secret, struct slice store);
 
 /* ---- kubernetes_selector.c ---- */
 /* Kubernetes' label selectors: "a=b,c!=d,e in (f,g),h notin (i),j,!k". An empty text selects everything (*out NULL). */

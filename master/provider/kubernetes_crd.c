@@ -9,6 +9,7 @@
 #include "master/provider/kubernetes_crd.h"
 
 #include "common/base/log.h"
+#include "master/provider/kubernetes_crd_kinds.h"
 
 #define OURS(lower, name)                                                                                    \
     {.group = CRD_GROUP, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true},          \
@@ -35,20 +36,20 @@ static const struct kube_resource resources[] = {
     {.kind = NULL},
 };
 
-static const char *const served_kinds[] = {"IngressRoute", "Middleware", "TraefikService", "ServersTransport",
-                                           NULL};
-static const char *const later_kinds[] = {"IngressRouteTCP",
-                                          "IngressRouteUDP",
-                                          "MiddlewareTCP",
-                                          "ServersTransportTCP",
-                                          "TLSOption",
-                                          "TLSStore",
-                                          NULL};
-
 static bool among(const char *const *names, struct slice name)
 {
     for (size_t i = 0; names[i]; i++) {
         if (slice_eq(name, slice_cstr(names[i]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool kind_known(struct slice kind)
+{
+    for (size_t i = 0; i < crd_kind_count; i++) {
+        if (slice_eq(kind, slice_cstr(crd_kinds[i].name))) {
             return true;
         }
     }
@@ -70,21 +71,31 @@ size_t crd_objects(struct k8s *crd, const char *kind, const struct kube_object *
     return k8s_objects(crd, kind, ours, out);
 }
 
-static const char *nearest_kind(struct slice kind)
+bool crd_class_wanted(struct k8s *crd, const struct k8s_place *place)
 {
-    struct schema_field fields[ARRAY_LEN(served_kinds) + ARRAY_LEN(later_kinds)] = {0};
-    struct schema kinds = {.name = "kind", .fields = fields};
+    const struct doc *doc = place->object->doc, *named = doc_path(doc, "spec", "ingressClassName", NULL);
+    struct slice class;
 
-    for (size_t i = 0; served_kinds[i]; i++) {
-        fields[kinds.count++].name = served_kinds[i];
+    if (named && named->kind != DOC_NULL) {
+        class = doc_text(named, SLICE(""));
+    } else {
+        class = doc_text(doc_path(doc, "metadata", "annotations", K8S_CLASS_ANNOTATION, NULL), SLICE(""));
     }
-    for (size_t i = 0; later_kinds[i]; i++) {
-        fields[kinds.count++].name = later_kinds[i];
+    return k8s_class_wanted(crd, class);
+}
+
+static const char *nearest_kind(struct k8s *crd, struct slice kind)
+{
+    struct schema_field *fields = pool_zalloc(crd->scratch, crd_kind_count * sizeof(*fields));
+    struct schema kinds = {.name = "kind", .fields = fields, .count = crd_kind_count};
+
+    for (size_t i = 0; i < crd_kind_count; i++) {
+        fields[i].name = crd_kinds[i].name;
     }
     return schema_nearest(&kinds, kind);
 }
 
-/* Says what will not be read: kinds of later steps, unknown ones, unknown versions. Objects of others pass silently. */
+/* Says what will not be read: unknown kinds, unknown versions. Objects of others pass silently. */
 static void notice_others(struct k8s *crd)
 {
     const struct kube_object **objects;
@@ -96,11 +107,8 @@ static void notice_others(struct k8s *crd)
         if (!group_ours(object->group) || !k8s_selected(crd, object)) {
             continue;
         }
-        if (among(later_kinds, object->kind)) {
-            model_notice(crd->model, false, &object->origin,
-                         "objects of kind %.*s are not yet served by this build", SLICE_ARG(object->kind));
-        } else if (!among(served_kinds, object->kind)) {
-            const char *nearest = nearest_kind(object->kind);
+        if (!kind_known(object->kind)) {
+            const char *nearest = nearest_kind(crd, object->kind);
 
             model_notice(crd->model, true, &object->origin, "kind: unknown kind \"%.*s\" of %.*s%s%s",
                          SLICE_ARG(object->kind), SLICE_ARG(object->group), nearest ? ", did you mean " : "",
@@ -138,10 +146,13 @@ static int load(const struct static_config *config, struct provider_state **stat
     if (rc == 0) {
         k8s_copy_notices(&crd);
         notice_others(&crd);
+        crd_load_tls(&crd); /* before the routes: certificates of stores know their store */
         crd_load_routes(&crd);
         crd_load_middlewares(&crd);
         crd_load_services(&crd);
         crd_load_transports(&crd);
+        crd_load_tcp(&crd);
+        crd_load_udp(&crd);
         rc = k8s_settle(&crd, *state, why);
     }
     if (rc == 0) {

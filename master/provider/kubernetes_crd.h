@@ -18,6 +18,8 @@
 /* ---- kubernetes_crd.c ---- */
 /* Objects of a kind of Traefik's groups that the options let through; the newer group wins over the older. */
 size_t crd_objects(struct k8s *crd, const char *kind, const struct kube_object ***out);
+/* Whether this weir shall serve the object: by spec.ingressClassName, or by the old annotation. */
+bool crd_class_wanted(struct k8s *crd, const struct k8s_place *place);
 
 /* ---- kubernetes_crd_name.c ---- */
 struct slice crd_route_name(struct pool *pool, struct slice namespace, struct slice object,
@@ -58,5 +60,16 @@ void crd_load_transports(struct k8s *crd);
 /* The certificate of an authority: tls.ca or ca.crt of a Secret or ConfigMap. */
 bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
                    struct slice *out, struct error *why);
+/* rootCAsSecrets (struct slice) and rootCAs (struct crd_root_ca) of the object at place; struct slice each. */
+struct list crd_authorities(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                            const struct list *secrets, const struct list *root_cas);
+/* certificatesSecrets (struct slice): struct tls_certificate_file each. */
+struct list crd_client_certificates(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                                    const struct list *secrets);
+
+/* ---- kubernetes_crd_tcp.c, kubernetes_crd_udp.c, kubernetes_crd_tls.c ---- */
+void crd_load_tcp(struct k8s *crd);
+void crd_load_udp(struct k8s *crd);
+void crd_load_tls(struct k8s *crd);
 
 #endif

@@ -13,20 +13,6 @@ struct object { /* one IngressRoute while its routes are read */
     struct list parents;        /* struct slice: names of parent routers */
 };
 
-/* Whether this weir shall serve the object: by spec.ingressClassName, or by the old annotation. */
-static bool class_wanted(struct k8s *crd, const struct k8s_place *place)
-{
-    const struct doc *doc = place->object->doc, *named = doc_path(doc, "spec", "ingressClassName", NULL);
-    struct slice class;
-
-    if (named && named->kind != DOC_NULL) {
-        class = doc_text(named, SLICE(""));
-    } else {
-        class = doc_text(doc_path(doc, "metadata", "annotations", K8S_CLASS_ANNOTATION, NULL), SLICE(""));
-    }
-    return k8s_class_wanted(crd, class);
-}
-
 static const struct kube_object *find_ingress_route(struct k8s *crd, struct slice namespace,
                                                     struct slice name)
 {
@@ -75,11 +61,9 @@ static void resolve_parents(struct k8s *crd, struct object *object)
 static void router_tls(struct k8s *crd, const struct object *object, struct http_router *router)
 {
     const struct crd_tls *from = object->spec.tls;
-    struct slice namespace = object->place.object->namespace;
     const struct doc *node = doc_get(object->spec_place.node, "tls");
     struct k8s_place place = k8s_step(crd, &object->spec_place, node, "tls");
     struct router_tls *tls;
-    struct error why;
 
     if (from == NULL) {
         return;
@@ -93,11 +77,10 @@ static void router_tls(struct k8s *crd, const struct object *object, struct http
         crd_reference_name(crd, &at, &router->element, from->options->namespace, from->options->name,
                            &tls->options);
     }
-    if (from->secret_name.len && !k8s_certificate_secret(crd, namespace, from->secret_name,
-                                                         &(struct slice){0}, &(struct slice){0}, &why)) {
+    if (from->secret_name.len) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
 
-        k8s_error(crd, &at, &router->element, false, "%s", why.text);
+        k8s_add_certificate(crd, &at, &router->element, from->secret_name, SLICE(""));
     }
     router->config.tls = tls;
 }
@@ -177,7 +160,7 @@ static void load_object(struct k8s *crd, const struct kube_object *from)
     struct object object = {.place = {.object = from}};
     const struct doc *spec = doc_get(from->doc, "spec"), *routes;
 
-    if (!class_wanted(crd, &object.place)) {
+    if (!crd_class_wanted(crd, &object.place)) {
         return;
     }
     if (spec == NULL || spec->kind != DOC_MAP) {

@@ -17,7 +17,7 @@ static const struct schema_field reference_fields[] = {
     FIELD("namespace", STRING, struct crd_reference, namespace,
           .text = "Its namespace, when it is another (needs allowCrossNamespace)."),
 };
-static const struct schema reference_schema = SCHEMA(struct crd_reference, "reference", reference_fields);
+const struct schema crd_reference_schema = SCHEMA(struct crd_reference, "reference", reference_fields);
 
 static const char *const service_kinds[] = {"Service", "TraefikService", "", NULL};
 static const char *const strategies[] = {"wrr", "p2c", "hrw", "leasttime", "RoundRobin", "", NULL};
@@ -30,7 +30,7 @@ static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
         FIELD("kind", ENUM, type, at kind, .choices = service_kinds,                                         \
               .text = "Service (when empty) or TraefikService."),                                            \
         FIELD("namespace", STRING, type, at namespace, .text = "Its namespace, when it is another."),        \
-        FIELD("middlewares", LIST, type, at middlewares, .sub = &reference_schema,                           \
+        FIELD("middlewares", LIST, type, at middlewares, .sub = &crd_reference_schema,                       \
               .text = "Middlewares of this service, run after the route's."),                                \
         FIELD("sticky", OPTIONAL, type, at sticky, .flags = SCHEMA_ALLOW_EMPTY, .sub = &sticky_schema,       \
               .text = "Keep a client on its server."),                                                       \
@@ -75,7 +75,7 @@ static const struct schema_field route_fields[] = {
           .text = "Which route is asked first; 0: length of the rule."),
     FIELD("syntax", STRING, struct crd_route, syntax, .text = "Version of the rule language: v3 or v2."),
     FIELD("services", LIST, struct crd_route, services, .sub = &crd_service_schema, .text = "Who answers."),
-    FIELD("middlewares", LIST, struct crd_route, middlewares, .sub = &reference_schema,
+    FIELD("middlewares", LIST, struct crd_route, middlewares, .sub = &crd_reference_schema,
           .text = "Middlewares in the order of the request."),
     FIELD("observability", OPTIONAL, struct crd_route, observability,
           .flags = SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, .sub = &router_observability_schema,
@@ -85,8 +85,8 @@ const struct schema crd_route_schema = SCHEMA(struct crd_route, "route", route_f
 
 static const struct schema_field tls_fields[] = {
     FIELD("secretName", STRING, struct crd_tls, secret_name, .text = "Secret with the certificate."),
-    FIELD("options", OPTIONAL, struct crd_tls, options, .sub = &reference_schema, .text = "A TLSOption."),
-    FIELD("store", OPTIONAL, struct crd_tls, store, .sub = &reference_schema,
+    FIELD("options", OPTIONAL, struct crd_tls, options, .sub = &crd_reference_schema, .text = "A TLSOption."),
+    FIELD("store", OPTIONAL, struct crd_tls, store, .sub = &crd_reference_schema,
           .text = "A TLSStore: default only."),
     FIELD("certResolver", STRING, struct crd_tls, cert_resolver, .text = "Certificates resolver."),
     FIELD("domains", LIST, struct crd_tls, domains, .sub = &tls_domain_schema,
@@ -103,7 +103,7 @@ static const struct schema_field ingress_route_fields[] = {
           .text = "The routes."),
     FIELD("tls", OPTIONAL, struct crd_ingress_route, tls, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_tls_schema,
           .text = "When there (even empty), the routes take TLS connections only."),
-    FIELD("parentRefs", LIST, struct crd_ingress_route, parent_refs, .sub = &reference_schema,
+    FIELD("parentRefs", LIST, struct crd_ingress_route, parent_refs, .sub = &crd_reference_schema,
           .text = "IngressRoutes that hand their requests on to this one."),
 };
 const struct schema crd_ingress_route_schema =
@@ -179,7 +179,7 @@ const struct schema crd_traefik_service_schema =
 /* ---- Middleware: what refers to other objects ---- */
 
 static const struct schema_field chain_fields[] = {
-    FIELD("middlewares", LIST, struct crd_chain, middlewares, .sub = &reference_schema,
+    FIELD("middlewares", LIST, struct crd_chain, middlewares, .sub = &crd_reference_schema,
           .text = "The members, in order."),
 };
 const struct schema crd_chain_schema = SCHEMA(struct crd_chain, "chain", chain_fields);
@@ -231,7 +231,7 @@ static const struct schema_field root_ca_fields[] = {
           .text = "Secret with the authority under tls.ca or ca.crt."),
     FIELD("configMap", STRING, struct crd_root_ca, config_map, .text = "ConfigMap with the authority."),
 };
-static const struct schema crd_root_ca_schema = SCHEMA(struct crd_root_ca, "rootCA", root_ca_fields);
+const struct schema crd_root_ca_schema = SCHEMA(struct crd_root_ca, "rootCA", root_ca_fields);
 
 #define TRANSPORT(label, kind_, member, ...)                                                                 \
     FIELD(label, kind_, struct crd_servers_transport, member, __VA_ARGS__)

@@ -123,6 +123,7 @@ struct crd_servers_transport {
 
 extern const struct schema crd_ingress_route_schema, crd_route_schema, crd_traefik_service_schema,
     crd_chain_schema, crd_servers_transport_schema;
-extern const struct schema crd_service_schema, crd_auth_schema, crd_client_tls_schema, crd_redis_schema;
+extern const struct schema crd_reference_schema, crd_root_ca_schema, crd_service_schema, crd_auth_schema,
+    crd_client_tls_schema, crd_redis_schema;
 
 #endif

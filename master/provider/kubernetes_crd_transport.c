@@ -1,5 +1,5 @@
 /*
- * kubernetes_crd_transport.c - ServersTransport objects. Not here: what Secrets hold (kubernetes_secret.c).
+ * kubernetes_crd_transport.c - ServersTransport objects, and the certificates that transports of HTTP and TCP name. Not here: what Secrets hold (kubernetes_secret.c).
  */
 #include "master/provider/kubernetes_crd.h"
 
@@ -25,28 +25,27 @@ bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, st
     return rc > 0;
 }
 
-static void load_authorities(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                             const struct crd_servers_transport *spec,
-                             struct servers_transport_config *config)
+struct list crd_authorities(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                            const struct list *secrets, const struct list *root_cas)
 {
-    const struct crd_root_ca *from = spec->root_cas.items;
-    const struct slice *secrets = spec->root_cas_secrets.items;
+    const struct crd_root_ca *from = root_cas->items;
+    const struct slice *names = secrets->items;
     struct slice namespace = place->object->namespace;
-    size_t count = 0, total = spec->root_cas.count + spec->root_cas_secrets.count;
-    struct slice *out = pool_zalloc(crd->model->pool, (total + 1) * sizeof(*out));
+    size_t count = 0;
+    struct slice *out = pool_zalloc(crd->model->pool, (root_cas->count + secrets->count + 1) * sizeof(*out));
     struct error why;
 
-    for (size_t i = 0; i < spec->root_cas_secrets.count; i++) {
+    for (size_t i = 0; i < secrets->count; i++) {
         struct k8s_place at =
             k8s_step(crd, place, doc_get(place->node, "rootCAsSecrets"), "rootCAsSecrets[%zu]", i);
 
-        if (crd_authority(crd, "Secret", namespace, secrets[i], &out[count], &why)) {
+        if (crd_authority(crd, "Secret", namespace, names[i], &out[count], &why)) {
             count++;
         } else {
             k8s_error(crd, &at, element, true, "%s", why.text);
         }
     }
-    for (size_t i = 0; i < spec->root_cas.count; i++) {
+    for (size_t i = 0; i < root_cas->count; i++) {
         struct k8s_place at = k8s_step(crd, place, doc_get(place->node, "rootCAs"), "rootCAs[%zu]", i);
         bool secret = from[i].secret.len > 0;
 
@@ -59,31 +58,29 @@ static void load_authorities(struct k8s *crd, const struct k8s_place *place, str
             k8s_error(crd, &at, element, true, "%s", why.text);
         }
     }
-    config->root_cas = (struct list){out, count};
+    return (struct list){out, count};
 }
 
-static void load_certificates(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                              const struct crd_servers_transport *spec,
-                              struct servers_transport_config *config)
+struct list crd_client_certificates(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                                    const struct list *secrets)
 {
-    const struct slice *secrets = spec->certificates_secrets.items;
+    const struct slice *names = secrets->items;
+    struct tls_certificate_file *out = pool_zalloc(crd->model->pool, (secrets->count + 1) * sizeof(*out));
     size_t count = 0;
-    struct tls_certificate_file *out =
-        pool_zalloc(crd->model->pool, (spec->certificates_secrets.count + 1) * sizeof(*out));
     struct error why;
 
-    for (size_t i = 0; i < spec->certificates_secrets.count; i++) {
+    for (size_t i = 0; i < secrets->count; i++) {
         struct k8s_place at =
             k8s_step(crd, place, doc_get(place->node, "certificatesSecrets"), "certificatesSecrets[%zu]", i);
 
-        if (k8s_certificate_secret(crd, place->object->namespace, secrets[i], &out[count].cert_file,
+        if (k8s_certificate_secret(crd, place->object->namespace, names[i], &out[count].cert_file,
                                    &out[count].key_file, &why)) {
             count++;
         } else {
             k8s_error(crd, &at, element, true, "%s", why.text);
         }
     }
-    config->certificates = (struct list){out, count};
+    return (struct list){out, count};
 }
 
 static void load_transport(struct k8s *crd, const struct kube_object *object)
@@ -112,8 +109,10 @@ static void load_transport(struct k8s *crd, const struct kube_object *object)
     transport->config.peer_cert_uri = spec.peer_cert_uri;
     transport->config.peer_cert_sans = spec.peer_cert_sans;
     transport->config.spiffe = spec.spiffe;
-    load_authorities(crd, &place, &transport->element, &spec, &transport->config);
-    load_certificates(crd, &place, &transport->element, &spec, &transport->config);
+    transport->config.root_cas =
+        crd_authorities(crd, &place, &transport->element, &spec.root_cas_secrets, &spec.root_cas);
+    transport->config.certificates =
+        crd_client_certificates(crd, &place, &transport->element, &spec.certificates_secrets);
 }
 
 void crd_load_transports(struct k8s *crd)

@@ -192,8 +192,7 @@ void ingress_walk(struct k8s *k8s, const struct ingress *ingress, ingress_visit 
     }
 }
 
-/* What TLS needs is looked at now already: a Secret that is missing is no surprise later. */
-static void check_secrets(struct k8s *k8s, struct ingress *ingress)
+static void load_certificates(struct k8s *k8s, struct ingress *ingress)
 {
     const struct ingress_tls *tls = ingress->spec.tls.items;
     const struct doc *nodes = doc_get(ingress->spec_place.node, "tls");
@@ -201,12 +200,9 @@ static void check_secrets(struct k8s *k8s, struct ingress *ingress)
     for (size_t i = 0; i < ingress->spec.tls.count; i++) {
         struct k8s_place at =
             k8s_step(k8s, &ingress->spec_place, nodes->list.items[i], "tls[%zu].secretName", i);
-        struct slice certificate, key;
-        struct error why;
 
-        if (tls[i].secret_name.len && !k8s_certificate_secret(k8s, at.object->namespace, tls[i].secret_name,
-                                                              &certificate, &key, &why)) {
-            k8s_error(k8s, &at, &ingress->errors, false, "%s", why.text);
+        if (tls[i].secret_name.len) {
+            k8s_add_certificate(k8s, &at, &ingress->errors, tls[i].secret_name, SLICE(""));
         }
     }
 }
@@ -229,7 +225,7 @@ static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kub
     }
     k8s_decode(k8s, &ingress->spec_place, ingress->old_api ? &ingress_old_spec_schema : &ingress_spec_schema,
                0, &ingress->spec, &ingress->errors);
-    check_secrets(k8s, ingress);
+    load_certificates(k8s, ingress);
     bool old = legacy_ingress(k8s, ingress);
 
     legacy_note_unknown(k8s, ingress, old);

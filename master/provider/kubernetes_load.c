@@ -150,6 +150,9 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
     k8s->model->release_context = kube_store_ref(store);
     seen_init(&k8s->routers, k8s->scratch);
     seen_init(&k8s->services, k8s->scratch);
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        seen_init(&k8s->layer4[kind], k8s->scratch);
+    }
     k8s_index_slices(k8s);
     return 0;
 }

@@ -1,5 +1,5 @@
 /*
- * kubernetes_model.c - routers and services by name: each is made once, with the place where it was written.
+ * kubernetes_model.c - objects of the model by name: each is made once, with the place where it was written.
  */
 #include "master/provider/kubernetes.h"
 
@@ -41,4 +41,56 @@ struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *pl
         service->element.origin.line = place->node->line;
     }
     return service;
+}
+
+void *k8s_add_layer4(struct k8s *k8s, const struct k8s_place *place, enum layer4_kind kind, struct slice name)
+{
+    const struct layer4_type *type = &layer4_types[kind];
+    struct element *element = seen_get(&k8s->layer4[kind], name);
+
+    if (element) { /* as upstream: the last one wins */
+        struct element kept = {.name = element->name, .provider = element->provider};
+
+        if (kind == TCP_ROUTER) {
+            k8s_warn(k8s, place, "has the same match as the route at line %u: this one is used",
+                     element->origin.line);
+        }
+        memset(element, 0, type->size);
+        *element = kept;
+    } else {
+        element = layer4_add(k8s->model, kind, name, slice_cstr(k8s->provider));
+        seen_set(&k8s->layer4[kind], element->name, element);
+    }
+    schema_defaults(type->schema, k8s->model->pool, layer4_config(kind, element));
+    element->origin = place->object->origin;
+    if (place->node && place->node->line) {
+        element->origin.line = place->node->line;
+    }
+    return element;
+}
+
+void k8s_add_certificate(struct k8s *k8s, const struct k8s_place *place, struct element *user,
+                         struct slice secret, struct slice store)
+{
+    struct slice namespace = place->object->namespace, certificate, key;
+    struct slice name = pool_printf(k8s->scratch, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(secret));
+    struct error why;
+
+    if (seen_get(&k8s->layer4[TLS_CERTIFICATE], name)) {
+        return;
+    }
+    if (!k8s_certificate_secret(k8s, namespace, secret, &certificate, &key, &why)) {
+        k8s_error(k8s, place, user, false, "%s", why.text);
+        return;
+    }
+    struct tls_keypair *pair = k8s_add_layer4(k8s, place, TLS_CERTIFICATE, name);
+
+    pair->config.cert_file = certificate;
+    pair->config.key_file = key;
+    if (store.len) {
+        struct slice *stores = pool_alloc(k8s->model->pool, sizeof(*stores));
+
+        *stores = store;
+        pair->config.stores = (struct list){stores, 1};
+    }
 }

@@ -332,7 +332,7 @@ static bool servers_of_pods(struct target *target, enum k8s_empty empty)
     }
     if (target->count == 0 && !empty_allowed(target, empty, slice || endpoints)) {
         k8s_error(k8s, target->place, target->element, true,
-                  "the Service %.*s has no servers: %s (--%s.allowEmptyServices=true serves 503 then)",
+                  "the Service %.*s has no servers: %s (--%s.allowEmptyServices=true takes it as it is)",
                   SLICE_ARG(target->name),
                   slice       ? "no ready endpoint of its EndpointSlices has this port"
                   : endpoints ? "no ready address of its Endpoints has this port"

@@ -86,7 +86,7 @@ static void default_points_make(struct resolver *resolver)
 
 /* ---- routers ---- */
 
-static uint32_t precedence_of(const struct resolver *resolver, struct slice provider)
+uint32_t precedence_of(const struct resolver *resolver, struct slice provider)
 {
     const struct list *names = &resolver->config->providers.precedence;
     uint32_t i;
@@ -243,14 +243,14 @@ static void take_model(struct resolver *resolver, const struct model *from)
         element_take(&transport->element, element);
         transport->config = from->transports[i]->config;
     }
+    layer4_take(resolver, from);
     for (size_t i = 0; i < from->notice_count; i++) {
         model_notice(model, from->notices[i].is_error, &from->notices[i].origin, "%.*s",
                      SLICE_ARG(from->notices[i].text));
     }
 }
 
-/* Of objects that are called the same the first stays; the others are named and left out. */
-static size_t unique(struct model *model, const char *what, void *objects, size_t count)
+size_t unique(struct model *model, const char *what, void *objects, size_t count)
 {
     struct element **elements = objects;
     size_t kept = 0;
@@ -283,9 +283,12 @@ void gather(struct resolver *resolver, struct model *const *models, size_t count
         }
     }
     gather_internal(resolver);
+    tls_conflicts_resolve(resolver);
     model_sort(model);
     model->router_count = unique(model, "router", model->routers, model->router_count);
     model->service_count = unique(model, "service", model->services, model->service_count);
     model->middleware_count = unique(model, "middleware", model->middlewares, model->middleware_count);
     model->transport_count = unique(model, "servers transport", model->transports, model->transport_count);
+    layer4_unique(resolver);
+    layer4_tables(resolver);
 }

@@ -149,8 +149,39 @@ static void add_services(const struct model *model, struct text *out)
     text_add_char(out, '}');
 }
 
+/* Traefik shows neither transports of TCP nor anything of TLS. */
+static void add_layer4(const struct model *model, enum layer4_kind kind, const char *key, struct text *out)
+{
+    const struct layer4_objects *objects = &model->layer4[kind];
+
+    text_printf(out, "\"%s\":{", key);
+    for (size_t i = 0; i < objects->count; i++) {
+        const struct element *element = objects->items[i];
+
+        begin(out, i, element, layer4_types[kind].schema, layer4_config(kind, element));
+        add_state(out, element);
+        if (kind == TCP_ROUTER) {
+            add_strings(out, "using", &((const struct tcp_router *)element)->entry_points);
+        } else if (kind == UDP_ROUTER) {
+            add_strings(out, "using", &((const struct udp_router *)element)->entry_points);
+        } else {
+            add_strings(out, "usedBy", &element->used_by);
+        }
+        text_add_char(out, '}');
+    }
+    text_add_char(out, '}');
+}
+
 void model_to_json(const struct model *model, struct text *out)
 {
+    static const struct {
+        enum layer4_kind kind;
+        const char *key;
+    } shown[] = {{TCP_ROUTER, "tcpRouters"},
+                 {TCP_MIDDLEWARE, "tcpMiddlewares"},
+                 {TCP_SERVICE, "tcpServices"},
+                 {UDP_ROUTER, "udpRouters"},
+                 {UDP_SERVICE, "udpServices"}};
     size_t start;
 
     text_add_char(out, '{');
@@ -165,6 +196,12 @@ void model_to_json(const struct model *model, struct text *out)
     if (model->service_count) {
         text_add_cstr(out, out->len > start ? "," : "");
         add_services(model, out);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(shown); i++) {
+        if (model->layer4[shown[i].kind].count) {
+            text_add_cstr(out, out->len > start ? "," : "");
+            add_layer4(model, shown[i].kind, shown[i].key, out);
+        }
     }
     text_add_char(out, '}');
 }

@@ -1,7 +1,7 @@
 /*
  * resolve.c - the order in which a model is resolved.
  *
- * Middlewares first, then services (which may use middlewares), then routers (which use both): everything is judged
+ * TLS options first, then middlewares, then services (which may use middlewares), then routers (which use both): everything is judged
  * once, whoever refers to it.
  */
 #include "master/resolve/resolver.h"
@@ -11,10 +11,14 @@ struct model *resolve(const struct static_config *config, struct model *const *m
     struct resolver resolver = {.config = config, .model = model_new(), .scratch = pool_new(16384, 0)};
 
     gather(&resolver, models, count);
+    tls_check_all(&resolver);
     middlewares_check_all(&resolver);
     services_check_all(&resolver);
     routers_check_all(&resolver);
     used_by_fill(&resolver);
+    tcp_check_all(&resolver);
+    udp_check_all(&resolver);
+    layer4_unserved(&resolver);
     pool_free(resolver.scratch);
     return resolver.model;
 }

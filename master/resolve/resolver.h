@@ -1,7 +1,8 @@
 /*
  * resolver.h - what the parts of resolve() share; nobody else includes it.
  *
- * order    gather.c (merge, entry points' models, internal objects) -> middlewares.c -> services.c -> routers.c
+ * order    gather.c (merge, entry points' models, internal objects) -> tls.c -> middlewares.c -> services.c -> routers.c
+ *          -> tcp.c -> udp.c (both over layer4.c, layer4_services.c)
  */
 #ifndef WEIR_MASTER_RESOLVE_RESOLVER_H
 #define WEIR_MASTER_RESOLVE_RESOLVER_H
@@ -9,6 +10,7 @@
 #include "master/resolve/resolve.h"
 
 #define NOWHERE UINT32_MAX
+#define PRIORITY_USER_MAX (INT64_MAX - 1000)
 #define DEPTH_MAX 64 /* of chains in chains, and of services in services */
 
 struct name_table { /* names to positions in one of the model's arrays */
@@ -35,6 +37,9 @@ struct resolver {
     struct list default_points;  /* struct slice */
     struct slice default_syntax; /* "", "v2", "v3" */
     struct name_table services, middlewares, transports;
+    struct name_table layer4[LAYER4_KINDS];
+    uint8_t *layer4_visits[LAYER4_KINDS];        /* enum visit; of the kinds that refer to their own kind */
+    size_t *layer4_user_room[LAYER4_KINDS];      /* capacity of each used_by */
     uint8_t *service_visits, *middleware_visits; /* enum visit */
     struct list *chains;  /* by position of the middleware: its members flattened, struct slice */
     struct pool *scratch; /* for parsing rules */
@@ -50,6 +55,45 @@ struct frame {
 /* ---- gather.c ---- */
 void gather(struct resolver *resolver, struct model *const *models, size_t count);
 const struct entry_point_model *point_find(const struct resolver *resolver, struct slice name);
+
+/* Of objects that are called the same the first stays; the others are named and left out. Returns how many stay. */
+size_t unique(struct model *model, const char *what, void *objects, size_t count);
+uint32_t precedence_of(const struct resolver *resolver, struct slice provider);
+
+/* ---- layer4.c: TCP, UDP and TLS as a whole ---- */
+void layer4_take(struct resolver *resolver, const struct model *from);
+void layer4_unique(struct resolver *resolver); /* after model_sort() */
+void layer4_tables(struct resolver *resolver);
+/* Says once of every object that is fine that nothing serves it yet: routers are disabled by it. */
+void layer4_unserved(struct resolver *resolver);
+/* The names in order that exist and fit (TCP or UDP), each once; the others become errors of the element. */
+void layer4_points(struct resolver *resolver, struct element *element, const struct list *wanted, bool tcp,
+                   struct list *out);
+/* Adds the router to the used_by of what is called that. */
+void layer4_used(struct resolver *resolver, enum layer4_kind kind, struct slice name,
+                 const struct element *router);
+
+/* ---- layer4_services.c: services of TCP and UDP ---- */
+void layer4_services_check(struct resolver *resolver, enum layer4_kind kind);
+struct slice layer4_service_use(struct resolver *resolver, enum layer4_kind kind, struct slice name,
+                                struct slice provider, const struct frame *above);
+
+/* ---- tls.c ---- */
+void tls_check_all(struct resolver *resolver);
+/* "default", or the full name. */
+struct slice tls_options_name(struct pool *pool, struct slice name, struct slice provider);
+/* What is wrong with the options of that name (empty: default), or an empty slice. */
+struct slice tls_options_use(struct resolver *resolver, struct slice name, struct slice provider);
+
+/* ---- tls_conflicts.c ---- */
+/* Sets tls_options of HTTP routers, and makes routers of their own where they cannot have those they name. */
+void tls_conflicts_resolve(struct resolver *resolver);
+struct rule;
+bool tls_rule_has_host(const struct rule *rule);
+
+/* ---- tcp.c, udp.c ---- */
+void tcp_check_all(struct resolver *resolver);
+void udp_check_all(struct resolver *resolver);
 
 /* ---- internal.c: the internal provider's objects ---- */
 void gather_internal(struct resolver *resolver);

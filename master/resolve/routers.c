@@ -9,8 +9,6 @@
 #include "common/rule/rule.h"
 #include "master/resolve/resolver.h"
 
-#define PRIORITY_USER_MAX (INT64_MAX - 1000)
-
 static bool is_internal(const struct http_router *router)
 {
     return slice_eq(router->element.provider, SLICE("internal"));
@@ -177,6 +175,36 @@ static void observability_fill(struct http_router *router, struct pool *pool,
     router->config.observability = filled;
 }
 
+static void tls_options_check(struct resolver *resolver, struct http_router *router)
+{
+    struct slice text = tls_options_use(resolver, router->config.tls->options, router->element.provider);
+
+    if (text.len) {
+        element_error(resolver->model, &router->element, true, "building router handler: %.*s",
+                      SLICE_ARG(text));
+    }
+}
+
+/* Options that it names and does not get: see tls_conflicts.c. */
+static void tls_options_note(struct resolver *resolver, struct http_router *router)
+{
+    struct slice wanted =
+        tls_options_name(resolver->model->pool, router->config.tls->options, router->element.provider);
+
+    if (router->rule == NULL || slice_eq(wanted, router->tls_options)) {
+        return;
+    }
+    if (tls_rule_has_host(router->rule)) {
+        element_error(resolver->model, &router->element, false,
+                      "router's TLSOptions configuration is conflicting with other routers on the same "
+                      "entrypoint and host, default TLS options will be used instead");
+    } else {
+        element_error(resolver->model, &router->element, false,
+                      "no domain found in rule %.*s, the TLS option %.*s cannot be applied",
+                      SLICE_ARG(router->config.rule), SLICE_ARG(wanted));
+    }
+}
+
 static void router_check(struct resolver *resolver, struct http_router *router)
 {
     if (router->config.parent_refs.count) {
@@ -188,10 +216,16 @@ static void router_check(struct resolver *resolver, struct http_router *router)
     if (router->entry_points.count == 0) {
         return; /* Traefik looks no further either */
     }
+    if (router->config.tls) {
+        tls_options_check(resolver, router);
+    }
     priority_check(resolver, router);
     service_check(resolver, router);
     middlewares_check(resolver, router);
     rule_check(resolver, router);
+    if (router->config.tls) {
+        tls_options_note(resolver, router);
+    }
 }
 
 void routers_check_all(struct resolver *resolver)

@@ -43,7 +43,8 @@ static void add(struct findings *findings, bool is_error, const struct origin *o
     findings->errors += is_error;
 }
 
-static void add_element(struct findings *findings, const char *kind, const struct element *element)
+static void add_element(struct findings *findings, bool is_error, const char *kind,
+                        const struct element *element)
 {
     const struct slice *errors = element->errors.items;
     struct slice object;
@@ -55,7 +56,7 @@ static void add_element(struct findings *findings, const char *kind, const struc
         object = pool_printf(findings->pool, "%s %.*s", kind, SLICE_ARG(element->name));
     }
     for (size_t i = 0; i < element->errors.count; i++) {
-        add(findings, true, &element->origin, object, errors[i]);
+        add(findings, is_error, &element->origin, object, errors[i]);
     }
 }
 
@@ -70,6 +71,18 @@ static int in_order(const void *a, const void *b)
     return order ? order : (left->rank > right->rank) - (left->rank < right->rank);
 }
 
+/* Of these most is not served yet, and a certificate that nobody shows yet is no reason to fail. */
+static void collect_layer4(struct findings *findings, const struct model *model)
+{
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        for (size_t i = 0; i < model->layer4[kind].count; i++) {
+            const struct element *element = model->layer4[kind].items[i];
+
+            add_element(findings, element->status == ELEMENT_DISABLED, layer4_types[kind].name, element);
+        }
+    }
+}
+
 static void collect(struct findings *findings, const struct model *model)
 {
     for (size_t i = 0; i < model->notice_count; i++) {
@@ -79,17 +92,18 @@ static void collect(struct findings *findings, const struct model *model)
         findings->files += notice->is_error && notice->origin.file.len > 0 && notice->origin.object.len == 0;
     }
     for (size_t i = 0; i < model->router_count; i++) {
-        add_element(findings, "router", &model->routers[i]->element);
+        add_element(findings, true, "router", &model->routers[i]->element);
     }
     for (size_t i = 0; i < model->service_count; i++) {
-        add_element(findings, "service", &model->services[i]->element);
+        add_element(findings, true, "service", &model->services[i]->element);
     }
     for (size_t i = 0; i < model->middleware_count; i++) {
-        add_element(findings, "middleware", &model->middlewares[i]->element);
+        add_element(findings, true, "middleware", &model->middlewares[i]->element);
     }
     for (size_t i = 0; i < model->transport_count; i++) {
-        add_element(findings, "serversTransport", &model->transports[i]->element);
+        add_element(findings, true, "serversTransport", &model->transports[i]->element);
     }
+    collect_layer4(findings, model);
     if (findings->count > 1) {
         qsort(findings->items, findings->count, sizeof(*findings->items), in_order);
     }
@@ -99,9 +113,15 @@ static void print_summary(const struct tool *tool)
 {
     const struct model *model = tool->model;
 
-    printf("ok: %zu entry points, %zu routers, %zu services, %zu middlewares, %zu servers transports from",
+    printf("ok: %zu entry points, %zu routers, %zu services, %zu middlewares, %zu servers transports",
            tool->loaded.config.entry_points.count, model->router_count, model->service_count,
            model->middleware_count, model->transport_count);
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        if (model->layer4[kind].count) {
+            printf(", %zu %s", model->layer4[kind].count, layer4_types[kind].plural);
+        }
+    }
+    fputs(" from", stdout);
     for (size_t i = 0; i < tool->active_count; i++) {
         printf("%s %s", i ? "," : "", tool->active[i]->name);
     }

@@ -93,6 +93,7 @@ static void add_actual(struct why *why, const struct rule *rule)
         address_format(&request->client, address);
         text_printf(why->out, "client %s", address);
         return;
+    case RULE_ALPN: /* no request has it: rules of TCP routers are for connections */
     case RULE_PREDICATES:
         break;
     }

@@ -7,6 +7,7 @@
 
 #include "common/base/text.h"
 #include "common/face.h"
+#include "common/model/dynamic.h"
 #include "common/model/static.h"
 
 static const char head[] =
@@ -54,6 +55,13 @@ static const char dynamic_head[] = "\n"
                                    "serve.\n"
                                    "\n";
 
+static const char layer4_head[] = "\n"
+                                  "### TCP, UDP, TLS\n"
+                                  "\n"
+                                  "All of it is understood, checked and shown by `weir config`, and not yet "
+                                  "served: each object says so, and routers of TCP and UDP are disabled.\n"
+                                  "\n";
+
 int face_reference(int argc, char **argv)
 {
     struct text page;
@@ -69,6 +77,10 @@ int face_reference(int argc, char **argv)
     schema_reference(&static_schema, "", &page);
     text_add_cstr(&page, dynamic_head);
     schema_reference(&http_schema, "http", &page);
+    text_add_cstr(&page, layer4_head);
+    schema_reference(&tcp_section_schema, "tcp", &page);
+    schema_reference(&udp_section_schema, "udp", &page);
+    schema_reference(&tls_section_schema, "tls", &page);
     status = fwrite(page.ptr, 1, page.len, stdout) == page.len && fflush(stdout) == 0 ? 0 : 1;
     text_free(&page);
     return status;

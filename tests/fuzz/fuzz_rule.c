@@ -3,8 +3,8 @@
  * evaluator does.
  *
  * Input: lines. The first is a request ("GET host/path?query"), the second a header value, each further one
- * a rule; a rule that starts with '2' is read in the v2 syntax (without the digit). A tab in a rule stands
- * for a line break.
+ * a rule; a rule that starts with '2' is read in the v2 syntax (without the digit), one with 't' or 'T' as that of a TCP
+ * router in v3 or v2. A tab in a rule stands for a line break.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -43,6 +43,20 @@ static void with_breaks(char *text, size_t len)
     }
 }
 
+/* A rule of a TCP router: it is parsed and nothing more. */
+static void read_tcp_rule(struct pool *pool, struct slice text, enum rule_syntax syntax)
+{
+    struct rule *rule = NULL;
+    struct error why = {{0}};
+
+    if (rule_parse(pool, text, syntax, &rule, &why) == 0) {
+        rule_first_sni(rule);
+    } else if (!why.text[0] || strchr(why.text, '\n')) {
+        abort();
+    }
+    rule_free(rule);
+}
+
 static size_t read_rules(struct pool *pool, struct slice rest, struct rule **rules,
                          struct route_input *inputs)
 {
@@ -56,6 +70,10 @@ static size_t read_rules(struct pool *pool, struct slice rest, struct rule **rul
         struct error why = {{0}};
 
         with_breaks((char *)(uintptr_t)text.ptr, text.len);
+        if (text.len && (text.ptr[0] == 't' || text.ptr[0] == 'T')) {
+            read_tcp_rule(pool, slice_from(text, 1), text.ptr[0] == 't' ? RULE_TCP_V3 : RULE_TCP_V2);
+            continue;
+        }
         if (rule_parse(pool, text, v2 ? RULE_V2 : RULE_V3, &rules[count], &why) < 0) {
             if (!why.text[0] || strchr(why.text, '\n')) {
                 abort(); /* an error must say something, in one line */

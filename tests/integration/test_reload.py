@@ -85,6 +85,24 @@ def test_change_is_live_and_said(serving, configuration, whoami):
     wait_until("it is gone", lambda: curl(router.web, host="one").status == 404)
 
 
+def test_tcp_udp_and_tls_are_counted_and_take_nothing_down(serving, configuration):
+    router = serving()
+    first = generation(changed(router, 0))
+    mark = router.mark()
+    configuration.routes([("one", "Host(`one`)", "one")], [("one", serving.backend)],
+                         "tcp:\n  routers: {db: {rule: \"HostSNI(`*`)\", service: db}}\n"
+                         "  services: {db: {loadBalancer: {servers: [{address: \"127.0.0.1:1\"}]}}}\n"
+                         "tls: {certificates: [{certFile: a.pem, keyFile: hidden.pem}]}\n")
+    line = changed(router, mark)
+    for words in ("TCP routers: 1 added (db@file)", "TCP services: 1 added (db@file)", "TLS certificates: 1 added"):
+        assert words in line
+    assert generation(line) == first  # nothing to serve has changed
+    said = "\n".join(router.lines[mark:])
+    assert "TCP router db@file: TCP routers are not yet served by this build" in said
+    assert "hidden" not in said
+    assert curl(router.web, host="one").status == 200
+
+
 def test_same_content_is_not_published_again(serving, configuration, whoami):
     router = serving()
     first = generation(changed(router, 0))

@@ -176,6 +176,14 @@ void model_dump(struct model *model, const char *directory, struct text *out)
         dump_element(out, "transport", &model->transports[i]->element, &servers_transport_schema,
                      &model->transports[i]->config, directory);
     }
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        for (size_t i = 0; i < model->layer4[kind].count; i++) {
+            const struct element *element = model->layer4[kind].items[i];
+
+            dump_element(out, layer4_types[kind].name, element, layer4_types[kind].schema,
+                         layer4_config(kind, element), directory);
+        }
+    }
     for (size_t i = 0; i < model->notice_count; i++) {
         const struct notice *notice = &model->notices[i];
         char place[PATH_MAX];

@@ -1,0 +1,133 @@
+/*
+ * layer4.c - what resolving TCP, UDP and TLS has in common: merging, names, entry points, users, "not yet served".
+ *
+ * TLS options and stores called "default" are for all providers and keep that name; defined twice they are none, as in
+ * Traefik.
+ */
+#include "master/resolve/resolver.h"
+
+#define DEFAULT SLICE("default")
+
+static bool shared_name(enum layer4_kind kind, struct slice name)
+{
+    return (kind == TLS_OPTIONS || kind == TLS_STORE) && slice_eq(name, DEFAULT);
+}
+
+void layer4_take(struct resolver *resolver, const struct model *from)
+{
+    struct pool *pool = resolver->model->pool;
+
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        for (size_t i = 0; i < from->layer4[kind].count; i++) {
+            const struct element *element = from->layer4[kind].items[i];
+            struct slice name = shared_name(kind, element->name)
+                                    ? element->name
+                                    : qualified(pool, element->name, element->provider);
+            struct element *to = layer4_add(resolver->model, kind, name, element->provider);
+
+            name = to->name;
+            memcpy(to, element, layer4_types[kind].size);
+            to->name = name;
+        }
+    }
+}
+
+/* Two of them: the first stays, disabled, so that what is wrong can be seen. */
+static void refuse_twice(struct resolver *resolver, enum layer4_kind kind)
+{
+    const struct layer4_objects *objects = &resolver->model->layer4[kind];
+
+    for (size_t i = 1; i < objects->count; i++) {
+        const struct element *other = objects->items[i];
+
+        if (slice_eq(other->name, DEFAULT) && slice_eq(objects->items[i - 1]->name, DEFAULT)) {
+            element_error(resolver->model, objects->items[i - 1], true,
+                          "the default is defined a second time (%.*s%s%.*s:%u): none of them is used",
+                          SLICE_ARG(other->origin.object), other->origin.object.len ? " " : "",
+                          SLICE_ARG(other->origin.file), other->origin.line);
+            return;
+        }
+    }
+}
+
+void layer4_unique(struct resolver *resolver)
+{
+    refuse_twice(resolver, TLS_OPTIONS);
+    refuse_twice(resolver, TLS_STORE);
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        struct layer4_objects *objects = &resolver->model->layer4[kind];
+
+        objects->count = unique(resolver->model, layer4_types[kind].name, objects->items, objects->count);
+    }
+}
+
+void layer4_tables(struct resolver *resolver)
+{
+    struct pool *pool = resolver->model->pool;
+
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        const struct layer4_objects *objects = &resolver->model->layer4[kind];
+
+        name_table_make(pool, &resolver->layer4[kind], objects->items, objects->count);
+        resolver->layer4_visits[kind] = pool_zalloc(pool, objects->count + 1);
+        resolver->layer4_user_room[kind] =
+            pool_zalloc(pool, (objects->count + 1) * sizeof(*resolver->layer4_user_room[kind]));
+    }
+}
+
+void layer4_points(struct resolver *resolver, struct element *element, const struct list *wanted, bool tcp,
+                   struct list *out)
+{
+    const struct slice *names = wanted->items;
+    size_t capacity = 0;
+
+    for (size_t i = 0; i < wanted->count; i++) {
+        const struct entry_point_model *point = point_find(resolver, names[i]);
+
+        if (point == NULL || point->tcp != tcp) {
+            element_error(resolver->model, element, false, "entryPoint \"%.*s\" doesn't exist",
+                          SLICE_ARG(names[i]));
+        }
+    }
+    for (size_t i = 0; i < resolver->point_count; i++) {
+        for (size_t k = 0; k < wanted->count; k++) {
+            if (resolver->points[i].tcp == tcp && slice_eq(resolver->points[i].name, names[k])) {
+                list_add_slice(resolver->model->pool, out, &capacity, resolver->points[i].name);
+                break;
+            }
+        }
+    }
+    if (out->count == 0) {
+        element_error(resolver->model, element, true, "no valid entryPoint for this router");
+    }
+}
+
+void layer4_used(struct resolver *resolver, enum layer4_kind kind, struct slice name,
+                 const struct element *router)
+{
+    struct pool *pool = resolver->model->pool;
+    uint32_t position = name_table_find(pool, &resolver->layer4[kind], name, router->provider);
+
+    if (position == NOWHERE) {
+        return;
+    }
+    list_add_slice(pool, &resolver->model->layer4[kind].items[position]->used_by,
+                   &resolver->layer4_user_room[kind][position], router->name);
+}
+
+void layer4_unserved(struct resolver *resolver)
+{
+    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+        const struct layer4_objects *objects = &resolver->model->layer4[kind];
+        bool router = kind == TCP_ROUTER || kind == UDP_ROUTER;
+
+        for (size_t i = 0; i < objects->count; i++) {
+            struct element *element = objects->items[i];
+
+            if (element->status != ELEMENT_DISABLED) {
+                element_error(resolver->model, element, router, "%s are not yet served by this build",
+                              layer4_types[kind].plural);
+            }
+        }
+    }
+}

@@ -1,7 +1,7 @@
 /*
  * middlewares.c - the options of the middlewares, and which of them an object holds.
  *
- * The order of the rows in middleware_fields is the one list of kinds (MIDDLEWARES in the header).
+ * The one list of kinds is MIDDLEWARES in the header: the rows of middleware_fields come from it, in its order.
  * Not here: the tables of those about access, limits and content (middlewares_access.c, middlewares_limits.c,
  * middlewares_content.c), what they do (worker/middleware/), chains (master/resolve).
  */

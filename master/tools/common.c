@@ -34,7 +34,7 @@ static char **with_manifests(struct pool *pool, int *argc, char **argv)
 
 static void load_providers(struct tool *tool)
 {
-    for (size_t i = 0; providers[i] && tool->active_count < TOOL_PROVIDERS_MAX; i++) {
+    for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         struct error why;
         size_t at = tool->active_count;
 

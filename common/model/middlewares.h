@@ -293,8 +293,4 @@ const struct schema *middleware_kind_schema(enum middleware_kind kind);
 bool middleware_config_kind(const struct middleware_config *config, enum middleware_kind *kind,
                             const void **params, struct error *why);
 
-/* The next option (from row *from on, which is moved behind it) of a decoded object that is set and that this build does
- * not act upon; NULL when there is none. Looks at the rows of the object itself, not at structs below it. */
-const struct schema_field *schema_unserved(const struct schema *schema, const void *object, size_t *from);
-
 #endif

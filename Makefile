@@ -12,7 +12,7 @@ VERSION := $(shell cat VERSION)
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
 	android-libboringssl-dev node-llhttp
 PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client openssl
-PACKAGES_LINT = clang-format clang-tidy cppcheck
+PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
 PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
@@ -143,8 +143,8 @@ fuzz: deps fuzz-build ## every fuzz target for FUZZ_SECONDS (default 30)
 lint: deps deps-lint ## formatting, static analysis, rules of the house; warnings are errors
 	@tests/lint.sh
 
-format: deps-lint ## format all C sources in place
-	@git ls-files '*.c' '*.h' | xargs clang-format -i
+format: deps-lint ## format all C sources in place, new ones too
+	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
 bench: deps deps-bench ## nginx, HAProxy and weir side by side: CPU per request, rate, latency, memory
 	@$(MAKE) --no-print-directory all

@@ -3,7 +3,7 @@
  *
  * layout   header | data, tied together by 64-bit offsets from the start of the page, because every process maps
  *          the memfd at an address of its own. Structs are stored as their C type with pointers holding offsets;
- *          an offset of 0 is NULL (the header is there). Read them with page_text(), page_at(), page_items().
+ *          an offset of 0 is NULL (the header is there). Read them with page_text() and page_at().
  * life     builder_new -> builder_* -> page_seal -> fd sent                         (master)
  *          page_adopt -> page_ref ... page_unref -> unmapped by the last            (worker, tools)
  * trust    nothing is believed before page_adopt() has checked magic, layout, build id, seals, size, checksum; then

@@ -24,6 +24,14 @@ for f in "${sources[@]}"; do
     head -n 2 "$f" | grep -q '^ \* \|^/\* ' || fail "$f has no first comment"
 done
 
+echo "== what comments name exists"
+/usr/bin/python3 tests/lint_comments.py || fail "a comment is no longer true"
+
+echo "== functions of at most 80 lines"
+long=$(find common shm master worker -name '*.c' | sort | xargs awk '/^\{$/ { start = FNR }
+    /^\}/ { if (start && FNR - start - 1 > 80) print FILENAME ":" start ": " FNR - start - 1 " lines"; start = 0 }')
+[ -z "$long" ] || fail "$long"
+
 echo "== formatting"
 clang-format --dry-run -Werror "${sources[@]}" 2>build/clang-format.log || {
     head -n 20 build/clang-format.log

@@ -23,7 +23,7 @@ struct rewritten;
 struct h1_message;
 struct entry_options;
 
-/* Where an exchange stands. It only goes forward, but for a retry (SENDING back to CONNECTING). */
+/* Where an exchange stands. It only goes forward, but for REQUEST again after SUSPENDED. */
 enum exchange_step {
     EXCHANGE_REQUEST,   /* routing, request half of the chain */
     EXCHANGE_SUSPENDED, /* a middleware will resume it */
@@ -79,7 +79,7 @@ struct exchange {
     enum reason reason;
     const char *doing; /* the current step, for log lines: "routing", "waiting for the upstream's head" */
     int64_t started_ns;
-    void **mw_state; /* one pointer for each middleware of the chain: exchange_state() */
+    void **mw_state; /* one pointer for each middleware of the chain, by position; none needs it yet */
     const struct codec *codec;
     void *stream; /* the codec's */
     struct upstream_exchange *upstream;

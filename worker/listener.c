@@ -54,7 +54,7 @@ static void read_options(struct entry_options *options, const struct page *page,
 {
     const struct static_root *root = page_root(page);
     const struct entry_point *config = &row->config;
-    int64_t max_head = config->http.max_header_bytes > 0 ? config->http.max_header_bytes : 1 << 20;
+    int64_t max_head = config->http.max_header_bytes; /* never 0: static_derive() */
 
     options->row = row;
     options->read_timeout = config->transport.responding_timeouts.read_timeout;

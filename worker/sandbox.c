@@ -1,7 +1,7 @@
 /*
  * sandbox.c - no capability, no new privileges, not dumpable; Landlock; a list of allowed system calls (seccomp).
  *
- * One filter program is built from the two tables below: what is not in them is refused with EPERM, so that a library
+ * One filter program is built from the table below: what is not in it is refused with EPERM, so that a library
  * that tries something new gets an error and not the end. Seccomp sees numbers, not memory: it cannot tell one path or
  * one address from another, so no call that takes a path is in the list, and connect() goes wherever a server may be.
  * Landlock says the same about files once more, in the kernel's own words.

@@ -113,6 +113,27 @@ static const char *name_error(char c, bool empty)
     }
 }
 
+/* ---- the parts of a start line: H1_HEAD_DONE means that the part is done, H1_MORE that its end is not there yet ---- */
+
+static enum h1_result method(struct h1_parser *parser, const char **p, const char *base, const char *end,
+                             struct h1_error *error)
+{
+    const char *start = base + parser->mark;
+
+    *p = scan_token(*p, end);
+    if (*p == end) {
+        return H1_MORE;
+    }
+    if (**p != ' ' || *p == start) {
+        return bad(parser, error, "malformed request line");
+    }
+    parser->message->method = slice_of(start, (size_t)(*p - start));
+    (*p)++;
+    parser->phase = PHASE_TARGET;
+    parser->mark = (size_t)(*p - base);
+    return H1_HEAD_DONE;
+}
+
 /* "HTTP/1.1" and the byte behind it (CR in requests, a blank in responses), one byte a step: it is nine
  * bytes. */
 static enum h1_result version(struct h1_parser *parser, const char **p, const char *base, const char *end,
@@ -147,8 +168,8 @@ static enum h1_result version(struct h1_parser *parser, const char **p, const ch
     return H1_MORE;
 }
 
-static enum h1_result target_done(struct h1_parser *parser, const char **p, const char *base, const char *end,
-                                  struct h1_error *error)
+static enum h1_result target(struct h1_parser *parser, const char **p, const char *base, const char *end,
+                             struct h1_error *error)
 {
     const char *start = base + parser->mark;
 
@@ -174,12 +195,50 @@ static enum h1_result target_done(struct h1_parser *parser, const char **p, cons
     return H1_HEAD_DONE;
 }
 
-/* H1_HEAD_DONE here means: this part is done, go on. */
+static enum h1_result code(struct h1_parser *parser, const char **p, const char *base, const char *end,
+                           struct h1_error *error)
+{
+    struct h1_message *message = parser->message;
+    const char *start = base + parser->mark;
+
+    for (; *p < end && *p - start < 3; (*p)++) {
+        if (!scan_is(**p, SCAN_HEX) || **p > '9') {
+            return bad(parser, error, "malformed status code");
+        }
+        message->status = (uint16_t)(message->status * 10 + (**p - '0'));
+    }
+    if (*p - start < 3) {
+        return H1_MORE;
+    }
+    if (message->status < 100) {
+        return bad(parser, error, "status code below 100");
+    }
+    parser->phase = PHASE_CODE_END;
+    return H1_HEAD_DONE;
+}
+
+static enum h1_result phrase(struct h1_parser *parser, const char **p, const char *base, const char *end,
+                             struct h1_error *error)
+{
+    const char *start = base + parser->mark;
+
+    *p = scan_value(*p, end);
+    if (*p == end) {
+        return H1_MORE;
+    }
+    if (**p != '\r') {
+        return bad(parser, error, **p == '\n' ? "bare LF" : "control byte in the reason phrase");
+    }
+    parser->message->phrase = slice_of(start, (size_t)(*p - start));
+    (*p)++;
+    parser->phase = PHASE_START_LF;
+    return H1_HEAD_DONE;
+}
+
 static enum h1_result start_line(struct h1_parser *parser, const char **p, const char *base, const char *end,
                                  struct h1_error *error)
 {
-    struct h1_message *message = parser->message;
-    enum h1_result result;
+    enum h1_result result = H1_HEAD_DONE;
 
     while (*p < end) {
         switch (parser->phase) {
@@ -201,42 +260,16 @@ static enum h1_result start_line(struct h1_parser *parser, const char **p, const
             parser->mark = (size_t)(*p - base);
             break;
         case PHASE_METHOD:
-            *p = scan_token(*p, end);
-            if (*p == end) {
-                return H1_MORE;
-            }
-            if (**p != ' ' || *p == base + parser->mark) {
-                return bad(parser, error, "malformed request line");
-            }
-            message->method = slice_of(base + parser->mark, (size_t)(*p - (base + parser->mark)));
-            (*p)++;
-            parser->phase = PHASE_TARGET;
-            parser->mark = (size_t)(*p - base);
+            result = method(parser, p, base, end, error);
             break;
         case PHASE_TARGET:
-            if ((result = target_done(parser, p, base, end, error)) != H1_HEAD_DONE) {
-                return result;
-            }
+            result = target(parser, p, base, end, error);
             break;
         case PHASE_VERSION:
-            if ((result = version(parser, p, base, end, error)) != H1_HEAD_DONE) {
-                return result;
-            }
+            result = version(parser, p, base, end, error);
             break;
         case PHASE_CODE:
-            for (; *p < end && *p - (base + parser->mark) < 3; (*p)++) {
-                if (!scan_is(**p, SCAN_HEX) || **p > '9') {
-                    return bad(parser, error, "malformed status code");
-                }
-                message->status = (uint16_t)(message->status * 10 + (**p - '0'));
-            }
-            if (*p - (base + parser->mark) < 3) {
-                return H1_MORE;
-            }
-            if (message->status < 100) {
-                return bad(parser, error, "status code below 100");
-            }
-            parser->phase = PHASE_CODE_END;
+            result = code(parser, p, base, end, error);
             break;
         case PHASE_CODE_END: /* many servers leave out the phrase, some also the blank before it */
             if (**p != ' ' && **p != '\r') {
@@ -247,16 +280,7 @@ static enum h1_result start_line(struct h1_parser *parser, const char **p, const
             parser->mark = (size_t)(*p - base);
             break;
         case PHASE_PHRASE:
-            *p = scan_value(*p, end);
-            if (*p == end) {
-                return H1_MORE;
-            }
-            if (**p != '\r') {
-                return bad(parser, error, **p == '\n' ? "bare LF" : "control byte in the reason phrase");
-            }
-            message->phrase = slice_of(base + parser->mark, (size_t)(*p - (base + parser->mark)));
-            (*p)++;
-            parser->phase = PHASE_START_LF;
+            result = phrase(parser, p, base, end, error);
             break;
         case PHASE_START_LF:
             if (**p != '\n') {
@@ -267,6 +291,9 @@ static enum h1_result start_line(struct h1_parser *parser, const char **p, const
             return H1_HEAD_DONE;
         default:
             return H1_HEAD_DONE;
+        }
+        if (result != H1_HEAD_DONE) {
+            return result;
         }
     }
     return parser->phase < PHASE_LINE ? H1_MORE : H1_HEAD_DONE;
@@ -295,6 +322,29 @@ static inline enum h1_result add_line(struct h1_parser *parser, const char *base
     return h1_field_seen(parser, item, error);
 }
 
+/* A line that begins with CR or a blank: the empty one, whose LF is due, or a folded one. */
+static enum h1_result nameless_line(struct h1_parser *parser, const char **p, struct h1_error *error)
+{
+    if (**p != '\r') {
+        return bad(parser, error,
+                   parser->message->headers.count == 0 ? "blank before the first header"
+                                                       : "folded header line");
+    }
+    (*p)++;
+    parser->phase = PHASE_END_LF;
+    return H1_MORE;
+}
+
+static enum h1_result last_byte(struct h1_parser *parser, const char **p, struct h1_error *error)
+{
+    if (**p != '\n') {
+        return bad(parser, error, "bare CR");
+    }
+    (*p)++;
+    parser->phase = PHASE_DONE;
+    return H1_HEAD_DONE;
+}
+
 static enum h1_result header_lines(struct h1_parser *parser, const char **at, const char *base,
                                    const char *end, struct h1_error *error)
 {
@@ -304,16 +354,11 @@ static enum h1_result header_lines(struct h1_parser *parser, const char **at, co
     while (p < end) {
         switch (parser->phase) {
         case PHASE_LINE:
-            if (*p == '\r') {
-                p++;
-                parser->phase = PHASE_END_LF;
+            if (*p == '\r' || *p == ' ' || *p == '\t') {
+                if ((result = nameless_line(parser, &p, error)) != H1_MORE) {
+                    goto out;
+                }
                 continue;
-            }
-            if (*p == ' ' || *p == '\t') {
-                result = bad(parser, error,
-                             parser->message->headers.count == 0 ? "blank before the first header"
-                                                                 : "folded header line");
-                goto out;
             }
             parser->mark = (size_t)(p - base);
             parser->phase = PHASE_NAME;
@@ -368,13 +413,7 @@ static enum h1_result header_lines(struct h1_parser *parser, const char **at, co
             }
             continue;
         case PHASE_END_LF:
-            if (*p != '\n') {
-                result = bad(parser, error, "bare CR");
-                goto out;
-            }
-            p++;
-            parser->phase = PHASE_DONE;
-            result = H1_HEAD_DONE;
+            result = last_byte(parser, &p, error);
             goto out;
         default:
             goto out;

@@ -1,7 +1,7 @@
 /*
  * middlewares.c - the options of the middlewares, and which of them an object holds.
  *
- * The order of the rows in middleware_fields is the one list of kinds (MIDDLEWARES in the header).
+ * The one list of kinds is MIDDLEWARES in the header: the rows of middleware_fields come from it, in its order.
  * Not here: the tables of those about access, limits and content (middlewares_access.c, middlewares_limits.c,
  * middlewares_content.c), what they do (worker/middleware/), chains (master/resolve).
  */
@@ -288,54 +288,4 @@ bool middleware_config_kind(const struct middleware_config *config, enum middlew
     *kind = (enum middleware_kind)found;
     *params = found_params;
     return true;
-}
-
-static bool field_set(const struct schema_field *field, const void *object)
-{
-    const void *at = (const char *)object + field->offset;
-
-    switch (field->kind) {
-    case SCHEMA_OPT_BOOL:
-        return ((const struct opt_bool *)at)->set;
-    case SCHEMA_OPT_INT:
-        return ((const struct opt_int *)at)->set;
-    case SCHEMA_STRING:
-    case SCHEMA_ENUM:
-        return ((const struct slice *)at)->len > 0;
-    case SCHEMA_STRINGS:
-    case SCHEMA_REGEXES:
-    case SCHEMA_LIST:
-        return ((const struct list *)at)->count > 0;
-    case SCHEMA_STRING_MAP:
-        return ((const struct string_map *)at)->count > 0;
-    case SCHEMA_MAP:
-        return ((const struct map *)at)->count > 0;
-    case SCHEMA_REGEX:
-        return ((const struct regex_text *)at)->pattern.len > 0;
-    case SCHEMA_OPTIONAL:
-    case SCHEMA_DOC:
-        return *(const void *const *)at != NULL;
-    case SCHEMA_STRUCT:
-        return false; /* always there: its own rows tell */
-    case SCHEMA_BOOL:
-        return *(const bool *)at;
-    case SCHEMA_INT:
-    case SCHEMA_DURATION:
-        return *(const int64_t *)at != 0;
-    case SCHEMA_DOUBLE:
-        return *(const double *)at < 0 || *(const double *)at > 0;
-    }
-    return false;
-}
-
-const struct schema_field *schema_unserved(const struct schema *schema, const void *object, size_t *from)
-{
-    while (*from < schema->count) {
-        const struct schema_field *field = &schema->fields[(*from)++];
-
-        if ((field->flags & SCHEMA_NOT_SERVED) && !field->fallback && field_set(field, object)) {
-            return field;
-        }
-    }
-    return NULL;
 }

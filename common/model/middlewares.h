@@ -45,7 +45,7 @@ struct redirect_regex {
     bool permanent;
 };
 
-/* Only the first two are served; a middleware that sets any other is refused (middleware_unserved()). */
+/* Only the first two are served; a middleware that sets any other is refused (schema_unserved()). */
 struct set_headers {
     struct string_map custom_request_headers; /* an empty value removes the header */
     struct string_map custom_response_headers;
@@ -292,9 +292,5 @@ const struct schema *middleware_kind_schema(enum middleware_kind kind);
 /* Which one is set; false when none or more than one is, or one that is not served yet (the text then says so). */
 bool middleware_config_kind(const struct middleware_config *config, enum middleware_kind *kind,
                             const void **params, struct error *why);
-
-/* The next option (from row *from on, which is moved behind it) of a decoded object that is set and that this build does
- * not act upon; NULL when there is none. Looks at the rows of the object itself, not at structs below it. */
-const struct schema_field *schema_unserved(const struct schema *schema, const void *object, size_t *from);
 
 #endif

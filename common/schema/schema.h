@@ -202,4 +202,8 @@ int parse_size(struct slice text, int64_t *bytes, struct error *why); /* "10", "
 int parse_bool(struct slice text, bool *out, struct error *why);      /* Go's strconv.ParseBool */
 void format_duration(int64_t nanoseconds, struct text *out);          /* as Go prints: "1m30s", "0s" */
 
+/* The next option (from row *from on, which is moved behind it) of a decoded object that is set and that this build does
+ * not act upon; NULL when there is none. Looks at the rows of the object itself, not at structs below it. */
+const struct schema_field *schema_unserved(const struct schema *schema, const void *object, size_t *from);
+
 #endif

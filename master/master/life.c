@@ -7,6 +7,8 @@
 #include "common/base/process.h"
 #include "master/master/master.h"
 
+_Static_assert(PROVIDER_COUNT <= BOARD_PROVIDERS, "each provider has its place on the board");
+
 static uint64_t now(void)
 {
     return (uint64_t)process_clock_ns();

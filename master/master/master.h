@@ -27,7 +27,6 @@
 #include "shm/board.h"
 #include "shm/page.h"
 
-#define MASTER_PROVIDERS 16
 #define MASTER_WATCHES 64
 #define MEMORY_FILES 2
 
@@ -120,7 +119,7 @@ struct master {
     int statm;
     struct kept_sockets *kept;
 
-    struct input inputs[MASTER_PROVIDERS];
+    struct input inputs[PROVIDER_COUNT];
     size_t input_count;
     struct names *names;             /* of servers, resolved */
     struct model *model;             /* resolved, in force */

@@ -38,7 +38,7 @@ struct job {
     struct master *master;
     /* given */
     struct settings *settings, *old_settings; /* old: of the model that is replaced */
-    bool enabled[MASTER_PROVIDERS], dirty[MASTER_PROVIDERS];
+    bool enabled[PROVIDER_COUNT], dirty[PROVIDER_COUNT];
     uint64_t generation;             /* the number it will have, if it is published */
     uint64_t page_base;              /* page numbers above this are free */
     uint64_t published[PAGE_PLACES]; /* hashes of the pages in force */
@@ -47,7 +47,7 @@ struct job {
     bool may_hold; /* the first generation may still be held back */
     /* found */
     bool held;
-    struct model *outdated[MASTER_PROVIDERS]; /* models that newer ones replaced */
+    struct model *outdated[PROVIDER_COUNT]; /* models that newer ones replaced */
     struct model *model;
     struct known *known;
     char *changes;
@@ -159,7 +159,7 @@ static void work(uv_work_t *request)
 {
     struct job *job = request->data;
     struct master *master = job->master;
-    struct model *models[MASTER_PROVIDERS];
+    struct model *models[PROVIDER_COUNT];
     size_t count = 0;
     int64_t began = process_clock_ns();
 
@@ -204,7 +204,7 @@ static void free_work(uv_work_t *request)
     struct job *job = request->data;
 
     model_free(job->model); /* before the providers' models, which its text may lie in */
-    for (size_t i = 0; i < MASTER_PROVIDERS; i++) {
+    for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         model_free(job->outdated[i]);
     }
     known_free(job->known);
@@ -505,7 +505,7 @@ void reload_inputs(struct master *master)
 {
     const struct static_config *config = &master->settings->loaded.config;
 
-    for (size_t i = 0; i < MASTER_PROVIDERS && providers[i]; i++) {
+    for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         master->inputs[i].master = master;
         master->inputs[i].provider = providers[i];
         master->inputs[i].enabled = providers[i]->enabled(config);

@@ -1,7 +1,7 @@
 /*
  * kubernetes_crd_service.c - references to services become load balancers; TraefikService objects become services.
  *
- * Not here: the servers of a Service (kubernetes_crd_server.c), what refers to what (master/resolve).
+ * Not here: the servers of a Service (kubernetes_server.c), what refers to what (master/resolve).
  */
 #include "master/provider/kubernetes_crd.h"
 

@@ -1,7 +1,7 @@
 /*
  * provider.h - the seam of a provider: turns its input into one dynamic model.
  *
- * A provider is one file (or folder) with a table; the list of all is in providers.c. load() is pure: it reads what it
+ * A provider is one file (or several with a common beginning of their names) with a table; PROVIDERS below lists them. load() is pure: it reads what it
  * is given and returns a model whose objects carry the provider's name; errors are kept on the objects or as notices (I1).
  * It never fails as a whole for a bad object; it fails (and the old model stays) only when its input cannot be read at all.
  * The first load that does not fail means that the provider has synced: weir is ready when all enabled ones have. So one
@@ -33,7 +33,24 @@ struct provider {
     int (*wait)(struct provider_state *state, unsigned timeout_ms, struct error *why);
 };
 
-extern const struct provider *const providers[]; /* ended by NULL */
-extern const struct provider provider_file, provider_kubernetes_crd, provider_kubernetes_ingress;
+/* PROVIDER(identifier): the one list, in the order in which they are asked. provider_<identifier> is the table, in
+ * master/provider/<identifier>.c. Which of them wins is another order: provider_names in master/static/check.c. */
+#define PROVIDERS(PROVIDER)                                                                                  \
+    PROVIDER(file)                                                                                           \
+    PROVIDER(kubernetes_crd)                                                                                 \
+    PROVIDER(kubernetes_ingress)
+
+enum provider_number {
+#define PROVIDER(identifier) PROVIDER_##identifier,
+    PROVIDERS(PROVIDER)
+#undef PROVIDER
+        PROVIDER_COUNT
+};
+
+#define PROVIDER(identifier) extern const struct provider provider_##identifier;
+PROVIDERS(PROVIDER)
+#undef PROVIDER
+
+extern const struct provider *const providers[PROVIDER_COUNT];
 
 #endif

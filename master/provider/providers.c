@@ -1,7 +1,10 @@
 /*
- * providers.c - the one list of providers, in the order in which they are asked.
+ * providers.c - the list of providers as an array, from PROVIDERS in provider.h.
  */
 #include "master/provider/provider.h"
 
-const struct provider *const providers[] = {&provider_file, &provider_kubernetes_crd,
-                                            &provider_kubernetes_ingress, NULL};
+const struct provider *const providers[PROVIDER_COUNT] = {
+#define PROVIDER(identifier) &provider_##identifier,
+    PROVIDERS(PROVIDER)
+#undef PROVIDER
+};

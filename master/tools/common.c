@@ -56,7 +56,7 @@ static int load_provider(struct tool *tool, const struct provider *provider, str
 
 static void load_providers(struct tool *tool)
 {
-    for (size_t i = 0; providers[i] && tool->active_count < TOOL_PROVIDERS_MAX; i++) {
+    for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         struct error why;
         size_t at = tool->active_count;
 

@@ -11,15 +11,12 @@
 #include "master/static/load.h"
 #include "shm/generation.h"
 
-#define TOOL_PROVIDERS_MAX 16
-
 struct tool {
     struct pool *pool;
     struct static_loaded loaded;
-    const struct provider *active[TOOL_PROVIDERS_MAX];
-    struct provider_state *states[TOOL_PROVIDERS_MAX];
-    struct model
-        *models[TOOL_PROVIDERS_MAX]; /* of the active ones; those that could not be read are left out */
+    const struct provider *active[PROVIDER_COUNT];
+    struct provider_state *states[PROVIDER_COUNT];
+    struct model *models[PROVIDER_COUNT]; /* of the active ones; those that could not be read are left out */
     size_t active_count, model_count;
     struct model *model;           /* resolved */
     struct generation *generation; /* after tool_compile() */

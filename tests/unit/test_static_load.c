@@ -459,6 +459,16 @@ static void defaults_and_derived_values(void **state)
          "");
     assert_true(slice_eq(config->log->level, SLICE("WARN")));
     assert_int_equal(config->providers.precedence.count, 17);
+    for (size_t i = 0; i < PROVIDER_COUNT; i++) { /* one without a place would lose to all others */
+        const struct slice *names = config->providers.precedence.items;
+        size_t place = 0;
+
+        while (place < config->providers.precedence.count &&
+               !slice_eq(names[place], slice_cstr(providers[i]->name))) {
+            place++;
+        }
+        assert_true(place < config->providers.precedence.count);
+    }
     web = config->entry_points.values;
     assert_int_equal(web->http.redirections->entry_point->priority, INT64_MAX - 1);
     assert_true(web->http.redirections->entry_point->permanent);

@@ -67,6 +67,7 @@ static bool start(struct guard *guard, struct child *child, const char *name, co
     int pair[2];
     int rc = control_pair(pair, &why);
 
+    board_mend(guard->board);
     if (rc == 0) {
         rc = (int)spawn(guard, name, face, argument, more, pair[1], &why);
         close(pair[1]);

@@ -202,6 +202,7 @@ static void tend(struct guard *guard, int64_t now)
 
     lend_tend(guard, now);
     if (tick) {
+        board_mend(guard->board);
         retire_tend(guard, now);
     }
     upgrade_tend(guard, now);

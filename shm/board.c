@@ -157,7 +157,7 @@ int board_look(int fd, struct board **out, struct error *why)
     return map(fd, PROT_READ, out, why);
 }
 
-void board_mend(struct board *board)
+void board_mend(struct board *board, unsigned slabs)
 {
     struct board_header *header = &board->head->header;
 
@@ -171,8 +171,8 @@ void board_mend(struct board *board)
     if (atomic_load_explicit(&header->words_used, memory_order_relaxed) >= WORDS) {
         atomic_store(&header->words_used, 0); /* at the worst two services share a word for a while */
     }
-    if (atomic_load_explicit(&header->slabs_used, memory_order_relaxed) > BOARD_WORKERS) {
-        atomic_store(&header->slabs_used, BOARD_WORKERS);
+    if (atomic_load_explicit(&header->slabs_used, memory_order_relaxed) > slabs) {
+        atomic_store(&header->slabs_used, slabs); /* gauges of nobody count for nothing */
     }
 }
 

@@ -352,7 +352,7 @@ static void a_scribbled_header_leads_nobody_astray(void **state)
         board_sweep(board, round + 2);
         (void)board_counter_sum(board, COUNT_REQUESTS);
         assert_non_null(board_slab(board, 3));
-        board_mend(board);
+        board_mend(board, 4);
         assert_int_equal(board_map(board_fd, &other, &why), 0); /* the next one that starts */
         assert_int_not_equal(board_word(other, round + 5, round + 1).slot, 0);
         board_unmap(other);

@@ -20,7 +20,6 @@
 #include "common/net/addr.h"
 #include "master/master/master.h"
 
-
 struct kept_sockets { /* what the guard keeps for one entry point */
     char name[CONTROL_TEXT];
     struct sockaddr_storage bound; /* where, as the kernel says */

@@ -136,7 +136,7 @@ struct master {
     uint64_t withdrawn; /* hash of the pages of a generation that killed workers */
     bool has_withdrawn;
     uint64_t last_number; /* of the generations of this master; 0: none yet */
-    bool swept; /* no word on the board is left from before `current` */
+    bool swept;           /* no word on the board is left from before `current` */
     struct worker_link links[BOARD_WORKERS];
 };
 
@@ -191,7 +191,7 @@ void reload_free(struct master *master);
 /* ---- publish.c ---- */
 struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);
 struct page_file *page_file_ref(struct page_file *file);
-void page_file_unref(struct page_file *file); /* NULL is fine */
+void page_file_unref(struct page_file *file);              /* NULL is fine */
 uint64_t publish_next_number(const struct master *master); /* of the next generation */
 /* Takes over the references in `pages` and the text. */
 void publish(struct master *master, const struct page_files *pages, char *changes);

@@ -10,6 +10,9 @@
  * identity's word lies is known by an index in the private memory of the one process that allocates (the master); a new
  * master builds it again from the words. The order of stores makes every entry whole at any instant: an entry is taken
  * by its identity, written last, and freed by its epoch, raised first.
+ *
+ * Workers face strangers and can write all of it: nothing that is read here may lead out of the mapping or round in
+ * circles, and the guard mends the header, without which no process would start.
  */
 #include "shm/board.h"
 
@@ -66,6 +69,7 @@ struct board {
     struct board_entry *entries; /* slot n is entries[n]; 0 is never used */
     bool looking;                /* mapped to be read only */
     /* only in the process that allocates */
+    uint32_t words_used;
     uint32_t *index; /* slot numbers by identity, open addressing, at most half full */
     size_t index_size, index_used;
     uint32_t *free_slots;
@@ -153,6 +157,25 @@ int board_look(int fd, struct board **out, struct error *why)
     return map(fd, PROT_READ, out, why);
 }
 
+void board_mend(struct board *board, unsigned slabs)
+{
+    struct board_header *header = &board->head->header;
+
+    if (header->magic != BOARD_MAGIC || header->layout != BOARD_LAYOUT || header->build_id != build_id() ||
+        header->size != BOARD_SIZE) {
+        header->magic = BOARD_MAGIC;
+        header->layout = BOARD_LAYOUT;
+        header->build_id = build_id();
+        header->size = BOARD_SIZE;
+    }
+    if (atomic_load_explicit(&header->words_used, memory_order_relaxed) >= WORDS) {
+        atomic_store(&header->words_used, 0); /* at the worst two services share a word for a while */
+    }
+    if (atomic_load_explicit(&header->slabs_used, memory_order_relaxed) > slabs) {
+        atomic_store(&header->slabs_used, slabs); /* gauges of nobody count for nothing */
+    }
+}
+
 void board_unmap(struct board *board)
 {
     if (!board) {
@@ -165,6 +188,17 @@ void board_unmap(struct board *board)
 }
 
 /* ---- words ---- */
+
+/* The header tells a new master; who has allocated knows it better, for workers can write there. */
+static uint32_t words_used(struct board *board)
+{
+    uint32_t told = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+
+    if (board->index == NULL) {
+        board->words_used = told < WORDS ? told : 0;
+    }
+    return board->words_used;
+}
 
 static void index_put(struct board *board, uint64_t identity, uint32_t slot)
 {
@@ -187,12 +221,12 @@ static void free_slot_add(struct board *board, uint32_t slot)
 }
 
 /* From the words themselves: at the first use, after a sweep, and when the index has become half full. */
-static void index_build(struct board *board, size_t room)
+static void index_build(struct board *board)
 {
-    uint32_t used = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+    uint32_t used = words_used(board);
     size_t size = 256;
 
-    while (size < room * 4) {
+    while (size < ((size_t)used + 64) * 4) {
         size *= 2;
     }
     free(board->index);
@@ -233,10 +267,11 @@ static uint32_t slot_take(struct board *board)
     if (board->free_count > 0) {
         return board->free_slots[--board->free_count];
     }
-    used = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+    used = words_used(board);
     if (used + 1 >= WORDS) {
         return 0;
     }
+    board->words_used = used + 1;
     atomic_store_explicit(&board->head->header.words_used, used + 1, memory_order_relaxed);
     return used + 1;
 }
@@ -248,7 +283,7 @@ struct board_ref board_word(struct board *board, uint64_t identity, uint64_t gen
 
     identity += identity == 0; /* 0 means free */
     if (board->index_used * 2 >= board->index_size) {
-        index_build(board, board->head->header.words_used + 64u);
+        index_build(board);
     }
     slot = slot_find(board, identity);
     if (slot == 0) {
@@ -271,7 +306,7 @@ struct board_ref board_word(struct board *board, uint64_t identity, uint64_t gen
 
 void board_sweep(struct board *board, uint64_t oldest)
 {
-    uint32_t used = atomic_load_explicit(&board->head->header.words_used, memory_order_relaxed);
+    uint32_t used = words_used(board);
     bool freed = false;
 
     for (uint32_t slot = 1; slot <= used; slot++) {
@@ -286,7 +321,7 @@ void board_sweep(struct board *board, uint64_t oldest)
         freed = true;
     }
     if (freed) {
-        index_build(board, used + 64u);
+        index_build(board);
     }
 }
 

@@ -37,6 +37,9 @@ int board_map(int fd, struct board **out, struct error *why);
  * open for reading alone. */
 int board_look(int fd, struct board **out, struct error *why);
 void board_unmap(struct board *board);
+/* Sets right what stands in the header and never changes: a worker that went wrong may have written there, and without it no process
+ * takes the board. Guard only. */
+void board_mend(struct board *board, unsigned slabs);
 
 /* ---- words: allocation (master only) ---- */
 /* Finds or makes the word of an identity (a hash of what it belongs to); marks it used by `generation`. Dies never:

@@ -23,11 +23,25 @@ int control_pair(int fds[2], struct error *why)
     return 0;
 }
 
-int control_send(int channel, struct control_message *message, const int *fds, size_t count)
+static ssize_t send_with(int channel, struct control_message *message, const int *fds, size_t count)
 {
     struct iovec part = {.iov_base = message, .iov_len = sizeof(*message)};
     union control_room room = {{0}};
-    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    struct msghdr head = {.msg_iov = &part,
+                          .msg_iovlen = 1,
+                          .msg_control = room.bytes,
+                          .msg_controllen = CMSG_SPACE(sizeof(int) * count)};
+    struct cmsghdr *rights = CMSG_FIRSTHDR(&head);
+
+    rights->cmsg_level = SOL_SOCKET;
+    rights->cmsg_type = SCM_RIGHTS;
+    rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
+    memcpy(CMSG_DATA(rights), fds, sizeof(int) * count);
+    return sendmsg(channel, &head, MSG_NOSIGNAL);
+}
+
+int control_send(int channel, struct control_message *message, const int *fds, size_t count)
+{
     ssize_t n;
 
     if (count > CONTROL_FDS) {
@@ -36,19 +50,9 @@ int control_send(int channel, struct control_message *message, const int *fds, s
     message->fd_count = (uint32_t)count;
     message->build_id = build_id();
     message->text[CONTROL_TEXT - 1] = '\0';
-    if (count > 0) {
-        struct cmsghdr *rights;
-
-        head.msg_control = room.bytes;
-        head.msg_controllen = CMSG_SPACE(sizeof(int) * count);
-        rights = CMSG_FIRSTHDR(&head);
-        rights->cmsg_level = SOL_SOCKET;
-        rights->cmsg_type = SCM_RIGHTS;
-        rights->cmsg_len = CMSG_LEN(sizeof(int) * count);
-        memcpy(CMSG_DATA(rights), fds, sizeof(int) * count);
-    }
-    do {
-        n = sendmsg(channel, &head, MSG_NOSIGNAL);
+    do { /* send() where it does: workers may not call sendmsg() */
+        n = count > 0 ? send_with(channel, message, fds, count)
+                      : send(channel, message, sizeof(*message), MSG_NOSIGNAL);
     } while (n == -1 && errno == EINTR);
     if (n == -1) {
         return errno == EWOULDBLOCK ? -EAGAIN : errno == ECONNRESET || errno == ENOTCONN ? -EPIPE : -errno;

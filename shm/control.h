@@ -20,6 +20,7 @@
 #include "common/base/error.h"
 #include "shm/page.h"
 
+#define LISTEN_BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
 #define CONTROL_FDS 16
 #define CONTROL_TEXT 256
 #define CONTROL_ALL_SLOTS UINT32_MAX /* as SOCKET_ANY_SLOT of the workers */

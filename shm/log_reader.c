@@ -17,6 +17,8 @@
 #include "shm/log_ring_inner.h"
 
 #define NONE UINT64_MAX
+#define SLEEP_MOST                                                                                           \
+    1000000000 /* ns: that it sleeps is said in memory where a worker that went wrong may say else */
 
 struct place {
     uint64_t at, head; /* what is noticed: from here to there */
@@ -182,9 +184,9 @@ bool log_reader_arm(struct log_reader *reader)
 void log_reader_sleep(struct log_reader *reader, int64_t timeout_ns)
 {
     struct log_head *head = reader->rings->head;
-    struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+    int64_t most = timeout_ns < 0 || timeout_ns > SLEEP_MOST ? SLEEP_MOST : timeout_ns;
+    struct timespec timeout = {.tv_sec = most / 1000000000, .tv_nsec = most % 1000000000};
 
-    (void)syscall(SYS_futex, &head->wake, FUTEX_WAIT, reader->wake, timeout_ns < 0 ? NULL : &timeout, NULL,
-                  0);
+    (void)syscall(SYS_futex, &head->wake, FUTEX_WAIT, reader->wake, &timeout, NULL, 0);
     atomic_store(&head->waiting, 0);
 }

@@ -109,6 +109,30 @@ static unsigned rings_used(const struct log_rings *rings)
     return used < RINGS ? used : RINGS;
 }
 
+void log_rings_mend(struct log_rings *rings, bool (*lives)(const void *context, pid_t pid),
+                    const void *context)
+{
+    struct log_head *head = rings->head;
+    uint32_t used = atomic_load(&head->used);
+
+    if (head->magic != MAGIC || head->layout != LOG_RING_LAYOUT || head->size != all_bytes()) {
+        head->magic = MAGIC;
+        head->layout = LOG_RING_LAYOUT;
+        head->size = all_bytes();
+    }
+    if (used > RINGS || used < rings->seen) {
+        atomic_store(&head->used, used = used > RINGS ? RINGS : rings->seen);
+    }
+    rings->seen = used;
+    for (uint32_t i = 0; i < used; i++) {
+        uint32_t owner = atomic_load(&head->rings[i].owner);
+
+        if (owner != 0 && !lives(context, (pid_t)owner)) {
+            (void)atomic_compare_exchange_strong(&head->rings[i].owner, &owner, 0);
+        }
+    }
+}
+
 bool log_rings_empty(struct log_rings *rings)
 {
     for (unsigned i = 0; i < rings_used(rings); i++) {

@@ -42,6 +42,10 @@ int log_rings_create(int *fd, struct error *why); /* an empty memfd */
 /* Maps it (fd stays the caller's); refuses another layout. */
 int log_rings_map(int fd, struct log_rings **out, struct error *why);
 void log_rings_unmap(struct log_rings *rings);
+/* Sets right what a worker that went wrong may have written where it keeps the others from starting: the header, and
+ * rings whose owner is no living process of ours. Guard only. */
+void log_rings_mend(struct log_rings *rings, bool (*lives)(const void *context, pid_t pid),
+                    const void *context);
 bool log_rings_empty(struct log_rings *rings); /* no record waits and no loss is untold */
 /* A process has been reaped: its ring is free for a successor. Its records stay. NULL is fine. */
 void log_rings_release(struct log_rings *rings, pid_t pid);

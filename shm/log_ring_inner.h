@@ -51,6 +51,7 @@ _Static_assert(sizeof(struct ring_head) == 128, "two cache lines");
 struct log_rings {
     char *base;
     struct log_head *head;
+    uint32_t seen; /* so many rings have had an owner; for log_rings_mend() */
 };
 
 static inline size_t ring_size(unsigned ring)

@@ -53,6 +53,7 @@ enum budget_level budget_next_level(enum budget_level level, uint64_t permille)
         [BUDGET_OVER] = {970, 920},
     };
 
+    level = level < BUDGET_OVER ? level : BUDGET_OVER; /* it comes from the board, where workers can write */
     while (level < BUDGET_OVER && permille >= bounds[level + 1].enter) {
         level++;
     }

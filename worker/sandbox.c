@@ -18,6 +18,8 @@
 #include <linux/capability.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
@@ -80,8 +82,10 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
     CALL(recvfrom),
-    CALL(sendto),
-    CALL(sendmsg),                       /* several pieces; answers to guard and master */
+    CALL(sendto),                        /* also answers to guard and master */
+    CALL(writev),                        /* several pieces; backtrace_symbols_fd() */
+    /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it, which takes as long as its
+     * SO_LINGER says: that would stop the guard. */
     CALL(recvmsg),                       /* messages of guard and master, with descriptors */
 #ifdef __NR_epoll_wait
     CALL(epoll_wait),                    /* aarch64 has only the next one */
@@ -104,8 +108,14 @@ static const struct allowed allowed[] = {
     CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
     CALL(connect),
     CALL(getsockopt),
-    CALL(setsockopt),
-    CALL(shutdown),
+    /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
+    CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
+    CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
+    CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
+    CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
+    CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
+    CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)),
+    CALL(shutdown, IS(1, SHUT_WR)),      /* the other directions would end a listening socket */
 
     /* descriptors that came from guard or master: pages, channels, sockets */
     CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
@@ -143,7 +153,6 @@ static const struct allowed allowed[] = {
     CALL(getpid),
     CALL(gettid),
     CALL(tgkill, IS_OWN_PID(0)),         /* raise() */
-    CALL(writev),                        /* backtrace_symbols_fd() */
 };
 /* clang-format on */
 

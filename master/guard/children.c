@@ -67,6 +67,7 @@ static bool start(struct guard *guard, struct child *child, const char *name, co
     int pair[2];
     int rc = control_pair(pair, &why);
 
+    board_mend(guard->board, guard->slots);
     if (rc == 0) {
         rc = (int)spawn(guard, name, face, argument, more, pair[1], &why);
         close(pair[1]);
@@ -135,13 +136,15 @@ static void start_worker(struct guard *guard, unsigned slot, int64_t now)
 
     (void)snprintf(name, sizeof(name), "weir: worker %u", slot);
     (void)snprintf(number, sizeof(number), "%u", slot);
+    guard->slots = slot >= guard->slots ? slot + 1 : guard->slots;
+    board_fold(guard->board,
+               slot); /* nothing of an earlier one is left; others may have written there since */
     if (!start(guard, worker, name, "worker", number, NULL, now)) {
         return;
     }
     if (guard->master.pid != 0) {
         connect_to_master(guard, slot);
     }
-    guard->slots = slot >= guard->slots ? slot + 1 : guard->slots;
     keep_send_slot(guard, slot, slot);
 }
 
@@ -256,6 +259,7 @@ static void bury_worker(struct guard *guard, unsigned slot, int status, int64_t 
         worker->backoff_ns = 0;
     }
     lend_forget(guard, slot);
+    keep_mend(guard);
     board_fold(guard->board, slot);
     child_send(&guard->master, &gone, NULL, 0);
 }
@@ -263,11 +267,13 @@ static void bury_worker(struct guard *guard, unsigned slot, int status, int64_t 
 void children_reap(struct guard *guard)
 {
     int64_t now = process_clock_ns();
+    bool ended = false;
     int status;
     pid_t pid;
 
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0) {
         log_rings_release(guard->rings, pid);
+        ended = true;
         if (pid == guard->master.pid) {
             bury_master(guard, status, now);
             continue;
@@ -282,6 +288,9 @@ void children_reap(struct guard *guard)
             }
         }
         /* Others were orphans that came to us as pid 1: reaped, nothing else to do. */
+    }
+    if (ended && guard->rings) {
+        logs_mend(guard);
     }
 }
 

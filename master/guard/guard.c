@@ -202,6 +202,8 @@ static void tend(struct guard *guard, int64_t now)
 
     lend_tend(guard, now);
     if (tick) {
+        board_mend(guard->board, guard->slots);
+        life_set(&board_tree(guard->board)->stopping, 0);
         retire_tend(guard, now);
     }
     upgrade_tend(guard, now);

@@ -155,6 +155,7 @@ void keep_add(struct guard *guard, const char *name, unsigned first, const int *
 /* From now on it finds no new connections; it goes as a retired slot does, emptied first (retire.c). */
 void keep_remove(struct guard *guard, const char *name, int64_t now);
 void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
+void keep_mend(struct guard *guard);                    /* after a worker's death: all sockets listen */
 void keep_close_slot(struct guard *guard, unsigned slot);
 bool keep_has_slot(const struct guard *guard, unsigned slot);
 bool keep_slot_empty(const struct guard *guard, unsigned slot);  /* nobody waits in any queue of it */
@@ -201,6 +202,7 @@ void upgrade_kill_old(const struct guard *guard, int signal);
 /* ---- logs.c ---- */
 int logs_map(struct guard *guard, struct error *why);  /* the rings handed over, or new ones */
 int logs_join(struct guard *guard, struct error *why); /* from now on our lines go to a ring */
+void logs_mend(struct guard *guard); /* after a death: no ring is lost to a process that does not live */
 void logs_end(
     struct guard *guard); /* there is no master any more: writes what is left, for half a second at most */
 /* ---- show.c ---- */

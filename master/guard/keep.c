@@ -153,6 +153,49 @@ void keep_remove(struct guard *guard, const char *name, int64_t now)
     }
 }
 
+/* A disconnected socket has left the kernel's group; it comes back as its last one. */
+static void listen_again(struct kept *kept, unsigned slot)
+{
+    int fd = kept->fds[slot];
+
+    if (listen(fd, LISTEN_BACKLOG) == -1) {
+        log_error("Entry point %s: the socket of slot %u listens no more: %s", kept->name, slot,
+                  strerror(errno));
+        return;
+    }
+    for (unsigned i = 0; i < kept->count; i++) {
+        if (kept->order[i] == slot) {
+            kept->order[i] = kept->order[kept->count - 1];
+            kept->order[kept->count - 1] = (uint16_t)slot;
+        }
+    }
+    log_warn("Entry point %s: the socket of slot %u did not listen any more and was opened again", kept->name,
+             slot);
+}
+
+/* Nothing of ours does that, but a worker that somebody took over can end the sockets that it has: no filter tells
+ * connect() to nowhere from any other. */
+void keep_mend(struct guard *guard)
+{
+    bool mended = false;
+
+    for (struct kept *kept = guard->kept; kept; kept = kept->next) {
+        for (unsigned slot = 0; kept->leaving_ns == 0 && slot < guard->slots; slot++) {
+            socklen_t size = sizeof(int);
+            int listens = 1;
+
+            if (kept->fds[slot] != -1 &&
+                getsockopt(kept->fds[slot], SOL_SOCKET, SO_ACCEPTCONN, &listens, &size) == 0 && !listens) {
+                listen_again(kept, slot);
+                mended = true;
+            }
+        }
+    }
+    if (mended) {
+        retire_steer(guard);
+    }
+}
+
 /* ---- slots ---- */
 void keep_close_slot(struct guard *guard, unsigned slot)
 {

@@ -29,6 +29,25 @@ int logs_join(struct guard *guard, struct error *why)
     return rc;
 }
 
+static bool lives(const void *context, pid_t pid)
+{
+    const struct guard *guard = context;
+    bool found = pid == getpid() || pid == guard->master.pid || pid == guard->upgrade.pid;
+
+    for (unsigned slot = 0; slot < guard->slots && !found; slot++) {
+        found = pid == guard->workers[slot].pid;
+    }
+    for (const struct old_child *old = guard->old; old && !found; old = old->next) {
+        found = pid == old->pid;
+    }
+    return found;
+}
+
+void logs_mend(struct guard *guard)
+{
+    log_rings_mend(guard->rings, lives, guard);
+}
+
 void logs_end(struct guard *guard)
 {
     struct log_writer *writer;

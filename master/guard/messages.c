@@ -14,6 +14,8 @@
 #include "common/base/log.h"
 #include "common/base/process.h"
 
+#define MESSAGES_PER_TURN 64 /* of one worker */
+
 static void close_all(const int *fds, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++) {
@@ -134,14 +136,15 @@ void messages_from_master(struct guard *guard)
     }
 }
 
-/* Workers have nothing to tell the guard: this is about noticing that the channel is gone. */
+/* Workers have nothing to tell the guard: this is about noticing that the channel is gone. Who talks all the same waits for
+ * the next turn with the rest. */
 void messages_from_worker(struct guard *guard, struct child *child)
 {
     struct control_message message;
     int fds[CONTROL_FDS];
 
     (void)guard;
-    while (child->out.channel != -1) {
+    for (int read = 0; read < MESSAGES_PER_TURN && child->out.channel != -1; read++) {
         int rc = control_receive(child->out.channel, &message, fds);
 
         if (rc == -EAGAIN) {

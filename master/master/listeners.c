@@ -20,8 +20,6 @@
 #include "common/net/addr.h"
 #include "master/master/master.h"
 
-#define BACKLOG 4096 /* the kernel cuts it to net.core.somaxconn */
-
 struct kept_sockets { /* what the guard keeps for one entry point */
     char name[CONTROL_TEXT];
     struct sockaddr_storage bound; /* where, as the kernel says */
@@ -192,7 +190,7 @@ static int bind_all(struct opening *opening, unsigned workers, struct error *why
 static int listen_all(const struct opening *opening, unsigned workers, struct error *why)
 {
     for (unsigned slot = 0; slot < workers; slot++) {
-        if (opening->fds[slot] != -1 && listen(opening->fds[slot], BACKLOG) == -1) {
+        if (opening->fds[slot] != -1 && listen(opening->fds[slot], LISTEN_BACKLOG) == -1) {
             return fail(opening, errno, why);
         }
     }

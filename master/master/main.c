@@ -194,6 +194,9 @@ static void on_heart(uv_timer_t *timer)
 
     atomic_store_explicit(&master->tree->master_heartbeat_ns, (uint64_t)process_clock_ns(),
                           memory_order_relaxed);
+    if (master->workers) {
+        life_set(&master->tree->workers, master->workers);
+    }
     memory_tend(master);
     publish_tend(master, process_clock_ns());
 }

@@ -75,6 +75,7 @@ struct worker_link {
     int64_t retry_ns;      /* when it is offered all the same; 0: not */
     int64_t retry_wait_ns; /* how long it waited last time; 0: nothing was refused since it took one */
     unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
+    unsigned strange;      /* messages since the last one that was waited for */
 };
 
 struct input { /* one provider */
@@ -137,7 +138,8 @@ struct master {
     struct publication current, previous;
     uint64_t withdrawn; /* hash of the pages of a generation that killed workers */
     bool has_withdrawn;
-    bool swept; /* no word on the board is left from before `current` */
+    uint64_t last_number; /* of the generations of this master; 0: none yet */
+    bool swept;           /* no word on the board is left from before `current` */
     struct worker_link links[BOARD_WORKERS];
 };
 
@@ -192,7 +194,8 @@ void reload_free(struct master *master);
 /* ---- publish.c ---- */
 struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);
 struct page_file *page_file_ref(struct page_file *file);
-void page_file_unref(struct page_file *file); /* NULL is fine */
+void page_file_unref(struct page_file *file);              /* NULL is fine */
+uint64_t publish_next_number(const struct master *master); /* of the next generation */
 /* Takes over the references in `pages` and the text. */
 void publish(struct master *master, const struct page_files *pages, char *changes);
 /* hash: over the hashes of all pages, page_files_hash(). */

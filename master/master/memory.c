@@ -107,15 +107,19 @@ static void say(const struct memory_limit *found, uint64_t own)
     }
 }
 
+static void tell(struct master *master, uint64_t own, uint64_t found)
+{
+    life_set(&master->tree->memory[MEMORY_TREE].budget, memory_budget(own));
+    life_set(&master->tree->memory[MEMORY_GROUP].budget, memory_budget(found));
+}
+
 uint64_t memory_apply(struct master *master, const struct static_config *config)
 {
-    struct board_memory *memory = master->tree->memory;
     uint64_t own = (uint64_t)config->limits.memory;
     struct memory_limit found;
 
     memory_find("", &found);
-    atomic_store(&memory[MEMORY_TREE].budget, memory_budget(own));
-    atomic_store(&memory[MEMORY_GROUP].budget, memory_budget(found.bytes));
+    tell(master, own, found.bytes);
     if (!master->memory_said || found.bytes != master->memory.bytes || own != master->memory_own ||
         strcmp(found.folder, master->memory.folder) != 0) {
         say(&found, own);
@@ -130,6 +134,9 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
 
 void memory_tend(struct master *master)
 {
+    if (master->memory_said) {
+        tell(master, master->memory_own, master->memory.bytes); /* whatever else stands there */
+    }
     if (master->memory_own || master->memory.bytes) {
         atomic_store_explicit(&master->tree->master_memory, process_memory(master->statm),
                               memory_order_relaxed);

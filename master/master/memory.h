@@ -23,7 +23,7 @@ const char *memory_limit_file(bool v2);
 /* Bytes to be kept of a limit. */
 static inline uint64_t memory_budget(uint64_t limit)
 {
-    return limit / 4 * 3;
+    return limit - limit / 4; /* 0 for 0 only: that is no limit */
 }
 
 #endif

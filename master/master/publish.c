@@ -7,6 +7,9 @@
  * A worker that would not or could not take a generation keeps the one that it has. It is offered the newest again after
  * 10 s, then after twice as long each time, at most 5 minutes: what was in its way may have passed.
  *
+ * Workers face strangers, so what they say is believed only where it answers something; who goes on saying something else
+ * is not listened to any more.
+ *
  * A generation during whose adoption workers died twice is withdrawn: the one before is published again under a new
  * number, and the same content is not published a second time (I5).
  */
@@ -24,6 +27,9 @@
 
 #define KILLS_MOST 2
 #define RESENDS_MOST 3
+#define NUMBERS (UINT64_C(1) << 62) /* of generations: nobody gets there */
+#define STRANGE_MOST 8              /* messages that nobody waited for, between two that were */
+#define MESSAGES_PER_TURN 64
 #define RETRY_FIRST (INT64_C(10) * 1000000000)
 #define RETRY_MOST (INT64_C(300) * 1000000000)
 
@@ -169,12 +175,13 @@ static void forget_pages(struct worker_link *link)
     link->has_count = link->coming_count = 0;
 }
 
-/* Sends the newest generation if this worker is free to take it and has not answered it already. */
+/* Sends the newest generation if this worker is free to take it, has read what was sent before, and has not answered it
+ * already. */
 static void offer(struct worker_link *link)
 {
     const struct publication *current = &link->master->current;
 
-    if (link->poll == NULL || link->sent != 0 || current->number == 0 ||
+    if (link->poll == NULL || outbox_waiting(&link->out) || link->sent != 0 || current->number == 0 ||
         link->acknowledged == current->number || link->refused == current->number) {
         return;
     }
@@ -276,14 +283,23 @@ static void note_ready(struct master *master)
 }
 
 /* ---- answers ---- */
-static void on_ack(struct worker_link *link, uint64_t number)
+/* No answer to what it was sent. A few may come of two messages that crossed. */
+static void on_strange(struct worker_link *link, const struct control_message *message)
 {
-    if (number != link->sent) {
-        log_error("Worker %u acknowledged generation %llu, %llu was sent", link->slot,
-                  (unsigned long long)number, (unsigned long long)link->sent);
+    if (++link->strange < STRANGE_MOST) {
+        log_debug("Worker %u sent a message of kind %u about generation %llu, %llu was sent", link->slot,
+                  message->kind, (unsigned long long)message->number, (unsigned long long)link->sent);
         return;
     }
+    log_error("Worker %u answers what nobody asked: it is not listened to and gets no more generations",
+              link->slot);
+    link_close(link);
+}
+
+static void on_ack(struct worker_link *link, uint64_t number)
+{
     link->acknowledged = number;
+    link->strange = 0;
     free(link->has);
     link->has = link->coming;
     link->has_count = link->coming_count;
@@ -322,6 +338,7 @@ static void on_refused(struct worker_link *link, const struct control_message *m
 
     log_error("Worker %u refused generation %llu, the old one stays: %s; it is offered again in %d s",
               link->slot, (unsigned long long)message->number, message->text, seconds);
+    link->strange = 0;
 }
 
 /* The worker lacks a page that it was thought to hold, or descriptors were lost on the way: it gets all of them. */
@@ -335,25 +352,22 @@ static void on_resend(struct worker_link *link)
         log_error("Worker %u asked for the same generation %u times; it is offered again in %d s", link->slot,
                   link->resends, seconds);
         link->resends = 0;
+        link->strange = 0;
     }
 }
 
 static void handle(struct worker_link *link, const struct control_message *message)
 {
-    switch (message->kind) {
-    case CONTROL_ACK:
+    bool awaited = link->sent != 0 && message->number == link->sent;
+
+    if (message->kind == CONTROL_ACK && awaited) {
         on_ack(link, message->number);
-        break;
-    case CONTROL_REFUSED:
+    } else if (message->kind == CONTROL_REFUSED && awaited) {
         on_refused(link, message);
-        break;
-    case CONTROL_RESEND:
+    } else if (message->kind == CONTROL_RESEND && link->sent != 0) {
         on_resend(link);
-        break;
-    default: /* a peer of the same build, but not one to believe in everything */
-        log_error("Worker %u sent a message of kind %u, which is not for the master", link->slot,
-                  message->kind);
-        break;
+    } else {
+        on_strange(link, message);
     }
     offer(link);
 }
@@ -366,7 +380,8 @@ static void on_worker(uv_poll_t *poll, int status, int events)
     int rc = status < 0 ? status : outbox_flush(&link->out);
 
     (void)events;
-    while (rc == 0) {
+    for (int read = 0; read < MESSAGES_PER_TURN && rc == 0;
+         read++) { /* what is left comes with the next turn */
         rc = control_receive(link->out.channel, &message, fds);
         if (rc == 0) {
             for (uint32_t i = 0; i < message.fd_count; i++) {
@@ -380,9 +395,12 @@ static void on_worker(uv_poll_t *poll, int status, int events)
     if (rc == -EBADMSG && link->poll) {
         log_error("Worker %u sent what cannot be read", link->slot);
     }
-    if (rc != -EAGAIN) {
+    if (rc != 0 && rc != -EAGAIN) {
         link_close(link);
     } else if (link->poll) {
+        offer(link);
+    }
+    if (link->poll) {
         poll_update(link->poll, &link->out, on_worker);
     }
 }
@@ -404,11 +422,19 @@ void publish_worker(struct master *master, unsigned slot, int fd)
 }
 
 /* ---- generations ---- */
+/* The board tells where the last master was, and nothing else: workers can write there. */
+uint64_t publish_next_number(const struct master *master)
+{
+    uint64_t told = atomic_load(&master->tree->generation);
+
+    return 1 + (master->last_number ? master->last_number : told < NUMBERS ? told : 0);
+}
+
 static void put_in_force(struct master *master, const struct page_files *pages, char *changes)
 {
     struct publication *current = &master->current;
 
-    current->number = atomic_load(&master->tree->generation) + 1;
+    current->number = master->last_number = publish_next_number(master);
     current->pages = *pages;
     current->changes = changes;
     current->kills = 0;
@@ -477,8 +503,12 @@ void publish_tend(struct master *master, int64_t now)
             link_close(link);
         }
         retry(link, now);
+        offer(link);
     }
     note_ready(master);
+    if (master->last_number) {
+        life_set(&master->tree->generation, master->last_number); /* whatever else stands there */
+    }
     /* No job in flight: it asks for words of a generation that is still to come. */
     if (!master->swept && master->job == NULL && all_acknowledged(master) && only_current_held(master)) {
         board_sweep(master->board, master->current.number);

@@ -391,7 +391,7 @@ void reload_request(struct master *master)
     job->master = master;
     job->work.data = job;
     job->settings = settings_ref(master->settings);
-    job->generation = atomic_load(&master->tree->generation) + 1;
+    job->generation = publish_next_number(master);
     /* Unique over all masters of this tree: the guard's count of masters, then ours of pages. */
     job->page_base = (master->start_number << 40) + master->page_count;
     master->page_count += PAGE_PLACES;

@@ -56,7 +56,11 @@ int main(void)
         (void)printf("%s\"%s\": %zu", i ? ", " : "", gauges[i],
                      offsetof(struct board_slab, gauges) + i * sizeof(int64_t));
     }
-    (void)printf("}}\n");
+    const char *tree = (const char *)board_tree(board);
+    const char *word = (const char *)board_at(board, board_word(board, 1, 1));
+
+    (void)printf("}, \"tree\": %td, \"tree_bytes\": %zu, \"words\": %td}\n", tree - base,
+                 sizeof(struct board_tree), (word - base) / 4096 * 4096);
     board_unmap(board);
     return base == NULL;
 }

@@ -315,6 +315,73 @@ static void looking_changes_nothing(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* Where workers write they may write anything: the header, for one, which lies at the front. */
+static void scribble(size_t at, size_t bytes, unsigned seed)
+{
+    unsigned char noise[4096];
+
+    for (size_t i = 0; i < bytes; i += sizeof(noise)) {
+        for (size_t k = 0; k < sizeof(noise); k++) {
+            seed = seed * 1103515245u + 12345u;
+            noise[k] = seed % 3 == 0 ? 0xff : (unsigned char)(seed >> 16);
+        }
+        size_t left = bytes - i < sizeof(noise) ? bytes - i : sizeof(noise);
+
+        assert_int_equal(pwrite(board_fd, noise, left, (off_t)(at + i)), left);
+    }
+}
+
+static void a_scribbled_header_leads_nobody_astray(void **state)
+{
+    struct board *board = *state, *other;
+    struct error why = {""};
+
+    for (unsigned round = 0; round < 50; round++) {
+        struct board_ref ref[300];
+
+        scribble(0, 40, round);
+        for (uint64_t i = 0; i < ARRAY_LEN(ref); i++) {
+            ref[i] = board_word(board, round * 1000 + i + 1, round + 1);
+            assert_int_not_equal(ref[i].slot, 0);
+            assert_true(i == 0 || ref[i].slot != ref[i - 1].slot);
+        }
+        scribble(0, 40, round + 1000);
+        for (uint64_t i = 0; i < ARRAY_LEN(ref); i++) {
+            assert_int_equal(board_word(board, round * 1000 + i + 1, round + 1).slot, ref[i].slot);
+        }
+        board_sweep(board, round + 2);
+        (void)board_counter_sum(board, COUNT_REQUESTS);
+        assert_non_null(board_slab(board, 3));
+        board_mend(board, 4);
+        assert_int_equal(board_map(board_fd, &other, &why), 0); /* the next one that starts */
+        assert_int_not_equal(board_word(other, round + 5, round + 1).slot, 0);
+        board_unmap(other);
+    }
+    assert_true(board_bytes() < 4 << 20);
+}
+
+static void scribbled_words_lead_nobody_astray(void **state)
+{
+    struct board *board = *state, *other;
+    struct error why = {""};
+    struct board_ref first = board_word(board, 1, 1);
+    size_t words =
+        (size_t)((const char *)board_at(board, first) - (const char *)board_tree(board)) & ~(size_t)4095;
+
+    for (unsigned round = 0; round < 20; round++) {
+        for (uint64_t i = 0; i < 2000; i++) {
+            (void)board_word(board, i * 0x9e3779b97f4a7c15ULL, round + 1);
+        }
+        scribble(words, 300000, round);
+        board_sweep(board, round + 1);
+        assert_int_equal(board_map(board_fd, &other, &why), 0);
+        for (uint64_t i = 0; i < 2000; i++) {
+            (void)board_word(other, i * 0x9e3779b97f4a7c15ULL, round + 1);
+        }
+        board_unmap(other);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +397,8 @@ int main(void)
         TEST(the_tree_is_shared),
         TEST(texts_are_whole_and_harmless),
         TEST(looking_changes_nothing),
+        TEST(a_scribbled_header_leads_nobody_astray),
+        TEST(scribbled_words_lead_nobody_astray),
     };
 
     return cmocka_run_group_tests_name("board", tests, NULL, NULL);

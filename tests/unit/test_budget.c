@@ -120,6 +120,9 @@ static void levels_are_left_lower_than_entered(void **state)
         level = budget_next_level(level, steps[i].permille);
         assert_int_equal(level, steps[i].level);
     }
+    /* what no worker of ours writes, but one that somebody took over may */
+    assert_int_equal(budget_next_level((enum budget_level)UINT32_MAX, 100), BUDGET_CALM);
+    assert_int_equal(budget_next_level((enum budget_level)1000000, 960), BUDGET_OVER);
 }
 
 static void without_a_budget_nothing_is_bounded(void **state)

@@ -472,6 +472,59 @@ static void rings_have_one_owner_and_heirs(void **state)
     assert_int_equal(log_ring_take(scene->rings, "worker 9", LOG_RING_NORMAL, &ring, &why), -ENOSPC);
 }
 
+static bool is_us(const void *us, pid_t pid)
+{
+    return pid == *(const pid_t *)us;
+}
+
+/* A worker that went wrong may say that all rings have an owner, or that this memory is something else. */
+static void mended_memory_has_room_again(void **state)
+{
+    struct scene *scene = *state;
+    struct log_ring *ring = take(scene, "worker 0", LOG_RING_NORMAL), *other = NULL;
+    struct log_head *head = scene->rings->head;
+    struct log_rings *again;
+    struct error why = {""};
+    pid_t us = getpid();
+
+    log_rings_mend(scene->rings, is_us, &us);
+    head->magic = head->layout = head->size = 0;
+    for (unsigned i = 0; i < RINGS; i++) {
+        if (i != RINGS_LARGE) { /* ours */
+            atomic_store(&head->rings[i].owner, (uint32_t)us + 1);
+        }
+    }
+    atomic_store(&head->used, 0);
+    log_rings_mend(scene->rings, is_us, &us);
+    assert_int_equal(atomic_load(&head->used), RINGS_LARGE + 1);
+    atomic_store(&head->used, UINT32_MAX);
+    log_rings_mend(scene->rings, is_us, &us);
+    assert_int_equal(atomic_load(&head->used), RINGS);
+    assert_int_equal(atomic_load(&head->rings[RINGS_LARGE].owner), us);
+    assert_int_equal(log_rings_map(scene->fd, &again, &why), 0);
+    log_rings_unmap(again);
+    assert_int_equal(log_ring_take(scene->rings, "worker 1", LOG_RING_NORMAL, &other, &why), 0);
+    log_ring_free(other);
+    log_ring_free(ring);
+}
+
+/* That it sleeps is said in memory where a worker may say that it does not. */
+static void a_sleeping_reader_looks_by_itself(void **state)
+{
+    struct scene *scene = *state;
+    struct log_ring *ring = take(scene, "worker 0", LOG_RING_NORMAL);
+    struct log_record record;
+
+    log_reader_refresh(scene->reader);
+    assert_true(log_reader_arm(scene->reader));
+    atomic_store(&scene->rings->head->waiting, 0);
+    assert_true(log_ring_put(ring, LOG_STREAM_LINE, SLICE("unheard\n")));
+    log_reader_sleep(scene->reader, -1);
+    log_reader_refresh(scene->reader);
+    assert_true(log_reader_next(scene->reader, &record));
+    log_ring_free(ring);
+}
+
 static void little_memory(void **state)
 {
     struct scene *scene = *state;
@@ -502,6 +555,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_rings_are_emptied, set_up, tear_down),
         cmocka_unit_test_setup_teardown(other_memory_is_refused, set_up, tear_down),
         cmocka_unit_test_setup_teardown(rings_have_one_owner_and_heirs, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(mended_memory_has_room_again, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_sleeping_reader_looks_by_itself, set_up, tear_down),
         cmocka_unit_test_setup_teardown(little_memory, set_up, tear_down),
     };
 

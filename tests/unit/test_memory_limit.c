@@ -80,6 +80,7 @@ static void three_quarters(void **state)
     (void)state;
     assert_int_equal(memory_budget(UINT64_C(100) << 20), UINT64_C(75) << 20);
     assert_int_equal(memory_budget(0), 0);
+    assert_int_equal(memory_budget(1), 1);
     assert_true(memory_budget(UINT64_MAX) > 0);
 }
 

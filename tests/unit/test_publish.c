@@ -142,11 +142,104 @@ static void refusing_it(void **state)
     check(refuse_once);
 }
 
+static void say(const struct stand *stand, enum control_kind kind, uint64_t number)
+{
+    struct control_message message = {.kind = kind, .number = number};
+
+    (void)control_send(stand->worker, &message, NULL, 0); /* the channel may have been closed meanwhile */
+    (void)uv_run(&stand->master->loop, UV_RUN_NOWAIT);
+}
+
+/* Else somebody who took a worker over could fill the master with messages and descriptors that nobody reads. */
+static void answers_to_nothing_get_nothing(void **state)
+{
+    static const enum control_kind kinds[] = {CONTROL_ACK, CONTROL_REFUSED, CONTROL_RESEND, CONTROL_LISTEN};
+
+    (void)state;
+    for (size_t kind = 0; kind < ARRAY_LEN(kinds); kind++) {
+        struct stand stand;
+        unsigned offers = 0;
+
+        begin(&stand);
+        for (int i = 0; i < 200; i++) {
+            say(&stand, kinds[kind], 99);
+        }
+        struct worker_link *link = &stand.master->links[0];
+
+        assert_int_equal(link->acknowledged, 0);
+        assert_false(outbox_waiting(&link->out));
+        while (link->poll && offered(&stand)) {
+            offers++;
+        }
+        assert_true(offers <= OFFERS_IN_A_ROW);
+        end(&stand);
+    }
+}
+
+/* One that answers without ever reading. */
+static void what_is_not_read_does_not_pile_up(void **state)
+{
+    struct stand stand;
+
+    (void)state;
+    begin(&stand);
+    int before = dup(0);
+
+    close(before);
+    for (int i = 0; i < 200; i++) {
+        struct page_files pages = {.count = PAGE_KINDS};
+
+        for (int kind = 0; kind < PAGE_KINDS; kind++) {
+            pages.items[kind] =
+                page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)(i * 10 + kind), 0);
+        }
+        publish(stand.master, &pages, NULL);
+        say(&stand, CONTROL_REFUSED, stand.master->current.number);
+    }
+    int after = dup(0); /* the lowest number that is free */
+
+    close(after);
+    assert_true(after - before < 8 * PAGE_KINDS);
+    end(&stand);
+}
+
+/* A worker that holds number 7 takes no other 7: what comes later needs another number whatever stands on the board. */
+static void numbers_go_up_whatever_stands_on_the_board(void **state)
+{
+    static const uint64_t told[] = {0, 1, UINT64_MAX};
+    struct stand stand;
+
+    (void)state;
+    begin(&stand);
+    for (size_t i = 0; i < ARRAY_LEN(told); i++) {
+        struct page_files pages = {.count = PAGE_KINDS};
+        uint64_t before = stand.master->current.number;
+
+        assert_true(offered(&stand));
+        answer(&stand, CONTROL_ACK);
+        atomic_store(&stand.master->tree->generation, told[i]);
+        for (int kind = 0; kind < PAGE_KINDS; kind++) {
+            pages.items[kind] =
+                page_file_new(memfd_create("page", MFD_CLOEXEC), 100 * i + 100 + (uint64_t)kind, 0);
+        }
+        publish(stand.master, &pages, NULL);
+        assert_int_equal(stand.master->current.number, before + 1);
+        assert_int_equal(atomic_load(&stand.master->tree->generation), before + 1);
+    }
+    atomic_store(&stand.master->tree->generation, UINT64_MAX);
+    publish_tend(stand.master, process_clock_ns());
+    assert_int_equal(atomic_load(&stand.master->tree->generation), stand.master->current.number);
+    end(&stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asking_for_it_again_and_again),
         cmocka_unit_test(refusing_it),
+        cmocka_unit_test(answers_to_nothing_get_nothing),
+        cmocka_unit_test(what_is_not_read_does_not_pile_up),
+        cmocka_unit_test(numbers_go_up_whatever_stands_on_the_board),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -8,7 +8,9 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -352,6 +354,60 @@ static long try_32_bit(void)
 }
 #endif
 
+/* To the guard, which would have to close it. */
+static long try_send_descriptor(void)
+{
+    struct control_message message = {.kind = CONTROL_ACK};
+    int rc = control_send(scene.pair[0], &message, &scene.memory, 1);
+
+    errno = -rc;
+    return rc < 0 ? -1 : rc;
+}
+
+/* The listening socket is the guard's and the next worker's too. */
+static long try_end_listening(void)
+{
+    return shutdown(scene.listener, SHUT_RD);
+}
+
+static long try_end_listening_twice(void)
+{
+    return shutdown(scene.listener, SHUT_RDWR);
+}
+
+static long try_option(int level, int option)
+{
+    struct sock_filter nothing = {.code = BPF_RET | BPF_K, .k = 0};
+    struct sock_fprog program = {.len = 1, .filter = &nothing};
+
+    return setsockopt(scene.listener, level, option, &program, sizeof(program));
+}
+
+static long try_filter(void)
+{
+    return try_option(SOL_SOCKET, SO_ATTACH_FILTER);
+}
+
+static long try_steer(void)
+{
+    return try_option(SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF);
+}
+
+static long try_lock_filter(void)
+{
+    return try_option(SOL_SOCKET, SO_LOCK_FILTER);
+}
+
+static long try_device(void)
+{
+    return try_option(SOL_SOCKET, SO_BINDTODEVICE);
+}
+
+static long try_defer(void)
+{
+    return try_option(IPPROTO_TCP, TCP_DEFER_ACCEPT);
+}
+
 #define ATTEMPT(name)                                                                                        \
     {                                                                                                        \
 #name, name                                                                                          \
@@ -394,6 +450,14 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_other_protocol),
     ATTEMPT(try_bind),
     ATTEMPT(try_listen),
+    ATTEMPT(try_send_descriptor),
+    ATTEMPT(try_end_listening),
+    ATTEMPT(try_end_listening_twice),
+    ATTEMPT(try_filter),
+    ATTEMPT(try_steer),
+    ATTEMPT(try_lock_filter),
+    ATTEMPT(try_device),
+    ATTEMPT(try_defer),
     ATTEMPT(try_map_code),
     ATTEMPT(try_make_code),
     ATTEMPT(try_memfd),
@@ -450,6 +514,7 @@ static int connections_work(void)
     NEED(fd != -1);
     NEED(socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) != -1 || errno == EAFNOSUPPORT);
     NEED(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
+    NEED(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
     NEED(connect(fd, (struct sockaddr *)&scene.address, sizeof(scene.address)) == 0 || errno == EINPROGRESS);
     NEED(epoll_ctl(scene.epoll, EPOLL_CTL_ADD, scene.listener, &event) == 0);
     NEED(epoll_wait(scene.epoll, &event, 1, -1) == 1);
@@ -457,19 +522,26 @@ static int connections_work(void)
     int accepted = accept4(scene.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
     NEED(accepted != -1);
-    NEED(send(accepted, &byte, 1, MSG_NOSIGNAL) == 1);
+    NEED(writev(accepted, &(struct iovec){.iov_base = &byte, .iov_len = 1}, 1) == 1);
     NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
     NEED(recv(fd, &byte, 1, 0) == 1 && byte == 'x');
     NEED(shutdown(fd, SHUT_WR) == 0 && close(fd) == 0 && close(accepted) == 0);
     return 0;
 }
 
-static int descriptors_arrive(void)
+static int send_descriptor(void)
 {
     struct control_message message = {.kind = CONTROL_GENERATION};
-    int fds[CONTROL_FDS];
 
     NEED(control_send(scene.pair[0], &message, &scene.memory, 1) == 0);
+    return 0;
+}
+
+static int descriptors_arrive(void)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS];
+
     NEED(control_receive(scene.pair[1], &message, fds) == 0 && message.fd_count == 1);
     NEED(fcntl(fds[0], F_GET_SEALS) != -1);
     NEED(lseek(fds[0], 0, SEEK_END) == 4096);
@@ -478,6 +550,9 @@ static int descriptors_arrive(void)
 
     NEED(page != MAP_FAILED && page[0] == 'p');
     NEED(munmap(page, 4096) == 0 && close(fds[0]) == 0);
+    message.kind = CONTROL_ACK;
+    NEED(control_send(scene.pair[1], &message, NULL, 0) == 0);
+    NEED(control_receive(scene.pair[0], &message, fds) == 0 && message.kind == CONTROL_ACK);
     return 0;
 }
 
@@ -531,6 +606,9 @@ static int own_signals_work(void)
 static int lives(const struct attempt *attempt)
 {
     (void)attempt;
+    if (send_descriptor() != 0) {
+        return 1;
+    }
     sandbox_enter();
     return connections_work() || descriptors_arrive() || expressions_are_compiled() || threads_work() ||
            own_signals_work();

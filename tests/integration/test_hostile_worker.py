@@ -1,0 +1,116 @@
+"""What somebody could do who took a worker over: nothing of it may outlive that worker or reach guard, master and the others.
+
+The test acts in the worker's place: with its channels, its listening sockets, its view of the board.
+"""
+import ctypes
+import os
+import re
+import signal
+import socket
+import struct
+import subprocess
+
+from board import layout
+from conftest import BINARY, DEADLINE, curl, wait_until
+from test_processes import dynamic, serving  # noqa: F401 (a fixture)
+
+libc = ctypes.CDLL(None, use_errno=True)
+PIDFD_GETFD = 438
+
+
+def taken(pid, number):
+    """A descriptor of that process, as our own."""
+    pidfd = os.pidfd_open(pid)
+    fd = libc.syscall(PIDFD_GETFD, pidfd, number, 0)
+    os.close(pidfd)
+    assert fd >= 0, os.strerror(ctypes.get_errno())
+    return fd
+
+
+def descriptors(pid, pattern):
+    return [int(entry) for entry in os.listdir(f"/proc/{pid}/fd") if re.search(pattern, os.readlink(f"/proc/{pid}/fd/{entry}"))]
+
+
+def listening(pid):
+    found = []
+    for number in descriptors(pid, "socket:"):
+        s = socket.socket(fileno=taken(pid, number))
+        if s.family in (socket.AF_INET, socket.AF_INET6) and s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+            found.append(s)
+    return found
+
+
+def shared(pid, name):
+    """The board or the log's rings, to write to."""
+    [number, *_] = descriptors(pid, f"memfd:weir-{name}")
+    return os.open(f"/proc/{pid}/fd/{number}", os.O_RDWR | os.O_CLOEXEC)
+
+
+def kill_all_but_the_guard(router):
+    before = set(router.children("worker") + router.children("master"))
+    for pid in before:
+        os.kill(pid, signal.SIGKILL)
+    wait_until("all are new", lambda: not before & set(router.children("worker") + router.children("master")))
+
+
+def test_a_listening_socket_that_was_ended_listens_again(serving):
+    router = serving(workers=2)
+    nowhere = struct.pack("H14x", socket.AF_UNSPEC)
+    mark = router.mark()
+    for worker in router.children("worker"):
+        for s in listening(worker):
+            assert libc.connect(s.fileno(), nowhere, 16) == 0
+            s.close()
+    for worker in router.children("worker"):
+        os.kill(worker, signal.SIGKILL)
+    for _ in range(2):
+        router.wait_log("did not listen any more and was opened again", mark)
+    router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
+    wait_until("it serves", lambda: len(router.children("worker")) == 2)
+    for _ in range(20):
+        assert curl(router.web).status == 200
+
+
+def test_a_damaged_head_of_the_board_keeps_nobody_from_starting(serving, whoami, tmp_path):
+    router = serving(workers=2)
+    board = shared(router.pid, "board")
+    for noise in (b"\xff" * 40, os.urandom(40)):
+        os.pwrite(board, noise, 0)
+        kill_all_but_the_guard(router)
+        wait_until("all are there", lambda: len(router.children("worker")) == 2 and router.children("master"))
+        assert curl(router.web).status == 200
+    os.close(board)
+    dynamic(tmp_path, whoami("two"))
+    wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+
+
+def test_what_is_said_of_the_tree_does_not_stay(serving):
+    """The words that tell workers how the tree is: noise there is gone within a heartbeat of who knows better."""
+    router = serving("--ping", "--ping.entryPoint=web", "--limits.memory=500000000", workers=1)
+
+    def well():
+        try:
+            return curl(router.web, "/ping").status == 200 and curl(router.web, "/x").status == 200
+        except AssertionError:  # while memory counts as used up, connections are closed
+            return False
+    workers = router.children("worker")
+    board = shared(router.pid, "board")
+    where, size = layout()["tree"], layout()["tree_bytes"]
+    for noise in (b"\xff" * size, os.urandom(size)):
+        os.pwrite(board, noise, where)
+        wait_until("all is well again", well)
+    os.close(board)
+    assert router.children("worker") == workers
+
+
+def test_status_of_a_scribbled_board(serving):
+    router = serving(workers=1, leftovers="the gauges are noise")
+    board = shared(router.pid, "board")
+    for _ in range(5):
+        os.pwrite(board, os.urandom(layout()["words"] - 4096), 4096)
+        for flags in ([], ["--json"]):
+            done = subprocess.run([BINARY, "status", "--pid", str(router.pid), *flags], capture_output=True, timeout=DEADLINE)
+            assert done.returncode == 0, done.stderr
+    os.close(board)
+    kill_all_but_the_guard(router)
+    wait_until("it serves", lambda: curl(router.web).status == 200)

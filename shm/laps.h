@@ -22,7 +22,9 @@ enum lap_kind { /* what was called; a lap holds a set of them: bits 1 << kind */
                 LAP_UPSTREAM,
                 LAP_TUNNEL,
                 LAP_TIMER,
-                LAP_LIBUV,      /* control messages, heartbeat, whatever libuv runs */
+                LAP_LIBUV,      /* what libuv does itself, and ends of the helper thread's work */
+                LAP_CONTROL,    /* one message of guard or master */
+                LAP_HEART,      /* ten times a second: heartbeat, memory budget, old generations */
                 LAP_GENERATION, /* a new configuration takes its place */
                 LAP_CLOSE,
                 LAP_KINDS

@@ -575,15 +575,18 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct channel *channel = poll->data;
     struct control *control = channel->control;
+    struct stopwatch *watch = &control->worker->watch;
     struct control_message message;
     int fds[CONTROL_FDS];
     int rc = status;
+    int64_t piece = piece_begin(); /* what is left calls us again */
 
     if (rc == 0 && (events & UV_WRITABLE) && channel->answer_waits) {
         channel->answer_waits = control_send(channel->fd, &channel->answer, NULL, 0) == -EAGAIN;
         update(channel);
     }
-    while (rc == 0 && (channel == control->guard || channel == control->master)) {
+    stopwatch_end(watch, LAP_LIBUV);
+    while (rc == 0 && (channel == control->guard || channel == control->master) && !piece_is_over(piece)) {
         rc = control_receive(channel->fd, &message, fds);
         if (rc == 0 && channel->is_master) {
             from_master(control, channel, &message, fds);
@@ -595,6 +598,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
             answer(control, CONTROL_RESEND, 0, "");
             rc = 0;
         }
+        stopwatch_end(watch, LAP_CONTROL);
     }
     if (rc != 0 && rc != -EAGAIN) {
         lost(control, channel, rc);

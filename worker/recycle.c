@@ -3,6 +3,7 @@
  */
 #include "worker/recycle.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -64,8 +65,7 @@ static void shelf_empty(struct shelf *shelf, void (*free_record)(void *record))
     }
 }
 
-/* Its pages go back to the system at once, wherever in the heap they lie: malloc_trim() would do that for all holes of
- * the heap in one long go. */
+/* Its pages go back to the system at once, wherever in the heap they lie. */
 static void buffer_free(void *memory)
 {
     struct buffer *buffer = memory;
@@ -132,6 +132,35 @@ static unsigned kept(const struct recycler *recycler)
     return count;
 }
 
+static void trim_work(uv_work_t *work)
+{
+    (void)work;
+    (void)malloc_trim(0);
+}
+
+static void after_trim(uv_work_t *work, int status)
+{
+    struct worker *worker = work->data;
+
+    (void)status;
+    if (worker->recycler) { /* else the worker ends */
+        worker->recycler->trimming = false;
+    }
+    free(work);
+}
+
+/* Holes between what is in use go back too. That takes milliseconds after thousands of connections: on the helper thread.
+ * The loop asks little of malloc, and only then would have to wait. */
+static void trim(struct worker *worker)
+{
+    if (!worker->recycler->trimming) {
+        uv_work_t *work = xcalloc(1, sizeof(*work));
+
+        work->data = worker;
+        worker->recycler->trimming = uv_queue_work(&worker->loop, work, trim_work, after_trim) == 0;
+    }
+}
+
 static void look(struct timer *timer)
 {
     struct recycler *recycler = (struct recycler *)((char *)timer - offsetof(struct recycler, look));
@@ -147,6 +176,7 @@ static void look(struct timer *timer)
         return;
     }
     recycler->thinning = recycler->relieving = false;
+    trim(recycler->worker);
     if (kept(recycler)) {
         timer_set(timers, timer, recycler->worker->now_ns + LOOK_NS);
     }

@@ -61,6 +61,7 @@ struct recycler {
     struct worker *worker;
     struct timer look;
     bool thinning, relieving;  /* a look is under way; it leaves but a little */
+    bool trimming;             /* on the helper thread */
     struct shelf small, large; /* buffers */
     struct shelf records[RECORD_KINDS];
     void (*free_record[RECORD_KINDS])(void *record);

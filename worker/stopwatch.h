@@ -41,11 +41,17 @@ void stopwatch_begin(struct stopwatch *watch, int64_t now_ns);
 /* Ends the lap, whatever was called in it; the next one begins. Nothing was called: the clock is not read. */
 void stopwatch_lap(struct stopwatch *watch);
 
+/* For a callback that may go on for a while: it has gone on for a piece of time, or those before it in this lap have. */
+static inline bool stopwatch_is_over(const struct stopwatch *watch)
+{
+    return process_clock_ns() - watch->began_ns >= PIECE_NS;
+}
+
 /* A callback of that kind has returned. */
 static inline void stopwatch_called(struct stopwatch *watch, unsigned kind)
 {
     watch->kinds |= 1u << kind;
-    if (++watch->calls == LAP_CALLS) {
+    if (++watch->calls >= LAP_CALLS) {
         stopwatch_lap(watch);
     }
 }

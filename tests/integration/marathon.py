@@ -279,12 +279,11 @@ class House:
         return sum(len(os.listdir(f"/proc/{pid}/fd")) - len(held_by(pid, backend, "dport")) for pid in set(self.processes()))
 
 
-def slow_laps(laps, changes):
-    """How many callbacks took over 2 ms of CPU beyond what is nobody's fault: a virtual machine that is halted in the
-    middle of one is charged for it. What a change costs shows with every change."""
+def slow_laps(laps):
+    """How many callbacks took over 2 ms of CPU."""
     if SANITIZED:
         return 0  # it makes everything slower, some things fifty times
-    return max(0, sum(sum(one["cpu"][OVER:]) for one in laps) - 1 - changes // 100)
+    return sum(sum(one["cpu"][OVER:]) for one in laps)
 
 
 class Churn:

@@ -11,6 +11,7 @@ import pathlib
 import random
 import re
 import signal
+import socket
 import struct
 import threading
 import time
@@ -86,6 +87,18 @@ def another_build(binary, number):
     raise AssertionError("no build id")
 
 
+def quiet_port():
+    """A port that no client gets by chance while nobody listens there."""
+    low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    while True:
+        with socket.socket() as s:
+            try:
+                s.bind(("127.0.0.1", random.randrange(min(10000, low - 1000), low)))
+                return s.getsockname()[1]
+            except OSError:
+                pass
+
+
 def replace(path, content, mode=0o644):
     part = path.with_name(f".{path.name}.{threading.get_ident()}")
     part.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -96,7 +109,7 @@ def replace(path, content, mode=0o644):
 class House:
     def __init__(self, folder, programs, workers=2, routers=0, regex=False, level="INFO", seed=None):
         self.folder, self.random = pathlib.Path(folder), random.Random(seed)
-        self.port, self.other, self.workers, self.level = free_port(), free_port(), workers, level
+        self.port, self.other, self.workers, self.level = free_port(), quiet_port(), workers, level
         self.routers, self.regex = routers, regex
         self.turn, self.builds, self.extra, self.finishing = 0, 0, "", []
         self.load = None
@@ -159,7 +172,8 @@ class House:
         self.write_static()
         mark = self.router.mark()
         os.kill(self.router.pid, signal.SIGHUP)
-        self.router.wait_log(r"INF Static configuration from file", mark)
+        _, said = self.router.wait_log(r"INF Static configuration from file|ERR The static configuration is refused.*", mark)
+        assert said[0].startswith("INF"), said[0]
         return mark
 
     # ---- processes ----

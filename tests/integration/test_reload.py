@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -318,6 +319,55 @@ def test_hangup_opens_and_closes_entry_points(with_file):
         assert kept.recv(100).startswith(b"HTTP/1.1 200 ")
     assert router.children("worker") == workers
     assert curl(with_file.web, host="one").status == 200
+
+
+def listening(port):
+    rows = subprocess.run(["ss", "-Hltne", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
+    return {f"socket:[{inode}]" for inode in re.findall(r"ino:(\d+)", rows)}
+
+
+def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file):
+    router = with_file.start()
+    other = free_port()
+    with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
+    with_file.hangup()
+    wait_until("it serves", lambda: curl(other, host="one").status == 200)
+    sockets, worker = listening(other), router.children("worker")[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        with_file.write()
+        with_file.hangup()
+
+        def held():
+            return {os.readlink(entry.path) for entry in os.scandir(f"/proc/{router.pid}/fd")} & sockets
+        wait_until("the guard has closed its own", lambda: not held())
+        with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
+        mark = with_file.hangup()
+        _, said = router.wait_log(r"(INF Static configuration from|ERR The static configuration is refused.*)", mark)
+        assert said[0].startswith("INF"), said[0]
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    wait_until("it serves", lambda: curl(other, host="one").status == 200)
+
+
+def test_hangup_reaches_a_master_that_dies_before_it_looks(with_file):
+    router = with_file.start()
+    for _ in range(5):  # so that a start after a death waits
+        [master] = wait_until("a master", lambda: router.children("master"))
+        mark = router.mark()
+        os.kill(master, signal.SIGKILL)
+        mark, _ = router.wait_log(rf"The master \(pid {master}\) was ended", mark)
+        mark, _ = router.wait_log(r"Static configuration from file", mark)
+    [master] = wait_until("a master", lambda: router.children("master"))
+    os.kill(master, signal.SIGSTOP)
+    os.kill(router.pid, signal.SIGHUP)
+    wait_until("the guard has taken it", lambda: not re.search(
+        r"ShdPnd:\t0*1$", open(f"/proc/{router.pid}/status", encoding="ascii").read(), re.M))
+    mark = router.mark()
+    os.kill(master, signal.SIGKILL)
+    _, said = router.wait_log(rf"The master \(pid {master}\) was ended.*, next start in (\d+) ms", mark)
+    assert said[1] == "0"
+    router.wait_log(r"Static configuration from file", mark)
 
 
 def test_hangup_changes_live_options(with_file):

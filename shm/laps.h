@@ -23,7 +23,8 @@ enum lap_kind { /* what was called; a lap holds a set of them: bits 1 << kind */
                 LAP_UPSTREAM,
                 LAP_TUNNEL,
                 LAP_TIMER,
-                LAP_LIBUV,      /* what libuv does itself, and ends of the helper thread's work */
+                LAP_LIBUV,      /* what libuv does itself */
+                LAP_WORK,       /* the helper thread has done something */
                 LAP_CONTROL,    /* one message of guard or master */
                 LAP_HEART,      /* ten times a second: heartbeat, memory budget, old generations */
                 LAP_GENERATION, /* a new configuration takes its place */

@@ -88,6 +88,7 @@ struct input { /* one provider */
     bool loaded;         /* at least once */
     int64_t loaded_ns;   /* the last time */
     bool failed;         /* last time */
+    bool gaps;           /* the loop's: of the first model, files of it could not be read */
     struct error error;  /* of the last load: the same is not said again */
 };
 
@@ -128,8 +129,11 @@ struct master {
     struct watch *watches[MASTER_WATCHES];
     size_t watch_count;
     bool watch_missing; /* a path could not be watched: tried again */
-    struct job *job;    /* NULL: none in flight */
-    bool wanted;        /* another one is to follow */
+    int64_t
+        holding_ns; /* since when the earlier master's configuration stays for what cannot be read; 0: it does not */
+    bool changed_meanwhile;
+    struct job *job; /* NULL: none in flight */
+    bool wanted;     /* another one is to follow */
 
     struct publication current, previous;
     uint64_t withdrawn; /* hash of the pages of a generation that killed workers */

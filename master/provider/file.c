@@ -323,6 +323,7 @@ static void read_file(struct reading *reading, struct slice path)
                 doc = NULL;
             }
         }
+        reading->model->gaps = reading->model->gaps || doc == NULL;
     }
     if (doc) {
         keep_text(reading->after, path, text_slice(&content));
@@ -404,6 +405,7 @@ static int load(const struct static_config *config, struct provider_state **stat
     for (size_t i = 0; i < tree.problems.count; i++) {
         reading.path = pool_copy(reading.model->pool, problems[i].path);
         note(&reading, true, 0, "%.*s", SLICE_ARG(problems[i].text));
+        reading.model->gaps = true;
     }
     free_state(*state);
     *state = reading.after;

@@ -235,6 +235,22 @@ def test_new_master_that_cannot_read_leaves_what_is_in_force(serving, configurat
     wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
 
 
+@pytest.mark.parametrize("text", ["http:\n  routers: {", "http:\n\t- nothing\n"], ids=["half", "malformed"])
+def test_new_master_that_finds_a_broken_file_leaves_what_is_in_force(serving, configuration, text):
+    router = serving()
+    good = configuration.path.read_text()
+    mark = router.mark()
+    configuration.write(text)
+    router.wait_log(r" WRN .*dynamic\.yml: what this file gave before stays in force", mark)
+    mark = router.mark()
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    router.wait_log(r" WRN Provider file could not be read yet: .*stays in force", mark)
+    assert curl(router.web, host="one").status == 200
+    configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
+    changed(router, mark)
+    wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
+
+
 def test_old_generations_are_unmapped(serving, configuration):
     router = serving(workers=1)
     [worker] = router.children("worker")

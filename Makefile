@@ -42,8 +42,8 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run e2e asan fuzz fuzz-build lint format bench compare reference deps \
-	deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
+.PHONY: all run test unit unit-build integration soak soak-run soak-full e2e asan fuzz fuzz-build lint format bench compare reference \
+	deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -114,6 +114,9 @@ soak: deps deps-test ## traffic, changes, kills and upgrades at once for SECONDS
 soak-run: all $(BUILD)/tests/board_layout
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/soak.py --seconds $(SECONDS) --log $(BUILD)/soak.log $(SOAK_ARGS)
+
+soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths and upgrades, each once in full, with figures
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/full.py $(SOAK_ARGS)
 
 e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout

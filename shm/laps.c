@@ -6,9 +6,10 @@
 #include <inttypes.h>
 
 static const char *const kind_names[] = {
-    [LAP_ACCEPT] = "accept",         [LAP_CLIENT] = "client", [LAP_UPSTREAM] = "upstream",
-    [LAP_TUNNEL] = "tunnel",         [LAP_TIMER] = "timer",   [LAP_LIBUV] = "libuv",
-    [LAP_GENERATION] = "generation", [LAP_CLOSE] = "close",
+    [LAP_ACCEPT] = "accept",   [LAP_CLIENT] = "client", [LAP_UPSTREAM] = "upstream",
+    [LAP_TUNNEL] = "tunnel",   [LAP_TIMER] = "timer",   [LAP_LIBUV] = "libuv",
+    [LAP_CONTROL] = "control", [LAP_HEART] = "heart",   [LAP_GENERATION] = "generation",
+    [LAP_CLOSE] = "close",     [LAP_WORK] = "work",
 };
 _Static_assert(ARRAY_LEN(kind_names) == LAP_KINDS, "every kind has a name");
 

@@ -1,8 +1,8 @@
 /*
  * laps.h - how long a worker's loop was busy without looking up: a histogram on its slab.
  *
- * A lap is a run of at most LAP_CALLS callbacks of one turn of the loop, so no callback took longer than the lap it was
- * part of. The worker writes them (worker/stopwatch.h says how and what it costs); here is what they look like and how
+ * A lap is a run of at most LAP_CALLS callbacks of one turn of the loop (a read or write of LAP_BULK bytes counts as two), so no
+ * callback took longer than the lap it was part of. The worker writes them (worker/stopwatch.h says how and what it costs); here is what they look like and how
  * they are shown. They survive their worker: the next one of the slot goes on counting.
  */
 #ifndef WEIR_SHM_LAPS_H
@@ -13,6 +13,7 @@
 #include "common/base/text.h"
 
 #define LAP_CALLS 4
+#define LAP_BULK 16384
 #define LAP_BUCKETS 16 /* bucket n: below 65,536 ns << n and not in an earlier one; the last: all the rest */
 #define LAP_SLOW_NS INT64_C(1000000)
 
@@ -22,7 +23,10 @@ enum lap_kind { /* what was called; a lap holds a set of them: bits 1 << kind */
                 LAP_UPSTREAM,
                 LAP_TUNNEL,
                 LAP_TIMER,
-                LAP_LIBUV,      /* control messages, heartbeat, whatever libuv runs */
+                LAP_LIBUV,      /* what libuv does itself */
+                LAP_WORK,       /* the helper thread has done something */
+                LAP_CONTROL,    /* one message of guard or master */
+                LAP_HEART,      /* ten times a second: heartbeat, memory budget, old generations */
                 LAP_GENERATION, /* a new configuration takes its place */
                 LAP_CLOSE,
                 LAP_KINDS

@@ -50,6 +50,8 @@ struct budget {
     /* shed.c */
     struct timer step;
     bool shedding;
+    int step_clients, step_upstreams; /* so many are still to be looked at in this step; 0: it is over */
+    uint64_t step_freed;
     int64_t idle_least_ns; /* connections that are idle for less stay */
     uint64_t cost_least;   /* ... and those that cost less */
     unsigned refusals;     /* connections that only take a refusal */

@@ -277,7 +277,6 @@ static void put_in_force(struct control *control, struct generation *generation)
 {
     struct worker *worker = control->worker;
 
-    stopwatch_end(&worker->watch, LAP_LIBUV); /* what ran before is not ours */
     hold(control, generation);
     serve_switch(worker, generation);
     take_log_settings(worker);
@@ -302,6 +301,7 @@ static void on_adopted(uv_work_t *work, int status)
     bool owed = control->master && control->master == adoption->from;
 
     (void)status;
+    stopwatch_end(&control->worker->watch, LAP_LIBUV);
     control->adoption = NULL;
     if (control->closed) {
         generation_unref(adoption->generation);
@@ -324,6 +324,7 @@ static void on_adopted(uv_work_t *work, int status)
     if (next) {
         start_adoption(control, next);
     }
+    stopwatch_end(&control->worker->watch, LAP_WORK);
 }
 
 static void adoption_drop(struct adoption *adoption)
@@ -444,7 +445,9 @@ static void on_given_back(uv_work_t *work, int status)
     struct release *release = work->data;
 
     (void)status;
+    stopwatch_end(&release->control->worker->watch, LAP_LIBUV);
     free(release->items);
+    stopwatch_end(&release->control->worker->watch, LAP_WORK);
     free(release);
 }
 
@@ -463,6 +466,7 @@ void control_tend(struct control *control)
         }
         if (release == NULL) {
             release = xcalloc(1, sizeof(*release));
+            release->control = control;
             release->items = xcalloc(control->held_count, sizeof(*release->items));
         }
         release->items[release->count++] = generation;
@@ -575,15 +579,18 @@ static void on_event(uv_poll_t *poll, int status, int events)
 {
     struct channel *channel = poll->data;
     struct control *control = channel->control;
+    struct stopwatch *watch = &control->worker->watch;
     struct control_message message;
     int fds[CONTROL_FDS];
     int rc = status;
+    int64_t piece = piece_begin(); /* what is left calls us again */
 
     if (rc == 0 && (events & UV_WRITABLE) && channel->answer_waits) {
         channel->answer_waits = control_send(channel->fd, &channel->answer, NULL, 0) == -EAGAIN;
         update(channel);
     }
-    while (rc == 0 && (channel == control->guard || channel == control->master)) {
+    stopwatch_end(watch, LAP_LIBUV);
+    while (rc == 0 && (channel == control->guard || channel == control->master) && !piece_is_over(piece)) {
         rc = control_receive(channel->fd, &message, fds);
         if (rc == 0 && channel->is_master) {
             from_master(control, channel, &message, fds);
@@ -595,6 +602,7 @@ static void on_event(uv_poll_t *poll, int status, int events)
             answer(control, CONTROL_RESEND, 0, "");
             rc = 0;
         }
+        stopwatch_end(watch, LAP_CONTROL);
     }
     if (rc != 0 && rc != -EAGAIN) {
         lost(control, channel, rc);

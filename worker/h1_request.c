@@ -374,6 +374,9 @@ void h1_read_body(struct client *client)
         return;
     }
     for (int i = 0; i < READS_PER_TURN && client->conn.io.readable; i++) {
+        if (i > 0 && stopwatch_is_over(&client->conn.worker->watch)) {
+            break;
+        }
         if (!body_from_socket(client)) {
             return;
         }

@@ -260,6 +260,10 @@ void h1_response_read(struct upstream_exchange *ux)
     struct io *io = &ux->up->conn.io;
 
     for (int i = 0; i < READS_PER_TURN && io->readable && !ux->paused; i++) {
+        if (i > 0 && stopwatch_is_over(&ex->worker->watch)) {
+            break;
+        }
+
         struct slice input;
         ssize_t n = read_more(ux, &input);
 

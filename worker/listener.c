@@ -18,8 +18,7 @@
 #include "worker/shed.h"
 #include "worker/worker.h"
 
-#define ACCEPTS_PER_TURN 64
-#define ACCEPTS_AT_END 4096
+#define ACCEPTS_AT_END 4096 /* an owner of the socket may be there that goes on */
 #define ACCEPT_RETRY_MS 200
 #define MAX_HEADER_FIELDS 1000
 #define HEAD_SLOP 4096 /* Go reads that much more than maxHeaderBytes before it gives up */
@@ -214,11 +213,35 @@ static bool accept_one(struct listener *listener)
     return true;
 }
 
+void listener_end(struct listener *listener)
+{
+    listener->closing = true;
+    if (listener->io.fd < 0) {
+        return;
+    }
+    timer_remove(listener->worker->timers, &listener->retry);
+    poller_forget(&listener->io); /* the guard holds it too */
+    io_close(&listener->io);
+    if (listener->place.slot == listener->worker->slot) {
+        log_debug("entry point %s: no longer accepting", listener->name);
+    } else {
+        log_debug("entry point %s: no longer accepting for slot %u", listener->name, listener->place.slot);
+    }
+}
+
 static void on_ready(struct io *io)
 {
     struct listener *listener = (struct listener *)io;
+    int64_t piece = piece_begin();
+    bool more = true;
 
-    for (int i = 0; i < ACCEPTS_PER_TURN && io->fd >= 0 && accept_one(listener); i++) {
+    while (more && !piece_is_over(piece)) {
+        more = accept_one(listener) && (!listener->closing || --listener->left > 0);
+    }
+    if (listener->closing && !more) {
+        listener_end(listener);
+    } else if (listener->closing) {
+        poller_again(io); /* also when it is not watched, for want of descriptors */
     }
 }
 
@@ -294,14 +317,7 @@ void listener_close(struct listener *listener, bool leaving)
         return;
     }
     listener->closing = true;
-    for (int i = 0; i < ACCEPTS_AT_END && accept_one(listener); i++) {
-    }
+    listener->left = ACCEPTS_AT_END;
     timer_remove(listener->worker->timers, &listener->retry);
-    poller_forget(&listener->io); /* the guard holds it too */
-    io_close(&listener->io);
-    if (listener->place.slot == listener->worker->slot) {
-        log_debug("entry point %s: no longer accepting", listener->name);
-    } else {
-        log_debug("entry point %s: no longer accepting for slot %u", listener->name, listener->place.slot);
-    }
+    poller_again(&listener->io); /* on_ready() empties the queue, and closes */
 }

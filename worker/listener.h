@@ -43,7 +43,8 @@ struct listener {
     struct entry_options options;
     unsigned clients; /* connections that refer to it */
     struct socket_place place;
-    bool closing; /* no longer accepting */
+    bool closing; /* accepts what waits in the queue, then no more */
+    int left;     /* so many of it at most */
     bool leaving; /* retired or moved: its connections end with their next answer */
     int64_t
         cut_ns; /* the generation in force lacks it: when its last connections are cut; else TIMER_NEVER */
@@ -59,9 +60,11 @@ static inline bool listener_is_ending(const struct listener *listener)
 /* place: which of the guard's sockets it is; fd is taken over, also on failure. */
 int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name,
                   struct socket_place place, struct error *why);
-/* Takes what waits in the queue, then stops. Freed with its last connection. leaving: its connections are to end with
- * their next answer, because nobody here will accept on it again; else (a loan given back) they stay. */
+/* Takes what waits in the queue, over some turns of the loop, then stops. Freed with its last connection. leaving: its
+ * connections are to end with their next answer, because nobody here will accept on it again; else (a loan given back)
+ * they stay. */
 void listener_close(struct listener *listener, bool leaving);
+void listener_end(struct listener *listener);     /* stops at once; harmless twice */
 void listener_release(struct listener *listener); /* a connection of it is gone */
 /* The options as the generation has them; kept as they are when it does not know the entry point, which is over then. */
 void listener_refresh(struct listener *listener, struct generation *generation);

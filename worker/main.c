@@ -38,10 +38,13 @@ static void beat(struct worker *worker)
 static void on_heart(uv_timer_t *timer)
 {
     struct heart *heart = timer->data;
+    struct stopwatch *watch = &heart->worker->watch;
 
+    stopwatch_end(watch, LAP_LIBUV); /* what ran before is not ours */
     beat(heart->worker);
     budget_tend(heart->worker);
     control_tend(heart->control);
+    stopwatch_end(watch, LAP_HEART);
 }
 
 static int take_slot(struct worker *worker, struct error *why)

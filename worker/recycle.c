@@ -5,6 +5,8 @@
 
 #include <malloc.h>
 #include <stdlib.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "common/base/memory.h"
 #include "common/base/pool.h"
@@ -47,46 +49,136 @@ static bool shelf_give(struct recycler *recycler, struct shelf *shelf, void *mem
     return true;
 }
 
-/* Half of what nobody needed since the last look. */
-static void shelf_thin(struct shelf *shelf, unsigned count, void (*free_record)(void *record))
+static void record_drop(struct shelf *shelf, void (*free_record)(void *record))
 {
-    while (count-- > 0 && shelf->first) {
-        struct record *record = shelf->first;
+    struct record *record = shelf->first;
 
-        shelf->first = record->next;
-        shelf->count--;
-        free_record(record);
+    shelf->first = record->next;
+    shelf->count--;
+    free_record(record);
+}
+
+static void shelf_empty(struct shelf *shelf, void (*free_record)(void *record))
+{
+    while (shelf->first) {
+        record_drop(shelf, free_record);
     }
+}
+
+/* Its pages go back to the system at once, wherever in the heap they lie. */
+static void buffer_free(void *memory)
+{
+    struct buffer *buffer = memory;
+    uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t from = ((uintptr_t)buffer->data + page - 1) & ~(page - 1);
+    uintptr_t to = ((uintptr_t)buffer->data + buffer->size) & ~(page - 1);
+
+    if (from < to) {
+        (void)madvise((void *)from, to - from, MADV_DONTNEED); /* NOLINT(performance-no-int-to-ptr) */
+    }
+    free(buffer);
+}
+
+/* Half of what nobody needed since the last look; in a hurry all but RELIEVED_KEEP. */
+static void decide_drop(struct recycler *recycler, struct shelf *shelf)
+{
+    if (recycler->relieving) {
+        shelf->drop = shelf->count > RELIEVED_KEEP ? shelf->count - RELIEVED_KEEP : 0;
+    } else {
+        shelf->drop = shelf->count ? (shelf->unused + 1) / 2 : 0;
+    }
+}
+
+/* False when the time of this piece is over. */
+static bool thin(struct shelf *shelf, void (*free_record)(void *record), int64_t piece)
+{
+    for (; shelf->drop > 0 && shelf->first; shelf->drop--) {
+        if (piece_is_over(piece)) {
+            return false;
+        }
+        record_drop(shelf, free_record);
+    }
+    shelf->drop = 0;
     shelf->unused = shelf->count;
+    return true;
+}
+
+static bool thin_all(struct recycler *recycler, int64_t piece)
+{
+    bool done = thin(&recycler->small, buffer_free, piece) && thin(&recycler->large, buffer_free, piece);
+
+    for (int kind = 0; kind < RECORD_KINDS && done; kind++) {
+        done = thin(&recycler->records[kind], recycler->free_record[kind], piece);
+    }
+    return done;
+}
+
+static void decide_all(struct recycler *recycler)
+{
+    decide_drop(recycler, &recycler->small);
+    decide_drop(recycler, &recycler->large);
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        decide_drop(recycler, &recycler->records[kind]);
+    }
+}
+
+static unsigned kept(const struct recycler *recycler)
+{
+    unsigned count = recycler->small.count + recycler->large.count;
+
+    for (int kind = 0; kind < RECORD_KINDS; kind++) {
+        count += recycler->records[kind].count;
+    }
+    return count;
+}
+
+static void trim_work(uv_work_t *work)
+{
+    (void)work;
+    (void)malloc_trim(0);
+}
+
+static void after_trim(uv_work_t *work, int status)
+{
+    struct worker *worker = work->data;
+
+    (void)status;
+    if (worker->recycler) { /* else the worker ends */
+        worker->recycler->trimming = false;
+    }
+    free(work);
+}
+
+/* Holes between what is in use go back too. That takes milliseconds after thousands of connections: on the helper thread.
+ * The loop asks little of malloc, and only then would have to wait. */
+static void trim(struct worker *worker)
+{
+    if (!worker->recycler->trimming) {
+        uv_work_t *work = xcalloc(1, sizeof(*work));
+
+        work->data = worker;
+        worker->recycler->trimming = uv_queue_work(&worker->loop, work, trim_work, after_trim) == 0;
+    }
 }
 
 static void look(struct timer *timer)
 {
     struct recycler *recycler = (struct recycler *)((char *)timer - offsetof(struct recycler, look));
-    unsigned left = 0;
+    struct timers *timers = recycler->worker->timers;
+    int64_t piece = piece_begin();
 
-    shelf_thin(&recycler->small, (recycler->small.unused + 1) / 2, free);
-    shelf_thin(&recycler->large, (recycler->large.unused + 1) / 2, free);
-    left += recycler->small.count + recycler->large.count;
-    for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        struct shelf *shelf = &recycler->records[kind];
-
-        if (shelf->count) {
-            shelf_thin(shelf, (shelf->unused + 1) / 2, recycler->free_record[kind]);
-        }
-        left += shelf->count;
+    if (!recycler->thinning) {
+        recycler->thinning = true;
+        decide_all(recycler);
     }
-    (void)malloc_trim(0); /* holes between what is in use go back to the system too, a share at each look */
-    if (left) {
-        timer_set(recycler->worker->timers, &recycler->look, recycler->worker->now_ns + LOOK_NS);
+    if (!thin_all(recycler, piece)) {
+        timer_again(timers, timer);
+        return;
     }
-}
-
-/* All but RELIEVED_KEEP. */
-static void shelf_relieve(struct shelf *shelf, void (*free_record)(void *record))
-{
-    if (shelf->count > RELIEVED_KEEP) {
-        shelf_thin(shelf, shelf->count - RELIEVED_KEEP, free_record);
+    recycler->thinning = recycler->relieving = false;
+    trim(recycler->worker);
+    if (kept(recycler)) {
+        timer_set(timers, timer, recycler->worker->now_ns + LOOK_NS);
     }
 }
 
@@ -94,12 +186,9 @@ void recycler_relieve(struct worker *worker)
 {
     struct recycler *recycler = worker->recycler;
 
-    shelf_relieve(&recycler->small, free);
-    shelf_relieve(&recycler->large, free);
-    for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        shelf_relieve(&recycler->records[kind], recycler->free_record[kind]);
-    }
-    (void)malloc_trim(0);
+    recycler->relieving = true;
+    recycler->thinning = false;
+    timer_again(worker->timers, &recycler->look);
 }
 
 void recycler_start(struct worker *worker)
@@ -123,10 +212,10 @@ void recycler_stop(struct worker *worker)
         return;
     }
     timer_remove(worker->timers, &recycler->look);
-    shelf_thin(&recycler->small, UINT32_MAX, free);
-    shelf_thin(&recycler->large, UINT32_MAX, free);
+    shelf_empty(&recycler->small, free);
+    shelf_empty(&recycler->large, free);
     for (int kind = 0; kind < RECORD_KINDS; kind++) {
-        shelf_thin(&recycler->records[kind], UINT32_MAX, recycler->free_record[kind]);
+        shelf_empty(&recycler->records[kind], recycler->free_record[kind]);
     }
     pool_free(recycler->match);
     free(recycler->response.ptr);
@@ -193,7 +282,7 @@ void buffer_give(struct worker *worker, struct buffer *buffer)
             : buffer->size == BUFFER_LARGE - sizeof(*buffer) ? &recycler->large
                                                              : NULL;
     if (shelf == NULL || !shelf_give(recycler, shelf, buffer)) {
-        free(buffer);
+        buffer_free(buffer);
     }
 }
 

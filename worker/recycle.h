@@ -54,11 +54,14 @@ struct shelf {
     struct record *first;
     unsigned count;
     unsigned unused; /* the fewest there were since the last look: so many nobody needed */
+    unsigned drop;   /* so many are still to go, piece by piece */
 };
 
 struct recycler {
     struct worker *worker;
     struct timer look;
+    bool thinning, relieving;  /* a look is under way; it leaves but a little */
+    bool trimming;             /* on the helper thread */
     struct shelf small, large; /* buffers */
     struct shelf records[RECORD_KINDS];
     void (*free_record[RECORD_KINDS])(void *record);
@@ -77,7 +80,7 @@ void buffer_give(struct worker *worker, struct buffer *buffer); /* NULL is fine 
 /* How much of a body to read at once: while the memory budget is tight only as much as a small buffer takes, because that
  * is what has to be kept when the other side does not take it. */
 size_t scratch_size(const struct worker *worker);
-/* Gives back to the system what is kept, but for a little. */
+/* Gives back to the system what is kept, but for a little: in the next turns of the loop. */
 void recycler_relieve(struct worker *worker);
 
 static inline size_t buffer_len(const struct buffer *buffer)

@@ -24,7 +24,7 @@ struct drain {
 };
 
 /* Asks answers that stream for a long time to let go of old generations, and cuts what is left of an entry point that is
- * gone: so many connections at a time. */
+ * gone: piece by piece. */
 struct walker {
     struct worker *worker;
     struct timer timer;
@@ -32,7 +32,6 @@ struct walker {
 
 #define DRAIN_LOOK_NS TIMER_TICK_NS
 #define WALK_NS (10 * TIMER_TICK_NS)
-#define WALK_CLIENTS 1000
 #define MAPPED_CALM 3           /* so many generations mapped are nobody's trouble */
 #define RESERVED_DESCRIPTORS 32 /* pages of a generation, sockets of new entry points */
 #define LONG_ANSWER_NS (INT64_C(30) * 1000000000)
@@ -70,8 +69,10 @@ static void walk(struct timer *timer)
 {
     struct worker *worker = ((struct walker *)((char *)timer - offsetof(struct walker, timer)))->worker;
 
+    int64_t piece = piece_begin();
+
     worker->walk = worker->walk ? worker->walk : worker->clients;
-    for (int i = 0; worker->walk && i < WALK_CLIENTS; i++) {
+    while (worker->walk && !piece_is_over(piece)) {
         struct client *client = worker->walk;
         struct exchange *ex = client->state == CLIENT_EXCHANGE ? &client->stream->ex : NULL;
 
@@ -195,7 +196,9 @@ static void drain_look(struct timer *timer)
         worker->draining = true;
         stop_accepting(worker);
     }
-    if (drain->refusing && (worker->clients == NULL || worker->now_ns >= drain->finish_until_ns)) {
+    bool finished = worker->clients == NULL && worker->listeners == NULL; /* their queues are empty too */
+
+    if (drain->refusing && (finished || worker->now_ns >= drain->finish_until_ns)) {
         void (*done)(struct worker *) = drain->done;
 
         worker->drain = NULL;
@@ -229,7 +232,9 @@ void serve_stop(struct worker *worker)
     if (worker->poller == NULL) {
         return;
     }
-    stop_accepting(worker);
+    for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        listener_end(listener); /* what waits in a queue may have somebody else to accept it */
+    }
     while (worker->clients) {
         client_stop(worker->clients);
     }

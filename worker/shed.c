@@ -16,6 +16,7 @@
 #define SECOND INT64_C(1000000000)
 #define STEP_CLIENTS 512 /* looked at in one step */
 #define STEP_UPSTREAMS 256
+#define UPSTREAMS_AT_ONCE 8
 #define STEP_PART 20 /* a step that gave back so small a part of the budget is over */
 #define IDLE_FIRST (4 * SECOND)
 #define HEAD_PATIENCE (1 * SECOND)
@@ -174,33 +175,60 @@ void shed_begin(struct worker *worker)
     }
 }
 
+/* True when the step is over, false when only the time of this piece of it is. */
+static bool step_piece(struct worker *worker, int64_t piece)
+{
+    struct budget *budget = &worker->budget;
+
+    while (budget->step_upstreams > 0) {
+        if (piece_is_over(piece)) {
+            return false;
+        }
+        unsigned closed = upstream_shed(worker, UPSTREAMS_AT_ONCE);
+
+        slab_count(worker->slab, COUNT_SHED_IDLE, closed);
+        budget->step_freed += closed * sizeof(struct conn);
+        budget->step_upstreams = closed ? budget->step_upstreams - UPSTREAMS_AT_ONCE : 0;
+    }
+    while (budget->step_clients > 0 && worker->shed && budget->step_freed < budget->most / STEP_PART) {
+        struct client *client = worker->shed;
+
+        if (piece_is_over(piece)) {
+            return false;
+        }
+        worker->shed = client->next; /* client_close() moves it on when that one ends */
+        budget->step_freed += shed(client);
+        budget->step_clients--;
+    }
+    return true;
+}
+
 void shed_step(struct timer *timer)
 {
     struct worker *worker =
         (struct worker *)((char *)timer - offsetof(struct worker, budget) - offsetof(struct budget, step));
     struct budget *budget = &worker->budget;
-    uint64_t freed = 0;
 
-    if (budget->level < BUDGET_FULL) {
-        budget->shedding = false;
+    if (budget->step_clients == 0) { /* a new one; what the one before gave back shows now */
+        budget_look(worker);
+        if (budget->level < BUDGET_FULL) {
+            budget->shedding = false;
+            return;
+        }
+        budget->step_clients = STEP_CLIENTS;
+        budget->step_upstreams = STEP_UPSTREAMS;
+        budget->step_freed = 0;
+    }
+    if (!step_piece(worker, piece_begin())) {
+        timer_again(worker->timers, &budget->step);
         return;
     }
-    for (unsigned closed = upstream_shed(worker, STEP_UPSTREAMS); closed > 0; closed--) {
-        count(worker, COUNT_SHED_IDLE, false);
-        freed += sizeof(struct conn);
-    }
-    for (int i = 0; i < STEP_CLIENTS && worker->shed && freed < budget->most / STEP_PART; i++) {
-        struct client *client = worker->shed;
-
-        worker->shed = client->next; /* client_close() moves it on when that one ends */
-        freed += shed(client);
-    }
+    budget->step_clients = 0;
     if (worker->shed == NULL) {
         next_round(worker);
     }
-    if (freed) {
+    if (budget->step_freed) {
         recycler_relieve(worker);
     }
-    budget_look(worker);
     timer_set(worker->timers, &budget->step, worker->now_ns + TIMER_TICK_NS);
 }

@@ -8,12 +8,14 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
+#include "worker/stopwatch.h"
 
 #define SLOTS 1024
 
 struct timers {
     struct timer slots[SLOTS]; /* heads of rings */
-    int64_t tick;              /* all before this one are done */
+    struct timer due;          /* head of those whose tick is over and that have not been called yet */
+    int64_t tick;              /* all before this one are done, or on `due` */
     uint64_t count;
 };
 
@@ -44,6 +46,7 @@ struct timers *timers_new(int64_t now_ns)
     for (unsigned i = 0; i < SLOTS; i++) {
         ring_init(&timers->slots[i]);
     }
+    ring_init(&timers->due);
     timers->tick = now_ns / TIMER_TICK_NS;
     return timers;
 }
@@ -87,6 +90,18 @@ void timer_set(struct timers *timers, struct timer *timer, int64_t deadline_ns)
     }
 }
 
+void timer_again(struct timers *timers, struct timer *timer)
+{
+    if (timer->next) {
+        ring_take(timer);
+    } else {
+        timers->count++;
+    }
+    timer->deadline_ns = 0;
+    timer->place = timers->tick;
+    ring_put(&timers->due, timer);
+}
+
 void timer_remove(struct timers *timers, struct timer *timer)
 {
     if (timer->next) {
@@ -96,20 +111,29 @@ void timer_remove(struct timers *timers, struct timer *timer)
     timer->deadline_ns = TIMER_NEVER;
 }
 
-static void run_slot(struct timers *timers, struct timer *slot, int64_t now_ns)
+/* Behind those that are due already. On a ring of their own, so that timers put back into this slot wait for its next turn. */
+static void take_slot(struct timers *timers, struct timer *slot)
 {
-    struct timer due;
+    struct timer *due = &timers->due;
 
     if (slot->next == slot) {
         return;
     }
-    /* Moved to a ring of its own, so that timers put back into this slot wait for its next turn. */
-    due.next = slot->next;
-    due.previous = slot->previous;
-    due.next->previous = due.previous->next = &due;
+    due->previous->next = slot->next;
+    slot->next->previous = due->previous;
+    due->previous = slot->previous;
+    slot->previous->next = due;
     ring_init(slot);
-    while (due.next != &due) {
-        struct timer *timer = due.next;
+}
+
+static bool run_due(struct timers *timers, int64_t now_ns)
+{
+    struct timer *due = &timers->due;
+    int64_t piece = due->next == due ? 0 : piece_begin();
+    bool fired = false;
+
+    while (due->next != due) {
+        struct timer *timer = due->next;
 
         ring_take(timer);
         if (timer->deadline_ns == TIMER_NEVER) {
@@ -121,31 +145,37 @@ static void run_slot(struct timers *timers, struct timer *slot, int64_t now_ns)
             timer->deadline_ns = TIMER_NEVER;
             timer->fire(timer);
         }
+        fired = true;
+        if (piece_is_over(piece)) {
+            break;
+        }
     }
+    return fired;
 }
 
 bool timers_run(struct timers *timers, int64_t now_ns)
 {
     int64_t now = now_ns / TIMER_TICK_NS;
+    bool turned = false;
 
     if (timers->count == 0 ||
         now - timers->tick > SLOTS) { /* empty, or the machine slept: once around is enough */
         timers->tick = timers->count == 0 ? now : now - SLOTS;
     }
-    if (timers->tick >= now) {
-        return false;
-    }
-    while (timers->tick < now) {
+    for (; timers->tick < now; turned = true) {
         timers->tick++;
-        run_slot(timers, &timers->slots[timers->tick % SLOTS], now_ns);
+        take_slot(timers, &timers->slots[timers->tick % SLOTS]);
     }
-    return true;
+    return run_due(timers, now_ns) || turned;
 }
 
 int timers_patience(const struct timers *timers, int64_t now_ns)
 {
     if (timers->count == 0) {
         return -1;
+    }
+    if (timers->due.next != &timers->due) {
+        return 0;
     }
 
     int64_t left = (timers->tick + 1) * TIMER_TICK_NS - now_ns;

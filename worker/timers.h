@@ -28,12 +28,15 @@ void timers_free(struct timers *timers); /* timers that are still in it are forg
 
 /* deadline_ns on worker->now_ns' clock. TIMER_NEVER leaves the timer in the wheel, asleep. */
 void timer_set(struct timers *timers, struct timer *timer, int64_t deadline_ns);
+/* Fires with the next timers_run(): for work that goes on in the next turn of the loop. */
+void timer_again(struct timers *timers, struct timer *timer);
 /* Out of the wheel: before the memory goes. Harmless twice. */
 void timer_remove(struct timers *timers, struct timer *timer);
 
-/* Fires what is due; true: the wheel turned. A callback may set and remove any timer, its own too. */
+/* Fires what is due, for one piece of time (PIECE_NS): the rest with the next call. True: the wheel turned or one fired.
+ * A callback may set and remove any timer, its own too. */
 bool timers_run(struct timers *timers, int64_t now_ns);
-/* Milliseconds until the wheel must be turned again; -1 when it is empty. */
+/* Milliseconds until the wheel must be turned again, 0 when some are due; -1 when it is empty. */
 int timers_patience(const struct timers *timers, int64_t now_ns);
 
 #endif

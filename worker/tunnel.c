@@ -86,6 +86,10 @@ static bool pump(struct tunnel *tunnel, int from)
 
     for (int i = 0; i < READS_PER_TURN && in->io.readable && !tunnel->ended[from] && !conn_backed_up(out);
          i++) {
+        if (i > 0 && stopwatch_is_over(&tunnel->worker->watch)) {
+            break;
+        }
+
         ssize_t n = io_read(&in->io, scratch, scratch_size(tunnel->worker));
 
         if (n < 0 && errno == EAGAIN) {

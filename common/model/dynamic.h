@@ -223,6 +223,8 @@ struct model {
     struct layer4_objects layer4[LAYER4_KINDS]; /* TCP, UDP, TLS */
     struct notice *notices;
     size_t notice_count, notice_capacity;
+    bool
+        gaps; /* of a provider: a file of its input could not be read, and nothing that it gave before is known */
 };
 
 struct model *model_new(void);        /* with a pool of its own */

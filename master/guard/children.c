@@ -114,7 +114,7 @@ static void start_master(struct guard *guard, int64_t now)
 {
     struct control_message hello = {.kind = CONTROL_HELLO};
 
-    guard->master_failed = false;
+    guard->master_failed = guard->hangup_waits = false; /* it reads the configuration when it starts */
     if (!start(guard, &guard->master, "weir: master", "master", NULL, guard->arguments, now)) {
         return;
     }
@@ -204,6 +204,9 @@ static void bury(struct guard *guard, struct child *child, const char *name, int
         child->backoff_ns = 0;
     }
     delay_next(child, now);
+    if (child == &guard->master && guard->hangup_waits) {
+        child->start_at_ns = now; /* whether this one still read the configuration is not known */
+    }
     describe_end(status, how, sizeof(how));
     if (!again && status == 0) {
         log_info("%s (pid %d) has finished", name, (int)child->pid);
@@ -232,7 +235,7 @@ static void bury_master(struct guard *guard, int status, int64_t now)
         guard->phase = GUARD_DONE;
     }
     bury(guard, &guard->master, "The master", status, true, now);
-    if (guard->master_failed) {
+    if (guard->master_failed && !guard->hangup_waits) {
         guard->master.start_at_ns =
             now + FAILED_AGAIN; /* until somebody mends the configuration, or sends SIGHUP */
     }

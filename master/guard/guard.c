@@ -107,6 +107,7 @@ static void forward(struct guard *guard, int signal)
         guard->master.start_at_ns = 0; /* it reads the configuration anyway: now */
         return;
     }
+    guard->hangup_waits = guard->hangup_waits || signal == SIGHUP; /* this one may be dying: see children.c */
     child_send(&guard->master, &message, NULL, 0);
 }
 

@@ -109,6 +109,7 @@ struct guard {
     uint64_t sets;          /* of sockets, counted */
     uint64_t master_starts; /* how many masters there were: part of what makes page numbers unique */
     bool master_failed;     /* it said why it cannot go on; do not say more */
+    bool hangup_waits;      /* a SIGHUP was passed on that no master has followed yet */
     struct kept *kept;
     int64_t grace_ns[2];    /* accept, finish: the master's word */
     int64_t stop_accept_ns; /* while draining: when the kept sockets are closed */

@@ -55,6 +55,7 @@ void messages_stop(struct guard *guard, int64_t accept_ns, int64_t finish_ns)
 
 static void ready(struct guard *guard, const struct control_message *message)
 {
+    guard->hangup_waits = false; /* said once more after each SIGHUP that was followed */
     guard->grace_ns[0] = message->grace_ns[0] > 0 ? message->grace_ns[0] : 0;
     guard->grace_ns[1] = message->grace_ns[1] > 0 ? message->grace_ns[1] : 0;
     guard->log_format = (enum log_format)message->flags;

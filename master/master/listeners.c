@@ -17,6 +17,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "common/net/addr.h"
 #include "master/master/master.h"
 
@@ -24,10 +25,14 @@ struct kept_sockets { /* what the guard keeps for one entry point */
     char name[CONTROL_TEXT];
     struct sockaddr_storage bound; /* where, as the kernel says */
     bool slots[BOARD_WORKERS];
-    bool wanted;  /* by the configuration that is being applied */
-    bool leaving; /* gone or moved: the guard empties them, until then the port is ours */
+    bool wanted;     /* by the configuration that is being applied */
+    bool leaving;    /* gone or moved: the guard empties them, until then the port is ours */
+    int64_t left_ns; /* when the guard closed them; 0: not yet */
     struct kept_sockets *next;
 };
+
+/* A worker that hangs holds on to sockets for as long as that lasts, then it is ended. */
+#define OURS_AFTER_NS (INT64_C(30) * 1000000000)
 
 struct opening {                /* one entry point while a configuration is applied */
     struct slice name, address; /* for messages: "web", ":80" */
@@ -346,10 +351,30 @@ static int open_all(struct master *master, const struct static_config *config, s
     return rc;
 }
 
+/* Those that nobody can hold any more. */
+static void forget_left(struct master *master)
+{
+    int64_t since = process_clock_ns() - OURS_AFTER_NS;
+
+    for (struct kept_sockets **link = &master->kept; *link;) {
+        struct kept_sockets *kept = *link;
+
+        if (kept->left_ns != 0 && kept->left_ns < since) {
+            *link = kept->next;
+            free(kept);
+        } else {
+            link = &kept->next;
+        }
+    }
+}
+
 int listeners_apply(struct master *master, const struct static_config *config, struct error *why)
 {
     struct opening *openings = xcalloc(config->entry_points.count + 1, sizeof(*openings));
     size_t count = 0;
+
+    forget_left(master);
+
     int rc = open_all(master, config, openings, &count, why);
 
     if (rc == 0) {
@@ -417,15 +442,12 @@ void listeners_left(struct master *master, const char *name)
     struct kept_sockets **oldest = NULL;
 
     for (struct kept_sockets **link = &master->kept; *link; link = &(*link)->next) {
-        if ((*link)->leaving && strcmp((*link)->name, name) == 0) {
+        if ((*link)->leaving && (*link)->left_ns == 0 && strcmp((*link)->name, name) == 0) {
             oldest = link;
         }
     }
     if (oldest) {
-        struct kept_sockets *kept = *oldest;
-
-        *oldest = kept->next;
-        free(kept);
+        (*oldest)->left_ns = process_clock_ns();
     }
 }
 

@@ -89,6 +89,7 @@ struct input { /* one provider */
     int64_t loaded_ns;   /* the last time */
     bool failed;         /* last time */
     bool waiting;        /* what it asks of a cluster has not arrived */
+    bool gaps;           /* the loop's: of the first model, files of it could not be read */
     struct error error;  /* of the last load: the same is not said again */
 };
 
@@ -133,6 +134,9 @@ struct master {
     bool wanted;        /* another one is to follow */
     bool held;          /* nothing published yet: a provider waits for its cluster */
     int64_t hold_until; /* clock: then the others are published without it; 0: not begun */
+    int64_t
+        holding_ns; /* since when the earlier master's configuration stays for what cannot be read; 0: it does not */
+    bool changed_meanwhile;
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
 
     struct publication current, previous;

@@ -29,6 +29,7 @@
 #include "master/source/source.h"
 
 #define RETRY_MS 2000
+#define HOLD_NS (INT64_C(60) * 1000000000)
 #define NAMES_WAIT_MS 3000
 #define NAMES_STEP_MS 5
 #define HOLD_MS 10000
@@ -262,23 +263,39 @@ static bool pages_differ(const struct job *job)
 }
 
 /* A master that follows another one knows nothing of what that one had read. As long as a provider cannot be read, what
- * the workers have is better than what is missing without it. */
+ * the workers have is better than what is missing without it: for as long as nothing else changes, and then for HOLD_NS,
+ * in which whoever writes a file in two goes, or has made a mistake in it, comes back. */
 static bool must_wait(const struct job *job)
 {
-    const struct master *master = job->master;
+    struct master *master = job->master;
 
     if (job->published_count > 0 || job->generation == 1) {
         return false;
     }
+    const char *broken = NULL;
+
     for (size_t i = 0; i < master->input_count; i++) {
-        if (job->enabled[i] && !master->inputs[i].loaded) {
-            log_warn(
-                "Provider %s could not be read yet: the configuration of the earlier master stays in force",
-                master->inputs[i].provider->name);
-            return true;
+        struct input *input = &master->inputs[i];
+
+        input->gaps = job->enabled[i] && input->model && input->model->gaps;
+        if (job->enabled[i] && (!input->loaded || input->gaps)) {
+            broken = input->provider->name;
         }
     }
-    return false;
+    if (broken && master->changed_meanwhile && process_clock_ns() - master->holding_ns >= HOLD_NS) {
+        log_error("Provider %s still cannot be read, and there are changes: what it gave before goes",
+                  broken);
+        broken = NULL;
+    }
+    if (broken && master->holding_ns == 0) {
+        master->holding_ns = process_clock_ns();
+        log_warn("Provider %s could not be read yet: the configuration of the earlier master stays in force",
+                 broken);
+    } else if (broken == NULL) {
+        master->holding_ns = 0;
+        master->changed_meanwhile = false;
+    }
+    return broken != NULL;
 }
 
 /* Whether what was found is in force now. */
@@ -417,6 +434,7 @@ static void on_changed(void *context)
     struct input *input = context;
 
     input->dirty = true;
+    input->master->changed_meanwhile = input->master->holding_ns != 0;
     reload_request(input->master);
 }
 
@@ -478,7 +496,7 @@ static void on_retry(uv_timer_t *timer)
     for (size_t i = 0; i < master->input_count; i++) {
         struct input *input = &master->inputs[i];
 
-        if (input->enabled && input->failed) {
+        if (input->enabled && (input->failed || input->gaps)) {
             input->dirty = again = true;
         }
     }
@@ -491,7 +509,7 @@ static void on_retry(uv_timer_t *timer)
 
 static void arm_retry(struct master *master)
 {
-    bool needed = master->watch_missing || master->held;
+    bool needed = master->watch_missing || master->held || master->holding_ns != 0;
 
     for (size_t i = 0; i < master->input_count; i++) {
         needed = needed || (master->inputs[i].enabled && master->inputs[i].failed);
@@ -518,7 +536,10 @@ void reload_inputs(struct master *master)
 
 static void on_names_changed(void *context)
 {
-    reload_request(context);
+    struct master *master = context;
+
+    master->changed_meanwhile = master->holding_ns != 0;
+    reload_request(master);
 }
 
 static void on_cluster(uv_async_t *cluster)

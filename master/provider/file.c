@@ -139,6 +139,7 @@ static void read_file(struct reading *reading, struct slice path)
                 doc = NULL;
             }
         }
+        reading->objects.model->gaps = reading->objects.model->gaps || doc == NULL;
     }
     if (doc) {
         keep_text(reading->after, path, text_slice(&content));
@@ -216,6 +217,7 @@ static int load(const struct static_config *config, struct provider_state **stat
     for (size_t i = 0; i < tree.problems.count; i++) {
         reading.objects.path = pool_copy(reading.objects.model->pool, problems[i].path);
         file_note(&reading.objects, true, 0, "%.*s", SLICE_ARG(problems[i].text));
+        reading.objects.model->gaps = true;
     }
     free_state(*state);
     *state = reading.after;

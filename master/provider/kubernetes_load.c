@@ -146,6 +146,7 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
     }
     k8s->store = store;
     k8s->model = model_new();
+    k8s->model->gaps = kube_store_gaps(store);
     k8s->model->release = release_store;
     k8s->model->release_context = kube_store_ref(store);
     seen_init(&k8s->routers, k8s->scratch);

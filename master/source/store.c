@@ -400,6 +400,18 @@ size_t kube_objects(const struct kube_store *store, const struct kube_object ***
     return store->count;
 }
 
+bool kube_store_gaps(const struct kube_store *store)
+{
+    for (size_t i = 0; i < store->batch_count; i++) {
+        const struct kube_batch *batch = store->batches[i];
+
+        if ((batch->broken || batch->length == SIZE_MAX) && batch->kept == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
 size_t kube_notices(const struct kube_store *store, const struct notice **out)
 {
     *out = store->notices;

@@ -41,6 +41,13 @@ struct status_slot {
     uint64_t generation; /* acknowledged */
     int64_t generation_age;
     int64_t gauges[BOARD_GAUGES];
+    const struct laps *laps; /* on the board, for as long as that is mapped; NULL: no worker yet */
+};
+
+struct status_memory { /* the budget of which most is used */
+    bool is_group;     /* a limit of a control group, else limits.memory */
+    uint64_t budget;   /* bytes; 0: there is none */
+    uint64_t used, level;
 };
 
 struct status_provider {
@@ -86,6 +93,7 @@ struct status {
     size_t provider_count, generation_count, point_count, old_count, slot_count;
     uint64_t old_all; /* also those that are not in `old` */
     uint64_t counters[BOARD_COUNTERS];
+    struct status_memory memory;
 };
 
 struct status_clock { /* one moment on both clocks */

@@ -178,9 +178,13 @@ static void add_generations(struct text *out, const struct status *status)
 static void add_slot(struct text *out, const struct status_slot *slot)
 {
     static const char *const gauges[BOARD_GAUGES] = {
-        [GAUGE_CONNECTIONS] = "connections",       [GAUGE_EXCHANGES] = "exchanges",
-        [GAUGE_UPSTREAM_IDLE] = "upstreamIdle",    [GAUGE_UPSTREAM_ACTIVE] = "upstreamActive",
+        [GAUGE_CONNECTIONS] = "connections",
+        [GAUGE_EXCHANGES] = "exchanges",
+        [GAUGE_UPSTREAM_IDLE] = "upstreamIdle",
+        [GAUGE_UPSTREAM_ACTIVE] = "upstreamActive",
         [GAUGE_GENERATIONS] = "mappedGenerations",
+        [GAUGE_MEMORY] = "memory",
+        [GAUGE_BACKED_UP] = "backedUp",
     };
 
     begin(out, NULL, '{');
@@ -203,6 +207,12 @@ static void add_slot(struct text *out, const struct status_slot *slot)
             add_number(out, gauges[i], slot->gauges[i]);
         }
     }
+    key(out, "laps");
+    if (slot->laps) {
+        laps_json(slot->laps, out);
+    } else {
+        text_add_cstr(out, "null");
+    }
     end(out, '}');
 }
 
@@ -224,6 +234,25 @@ static void add_workers(struct text *out, const struct status *status)
         end(out, '}');
     }
     end(out, ']');
+}
+
+static void add_memory(struct text *out, const struct status *status)
+{
+    static const char *const levels[] = {"calm", "tight", "full",
+                                         "over"}; /* as the workers' budget has them */
+    const struct status_memory *memory = &status->memory;
+
+    if (memory->budget == 0) {
+        key(out, "memory");
+        text_add_cstr(out, "null");
+        return;
+    }
+    begin(out, "memory", '{');
+    add_text(out, "of", memory->is_group ? "group" : "tree");
+    add_count(out, "budget", memory->budget);
+    add_count(out, "used", memory->used);
+    add_text(out, "level", memory->level < ARRAY_LEN(levels) ? levels[memory->level] : "");
+    end(out, '}');
 }
 
 static void add_points(struct text *out, const struct status *status)
@@ -250,6 +279,9 @@ static void add_counters(struct text *out, const struct status *status)
         [COUNT_RETRIES] = "retries",
         [COUNT_UPSTREAM_CONNECTS] = "upstreamConnects",
         [COUNT_UPSTREAM_REUSED] = "upstreamReused",
+        [COUNT_REFUSED_CONNECTIONS] = "refusedConnections",
+        [COUNT_SHED_IDLE] = "shedIdle",
+        [COUNT_SHED_BUSY] = "shedBusy",
     };
 
     begin(out, "counters", '{');
@@ -275,6 +307,7 @@ void status_json(const struct status *status, struct text *out)
     add_guard_and_master(out, status);
     add_providers(out, status);
     add_generations(out, status);
+    add_memory(out, status);
     add_workers(out, status);
     add_points(out, status);
     add_counters(out, status);

@@ -52,6 +52,7 @@ static void read_slot(struct board *board, unsigned number, struct status_clock 
     slot->state_age = its ? age_of(life_get(&slab->state_ns), clock) : slot->process.age;
     slot->generation = its ? life_get(&slab->generation) : 0;
     slot->generation_age = its ? age_of(life_get(&slab->acknowledged_ns), clock) : NEVER;
+    slot->laps = slab ? &slab->laps : NULL;
     for (size_t i = 0; its && i < BOARD_GAUGES; i++) {
         slot->gauges[i] = atomic_load_explicit(&slab->gauges[i], memory_order_relaxed);
     }
@@ -139,6 +140,20 @@ static void read_master(struct board *board, struct status_clock clock, struct s
     read_generations(master, clock, status);
 }
 
+static void read_memory(const struct board_tree *tree, struct status_memory *memory)
+{
+    for (int kind = 0; kind < MEMORY_KINDS; kind++) {
+        uint64_t budget = life_get(&tree->memory[kind].budget), used = life_get(&tree->memory[kind].used);
+
+        if (budget != 0 && (memory->budget == 0 ||
+                            (double)used / (double)budget > (double)memory->used / (double)memory->budget)) {
+            *memory =
+                (struct status_memory){.is_group = kind == MEMORY_GROUP, .budget = budget, .used = used};
+        }
+    }
+    memory->level = life_get(&tree->memory_level);
+}
+
 void status_read(struct board *board, struct status_clock clock, char (*process_state)(pid_t),
                  struct status *status)
 {
@@ -151,6 +166,7 @@ void status_read(struct board *board, struct status_clock clock, char (*process_
     status->generation = life_get(&tree->generation);
     read_guard(board, clock, process_state, status);
     read_master(board, clock, status);
+    read_memory(tree, &status->memory);
     for (unsigned i = 0; i < BOARD_COUNTERS; i++) {
         status->counters[i] = board_counter_sum(board, (enum board_counter)i);
     }

@@ -15,6 +15,7 @@
 #define WORKER_SILENT (SECOND * 3 / 10) /* as the guard lends */
 #define MASTER_SILENT (2 * SECOND)      /* it beats twice a second */
 #define DURATION 32
+#define MIB (UINT64_C(1) << 20)
 
 const char *status_state_name(uint64_t state)
 {
@@ -175,6 +176,22 @@ static void add_providers(struct text *out, const struct status *status)
     }
 }
 
+static void add_memory(struct text *out, const struct status *status)
+{
+    const struct status_memory *memory = &status->memory;
+    const uint64_t *counters = status->counters;
+
+    if (memory->budget == 0) {
+        return;
+    }
+    text_printf(out, "memory     %" PRIu64 " MiB of %" PRIu64 " MiB (%" PRIu64 " %%)", memory->used / MIB,
+                memory->budget / MIB, memory->used * 100 / memory->budget);
+    text_printf(out,
+                ", %" PRIu64 " connections refused, %" PRIu64 " idle ones closed, %" PRIu64
+                " requests or answers broken off\n",
+                counters[COUNT_REFUSED_CONNECTIONS], counters[COUNT_SHED_IDLE], counters[COUNT_SHED_BUSY]);
+}
+
 /* ---- generations ---- */
 static size_t holders(const struct status *status, uint64_t generation)
 {
@@ -314,6 +331,7 @@ void status_text(const struct status *status, struct text *out)
     add_master(out, status);
     add_settings(out, status);
     add_providers(out, status);
+    add_memory(out, status);
     add_generations(out, status);
     add_slots(out, status);
     add_points(out, status);

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -252,6 +253,22 @@ def test_new_master_that_cannot_read_leaves_what_is_in_force(serving, configurat
     wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
 
 
+@pytest.mark.parametrize("text", ["http:\n  routers: {", "http:\n\t- nothing\n"], ids=["half", "malformed"])
+def test_new_master_that_finds_a_broken_file_leaves_what_is_in_force(serving, configuration, text):
+    router = serving()
+    good = configuration.path.read_text()
+    mark = router.mark()
+    configuration.write(text)
+    router.wait_log(r" WRN .*dynamic\.yml: what this file gave before stays in force", mark)
+    mark = router.mark()
+    os.kill(router.children("master")[0], signal.SIGKILL)
+    router.wait_log(r" WRN Provider file could not be read yet: .*stays in force", mark)
+    assert curl(router.web, host="one").status == 200
+    configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
+    changed(router, mark)
+    wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
+
+
 def test_old_generations_are_unmapped(serving, configuration):
     router = serving(workers=1)
     [worker] = router.children("worker")
@@ -336,6 +353,55 @@ def test_hangup_opens_and_closes_entry_points(with_file):
         assert kept.recv(100).startswith(b"HTTP/1.1 200 ")
     assert router.children("worker") == workers
     assert curl(with_file.web, host="one").status == 200
+
+
+def listening(port):
+    rows = subprocess.run(["ss", "-Hltne", f"sport = :{port}"], capture_output=True, text=True, check=True).stdout
+    return {f"socket:[{inode}]" for inode in re.findall(r"ino:(\d+)", rows)}
+
+
+def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file):
+    router = with_file.start()
+    other = free_port()
+    with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
+    with_file.hangup()
+    wait_until("it serves", lambda: curl(other, host="one").status == 200)
+    sockets, worker = listening(other), router.children("worker")[0]
+    os.kill(worker, signal.SIGSTOP)
+    try:
+        with_file.write()
+        with_file.hangup()
+
+        def held():
+            return {os.readlink(entry.path) for entry in os.scandir(f"/proc/{router.pid}/fd")} & sockets
+        wait_until("the guard has closed its own", lambda: not held())
+        with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
+        mark = with_file.hangup()
+        _, said = router.wait_log(r"(INF Static configuration from|ERR The static configuration is refused.*)", mark)
+        assert said[0].startswith("INF"), said[0]
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    wait_until("it serves", lambda: curl(other, host="one").status == 200)
+
+
+def test_hangup_reaches_a_master_that_dies_before_it_looks(with_file):
+    router = with_file.start()
+    for _ in range(5):  # so that a start after a death waits
+        [master] = wait_until("a master", lambda: router.children("master"))
+        mark = router.mark()
+        os.kill(master, signal.SIGKILL)
+        mark, _ = router.wait_log(rf"The master \(pid {master}\) was ended", mark)
+        mark, _ = router.wait_log(r"Static configuration from file", mark)
+    [master] = wait_until("a master", lambda: router.children("master"))
+    os.kill(master, signal.SIGSTOP)
+    os.kill(router.pid, signal.SIGHUP)
+    wait_until("the guard has taken it", lambda: not re.search(
+        r"ShdPnd:\t0*1$", open(f"/proc/{router.pid}/status", encoding="ascii").read(), re.M))
+    mark = router.mark()
+    os.kill(master, signal.SIGKILL)
+    _, said = router.wait_log(rf"The master \(pid {master}\) was ended.*, next start in (\d+) ms", mark)
+    assert said[1] == "0"
+    router.wait_log(r"Static configuration from file", mark)
 
 
 def test_hangup_changes_live_options(with_file):

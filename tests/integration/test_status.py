@@ -72,6 +72,24 @@ def test_a_tree_at_rest(serving):  # noqa: F811
     assert tree["counters"]["reasons"]["no_route"] == 0
 
 
+def test_the_memory_budget_and_the_laps(serving):  # noqa: F811
+    router = serving("--limits.memory=200000000", workers=1)
+    assert curl(router.web).status == 200
+
+    def measured():
+        tree = status(router)
+        return tree if tree["memory"]["used"] else None
+    tree = wait_until("it is measured", measured)
+    assert tree["memory"]["of"] == "tree" and tree["memory"]["budget"] == 150000000 and tree["memory"]["level"] == "calm"
+    assert tree["counters"]["refusedConnections"] == tree["counters"]["shedIdle"] == tree["counters"]["shedBusy"] == 0
+    [slot] = tree["slots"]
+    assert slot["memory"] > 0
+    assert sum(slot["laps"]["wall"]) > 0 and len(slot["laps"]["cpu"]) == len(slot["laps"]["wall"])
+    assert slot["laps"]["longest"]["in"]
+    line(router, r"memory +\d+ MiB of 143 MiB \(\d+ %\), 0 connections refused, 0 idle ones closed, "
+                 r"0 requests or answers broken off")
+
+
 def test_as_text(serving):  # noqa: F811
     router = serving(workers=2)
     curl(router.web)

@@ -237,7 +237,7 @@ class Soak:
         longest = max((one["longest"] for one in laps), key=lambda most: most["us"])
         print(f"longest callback: {worst['us'] / 1000:.2f} ms of CPU in {worst['in']}; on the wall "
               f"{longest['us'] / 1000:.2f} ms in {longest['in']}")
-        slow = slow_laps(laps, generations(self.house.router))
+        slow = slow_laps(laps)
         if slow:
             self.failed.append(f"{slow} callbacks took more than 2 ms of CPU, the longest in {worst['in']}")
 

@@ -217,6 +217,35 @@ def test_what_was_kept_is_served_while_the_api_server_is_away_at_the_start(api, 
     assert before != kept(file)
 
 
+def test_a_damaged_file_is_named_and_passed_over(api, cluster_weir, whoami, tmp_path):
+    folder, dynamic = tmp_path / "kubernetes", tmp_path / "dynamic.yml"
+    folder.mkdir(mode=0o700)
+    (folder / "kubernetescrd.jsonl").touch(mode=0o600)
+    (folder / "kubernetescrd.jsonl").write_text("garbage\n")
+    dynamic.write_text("http: {routers: {r: {rule: 'Host(`file.test`)', service: s}}, "
+                       f"services: {{s: {{loadBalancer: {{servers: [{{url: '{whoami().url}'}}]}}}}}}}}")
+    api.put(*service(whoami()), route("a"))
+    api.leave()
+    program = cluster_weir(f"--stateDir={tmp_path}", f"--providers.file.filename={dynamic}", wait=False)
+    program.wait_log(rf"ERR Provider kubernetescrd: .* cannot be used: {re.escape(str(folder))}/kubernetescrd\.jsonl: line 1: ")
+    serves(program, "file.test")
+    assert "INF Ready" not in program.log()
+    api.come()
+    serves(program, "a.test")
+    wait_until("it is replaced", lambda: "a.test" in kept(folder / "kubernetescrd.jsonl"))
+
+
+def test_a_folder_open_to_others_is_not_written_to_and_serving_goes_on(api, cluster_weir, whoami, tmp_path):
+    folder = tmp_path / "kubernetes"
+    folder.mkdir()
+    folder.chmod(0o755)
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir(f"--stateDir={tmp_path}")
+    program.wait_log(rf"ERR stateDir: {re.escape(str(folder))}/kubernetescrd\.jsonl: kubernetes: is open to others \(mode 0755\)")
+    serves(program, "a.test")
+    assert list(folder.iterdir()) == []
+
+
 def test_secrets_of_ingresses_are_asked_for(api, weir, whoami):
     ingress = {"kind": "Ingress", "metadata": {"name": "a"},
                "spec": {"tls": [{"secretName": "cert"}], "rules": [{"host": "a.test", "http": {"paths": [

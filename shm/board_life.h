@@ -90,6 +90,9 @@ struct board_provider {
     /* The last good load; 0: it has not synced yet. One that is off because its kind is missing or not permitted loads
      * well, with nothing in it, and so has synced. */
     _Atomic uint64_t loaded_ns;
+    /* That load gave what was kept of its cluster at this time (seconds since 1970), because the cluster does not answer;
+     * 0: it did not. */
+    _Atomic uint64_t stale_s;
 };
 
 struct board_publication { /* a generation: its place is its number modulo BOARD_PUBLICATIONS */

@@ -50,3 +50,16 @@ bool board_ready(struct board *board, char missing[READY_TEXT])
     }
     return true;
 }
+
+bool board_stale(struct board *board)
+{
+    const struct board_master *master = board_master(board);
+    uint64_t count = life_get(&master->providers);
+
+    for (uint64_t i = 0; i < count && i < BOARD_PROVIDERS; i++) {
+        if (life_get(&master->provider[i].enabled) != 0 && life_get(&master->provider[i].stale_s) != 0) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -13,4 +13,7 @@
  * empty when the result is true. */
 bool board_ready(struct board *board, char missing[READY_TEXT]);
 
+/* Whether a provider serves what was kept of its cluster, which does not answer. */
+bool board_stale(struct board *board);
+
 #endif

@@ -2,7 +2,7 @@
  * internal.c - see internal.h. All state comes from the board: nothing here waits for another process.
  *
  * ping   well: weir does not stop and its master was heard of within the last minute.
- * ready  see shm/ready.h; the body of a 503 says what is missing.
+ * ready  see shm/ready.h; the body of a 503 says what is missing, that of a 200 whether something is stale.
  */
 #include "worker/internal.h"
 
@@ -35,7 +35,9 @@ static void ready(struct exchange *ex)
 {
     char missing[READY_TEXT];
     bool is = board_ready(ex->worker->board, missing);
-    struct slice body = is ? SLICE("ready\n") : pool_printf(ex->pool, "%s\n", missing);
+    struct slice body = !is                              ? pool_printf(ex->pool, "%s\n", missing)
+                        : board_stale(ex->worker->board) ? SLICE("ready (stale)\n")
+                                                         : SLICE("ready\n");
 
     exchange_answer_body(ex, is ? 200 : 503, REASON_internal, SLICE("text/plain; charset=utf-8"), body);
 }

@@ -336,8 +336,10 @@ static const struct schema_field static_fields[] = {
     ROW("workers", INT, S, workers, .min = 0, .max = 256,
         .text = "Own option: worker processes; 0 for one for each core that may be used."),
     ROW("limits", STRUCT, S, limits, .sub = &limits_schema, .text = "Own option: bounds on the whole."),
-    ROW("stateDir", STRING, S, state_dir, .flags = SCHEMA_NOT_SERVED,
-        .text = "Own option: folder that keeps the last good configuration over restarts."),
+    ROW("stateDir", STRING, S, state_dir,
+        .text = "Own option: folder that keeps what an API server said last, without Secrets, for a start "
+                "while it is "
+                "away."),
 
     /* older spellings: accepted, named in a warning that says what to write */
     ROW("logLevel", STRING, S, legacy.log_level, .flags = SCHEMA_DEPRECATED,

@@ -1,7 +1,8 @@
 /*
  * live.c - the thread that watches a cluster; contract in live.h.
  *
- * The thread owns loop, API client and reflectors; others reach it by `wanted` and `stop` under the mutex, and a wake-up.
+ * The thread owns loop, API client and reflectors; others reach it by `wanted`, `place`
+ * and `stop` under the mutex, and a wake-up.
  */
 #include "master/kube/live.h"
 
@@ -14,6 +15,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "master/kube/keeper.h"
 #include "master/kube/live_options.h"
 #include "master/kube/reflector.h"
 
@@ -41,6 +43,8 @@ struct kube_live {
     uint64_t notified; /* loop time of the last call of the listener; 0: never */
     struct kube_api *api;
     struct kube_table *table;
+    struct kube_keeper *keeper;
+    struct slice source;            /* "HOST:PORT" */
     struct part **parts, **singles; /* the thread's; `singles` changes under the mutex */
     size_t part_count, single_count;
     uint32_t next_owner;
@@ -50,6 +54,9 @@ struct kube_live {
     bool stop;
     struct kube_name *wanted; /* single objects, malloc'd; NULL: as before */
     size_t wanted_count;
+    char *place; /* stateDir, "": none, NULL: nothing was said yet; malloc'd */
+    const char *place_provider;
+    bool place_new;
 };
 
 static struct {
@@ -107,6 +114,13 @@ static bool all_singles(const struct kube_live *live)
     return live->wanted == NULL;
 }
 
+static void keep(struct kube_live *live)
+{
+    if (all_listed(live)) {
+        kube_keeper_changed(live->keeper);
+    }
+}
+
 /* The first at once, the others no sooner than the option says. */
 static void on_changed(void *context)
 {
@@ -114,6 +128,7 @@ static void on_changed(void *context)
     struct kube_live *live = part->live;
     uint64_t least = (uint64_t)(live->options.throttle_ns / 1000000), now = uv_now(&live->loop);
 
+    keep(live);
     if (!all_listed(live) || uv_is_active((uv_handle_t *)&live->throttle)) {
         return; /* all_listed: the last to be synced tells */
     }
@@ -231,6 +246,14 @@ static void parts_stop(struct part **parts, size_t count)
     free(parts);
 }
 
+static void handles_close(struct kube_live *live)
+{
+    kube_keeper_close(live->keeper);
+    kube_api_close(live->api);
+    uv_close((uv_handle_t *)&live->wake, NULL);
+    uv_close((uv_handle_t *)&live->throttle, NULL);
+}
+
 static void on_wake(uv_async_t *wake)
 {
     struct kube_live *live = wake->data;
@@ -238,6 +261,11 @@ static void on_wake(uv_async_t *wake)
 
     pthread_mutex_lock(&live->mutex);
     stop = live->stop;
+    if (live->place_new && !stop) {
+        kube_keeper_place(live->keeper, live->place_provider, slice_cstr(live->place));
+        live->place_new = false;
+        keep(live);
+    }
     if (live->wanted && !stop) {
         singles_apply(live, live->wanted, live->wanted_count);
         kube_names_free(live->wanted, live->wanted_count);
@@ -252,9 +280,7 @@ static void on_wake(uv_async_t *wake)
     if (stop) {
         parts_stop(live->parts, live->part_count);
         parts_stop(live->singles, live->single_count);
-        kube_api_close(live->api);
-        uv_close((uv_handle_t *)&live->wake, NULL);
-        uv_close((uv_handle_t *)&live->throttle, NULL);
+        handles_close(live);
     }
 }
 
@@ -285,6 +311,7 @@ static void live_free(struct kube_live *live)
     (void)pthread_cond_destroy(&live->progress);
     kube_names_free(live->wanted, live->wanted ? live->wanted_count : 0);
     kube_table_free(live->table);
+    free(live->place);
     if (live->options.access.token.len) {
         explicit_bzero((char *)(uintptr_t)live->options.access.token.ptr, live->options.access.token.len);
     }
@@ -327,18 +354,18 @@ static int live_open(const struct kube_live_options *options, struct kube_live *
     kube_options_copy(live->pool, options, &live->options);
     log_info("Kubernetes objects are read from the API server %.*s:%u (%.*s)", SLICE_ARG(access->host),
              (unsigned)access->port, SLICE_ARG(access->origin));
+    live->source = pool_printf(live->pool, "%.*s:%u", SLICE_ARG(access->host), (unsigned)access->port);
     rc = kube_api_new(&live->loop, access, &live->api, why);
     if (rc == 0) {
         (void)uv_async_init(&live->loop, &live->wake, on_wake);
         (void)uv_timer_init(&live->loop, &live->throttle);
         live->wake.data = live->throttle.data = live;
+        live->keeper = kube_keeper_new(&live->loop, live->table, live->source);
         parts_start(live);
         rc = start_thread(live, why);
         if (rc < 0) {
             parts_stop(live->parts, live->part_count);
-            kube_api_close(live->api);
-            uv_close((uv_handle_t *)&live->wake, NULL);
-            uv_close((uv_handle_t *)&live->throttle, NULL);
+            handles_close(live);
         }
     }
     if (rc < 0) {
@@ -419,6 +446,29 @@ bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_
         (void)uv_async_send(&live->wake);
     }
     return ready;
+}
+
+void kube_live_keep(struct kube_live *live, const char *provider, struct slice dir)
+{
+    bool same;
+
+    pthread_mutex_lock(&live->mutex);
+    same = live->place && slice_eq(slice_cstr(live->place), dir);
+    if (!same) {
+        free(live->place);
+        live->place = xstrndup(dir.ptr, dir.len);
+        live->place_provider = provider;
+        live->place_new = true;
+    }
+    pthread_mutex_unlock(&live->mutex);
+    if (!same) {
+        (void)uv_async_send(&live->wake);
+    }
+}
+
+struct slice kube_live_source(const struct kube_live *live)
+{
+    return live->source;
 }
 
 int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *why)

@@ -40,6 +40,12 @@ int kube_live_store(struct kube_live *live, struct kube_store **out, struct erro
  * others are forgotten. True when all of them have been asked for once (they may not be there). */
 bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count);
 
+/* From now on what is known, once it is everything, is kept in that folder for that provider (static), keeper.h; an empty
+ * dir: no longer. */
+void kube_live_keep(struct kube_live *live, const char *provider, struct slice dir);
+/* "HOST:PORT" of the API server; lives as long as live. */
+struct slice kube_live_source(const struct kube_live *live);
+
 /* Who is told, from the sources' threads, that a store would differ now. One for the process; NULL for none. */
 void kube_live_listen(void (*changed)(void *context), void *context);
 /* Until a store can be had with what is needed, for tools; -ETIMEDOUT with the reason as far as it is known. */

@@ -59,17 +59,16 @@ static void prune(const struct kube_resource *resource, struct doc *object)
     }
 }
 
-/* Lines and columns of a stream say nothing to anybody. */
-static void forget_places(struct doc *node)
+void kube_object_forget_places(struct doc *node)
 {
     node->line = node->column = 0;
     node->file = SLICE("");
     for (size_t i = 0; node->kind == DOC_LIST && i < node->list.count; i++) {
-        forget_places(node->list.items[i]);
+        kube_object_forget_places(node->list.items[i]);
     }
     for (size_t i = 0; node->kind == DOC_MAP && i < node->map.count; i++) {
         node->map.entries[i].line = 0;
-        forget_places(node->map.entries[i].value);
+        kube_object_forget_places(node->map.entries[i].value);
     }
 }
 
@@ -98,7 +97,7 @@ static int object_take(const struct kube_resource *resource, struct pool *scratc
                                                     resource->group[0] ? "/" : "", resource->version)));
     batch = batch_new(SLICE(""));
     object = doc_clone(batch->pool, object);
-    forget_places(object);
+    kube_object_forget_places(object);
     batch_add_object(batch, object);
     if (batch->count != 1) {
         (void)error_set(why, -EPROTO, "an object of kind %s: %.*s", resource->kind,

@@ -34,6 +34,8 @@ int kube_object_read(const struct kube_resource *resource, struct slice text, st
 /* An event of a watch. */
 int kube_event_read(const struct kube_resource *resource, struct slice text, struct watch_event *out,
                     struct error *why);
+/* Lines and columns of a stream or of a kept file say nothing to anybody. */
+void kube_object_forget_places(struct doc *node);
 /* The same to whoever reads it. */
 bool kube_object_same(const struct kube_batch *a, const struct kube_batch *b);
 

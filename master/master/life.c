@@ -38,6 +38,9 @@ void life_providers(struct master *master)
         if (master->job == NULL) { /* else these are the job's, and it will be back */
             board_text_set(&shown->error, slice_cstr(input->failed ? input->error.text : ""));
             life_set(&shown->loaded_ns, input->loaded_ns != 0 ? (uint64_t)input->loaded_ns : loaded);
+            if (input->loaded || !input->enabled) { /* as above */
+                life_set(&shown->stale_s, (uint64_t)input->stale_s);
+            }
         }
     }
     life_set(&life->providers, master->input_count);

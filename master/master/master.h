@@ -87,6 +87,7 @@ struct input { /* one provider */
     struct model *model; /* last good one */
     bool loaded;         /* at least once */
     int64_t loaded_ns;   /* the last time */
+    int64_t stale_s;     /* it gave what was kept of its cluster at that time (since 1970); 0: it did not */
     bool failed;         /* last time */
     bool waiting;        /* what it asks of a cluster has not arrived */
     bool gaps;           /* the loop's: of the first model, files of it could not be read */

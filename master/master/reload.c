@@ -8,7 +8,8 @@
  * A page whose content is that of the published one is not sealed again; when none changed nothing is published.
  *
  * The first generation is held back while a provider waits for its cluster: for ever when workers serve what an earlier
- * master published (stale is better than nothing), else for HOLD_MS, then the other providers are served without it.
+ * master published (stale is better than nothing), else for HOLD_MS, then the other providers are served without it, or
+ * with what it kept of its cluster (stateDir).
  */
 #include <errno.h>
 #include <malloc.h>
@@ -46,6 +47,7 @@ struct job {
     size_t published_count;          /* 0: there are none */
     const struct known *before;
     bool may_hold; /* the first generation may still be held back */
+    bool recall;   /* it was for long enough: what was kept of a cluster will do */
     /* found */
     bool held;
     struct model *outdated[PROVIDER_COUNT]; /* models that newer ones replaced */
@@ -66,8 +68,13 @@ static void load_input(struct job *job, size_t i)
     struct input *input = &job->master->inputs[i];
     struct model *model = NULL;
     struct error why = {""};
-    int rc = input->provider->load(&job->settings->loaded.config, &input->state, &model, &why);
+    const struct static_config *config = &job->settings->loaded.config;
+    int rc;
 
+    if (job->recall && input->waiting && !input->loaded && input->provider->recall) {
+        input->provider->recall(config, input->state);
+    }
+    rc = input->provider->load(config, &input->state, &model, &why);
     input->waiting = rc == -EAGAIN;
     if (input->waiting) {
         log_debug("Provider %s: %s", input->provider->name, why.text);
@@ -89,6 +96,11 @@ static void load_input(struct job *job, size_t i)
     input->error.text[0] = '\0';
     input->loaded = true;
     input->loaded_ns = process_clock_ns();
+    input->stale_s = 0;
+    if (input->provider->keep) {
+        input->provider->keep(config, input->state);
+        input->stale_s = input->provider->stale(input->state);
+    }
     job->outdated[i] = input->model;
     input->model = model;
 }
@@ -154,6 +166,7 @@ static void drop_input(struct input *input)
         input->state = NULL;
     }
     input->waiting = input->failed = false;
+    input->stale_s = 0;
 }
 
 static void work(uv_work_t *request)
@@ -169,7 +182,7 @@ static void work(uv_work_t *request)
             drop_input(&master->inputs[i]);
             continue;
         }
-        if (job->dirty[i]) {
+        if (job->dirty[i] || (job->recall && master->inputs[i].waiting && !master->inputs[i].loaded)) {
             load_input(job, i);
         }
         if (master->inputs[i].model) {
@@ -414,6 +427,7 @@ void reload_request(struct master *master)
     master->page_count += PAGE_PLACES;
     job->before = master->known;
     job->may_hold = may_hold(master);
+    job->recall = !job->may_hold && master->current.number == 0;
     job->published_count = master->current.pages.count;
     for (size_t i = 0; i < job->published_count; i++) {
         job->published[i] = master->current.pages.items[i]->hash;
@@ -507,6 +521,14 @@ static void on_retry(uv_timer_t *timer)
     }
 }
 
+/* When the first generation is held back, the end of that is not missed. */
+static uint64_t retry_ms(const struct master *master)
+{
+    int64_t left = (master->hold_until - process_clock_ns()) / 1000000 + 1;
+
+    return master->held && left > 0 && left < RETRY_MS ? (uint64_t)left : RETRY_MS;
+}
+
 static void arm_retry(struct master *master)
 {
     bool needed = master->watch_missing || master->held || master->holding_ns != 0;
@@ -515,7 +537,7 @@ static void arm_retry(struct master *master)
         needed = needed || (master->inputs[i].enabled && master->inputs[i].failed);
     }
     if (needed && !uv_is_active((uv_handle_t *)&master->retry)) {
-        (void)uv_timer_start(&master->retry, on_retry, RETRY_MS, 0);
+        (void)uv_timer_start(&master->retry, on_retry, retry_ms(master), 0);
     }
 }
 

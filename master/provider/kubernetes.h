@@ -35,6 +35,7 @@ struct k8s {              /* one load */
     const struct kubernetes_provider *options;
     const struct static_config *config;
     const struct kube_store *store;
+    bool from_kept; /* the store is what was kept of a cluster that does not answer */
     struct model *model;
     struct pool *scratch; /* dies with the load */
     struct selector *selector;
@@ -47,9 +48,14 @@ struct k8s {              /* one load */
     size_t need_count, need_capacity;
 };
 
-struct k8s_live {           /* kept between loads */
-    struct kube_live *live; /* NULL: manifests */
-    bool complete;          /* everything that was needed has been there once */
+struct k8s_live {            /* kept between loads */
+    struct kube_live *live;  /* NULL: manifests */
+    bool complete;           /* everything that was needed has been there once */
+    const char *provider;    /* "kubernetescrd" */
+    bool recalled;           /* recall() has looked for what was kept */
+    struct kube_store *kept; /* what load() gives while the cluster is silent, one reference; NULL: nothing */
+    int64_t kept_s;          /* of what time */
+    bool stale;              /* load() gave it last */
 };
 
 /* Where one object is being read: what an error needs to name. */
@@ -66,6 +72,7 @@ struct k8s_place {
 int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why);
 void k8s_end(struct k8s *k8s);
 struct k8s_live *k8s_state_live(struct provider_state *state);
+const struct k8s_live *k8s_state_live_const(const struct provider_state *state);
 void k8s_free_state(struct provider_state *state);
 /* What the source itself found wrong becomes notices of the model; once for each store: of the providers that share it the
  * first one tells. */
@@ -84,7 +91,8 @@ bool k8s_class_wanted(const struct k8s *k8s, struct slice class);
 bool k8s_cross_provider_allowed(const struct k8s *k8s, struct slice namespace);
 
 /* ---- kubernetes_live.c ---- */
-/* From the API server that the options name. -EAGAIN: later; who listens (kube_live_listen) is told. */
+/* From the API server that the options name, or what was kept of it. -EAGAIN: later; who listens (kube_live_listen) is
+ * told. One reference for the caller. */
 int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **out, struct error *why);
 /* Something names this object: it is asked for. kind: "Secret" or "ConfigMap", static. */
 void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name);
@@ -92,6 +100,10 @@ void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct 
  * lacks some of it. */
 int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why);
 int k8s_wait(struct provider_state *state, unsigned timeout_ms, struct error *why); /* provider.h */
+void k8s_keep(const struct static_config *config, struct provider_state *state);    /* provider.h */
+void k8s_recall(const struct static_config *config, struct provider_state *state);  /* provider.h */
+int64_t k8s_stale(const struct provider_state *state);                              /* provider.h */
+void k8s_live_free(struct k8s_live *live);
 /* " (FILE:LINE)" for what stands in a manifest, nothing for what came from an API server. */
 struct slice k8s_written_at(struct k8s *k8s, const struct origin *origin, uint32_t line);
 

@@ -185,4 +185,7 @@ const struct provider provider_kubernetes_crd = {
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
     .wait = k8s_wait,
+    .keep = k8s_keep,
+    .recall = k8s_recall,
+    .stale = k8s_stale,
 };

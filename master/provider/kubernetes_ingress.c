@@ -260,6 +260,9 @@ static int load(const struct static_config *config, struct provider_state **stat
             load_object(&k8s, &legacy, objects[i]);
         }
         legacy_finish(&legacy);
+        rc = k8s_settle(&k8s, *state, why);
+    }
+    if (rc == 0) {
         *out = k8s.model;
     }
     k8s_end(&k8s);
@@ -289,4 +292,7 @@ const struct provider provider_kubernetes_ingress = {
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
     .wait = k8s_wait,
+    .keep = k8s_keep,
+    .recall = k8s_recall,
+    .stale = k8s_stale,
 };

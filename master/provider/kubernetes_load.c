@@ -50,13 +50,18 @@ void k8s_free_state(struct provider_state *state)
         }
     }
     (void)pthread_mutex_unlock(&states_lock);
-    kube_live_close(state->live.live);
+    k8s_live_free(&state->live);
     kube_store_free(state->store);
     free(state->path);
     free(state);
 }
 
 struct k8s_live *k8s_state_live(struct provider_state *state)
+{
+    return &state->live;
+}
+
+const struct k8s_live *k8s_state_live_const(const struct provider_state *state)
 {
     return &state->live;
 }
@@ -116,8 +121,7 @@ static int load_store(struct k8s *k8s, struct provider_state **state, struct kub
         }
         return rc;
     }
-    kube_live_close((*state)->live.live);
-    (*state)->live.live = NULL;
+    k8s_live_free(&(*state)->live);
     previous = last_store(*state, path);
     rc = manifests_load(path, previous, out, why);
     kube_store_free(previous);

@@ -31,6 +31,13 @@ struct provider {
     bool (*asks_cluster)(const struct static_config *config);
     /* After -EAGAIN, for tools: until it is worth loading again, or -ETIMEDOUT with the reason. */
     int (*wait)(struct provider_state *state, unsigned timeout_ms, struct error *why);
+    /* With stateDir, for the master, all or none of these. keep(): after a good load; from now on what the cluster says is
+     * kept there. recall(): after -EAGAIN; the cluster has been away for too long at the start: load() may give what was
+     * kept until it answers (again -EAGAIN when nothing can be had). stale(): of what time is what load() gave last, in
+     * seconds since 1970; 0: it is the cluster's. */
+    void (*keep)(const struct static_config *config, struct provider_state *state);
+    void (*recall)(const struct static_config *config, struct provider_state *state);
+    int64_t (*stale)(const struct provider_state *state);
 };
 
 /* PROVIDER(identifier): the one list, in the order in which they are asked. provider_<identifier> is the table, in

@@ -54,6 +54,7 @@ struct status_provider {
     char name[BOARD_TEXT], error[BOARD_TEXT];
     bool enabled;
     int64_t loaded_age;
+    int64_t stale_age; /* of what was kept of its cluster and is served instead; NEVER: it is not */
 };
 
 struct status_generation {
@@ -75,7 +76,7 @@ struct status_old {
 
 struct status {
     int64_t unix_ns; /* the moment of reading */
-    bool ready, stopping;
+    bool ready, stale, stopping;
     char missing[READY_TEXT];
     struct status_process guard, master;
     uint64_t upgrades;

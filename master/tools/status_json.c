@@ -112,6 +112,7 @@ static void add_head(struct text *out, const struct status *status)
     add_text(out, "build", build);
     add_text(out, "now", text);
     add_bool(out, "ready", status->ready);
+    add_bool(out, "stale", status->stale);
     add_bool(out, "stopping", status->stopping);
     add_text(out, "reason", status->missing);
 }
@@ -149,6 +150,7 @@ static void add_providers(struct text *out, const struct status *status)
             begin(out, NULL, '{');
             add_text(out, "name", provider->name);
             add_seconds(out, "read", provider->loaded_age);
+            add_seconds(out, "stale", provider->stale_age);
             add_text(out, "error", provider->error);
             end(out, '}');
         }

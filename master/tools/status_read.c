@@ -5,12 +5,25 @@
 #include "master/tools/status.h"
 #include "shm/control.h"
 
+#define SECOND INT64_C(1000000000)
+
 static int64_t age_of(uint64_t at, struct status_clock clock)
 {
     if (at == 0) {
         return NEVER;
     }
     return at > (uint64_t)clock.now_ns ? 0 : clock.now_ns - (int64_t)at;
+}
+
+/* Of a time on the other clock, which may have been set since. */
+static int64_t stale_age(uint64_t unix_s, struct status_clock clock)
+{
+    int64_t now = clock.unix_ns / SECOND;
+
+    if (unix_s == 0) {
+        return NEVER;
+    }
+    return now > 0 && unix_s < (uint64_t)now ? clock.unix_ns - (int64_t)unix_s * SECOND : 0;
 }
 
 static size_t bounded(uint64_t count, size_t most)
@@ -136,6 +149,7 @@ static void read_master(struct board *board, struct status_clock clock, struct s
         board_text_get(&master->provider[i].error, provider->error);
         provider->enabled = life_get(&master->provider[i].enabled) != 0;
         provider->loaded_age = age_of(life_get(&master->provider[i].loaded_ns), clock);
+        provider->stale_age = stale_age(life_get(&master->provider[i].stale_s), clock);
     }
     read_generations(master, clock, status);
 }
@@ -161,6 +175,7 @@ void status_read(struct board *board, struct status_clock clock, char (*process_
 
     *status = (struct status){.unix_ns = clock.unix_ns};
     status->ready = board_ready(board, status->missing);
+    status->stale = status->ready && board_stale(board);
     status->stopping = life_get(&tree->stopping) != 0;
     status->workers = life_get(&tree->workers);
     status->generation = life_get(&tree->generation);

@@ -163,7 +163,10 @@ static void add_providers(struct text *out, const struct status *status)
             continue;
         }
         text_printf(out, "provider   %s: ", provider->name);
-        if (provider->loaded_age == NEVER) {
+        if (provider->stale_age != NEVER) {
+            text_add_cstr(out, "stale, of ");
+            add_since(out, status, provider->stale_age);
+        } else if (provider->loaded_age == NEVER) {
             text_add_cstr(out, "not read yet");
         } else {
             text_add_cstr(out, "read ");
@@ -323,7 +326,7 @@ void status_text(const struct status *status, struct text *out)
 {
     text_printf(out, "weir %s, build %016" PRIx64 ": ", tool_version(), build_id());
     if (status->ready) {
-        text_add_cstr(out, "ready\n");
+        text_add_cstr(out, status->stale ? "ready (stale)\n" : "ready\n");
     } else {
         text_printf(out, status->stopping ? "%s\n" : "not ready: %s\n", status->missing);
     }

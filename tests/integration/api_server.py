@@ -8,7 +8,7 @@ import threading
 import urllib.parse
 
 GROUPS = {"Service": "/api/v1/services", "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
-          "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes", "Secret": "/api/v1/namespaces/default/secrets"}
+          "Ingress": "/apis/networking.k8s.io/v1/ingresses", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes", "Secret": "/api/v1/namespaces/default/secrets"}
 LISTS = {"/api/v1/nodes", *GROUPS.values()}
 
 
@@ -29,6 +29,7 @@ class ApiServer:
         self.refuse = {}       # path -> list of (status, words) for the next requests
         self.page = 500
         self.lists = []        # paths that were listed whole
+        self.away = False      # every connection ends without an answer
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -87,6 +88,18 @@ class ApiServer:
                     watch.events.append(event)
             self.lock.notify_all()
 
+    def leave(self):
+        """From now on there is no API server."""
+        with self.lock:
+            self.away = True
+            for watch in self.watches:
+                watch.events.append(None)
+            self.lock.notify_all()
+
+    def come(self):
+        with self.lock:
+            self.away = False
+
     def wait_watch(self, path, seen=0, seconds=30):
         """Until more than `seen` watches of that kind were opened; their queries."""
         with self.lock:
@@ -102,6 +115,9 @@ class ApiServer:
             self.lock.notify_all()
             refusals = self.refuse.get(url.path)
             refusal = refusals.pop(0) if refusals else None
+            if self.away:
+                handler.close_connection = True
+                return
         if refusal or url.path not in LISTS:
             self.status(handler, *(refusal or (404, "no such kind")))
         elif "watch" in query:

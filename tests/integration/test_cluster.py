@@ -1,8 +1,11 @@
 """The live source against an API server that a test directs (api_server.py): what a real one does seldom."""
+import re
+import subprocess
+
 import pytest
 
 from api_server import GROUPS, ApiServer
-from conftest import curl, wait_until
+from conftest import BINARY, DEADLINE, curl, free_port, wait_until
 
 ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
 TOKEN = "s3cret-token"
@@ -156,3 +159,101 @@ def test_an_answer_that_is_no_list_keeps_what_is_known(api, cluster_weir, whoami
     api.put(route("b"))
     serves(program, "b.test")
     assert len([line for line in program.lines[mark:] if "answers 500" in line]) == 1
+
+
+# ---- stateDir ----
+def kept(path):
+    return path.read_text() if path.exists() else ""
+
+
+def ask_ready(port):
+    answer = curl(port, "/ready")
+    return answer.status, answer.body
+
+
+def test_what_was_kept_is_served_while_the_api_server_is_away_at_the_start(api, cluster_weir, whoami, tmp_path):
+    state = tmp_path / "state"
+    file = state / "kubernetes" / "kubernetescrd.jsonl"
+    args = ["--ping", f"--entryPoints.traefik.address=127.0.0.1:{(ping := free_port())}", f"--stateDir={state}"]
+    secret = {"kind": "Secret", "metadata": {"name": "cert"}, "data": {"tls.crt": "Y2FuYXJ5", "tls.key": "Y2FuYXJ5"}}
+    private = route("private")
+    private["spec"]["tls"] = {"secretName": "cert"}
+    api.put(*service(whoami()), route("a"), private, secret)
+    program = cluster_weir(*args)
+    wait_until("it is kept", lambda: "private.test" in kept(file))
+    api.wait_watch(ROUTES)
+    api.put(route("b"))
+    wait_until("the change is kept", lambda: "b.test" in kept(file))
+    assert "Y2FuYXJ5" not in kept(file) and '"Secret"' not in kept(file)
+    assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
+    assert ask_ready(ping) == (200, "ready\n") and "does not exist" not in program.log()
+    assert program.stop() == 0
+
+    api.leave()
+    before = kept(file)
+    program = cluster_weir(*args, wait=False)
+    program.wait_log(r"WRN API server ")
+    at, _ = program.wait_log(r"WRN Provider kubernetescrd: the API server has not answered: what was kept of it on "
+                             r"20\d\d-\S+ \S+Z \(5 objects, no Secrets\) is served until it does")
+    wait_until("it is ready", lambda: ask_ready(ping) == (200, "ready (stale)\n"))
+    for host in ("a.test", "b.test"):
+        assert curl(program.ports["web"], host=host).status == 200
+    program.wait_log(r"WRN .*the Secret default/cert does not exist")
+    assert len(re.findall("Configuration changed", program.log())) == 1, program.log()
+    said = subprocess.run([BINARY, "status", "--pid", str(program.pid)], capture_output=True, text=True, timeout=DEADLINE)
+    assert re.search(r"^provider +kubernetescrd: stale, of 20\d\d-", said.stdout, re.M), said
+    assert ": ready (stale)\n" in said.stdout
+
+    api.put(route("c"))
+    api.remove("IngressRoute", "b")
+    api.come()
+    program.wait_log(r"INF Provider kubernetescrd: the API server has answered; what was kept of it is replaced", at)
+    serves(program, "c.test")
+    assert ask_ready(ping) == (200, "ready\n")
+    assert [curl(program.ports["web"], host=host).status for host in ("a.test", "b.test")] == [200, 404]
+    changes = [line for line in program.log().splitlines() if "Configuration changed" in line][1:]
+    assert len(changes) == 1 and "-a-" not in changes[0], changes
+    wait_until("what is new is kept", lambda: "c.test" in kept(file) and "b.test" not in kept(file))
+    assert before != kept(file)
+
+
+def test_a_damaged_file_is_named_and_passed_over(api, cluster_weir, whoami, tmp_path):
+    folder, dynamic = tmp_path / "kubernetes", tmp_path / "dynamic.yml"
+    folder.mkdir(mode=0o700)
+    (folder / "kubernetescrd.jsonl").touch(mode=0o600)
+    (folder / "kubernetescrd.jsonl").write_text("garbage\n")
+    dynamic.write_text("http: {routers: {r: {rule: 'Host(`file.test`)', service: s}}, "
+                       f"services: {{s: {{loadBalancer: {{servers: [{{url: '{whoami().url}'}}]}}}}}}}}")
+    api.put(*service(whoami()), route("a"))
+    api.leave()
+    program = cluster_weir(f"--stateDir={tmp_path}", f"--providers.file.filename={dynamic}", wait=False)
+    program.wait_log(rf"ERR Provider kubernetescrd: .* cannot be used: {re.escape(str(folder))}/kubernetescrd\.jsonl: line 1: ")
+    serves(program, "file.test")
+    assert "INF Ready" not in program.log()
+    api.come()
+    serves(program, "a.test")
+    wait_until("it is replaced", lambda: "a.test" in kept(folder / "kubernetescrd.jsonl"))
+
+
+def test_a_folder_open_to_others_is_not_written_to_and_serving_goes_on(api, cluster_weir, whoami, tmp_path):
+    folder = tmp_path / "kubernetes"
+    folder.mkdir()
+    folder.chmod(0o755)
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir(f"--stateDir={tmp_path}")
+    program.wait_log(rf"ERR stateDir: {re.escape(str(folder))}/kubernetescrd\.jsonl: kubernetes: is open to others \(mode 0755\)")
+    serves(program, "a.test")
+    assert list(folder.iterdir()) == []
+
+
+def test_secrets_of_ingresses_are_asked_for(api, weir, whoami):
+    ingress = {"kind": "Ingress", "metadata": {"name": "a"},
+               "spec": {"tls": [{"secretName": "cert"}], "rules": [{"host": "a.test", "http": {"paths": [
+                   {"path": "/", "pathType": "Prefix", "backend": {"service": {"name": "app", "port": {"number": 80}}}}]}}]}}
+    api.put(*service(whoami()), ingress,
+            {"kind": "Secret", "metadata": {"name": "cert"}, "data": {"tls.crt": "YQ==", "tls.key": "YQ=="}})
+    program = weir(f"--providers.kubernetesIngress.endpoint={api.url}", f"--providers.kubernetesIngress.token={TOKEN}",
+                   env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""})
+    serves(program, "a.test")
+    assert [q["fieldSelector"] for q in api.wait_watch(GROUPS["Secret"])] == ["metadata.name=cert"]
+    assert "does not exist" not in program.log()

@@ -118,9 +118,35 @@ static void every_case(void **state)
     }
 }
 
+static void stale_is_what_an_enabled_provider_says(void **state)
+{
+    struct board *board;
+    struct error why;
+    int fd;
+
+    (void)state;
+    assert_int_equal(board_create(&fd, &why), 0);
+    assert_int_equal(board_map(fd, &board, &why), 0);
+
+    struct board_master *master = board_master(board);
+
+    atomic_store(&master->providers, 2);
+    atomic_store(&master->provider[0].enabled, 1);
+    assert_false(board_stale(board));
+    atomic_store(&master->provider[1].stale_s, 1);
+    assert_false(board_stale(board));
+    atomic_store(&master->provider[1].enabled, 1);
+    assert_true(board_stale(board));
+    atomic_store(&master->providers, UINT64_MAX); /* a damaged count */
+    assert_true(board_stale(board));
+    board_unmap(board);
+    close(fd);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(every_case)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(every_case),
+                                       cmocka_unit_test(stale_is_what_an_enabled_provider_says)};
 
     return cmocka_run_group_tests_name("ready", tests, NULL, NULL);
 }

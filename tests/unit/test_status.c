@@ -99,7 +99,15 @@ static void add_master(struct board *board)
     board_text_set(&master->provider[0].error, SLICE("gone"));
     atomic_store(&master->provider[0].enabled, 1);
     atomic_store(&master->provider[0].loaded_ns, ago(65));
-    atomic_store(&master->providers, 1);
+    board_text_set(&master->provider[1].name, SLICE("kubernetescrd"));
+    atomic_store(&master->provider[1].enabled, 1);
+    atomic_store(&master->provider[1].loaded_ns, ago(65));
+    atomic_store(&master->provider[1].stale_s, 1000000000 - 7265);
+    board_text_set(&master->provider[2].name, SLICE("kubernetesingress"));
+    atomic_store(&master->provider[2].enabled, 1);
+    atomic_store(&master->provider[2].loaded_ns, ago(65));
+    atomic_store(&master->provider[2].stale_s, UINT64_MAX); /* the clock was set back since */
+    atomic_store(&master->providers, 3);
     atomic_store(&board_tree(board)->generation, 12);
     add_generation(board, 12, 65, 5);
     add_generation(board, 11, 4000, 4);
@@ -156,7 +164,7 @@ static void print(struct fixture *fixture, void (*how)(const struct status *, st
 static void the_text(void **state)
 {
     static const char *const lines[] = {
-        ": ready\n",
+        ": ready (stale)\n",
         "\nguard      pid 100, since 2001-09-08 00:46:40Z (1 d 1 h ago); 1 upgrade to another build, the "
         "last SIGUSR2 "
         "2001-09-08 23:45:00Z (2 h 1 min ago)\n",
@@ -165,6 +173,8 @@ static void the_text(void **state)
         "\nreload     2001-09-09 01:45:35Z (1 min 5 s ago) in 2.5 ms, published: routers: 1 added "
         "(\"a\"@file)\n",
         "\nprovider   file: read 2001-09-09 01:45:35Z (1 min 5 s ago); cannot be read now: gone\n",
+        "\nprovider   kubernetescrd: stale, of 2001-09-08 23:45:35Z (2 h 1 min ago)\n",
+        "\nprovider   kubernetesingress: stale, of 2001-09-09 01:46:40Z (0.0 s ago)\n",
         "\n        12  2001-09-09 01:45:35Z (1 min 5 s ago)        5         0            0  3 of 3\n",
         "\n        11  2001-09-09 00:40:00Z (1 h 6 min ago)        4         0            0  0 of 3  "
         "withdrawn "

@@ -155,10 +155,11 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 
-reference: all ## write docs/reference.md and the custom resource definitions anew from the option tables
+reference: all ## write docs/reference.md, the custom resource definitions and the schema of values anew from the option tables
 	$(BUILD)/weir reference > docs/reference.md
 	$(BUILD)/weir crds traefik.io > helm/weir/crds/traefik.io.yaml
 	$(BUILD)/weir crds traefik.containo.us > helm/weir/crds/traefik.containo.us.yaml
+	$(PYTHON) helm/schema.py < docs/reference.md > helm/weir/values.schema.json
 
 # ---- set-up ----
 # $(call need,packages): installs what is missing as root, else says which line to run.

@@ -4,12 +4,12 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
-{{/* The name of the objects: RELEASE, or RELEASE-weir when the release is called otherwise. */}}
+{{/* The name of the objects: RELEASE, or RELEASE-weir when the release is called neither weir nor traefik. */}}
 {{- define "weir.fullname" -}}
 {{- $name := include "weir.name" . -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
+{{- else if or (contains $name .Release.Name) (contains "traefik" .Release.Name) -}}
 {{- .Release.Name | trunc 63 | trimSuffix "-" -}}
 {{- else -}}
 {{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}

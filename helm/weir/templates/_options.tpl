@@ -3,26 +3,27 @@ _options.tpl: the static configuration as lines NAME=VALUE, in the order of Trae
 _file.tpl makes a file of them. Values that are called as the options are flattened, so a new option needs no line here.
 */}}
 
-{{/* Every leaf below a value: (list PREFIX VALUE). Nothing for null and empty ones. */}}
+{{/* Every leaf below a value: (list PREFIX VALUE). Nothing for null and empty ones, nor for what has `enabled: false`. */}}
 {{- define "weir.flatten" -}}
 {{- $prefix := index . 0 -}}
 {{- $value := index . 1 -}}
 {{- if kindIs "map" $value -}}
-{{- range $key, $below := $value -}}
+{{- if $value.enabled -}}{{- printf "%s=true\n" $prefix -}}{{- end -}}
+{{- if dig "enabled" true $value -}}
+{{- range $key, $below := omit $value "enabled" -}}
 {{- include "weir.flatten" (list (printf "%s.%s" $prefix $key) $below) -}}
 {{- end -}}
+{{- end -}}
 {{- else if kindIs "slice" $value -}}
-{{- if $value -}}
-{{- if kindIs "map" (first $value) -}}
-{{- range $i, $below := $value -}}
-{{- include "weir.flatten" (list (printf "%s[%d]" $prefix $i) $below) -}}
-{{- end -}}
-{{- else -}}
 {{- $texts := list -}}
-{{- range $value -}}{{- $texts = append $texts (include "weir.scalar" .) -}}{{- end -}}
-{{- printf "%s=%s\n" $prefix (join "," $texts) -}}
+{{- range $i, $item := $value -}}
+{{- if kindIs "map" $item -}}
+{{- include "weir.flatten" (list (printf "%s[%d]" $prefix $i) $item) -}}
+{{- else -}}
+{{- $texts = append $texts (include "weir.scalar" $item) -}}
 {{- end -}}
 {{- end -}}
+{{- if $texts -}}{{- printf "%s=%s\n" $prefix (join "," $texts) -}}{{- end -}}
 {{- else if not (or (kindIs "invalid" $value) (eq (toString $value) "")) -}}
 {{- printf "%s=%s\n" $prefix (include "weir.scalar" $value) -}}
 {{- end -}}
@@ -31,15 +32,6 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 {{/* A number of a values file is a floating point number to helm: 1000000 must not become 1e+06. */}}
 {{- define "weir.scalar" -}}
 {{- if and (kindIs "float64" .) (eq (floor .) .) -}}{{- int64 . -}}{{- else -}}{{- toString . -}}{{- end -}}
-{{- end -}}
-
-{{/* A section with `enabled`: (list PREFIX VALUE). The section itself, then what is in it. */}}
-{{- define "weir.section" -}}
-{{- $value := index . 1 -}}
-{{- if $value.enabled -}}
-{{- printf "%s=true\n" (index . 0) -}}
-{{- include "weir.flatten" (list (index . 0) (omit $value "enabled")) -}}
-{{- end -}}
 {{- end -}}
 
 {{/* Where an entry point listens: in the pod, or with the network of the node where clients come to. */}}
@@ -102,10 +94,7 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 {{- if not .watch -}}{{- printf "providers.file.watch=false\n" -}}{{- end -}}
 {{- end -}}
 {{- end -}}
-{{- range $name, $value := omit .Values.providers "kubernetesCRD" "kubernetesIngress" "file" -}}
-{{- if kindIs "map" $value -}}{{- include "weir.section" (list (printf "providers.%s" (lower $name)) $value) -}}
-{{- else -}}{{- include "weir.flatten" (list (printf "providers.%s" $name) $value) -}}{{- end -}}
-{{- end -}}
+{{- include "weir.flatten" (list "providers" (omit .Values.providers "kubernetesCRD" "kubernetesIngress" "file")) -}}
 {{- end -}}
 
 {{/* What stands below a port beside its number: as today's chart has it, and as that of version 21. */}}
@@ -123,19 +112,15 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 {{- if kindIs "map" $port.redirectTo -}}{{- include "weir.flatten" (list (printf "%s.http.redirections.entryPoint" $name) (omit $port.redirectTo "port")) -}}{{- end -}}
 {{- end -}}
 {{- include "weir.flatten" (list (printf "%s.http.middlewares" $name) $port.middlewares) -}}
-{{- include "weir.section" (list (printf "%s.http.tls" $name) (default (default dict $port.tls) $http.tls)) -}}
+{{- include "weir.flatten" (list (printf "%s.http.tls" $name) (default (default dict $port.tls) $http.tls)) -}}
 {{- include "weir.flatten" (list (printf "%s.http" $name) (omit $http "tls")) -}}
-{{- with $port.http3 -}}
-{{- include "weir.section" (list (printf "%s.http3" $name) .) -}}
-{{- end -}}
-{{- include "weir.flatten" (list $name (pick $port "forwardedHeaders" "proxyProtocol" "transport" "http2" "udp" "observability" "allowACMEByPass" "asDefault" "reusePort")) -}}
+{{- include "weir.flatten" (list $name (pick $port "forwardedHeaders" "proxyProtocol" "transport" "http2" "http3" "udp" "observability" "allowACMEByPass" "asDefault" "reusePort")) -}}
 {{- end -}}
 
 {{- define "weir.logs" -}}
 {{- $old := default dict .Values.logs -}}
 {{- $log := mergeOverwrite (dict) (default dict $old.general) (default dict .Values.log) -}}
 {{- if $log.level -}}{{- $_ := set $log "level" (upper $log.level) -}}{{- end -}}
-{{- if and (kindIs "map" $log.otlp) (not $log.otlp.enabled) -}}{{- $_ := unset $log "otlp" -}}{{- end -}}
 {{- include "weir.flatten" (list "log" $log) -}}
 {{- $access := deepCopy (default dict $old.access) -}}
 {{- with $access.fields -}}
@@ -161,6 +146,7 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 
 {{- define "weir.options" -}}
 {{- range .Values.globalArguments -}}{{- printf "%s\n" (trimPrefix "--" .) -}}{{- end -}}
+{{- include "weir.flatten" (list "global" (default dict .Values.global)) -}}
 {{- include "weir.addresses" . -}}
 {{- if .Values.api.dashboard -}}{{- printf "api.dashboard=true\n" -}}{{- end -}}
 {{- include "weir.flatten" (list "api" (omit .Values.api "dashboard")) -}}

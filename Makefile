@@ -11,7 +11,7 @@ VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
 	android-libboringssl-dev node-llhttp
-PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client openssl
+PACKAGES_TEST = libcmocka-dev python3-pytest python3-yaml curl procps iproute2 nghttp2-client openssl
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
@@ -42,7 +42,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run e2e asan fuzz fuzz-build lint format bench compare reference deps \
+.PHONY: all run test unit unit-build integration soak soak-run e2e chart-test asan fuzz fuzz-build lint format bench compare reference deps \
 	deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
@@ -118,7 +118,12 @@ soak-run: all $(BUILD)/tests/board_layout
 e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/cluster.py
-	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/e2e)
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/chart tests/e2e)
+
+chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/e2e/cluster.py helm
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider tests/chart
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
 	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)" \

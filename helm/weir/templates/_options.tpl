@@ -104,7 +104,8 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 {{- $port := index . 2 -}}
 {{- $http := default dict $port.http -}}
 {{- if $port.redirectTo -}}
-{{- $target := ternary (default dict $port.redirectTo).port $port.redirectTo (kindIs "map" $port.redirectTo) -}}
+{{- $target := $port.redirectTo -}}
+{{- if kindIs "map" $target -}}{{- $target = $target.port -}}{{- end -}}
 {{- if not (hasKey $root.Values.ports $target) -}}{{- fail (printf "ports.%s.redirectTo: there is no port %q in ports" (index . 1) $target) -}}{{- end -}}
 {{- $to := index $root.Values.ports $target -}}
 {{- printf "%s.http.redirections.entryPoint.to=:%d\n" $name (int (default $to.port (default $to.hostPort $to.exposedPort))) -}}

@@ -1,10 +1,11 @@
 """The chart without a cluster: what helm renders, what the binary says about it, what is refused. `make chart-test`."""
 import os
+import pathlib
 import subprocess
 
 import pytest
 
-from chart import CHART, GOLDEN, NAMES, ROOT, container, helm, objects, of_kind, pod, render
+from chart import CACHE, CHART, GOLDEN, NAMES, ROOT, container, helm, objects, of_kind, pod, render
 
 WEIR = os.environ.get("WEIR", str(ROOT / "build/weir"))
 # Scenario S02: what Traefik's chart makes of values/base.yaml, to the letter.
@@ -178,3 +179,20 @@ def test_the_schema_of_values_is_that_of_the_options():
 def test_version_is_that_of_the_program():
     (chart,) = objects((CHART / "Chart.yaml").read_text())
     assert chart["appVersion"] == (ROOT / "VERSION").read_text().strip()
+
+
+def test_plain_manifests_are_those_of_the_chart(tmp_path):
+    folder = ROOT / "deploy/kubernetes"
+    subprocess.run([str(folder / "render.sh"), str(CACHE / "bin/helm")], check=True, env={**os.environ, "OUT": str(tmp_path / "weir.yaml")})
+    assert (tmp_path / "weir.yaml").read_text() == (folder / "weir.yaml").read_text(), "run deploy/kubernetes/render.sh"
+
+
+def test_the_image_has_the_libraries_that_the_program_names():
+    """The packages of the last stage are those of the libraries that the linker put into the program."""
+    needed = subprocess.run(["ldd", WEIR], capture_output=True, text=True, check=True).stdout
+    files = [line.split()[2] for line in needed.splitlines() if "=>" in line]
+    listed = subprocess.run(["dpkg-query", "-S", *(str(pathlib.Path(path).resolve()) for path in files)], capture_output=True, text=True).stdout
+    packages = {line.split(":")[0] for line in listed.splitlines()}
+    last = (ROOT / "deploy/Dockerfile").read_text().split("FROM debian:12-slim\n")[-1]
+    assert {"libuv1", "libc-ares2"} <= packages
+    assert packages - {"libc6", "libgcc-s1", "libstdc++6"} <= set(last.split())

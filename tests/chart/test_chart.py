@@ -150,9 +150,20 @@ def test_on_the_network_of_the_node_two_pods_share_the_ports():
     (workload,) = of_kind(text, "DaemonSet")
     assert workload["spec"]["updateStrategy"]["rollingUpdate"] == {"maxSurge": 1, "maxUnavailable": 0}
     assert pod(text)["hostNetwork"] is True and "ports" not in container(text)  # they would be ports of the node
+    for probe in ("readinessProbe", "livenessProbe"):  # by HTTP the other pod could answer
+        assert "weir status" in " ".join(container(text)[probe]["exec"]["command"]) and "httpGet" in container(render())[probe]
     arguments = container(text)["args"]
     assert "--entrypoints.web.address=:80/tcp" in arguments and "--entrypoints.web.reuseport=true" in arguments
     assert container(render("hostnetwork-root"))["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+
+
+@pytest.mark.parametrize("ready", [True, False])
+def test_the_question_of_the_readiness_probe_tells_ready_from_not(ready, tmp_path):
+    """The shell line of the probe, with a `weir` in its path that prints what `weir status --json` begins with."""
+    (tmp_path / "weir").write_text(f"""#!/bin/sh\necho '{{"version":"1","ready":{str(ready).lower()},"stopping":false}}'\n""")
+    (tmp_path / "weir").chmod(0o755)
+    command = container(render("hostnetwork"))["readinessProbe"]["exec"]["command"]
+    assert (subprocess.run(command, env={"PATH": f"{tmp_path}:/usr/bin:/bin"}).returncode == 0) == ready
 
 
 def test_a_change_of_the_file_starts_no_pod():

@@ -66,6 +66,32 @@
 {{- end -}}
 {{- end -}}
 
+{{/*
+How the kubelet asks. On the network of the node the old and the new pod share the port of /ready too: either may answer for the other,
+so the new one would be ready before it is. There the question is put to the process tree of the pod itself.
+*/}}
+{{- define "weir.askReady" -}}
+{{- if include "weir.hostNetwork" . -}}
+exec:
+  command: [sh, -c, "weir status --json --pid 1 | grep -q '\"ready\":true'"]
+{{- else -}}
+httpGet:
+  path: {{ .Values.deployment.readinessPath }}
+  port: {{ include "weir.healthPort" . }}
+{{- end -}}
+{{- end -}}
+
+{{- define "weir.askAlive" -}}
+{{- if include "weir.hostNetwork" . -}}
+exec:
+  command: [weir, status, --json, --pid, "1"]
+{{- else -}}
+httpGet:
+  path: {{ .Values.deployment.livenessPath }}
+  port: {{ include "weir.healthPort" . }}
+{{- end -}}
+{{- end -}}
+
 {{- define "weir.podSecurityContext" -}}
 {{- $context := deepCopy .Values.podSecurityContext -}}
 {{- $lowest := include "weir.lowestPort" . | int -}}
@@ -210,14 +236,10 @@ ports:
 {{- end }}
 {{- end }}
 readinessProbe:
-  httpGet:
-    path: {{ .Values.deployment.readinessPath }}
-    port: {{ include "weir.healthPort" . }}
+  {{- include "weir.askReady" . | nindent 2 }}
   {{- toYaml .Values.readinessProbe | nindent 2 }}
 livenessProbe:
-  httpGet:
-    path: {{ .Values.deployment.livenessPath }}
-    port: {{ include "weir.healthPort" . }}
+  {{- include "weir.askAlive" . | nindent 2 }}
   {{- toYaml .Values.livenessProbe | nindent 2 }}
 {{- with .Values.startupProbe }}
 startupProbe:

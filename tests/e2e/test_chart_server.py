@@ -10,7 +10,7 @@ from cluster import Cluster
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests/chart"))
-from chart import NAMES, objects, of_kind, render  # noqa: E402
+from chart import CHART, NAMES, helm, objects, of_kind, render, values  # noqa: E402
 
 SCENARIOS = ROOT / "tests/integration/scenarios"
 ROUTE = {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "metadata": {"name": "r", "namespace": "default"}}
@@ -92,3 +92,16 @@ def test_rights_are_as_narrow_as_asked_for(server):
     rights(server, "secrets")
     assert may(server, "watch", "secrets/shop-tls", "-n", "shop") and not may(server, "watch", "secrets/other", "-n", "shop")
     assert not may(server, "list", "secrets", "-A") and may(server, "watch", "services", "-A")
+
+
+def test_helm_installs_upgrades_and_takes_away(server):
+    """No pod runs here: nobody schedules. With the definitions of the fixture, which helm lets be."""
+    at = ("-n", "infra", "--kubeconfig", server.kubeconfig("admin", "admintoken"))
+    done = helm("install", "traefik", CHART, *values("base"), *at)
+    assert "STATUS: deployed" in done.stdout and "REVISION: 1" in done.stdout and "on infra namespace !" in done.stdout
+    assert json.loads(server.kubectl("get", "deployment", "-n", "infra", "traefik", "-o", "json").stdout)["spec"]["replicas"] == 1
+    done = helm("upgrade", "traefik", CHART, *values("udp"), "--set", "ingressRoute.dashboard.enabled=true", *at)
+    assert "has been upgraded. Happy Helming!" in done.stdout and "serves no dashboard yet" in done.stdout
+    assert "traefik-dashboard" in server.kubectl("get", "ingressroutes.traefik.io", "-n", "infra").stdout
+    helm("uninstall", "traefik", "--wait", *at)
+    assert server.kubectl("get", "ingressclass,clusterrole", "-l", "app.kubernetes.io/instance=traefik-infra", "-o", "name").stdout == ""

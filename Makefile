@@ -11,7 +11,7 @@ VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
 	android-libboringssl-dev node-llhttp
-PACKAGES_TEST = libcmocka-dev python3-pytest curl procps iproute2 nghttp2-client openssl
+PACKAGES_TEST = libcmocka-dev python3-pytest python3-yaml curl procps iproute2 nghttp2-client openssl
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
@@ -42,8 +42,8 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full e2e asan fuzz fuzz-build lint format bench compare reference \
-	deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
+.PHONY: all run test unit unit-build integration soak soak-run soak-full e2e chart-test asan fuzz fuzz-build lint format bench compare \
+	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -121,7 +121,12 @@ soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths
 e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/cluster.py
-	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/e2e)
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/chart tests/e2e)
+
+chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/e2e/cluster.py helm
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider tests/chart
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
 	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)" \
@@ -158,10 +163,11 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 
-reference: all ## write docs/reference.md and the custom resource definitions anew from the option tables
+reference: all ## write docs/reference.md, the custom resource definitions and the schema of values anew from the option tables
 	$(BUILD)/weir reference > docs/reference.md
 	$(BUILD)/weir crds traefik.io > helm/weir/crds/traefik.io.yaml
 	$(BUILD)/weir crds traefik.containo.us > helm/weir/crds/traefik.containo.us.yaml
+	$(PYTHON) helm/schema.py < docs/reference.md > helm/weir/values.schema.json
 
 # ---- set-up ----
 # $(call need,packages): installs what is missing as root, else says which line to run.

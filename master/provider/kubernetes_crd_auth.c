@@ -95,6 +95,12 @@ static bool load_auth(struct k8s *crd, const struct k8s_place *place, struct ele
     if (!k8s_decode(crd, place, &crd_auth_schema, 0, spec, element)) {
         return false;
     }
+    if (spec->secret.len == 0) { /* not the CRD's to refuse: Traefik's has no required fields here */
+        struct k8s_place at = k8s_step(crd, place, place->node, "secret");
+
+        k8s_error(crd, &at, element, true, "is required");
+        return false;
+    }
     secret = k8s_find(crd, "Secret", place->object->namespace, spec->secret, &why);
     if (secret == NULL) {
         rc = -ENOENT;

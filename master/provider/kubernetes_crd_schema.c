@@ -185,7 +185,7 @@ static const struct schema_field chain_fields[] = {
 const struct schema crd_chain_schema = SCHEMA(struct crd_chain, "chain", chain_fields);
 
 static const struct schema_field auth_fields[] = {
-    FIELD("secret", STRING, struct crd_auth, secret, .flags = SCHEMA_REQUIRED,
+    FIELD("secret", STRING, struct crd_auth, secret,
           .text = "Secret with the users: lines under its only key, or of type kubernetes.io/basic-auth."),
     FIELD("realm", STRING, struct crd_auth, realm, .text = "The realm; traefik when empty."),
     FIELD("removeHeader", BOOL, struct crd_auth, remove_header, .text = "Do not pass Authorization on."),

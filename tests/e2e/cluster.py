@@ -18,6 +18,7 @@ import time
 KUBERNETES, STAGING = "v1.34.4", "v0.34.4"
 CACHE = pathlib.Path(os.environ.get("WEIR_E2E_CACHE", pathlib.Path.home() / ".cache/weir-e2e"))
 PROGRAMS = ("kube-apiserver", "kubectl")
+HELM = "v3.19.0"
 KINDS = {
     "ingressroutes": "IngressRoute", "ingressroutetcps": "IngressRouteTCP", "ingressrouteudps": "IngressRouteUDP",
     "middlewares": "Middleware", "middlewaretcps": "MiddlewareTCP", "traefikservices": "TraefikService",
@@ -50,6 +51,19 @@ def build():
     for program in PROGRAMS:
         subprocess.run(["go", "build", "-ldflags", flags, "-o", str(CACHE / "bin" / program),
                         f"k8s.io/kubernetes/cmd/{program}"], cwd=folder, check=True, env={**os.environ, "CGO_ENABLED": "0"})
+
+
+def build_helm():
+    """The same for helm, which is a module of its own; it renders for our Kubernetes where it asks no cluster."""
+    if (CACHE / "bin/helm").exists():
+        return
+    if shutil.which("go") is None:
+        raise SystemExit("building helm needs Go 1.24 or later: put `go` into the PATH")
+    minor = KUBERNETES.split(".")[1]
+    flags = "-s -w" + "".join(f" -X helm.sh/helm/v3/pkg/{name}.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/{name}.k8sVersionMinor={minor}"
+                              for name in ("chartutil", "lint/rules"))
+    subprocess.run(["go", "install", "-ldflags", flags, f"helm.sh/helm/v3/cmd/helm@{HELM}"], cwd="/", check=True,
+                   env={**os.environ, "CGO_ENABLED": "0", "GOBIN": str(CACHE / "bin")})
 
 
 def free_port():
@@ -180,5 +194,7 @@ class Cluster:
 
 
 if __name__ == "__main__":
-    build()
+    build_helm()
+    if sys.argv[1:] != ["helm"]:
+        build()
     sys.exit(0)

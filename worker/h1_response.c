@@ -41,12 +41,22 @@ static bool take_body(struct upstream_exchange *ux, struct slice input)
 
     if (!h1_body_take(&ux->body, ux->ex->pool, &input, &payload)) {
         log_debug("malformed response body: %s", h1_body_why(&ux->body));
-        ux->ex->codec->flush(ux->ex);
+        exchange_response_flush(ux->ex);
         upstream_attempt_failed(ux, REASON_bad_response);
         return false;
     }
-    if (payload.len && !exchange_response_body(ux->ex, payload)) {
-        ux->paused = true;
+    if (payload.len) {
+        bool gone = false;
+
+        ux->gone = &gone;
+
+        bool more = exchange_response_body(ux->ex, payload);
+
+        if (gone) {
+            return false;
+        }
+        ux->gone = NULL;
+        ux->paused = !more;
     }
     if (ux->body.done) {
         ux->rest = input.len > 0;
@@ -74,7 +84,10 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
         memcpy(server.early->data, rest.ptr, rest.len);
         server.early->to = (uint32_t)rest.len;
     }
-    exchange_response_head(ex);
+    if (!exchange_response_head(ex)) {
+        buffer_give(worker, server.early);
+        return;
+    }
     up->state = UPSTREAM_TUNNEL;
     up->ux = NULL;
     ux->up = NULL;
@@ -156,8 +169,7 @@ static bool head_done(struct upstream_exchange *ux, struct slice *input)
     ux->body_held = false;
     upstream_arm(ux);
     fill_response(ux);
-    exchange_response_head(ux->ex);
-    return true;
+    return exchange_response_head(ux->ex);
 }
 
 /* Keeps a part of a head until the rest comes. */
@@ -246,7 +258,7 @@ static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
 
 static void ended(struct upstream_exchange *ux, bool orderly)
 {
-    ux->ex->codec->flush(ux->ex);
+    exchange_response_flush(ux->ex);
     if (ux->phase == RESPONSE_BODY && ux->body.framing == H1_UNTIL_CLOSE && orderly) {
         complete(ux);
         return;
@@ -278,7 +290,7 @@ void h1_response_read(struct upstream_exchange *ux)
             return;
         }
     }
-    ex->codec->flush(ex);
+    exchange_response_flush(ex);
     if (io->readable && !ux->paused) {
         poller_again(io);
     }

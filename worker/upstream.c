@@ -293,6 +293,9 @@ void upstream_release(struct exchange *ex)
     struct upstream *up = ux->up;
 
     ex->upstream = NULL;
+    if (ux->gone) {
+        *ux->gone = true;
+    }
     if (up) {
         up->ux = NULL;
         if (up->state == UPSTREAM_BUSY && ux->codec->reusable(ux)) {

@@ -65,6 +65,7 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     struct h1_body body;
     bool paused; /* the client is slow */
     bool rest;   /* bytes behind the response: not to be used again */
+    bool *gone;  /* set to true when this is let go: of a caller that must know */
 };
 
 /* What carries an exchange to a server: HTTP/2 will be another table. */

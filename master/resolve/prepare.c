@@ -1,0 +1,88 @@
+/*
+ * prepare.c - which middlewares are made ready for workers, and what those functions share. See prepare.h.
+ */
+#include "master/resolve/prepare.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/net/ranges.h"
+
+void *prepare_wrong(struct preparation *at, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    at->wrong = pool_copy(at->pool, slice_cstr(text));
+    return NULL;
+}
+
+void prepare_service(struct preparation *at, struct slice name)
+{
+    struct http_middleware *middleware = at->middleware;
+
+    list_add_slice(at->pool, &middleware->services, &middleware->service_capacity,
+                   qualified(at->pool, name, middleware->element.provider));
+}
+
+void prepare_words(struct preparation *at, uint32_t count, bool by_router)
+{
+    at->middleware->word_count = count;
+    at->middleware->words_by_router = by_router;
+}
+
+bool prepare_ranges(struct preparation *at, const struct list *texts, struct slice *out)
+{
+    const struct slice *items = texts->items;
+    struct cidr *cidrs = pool_alloc(at->pool, (texts->count + 1) * sizeof(*cidrs));
+
+    for (size_t i = 0; i < texts->count; i++) {
+        struct error why;
+
+        if (!cidr_parse(items[i], &cidrs[i], &why)) {
+            prepare_wrong(at, "%s", why.text);
+            return false;
+        }
+    }
+    *out = ranges_make(at->pool, cidrs, texts->count);
+    return true;
+}
+
+bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out)
+{
+    *out = (struct prepared_client){.depth = 0};
+    if (strategy == NULL) {
+        return true;
+    }
+    out->ipv6_bits = strategy->ipv6_subnet.set ? strategy->ipv6_subnet.value : 0;
+    out->depth = strategy->depth;
+    return strategy->depth > 0 || prepare_ranges(at, &strategy->excluded_ips, &out->excluded);
+}
+
+bool prepare_middleware(struct resolver *resolver, struct http_middleware *middleware,
+                        enum middleware_kind kind, const void *options, struct slice *wrong)
+{
+    struct preparation at = {.resolver = resolver, .middleware = middleware, .pool = resolver->model->pool};
+
+    if (middleware_prepared_schema(kind) == NULL) {
+        return true;
+    }
+    switch ((int)kind) {
+#define PREPARED(identifier)                                                                                 \
+    case MIDDLEWARE_##identifier:                                                                            \
+        middleware->prepared = prepare_##identifier(&at, options);                                           \
+        break;
+        PREPARED(ip_white_list)
+        PREPARED(ip_allow_list)
+#undef PREPARED
+    default:
+        break;
+    }
+    if (middleware->prepared == NULL) {
+        *wrong = at.wrong.len ? at.wrong : SLICE("it cannot be prepared by this build");
+    }
+    return middleware->prepared != NULL;
+}

@@ -201,6 +201,39 @@ void exchange_read_body(struct exchange *ex)
     ex->codec->resume(ex);
 }
 
+/* ---- who answers ---- */
+
+void exchange_set_source(struct exchange *ex, const struct response_source *source, void *state)
+{
+    ex->source = source;
+    ex->source_state = state;
+}
+
+static void let_go(struct exchange *ex)
+{
+    const struct response_source *source = ex->source;
+
+    if (ex->upstream) {
+        upstream_release(ex);
+    }
+    if (source) {
+        ex->source = NULL;
+        source->drop(ex, ex->source_state);
+    }
+}
+
+static void feed_on(struct exchange *ex)
+{
+    if (ex->step != EXCHANGE_RESPONSE) {
+        return;
+    }
+    if (ex->upstream) {
+        upstream_resume(ex);
+    } else if (ex->source) {
+        ex->source->resume(ex, ex->source_state);
+    }
+}
+
 bool exchange_give_request(struct exchange *ex, struct slice data, bool last, const struct headers *trailers)
 {
     if (last) {
@@ -256,9 +289,7 @@ bool exchange_response_resume(struct exchange *ex)
     if (!send_head(ex, chain_response(ex))) {
         return false;
     }
-    if (ex->upstream && ex->step == EXCHANGE_RESPONSE) {
-        upstream_resume(ex);
-    }
+    feed_on(ex);
     return true;
 }
 
@@ -282,9 +313,7 @@ void exchange_finish_response(struct exchange *ex, const struct headers *trailer
 
 void exchange_response_end(struct exchange *ex, const struct headers *trailers)
 {
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     if (ex->response_filters) {
         filters_response_end(ex, trailers);
     } else {
@@ -302,9 +331,8 @@ void exchange_response_flush(struct exchange *ex)
 
 void exchange_discard_response(struct exchange *ex)
 {
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
+    ex->discarded++;
     ex->response = (struct exchange_response){.content_length = -1};
     headers_init(&ex->response.headers, ex->pool);
     ex->response_filters = NULL;
@@ -315,9 +343,7 @@ void exchange_client_drained(struct exchange *ex)
     if (ex->response_filters && !filters_response_drained(ex)) {
         return;
     }
-    if (ex->upstream && ex->step == EXCHANGE_RESPONSE) {
-        upstream_resume(ex);
-    }
+    feed_on(ex);
 }
 
 /* An answer of weir's own is complete in ex->response: send it. */
@@ -327,11 +353,12 @@ void exchange_respond(struct exchange *ex)
 
     ex->response.content_length = (int64_t)body.len;
     ex->response.has_body = body.len > 0;
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     ex->response_filters = NULL; /* of the answer that this one replaces */
-    if (exchange_response_head(ex)) {
+
+    uint32_t discarded = ex->discarded;
+
+    if (exchange_response_head(ex) && ex->discarded == discarded) {
         exchange_response_body(ex, body);
         exchange_response_end(ex, NULL);
     }
@@ -361,9 +388,7 @@ void exchange_upstream_failed(struct exchange *ex, enum reason reason)
 {
     log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
               reason_text(reason), ex->doing);
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     if (ex->step >= EXCHANGE_RESPONSE) {
         ex->reason = reason;
         ex->codec->abort(ex);
@@ -388,9 +413,7 @@ void exchange_client_gone(struct exchange *ex, enum reason reason)
 {
     log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
               reason_text(reason), ex->doing);
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     if (reason != REASON_client_gone && ex->step < EXCHANGE_RESPONSE) {
         uint16_t status = status_of(reason);
 
@@ -471,9 +494,7 @@ static void undo_all(struct exchange *ex)
 
 void exchange_end(struct exchange *ex)
 {
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     undo_all(ex);
     if (ex->reason != REASON_none) {
         slab_count(ex->worker->slab, COUNT_REASONS + (unsigned)ex->reason, 1);

@@ -66,6 +66,14 @@ struct exchange_response {
     struct slice own_body; /* of an answer that weir makes itself */
 };
 
+struct exchange;
+
+/* Who feeds the response when it is no server of the exchange's own service. */
+struct response_source {
+    void (*resume)(struct exchange *ex, void *state); /* the client takes bytes again, or the head is out */
+    void (*drop)(struct exchange *ex, void *state);   /* nobody wants the rest; called once at the most */
+};
+
 struct exchange {
     struct worker *worker;
     struct pool *pool;
@@ -89,10 +97,13 @@ struct exchange {
     const struct codec *codec;
     void *stream; /* the codec's */
     struct upstream_exchange *upstream;
+    const struct response_source *source; /* instead of it */
+    void *source_state;
     bool close;    /* the connection ends with the answer */
     bool answered; /* the answer is one of weir's own */
     enum exchange_step step;
     uint32_t chain_done; /* middlewares whose request half ran */
+    uint32_t discarded;  /* how often a response was */
     bool request_done;   /* the whole request body was handed on */
     bool not_append_forwarded_for;
     bool client_appended;         /* X-Forwarded-For is complete */
@@ -127,6 +138,9 @@ _Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index);
 
 /* A redirection as Traefik's middlewares make it: Location and the status text as body. */
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location);
+
+/* scheme://host/path?query of the request as it stands in the chain, in the exchange's pool. */
+struct slice exchange_url(const struct exchange *ex);
 
 /* The scheme the client used, as the chain sees it: "http" or "https" (X-Forwarded-Proto of trusted peers is in the headers). */
 struct slice exchange_scheme(const struct exchange *ex);
@@ -168,7 +182,10 @@ void exchange_end(struct exchange *ex);
  * mapped. False: it is needed. */
 bool exchange_unpin(struct exchange *ex);
 
-/* ---- for the upstream's side ---- */
+/* ---- for the upstream's side, and for a source ---- */
+/* From now on the response comes from there: exchange_response_resume() with the head, then body and end, or
+ * exchange_upstream_failed(). */
+void exchange_set_source(struct exchange *ex, const struct response_source *source, void *state);
 /* An interim answer (1xx but 101). */
 void exchange_interim(struct exchange *ex, const struct h1_message *message);
 /* ex->response is filled in: runs the response half of the chain and hands the head to the codec, unless a middleware holds it

@@ -169,7 +169,15 @@ static bool head_done(struct upstream_exchange *ux, struct slice *input)
     ux->body_held = false;
     upstream_arm(ux);
     fill_response(ux);
-    return exchange_response_head(ux->ex);
+
+    bool gone = false;
+
+    ux->gone = &gone;
+    if (!exchange_response_head(ux->ex) || gone) {
+        return false;
+    }
+    ux->gone = NULL;
+    return true;
 }
 
 /* Keeps a part of a head until the rest comes. */

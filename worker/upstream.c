@@ -243,7 +243,7 @@ void upstream_begin(struct exchange *ex)
         exchange_respond(ex);
         return;
     }
-    if (ex->chain_done > 0 && !sendable(ex)) {
+    if ((ex->chain_done > 0 || ex->route == ROUTE_NONE) && !sendable(ex)) {
         log_debug("the rewritten target or host holds bytes that may not be sent");
         exchange_upstream_failed(ex, REASON_bad_request);
         return;

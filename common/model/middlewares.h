@@ -236,7 +236,8 @@ struct grpc_web {
     MIDDLEWARE(set_headers, headers)                                                                         \
     MIDDLEWARE(chain, chain)                                                                                 \
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
-    MIDDLEWARE(ip_allow_list, ipAllowList)
+    MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
+    MIDDLEWARE(errors, errors)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -249,7 +250,6 @@ enum middleware_kind {
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
-    UNSERVED(errors, errors)                                                                                 \
     UNSERVED(rate_limit, rateLimit)                                                                          \
     UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \

@@ -19,11 +19,21 @@ static const struct schema_field ip_list_fields[] = {
 };
 static const struct schema ip_list_schema = SCHEMA(struct prepared_ip_list, "ipList", ip_list_fields);
 
+static const struct schema_field errors_fields[] = {
+    ROW("statuses", STRING, struct prepared_errors, statuses),
+    ROW("rewrites", STRING, struct prepared_errors, rewrites),
+    ROW("query", STRING, struct prepared_errors, query),
+    ROW("allHeaders", BOOL, struct prepared_errors, all_headers),
+    ROW("headers", STRINGS, struct prepared_errors, headers),
+};
+static const struct schema errors_prepared_schema = SCHEMA(struct prepared_errors, "errors", errors_fields);
+
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
+        [MIDDLEWARE_errors] = &errors_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

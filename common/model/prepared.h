@@ -27,6 +27,40 @@ struct prepared_ip_list { /* ipAllowList, ipWhiteList */
     int64_t reject_status;
 };
 
+struct status_range {       /* from..to, both included; as text of such ones: status_ranges_hold() */
+    uint8_t from[2], to[2]; /* high byte first */
+};
+
+struct status_rewrite {
+    struct status_range from;
+    uint8_t to[2];
+};
+
+struct prepared_errors {
+    struct slice statuses; /* struct status_range */
+    struct slice rewrites; /* struct status_rewrite */
+    struct slice query;
+    bool all_headers;
+    struct list headers; /* struct slice: names of those that the page's server gets */
+};
+
+static inline bool status_range_holds(const struct status_range *range, unsigned status)
+{
+    return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&
+           status <= ((unsigned)range->to[0] << 8 | range->to[1]);
+}
+
+/* Of a text of struct status_range. */
+static inline bool status_ranges_hold(struct slice ranges, unsigned status)
+{
+    for (size_t i = 0; i + sizeof(struct status_range) <= ranges.len; i += sizeof(struct status_range)) {
+        if (status_range_holds((const struct status_range *)(const void *)(ranges.ptr + i), status)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* NULL: workers get its options. */
 const struct schema *middleware_prepared_schema(enum middleware_kind kind);
 /* By which a kind is packed: of its prepared struct or of its options. */

@@ -25,10 +25,15 @@ void prepare_words(struct preparation *at, uint32_t count, bool by_router);
 
 /* Parts: false: at->wrong says why. */
 bool prepare_ranges(struct preparation *at, const struct list *texts, struct slice *out);
+/* "404" or "500-599". */
+bool prepare_status(struct preparation *at, struct slice text, struct status_range *out);
+/* Several of them, as a text of struct status_range. */
+bool prepare_statuses(struct preparation *at, const struct list *texts, struct slice *out);
 bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out);
 
 /* One of each prepared kind: options in, the prepared struct out, in the pool. */
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
+const void *prepare_errors(struct preparation *at, const struct errors *options);
 
 #endif

@@ -192,7 +192,7 @@ void exchange_interim(struct exchange *ex, const struct h1_message *message);
  * back. False: the answer was replaced: whoever called is no longer part of the exchange. */
 bool exchange_response_head(struct exchange *ex);
 /* false: the client is slow, do not hand on more before upstream_resume(). The exchange may end in there, and with it the
- * caller's part: upstream_exchange.gone tells. */
+ * caller's part: upstream_leave() tells. */
 bool exchange_response_body(struct exchange *ex, struct slice data);
 void exchange_response_end(struct exchange *ex, const struct headers *trailers);
 /* Nothing more is there for now: what was staged leaves. */

@@ -46,16 +46,15 @@ static bool take_body(struct upstream_exchange *ux, struct slice input)
         return false;
     }
     if (payload.len) {
-        bool gone = false;
+        struct worker *worker = ux->ex->worker;
 
-        ux->gone = &gone;
+        ux->entered = true;
 
         bool more = exchange_response_body(ux->ex, payload);
 
-        if (gone) {
+        if (!upstream_leave(worker, ux)) {
             return false;
         }
-        ux->gone = NULL;
         ux->paused = !more;
     }
     if (ux->body.done) {
@@ -170,14 +169,11 @@ static bool head_done(struct upstream_exchange *ux, struct slice *input)
     upstream_arm(ux);
     fill_response(ux);
 
-    bool gone = false;
+    struct worker *worker = ux->ex->worker;
 
-    ux->gone = &gone;
-    if (!exchange_response_head(ux->ex) || gone) {
-        return false;
-    }
-    ux->gone = NULL;
-    return true;
+    ux->entered = true;
+    (void)exchange_response_head(ux->ex); /* false: then ux was let go, too */
+    return upstream_leave(worker, ux);
 }
 
 /* Keeps a part of a head until the rest comes. */

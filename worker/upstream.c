@@ -293,9 +293,6 @@ void upstream_release(struct exchange *ex)
     struct upstream *up = ux->up;
 
     ex->upstream = NULL;
-    if (ux->gone) {
-        *ux->gone = true;
-    }
     if (up) {
         up->ux = NULL;
         if (up->state == UPSTREAM_BUSY && ux->codec->reusable(ux)) {
@@ -305,5 +302,18 @@ void upstream_release(struct exchange *ex)
         }
     }
     buffer_give(ex->worker, ux->head);
-    record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);
+    ux->released = true;
+    if (!ux->entered) {
+        record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);
+    }
+}
+
+bool upstream_leave(struct worker *worker, struct upstream_exchange *ux)
+{
+    ux->entered = false;
+    if (ux->released) {
+        record_give(worker, RECORD_UPSTREAM_EXCHANGE, ux);
+        return false;
+    }
+    return true;
 }

@@ -23,6 +23,7 @@
     REASON(body_too_large, "the body is over the bound")                                                     \
     REASON(encoded_character, "the path has an encoded character that is not allowed")                       \
     REASON(underscore_header, "a header name has an underscore")                                             \
+    REASON(host_denied, "the host that was asked for is not one of those allowed")                           \
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(middleware, "a middleware answered")                                                              \

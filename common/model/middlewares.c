@@ -161,7 +161,7 @@ const struct schema redirect_regex_schema =
 
 #define LATER (OMIT | SCHEMA_NOT_SERVED)
 #define HEADER(label, kind_, member, text_)                                                                  \
-    ROW(label, kind_, struct set_headers, member, .flags = LATER, .text = text_)
+    ROW(label, kind_, struct set_headers, member, .flags = OMIT, .text = text_)
 #define OLD_HEADER(label, kind_, member, text_)                                                              \
     ROW(label, kind_, struct set_headers, member, .flags = OMIT | SCHEMA_DEPRECATED, .text = text_)
 

@@ -45,7 +45,6 @@ struct redirect_regex {
     bool permanent;
 };
 
-/* Only the first two are served; a middleware that sets any other is refused (schema_unserved()). */
 struct set_headers {
     struct string_map custom_request_headers; /* an empty value removes the header */
     struct string_map custom_response_headers;

@@ -28,9 +28,32 @@ static const struct schema_field errors_fields[] = {
 };
 static const struct schema errors_prepared_schema = SCHEMA(struct prepared_errors, "errors", errors_fields);
 
+static const struct schema_field headers_fields[] = {
+    ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
+    ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
+    ROW("cors", BOOL, struct prepared_headers, cors),
+    ROW("credentials", BOOL, struct prepared_headers, credentials),
+    ROW("addVary", BOOL, struct prepared_headers, add_vary),
+    ROW("echoHeaders", BOOL, struct prepared_headers, echo_headers),
+    ROW("echoMethods", BOOL, struct prepared_headers, echo_methods),
+    ROW("allowHeaders", STRING, struct prepared_headers, allow_headers),
+    ROW("allowMethods", STRING, struct prepared_headers, allow_methods),
+    ROW("exposeHeaders", STRING, struct prepared_headers, expose_headers),
+    ROW("maxAge", STRING, struct prepared_headers, max_age),
+    ROW("origins", STRINGS, struct prepared_headers, origins),
+    ROW("originRegexes", REGEXES, struct prepared_headers, origin_regexes),
+    ROW("secure", STRING_MAP, struct prepared_headers, secure),
+    ROW("secureTls", STRING_MAP, struct prepared_headers, secure_tls),
+    ROW("allowedHosts", STRINGS, struct prepared_headers, allowed_hosts),
+    ROW("hostsProxyHeaders", STRINGS, struct prepared_headers, hosts_proxy_headers),
+    ROW("sslProxyHeaders", STRING_MAP, struct prepared_headers, ssl_proxy_headers),
+};
+static const struct schema headers_schema = SCHEMA(struct prepared_headers, "headers", headers_fields);
+
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
+        [MIDDLEWARE_set_headers] = &headers_schema,
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,

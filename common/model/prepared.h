@@ -27,6 +27,21 @@ struct prepared_ip_list { /* ipAllowList, ipWhiteList */
     int64_t reject_status;
 };
 
+struct prepared_headers { /* headers: values as they are sent; empty ones are not */
+    struct string_map custom_request, custom_response;
+    /* CORS */
+    bool cors, credentials, add_vary;
+    bool echo_headers, echo_methods; /* what the preflight asks for is allowed */
+    struct slice allow_headers, allow_methods, expose_headers, max_age;
+    struct list origins;        /* struct slice */
+    struct list origin_regexes; /* struct regex_text */
+    /* security */
+    struct string_map secure;                       /* on every answer */
+    struct string_map secure_tls;                   /* on answers to requests over TLS */
+    struct list allowed_hosts, hosts_proxy_headers; /* struct slice */
+    struct string_map ssl_proxy_headers;            /* any of these says that the client used TLS */
+};
+
 struct status_range {       /* from..to, both included; as text of such ones: status_ranges_hold() */
     uint8_t from[2], to[2]; /* high byte first */
 };

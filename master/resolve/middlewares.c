@@ -8,20 +8,6 @@
 #define NOTHING ((struct slice){NULL, 0})
 #define CHAIN_MAX 1000 /* members of members: chains of chains grow fast */
 
-static struct slice set_headers_wrong(struct resolver *resolver, const struct set_headers *headers)
-{
-    size_t row = 0;
-    const struct schema_field *field = schema_unserved(&set_headers_schema, headers, &row);
-
-    if (field) {
-        return pool_printf(resolver->model->pool, "the option headers.%s is not yet served by this build",
-                           field->name);
-    }
-    return headers->custom_request_headers.count || headers->custom_response_headers.count
-               ? NOTHING
-               : SLICE("headers configuration not valid");
-}
-
 /* Where a message ends is not for a middleware to say. */
 static void note_framing(struct resolver *resolver, struct http_middleware *middleware, const char *option,
                          const struct string_map *map)
@@ -64,9 +50,6 @@ static struct slice wrong(struct resolver *resolver, struct http_middleware *mid
     }
     if (config->redirect_scheme && config->redirect_scheme->scheme.len == 0) {
         return SLICE("you must provide a target scheme");
-    }
-    if (config->set_headers) {
-        return set_headers_wrong(resolver, config->set_headers);
     }
 
     struct slice text = NOTHING;

@@ -114,6 +114,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
     case MIDDLEWARE_##identifier:                                                                            \
         middleware->prepared = prepare_##identifier(&at, options);                                           \
         break;
+        PREPARED(set_headers)
         PREPARED(ip_white_list)
         PREPARED(ip_allow_list)
         PREPARED(errors)

@@ -32,6 +32,7 @@ bool prepare_statuses(struct preparation *at, const struct list *texts, struct s
 bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out);
 
 /* One of each prepared kind: options in, the prepared struct out, in the pool. */
+const void *prepare_set_headers(struct preparation *at, const struct set_headers *options);
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);

@@ -36,6 +36,27 @@ MIDDLEWARES = {
     "regex-perm": {"redirectRegex": {"regex": "^http://([^/]+)/p/(.*)", "replacement": "https://$1/q/$2", "permanent": True}},
     "head": {"headers": {"customRequestHeaders": {"X-Added": "one", "X-Gone": "", "host": "changed.test", "x-lower": "v"},
                          "customResponseHeaders": {"X-Out": "two", "X-Upstream": "", "Server": "weird"}}},
+    "cors": {"headers": {"accessControlAllowMethods": ["GET", "PUT"], "accessControlAllowHeaders": ["X-A", "X-B"],
+                         "accessControlAllowOriginList": ["https://a.test", "https://b.test"], "accessControlMaxAge": 100,
+                         "accessControlExposeHeaders": ["X-C", "X-D"], "addVaryHeader": True}},
+    "cors-star": {"headers": {"accessControlAllowMethods": ["*"], "accessControlAllowHeaders": ["*"],
+                              "accessControlAllowOriginList": ["*"], "accessControlExposeHeaders": ["*"], "accessControlMaxAge": 0}},
+    "cors-cred": {"headers": {"accessControlAllowMethods": ["*"], "accessControlAllowHeaders": ["*"], "accessControlAllowCredentials": True,
+                              "accessControlAllowOriginList": ["*"], "accessControlExposeHeaders": ["*"]}},
+    "cors-re": {"headers": {"accessControlAllowOriginListRegex": ["^https://[a-z]+\\.test$"], "accessControlMaxAge": -1,
+                            "customResponseHeaders": {"Vary": "X-Mine", "Access-Control-Allow-Origin": "none"}, "addVaryHeader": True}},
+    "cors-vary": {"headers": {"addVaryHeader": True, "customResponseHeaders": {"vary": "Origin"}}},
+    "secure": {"headers": {"stsSeconds": 10, "stsIncludeSubdomains": True, "stsPreload": True, "forceSTSHeader": True, "frameDeny": True,
+                           "contentTypeNosniff": True, "browserXssFilter": True, "contentSecurityPolicy": "default-src 'self'",
+                           "contentSecurityPolicyReportOnly": "img-src *", "publicKey": "pin", "referrerPolicy": "same-origin",
+                           "permissionsPolicy": "camera=()", "customResponseHeaders": {"Referrer-Policy": ""}}},
+    "secure-own": {"headers": {"stsSeconds": 10, "customFrameOptionsValue": "SAMEORIGIN", "frameDeny": True, "browserXssFilter": True,
+                               "customBrowserXSSValue": "0", "publicKey": "pin", "sslProxyHeaders": {"X-Forwarded-Proto": "https"}}},
+    "secure-dev": {"headers": {"stsSeconds": 10, "forceSTSHeader": True, "isDevelopment": True, "allowedHosts": ["no.test"], "publicKey": "pin"}},
+    "hosts": {"headers": {"allowedHosts": ["HOSTS.test:80", "other.test"], "hostsProxyHeaders": ["X-Asked", "X-Asked-Too"],
+                          "customResponseHeaders": {"X-Said": "1"}}},
+    "secure-old": {"headers": {"sslRedirect": True, "sslTemporaryRedirect": True, "sslHost": "a.test", "sslForceHost": True, "featurePolicy": "x"}},
+    "secure-zero": {"headers": {"stsSeconds": 0}},
     "allow": {"ipAllowList": {"sourceRange": ["127.0.0.1", "10.0.0.0/8"]}},
     "allow-not": {"ipAllowList": {"sourceRange": ["10.0.0.0/8", "::1"], "rejectStatusCode": 418}},
     "allow-depth": {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"depth": 1}}},
@@ -158,6 +179,19 @@ def fixed_requests():
             add("web", "/p/x", host=f"{name}.test", headers=[("X-Forwarded-Proto", proto)])
         add("strict", "/api/a%2Fb", host=f"{name}.test")
         add("rawpath", "/api//x/../y", host=f"{name}.test")
+    for name in MIDDLEWARES:
+        if "headers" not in MIDDLEWARES[name]:
+            continue
+        for origin in ("https://a.test", "https://c.test", "null", ""):
+            for asked in ("PUT", ""):
+                for method in ("OPTIONS", "GET"):
+                    more = [("Origin", origin)] if origin else []
+                    more += [("Access-Control-Request-Method", asked), ("Access-Control-Request-Headers", "x-q, x-r")] if asked else []
+                    add("web", "/", host=f"{name}.test", method=method, headers=more)
+        for asked in ("other.test", "OTHER.test", "third.test"):
+            add("web", "/", host=f"{name}.test", headers=[("X-Asked-Too", asked)])
+            add("web", "/", host=f"{name}.test", headers=[("X-Asked", asked), ("X-Asked-Too", "third.test")])
+        add("trust", "/", host=f"{name}.test", headers=[("X-Forwarded-Proto", "https")])
     for host in ("redir.test", "redir.test:8080"):
         add("web", "/old/page?x=1", host=host)
         add("web", "/new", host=host)

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "common/model/prepared.h"
 #include "tests/unit/fake_exchange.h"
 
 #define PAIR(name, text)                                                                                     \
@@ -50,7 +51,7 @@ static void sets_and_removes(void **state)
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        struct set_headers params = {0};
+        struct prepared_headers params = {0};
         struct exchange ex;
         size_t count = 0;
 
@@ -64,8 +65,8 @@ static void sets_and_removes(void **state)
             fake_exchange(&ex, pool, "GET", "a.test", "/");
             struct headers *headers = response ? &ex.response.headers : &ex.request.headers;
 
-            params = (struct set_headers){0};
-            *(response ? &params.custom_response_headers : &params.custom_request_headers) = map;
+            params = (struct prepared_headers){0};
+            *(response ? &params.custom_response : &params.custom_request) = map;
             for (size_t k = 0; k < PAIRS_MAX && cases[i].before[k].name != NULL; k++) {
                 headers_add(headers, slice_cstr(cases[i].before[k].name),
                             slice_cstr(cases[i].before[k].value));
@@ -85,7 +86,7 @@ static void sets_and_removes(void **state)
 static void host_goes_to_the_upstream(void **state)
 {
     struct string_pair pairs[] = {PAIR("host", "other.test")}, empty[] = {PAIR("Host", "")};
-    struct set_headers params = {.custom_request_headers = {pairs, 1}};
+    struct prepared_headers params = {.custom_request = {pairs, 1}};
     struct pool *pool = pool_new(4096, 0);
     struct exchange ex;
     char said[100];
@@ -99,7 +100,7 @@ static void host_goes_to_the_upstream(void **state)
     fake_headers(&ex.request.headers, said, sizeof(said));
     assert_string_equal(said, "");
 
-    params.custom_request_headers.items = empty; /* an empty one does nothing: a request needs a Host */
+    params.custom_request.items = empty; /* an empty one does nothing: a request needs a Host */
     middleware_types[MIDDLEWARE_set_headers]->on_request(&ex, &params);
     assert_true(slice_eq(ex.request.host, SLICE("other.test")));
     pool_free(pool);
@@ -125,7 +126,7 @@ static void forwarding_headers_stay_away(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct string_pair pair = {slice_cstr(names[i].name), SLICE("")};
-        struct set_headers params = {.custom_request_headers = {&pair, 1}};
+        struct prepared_headers params = {.custom_request = {&pair, 1}};
         struct exchange ex;
 
         print_message("case %zu\n", i);
@@ -149,7 +150,7 @@ static void forwarding_headers_stay_away(void **state)
 static void other_spellings_of_the_client_go(void **state)
 {
     struct string_pair pairs[] = {PAIR("X-Auth", "good"), PAIR("x_auth", "also"), PAIR("X-Gone", "")};
-    struct set_headers params = {.custom_request_headers = {pairs, ARRAY_LEN(pairs)}};
+    struct prepared_headers params = {.custom_request = {pairs, ARRAY_LEN(pairs)}};
     static const char *const names[] = {"X-Auth", "X_Auth", "x.auth",     "X_Gone",
                                         "X-GONE", "X-Aut",  "X-Authority"};
     struct pool *pool = pool_new(4096, 0);

@@ -3,12 +3,19 @@
  *
  * An empty value removes. "Host" among the request headers changes the Host that the upstream gets, not the
  * routing. What frames a message (Content-Length, Transfer-Encoding, Trailer) is never touched: the bodies
- * are what they are. Other spellings of the names (X_Auth for X-Auth) go away. Never suspends. Test: tests/unit/test_middleware_headers.c
+ * are what they are. Other spellings of the names (X_Auth for X-Auth) go away. Never suspends.
  *
- * Not here: CORS and security headers.
+ * As in Traefik the outer part is CORS and the custom headers, the inner one is security: a preflight is answered before a
+ * host is refused, and a custom response header has the last word. Tests: tests/unit/test_middleware_headers.c,
+ * tests/integration/test_middleware_headers.py
+ *
+ * Not here: CORS (headers_cors.c), security headers (headers_secure.c).
  */
+#include "common/model/prepared.h"
 #include "worker/exchange.h"
 #include "worker/middleware.h"
+#include "worker/middleware/headers_cors.h"
+#include "worker/middleware/headers_secure.h"
 
 static bool is_framing(enum header_id id)
 {
@@ -54,17 +61,15 @@ static void drop_spellings(struct headers *headers, struct slice name)
     }
 }
 
-static enum mw_verdict on_request(struct exchange *ex, const void *params)
+static void change_request(struct exchange *ex, const struct string_map *map)
 {
-    const struct set_headers *p = params;
-    const struct string_pair *pairs =
-        exchange_items(ex, (struct list){p->custom_request_headers.items, p->custom_request_headers.count});
+    const struct string_pair *pairs = exchange_items(ex, (struct list){map->items, map->count});
 
     /* all at once and first: the configuration itself may set two spellings */
-    for (size_t i = 0; i < p->custom_request_headers.count; i++) {
+    for (size_t i = 0; i < map->count; i++) {
         drop_spellings(&ex->request.headers, exchange_text(ex, pairs[i].key));
     }
-    for (size_t i = 0; i < p->custom_request_headers.count; i++) {
+    for (size_t i = 0; i < map->count; i++) {
         struct slice name = exchange_text(ex, pairs[i].key), value = exchange_text(ex, pairs[i].value);
         enum header_id id = header_id(name);
 
@@ -79,16 +84,13 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
             headers_remove(&ex->request.headers, name);
         }
     }
-    return MW_PASS;
 }
 
-static enum mw_verdict on_response(struct exchange *ex, const void *params)
+static void change_response(struct exchange *ex, const struct string_map *map)
 {
-    const struct set_headers *p = params;
-    const struct string_pair *pairs =
-        exchange_items(ex, (struct list){p->custom_response_headers.items, p->custom_response_headers.count});
+    const struct string_pair *pairs = exchange_items(ex, (struct list){map->items, map->count});
 
-    for (size_t i = 0; i < p->custom_response_headers.count; i++) {
+    for (size_t i = 0; i < map->count; i++) {
         struct slice name = exchange_text(ex, pairs[i].key), value = exchange_text(ex, pairs[i].value);
 
         if (value.len > 0) {
@@ -97,6 +99,37 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
             headers_remove(&ex->response.headers, name);
         }
     }
+}
+
+/* The outer part. */
+static void finish_response(struct exchange *ex, const struct prepared_headers *p)
+{
+    change_response(ex, &p->custom_response);
+    if (p->cors) {
+        cors_response(ex, p);
+    }
+}
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct prepared_headers *p = params;
+    enum mw_verdict verdict = cors_request(ex, p);
+
+    if (verdict != MW_PASS) {
+        return verdict;
+    }
+    change_request(ex, &p->custom_request);
+    verdict = secure_request(ex, p);
+    if (verdict != MW_PASS) {
+        finish_response(ex, p); /* a middleware does not see its own answer: this one does */
+    }
+    return verdict;
+}
+
+static enum mw_verdict on_response(struct exchange *ex, const void *params)
+{
+    secure_response(ex, params);
+    finish_response(ex, params);
     return MW_PASS;
 }
 

@@ -1,0 +1,61 @@
+"""headers: CORS as browsers ask, security headers, hosts, custom ones; and a change of them in the middle."""
+import pytest
+
+from conftest import curl
+from proxying import server  # noqa: F401 a fixture
+from rawhttp import answer_all
+from routing import one_route, routed  # noqa: F401 a fixture
+
+CORS = {"accessControlAllowMethods": ["GET", "PUT"], "accessControlAllowHeaders": ["X-A"], "accessControlAllowOriginList": ["https://good.test"],
+        "accessControlAllowOriginListRegex": [r"^https://[a-z]+\.more\.test$"], "accessControlMaxAge": 60, "accessControlExposeHeaders": ["X-B"],
+        "addVaryHeader": True}
+
+
+def preflight(port, origin, method="PUT"):
+    return curl(port, "/", method="OPTIONS", headers=[f"Origin: {origin}", f"Access-Control-Request-Method: {method}",
+                                                      "Access-Control-Request-Headers: x-a"])
+
+
+def test_browsers_are_answered(server, routed):
+    app = server(answer_all(b"ok", "Vary: Accept"))
+    port = routed(one_route(app, {"h": {"headers": CORS}})).port
+    for origin, allowed in (("https://good.test", True), ("https://x.more.test", True), ("https://bad.test", False), ("null", False)):
+        answer = preflight(port, origin)
+        assert (answer.status, answer.body, answer.header("Content-Length")) == (200, "", "0")
+        assert answer.header("Access-Control-Allow-Origin") == (origin if allowed else None)
+        assert (answer.header("Access-Control-Allow-Methods"), answer.header("Access-Control-Allow-Headers")) == ("GET,PUT", "X-A")
+        assert (answer.header("Access-Control-Max-Age"), answer.header("Access-Control-Expose-Headers")) == ("60", "X-B")
+        answer = curl(port, "/", headers=[f"Origin: {origin}"])
+        assert answer.header("Access-Control-Allow-Origin") == (origin if allowed else None)
+        assert (answer.header("Vary"), answer.body) == ("Accept,Origin", "ok")
+    assert len(app.requests) == 4  # no preflight got there
+    assert curl(port, "/", method="OPTIONS").body == "ok"  # and that was none
+
+
+def test_security_headers(server, routed):
+    app = server(answer_all(b"ok", "X-Frame-Options: ALLOW", "Server: app"))
+    config = one_route(app, {"h": {"headers": {"frameDeny": True, "contentTypeNosniff": True, "referrerPolicy": "no-referrer", "stsSeconds": 5,
+                                               "contentSecurityPolicy": "default-src 'self'", "customResponseHeaders": {"server": ""}}}})
+    proxied = routed(config)
+    answer = curl(proxied.port, "/")
+    assert [v for k, v in answer.headers if k == "X-Frame-Options"] == ["DENY"]
+    assert (answer.header("X-Content-Type-Options"), answer.header("Referrer-Policy")) == ("nosniff", "no-referrer")
+    assert (answer.header("Content-Security-Policy"), answer.header("Server")) == ("default-src 'self'", None)
+    assert answer.header("Strict-Transport-Security") is None  # not over TLS
+    config["middlewares"]["h"]["headers"] = {"stsSeconds": 5, "sslProxyHeaders": {"X-Tls": "on"}, "stsPreload": True}
+    proxied.change(config)
+    assert curl(proxied.port, "/").header("Strict-Transport-Security") is None
+    assert curl(proxied.port, "/", headers=["X-Tls: on"]).header("Strict-Transport-Security") == "max-age=5; preload"
+
+
+@pytest.mark.parametrize("host, status", [("good.test", 200), ("GOOD.test", 200), ("bad.test", 500), ("good.test:80", 500)])
+def test_allowed_hosts(server, routed, host, status):
+    port = routed(one_route(server(), {"h": {"headers": {"allowedHosts": ["good.test"]}}})).port
+    answer = curl(port, "/", host=host)
+    assert (answer.status, answer.body) == (status, "ok" if status == 200 else "Bad Host\n")
+
+
+def test_a_nonce_is_named(server, routed):
+    proxied = routed(one_route(server(), {"h": {"headers": {"contentSecurityPolicy": "script-src $NONCE"}}}))
+    assert curl(proxied.port, "/").header("Content-Security-Policy") == "script-src $NONCE"
+    proxied.router.wait_log(r"contentSecurityPolicy: \$NONCE")

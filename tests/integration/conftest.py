@@ -158,6 +158,14 @@ def inspectable():
     return wrap if os.geteuid() != 0 and subprocess.run([*wrap, "true"], stderr=subprocess.DEVNULL).returncode == 0 else []
 
 
+def title(pid):
+    """Of a process; empty when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
+    except OSError:
+        return ""
+
+
 class Weir(Program):
     def __init__(self, args, env=None, cwd=None, ports=None, prefix=(), binary=None):
         super().__init__([*inspectable(), *prefix, binary or BINARY, *args], env=env, cwd=cwd)
@@ -178,6 +186,27 @@ class Weir(Program):
             if title.startswith(f"weir: {name}") and (parent == self.pid or int(entry) == self.pid):
                 found.append(int(entry))
         return sorted(found)
+
+    # A process is there some time after it was started, and until it is reaped after it has died: whoever needs one waits.
+    def worker(self, slot=0, other_than=()):
+        """The pid of the worker of that slot, once there is exactly one (besides those given, which are of the past)."""
+        return self._only(f"worker {slot}", other_than)
+
+    def master(self, other_than=()):
+        return self._only("master", other_than)
+
+    def workers(self, count, other_than=()):
+        """Pids of the workers, once there are that many (besides those given)."""
+        def all_of_them():
+            found = [pid for pid in self.children("worker") if pid not in other_than]
+            return found if len(found) == count else None
+        return wait_until(f"{count} workers besides {list(other_than)}", all_of_them)
+
+    def _only(self, name, other_than):
+        def only():
+            found = [pid for pid in self.children(name) if pid not in other_than and title(pid) == f"weir: {name}"]
+            return found[0] if len(found) == 1 else None
+        return wait_until(f"a {name} besides {list(other_than)}", only)
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -6,11 +6,11 @@ import tempfile
 
 import pytest
 
-from conftest import READY, Program, curl, free_port, wait_until
+from conftest import READY, Program, curl, free_port, title, wait_until
 from load import Load
 from test_life_slots import STATIC, listening
 from test_life_upgrade import Installed
-from test_processes import dynamic, title
+from test_processes import dynamic
 
 NOBODY = 65534
 

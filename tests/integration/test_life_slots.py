@@ -8,10 +8,10 @@ import time
 
 import pytest
 
-from conftest import curl, free_port, wait_port, wait_until
+from conftest import curl, free_port, title, wait_port, wait_until
 from load import Load
 from rawhttp import connect, get
-from test_processes import alive, dynamic, gone, title  # noqa: F401
+from test_processes import alive, dynamic, gone  # noqa: F401
 
 
 @pytest.fixture

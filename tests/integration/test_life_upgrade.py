@@ -7,10 +7,10 @@ import signal
 import pytest
 
 import conftest
-from conftest import BINARY, READY, Program, Weir, curl, free_port, wait_until
+from conftest import BINARY, READY, Program, Weir, curl, free_port, title, wait_until
 from load import Load
 from marathon import another_build
-from test_processes import alive, dynamic, gone, title
+from test_processes import alive, dynamic, gone
 
 
 class Installed:

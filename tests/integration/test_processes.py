@@ -12,7 +12,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, wait_until
+from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, title, wait_until
 
 
 def dynamic(tmp_path, backend, name="who", middlewares=""):
@@ -55,14 +55,6 @@ def alive(pid):
 
 def gone(pid):
     wait_until(f"process {pid} is gone", lambda: not alive(pid))
-
-
-def title(pid):
-    """Of a process; empty when it is gone."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
-    except OSError:
-        return ""
 
 
 def refused(port):

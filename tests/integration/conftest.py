@@ -21,47 +21,13 @@ import pytest
 
 import rawhttp
 from leftovers import Leftovers
+from ports import free_port
+from processes import Tree
+from waiting import DEADLINE, wait_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("WEIR", str(ROOT / "build/weir"))
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
-DEADLINE = float(os.environ.get("WEIR_TEST_DEADLINE", "30"))
-
-_given = set()
-
-
-def free_port():
-    """A port that nobody listens on and that this run has not given out before."""
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
-
-
-def wait_until(what, condition, seconds=DEADLINE):
-    """For states that no event tells (another process's files under /proc): asks until true or the time is over."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        pause.wait(0.01)
-
-
-def wait_port(port, seconds=DEADLINE, host="127.0.0.1"):
-    def connects():
-        try:
-            socket.create_connection((host, port), 1).close()
-            return True
-        except OSError:
-            return False
-    wait_until(f"a listener on {port}", connects, seconds)
 
 
 class Program:
@@ -158,55 +124,27 @@ def inspectable():
     return wrap if os.geteuid() != 0 and subprocess.run([*wrap, "true"], stderr=subprocess.DEVNULL).returncode == 0 else []
 
 
-def title(pid):
-    """Of a process; empty when it is gone."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
-    except OSError:
-        return ""
-
-
-class Weir(Program):
+class Weir(Tree, Program):
     def __init__(self, args, env=None, cwd=None, ports=None, prefix=(), binary=None):
         super().__init__([*inspectable(), *prefix, binary or BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
         self.leftovers = None  # what it held while idle, once it was ready
 
-    def children(self, name):
-        """Pids of the processes of this tree whose title is `weir: name`."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            try:
-                title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0", 1)[0].decode(errors="replace")
-                parent = int(pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
-            except (OSError, IndexError):
-                continue
-            if title.startswith(f"weir: {name}") and (parent == self.pid or int(entry) == self.pid):
-                found.append(int(entry))
-        return sorted(found)
+    def in_force(self, start, words="", workers=1):
+        """Until every worker serves what changed behind line `start` of the log, or what came later."""
+        at, _ = self.wait_log(r"Configuration changed" + (f".*{words}" if words else ""), start)
+        generation = int(re.search(r"generation=(\d+)", self.lines[at]).group(1))
 
-    # A process is there some time after it was started, and until it is reaped after it has died: whoever needs one waits.
-    def worker(self, slot=0, other_than=()):
-        """The pid of the worker of that slot, once there is exactly one (besides those given, which are of the past)."""
-        return self._only(f"worker {slot}", other_than)
+        def serving():
+            self.log()
+            said = [re.search(r"generation (\d+) in force process=\"(worker \d+)\"", line) for line in self.lines[start:]]
+            return len({match.group(2) for match in said if match and int(match.group(1)) >= generation}) >= workers
+        wait_until(f"{workers} workers serve generation {generation}", serving)
+        return at
 
-    def master(self, other_than=()):
-        return self._only("master", other_than)
 
-    def workers(self, count, other_than=()):
-        """Pids of the workers, once there are that many (besides those given)."""
-        def all_of_them():
-            found = [pid for pid in self.children("worker") if pid not in other_than]
-            return found if len(found) == count else None
-        return wait_until(f"{count} workers besides {list(other_than)}", all_of_them)
-
-    def _only(self, name, other_than):
-        def only():
-            found = [pid for pid in self.children(name) if pid not in other_than and title(pid) == f"weir: {name}"]
-            return found[0] if len(found) == 1 else None
-        return wait_until(f"a {name} besides {list(other_than)}", only)
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded, or thousands of clients come")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -370,10 +308,16 @@ def manifests(tmp_path):
 
 
 def pytest_unconfigure(config):
-    """Last of all and one line each: who sees only the end of a long output sees what failed."""
+    """Last of all and one line each: who sees only the end of a long output sees what failed. Also added to the file that
+    FAILED_TESTS names, for who runs pytest several times."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
+    lines = []
     for kind in ("failed", "error"):
         for report in reporter.stats.get(kind, []) if reporter else []:
             words = str(report.longrepr).strip().splitlines()
             wrong = [line for line in words if line.startswith("E ")]
-            print(f"{kind}: {report.nodeid}: {(wrong or words or ['?'])[0][:300]}")
+            lines.append(f"{kind}: {report.nodeid}: {(wrong or words or ['?'])[0][:300]}\n")
+    print(*lines, sep="", end="")
+    if lines and "FAILED_TESTS" in os.environ:
+        with open(os.environ["FAILED_TESTS"], "a") as file:
+            file.writelines(lines)

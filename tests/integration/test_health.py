@@ -10,6 +10,7 @@ import pytest
 
 import conftest
 from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+from processes import freeze
 from test_life_upgrade import Installed, upgrade
 
 ROUTES = "http: {routers: {r: {rule: 'Path(`/x`)', service: s}}, services: {s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}]}}}}"
@@ -90,7 +91,7 @@ def test_not_ready_until_every_worker_has_it(healthy):
     router = healthy(file=False, wait=False, workers=2)
     router.wait_log(r"entry point traefik: accepting process=\"worker 1\"")
     worker = router.worker(1)
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     mark = router.mark()
     router.path.write_text(ROUTES)
     router.wait_log(r"Configuration changed.*generation=2", mark)
@@ -109,7 +110,7 @@ def test_once_ready_ready(healthy):
     router.wait_log(r"SIGHUP", mark)
     assert ask(router.ping, "/ready") == (200, "ready\n")
     master, victim = router.master(), router.worker(0)
-    os.kill(master, signal.SIGSTOP)  # so that a new worker cannot get a generation
+    freeze(master)  # so that a new worker cannot get a generation
     os.kill(victim, signal.SIGKILL)
     router.worker(0, other_than=[victim])
     assert ask(router.ping, "/ready") == (200, "ready\n")

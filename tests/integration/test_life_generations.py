@@ -17,6 +17,7 @@ def house(tmp_path, programs):
     return lambda **options: House(tmp_path, programs, **options)
 
 
+@pytest.mark.alone
 def test_fifty_generations_a_second(house):
     house = house()
     house.load = Load(house.port, fresh=2, kept=64, websockets=20, downloads=10, uploads=10)

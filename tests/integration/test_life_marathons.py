@@ -6,6 +6,8 @@ import pytest
 from load import Load
 from marathon import SANITIZED, House
 
+pytestmark = pytest.mark.alone
+
 FIRST_BYTE, FIRST_BYTE_STALLED = (0.25, 0.5) if not SANITIZED else (1.0, 1.5)
 
 

@@ -30,12 +30,17 @@ BINARY = os.environ.get("WEIR", str(ROOT / "build/weir"))
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 
 
+def chaos():
+    """`make chaos`: what delays the processes of weir at random."""
+    return {"LD_PRELOAD": os.environ["CHAOS"], "LD_CHAOS_SEED": os.environ["CHAOS_SEED"]} if "CHAOS" in os.environ else {}
+
+
 class Program:
     """A started program whose output is read line by line."""
 
     def __init__(self, command, env=None, cwd=None):
         full = {k: v for k, v in os.environ.items() if not k.startswith(("TRAEFIK_", "WEIR_"))}
-        full.update(env or {})
+        full.update({**chaos(), **(env or {})})
         self.command = [str(c) for c in command]
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=full, cwd=cwd,
                                         stdin=subprocess.DEVNULL, start_new_session=True)

@@ -135,6 +135,11 @@ class Weir(Tree, Program):
         self.ports = ports or {}
         self.leftovers = None  # what it held while idle, once it was ready
 
+    def accepting(self, workers, start=0):
+        """Until so many workers have taken their sockets; connections that come before wait."""
+        for slot in range(workers):
+            self.wait_log(rf"entry point \S+: accepting process=\"worker {slot}\"", start)
+
     def in_force(self, start, words="", workers=1):
         """Until every worker serves what changed behind line `start` of the log, or what came later."""
         at, _ = self.wait_log(r"Configuration changed" + (f".*{words}" if words else ""), start)

@@ -37,6 +37,7 @@ def port_of(server):
 
 class Proxy:
     def __init__(self, router, workers):
+        router.accepting(workers)  # descriptors are counted
         self.router, self.port, self.pids = router, router.ports["web"], router.workers(workers)
 
     def connect(self):

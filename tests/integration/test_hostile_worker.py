@@ -60,6 +60,7 @@ def test_a_listening_socket_that_was_ended_listens_again(serving):
     router = serving(workers=2)
     nowhere = struct.pack("H14x", socket.AF_UNSPEC)
     mark = router.mark()
+    router.accepting(2)
     workers = router.workers(2)
     for worker in workers:
         for s in listening(worker):

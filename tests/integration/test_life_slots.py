@@ -39,11 +39,6 @@ def listening(port):
     return len(rows.splitlines())
 
 
-def pause(seconds):
-    """Load goes on for a while: there is nothing to wait for."""
-    time.sleep(seconds)
-
-
 # ---- lending ----
 def test_slot_of_a_dead_worker_is_lent_and_given_back(serving):
     router = serving(2)
@@ -64,7 +59,7 @@ def test_killed_workers_cost_only_what_they_had_accepted(serving):
     fresh = Load(router.web, fresh=6, kept=0)
     for _ in range(4):
         os.kill(random.choice(wait_until("a worker", lambda: router.children("worker"))), signal.SIGKILL)
-        pause(0.7)
+        fresh.more(150)
     counts = fresh.stop()
     assert not counts.get("connect") and not counts.get("status"), fresh.problems
     assert sum(counts.values()) <= 4 * 6, fresh.problems  # at most what was in flight
@@ -80,7 +75,7 @@ def test_stopped_worker_is_noticed_and_its_slot_lent(serving):
     victim = router.worker(1)
     freeze(victim)
     router.wait_log(r"WRN Worker 1 .* is silent: worker \d accepts for it too", mark)
-    pause(1)
+    load.more()
     asked = load.done
     wait_until("requests go on", lambda: load.done > asked + 50)
     os.kill(victim, signal.SIGCONT)
@@ -203,7 +198,7 @@ def test_retired_worker_keeps_its_sessions_and_comes_back(by_file):
     assert router.workers(4) == before  # WebSockets are open there
     for workers in (4, 2, 4, 2, 4):
         by_file.hangup(address, workers=workers)
-        pause(0.3)
+        load.more(100)
     wait_until("four sockets", lambda: listening(port) == 4)
     load.clean()
     assert router.workers(4) == before

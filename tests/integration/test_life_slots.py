@@ -1,5 +1,6 @@
 """Workers that die, hang, come and go under load: no connection is refused, none is reset that they had not accepted."""
 import contextlib
+import json
 import os
 import random
 import re
@@ -9,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import curl, free_port, wait_port, wait_until
+from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 from load import Load
 from processes import freeze, gone
 from rawhttp import connect, get
@@ -28,10 +29,10 @@ def serving(weir, whoami, tmp_path):
 
 def settled(router):
     """No slot is lent: a worker that starts first accepts for the others until they serve."""
-    def none():
-        log = router.log()
-        return len(re.findall(r"DBG Worker \d+ accepts for slot", log)) == log.count("no longer accepting for slot")
-    wait_until("every slot has its own worker", none)
+    def own():
+        done = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, timeout=DEADLINE)
+        return done.returncode == 0 and all(slot["state"] == "serving" and slot["lentTo"] is None for slot in json.loads(done.stdout)["slots"])
+    wait_until("every slot has its own worker", own)
 
 
 def listening(port):
@@ -154,6 +155,8 @@ def by_file(weir, whoami, tmp_path):
             dynamic(tmp_path, whoami("one"))
             self.write(address, workers)
             self.router = weir(f"--configFile={self.path}", web=False, workers=None)
+            self.router.accepting(workers)
+            settled(self.router)
             return self.router
 
         def hangup(self, address, workers=2, extra=""):

@@ -179,7 +179,8 @@ def left_over(running):
 def programs(request):
     running = []
     yield running
-    problems = left_over(running) if getattr(request.node, "passed", False) else []
+    passed = getattr(request.node, "passed", False)
+    problems = left_over(running) if passed else []
     for program in reversed(running):
         try:
             status = program.stop()
@@ -188,6 +189,8 @@ def programs(request):
         except AssertionError as error:
             problems.append(str(error))
         log = program.log()
+        if not passed:
+            print(f"---- {' '.join(program.command)[:300]}\n{log[-20000:]}")
         if "ERROR: AddressSanitizer" in log or "runtime error:" in log or "LeakSanitizer" in log:
             problems.append(log)
     assert not problems, "\n".join(problems)

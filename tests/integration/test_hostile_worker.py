@@ -3,6 +3,7 @@
 The test acts in the worker's place: with its channels, its listening sockets, its view of the board.
 """
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ import subprocess
 from board import layout
 from conftest import BINARY, DEADLINE, curl, wait_until
 from processes import descriptors
+from test_life_slots import settled
 from test_processes import dynamic, serving  # noqa: F401 (a fixture)
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -20,12 +22,12 @@ PIDFD_GETFD = 438
 
 
 def taken(pid, number):
-    """A descriptor of that process, as our own."""
+    """A descriptor of that process, as our own; None when it has been closed meanwhile."""
     pidfd = os.pidfd_open(pid)
     fd = libc.syscall(PIDFD_GETFD, pidfd, number, 0)
     os.close(pidfd)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    return fd
+    assert fd >= 0 or ctypes.get_errno() == errno.EBADF, os.strerror(ctypes.get_errno())
+    return fd if fd >= 0 else None
 
 
 def numbers(pid, pattern):
@@ -34,8 +36,8 @@ def numbers(pid, pattern):
 
 def listening(pid):
     found = []
-    for number in numbers(pid, "socket:"):
-        s = socket.socket(fileno=taken(pid, number))
+    for fd in filter(None, [taken(pid, number) for number in numbers(pid, "socket:")]):
+        s = socket.socket(fileno=fd)
         if s.family in (socket.AF_INET, socket.AF_INET6) and s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             found.append(s)
     return found
@@ -60,6 +62,7 @@ def test_a_listening_socket_that_was_ended_listens_again(serving):
     router = serving(workers=2)
     nowhere = struct.pack("H14x", socket.AF_UNSPEC)
     mark = router.mark()
+    settled(router)
     router.accepting(2)
     workers = router.workers(2)
     for worker in workers:

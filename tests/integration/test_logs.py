@@ -5,7 +5,6 @@ Every request here is answered with 404 and leaves one line of about a kilobyte 
 import contextlib
 import http.client
 import os
-import pathlib
 import re
 import resource
 import signal

@@ -36,7 +36,7 @@ def port_of(server):
 
 
 class Proxy:
-    def __init__(self, router, workers):
+    def __init__(self, router, workers=1):
         router.accepting(workers)  # descriptors are counted
         self.router, self.port, self.pids = router, router.ports["web"], router.workers(workers)
 

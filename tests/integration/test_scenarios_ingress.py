@@ -317,13 +317,13 @@ def test_allowed_addresses(ingress, manifests, gm):
     start = router.mark()
     ranges = (SCENARIOS / "v1-whitelist-ranges.yaml").read_text()
     manifests.write("v1-whitelist.yaml", ranges.replace("1.2.3.0/24", "127.0.0.2/31"))
-    in_force(router, start, 1)
+    router.in_force(start)
     assert curl(port, "/dm1/gm/call", host="localhost", extra=["--interface", "127.0.0.3"]).status == 200
     assert curl(port, "/dm1/gm/call", host="localhost").status == 403
     start = router.mark()
     manifests.write("v1-whitelist.yaml", ranges.replace("1.2.3.0/24", "1.2.3.0/99"))
     router.wait_log(r'"1.2.3.0/99": the length of the prefix must be', start)
-    in_force(router, start, 1)
+    router.in_force(start)
     assert curl(port, "/dm1/gm/call", host="localhost").status == 404  # closed, never open to all
 
 

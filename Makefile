@@ -11,7 +11,7 @@ VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
 	android-libboringssl-dev node-llhttp
-PACKAGES_TEST = libcmocka-dev python3-pytest python3-yaml curl procps iproute2 nghttp2-client openssl
+PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client openssl
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
@@ -42,7 +42,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full e2e chart-test asan fuzz fuzz-build lint format bench compare \
+.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e chart-test asan fuzz fuzz-build lint format bench compare \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
@@ -105,8 +105,37 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 # What a sanitizer changes too much: sizes, the sandbox.
 BARE_ONLY = test_memory.py test_limits.py test_sandbox.py
 
+# Tests wait more than they compute, so there are more processes than cores. Those marked `alone` come afterwards.
+TEST_JOBS ?= 4
+PYTEST = WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider
+FAILED = $(BUILD)/tests/failed
+INTEGRATION = tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%))
+
 integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
-	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%)))
+ifdef PYTEST_ARGS
+	$(PYTEST) $(PYTEST_ARGS)
+else
+	@rm -f $(FAILED); export FAILED_TESTS=$(abspath $(FAILED)); result=0; \
+		$(PYTEST) $(INTEGRATION) -n $(TEST_JOBS) -m "not alone" || result=1; \
+		$(PYTEST) $(INTEGRATION) -m alone || result=1; \
+		test $$result = 0 || cat $(FAILED); exit $$result
+endif
+
+# What delays processes at random (tests/chaos/chaos.c); latencies are not its matter.
+$(BUILD)/tests/chaos.so: tests/chaos/chaos.c
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -g -O1 -fPIC -shared $(WARN) $(WERROR) -o $@ $< -ldl
+
+CHAOS_SEED ?= $(shell date +%s)
+chaos: deps deps-test ## integration tests while every process is delayed at random; CHAOS_SEED=N as the last run, SANITIZE=1
+	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) chaos-run CHAOS_SEED=$(CHAOS_SEED)
+
+chaos-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/chaos.so
+	@echo "CHAOS_SEED=$(CHAOS_SEED)"
+	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
+		CHAOS=$(abspath $(BUILD)/tests/chaos.so) CHAOS_SEED=$(CHAOS_SEED) \
+		$(PYTEST) -m "not alone" $(or $(PYTEST_ARGS),$(INTEGRATION) -n $(TEST_JOBS)) || { echo "CHAOS_SEED=$(CHAOS_SEED)"; exit 1; }
 
 soak: deps deps-test ## traffic, changes, kills and upgrades at once for SECONDS (default 600); SANITIZE=1: as make asan
 	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) soak-run
@@ -121,12 +150,12 @@ soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths
 e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/cluster.py
-	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/chart tests/e2e)
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e)
 
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/e2e/cluster.py helm
-	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider tests/chart
+	$(PYTEST) tests/chart
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
 	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)" \

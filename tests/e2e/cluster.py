@@ -194,7 +194,11 @@ class Cluster:
 
 
 if __name__ == "__main__":
-    build_helm()
-    if sys.argv[1:] != ["helm"]:
-        build()
-    sys.exit(0)
+    try:
+        build_helm()
+        if sys.argv[1:] != ["helm"]:
+            build()
+    except subprocess.CalledProcessError as error:
+        said = ((error.stdout or "") + (error.stderr or "")).strip()[-2000:]
+        raise SystemExit(f"{said}\ncluster.py: `{' '.join(error.cmd)}` failed: what the tests run is built once, with Go and modules "
+                         "from GOPROXY (https://proxy.golang.org)") from None

@@ -9,6 +9,8 @@ import pathlib
 import struct
 import subprocess
 
+from processes import descriptors
+
 BUILD = pathlib.Path(os.environ.get("WEIR", pathlib.Path(__file__).resolve().parents[2] / "build/weir")).parent
 
 
@@ -23,15 +25,8 @@ def layout():
 class Board:
     def __init__(self, pid):
         self.layout = layout()
-        self.fd = next(os.open(f"/proc/{pid}/fd/{entry}", os.O_RDONLY | os.O_CLOEXEC)
-                       for entry in os.listdir(f"/proc/{pid}/fd") if self._is_board(pid, entry))
-
-    @staticmethod
-    def _is_board(pid, entry):
-        try:
-            return os.readlink(f"/proc/{pid}/fd/{entry}").startswith("/memfd:weir-board")
-        except OSError:
-            return False
+        self.fd = next(os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
+                       for number, target in descriptors(pid).items() if target.startswith("/memfd:weir-board"))
 
     def gauges(self):
         """Summed over all workers."""

@@ -21,47 +21,18 @@ import pytest
 
 import rawhttp
 from leftovers import Leftovers
+from ports import free_port
+from processes import Tree
+from waiting import DEADLINE, wait_port, wait_until
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINARY = os.environ.get("WEIR", str(ROOT / "build/weir"))
 SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
-DEADLINE = float(os.environ.get("WEIR_TEST_DEADLINE", "30"))
-
-_given = set()
 
 
-def free_port():
-    """A port that nobody listens on and that this run has not given out before."""
-    while True:
-        with socket.socket() as s:
-            s.bind(("127.0.0.1", 0))
-            port = s.getsockname()[1]
-        if port not in _given:
-            _given.add(port)
-            return port
-
-
-def wait_until(what, condition, seconds=DEADLINE):
-    """For states that no event tells (another process's files under /proc): asks until true or the time is over."""
-    end = time.monotonic() + seconds
-    pause = threading.Event()
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        pause.wait(0.01)
-
-
-def wait_port(port, seconds=DEADLINE, host="127.0.0.1"):
-    def connects():
-        try:
-            socket.create_connection((host, port), 1).close()
-            return True
-        except OSError:
-            return False
-    wait_until(f"a listener on {port}", connects, seconds)
+def chaos():
+    """`make chaos`: what delays the processes of weir at random."""
+    return {"LD_PRELOAD": os.environ["CHAOS"], "LD_CHAOS_SEED": os.environ["CHAOS_SEED"]} if "CHAOS" in os.environ else {}
 
 
 class Program:
@@ -69,7 +40,7 @@ class Program:
 
     def __init__(self, command, env=None, cwd=None):
         full = {k: v for k, v in os.environ.items() if not k.startswith(("TRAEFIK_", "WEIR_"))}
-        full.update(env or {})
+        full.update({**chaos(), **(env or {})})
         self.command = [str(c) for c in command]
         self.process = subprocess.Popen(self.command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=full, cwd=cwd,
                                         stdin=subprocess.DEVNULL, start_new_session=True)
@@ -158,26 +129,32 @@ def inspectable():
     return wrap if os.geteuid() != 0 and subprocess.run([*wrap, "true"], stderr=subprocess.DEVNULL).returncode == 0 else []
 
 
-class Weir(Program):
+class Weir(Tree, Program):
     def __init__(self, args, env=None, cwd=None, ports=None, prefix=(), binary=None):
         super().__init__([*inspectable(), *prefix, binary or BINARY, *args], env=env, cwd=cwd)
         self.ports = ports or {}
         self.leftovers = None  # what it held while idle, once it was ready
 
-    def children(self, name):
-        """Pids of the processes of this tree whose title is `weir: name`."""
-        found = []
-        for entry in os.listdir("/proc"):
-            if not entry.isdigit():
-                continue
-            try:
-                title = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0", 1)[0].decode(errors="replace")
-                parent = int(pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
-            except (OSError, IndexError):
-                continue
-            if title.startswith(f"weir: {name}") and (parent == self.pid or int(entry) == self.pid):
-                found.append(int(entry))
-        return sorted(found)
+    def accepting(self, workers, start=0):
+        """Until so many workers have taken their sockets; connections that come before wait."""
+        for slot in range(workers):
+            self.wait_log(rf"entry point \S+: accepting process=\"worker {slot}\"", start)
+
+    def in_force(self, start, words="", workers=1):
+        """Until every worker serves what changed behind line `start` of the log, or what came later."""
+        at, _ = self.wait_log(r"Configuration changed" + (f".*{words}" if words else ""), start)
+        generation = int(re.search(r"generation=(\d+)", self.lines[at]).group(1))
+
+        def serving():
+            self.log()
+            said = [re.search(r"generation (\d+) in force process=\"(worker \d+)\"", line) for line in self.lines[start:]]
+            return len({match.group(2) for match in said if match and int(match.group(1)) >= generation}) >= workers
+        wait_until(f"{workers} workers serve generation {generation}", serving)
+        return at
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded, or thousands of clients come")
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -202,7 +179,8 @@ def left_over(running):
 def programs(request):
     running = []
     yield running
-    problems = left_over(running) if getattr(request.node, "passed", False) else []
+    passed = getattr(request.node, "passed", False)
+    problems = left_over(running) if passed else []
     for program in reversed(running):
         try:
             status = program.stop()
@@ -211,6 +189,8 @@ def programs(request):
         except AssertionError as error:
             problems.append(str(error))
         log = program.log()
+        if not passed:
+            print(f"---- {' '.join(program.command)[:300]}\n{log[-20000:]}")
         if "ERROR: AddressSanitizer" in log or "runtime error:" in log or "LeakSanitizer" in log:
             problems.append(log)
     assert not problems, "\n".join(problems)
@@ -341,10 +321,16 @@ def manifests(tmp_path):
 
 
 def pytest_unconfigure(config):
-    """Last of all and one line each: who sees only the end of a long output sees what failed."""
+    """Last of all and one line each: who sees only the end of a long output sees what failed. Also added to the file that
+    FAILED_TESTS names, for who runs pytest several times."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
+    lines = []
     for kind in ("failed", "error"):
         for report in reporter.stats.get(kind, []) if reporter else []:
             words = str(report.longrepr).strip().splitlines()
             wrong = [line for line in words if line.startswith("E ")]
-            print(f"{kind}: {report.nodeid}: {(wrong or words or ['?'])[0][:300]}")
+            lines.append(f"{kind}: {report.nodeid}: {(wrong or words or ['?'])[0][:300]}\n")
+    print(*lines, sep="", end="")
+    if lines and "FAILED_TESTS" in os.environ:
+        with open(os.environ["FAILED_TESTS"], "a") as file:
+            file.writelines(lines)

@@ -6,30 +6,19 @@ kept idle, and of pipes and files there are as many as before; a channel too man
 sockets, which the guard has too, come and go with entry points and slots. A log file may have come.
 """
 import collections
-import contextlib
-import os
-import pathlib
 import time
 
 from board import Board
+from processes import descriptors
 
 AT_REST = ("connections", "exchanges", "upstream_active")
 
 
-def _targets(pid):
-    """What each descriptor of a process leads to."""
-    found = []
-    for entry in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found.append(os.readlink(f"/proc/{pid}/fd/{entry}"))
-    return found
-
-
 def held(pid, guard):
     """What a worker has open, counted by kind. Listening sockets are those that the guard has as well."""
-    listening = {target for target in _targets(guard) if target.startswith("socket:")}
+    listening = {target for target in descriptors(guard).values() if target.startswith("socket:")}
     counts = collections.Counter()
-    for target in _targets(pid):
+    for target in descriptors(pid).values():
         if target.startswith("socket:"):
             counts["sockets"] += target not in listening
         elif target.startswith("pipe:"):
@@ -54,11 +43,7 @@ class Leftovers:
             board.close()
 
     def _workers(self):
-        children = pathlib.Path(f"/proc/{self.router.pid}/task/{self.router.pid}/children").read_text().split()
-        for pid in map(int, children):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-                if pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"weir: worker"):
-                    yield pid
+        return self.router.children("worker")
 
     def _too_much(self, pid, counts):
         """By kind: how many more (or fewer) than at the start; of workers that were there then."""

@@ -19,6 +19,8 @@ import subprocess
 import threading
 import time
 
+from processes import descriptors
+
 SECONDS = 20
 LETTERS = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what whoami's /data repeats
 TRANSFER = 256 * 1024
@@ -48,12 +50,7 @@ def dechunk(text):
 
 def held_by(pid, port, end="sport"):
     """Clients (their ports) of the connections to `port` that a process has accepted. Stop it first."""
-    inodes = set()
-    for entry in os.scandir(f"/proc/{pid}/fd"):
-        try:
-            inodes.add(os.readlink(entry.path)[8:-1])
-        except OSError:
-            pass
+    inodes = {target[8:-1] for target in descriptors(pid).values()}
     rows = subprocess.run(["ss", "-Htne", f"{end} = :{port}"], capture_output=True, text=True, check=True).stdout
     return {int(row.split()[4].rsplit(":", 1)[1]) for row in rows.splitlines()
             if re.search(r"ino:(\d+)", row).group(1) in inodes}

@@ -11,13 +11,13 @@ import pathlib
 import random
 import re
 import signal
-import socket
 import struct
 import threading
 import time
 
 from conftest import BINARY, READY, Program, Weir, free_port, wait_port, wait_until
 from load import held_by
+from processes import freeze
 
 OVER = 6  # the first column of a histogram (shm/laps.h) beyond 2 ms
 FINISHING_MOST = 2  # sets of workers of earlier builds
@@ -87,18 +87,6 @@ def another_build(binary, number):
     raise AssertionError("no build id")
 
 
-def quiet_port():
-    """A port that no client gets by chance while nobody listens there."""
-    low = int(pathlib.Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    while True:
-        with socket.socket() as s:
-            try:
-                s.bind(("127.0.0.1", random.randrange(min(10000, low - 1000), low)))
-                return s.getsockname()[1]
-            except OSError:
-                pass
-
-
 def replace(path, content, mode=0o644):
     part = path.with_name(f".{path.name}.{threading.get_ident()}")
     part.write_bytes(content if isinstance(content, bytes) else content.encode())
@@ -109,7 +97,7 @@ def replace(path, content, mode=0o644):
 class House:
     def __init__(self, folder, programs, workers=2, routers=0, regex=False, level="INFO", seed=None):
         self.folder, self.random = pathlib.Path(folder), random.Random(seed)
-        self.port, self.other, self.workers, self.level = free_port(), quiet_port(), workers, level
+        self.port, self.other, self.workers, self.level = free_port(), free_port(), workers, level
         self.routers, self.regex = routers, regex
         self.turn, self.builds, self.extra, self.finishing = 0, 0, "", []
         self.load = None
@@ -185,8 +173,7 @@ class House:
 
     def _stopped(self, pid):
         """It accepts no more; whose connections it holds."""
-        os.kill(pid, signal.SIGSTOP)
-        wait_until("it stands", lambda: re.search(r"\nState:\t[TZ]", pathlib.Path(f"/proc/{pid}/status").read_text()))
+        freeze(pid)
         return held_by(pid, self.port)
 
     def kill_worker(self):
@@ -219,7 +206,7 @@ class House:
 
     def kill_master(self):
         mark = self.router.mark()
-        pid = wait_until("a master", lambda: self.router.children("master"))[0]
+        pid = self.router.master()
         os.kill(pid, signal.SIGKILL)
         mark, _ = self.router.wait_log(rf"The master \(pid {pid}\) was ended", mark)
         mark, _ = self.router.wait_log(r"Configuration changed|stays in force", mark)

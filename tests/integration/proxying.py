@@ -3,12 +3,10 @@
 `proxy(server, ..., option=value)` starts weir with everything under `/` going to the servers (round robin) and gives an
 object with .port, .connect(), .descriptors(). Options: see OPTIONS.
 """
-import contextlib
-import os
-
 import pytest
 
 from conftest import wait_until
+from processes import descriptors
 from rawhttp import Server, connect
 
 WEB = "--entryPoints.web."
@@ -38,20 +36,16 @@ def port_of(server):
 
 
 class Proxy:
-    def __init__(self, router):
-        self.router, self.port, self.pids = router, router.ports["web"], router.children("worker")
+    def __init__(self, router, workers=1):
+        router.accepting(workers)  # descriptors are counted
+        self.router, self.port, self.pids = router, router.ports["web"], router.workers(workers)
 
     def connect(self):
         return connect(self.port)
 
     def descriptors(self):
         """Sockets that the workers hold."""
-        count = 0
-        for pid in self.pids:
-            for entry in os.listdir(f"/proc/{pid}/fd"):
-                with contextlib.suppress(OSError):
-                    count += os.readlink(f"/proc/{pid}/fd/{entry}").startswith("socket:")
-        return count
+        return sum(target.startswith("socket:") for pid in self.pids for target in descriptors(pid).values())
 
     def settled(self, count):
         wait_until(f"{count} sockets in the workers", lambda: self.descriptors() == count)
@@ -93,6 +87,6 @@ def proxy(weir, tmp_path):
                            f"        passHostHeader: {str(pass_host).lower()}\n"
                            f"        servers:{' []' if not servers else ''}\n" + urls)
         router = weir(f"--providers.file.filename={dynamic}", *flags_of(options), workers=workers)
-        return Proxy(router)
+        return Proxy(router, workers)
 
     return start

@@ -25,17 +25,15 @@ def one_route(server, middlewares, **services):
 
 
 class Routed(Proxy):
-    def __init__(self, router, path):
-        super().__init__(router)
-        self.path = path
+    def __init__(self, router, path, workers):
+        super().__init__(router, workers)
+        self.path, self.workers = path, workers
 
-    def change(self, http, workers=1):
+    def change(self, http):
         """Returns when all workers serve it."""
         mark = self.router.mark()
         write(self.path, http)
-        at, match = self.router.wait_log(r"Configuration changed.*generation=(\d+)", mark)
-        for _ in range(workers):
-            at, _ = self.router.wait_log(rf"generation {match.group(1)} in force", mark if _ == 0 else at + 1)
+        self.router.in_force(mark, workers=self.workers)
 
 
 def write(path, http):
@@ -49,6 +47,6 @@ def routed(weir, tmp_path):
     def start(http, *args, workers=1, **options):
         path = tmp_path / "dynamic.json"
         write(path, http)
-        return Routed(weir(f"--providers.file.filename={path}", *args, *flags_of(options), workers=workers), path)
+        return Routed(weir(f"--providers.file.filename={path}", *args, *flags_of(options), workers=workers), path, workers)
 
     return start

@@ -10,8 +10,8 @@ import pytest
 
 import conftest
 from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+from processes import freeze
 from test_life_upgrade import Installed, upgrade
-from test_processes import title
 
 ROUTES = "http: {routers: {r: {rule: 'Path(`/x`)', service: s}}, services: {s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}]}}}}"
 LATE = "INF Ready"
@@ -89,12 +89,14 @@ def test_not_ready_until_the_provider_has_synced(healthy):
 
 def test_not_ready_until_every_worker_has_it(healthy):
     router = healthy(file=False, wait=False, workers=2)
-    worker = next(pid for pid in router.children("worker") if title(pid) == "weir: worker 1")
-    os.kill(worker, signal.SIGSTOP)
+    router.wait_log(r"entry point traefik: accepting process=\"worker 1\"")
+    worker = router.worker(1)
+    freeze(worker)
     mark = router.mark()
     router.path.write_text(ROUTES)
     router.wait_log(r"Configuration changed.*generation=2", mark)
-    assert ask(router.ping, "/ready") == (503, "worker 1 has not acknowledged generation 2\n")  # says worker 0, to whom it is lent
+    wait_until("only worker 1 is missing", lambda: ask(router.ping, "/ready") == (
+        503, "worker 1 has not acknowledged generation 2\n"))  # says worker 0, to whom it is lent
     assert "Ready" not in router.log()
     os.kill(worker, signal.SIGCONT)
     router.wait_log(LATE)
@@ -107,12 +109,12 @@ def test_once_ready_ready(healthy):
     os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"SIGHUP", mark)
     assert ask(router.ping, "/ready") == (200, "ready\n")
-    [master] = router.children("master")
-    os.kill(master, signal.SIGSTOP)  # so that a new worker cannot get a generation
-    victim = router.children("worker")[0]
+    master, victim = router.master(), router.worker(0)
+    freeze(master)  # so that a new worker cannot get a generation
     os.kill(victim, signal.SIGKILL)
-    wait_until("a new worker", lambda: len(router.children("worker")) == 2 and victim not in router.children("worker"))
+    router.worker(0, other_than=[victim])
     assert ask(router.ping, "/ready") == (200, "ready\n")
+    mark = router.mark()
     os.kill(master, signal.SIGKILL)
     assert ask(router.ping, "/ready") == (200, "ready\n")
     router.wait_log(r"Configuration changed", mark)

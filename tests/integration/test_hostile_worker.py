@@ -3,6 +3,7 @@
 The test acts in the worker's place: with its channels, its listening sockets, its view of the board.
 """
 import ctypes
+import errno
 import os
 import re
 import signal
@@ -12,6 +13,8 @@ import subprocess
 
 from board import layout
 from conftest import BINARY, DEADLINE, curl, wait_until
+from processes import descriptors
+from test_life_slots import settled
 from test_processes import dynamic, serving  # noqa: F401 (a fixture)
 
 libc = ctypes.CDLL(None, use_errno=True)
@@ -19,22 +22,22 @@ PIDFD_GETFD = 438
 
 
 def taken(pid, number):
-    """A descriptor of that process, as our own."""
+    """A descriptor of that process, as our own; None when it has been closed meanwhile."""
     pidfd = os.pidfd_open(pid)
     fd = libc.syscall(PIDFD_GETFD, pidfd, number, 0)
     os.close(pidfd)
-    assert fd >= 0, os.strerror(ctypes.get_errno())
-    return fd
+    assert fd >= 0 or ctypes.get_errno() == errno.EBADF, os.strerror(ctypes.get_errno())
+    return fd if fd >= 0 else None
 
 
-def descriptors(pid, pattern):
-    return [int(entry) for entry in os.listdir(f"/proc/{pid}/fd") if re.search(pattern, os.readlink(f"/proc/{pid}/fd/{entry}"))]
+def numbers(pid, pattern):
+    return [number for number, target in descriptors(pid).items() if re.search(pattern, target)]
 
 
 def listening(pid):
     found = []
-    for number in descriptors(pid, "socket:"):
-        s = socket.socket(fileno=taken(pid, number))
+    for fd in filter(None, [taken(pid, number) for number in numbers(pid, "socket:")]):
+        s = socket.socket(fileno=fd)
         if s.family in (socket.AF_INET, socket.AF_INET6) and s.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
             found.append(s)
     return found
@@ -42,31 +45,36 @@ def listening(pid):
 
 def shared(pid, name):
     """The board or the log's rings, to write to."""
-    [number, *_] = descriptors(pid, f"memfd:weir-{name}")
+    [number, *_] = numbers(pid, f"memfd:weir-{name}")
     return os.open(f"/proc/{pid}/fd/{number}", os.O_RDWR | os.O_CLOEXEC)
 
 
-def kill_all_but_the_guard(router):
-    before = set(router.children("worker") + router.children("master"))
-    for pid in before:
+def kill_all_but_the_guard(router, count):
+    """And waits until all are there again."""
+    workers, master = router.workers(count), router.master()
+    for pid in [*workers, master]:
         os.kill(pid, signal.SIGKILL)
-    wait_until("all are new", lambda: not before & set(router.children("worker") + router.children("master")))
+    router.workers(count, other_than=workers)
+    router.master(other_than=[master])
 
 
 def test_a_listening_socket_that_was_ended_listens_again(serving):
     router = serving(workers=2)
     nowhere = struct.pack("H14x", socket.AF_UNSPEC)
     mark = router.mark()
-    for worker in router.children("worker"):
+    settled(router)
+    router.accepting(2)
+    workers = router.workers(2)
+    for worker in workers:
         for s in listening(worker):
             assert libc.connect(s.fileno(), nowhere, 16) == 0
             s.close()
-    for worker in router.children("worker"):
+    for worker in workers:
         os.kill(worker, signal.SIGKILL)
     for _ in range(2):
-        router.wait_log("did not listen any more and was opened again", mark)
-    router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
-    wait_until("it serves", lambda: len(router.children("worker")) == 2)
+        mark, _ = router.wait_log("did not listen any more and was opened again", mark)
+        mark += 1
+    router.workers(2, other_than=workers)
     for _ in range(20):
         assert curl(router.web).status == 200
 
@@ -76,8 +84,7 @@ def test_a_damaged_head_of_the_board_keeps_nobody_from_starting(serving, whoami,
     board = shared(router.pid, "board")
     for noise in (b"\xff" * 40, os.urandom(40)):
         os.pwrite(board, noise, 0)
-        kill_all_but_the_guard(router)
-        wait_until("all are there", lambda: len(router.children("worker")) == 2 and router.children("master"))
+        kill_all_but_the_guard(router, 2)
         assert curl(router.web).status == 200
     os.close(board)
     dynamic(tmp_path, whoami("two"))
@@ -112,5 +119,5 @@ def test_status_of_a_scribbled_board(serving):
             done = subprocess.run([BINARY, "status", "--pid", str(router.pid), *flags], capture_output=True, timeout=DEADLINE)
             assert done.returncode == 0, done.stderr
     os.close(board)
-    kill_all_but_the_guard(router)
+    kill_all_but_the_guard(router, 1)
     wait_until("it serves", lambda: curl(router.web).status == 200)

@@ -6,11 +6,12 @@ import tempfile
 
 import pytest
 
-from conftest import READY, Program, curl, free_port, wait_until
+from conftest import READY, Program, curl, free_port, wait_port, wait_until
 from load import Load
+from processes import children, title
 from test_life_slots import STATIC, listening
 from test_life_upgrade import Installed
-from test_processes import dynamic, title
+from test_processes import dynamic
 
 NOBODY = 65534
 
@@ -23,10 +24,6 @@ def plain_user():
     if os.geteuid() != 0:
         return []  # it is one already
     return ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", "--inh-caps=-all", "--bounding-set=-all"]
-
-
-def children(pid):
-    return [int(word) for word in pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.fixture
@@ -74,11 +71,13 @@ def test_a_whole_life(wrap, nested, whoami, programs, folder):
     load = Load(port, websockets=8)
     mark = router.mark()
     os.kill(find("master"), signal.SIGKILL)
+    mark, _ = router.wait_log(r"The master .* signal 9", mark)
     router.wait_log(r"Configuration changed", mark)
     load.more()
     mark = hangup(2, f"  other:\n    address: \"127.0.0.1:{other}\"")
     router.wait_log(r"Listening .*entryPointName=other", mark)
-    assert curl(other).status == 200
+    wait_port(other)
+    wait_until("it serves", lambda: curl(other).status == 200)
     router.wait_log(r"The sockets of slot 2 are closed", mark)
     wait_until("two sockets", lambda: listening(port) == 2)
     mark = hangup(3)
@@ -98,6 +97,7 @@ def test_a_whole_life(wrap, nested, whoami, programs, folder):
     fresh = Load(port, kept=0)
     mark = router.mark()
     os.kill(find("worker 1"), signal.SIGKILL)
+    mark, _ = router.wait_log(r"Worker 1 .* signal 9", mark)
     router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
     fresh.more()
     counts = fresh.stop()

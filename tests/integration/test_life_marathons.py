@@ -1,10 +1,10 @@
 """Short marathons: deaths, stalls, SIGHUP, upgrades one after the other under load. `make soak` runs them at length."""
-import time
-
 import pytest
 
 from load import Load
 from marathon import SANITIZED, House
+
+pytestmark = pytest.mark.alone
 
 FIRST_BYTE, FIRST_BYTE_STALLED = (0.25, 0.5) if not SANITIZED else (1.0, 1.5)
 
@@ -28,7 +28,7 @@ def test_workers_cost_only_what_they_had_accepted(house, stalled, most):
             house.stall_worker(0.8)
         else:
             house.kill_worker()
-        time.sleep(0.5)
+        load.more(100)
     only_excused(load)
     assert load.done > 300
     assert load.percentile(0.999) < most

@@ -1,4 +1,6 @@
 """Workers that die, hang, come and go under load: no connection is refused, none is reset that they had not accepted."""
+import contextlib
+import json
 import os
 import random
 import re
@@ -8,10 +10,11 @@ import time
 
 import pytest
 
-from conftest import curl, free_port, wait_port, wait_until
+from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 from load import Load
+from processes import freeze, gone
 from rawhttp import connect, get
-from test_processes import alive, dynamic, gone, title  # noqa: F401
+from test_processes import dynamic
 
 
 @pytest.fixture
@@ -26,14 +29,11 @@ def serving(weir, whoami, tmp_path):
 
 def settled(router):
     """No slot is lent: a worker that starts first accepts for the others until they serve."""
-    def none():
-        log = router.log()
-        return len(re.findall(r"DBG Worker \d+ accepts for slot", log)) == log.count("no longer accepting for slot")
-    wait_until("every slot has its own worker", none)
-
-
-def by_title(router):
-    return {title(pid): pid for pid in router.children("worker")}
+    def own():
+        done = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, timeout=DEADLINE)
+        slots = json.loads(done.stdout)["slots"] if done.returncode == 0 else [{"state": "unknown"}]
+        return all(slot["state"] == "serving" and slot["lentTo"] is None for slot in slots)
+    wait_until("every slot has its own worker", own)
 
 
 def listening(port):
@@ -41,29 +41,27 @@ def listening(port):
     return len(rows.splitlines())
 
 
-def pause(seconds):
-    """Load goes on for a while: there is nothing to wait for."""
-    time.sleep(seconds)
-
-
 # ---- lending ----
 def test_slot_of_a_dead_worker_is_lent_and_given_back(serving):
     router = serving(2)
     mark = router.mark()
-    os.kill(by_title(router)["weir: worker 1"], signal.SIGKILL)
+    victim = router.worker(1)
+    os.kill(victim, signal.SIGKILL)
     router.wait_log(r"Worker 0 accepts for slot 1 too", mark)
     router.wait_log(r"entry point web: accepting for slot 1 too process=\"worker 0\"", mark)
     router.wait_log(r"entry point web: no longer accepting for slot 1 process=\"worker 0\"", mark)
-    assert set(by_title(router)) == {"weir: worker 0", "weir: worker 1"}
+    router.worker(1, other_than=[victim])
+    assert len(router.workers(2)) == 2
     wait_until("two sockets", lambda: listening(router.web) == 2)
 
 
+@pytest.mark.alone
 def test_killed_workers_cost_only_what_they_had_accepted(serving):
     router = serving(3)
     fresh = Load(router.web, fresh=6, kept=0)
     for _ in range(4):
         os.kill(random.choice(wait_until("a worker", lambda: router.children("worker"))), signal.SIGKILL)
-        pause(0.7)
+        fresh.more(150)
     counts = fresh.stop()
     assert not counts.get("connect") and not counts.get("status"), fresh.problems
     assert sum(counts.values()) <= 4 * 6, fresh.problems  # at most what was in flight
@@ -71,32 +69,32 @@ def test_killed_workers_cost_only_what_they_had_accepted(serving):
     assert fresh.done > 500
 
 
+@pytest.mark.alone
 def test_stopped_worker_is_noticed_and_its_slot_lent(serving):
     router = serving(3)
     load = Load(router.web, fresh=6, kept=0, pause=0.01)
     mark = router.mark()
-    victim = by_title(router)["weir: worker 1"]
-    os.kill(victim, signal.SIGSTOP)
+    victim = router.worker(1)
+    freeze(victim)
     router.wait_log(r"WRN Worker 1 .* is silent: worker \d accepts for it too", mark)
-    pause(1)
+    load.more()
     asked = load.done
     wait_until("requests go on", lambda: load.done > asked + 50)
     os.kill(victim, signal.SIGCONT)
     router.wait_log(r"no longer accepting for slot 1", mark)
     load.clean()  # what it had accepted was answered late, but answered
     assert load.percentile(0.9) < 0.5
-    assert by_title(router)["weir: worker 1"] == victim
+    assert router.worker(1) == victim
 
 
+@pytest.mark.alone
 def test_crash_loop_of_a_worker_keeps_serving(serving):
     router = serving(2)
     load = Load(router.web, fresh=4, kept=0)
     end = time.monotonic() + 3
     while time.monotonic() < end:
-        pid = by_title(router).get("weir: worker 1")
-        if pid:
-            os.kill(pid, signal.SIGKILL)
-        pause(0.02)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(router.worker(1), signal.SIGKILL)
     counts = load.stop()
     assert not counts.get("connect"), load.problems
     assert load.done > 300
@@ -105,13 +103,13 @@ def test_crash_loop_of_a_worker_keeps_serving(serving):
 
 def test_hung_worker_says_where_it_stood_and_is_replaced(serving):
     router = serving(2)
-    victim = by_title(router)["weir: worker 0"]
+    victim = router.worker(0)
     mark = router.mark()
-    os.kill(victim, signal.SIGSTOP)
+    freeze(victim)
     router.wait_log(r"ERR Worker 0 .* has not moved for 10 s", mark)
     at, _ = router.wait_log(r"weir: worker 0: SIGABRT, stack trace:", mark)
     router.wait_log(r"\(\+0x[0-9a-f]+\)", at)
-    router.wait_log(r"Worker 0 .* was ended by signal 6", mark)
+    at, _ = router.wait_log(r"Worker 0 .* was ended by signal 6", mark)
     router.wait_log(r"entry point web: accepting process=\"worker 0\"", at)
     gone(victim)
     assert curl(router.web).status == 200
@@ -122,7 +120,8 @@ def test_killed_master_costs_nothing(serving):
     load = Load(router.web, websockets=6)
     for _ in range(3):
         mark = router.mark()
-        os.kill(wait_until("a master", lambda: router.children("master"))[0], signal.SIGKILL)
+        os.kill(router.master(), signal.SIGKILL)
+        mark, _ = router.wait_log(r"The master .* signal 9", mark)
         router.wait_log(r"Configuration changed", mark)
         load.more()
     load.clean()
@@ -157,6 +156,8 @@ def by_file(weir, whoami, tmp_path):
             dynamic(tmp_path, whoami("one"))
             self.write(address, workers)
             self.router = weir(f"--configFile={self.path}", web=False, workers=None)
+            self.router.accepting(workers)
+            settled(self.router)
             return self.router
 
         def hangup(self, address, workers=2, extra=""):
@@ -172,13 +173,13 @@ def test_number_of_workers_changes_under_load(by_file):
     port = free_port()
     address = f"127.0.0.1:{port}"
     router = by_file.start(address, workers=4)
-    stay = {name: pid for name, pid in by_title(router).items() if name[-1] in "01"}
+    stay = sorted([router.worker(0), router.worker(1)])
     load = Load(port, fresh=8, kept=8)
     mark = by_file.hangup(address, workers=2)
     router.wait_log(r"2 workers instead of 4", mark)
     router.wait_log(r"The sockets of slot 3 are closed", mark)
     router.wait_log(r"Worker 3 \(pid \d+\) has finished", mark)
-    wait_until("two are left", lambda: by_title(router) == stay)
+    assert router.workers(2) == stay
     wait_until("two sockets", lambda: listening(port) == 2)
     mark = by_file.hangup(address, workers=4)
     router.wait_log(r"accepting process=\"worker 2\"", mark)
@@ -186,7 +187,7 @@ def test_number_of_workers_changes_under_load(by_file):
     wait_until("four sockets", lambda: listening(port) == 4)
     load.more()
     load.clean()
-    assert {name: pid for name, pid in by_title(router).items() if name[-1] in "01"} == stay
+    assert sorted([router.worker(0), router.worker(1)]) == stay
     assert not [line for line in router.lines[mark:] if re.search(r" (ERR|WRN) ", line) and "flags are ignored" not in line]
 
 
@@ -194,17 +195,17 @@ def test_retired_worker_keeps_its_sessions_and_comes_back(by_file):
     port = free_port()
     address = f"127.0.0.1:{port}"
     router = by_file.start(address, workers=4)
-    before = by_title(router)
+    before = router.workers(4)
     load = Load(port, fresh=4, kept=4, websockets=40)
     mark = by_file.hangup(address, workers=2)
     router.wait_log(r"The sockets of slot 2 are closed", mark)
-    assert by_title(router) == before  # WebSockets are open there
+    assert router.workers(4) == before  # WebSockets are open there
     for workers in (4, 2, 4, 2, 4):
         by_file.hangup(address, workers=workers)
-        pause(0.3)
+        load.more(100)
     wait_until("four sockets", lambda: listening(port) == 4)
     load.clean()
-    assert by_title(router) == before
+    assert router.workers(4) == before
 
 
 def test_entry_points_come_and_go_under_load(by_file):
@@ -216,6 +217,7 @@ def test_entry_points_come_and_go_under_load(by_file):
         mark = by_file.hangup(f"127.0.0.1:{port}", extra=extra)
         router.wait_log(r"Listening .*entryPointName=other" if extra else r"Closing entry point other", mark)
         if extra:
+            wait_port(other)
             wait_until("it serves", lambda: curl(other).status == 200)
         load.more()
     load.clean()
@@ -295,7 +297,7 @@ def test_port_is_taken_again_while_it_is_emptied(by_file, master_dies):
     router.wait_log(rf"Listening .*address={there}", mark)
     if master_dies:
         mark = router.mark()
-        os.kill(router.children("master")[0], signal.SIGKILL)
+        os.kill(router.master(), signal.SIGKILL)
         router.wait_log(r"\d+ workers: ", mark)
     mark = by_file.hangup(here)
     _, found = router.wait_log(rf"Listening .*address={here}|the old one stays: (.*)", mark)

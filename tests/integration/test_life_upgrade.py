@@ -10,7 +10,8 @@ import conftest
 from conftest import BINARY, READY, Program, Weir, curl, free_port, wait_until
 from load import Load
 from marathon import another_build
-from test_processes import alive, dynamic, gone, title
+from processes import alive, children, gone, title
+from test_processes import dynamic
 
 
 class Installed:
@@ -60,7 +61,7 @@ def upgrade(router):
 
 def test_same_build_keeps_everything(serving, installed):
     router = serving()
-    before = router.children("worker") + router.children("master")
+    before = [*router.workers(2), router.master()]
     load = Load(router.web, websockets=8)
     for _ in range(3):
         installed.install(installed.good)
@@ -68,23 +69,23 @@ def test_same_build_keeps_everything(serving, installed):
         router.wait_log(r"INF Upgraded: the build is the same", mark)
         load.more()
     load.clean()
-    assert router.children("worker") + router.children("master") == before
+    assert [*router.workers(2), router.master()] == before
     assert title(router.pid) == "weir: guard"
     mark = router.mark()
-    os.kill(before[0], signal.SIGKILL)  # it is still their parent
-    router.wait_log(r"Worker 0 .* signal 9", mark)
+    os.kill(router.worker(0), signal.SIGKILL)  # it is still their parent
+    mark, _ = router.wait_log(r"Worker 0 .* signal 9", mark)
     router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
 
 
 def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoami):
     router = serving()
-    workers, masters = router.children("worker"), router.children("master")
+    workers, master = router.workers(2), router.master()
     load = Load(router.web, websockets=8)
     installed.install_build(1)
     mark = upgrade(router)
     router.wait_log(r"INF Upgraded: another build", mark)
     router.wait_log(r"The new workers serve: 2 of the earlier build finish", mark)
-    gone(masters[0])
+    gone(master)
     assert all(alive(pid) for pid in workers)  # with their WebSockets
     for slot in range(2):  # the new master writes the lines of the old workers too, each of which has its ring
         router.wait_log(rf"Another build serves now: .* process=\"worker {slot}\"", mark)
@@ -96,7 +97,7 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
     load.clean()
     for pid in workers:
         gone(pid)
-    wait_until("only the newest are left", lambda: len(router.children("worker")) == 2)
+    router.workers(2, other_than=workers)  # only the newest are left
     mark = router.mark()  # the new master can change things
     dynamic(tmp_path, whoami("two"))
     router.wait_log(r"Configuration changed: .*who@file", mark)
@@ -126,7 +127,7 @@ BROKEN = {
 
 def test_broken_binaries_change_nothing(serving, installed):
     router = serving()
-    before = router.children("worker") + router.children("master")
+    before = [*router.workers(2), router.master()]
     load = Load(router.web, websockets=4)
     for data, words in BROKEN.values():
         installed.install(data)
@@ -137,7 +138,7 @@ def test_broken_binaries_change_nothing(serving, installed):
     mark = upgrade(router)
     router.wait_log(r"ERR Upgrade to .* is refused, .*No such file", mark)
     load.clean()
-    assert router.children("worker") + router.children("master") == before
+    assert [*router.workers(2), router.master()] == before
     installed.install(installed.good)
     mark = upgrade(router)
     router.wait_log(r"INF Upgraded: ", mark)
@@ -176,7 +177,7 @@ def test_orderly_stop_after_an_upgrade(serving, installed):
     installed.install_build(1)
     mark = upgrade(router)
     router.wait_log(r"The new workers serve", mark)
-    old = router.children("worker")
+    old = router.children("worker")  # those of the first build that have no WebSocket may have gone
     os.kill(router.pid, signal.SIGTERM)
     assert router.wait(10) == 0
     load.stop()
@@ -192,7 +193,7 @@ def test_as_pid_1_of_a_namespace(installed, whoami, tmp_path, programs):
                       "--workers=2", f"--providers.file.filename={dynamic(tmp_path, whoami('one'))}"])
     programs.append(router)
     router.wait_log(READY)
-    guard = int(pathlib.Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text())
+    [guard] = children(router.pid)
     load = Load(port, websockets=6)
     installed.install_build(1)
     mark = router.mark()

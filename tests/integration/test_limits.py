@@ -13,8 +13,11 @@ import pytest
 
 from conftest import wait_until
 from crowd import Crowd, Fountain, allow_descriptors
+from processes import freeze
 from rawhttp import connect, get
 from test_memory import pss_kib
+
+pytestmark = pytest.mark.alone
 
 LIMIT = 100 * 1024 * 1024
 BODY = 1024 * 1024
@@ -103,7 +106,7 @@ def bounded(request, weir, fountain, tmp_path, programs):
         Crowd(router.ports["web"], 100, payload).close()
     assert ask(router) == 200
     router.group = group
-    router.workers = router.children("worker")
+    router.at_rest = router.workers(2)
     router.rest = pss_kib(router.pid)
     yield router
     try:
@@ -140,7 +143,7 @@ def others_are_answered(router):
 def recovered(router):
     wait_until("an answer as before", lambda: ask(router) == 200)
     wait_until(f"as small as before ({router.rest} KiB)", lambda: pss_kib(router.pid) <= router.rest * 1.25)
-    assert router.children("worker") == router.workers
+    assert router.workers(2) == router.at_rest
     if router.group:
         assert router.group.kills() == 0
 
@@ -172,8 +175,8 @@ def test_idle_connections(bounded):
 
 def test_unfinished_heads(bounded):
     """Measuring goes on without a master."""
-    master = bounded.children("master")[0]
-    os.kill(master, signal.SIGSTOP)
+    master = bounded.master()
+    freeze(master)
     try:
         crowd = Crowd(bounded.ports["web"], 2000, HEAD)
         refused(bounded, crowd)

@@ -5,7 +5,6 @@ Every request here is answered with 404 and leaves one line of about a kilobyte 
 import contextlib
 import http.client
 import os
-import pathlib
 import re
 import resource
 import signal
@@ -14,20 +13,16 @@ import threading
 
 import pytest
 
-from conftest import BINARY, DEADLINE, Weir, free_port, wait_port, wait_until
+from conftest import BINARY, DEADLINE, free_port, wait_port, wait_until
+from processes import Tree, freeze
 
 PADDING = "x" * 900
 OVERFLOW = 1000  # requests whose lines fit nowhere: ring, pipe and the buffers of a reader together hold less
 LOST = r"ERR (\d+) log lines? w[ea][rs]e? lost: .* of=\"worker 0\""
 
 
-def state(pid):
-    return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
-
-
-def freeze(pid):
-    os.kill(pid, signal.SIGSTOP)
-    wait_until("it is stopped", lambda: state(pid) == "T")
+class Guard(Tree, subprocess.Popen):
+    """Its output goes where the test wants it."""
 
 
 class Load:
@@ -71,18 +66,17 @@ def load():
 
 @pytest.fixture
 def start():
-    """start(stdout, flags...) -> the guard as a Popen with .port and .children(); killed at the end if it is there."""
+    """start(stdout, flags...) -> the Guard, with .port; killed at the end if it is there."""
     started = []
 
     def run(stdout, *flags):
         port = free_port()
-        process = subprocess.Popen([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--workers=1", "--log.level=DEBUG",
-                                    *flags], stdout=stdout, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        process = Guard([BINARY, f"--entryPoints.web.address=127.0.0.1:{port}", "--workers=1", "--log.level=DEBUG",
+                         *flags], stdout=stdout, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
         process.port = port
-        process.children = lambda name: Weir.children(process, name)
         started.append(process)
         wait_port(port)
-        wait_until("a master and a worker", lambda: process.children("master") and process.children("worker"))
+        process.master(), process.worker()
         return process
     yield run
     for process in started:
@@ -116,10 +110,10 @@ def test_reader_that_stops_stops_nothing(start, reader, load):
     said(reader, "INF Ready")
     freeze(reader.pid)
     requests.send(OVERFLOW)
-    worker = router.children("worker")[0]
+    worker = router.worker()
     requests.close()
     os.kill(worker, signal.SIGKILL)
-    wait_until("it has a successor", lambda: router.children("worker") not in ([], [worker]))
+    router.worker(other_than=[worker])
     requests.send(10)
     assert not re.search(LOST, reader.text())
     reader.send_signal(signal.SIGCONT)
@@ -151,9 +145,9 @@ def test_pipe_that_is_never_read(start, load):
     reading, writing = os.pipe()
     router = start(writing)
     requests = load(router.port)
-    master, worker = router.children("master"), router.children("worker")
+    master, worker = router.master(), router.worker()
     requests.send(OVERFLOW)
-    assert (router.children("master"), router.children("worker")) == (master, worker)
+    assert (router.master(), router.worker()) == (master, worker)
     requests.close()
     router.terminate()
     assert router.wait(DEADLINE) == 0
@@ -165,11 +159,11 @@ def test_dead_pipe_stops_nothing(start, load):
     reading, writing = os.pipe()
     router = start(writing)
     requests = load(router.port)
-    master, worker = router.children("master"), router.children("worker")
+    master, worker = router.master(), router.worker()
     os.close(reading)
     os.close(writing)
     requests.send(OVERFLOW)
-    assert (router.children("master"), router.children("worker")) == (master, worker)
+    assert (router.master(), router.worker()) == (master, worker)
     requests.close()
     router.terminate()
     assert router.wait(DEADLINE) == 0
@@ -182,9 +176,9 @@ def test_full_disk_costs_lines_that_are_counted(start, load, tmp_path):
     path.symlink_to("/dev/full")
     router = start(subprocess.DEVNULL, f"--log.filePath={path}")
     requests = load(router.port)
-    master, worker = router.children("master"), router.children("worker")
+    master, worker = router.master(), router.worker()
     requests.send(OVERFLOW)
-    assert (router.children("master"), router.children("worker")) == (master, worker)
+    assert (router.master(), router.worker()) == (master, worker)
     path.unlink()
     path.symlink_to(real)
     router.send_signal(signal.SIGUSR1)
@@ -208,14 +202,14 @@ def test_file_that_may_not_grow_is_a_full_disk(start, load, tmp_path):
     router = start(subprocess.DEVNULL, f"--log.filePath={path}")
     requests = load(router.port)
     wait_until("it is written to", lambda: path.exists() and "INF Ready" in path.read_text())
-    master = router.children("master")
-    _, most = resource.prlimit(master[0], resource.RLIMIT_FSIZE)
-    resource.prlimit(master[0], resource.RLIMIT_FSIZE, (20000, most))
+    master = router.master()
+    _, most = resource.prlimit(master, resource.RLIMIT_FSIZE)
+    resource.prlimit(master, resource.RLIMIT_FSIZE, (20000, most))
     requests.send(OVERFLOW)
     wait_until("it is full", lambda: path.stat().st_size == 20000)
-    resource.prlimit(master[0], resource.RLIMIT_FSIZE, (most, most))
+    resource.prlimit(master, resource.RLIMIT_FSIZE, (most, most))
     lost = wait_until("it says what was lost", lambda: re.search(LOST, path.read_text()))
-    assert router.children("master") == master
+    assert router.master() == master
     found = numbers(path.read_text())
     assert found == list(range(len(found)))  # the line that was cut has gone on where it was cut
     assert int(lost.group(1)) == requests.sent - len(found)
@@ -290,7 +284,7 @@ def test_lines_wait_while_there_is_no_master(start, reader, load):
     router = start(reader.stdin)
     requests = load(router.port)
     said(reader, "INF Ready")
-    master = router.children("master")[0]
+    master = router.master()
     freeze(master)
     requests.send(20)
     assert numbers(reader.text()) == []
@@ -308,12 +302,12 @@ def test_last_lines_of_a_killed_worker(start, reader, load):
     router = start(reader.stdin)
     requests = load(router.port)
     said(reader, "INF Ready")
-    master, worker = router.children("master")[0], router.children("worker")[0]
+    master, worker = router.master(), router.worker()
     freeze(master)
     requests.send(20)
     os.kill(worker, signal.SIGKILL)
     requests.close()
-    wait_until("it has a successor", lambda: router.children("worker") not in ([], [worker]))
+    router.worker(other_than=[worker])
     os.kill(master, signal.SIGCONT)
     requests.send(20)
     said(reader, "/n000039/")
@@ -327,7 +321,7 @@ def test_guard_writes_what_no_master_will(start, reader, load):
     router = start(reader.stdin)
     requests = load(router.port)
     said(reader, "INF Ready")
-    freeze(router.children("master")[0])
+    freeze(router.master())
     requests.send(20)
     requests.close()
     router.terminate()

@@ -3,28 +3,20 @@
 Not for sanitizer builds, whose shadow memory makes the figures meaningless: `make asan` leaves this file out.
 """
 import json
-import os
 import pathlib
 import socket
 
-from conftest import curl, wait_until
+import pytest
 
-def tree(pid):
-    found = [pid]
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            try:
-                parent = int(pathlib.Path(f"/proc/{entry}/stat").read_text().rsplit(")", 1)[1].split()[1])
-            except OSError:
-                continue
-            if parent == pid:
-                found.append(int(entry))
-    return found
+from conftest import curl, wait_until
+from processes import children
+
+pytestmark = pytest.mark.alone
 
 
 def pss_kib(pid):
     total = 0
-    for p in tree(pid):
+    for p in [pid, *children(pid)]:
         for line in pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):
                 total += int(line.split()[1])

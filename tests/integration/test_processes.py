@@ -13,6 +13,7 @@ import time
 import pytest
 
 from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, wait_until
+from processes import alive, children, descriptors, freeze, gone, title
 
 
 def dynamic(tmp_path, backend, name="who", middlewares=""):
@@ -46,25 +47,6 @@ def serving(weir, whoami, tmp_path):
     return start
 
 
-def alive(pid):
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
-
-
-def gone(pid):
-    wait_until(f"process {pid} is gone", lambda: not alive(pid))
-
-
-def title(pid):
-    """Of a process; empty when it is gone."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode()
-    except OSError:
-        return ""
-
-
 def refused(port):
     try:
         socket.create_connection(("127.0.0.1", port), 1).close()
@@ -79,7 +61,7 @@ def test_titles_of_all_processes(serving):
     assert title(router.pid) == "weir: guard"
     names = [title(pid) for pid in router.children("worker")]
     assert sorted(names) == ["weir: worker 0", "weir: worker 1"]
-    [master] = router.children("master")
+    master = router.master()
     assert pathlib.Path(f"/proc/{master}/comm").read_text().strip() == "weir: master"
     environment = pathlib.Path(f"/proc/{master}/environ").read_bytes()
     assert b"dynamic.yml" not in title(master).encode() + environment
@@ -87,7 +69,7 @@ def test_titles_of_all_processes(serving):
 
 def test_workers_have_no_privileges(serving):
     router = serving(workers=1)
-    lines = pathlib.Path(f"/proc/{router.children('worker')[0]}/status").read_text().splitlines()
+    lines = pathlib.Path(f"/proc/{router.worker()}/status").read_text().splitlines()
     status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     assert int(status["CapEff"], 16) == int(status["CapPrm"], 16) == int(status["CapInh"], 16) == 0
     assert status["NoNewPrivs"] == "1"
@@ -215,15 +197,12 @@ def test_all_standard_descriptors_closed(bare):
 # ---- restart ----
 def test_killed_worker_comes_back_in_its_slot(serving):
     router = serving(workers=2)
-    before = {title(pid): pid for pid in router.children("worker")}
+    victim, other = router.worker(0), router.worker(1)
     mark = router.mark()
-    os.kill(before["weir: worker 0"], signal.SIGKILL)
-    router.wait_log(r"Worker 0 .* signal 9", mark)
+    os.kill(victim, signal.SIGKILL)
+    mark, _ = router.wait_log(r"Worker 0 .* signal 9", mark)
     router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
-    after = {title(pid): pid for pid in router.children("worker")}
-    assert after.keys() == before.keys()
-    assert after["weir: worker 1"] == before["weir: worker 1"]
-    assert after["weir: worker 0"] != before["weir: worker 0"]
+    assert router.workers(2) == sorted([router.worker(0, other_than=[victim]), other])
     for _ in range(20):
         assert curl(router.web).status == 200
 
@@ -231,7 +210,7 @@ def test_killed_worker_comes_back_in_its_slot(serving):
 def test_no_connection_is_refused_while_a_worker_is_away(serving):
     router = serving(workers=1)
     mark = router.mark()
-    os.kill(router.children("worker")[0], signal.SIGKILL)
+    os.kill(router.worker(), signal.SIGKILL)
     assert curl(router.web).status == 200  # waited in the queue of the slot
     router.wait_log(r"Worker 0 .* signal 9", mark)
 
@@ -240,8 +219,8 @@ def test_worker_that_dies_again_and_again_waits_longer(serving):
     router = serving(workers=1)
     for wait in ("0 ms", "50 ms", "100 ms"):
         mark = router.mark()
-        os.kill(wait_until("a worker", lambda: router.children("worker"))[0], signal.SIGKILL)
-        router.wait_log(rf"Worker 0 .* next start in {wait}", mark)
+        os.kill(router.worker(), signal.SIGKILL)
+        mark, _ = router.wait_log(rf"Worker 0 .* next start in {wait}", mark)
         router.wait_log(r"entry point web: accepting", mark)
     assert curl(router.web).status == 200
 
@@ -254,21 +233,21 @@ def test_new_master_knows_the_addresses_of_names(weir, whoami, tmp_path):
         f"[{{url: 'http://server.invalid:{backend.port}'}}]}}}}}}\n")
     router = weir(f"--providers.file.filename={tmp_path}/dynamic.yml")
     assert curl(router.ports["web"]).status == 503
-    folder = pathlib.Path(f"/proc/{router.pid}/fd")
-    memory = next(fd for fd in folder.iterdir() if os.readlink(fd).startswith("/memfd:weir-names"))
-    memory.write_text("weir names 1\nserver.invalid 127.0.0.1\nend\n")
-    os.kill(router.children("master")[0], signal.SIGKILL)
+    memory = next(number for number, target in descriptors(router.pid).items() if target.startswith("/memfd:weir-names"))
+    freeze(router.master())  # it writes there too
+    pathlib.Path(f"/proc/{router.pid}/fd/{memory}").write_text("weir names 1\nserver.invalid 127.0.0.1\nend\n")
+    os.kill(router.master(), signal.SIGKILL)
     wait_until("it is served", lambda: curl(router.ports["web"]).status == 200)
 
 
 def test_killed_master_costs_no_request(serving, tmp_path, whoami):
     router = serving(workers=2)
-    workers = router.children("worker")
+    workers = router.workers(2)
     connection = http.client.HTTPConnection("127.0.0.1", router.web, timeout=DEADLINE)
     connection.request("GET", "/")
     assert connection.getresponse().read()
     local = connection.sock.getsockname()
-    [master] = router.children("master")
+    master = router.master()
     failures, stop = [], threading.Event()
 
     def ask():
@@ -284,7 +263,7 @@ def test_killed_master_costs_no_request(serving, tmp_path, whoami):
     stop.set()
     asking.join()
     assert not failures
-    assert router.children("worker") == workers
+    assert router.workers(2) == workers
     connection.request("GET", "/")
     assert connection.getresponse().read()
     assert connection.sock.getsockname() == local  # the very connection of before
@@ -303,19 +282,19 @@ def test_master_restart_opens_no_second_socket(serving):
         return len(rows.splitlines())
     assert listening() == 2
     mark = router.mark()
-    os.kill(router.children("master")[0], signal.SIGKILL)
+    os.kill(router.master(), signal.SIGKILL)
+    mark, _ = router.wait_log(r"The master .* signal 9", mark)
     router.wait_log(r"Configuration changed", mark)
     assert listening() == 2
 
 
 def test_workers_and_master_die_with_the_guard(serving):
     router = serving(workers=2)
-    children = router.children("worker") + router.children("master")
-    assert len(children) == 3
+    tree = [*router.workers(2), router.master()]
     router.expected_status = -signal.SIGKILL
     os.kill(router.pid, signal.SIGKILL)
     router.wait()
-    for pid in children:
+    for pid in tree:
         gone(pid)
     assert refused(router.web)
 
@@ -323,9 +302,9 @@ def test_workers_and_master_die_with_the_guard(serving):
 def test_generation_that_kills_workers_is_withdrawn(serving, tmp_path, whoami):
     """Two workers die while a generation is on its way to them: it is taken back, and not tried again."""
     router = serving(workers=2)
-    workers = router.children("worker")
+    workers = router.workers(2)
     for pid in workers:
-        os.kill(pid, signal.SIGSTOP)
+        freeze(pid)
     mark = router.mark()
     dynamic(tmp_path, whoami("two"), name="changed")
     router.wait_log(r"Configuration changed", mark)
@@ -333,8 +312,9 @@ def test_generation_that_kills_workers_is_withdrawn(serving, tmp_path, whoami):
         os.kill(pid, signal.SIGKILL)
     _, match = router.wait_log(r"Generation (\d+) is withdrawn: 2 workers .*changed@file", mark)
     router.wait_log(r"has the content of \d+ again", mark)
-    router.wait_log(r"entry point web: accepting process=\"worker 0\"", mark)
-    router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
+    for slot in (0, 1):
+        died, _ = router.wait_log(rf"Worker {slot} .* signal 9", mark)
+        router.wait_log(rf"entry point web: accepting process=\"worker {slot}\"", died)
     for _ in range(10):
         assert "Name: one" in curl(router.web).body
 
@@ -343,10 +323,10 @@ def test_generation_that_kills_workers_is_withdrawn(serving, tmp_path, whoami):
 @pytest.mark.parametrize("name", [signal.SIGTERM, signal.SIGINT])
 def test_stop_is_orderly(serving, name):
     router = serving(workers=2)
-    children = router.children("worker") + router.children("master")
+    tree = [*router.workers(2), router.master()]
     os.kill(router.pid, name)
     assert router.wait() == 0
-    assert not any(alive(pid) for pid in children)
+    assert not any(alive(pid) for pid in tree)
     assert refused(router.web)
 
 
@@ -412,7 +392,7 @@ def test_new_requests_are_accepted_during_the_accept_grace(serving):
 
 def test_stop_during_a_hung_worker_ends_by_force(serving):
     router = serving("--entryPoints.web.transport.lifeCycle.graceTimeOut=100ms", workers=1)
-    os.kill(router.children("worker")[0], signal.SIGSTOP)
+    freeze(router.worker())
     os.kill(router.pid, signal.SIGTERM)
     router.wait_log(r"workers that are left are killed")
     assert router.wait() == 0
@@ -429,10 +409,6 @@ def test_as_pid_1_of_a_namespace(whoami, tmp_path, programs):
                       f"--providers.file.filename={dynamic(tmp_path, backend)}"])
     programs.append(router)
     router.wait_log(READY)
-
-    def children(pid):
-        text = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return [int(word) for word in text.split()]
     [guard] = children(router.pid)
     status = pathlib.Path(f"/proc/{guard}/status").read_text()
     assert next(line for line in status.splitlines() if line.startswith("NSpid:")).split()[-1] == "1"
@@ -442,9 +418,11 @@ def test_as_pid_1_of_a_namespace(whoami, tmp_path, programs):
 
     mark = router.mark()
     os.kill(by_title["weir: worker 1"], signal.SIGKILL)
-    router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
+    mark, _ = router.wait_log(r"Worker 1 .* signal 9", mark)
+    mark, _ = router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
     os.kill(by_title["weir: master"], signal.SIGKILL)
-    router.wait_log(r"Configuration changed", mark)
+    mark, _ = router.wait_log(r"The master .* signal 9", mark)
+    mark, _ = router.wait_log(r"Configuration changed", mark)
     os.kill(guard, signal.SIGHUP)
     router.wait_log(r"SIGHUP", mark)
     assert curl(port).status == 200

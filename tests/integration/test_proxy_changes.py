@@ -37,10 +37,10 @@ class Reloaded:
     def change(self, version):
         mark = self.router.mark()
         self.write(version)
-        self.router.wait_log(r"generation \d+ in force", start=mark)
+        self.router.in_force(mark)
 
     def mapped_pages(self):
-        worker = self.router.children("worker")[0]
+        worker = self.router.worker()
         with open(f"/proc/{worker}/maps") as maps:
             return sum("memfd:" in line and "r--p" in line for line in maps)
 

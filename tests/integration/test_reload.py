@@ -9,7 +9,8 @@ import threading
 
 import pytest
 
-from conftest import curl, free_port, wait_until
+from conftest import curl, free_port, wait_port, wait_until
+from processes import descriptors, freeze
 
 ROUTE = """    {name}:
       rule: "{rule}"
@@ -182,7 +183,7 @@ def test_request_finishes_on_the_generation_it_began_on(serving, configuration, 
     mark = router.mark()
     configuration.routes([("slow", "Host(`slow`)", "slow")], [("slow", slow)])
     changed(router, mark)
-    wait_until("it is live", lambda: curl(router.web, host="gone").status == 404)
+    wait_until("it is live", lambda: curl(router.web, host="one").status == 404)
     answer = {}
     asking = threading.Thread(target=lambda: answer.update(got=curl(router.web, host="slow")))
     mark = router.mark()
@@ -229,9 +230,9 @@ def test_no_request_fails_while_configurations_change(serving, configuration):
 
 def test_new_master_reads_what_changed_meanwhile(serving, configuration):
     router = serving()
-    [master] = router.children("master")
+    master = router.master()
     mark = router.mark()
-    os.kill(master, signal.SIGSTOP)  # so that it is not there to see the change
+    freeze(master)  # so that it is not there to see the change
     configuration.routes([("late", "Host(`late`)", "one")], [("one", serving.backend)])
     os.kill(master, signal.SIGKILL)
     changed(router, mark, "late@file")
@@ -245,7 +246,7 @@ def test_new_master_that_cannot_read_leaves_what_is_in_force(serving, configurat
     configuration.path.unlink()
     router.wait_log(r" ERR Provider file: .*dynamic\.yml", mark)
     mark = router.mark()
-    os.kill(router.children("master")[0], signal.SIGKILL)
+    os.kill(router.master(), signal.SIGKILL)
     router.wait_log(r" WRN Provider file could not be read yet: .*stays in force", mark)
     assert curl(router.web, host="one").status == 200
     configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
@@ -261,7 +262,7 @@ def test_new_master_that_finds_a_broken_file_leaves_what_is_in_force(serving, co
     configuration.write(text)
     router.wait_log(r" WRN .*dynamic\.yml: what this file gave before stays in force", mark)
     mark = router.mark()
-    os.kill(router.children("master")[0], signal.SIGKILL)
+    os.kill(router.master(), signal.SIGKILL)
     router.wait_log(r" WRN Provider file could not be read yet: .*stays in force", mark)
     assert curl(router.web, host="one").status == 200
     configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
@@ -271,12 +272,12 @@ def test_new_master_that_finds_a_broken_file_leaves_what_is_in_force(serving, co
 
 def test_old_generations_are_unmapped(serving, configuration):
     router = serving(workers=1)
-    [worker] = router.children("worker")
+    worker = router.worker()
 
     def mapped():
         with open(f"/proc/{worker}/maps", encoding="ascii") as maps:
             return len([line for line in maps if "memfd:weir-routes" in line or "memfd:weir-services" in line])
-    before = mapped()
+    wait_until("one generation is mapped", lambda: mapped() == 2)
     with socket.create_connection(("127.0.0.1", router.web), 30) as idle:  # an idle connection pins nothing
         idle.sendall(b"GET / HTTP/1.1\r\nHost: one\r\n\r\n")
         assert idle.recv(65536).startswith(b"HTTP/1.1 200 ")
@@ -285,7 +286,7 @@ def test_old_generations_are_unmapped(serving, configuration):
             configuration.routes([(f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
             changed(router, mark, f"r{i}@file")
             wait_until("it is live", lambda: curl(router.web, host=f"r{i}").status == 200)
-        wait_until("only the last is mapped", lambda: mapped() == before)
+        wait_until("only the last is mapped", lambda: mapped() == 2)
 
 
 # ---- SIGHUP ----
@@ -337,6 +338,7 @@ def test_hangup_opens_and_closes_entry_points(with_file):
         with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
         mark = with_file.hangup()
         router.wait_log(rf"Listening .*entryPointName=other address=127\.0\.0\.1:{other}", mark)
+        wait_port(other)
         wait_until("it serves", lambda: curl(other, host="one").status == 200)
         with_file.write()
         mark = with_file.hangup()
@@ -365,15 +367,16 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file)
     other = free_port()
     with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
     with_file.hangup()
+    wait_port(other)
     wait_until("it serves", lambda: curl(other, host="one").status == 200)
-    sockets, worker = listening(other), router.children("worker")[0]
-    os.kill(worker, signal.SIGSTOP)
+    sockets, worker = listening(other), router.worker(0)
+    freeze(worker)
     try:
         with_file.write()
         with_file.hangup()
 
         def held():
-            return {os.readlink(entry.path) for entry in os.scandir(f"/proc/{router.pid}/fd")} & sockets
+            return sockets.intersection(descriptors(router.pid).values())
         wait_until("the guard has closed its own", lambda: not held())
         with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
         mark = with_file.hangup()
@@ -381,19 +384,20 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file)
         assert said[0].startswith("INF"), said[0]
     finally:
         os.kill(worker, signal.SIGCONT)
+    wait_port(other)
     wait_until("it serves", lambda: curl(other, host="one").status == 200)
 
 
 def test_hangup_reaches_a_master_that_dies_before_it_looks(with_file):
     router = with_file.start()
     for _ in range(5):  # so that a start after a death waits
-        [master] = wait_until("a master", lambda: router.children("master"))
+        master = router.master()
         mark = router.mark()
         os.kill(master, signal.SIGKILL)
         mark, _ = router.wait_log(rf"The master \(pid {master}\) was ended", mark)
         mark, _ = router.wait_log(r"Static configuration from file", mark)
-    [master] = wait_until("a master", lambda: router.children("master"))
-    os.kill(master, signal.SIGSTOP)
+    master = router.master()
+    freeze(master)
     os.kill(router.pid, signal.SIGHUP)
     wait_until("the guard has taken it", lambda: not re.search(
         r"ShdPnd:\t0*1$", open(f"/proc/{router.pid}/status", encoding="ascii").read(), re.M))
@@ -440,7 +444,7 @@ def test_master_that_dies_after_the_file_went_bad_does_not_stop_traffic(with_fil
     router = with_file.start()
     with_file.write(raw="entryPoints: [")
     mark = router.mark()
-    os.kill(router.children("master")[0], signal.SIGKILL)
+    os.kill(router.master(), signal.SIGKILL)
     router.wait_log(r"weir: .*traefik\.yml", mark)
     assert curl(with_file.web, host="one").status == 200
     with_file.write()
@@ -454,10 +458,10 @@ def test_new_master_takes_another_number_of_workers_too(with_file):
     workers = router.children("worker")
     with_file.write(raw=with_file.path.read_text() + f"workers: {len(workers) + 1}\n")
     mark = router.mark()
-    os.kill(router.children("master")[0], signal.SIGKILL)
+    os.kill(router.master(), signal.SIGKILL)
     router.wait_log(rf"{len(workers) + 1} workers instead of {len(workers)}", mark)
     router.wait_log(rf"entry point web: accepting process=\"worker {len(workers)}\"", mark)
-    assert set(workers) < set(router.children("worker"))
+    assert set(workers) < set(router.workers(len(workers) + 1))
     assert curl(with_file.web, host="one").status == 200
 
 

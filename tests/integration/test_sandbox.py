@@ -14,6 +14,7 @@ import pytest
 
 from conftest import DEADLINE, READY, Program, curl, free_port, wait_until
 from inject import Injector
+from processes import children, title
 from test_life_everywhere import folder, plain_user  # noqa: F401 (a fixture)
 from test_life_upgrade import Installed
 from test_processes import dynamic, serving  # noqa: F401 (a fixture)
@@ -37,14 +38,11 @@ def test_workers_are_confined_and_serve(serving):
     router = serving(workers=2)
     router.wait_log(r"Sandbox: .*process=\"worker 0\"")
     assert curl(router.web).status == 200
-    first, second = router.children("worker")
+    first, second = router.worker(0), router.worker(1)
     for pid in (first, second):
         assert_confined(pid)
-    mark = router.mark()
     os.kill(first, signal.SIGKILL)
-    router.wait_log(r"entry point web: accepting process=\"worker \d\"", mark)
-    wait_until("two workers again", lambda: len(router.children("worker")) == 2)
-    for pid in router.children("worker"):
+    for pid in (router.worker(0, other_than=[first]), second):
         wait_until("it is in the sandbox", lambda: status(f"/proc/{pid}")["Seccomp"] == "2")
         assert_confined(pid)
     assert curl(router.web).status == 200
@@ -58,9 +56,7 @@ def test_workers_are_not_dumpable(whoami, programs, folder):
                       f"--providers.file.filename={file}", "--workers=1", "--log.level=INFO"])
     programs.append(router)
     router.wait_log(READY)
-    children = pathlib.Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text().split()
-    owners = {pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(): os.stat(f"/proc/{pid}/status").st_uid
-              for pid in children}
+    owners = {title(pid): os.stat(f"/proc/{pid}/status").st_uid for pid in children(router.pid)}
     user = os.stat(f"/proc/{router.pid}/status").st_uid
     assert owners == {"weir: master": user, "weir: worker 0": 0} and user != 0
     assert curl(port).status == 200
@@ -68,7 +64,7 @@ def test_workers_are_not_dumpable(whoami, programs, folder):
 
 def test_a_worker_that_tries_is_refused(serving):
     router = serving(workers=1)
-    [worker], [master] = router.children("worker"), router.children("master")
+    worker, master = router.worker(), router.master()
     tries = [
         ("openat", -100, b"/etc/passwd", os.O_RDONLY),
         ("openat", -100, b"/proc/%d/mem" % master, os.O_RDWR),
@@ -95,7 +91,7 @@ def test_a_worker_that_tries_is_refused(serving):
         assert upstream > 0 and inside.call("close", upstream) == 0
     assert [entry for entry in got if entry[1] != -errno.EPERM] == []
     assert curl(router.web).status == 200
-    assert router.children("worker") == [worker]
+    assert router.worker() == worker
 
 
 def own_memory(pid):
@@ -110,11 +106,10 @@ def test_no_worker_has_the_token(serving):
     router = serving(workers=1, env={
         "TRAEFIK_PROVIDERS_KUBERNETESCRD_TOKEN": SECRET, "AWS_SECRET_ACCESS_KEY": SECRET})
 
-    def has_it(name):
-        [pid] = router.children(name)
+    def has_it(pid):
         return any(SECRET.encode() in piece for piece in own_memory(pid))
     assert curl(router.web).status == 200
-    assert has_it("master") and not has_it("worker")
+    assert has_it(router.master()) and not has_it(router.worker())
 
 
 # ---- ports below 1024 ----
@@ -142,8 +137,7 @@ def test_a_low_port_opens(how, whoami, programs, folder):
                       f"--providers.file.filename={dynamic(folder, whoami('one'))}"])
     programs.append(router)
     router.wait_log(READY)
-    [worker] = [pid for pid in pathlib.Path(f"/proc/{router.pid}/task/{router.pid}/children").read_text().split()
-                if b"worker" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()]
+    [worker] = [pid for pid in children(router.pid) if title(pid) == "weir: worker 0"]
     assert_confined(worker)
 
 

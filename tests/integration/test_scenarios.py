@@ -105,7 +105,7 @@ def test_service_and_middleware_of_another_namespace(crd, manifests, whoami):
 
     start = router.mark()
     manifests.apply("nexus-step2.yaml")  # two files: the middleware may come first, in a change of its own
-    router.wait_log(r"Configuration changed.* routers: ", start)
+    router.in_force(start, " routers: ")
     for path, arrives in (("/foo", "GET / HTTP/1.1"), ("/foo/a?b=1", "GET /a?b=1 HTTP/1.1")):
         answer = curl(port, path, host="nexus.qikqiak.com")
         assert answer.status == 200 and arrives in answer.body.splitlines(), path
@@ -115,13 +115,13 @@ def test_service_and_middleware_of_another_namespace(crd, manifests, whoami):
 
     start = router.mark()
     manifests.apply("nexus-step3.yaml")
-    router.wait_log(r"Configuration changed.* routers: ", start)
+    router.in_force(start, " routers: ")
     assert "GET /static/x HTTP/1.1" in curl(port, "/static/x", host="nexus.qikqiak.com").body.splitlines()
     assert curl(port, "/service/x", host="nexus.qikqiak.com").status == 404
 
     start = router.mark()
     manifests.apply("nexus-step4.yaml")
-    router.wait_log(r"Configuration changed.* routers: ", start)
+    router.in_force(start, " routers: ")
     for path in ("/foo", "/static/x", "/service/x"):
         assert curl(port, path, host="nexus.qikqiak.com").status == 200, path
     assert curl(port, "/", host="nexus.qikqiak.com").status == 404
@@ -169,7 +169,7 @@ def test_controllers_by_label(crd, manifests, whoami):
     start = router.mark()
     text = (manifests.path / "multi-controller-label.yaml").read_text().replace("ingressclass: traefik-out", "ingressclass: other")
     manifests.write("multi-controller-label.yaml", text)
-    router.wait_log(r"Configuration changed", start)
+    router.in_force(start)
     assert curl(port, "/", host="out.qikqiak.com").status == 404
 
 

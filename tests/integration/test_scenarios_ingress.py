@@ -11,15 +11,6 @@ from kube import endpoint_slice, service
 from test_scenarios import names
 
 
-def in_force(router, start, workers=1):
-    """Until every worker serves what changed after line `start` of the log."""
-    at, _ = router.wait_log(r"Configuration changed", start)
-    generation = re.search(r"generation=(\d+)", router.lines[at]).group(1)
-    at = start - 1
-    for _ in range(workers):
-        at, _ = router.wait_log(rf"generation {generation} in force", at + 1)
-
-
 @pytest.fixture
 def ingress(weir, manifests):
     def start(*flags, **kw):
@@ -159,7 +150,7 @@ def test_a_change_of_an_ingress_is_served(ingress, manifests, pods):
     start = router.mark()
     text = (SCENARIOS / "ingress-class.yaml").read_text().replace("ngdemo-by-traefik.qikqiak.com", "other.test")
     manifests.write("ingress-class.yaml", text)
-    in_force(router, start)
+    router.in_force(start)
     assert curl(router.ports["web"], "/", host="other.test").status == 200
     assert curl(router.ports["web"], "/", host="ngdemo-by-traefik.qikqiak.com").status == 404
 
@@ -222,7 +213,7 @@ def test_priorities(ingress, manifests, cheeses):
     assert answer_of(port, "cheeses.minikube", "/cheddar/y") == ("cheddar", "GET /y HTTP/1.1")
     start = router.mark()
     manifests.write("v1-priority-step1.yaml", (SCENARIOS / "v1-priority-step2.yaml").read_text())
-    in_force(router, start)
+    router.in_force(start)
     assert answer_of(port, "cheeses.minikube", "/cheddar/wensleydale/xxx") == ("cheddar", "GET /wensleydale/xxx HTTP/1.1")
 
 
@@ -244,7 +235,7 @@ def test_a_weighted_service_is_missing(ingress, manifests, cheeses):
     start = router.mark()
     apps = re.split(r"(?m)^---\s*$", (SCENARIOS / "support-v1-cheeses.yaml").read_text())
     manifests.write("support-v1-cheeses.yaml", "---".join(a for a in apps if "kind: Service\nmetadata:\n  name: cheddar" not in a))
-    in_force(router, start)
+    router.in_force(start)
     assert {curl(port, "/", host="cheeses.minikube").status for _ in range(4)} == {404}
     router.wait_log(r"service-weights: cannot be kept: the Service cheddar has an error", start)
 
@@ -271,7 +262,7 @@ def test_two_ingresses_with_one_path_share_their_pods(ingress, manifests, gm, po
         assert collections.Counter(names(port, "localhost", 20, "/dm0/gm/call", keep_alive)) == {"gm-v1": 10, "gm-v2": 10}
     start = router.mark()
     pods("gm-v2", 4)  # pods count, not Services
-    in_force(router, start, 2)
+    router.in_force(start, workers=2)
     assert collections.Counter(names(port, "localhost", 30, "/dm0/gm/call")) == {"gm-v1": 10, "gm-v2": 20}
 
 
@@ -293,7 +284,7 @@ def test_one_of_two_ingresses_goes_without_a_failed_request(ingress, manifests, 
     try:
         start = router.mark()
         manifests.remove("v1-gm-step1.yaml")
-        in_force(router, start, 2)
+        router.in_force(start, workers=2)
     finally:
         over.set()
         thread.join()
@@ -309,7 +300,7 @@ def test_precise_canary(ingress, manifests, gm):
     for step, wanted in ((2, {"gm-v1": 15, "gm-v2": 5}), (3, {"gm-v2": 20})):
         start = router.mark()
         manifests.write("v1-precise-step1.yaml", (SCENARIOS / f"v1-precise-step{step}.yaml").read_text())
-        in_force(router, start, 2)
+        router.in_force(start, workers=2)
         for keep_alive in (True, False):
             counted = collections.Counter(names(port, "localhost", 40, "/dm0/gm/call", keep_alive))
             assert counted == {name: 2 * count for name, count in wanted.items()}, step
@@ -326,13 +317,13 @@ def test_allowed_addresses(ingress, manifests, gm):
     start = router.mark()
     ranges = (SCENARIOS / "v1-whitelist-ranges.yaml").read_text()
     manifests.write("v1-whitelist.yaml", ranges.replace("1.2.3.0/24", "127.0.0.2/31"))
-    in_force(router, start, 1)
+    router.in_force(start)
     assert curl(port, "/dm1/gm/call", host="localhost", extra=["--interface", "127.0.0.3"]).status == 200
     assert curl(port, "/dm1/gm/call", host="localhost").status == 403
     start = router.mark()
     manifests.write("v1-whitelist.yaml", ranges.replace("1.2.3.0/24", "1.2.3.0/99"))
     router.wait_log(r'"1.2.3.0/99": the length of the prefix must be', start)
-    in_force(router, start, 1)
+    router.in_force(start)
     assert curl(port, "/dm1/gm/call", host="localhost").status == 404  # closed, never open to all
 
 

@@ -1,0 +1,88 @@
+"""Other processes as /proc shows them. Any of them may end while it is looked at: that is an answer, not an error."""
+import contextlib
+import os
+import pathlib
+import signal
+
+from waiting import wait_until
+
+
+def _stat(pid):
+    """The fields of /proc/PID/stat from the state on; none when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
+def state(pid):
+    """Its letter; empty when it is gone."""
+    return "".join(_stat(pid)[:1])
+
+
+def alive(pid):
+    return state(pid) not in ("", "Z", "X")
+
+
+def gone(pid):
+    wait_until(f"process {pid} is gone", lambda: not alive(pid))
+
+
+def freeze(pid):
+    """SIGSTOP, and it stands (or has ended) when this returns."""
+    os.kill(pid, signal.SIGSTOP)
+    wait_until("it is stopped", lambda: state(pid) in ("T", "t") or not alive(pid))
+
+
+def title(pid):
+    """Of a process; empty when it is gone."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").decode(errors="replace")
+    except OSError:
+        return ""
+
+
+def children(parent):
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _stat(entry)[1:2] == [str(parent)]:
+            found.append(int(entry))
+    return sorted(found)
+
+
+def descriptors(pid):
+    """What each of its descriptors leads to, by number."""
+    found = {}
+    for entry in os.listdir(f"/proc/{pid}/fd"):
+        with contextlib.suppress(FileNotFoundError):  # closed meanwhile
+            found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
+    return found
+
+
+class Tree:
+    """Of whatever has the guard's .pid: the processes below it."""
+
+    def children(self, name):
+        """Pids of the processes of this tree whose title begins with `weir: name` now."""
+        return [pid for pid in children(self.pid) if title(pid).startswith(f"weir: {name}")]
+
+    # A process has its title some time after it was started: who needs one waits for it.
+    def worker(self, slot=0, other_than=()):
+        """The pid of the worker of that slot, once there is exactly one (besides those given, which are of the past)."""
+        return self._only(f"worker {slot}", other_than)
+
+    def master(self, other_than=()):
+        return self._only("master", other_than)
+
+    def workers(self, count, other_than=()):
+        """Pids of the workers, once there are that many (besides those given)."""
+        def all_of_them():
+            found = [pid for pid in self.children("worker") if pid not in other_than]
+            return found if len(found) == count else None
+        return wait_until(f"{count} workers besides {list(other_than)}", all_of_them)
+
+    def _only(self, name, other_than):
+        def only():
+            found = [pid for pid in self.children(name) if pid not in other_than and title(pid) == f"weir: {name}"]
+            return found[0] if len(found) == 1 else None
+        return wait_until(f"a {name} besides {list(other_than)}", only)

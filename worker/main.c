@@ -65,6 +65,14 @@ static int take_slot(struct worker *worker, struct error *why)
     return 0;
 }
 
+static int build_fence(struct worker *worker, struct error *why)
+{
+    int rc = fence_build(PROCESS_TARGETS_FD, &worker->fence, why);
+
+    close(PROCESS_TARGETS_FD);
+    return rc;
+}
+
 static int fail(const struct error *why)
 {
     log_error("Cannot start: %s", why->text);
@@ -109,7 +117,7 @@ static int run(struct worker *worker)
     struct heart heart = {.worker = worker};
     struct error why = {""};
 
-    if (take_slot(worker, &why) < 0) {
+    if (take_slot(worker, &why) < 0 || build_fence(worker, &why) < 0) {
         return fail(&why);
     }
     if (uv_loop_init(&worker->loop) != 0) {
@@ -124,7 +132,7 @@ static int run(struct worker *worker)
     heart.timer.data = &heart;
     (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
 
-    sandbox_enter();
+    sandbox_enter(&worker->fence);
     serve_run(worker);
 
     say_laps(worker);

@@ -15,6 +15,7 @@
 #include "shm/board.h"
 #include "shm/generation.h"
 #include "worker/budget.h"
+#include "worker/fence.h"
 #include "worker/stopwatch.h"
 
 struct listener;
@@ -38,6 +39,7 @@ struct worker {
     unsigned slot;
     struct board *board;
     struct board_slab *slab;
+    struct fence fence;            /* around the addresses that may be connected to (dial.h) */
     struct generation *generation; /* NULL until the first one; never NULL again */
     struct listener *listeners;    /* list */
     struct upstream_pools *pools;

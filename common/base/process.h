@@ -11,7 +11,9 @@
 enum process_fd {
     PROCESS_CONTROL_FD = 3, /* channel to the guard */
     PROCESS_BOARD_FD = 4,
-    PROCESS_LOG_FD = 5, /* rings for log lines */
+    PROCESS_LOG_FD = 5,     /* rings for log lines */
+    PROCESS_TARGETS_FD = 6, /* addresses that workers may connect to */
+    PROCESS_LAST_FD = PROCESS_TARGETS_FD,
 };
 
 /* Nanoseconds of the monotonic clock: what heartbeats, deadlines and backoff count in. */

@@ -28,6 +28,7 @@
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "shm/targets.h"
 
 #define STOP_EXTRA (2 * GUARD_SECOND) /* beyond the grace times, then SIGKILL */
 #define STOP_NOW (1 * GUARD_SECOND)   /* the same when a second signal asked for haste */
@@ -252,14 +253,14 @@ static void turn(struct guard *guard, struct pollfd *polled)
 }
 
 /* ---- start ---- */
-/* Standard descriptors that are closed would be given to sockets, and 3 to 5 are the children's. */
+/* Standard descriptors that are closed would be given to sockets, and 3 to 6 are the children's. */
 static void fill_descriptors(void)
 {
     int fd;
 
     do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (fd != -1 && fd <= PROCESS_LOG_FD);
+    } while (fd != -1 && fd <= PROCESS_LAST_FD);
     if (fd != -1) {
         close(fd);
     }
@@ -305,6 +306,11 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
             rc = logs_join(guard, why);
         }
     }
+    if (rc >= 0 && guard->targets_fd == -1) {
+        int made = targets_create(&guard->targets_fd, why);
+
+        rc = made < 0 ? made : rc;
+    }
     if (rc >= 0 && guard->names_fd == -1) {
         guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
     }
@@ -318,6 +324,7 @@ static struct guard *guard_new(char **arguments)
     guard->phase = GUARD_STARTING;
     guard->since_ns = process_clock_ns();
     guard->executable = guard->board_fd = guard->rings_fd = guard->signals = guard->names_fd = -1;
+    guard->targets_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);

@@ -225,6 +225,7 @@ static void clean_up(struct master *master)
     outbox_close(&master->guard);
     memory_stop(master);
     board_unmap(master->board);
+    target_places_free(master->targets);
     if (uv_loop_close(&master->loop) != 0) {
         log_error("The master's loop did not close");
     }
@@ -232,13 +233,14 @@ static void clean_up(struct master *master)
     log_file_close();
 }
 
-static int connect_board(struct master *master, struct error *why)
+static int connect_memory(struct master *master, struct error *why)
 {
     int rc = board_map(PROCESS_BOARD_FD, &master->board, why);
 
     close(PROCESS_BOARD_FD);
     if (rc == 0) {
         master->tree = board_tree(master->board);
+        rc = target_places_open(PROCESS_TARGETS_FD, &master->targets, why);
     }
     return rc;
 }
@@ -254,7 +256,7 @@ static int run(struct master *master)
 {
     struct error why;
 
-    if (log_file_join(&why) < 0 || connect_board(master, &why) < 0 || loop_start(master, &why) < 0 ||
+    if (log_file_join(&why) < 0 || connect_memory(master, &why) < 0 || loop_start(master, &why) < 0 ||
         reload_start(master, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
         return 1;

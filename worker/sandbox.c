@@ -101,11 +101,12 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
     CALL(recvfrom),
-    CALL(sendto, IS_NULL(4), LACKS(3, MSG_FASTOPEN)), /* also answers to guard and master */
+    CALL(write),                         /* one piece; libuv: its eventfd; stack trace */
     CALL(writev),                        /* several pieces; backtrace_symbols_fd() */
     /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it, which takes as long as its
      * SO_LINGER says: that would stop the guard. */
     CALL(recvmsg),                       /* messages of guard and master, with descriptors */
+    CALL(sendto, IS_NULL(4), LACKS(3, MSG_FASTOPEN)), /* answers to guard and master, refusals to clients */
 #ifdef __NR_epoll_wait
     CALL(epoll_wait),                    /* aarch64 has only the next one */
 #endif
@@ -113,7 +114,6 @@ static const struct allowed allowed[] = {
     CALL(epoll_ctl),
     CALL(close),
     CALL(read),                          /* libuv: its eventfd */
-    CALL(write),                         /* libuv: its eventfd; log, stack trace */
 #ifdef __NR_poll
     CALL(poll),                          /* log: is there room in the pipe */
 #endif

@@ -49,7 +49,7 @@ static void on_heart(uv_timer_t *timer)
 
 static int take_slot(struct worker *worker, struct error *why)
 {
-    int rc = board_map(PROCESS_BOARD_FD, &worker->board, why);
+    int rc = board_join(PROCESS_BOARD_FD, worker->fence.board, worker->slot, &worker->board, why);
 
     close(PROCESS_BOARD_FD);
     if (rc < 0) {
@@ -117,7 +117,7 @@ static int run(struct worker *worker)
     struct heart heart = {.worker = worker};
     struct error why = {""};
 
-    if (take_slot(worker, &why) < 0 || build_fence(worker, &why) < 0) {
+    if (build_fence(worker, &why) < 0 || take_slot(worker, &why) < 0) {
         return fail(&why);
     }
     if (uv_loop_init(&worker->loop) != 0) {

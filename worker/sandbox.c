@@ -8,7 +8,7 @@
  *
  * Addresses are told by where they lie. connect() takes a pointer into the table of targets and no other, whole places only;
  * the master writes that table, the worker has it to read; and no call may change what is mapped within the fence around
- * it (fence.h), so nothing else ever lies there. That is why lengths have 32 bits, MAP_HUGETLB is out (the kernel rounds
+ * it (fence.h), so nothing else ever lies there. The same holds for the board, of which a worker writes its own part. That is why lengths have 32 bits, MAP_HUGETLB is out (the kernel rounds
  * such a length up), and mremap() may not choose where to. sendto() takes no address: that would be TCP Fast Open.
  * What is left: addresses stay for a few minutes after the configuration has dropped them, and one that it names can be
  * connected to on the port that it names for whatever purpose, by any worker.
@@ -63,7 +63,7 @@
 enum known_later { /* what a value is when the program is built */
                    AS_WRITTEN,
                    OWN_PID,
-                   FENCE /* upper half of pointers behind the fence */
+                   FENCE /* upper half of pointers to targets; without its last bits that of the whole fence */
 };
 
 /* Where only the lower half is looked at, the kernel takes no more of the argument. The pointer of prlimit64 has more; who
@@ -91,7 +91,7 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 #define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .what = OWN_PID}
 #define UPPER_IS(number, result) {.argument = (number), .mask = UINT32_MAX, .value = (result), .upper = true}
 #define IS_TARGET(number) {.argument = (number), .mask = UINT32_MAX, .upper = true, .what = FENCE}
-#define OUTSIDE(number) {.argument = (number), .mask = UINT32_MAX - 1, .upper = true, .differs = true, .what = FENCE}
+#define OUTSIDE(number) {.argument = (number), .mask = ~(FENCE_PARTS - 1), .upper = true, .differs = true, .what = FENCE}
 #define SHORT(number) UPPER_IS(number, 0) /* less than 4 GiB: from below it ends before the table */
 #define IS_NULL(number) IS(number, 0), UPPER_IS(number, 0)
 

@@ -13,6 +13,7 @@ import subprocess
 
 import pytest
 
+from board import layout
 from conftest import DEADLINE, READY, Program, curl, free_port, wait_until
 from inject import Injector
 from test_life_everywhere import folder, plain_user  # noqa: F401 (a fixture)
@@ -149,6 +150,21 @@ def test_a_worker_connects_to_servers_of_the_configuration_only(weir, whoami, tm
         with pytest.raises(BlockingIOError):
             api_server.accept()
     assert [entry for entry in got if entry[1] != -errno.EPERM] == []
+    assert curl(router.web).status == 200
+
+
+def test_a_worker_cannot_write_what_others_say_of_themselves(serving):
+    router = serving(workers=2)
+    first, _ = router.children("worker")
+    where = layout()
+    start = min(start for start, _ in mapping(first, "board"))
+    with Injector(first) as inside:
+        slabs = [start + where["slabs"] + slot * where["stride"] for slot in range(3)]
+        got = [inside.call("clock_gettime", 1, slab + where["stride"] - 64) for slab in slabs]
+        tries = [("mprotect", slab, where["stride"], 3) for slab in slabs]
+        refused = [inside.call(*call) for call in tries]
+    assert sorted(got) == [-errno.EFAULT, -errno.EFAULT, 0]
+    assert refused == [-errno.EPERM] * 3
     assert curl(router.web).status == 200
 
 

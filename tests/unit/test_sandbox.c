@@ -428,6 +428,17 @@ static long try_grow_into_the_table(void)
     return mapped(mremap(table() - 4096, 4096, 8192, 0));
 }
 
+static long try_write_the_board(void)
+{
+    return mprotect(scene.fence.board, 4096, PROT_READ | PROT_WRITE);
+}
+
+static long try_map_over_the_board(void)
+{
+    return mapped(mmap(scene.fence.board, 4096, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
 static long try_drop_the_table(void)
 {
     return madvise(table(), 4096, MADV_DONTNEED);
@@ -640,6 +651,8 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_move_the_table_away),
     ATTEMPT(try_grow_into_the_table),
     ATTEMPT(try_drop_the_table),
+    ATTEMPT(try_write_the_board),
+    ATTEMPT(try_map_over_the_board),
     ATTEMPT(try_bind),
     ATTEMPT(try_listen),
     ATTEMPT(try_send_descriptor),
@@ -745,7 +758,7 @@ static int empty_places_are_harmless(void)
 /* Memory of its own comes and goes; what the kernel picks is never behind the fence. */
 static int memory_works(void)
 {
-    const uintptr_t low = (uintptr_t)scene.fence.targets - FENCE_PART, high = low + 2 * FENCE_PART;
+    const uintptr_t low = (uintptr_t)scene.fence.targets - FENCE_PART, high = low + FENCE_PARTS * FENCE_PART;
 
     for (size_t size = 4096; size < FENCE_PART; size *= 4) {
         char *piece =

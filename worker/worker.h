@@ -59,7 +59,8 @@ struct worker {
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,
-        fd_servers; /* with this number or a higher one: no more clients, no more servers (serve.c) */
+        fd_servers;    /* with this number or a higher one: no more clients, no more servers (serve.c) */
+    bool accept_waits; /* a listener does, for a descriptor */
     bool quit;
 };
 

@@ -16,6 +16,10 @@ enum process_fd {
     PROCESS_LAST_FD = PROCESS_TARGETS_FD,
 };
 
+#define PROCESS_DESCRIPTORS_LEAST 40 /* RLIMIT_NOFILE with which each process of the tree can do its work */
+#define PROCESS_DESCRIPTORS_RAISE                                                                            \
+    "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile of containers)"
+
 /* Nanoseconds of the monotonic clock: what heartbeats, deadlines and backoff count in. */
 int64_t process_clock_ns(void);
 

@@ -273,15 +273,26 @@ static void fill_descriptors(void)
     }
 }
 
-/* As many descriptors as the hard limit allows, as Go programs take them. */
-static void raise_limits(void)
+/* As many descriptors as the hard limit allows, as Go programs take them. False, and said, when no process of the tree could
+ * live with that; what the configuration needs beyond it the master knows. */
+static bool raise_limits(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) {
+        return true;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+    if (limit.rlim_max < PROCESS_DESCRIPTORS_LEAST) {
+        (void)dprintf(STDERR_FILENO, "weir: %llu descriptors are too few, at least %u are needed: %s\n",
+                      (unsigned long long)limit.rlim_max, PROCESS_DESCRIPTORS_LEAST,
+                      PROCESS_DESCRIPTORS_RAISE);
+        return false;
+    }
+    return true;
 }
 
 /* A binary with file capabilities starts closed to its own user, who is to look at the board (`weir status`). Who has
@@ -353,7 +364,9 @@ int face_guard(int argc, char **argv)
     struct error why;
 
     fill_descriptors();
-    raise_limits();
+    if (!raise_limits()) {
+        return 1;
+    }
     stay_readable();
     char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
     char *announced = upgrade_announced();

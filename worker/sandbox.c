@@ -91,7 +91,9 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 #define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .what = OWN_PID}
 #define UPPER_IS(number, result) {.argument = (number), .mask = UINT32_MAX, .value = (result), .upper = true}
 #define IS_TARGET(number) {.argument = (number), .mask = UINT32_MAX, .upper = true, .what = FENCE}
-#define OUTSIDE(number) {.argument = (number), .mask = ~(FENCE_PARTS - 1), .upper = true, .differs = true, .what = FENCE}
+#define UNTAGGED 0x00ffffffu /* aarch64 takes the highest byte off pointers to memory that is to be unmapped or protected */
+#define OUTSIDE(number) \
+    {.argument = (number), .mask = UNTAGGED & ~(FENCE_PARTS - 1), .upper = true, .differs = true, .what = FENCE}
 #define SHORT(number) UPPER_IS(number, 0) /* less than 4 GiB: from below it ends before the table */
 #define IS_NULL(number) IS(number, 0), UPPER_IS(number, 0)
 

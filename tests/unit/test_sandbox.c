@@ -401,6 +401,17 @@ static long try_unmap_across(void)
     return munmap(table() - FENCE_PART - 4096, FENCE_PART + 8192);
 }
 
+/* aarch64 does not look at the highest byte; elsewhere it is no address. */
+static long try_unmap_by_a_tagged_pointer(void)
+{
+    return munmap(table() + ((uintptr_t)0x5a << 56), 4096);
+}
+
+static long try_protect_by_a_tagged_pointer(void)
+{
+    return mprotect(table() + ((uintptr_t)0x5a << 56), 4096, PROT_READ | PROT_WRITE);
+}
+
 static long try_write_the_table(void)
 {
     return mprotect(table(), 4096, PROT_READ | PROT_WRITE);
@@ -645,6 +656,8 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_map_huge),
     ATTEMPT(try_unmap_the_table),
     ATTEMPT(try_unmap_across),
+    ATTEMPT(try_unmap_by_a_tagged_pointer),
+    ATTEMPT(try_protect_by_a_tagged_pointer),
     ATTEMPT(try_write_the_table),
     ATTEMPT(try_write_across),
     ATTEMPT(try_move_into_the_table),

@@ -16,8 +16,8 @@ struct fence {
     void *board;    /* where it is to be mapped: the 4 GiB after those */
 };
 
-#define FENCE_PARTS                                                                                          \
-    4u /* of 4 GiB; the fence begins at a multiple of its size, with the part before the targets */
+/* Of 4 GiB each. The fence begins at a multiple of its size, with a part that is before that of the targets. */
+#define FENCE_PARTS 4u
 
 /* Takes 16 GiB of address space, which cost nothing, and maps the table of fd there. For the life of the process. */
 int fence_build(int fd, struct fence *out, struct error *why);

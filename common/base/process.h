@@ -20,6 +20,9 @@ enum process_fd {
 #define PROCESS_DESCRIPTORS_RAISE                                                                            \
     "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile of containers)"
 
+#define PROCESS_SPACE_LEAST                                                                                  \
+    (UINT64_C(40) << 30) /* RLIMIT_AS: a worker takes 32 GiB at once (worker/fence.h) */
+
 /* Nanoseconds of the monotonic clock: what heartbeats, deadlines and backoff count in. */
 int64_t process_clock_ns(void);
 

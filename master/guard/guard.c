@@ -292,6 +292,14 @@ static bool raise_limits(void)
                       PROCESS_DESCRIPTORS_RAISE);
         return false;
     }
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < PROCESS_SPACE_LEAST) {
+        (void)dprintf(
+            STDERR_FILENO,
+            "weir: %llu bytes of address space are too few, workers take 32 GiB of it and no memory: "
+            "raise the limit (ulimit -v, LimitAS= of systemd)\n",
+            (unsigned long long)limit.rlim_cur);
+        return false;
+    }
     return true;
 }
 

@@ -34,7 +34,7 @@ static int open_socket(const struct worker *worker, int family)
     return fd;
 }
 
-int dial(const struct worker *worker, const struct server_address *to)
+int dial_address(const struct worker *worker, const struct server_address *to)
 {
     const struct target *target = &worker->fence.targets[to->target];
     bool four = to->address.family == 4;

@@ -10,6 +10,6 @@ struct worker;
 
 /* A TCP socket that connects to `to`, or has done so already. A negative errno when there is none: -EMFILE, -ENFILE when
  * descriptors are short, -EADDRNOTAVAIL when this address is not among those that may be connected to (any more). */
-int dial(const struct worker *worker, const struct server_address *to);
+int dial_address(const struct worker *worker, const struct server_address *to);
 
 #endif

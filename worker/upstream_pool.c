@@ -208,7 +208,7 @@ struct upstream *upstream_reuse(struct worker *worker, const struct server *serv
 int upstream_dial(struct worker *worker, const struct server *server, const struct server_address *address,
                   struct upstream **out)
 {
-    int fd = dial(worker, address);
+    int fd = dial_address(worker, address);
 
     if (fd < 0) {
         return fd;

@@ -2,7 +2,7 @@
  * board.c - the shared mapping: a head, one slab a worker, then the words, densely from the front.
  *
  *   0         header | struct board_tree
- *   4 KiB     slabs, a page each, so that none that is unused takes memory and no two writers share a line
+ *   UNIT      slabs, a page each, so that none that is unused takes memory and workers can write in their own only
  *   ...       what guard and master say of themselves (board_life.h), each on pages of its own
  *   ...       words, a cache line each: the word, the identity and epoch it belongs to, the last generation naming it
  *
@@ -11,8 +11,8 @@
  * master builds it again from the words. The order of stores makes every entry whole at any instant: an entry is taken
  * by its identity, written last, and freed by its epoch, raised first.
  *
- * Workers face strangers and can write all of it: nothing that is read here may lead out of the mapping or round in
- * circles, and the guard mends the header, without which no process would start.
+ * Workers face strangers and can write the head, their own slab and the words: nothing that is read here may lead out of
+ * the mapping or round in circles, and the guard mends the header, without which no process would start.
  */
 #include "shm/board.h"
 
@@ -28,7 +28,11 @@
 
 #define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
 #define BOARD_LAYOUT 3u
+#ifdef __aarch64__
+#define UNIT 65536u /* the largest page there is: protection goes by pages */
+#else
 #define UNIT 4096u
+#endif
 #define WORDS (1u << 21) /* 128 MiB of address space */
 
 struct board_header {
@@ -62,6 +66,8 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes"
 #define MASTER_AT (GUARD_AT + UNITS(struct board_guard))
 #define WORDS_AT (MASTER_AT + UNITS(struct board_master))
 #define BOARD_SIZE (WORDS_AT + (size_t)WORDS * sizeof(struct board_entry))
+
+_Static_assert(BOARD_SIZE <= BOARD_ROOM, "workers have it at a place of that size");
 
 struct board {
     char *base;
@@ -115,7 +121,8 @@ static int header_check(const struct board_header *header, struct error *why)
     return 0;
 }
 
-static int map(int fd, int protection, struct board **out, struct error *why)
+/* place: where, over what is there; NULL: anywhere. */
+static int map(int fd, int protection, void *place, struct board **out, struct error *why)
 {
     struct board *board;
     struct stat st;
@@ -129,7 +136,7 @@ static int map(int fd, int protection, struct board **out, struct error *why)
         return error_set(why, -EBADMSG, "the board has %lld bytes where this build has %zu",
                          (long long)st.st_size, BOARD_SIZE);
     }
-    base = mmap(NULL, BOARD_SIZE, protection, MAP_SHARED | MAP_NORESERVE, fd, 0);
+    base = mmap(place, BOARD_SIZE, protection, MAP_SHARED | MAP_NORESERVE | (place ? MAP_FIXED : 0), fd, 0);
     if (base == MAP_FAILED) {
         return error_set(why, -errno, "cannot map the board: %s", strerror(errno));
     }
@@ -149,12 +156,39 @@ static int map(int fd, int protection, struct board **out, struct error *why)
 
 int board_map(int fd, struct board **out, struct error *why)
 {
-    return map(fd, PROT_READ | PROT_WRITE, out, why);
+    return map(fd, PROT_READ | PROT_WRITE, NULL, out, why);
 }
 
 int board_look(int fd, struct board **out, struct error *why)
 {
-    return map(fd, PROT_READ, out, why);
+    return map(fd, PROT_READ, NULL, out, why);
+}
+
+static bool open_to_writes(struct board *board, size_t from, size_t to)
+{
+    return mprotect(board->base + from, to - from, PROT_READ | PROT_WRITE) == 0;
+}
+
+int board_join(int fd, void *place, unsigned worker, struct board **out, struct error *why)
+{
+    size_t slab = SLABS_AT + (size_t)worker * UNIT;
+
+    if (worker >= BOARD_WORKERS) {
+        return error_set(why, -ERANGE, "there is no slot %u on the board", worker);
+    }
+    int rc = map(fd, PROT_READ, place, out, why);
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (!open_to_writes(*out, 0, SLABS_AT) || !open_to_writes(*out, slab, slab + UNIT) ||
+        !open_to_writes(*out, WORDS_AT, BOARD_SIZE)) {
+        rc = error_set(why, -errno, "cannot open the board to writes: %s", strerror(errno));
+        board_unmap(*out);
+        return rc;
+    }
+    (*out)->looking = false;
+    return 0;
 }
 
 void board_mend(struct board *board, unsigned slabs)

@@ -6,7 +6,7 @@
  *           only, by a stable identity: the same identity gets the same word over generations, so nothing restarts
  *           when the configuration changes. A reference is (slot, epoch): a freed and reused slot has another epoch.
  *   slabs   one for each worker slot, written by that worker alone: counters, gauges, heartbeat, acknowledged
- *           generation. When a worker is reaped its gauges are zeroed and its counters are folded into the base slab.
+ *           generation. The others cannot write there (board_join()). When a worker is reaped its gauges are zeroed and its counters are folded into the base slab.
  *   life    what guard and master say of themselves and of the tree, for those who look (board_life.h).
  * No locks. A process that dies in the middle leaves every entry whole (I8).
  */
@@ -36,6 +36,10 @@ int board_map(int fd, struct board **out, struct error *why);
 /* The same to look only: nothing is written, not even by board_slab(), which is NULL then for slots never used; fd may be
  * open for reading alone. */
 int board_look(int fd, struct board **out, struct error *why);
+/* For a worker: at `place`, over what is mapped there, and to be written only where a worker has something to write: the head
+ * (what workers say of memory), its own slab, the words. */
+int board_join(int fd, void *place, unsigned worker, struct board **out, struct error *why);
+#define BOARD_ROOM ((size_t)1 << 32) /* bytes of address space that are enough for it */
 void board_unmap(struct board *board);
 /* Sets right what stands in the header and never changes: a worker that went wrong may have written there, and without it no process
  * takes the board. Guard only. */

@@ -66,6 +66,7 @@ struct slice builder_text(struct page_builder *builder, struct slice text);
 /* A new regex slot of this page. */
 uint32_t builder_regex(struct page_builder *builder);
 void builder_set_root(struct page_builder *builder, uint64_t offset);
+uint64_t builder_root(const struct page_builder *builder);
 /* Hash of the content, for "identical content is not re-published". */
 uint64_t builder_hash(const struct page_builder *builder);
 /* Writes the page to a new memfd (MFD_CLOEXEC), seals it (write, shrink, grow, seal), gives the fd to the caller. */

@@ -160,6 +160,11 @@ void builder_set_root(struct page_builder *builder, uint64_t offset)
     builder->root = offset;
 }
 
+uint64_t builder_root(const struct page_builder *builder)
+{
+    return builder->root;
+}
+
 static void header_write(const struct page_builder *builder, uint64_t number)
 {
     struct page_header *header = (struct page_header *)(void *)builder->data;

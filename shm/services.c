@@ -17,12 +17,12 @@
 
 /* ---- building ---- */
 
-static struct list pack_addresses(struct page_builder *builder, struct list from)
+static struct list pack_bytes(struct page_builder *builder, struct list from, size_t size)
 {
-    uint64_t at = from.count ? builder_alloc(builder, from.count * sizeof(struct address), PAGE_ALIGN) : 0;
+    uint64_t at = from.count ? builder_alloc(builder, from.count * size, PAGE_ALIGN) : 0;
 
-    for (size_t i = 0; i < from.count; i++) {
-        *((struct address *)builder_at(builder, at) + i) = ((const struct address *)from.items)[i];
+    if (from.count) {
+        memcpy(builder_at(builder, at), from.items, from.count * size);
     }
     return (struct list){stored_pointer(at), from.count};
 }
@@ -31,7 +31,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
 {
     struct slice url = builder_text(builder, from->url), scheme = builder_text(builder, from->scheme);
     struct slice host = builder_text(builder, from->host), path = builder_text(builder, from->path);
-    struct list addresses = pack_addresses(builder, from->addresses);
+    struct list addresses = pack_bytes(builder, from->addresses, sizeof(struct server_address));
     struct server *stored = builder_at(builder, to);
 
     stored->url = url;
@@ -50,16 +50,6 @@ static struct list pack_servers(struct page_builder *builder, struct list from)
 
     for (size_t i = 0; i < from.count; i++) {
         pack_server(builder, (const struct server *)from.items + i, at + i * sizeof(struct server));
-    }
-    return (struct list){stored_pointer(at), from.count};
-}
-
-static struct list pack_bytes(struct page_builder *builder, struct list from, size_t size)
-{
-    uint64_t at = from.count ? builder_alloc(builder, from.count * size, PAGE_ALIGN) : 0;
-
-    if (from.count) {
-        memcpy(builder_at(builder, at), from.items, from.count * size);
     }
     return (struct list){stored_pointer(at), from.count};
 }
@@ -84,7 +74,8 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->transport = from->transport;
 }
 
-_Static_assert(sizeof(struct address) == 20 && sizeof(struct service_child) == 8, "copied as they are");
+_Static_assert(sizeof(struct server_address) == 24 && sizeof(struct service_child) == 8,
+               "copied as they are");
 
 unsigned services_shift(size_t service_count)
 {
@@ -118,18 +109,40 @@ void services_build(struct page_builder *builder, uint32_t first, unsigned shift
     builder_set_root(builder, root);
 }
 
+struct server_address *services_next_address(struct services_cursor *cursor)
+{
+    struct page_builder *builder = cursor->builder;
+    const struct services_root *root = builder_at(builder, builder_root(builder));
+    const struct service *services = builder_at(builder, (uintptr_t)root->services.items);
+
+    for (; cursor->service < root->services.count; cursor->service++, cursor->server = 0) {
+        const struct list *list = &services[cursor->service].servers;
+        const struct server *servers = builder_at(builder, (uintptr_t)list->items);
+
+        for (; cursor->server < list->count; cursor->server++, cursor->address = 0) {
+            const struct list *addresses = &servers[cursor->server].addresses;
+
+            if (cursor->address < addresses->count) {
+                return (struct server_address *)builder_at(builder, (uintptr_t)addresses->items) +
+                       cursor->address++;
+            }
+        }
+    }
+    return NULL;
+}
+
 /* ---- checking ---- */
 
 static bool addresses_good(const struct page *page, struct list stored)
 {
-    const struct address *addresses;
+    const struct server_address *addresses;
 
     if (!page_holds_list(page, stored, sizeof(*addresses), PAGE_ALIGN)) {
         return false;
     }
     addresses = page_at(page, stored.items);
     for (size_t i = 0; i < stored.count; i++) {
-        if (addresses[i].family != 4 && addresses[i].family != 6) {
+        if (addresses[i].address.family != 4 && addresses[i].address.family != 6) {
             return false;
         }
     }

@@ -22,12 +22,17 @@ enum service_internal {
     INTERNAL_NOOP /* 418, used by redirections */
 };
 
+struct server_address {
+    struct address address; /* with port */
+    uint32_t target;        /* its place in shm/targets.h; 0: none, nobody can connect to it */
+};
+
 struct server {            /* stored */
     struct slice url;      /* as in the configuration */
     struct slice scheme;   /* "http" (others are refused by the compiler until they are served) */
     struct slice host;     /* for the Host header: host or host:port as in the URL */
     struct slice path;     /* of the URL, used with preserve_path */
-    struct list addresses; /* struct address with port; empty while a name has not been resolved */
+    struct list addresses; /* struct server_address; empty while a name has not been resolved */
     uint64_t identity; /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
     struct board_ref health; /* word: 0 up, 1 down; slot 0 (always up) where nobody looks after its health */
     bool preserve_path;
@@ -65,6 +70,14 @@ size_t services_pages(size_t service_count, unsigned shift); /* at least 1 */
 /* `services` are those of the page only. */
 void services_build(struct page_builder *builder, uint32_t first, unsigned shift,
                     const struct service *services, size_t count);
+
+/* The addresses on a page that is being built, one after the other; NULL: that were all. Begins with all zero but the
+ * builder. What is given dies with the next builder_alloc(). */
+struct services_cursor {
+    struct page_builder *builder;
+    size_t service, server, address;
+};
+struct server_address *services_next_address(struct services_cursor *cursor);
 
 /* Smooth weighted order by nginx's method: weights divided by their gcd, at most 65,536 entries (larger sums are
  * scaled down, no positive weight below one entry). Zero weights never appear. Returns the number of entries. */

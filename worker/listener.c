@@ -20,6 +20,7 @@
 
 #define ACCEPTS_AT_END 4096 /* an owner of the socket may be there that goes on */
 #define ACCEPT_RETRY_MS 200
+#define ACCEPT_SAID_NS (INT64_C(1) * 1000000000)
 #define MAX_HEADER_FIELDS 1000
 #define HEAD_SLOP 4096 /* Go reads that much more than maxHeaderBytes before it gives up */
 #define KEEP_ALIVE_IDLE_SECONDS 180
@@ -129,9 +130,23 @@ static void free_if_unused(struct listener *listener)
     }
 }
 
+/* Its descriptor is free: whoever waits for one looks in this turn or the next. */
+static void try_again(struct worker *worker)
+{
+    worker->accept_waits = false;
+    for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
+        if (listener->waits) {
+            timer_set(worker->timers, &listener->retry, worker->now_ns);
+        }
+    }
+}
+
 void listener_release(struct listener *listener)
 {
     listener->clients--;
+    if (listener->worker->accept_waits) {
+        try_again(listener->worker);
+    }
     if (!listener->io.dead) { /* else on_closed has not run yet and will do it */
         free_if_unused(listener);
     }
@@ -143,18 +158,23 @@ static void on_closed(struct io *io)
     free_if_unused((struct listener *)io);
 }
 
+/* Sooner when a client goes: listener_release(). */
 static void retry_later(struct listener *listener)
 {
     struct worker *worker = listener->worker;
 
+    listener->waits = worker->accept_waits = true;
     timer_set(worker->timers, &listener->retry, worker->now_ns + ACCEPT_RETRY_MS * INT64_C(1000000));
 }
 
 /* The queue keeps the others meanwhile. Without the pause the loop would spin on the same refusal. */
 static void out_of_descriptors(struct listener *listener)
 {
-    log_warn("entry point %s: cannot accept a connection: %m; trying again in %d ms", listener->name,
-             ACCEPT_RETRY_MS);
+    if (listener->worker->now_ns - listener->said_ns >= ACCEPT_SAID_NS) {
+        listener->said_ns = listener->worker->now_ns;
+        log_warn("entry point %s: cannot accept a connection: %m; trying again when one goes",
+                 listener->name);
+    }
     slab_count(listener->worker->slab, COUNT_REASONS + REASON_limit, 1);
     poller_watch(&listener->io, false);
     retry_later(listener);
@@ -175,6 +195,7 @@ static void on_retry(struct timer *timer)
 {
     struct listener *listener = (struct listener *)((char *)timer - offsetof(struct listener, retry));
 
+    listener->waits = false;
     if (descriptor_free(listener->worker)) {
         poller_watch(&listener->io, true);
     } else {

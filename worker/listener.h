@@ -40,6 +40,8 @@ struct listener {
     struct worker *worker;
     struct listener *next;
     struct timer retry; /* accepting goes on when descriptors were short */
+    bool waits;         /* for that */
+    int64_t said_ns;    /* when the log said so last */
     struct entry_options options;
     unsigned clients; /* connections that refer to it */
     struct socket_place place;

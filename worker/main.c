@@ -50,7 +50,7 @@ static void on_heart(uv_timer_t *timer)
 
 static int take_slot(struct worker *worker, struct error *why)
 {
-    int rc = board_map(PROCESS_BOARD_FD, &worker->board, why);
+    int rc = board_join(PROCESS_BOARD_FD, worker->fence.board, worker->slot, &worker->board, why);
 
     close(PROCESS_BOARD_FD);
     if (rc < 0) {
@@ -64,6 +64,14 @@ static int take_slot(struct worker *worker, struct error *why)
     slab_state(worker->slab, WORKER_STARTING, process_clock_ns());
     beat(worker);
     return 0;
+}
+
+static int build_fence(struct worker *worker, struct error *why)
+{
+    int rc = fence_build(PROCESS_TARGETS_FD, &worker->fence, why);
+
+    close(PROCESS_TARGETS_FD);
+    return rc;
 }
 
 static int fail(const struct error *why)
@@ -110,7 +118,7 @@ static int run(struct worker *worker)
     struct heart heart = {.worker = worker};
     struct error why = {""};
 
-    if (take_slot(worker, &why) < 0) {
+    if (build_fence(worker, &why) < 0 || take_slot(worker, &why) < 0) {
         return fail(&why);
     }
     if (uv_loop_init(&worker->loop) != 0) {
@@ -126,7 +134,7 @@ static int run(struct worker *worker)
     (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
 
     schedule_short_turns();
-    sandbox_enter();
+    sandbox_enter(&worker->fence);
     serve_run(worker);
 
     say_laps(worker);

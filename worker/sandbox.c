@@ -2,9 +2,16 @@
  * sandbox.c - no capability, no new privileges, not dumpable; Landlock; a list of allowed system calls (seccomp).
  *
  * One filter program is built from the table below: what is not in it is refused with EPERM, so that a library
- * that tries something new gets an error and not the end. Seccomp sees numbers, not memory: it cannot tell one path or
- * one address from another, so no call that takes a path is in the list, and connect() goes wherever a server may be.
- * Landlock says the same about files once more, in the kernel's own words.
+ * that tries something new gets an error and not the end. Seccomp sees numbers, not memory: it cannot tell one path from
+ * another, so no call that takes a path is in the list. Landlock says the same about files once more, in the kernel's own
+ * words.
+ *
+ * Addresses are told by where they lie. connect() takes a pointer into the table of targets and no other, whole places only;
+ * the master writes that table, the worker has it to read; and no call may change what is mapped within the fence around
+ * it (fence.h), so nothing else ever lies there. The same holds for the board, of which a worker writes its own part. That is why lengths have 32 bits, MAP_HUGETLB is out (the kernel rounds
+ * such a length up), and mremap() may not choose where to. sendto() takes no address: that would be TCP Fast Open.
+ * What is left: addresses stay for a few minutes after the configuration has dropped them, and one that it names can be
+ * connected to on the port that it names for whatever purpose, by any worker.
  *
  * A new system call in a worker is one line here, under what it is for; arguments that need not be free are pinned.
  *
@@ -53,15 +60,22 @@
 #error "worker/sandbox.c does not know this machine"
 #endif
 
-/* Only the lower half of an argument is looked at: the kernel takes no more of these. The pointer of prlimit64 has more; who
- * gets past that lowers limits of its own. */
-struct condition {
-    uint32_t mask, value; /* (argument & mask) == value; mask 0: no condition */
-    uint8_t argument;
-    bool own_pid; /* value is the pid of this process */
+enum known_later { /* what a value is when the program is built */
+                   AS_WRITTEN,
+                   OWN_PID,
+                   FENCE /* upper half of pointers to targets; without its last bits that of the whole fence */
 };
 
-#define CONDITIONS 3
+/* Where only the lower half is looked at, the kernel takes no more of the argument. The pointer of prlimit64 has more; who
+ * gets past that lowers limits of its own. */
+struct condition {
+    uint32_t mask, value; /* (half & mask) == value, or not; mask 0: no condition */
+    uint8_t argument;
+    bool upper, differs;
+    enum known_later what;
+};
+
+#define CONDITIONS 4
 
 struct allowed { /* when all conditions hold; a call may have several rows */
     int number;
@@ -74,7 +88,14 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 #define IS(number, result) MASKED(number, UINT32_MAX, result)
 #define HAS(number, bits) MASKED(number, bits, bits)
 #define LACKS(number, bits) MASKED(number, bits, 0)
-#define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .own_pid = true}
+#define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .what = OWN_PID}
+#define UPPER_IS(number, result) {.argument = (number), .mask = UINT32_MAX, .value = (result), .upper = true}
+#define IS_TARGET(number) {.argument = (number), .mask = UINT32_MAX, .upper = true, .what = FENCE}
+#define UNTAGGED 0x00ffffffu /* aarch64 takes the highest byte off pointers to memory that is to be unmapped or protected */
+#define OUTSIDE(number) \
+    {.argument = (number), .mask = UNTAGGED & ~(FENCE_PARTS - 1), .upper = true, .differs = true, .what = FENCE}
+#define SHORT(number) UPPER_IS(number, 0) /* less than 4 GiB: from below it ends before the table */
+#define IS_NULL(number) IS(number, 0), UPPER_IS(number, 0)
 
 #define TYPE 0xf /* what SOCK_NONBLOCK and SOCK_CLOEXEC leave of the type of a socket */
 #define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
@@ -82,11 +103,12 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
     CALL(recvfrom),
-    CALL(sendto),                        /* also answers to guard and master */
+    CALL(write),                         /* one piece; libuv: its eventfd; stack trace */
     CALL(writev),                        /* several pieces; backtrace_symbols_fd() */
     /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it, which takes as long as its
      * SO_LINGER says: that would stop the guard. */
     CALL(recvmsg),                       /* messages of guard and master, with descriptors */
+    CALL(sendto, IS_NULL(4), LACKS(3, MSG_FASTOPEN)), /* answers to guard and master, refusals to clients */
 #ifdef __NR_epoll_wait
     CALL(epoll_wait),                    /* aarch64 has only the next one */
 #endif
@@ -94,7 +116,6 @@ static const struct allowed allowed[] = {
     CALL(epoll_ctl),
     CALL(close),
     CALL(read),                          /* libuv: its eventfd */
-    CALL(write),                         /* libuv: its eventfd; log, stack trace */
 #ifdef __NR_poll
     CALL(poll),                          /* log: is there room in the pipe */
 #endif
@@ -106,7 +127,8 @@ static const struct allowed allowed[] = {
     CALL(accept4),
     CALL(socket, IS(0, AF_INET), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
     CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
-    CALL(connect),
+    CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in))),
+    CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in6))),
     CALL(getsockopt),
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
@@ -127,12 +149,12 @@ static const struct allowed allowed[] = {
 
     /* memory: pages, malloc and malloc_trim(), stacks of threads. Only anonymous memory may be executable: the regular
      * expressions of a generation are compiled here, and PCRE2 writes machine code where it runs. */
-    CALL(mmap, LACKS(2, PROT_EXEC)),
-    CALL(mmap, HAS(3, MAP_ANONYMOUS)),
-    CALL(mprotect, LACKS(2, PROT_EXEC)),
-    CALL(munmap),
-    CALL(mremap),
-    CALL(madvise),
+    CALL(mmap, OUTSIDE(0), SHORT(1), LACKS(3, MAP_HUGETLB), LACKS(2, PROT_EXEC)),
+    CALL(mmap, OUTSIDE(0), SHORT(1), LACKS(3, MAP_HUGETLB), HAS(3, MAP_ANONYMOUS)),
+    CALL(mprotect, OUTSIDE(0), SHORT(1), LACKS(2, PROT_EXEC)),
+    CALL(munmap, OUTSIDE(0), SHORT(1)),
+    CALL(mremap, OUTSIDE(0), SHORT(1), SHORT(2), LACKS(3, ~(uint32_t)MREMAP_MAYMOVE)),
+    CALL(madvise, OUTSIDE(0), SHORT(1)),
     CALL(brk),
 
     /* the helper thread of libuv: a thread, never a process */
@@ -186,7 +208,22 @@ static void answer(struct program *program, uint32_t what)
     add(program, (struct sock_filter)BPF_STMT(BPF_RET | BPF_K, what));
 }
 
-static void add_row(struct program *program, const struct allowed *row)
+static void add_condition(struct program *program, const struct condition *when, const struct fence *fence,
+                          unsigned left)
+{
+    uint32_t known[] = {
+        [AS_WRITTEN] = when->value, [OWN_PID] = (uint32_t)getpid(), [FENCE] = fence->upper & when->mask};
+    uint8_t skip = (uint8_t)left;
+
+    /* the lower half stands first: both machines are little endian */
+    load(program, offsetof(struct seccomp_data, args) + when->argument * sizeof(uint64_t) +
+                      (when->upper ? sizeof(uint32_t) : 0));
+    add(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, when->mask));
+    add(program, (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, known[when->what],
+                                              when->differs ? skip : 0, when->differs ? 0 : skip));
+}
+
+static void add_row(struct program *program, const struct allowed *row, const struct fence *fence)
 {
     size_t conditions = 0;
 
@@ -196,12 +233,7 @@ static void add_row(struct program *program, const struct allowed *row)
     /* the number, the conditions (three steps each), the answer, the number again for the next row */
     unless_equal_skip(program, (uint32_t)row->number, (unsigned)(3 * conditions + (conditions ? 2 : 1)));
     for (size_t i = 0; i < conditions; i++) {
-        const struct condition *when = &row->when[i];
-        /* the lower half stands first: both machines are little endian */
-        load(program, offsetof(struct seccomp_data, args) + when->argument * sizeof(uint64_t));
-        add(program, (struct sock_filter)BPF_STMT(BPF_ALU | BPF_AND | BPF_K, when->mask));
-        unless_equal_skip(program, when->own_pid ? (uint32_t)getpid() : when->value,
-                          (unsigned)(3 * (conditions - i - 1) + 1));
+        add_condition(program, &row->when[i], fence, (unsigned)(3 * (conditions - i - 1) + 1));
     }
     answer(program, SECCOMP_RET_ALLOW);
     if (conditions > 0) {
@@ -209,7 +241,7 @@ static void add_row(struct program *program, const struct allowed *row)
     }
 }
 
-static void build(struct program *program)
+static void build(struct program *program, const struct fence *fence)
 {
     load(program, offsetof(struct seccomp_data, arch));
     unless_equal_skip(program, OWN_ARCHITECTURE, 1); /* the numbers of another (int $0x80) mean other calls */
@@ -218,7 +250,7 @@ static void build(struct program *program)
     load(program, offsetof(struct seccomp_data, nr));
     for (size_t i = 0; i < ARRAY_LEN(allowed);
          i++) { /* calls of x32 have a bit in their number that none of these has */
-        add_row(program, &allowed[i]);
+        add_row(program, &allowed[i], fence);
     }
     unless_equal_skip(program, __NR_clone3, 1); /* its flags lie in memory; on "unknown" libc takes clone */
     answer(program, SECCOMP_RET_ERRNO | ENOSYS);
@@ -226,13 +258,13 @@ static void build(struct program *program)
 }
 
 /* 0 or the errno. */
-static int filter_calls(void)
+static int filter_calls(const struct fence *fence)
 {
     struct program *program = calloc(1, sizeof(*program));
     int rc = ENOMEM;
 
     if (program) {
-        build(program);
+        build(program, fence);
 
         struct sock_fprog loaded = {.len = program->length, .filter = program->steps};
 
@@ -312,12 +344,12 @@ static void read_time_zone(void)
     tzset();
 }
 
-void sandbox_enter(void)
+void sandbox_enter(const struct fence *fence)
 {
     read_time_zone();
     if (!SANITIZED) {
         without_landlock = lock_files();
-        without_seccomp = filter_calls(); /* last: it refuses what the others need */
+        without_seccomp = filter_calls(fence); /* last: it refuses what the others need */
     }
 }
 

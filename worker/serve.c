@@ -33,8 +33,9 @@ struct walker {
 
 #define DRAIN_LOOK_NS TIMER_TICK_NS
 #define WALK_NS (10 * TIMER_TICK_NS)
-#define MAPPED_CALM 3           /* so many generations mapped are nobody's trouble */
-#define RESERVED_DESCRIPTORS 32 /* pages of a generation, sockets of new entry points */
+#define MAPPED_CALM 3 /* so many generations mapped are nobody's trouble */
+#define RESERVED_DESCRIPTORS                                                                                 \
+    32 /* pages of a generation, sockets of new entry points; less where there are few */
 #define LONG_ANSWER_NS (INT64_C(30) * 1000000000)
 
 /* When the next entry point that is gone is to lose its last connections. */
@@ -97,7 +98,7 @@ static void share_descriptors(struct worker *worker)
     (void)getrlimit(RLIMIT_NOFILE, &limit);
     int all = limit.rlim_cur < INT_MAX ? (int)limit.rlim_cur : INT_MAX;
 
-    worker->fd_servers = all - RESERVED_DESCRIPTORS;
+    worker->fd_servers = all - (all / 4 < RESERVED_DESCRIPTORS ? all / 4 : RESERVED_DESCRIPTORS);
     worker->fd_clients = worker->fd_servers - all / 4;
 }
 

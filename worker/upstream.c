@@ -95,7 +95,7 @@ static void dial(struct upstream_exchange *ux)
 
     for (;;) {
         const struct server *server = ux->pick.server;
-        const struct address *addresses = page_at(ux->pick.page, server->addresses.items);
+        const struct server_address *addresses = page_at(ux->pick.page, server->addresses.items);
         struct upstream *up;
 
         if (ux->address < server->addresses.count) {

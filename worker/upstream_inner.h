@@ -99,7 +99,7 @@ void upstream_tunnel_closed(struct conn *conn);
 /* An idle connection to the server, or NULL. */
 struct upstream *upstream_reuse(struct worker *worker, const struct server *server);
 /* Begins to connect. 0 with *out, or a negative errno. */
-int upstream_dial(struct worker *worker, const struct server *server, const struct address *address,
+int upstream_dial(struct worker *worker, const struct server *server, const struct server_address *address,
                   struct upstream **out);
 /* Into the pool, or closed when that is full. */
 void upstream_keep(struct upstream *up, const struct transport *transport);

@@ -6,7 +6,6 @@
  * turn: either way it is closed. maxIdleConnsPerHost counts for the whole tree: each worker has its part (I7).
  */
 #include <errno.h>
-#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -14,11 +13,11 @@
 #include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "worker/dial.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
 
 #define BUCKETS 1024
-#define PROBE_IDLE_SECONDS 30 /* Go's dialer has it so */
 
 struct upstream_pools {
     struct upstream_pool *buckets[BUCKETS];
@@ -206,36 +205,10 @@ struct upstream *upstream_reuse(struct worker *worker, const struct server *serv
     return up;
 }
 
-static int dial_socket(const struct worker *worker, const struct address *address)
-{
-    struct sockaddr_storage to;
-    socklen_t length = address_to_sockaddr(address, &to);
-    int fd = socket(to.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int on = 1, idle = PROBE_IDLE_SECONDS;
-
-    if (fd < 0) {
-        return -errno;
-    }
-    if (fd >= worker->fd_servers) {
-        close(fd);
-        return -EMFILE;
-    }
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
-    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-    budget_cap_socket(worker, fd);
-    if (connect(fd, (struct sockaddr *)&to, length) < 0 && errno != EINPROGRESS) {
-        int rc = -errno;
-        close(fd);
-        return rc;
-    }
-    return fd;
-}
-
-int upstream_dial(struct worker *worker, const struct server *server, const struct address *address,
+int upstream_dial(struct worker *worker, const struct server *server, const struct server_address *address,
                   struct upstream **out)
 {
-    int fd = dial_socket(worker, address);
+    int fd = dial_address(worker, address);
 
     if (fd < 0) {
         return fd;

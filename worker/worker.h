@@ -15,6 +15,7 @@
 #include "shm/board.h"
 #include "shm/generation.h"
 #include "worker/budget.h"
+#include "worker/fence.h"
 #include "worker/stopwatch.h"
 
 struct listener;
@@ -39,6 +40,7 @@ struct worker {
     unsigned slot;
     struct board *board;
     struct board_slab *slab;
+    struct fence fence;            /* around the addresses that may be connected to (dial.h) */
     struct generation *generation; /* NULL until the first one; never NULL again */
     struct listener *listeners;    /* list */
     struct upstream_pools *pools;
@@ -59,7 +61,8 @@ struct worker {
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,
-        fd_servers; /* with this number or a higher one: no more clients, no more servers (serve.c) */
+        fd_servers;    /* with this number or a higher one: no more clients, no more servers (serve.c) */
+    bool accept_waits; /* a listener does, for a descriptor */
     bool quit;
 };
 

@@ -26,7 +26,8 @@ bool process_adopt_channel(void)
 
     if (fcntl(PROCESS_CONTROL_FD, F_SETFD, FD_CLOEXEC) == -1 ||
         fcntl(PROCESS_BOARD_FD, F_SETFD, FD_CLOEXEC) == -1 ||
-        fcntl(PROCESS_LOG_FD, F_SETFD, FD_CLOEXEC) == -1) {
+        fcntl(PROCESS_LOG_FD, F_SETFD, FD_CLOEXEC) == -1 ||
+        fcntl(PROCESS_TARGETS_FD, F_SETFD, FD_CLOEXEC) == -1) {
         return false;
     }
     if (getsockopt(PROCESS_CONTROL_FD, SOL_SOCKET, SO_PEERCRED, &maker, &len) == -1) {

@@ -11,8 +11,17 @@
 enum process_fd {
     PROCESS_CONTROL_FD = 3, /* channel to the guard */
     PROCESS_BOARD_FD = 4,
-    PROCESS_LOG_FD = 5, /* rings for log lines */
+    PROCESS_LOG_FD = 5,     /* rings for log lines */
+    PROCESS_TARGETS_FD = 6, /* addresses that workers may connect to */
+    PROCESS_LAST_FD = PROCESS_TARGETS_FD,
 };
+
+#define PROCESS_DESCRIPTORS_LEAST 40 /* RLIMIT_NOFILE with which each process of the tree can do its work */
+#define PROCESS_DESCRIPTORS_RAISE                                                                            \
+    "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile of containers)"
+
+#define PROCESS_SPACE_LEAST                                                                                  \
+    (UINT64_C(40) << 30) /* RLIMIT_AS: a worker takes 32 GiB at once (worker/fence.h) */
 
 /* Nanoseconds of the monotonic clock: what heartbeats, deadlines and backoff count in. */
 int64_t process_clock_ns(void);

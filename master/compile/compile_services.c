@@ -96,20 +96,19 @@ static bool transport_number(struct compiler *compiler, struct http_service *ser
 static struct list addresses_of(struct compiler *compiler, const struct server_url *url)
 {
     struct list found = {NULL, 0};
-    struct address *items;
 
     if (url->literal.family) {
-        items = pool_alloc(compiler->pool, sizeof(*items));
-        *items = url->literal;
-        found = (struct list){items, 1};
+        found = (struct list){(void *)(uintptr_t)&url->literal, 1};
     } else if (compiler->names) {
         found = names_lookup(compiler->names, url->host, compiler->pool);
-        items = found.items;
     }
+    struct server_address *items = pool_zalloc(compiler->pool, (found.count + 1) * sizeof(*items));
+
     for (size_t i = 0; i < found.count; i++) {
-        items[i].port = url->port;
+        items[i].address = ((const struct address *)found.items)[i];
+        items[i].address.port = url->port;
     }
-    return found;
+    return (struct list){items, found.count};
 }
 
 static uint64_t server_identity(const struct server_url *url, uint64_t transport)

@@ -28,6 +28,7 @@
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "shm/targets.h"
 
 #define STOP_EXTRA (2 * GUARD_SECOND) /* beyond the grace times, then SIGKILL */
 #define STOP_NOW (1 * GUARD_SECOND)   /* the same when a second signal asked for haste */
@@ -252,14 +253,14 @@ static void turn(struct guard *guard, struct pollfd *polled)
 }
 
 /* ---- start ---- */
-/* Standard descriptors that are closed would be given to sockets, and 3 to 5 are the children's. */
+/* Standard descriptors that are closed would be given to sockets, and 3 to 6 are the children's. */
 static void fill_descriptors(void)
 {
     int fd;
 
     do {
         fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-    } while (fd != -1 && fd <= PROCESS_LOG_FD);
+    } while (fd != -1 && fd <= PROCESS_LAST_FD);
     if (fd != -1) {
         close(fd);
     }
@@ -272,15 +273,34 @@ static void fill_descriptors(void)
     }
 }
 
-/* As many descriptors as the hard limit allows, as Go programs take them. */
-static void raise_limits(void)
+/* As many descriptors as the hard limit allows, as Go programs take them. False, and said, when no process of the tree could
+ * live with that; what the configuration needs beyond it the master knows. */
+static bool raise_limits(void)
 {
     struct rlimit limit;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1) {
+        return true;
+    }
+    if (limit.rlim_cur < limit.rlim_max) {
         limit.rlim_cur = limit.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &limit);
     }
+    if (limit.rlim_max < PROCESS_DESCRIPTORS_LEAST) {
+        (void)dprintf(STDERR_FILENO, "weir: %llu descriptors are too few, at least %u are needed: %s\n",
+                      (unsigned long long)limit.rlim_max, PROCESS_DESCRIPTORS_LEAST,
+                      PROCESS_DESCRIPTORS_RAISE);
+        return false;
+    }
+    if (getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur < PROCESS_SPACE_LEAST) {
+        (void)dprintf(
+            STDERR_FILENO,
+            "weir: %llu bytes of address space are too few, workers take 32 GiB of it and no memory: "
+            "raise the limit (ulimit -v, LimitAS= of systemd)\n",
+            (unsigned long long)limit.rlim_cur);
+        return false;
+    }
+    return true;
 }
 
 /* A binary with file capabilities starts closed to its own user, who is to look at the board (`weir status`). Who has
@@ -305,6 +325,11 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
             rc = logs_join(guard, why);
         }
     }
+    if (rc >= 0 && guard->targets_fd == -1) {
+        int made = targets_create(&guard->targets_fd, why);
+
+        rc = made < 0 ? made : rc;
+    }
     if (rc >= 0 && guard->names_fd == -1) {
         guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
     }
@@ -318,6 +343,7 @@ static struct guard *guard_new(char **arguments)
     guard->phase = GUARD_STARTING;
     guard->since_ns = process_clock_ns();
     guard->executable = guard->board_fd = guard->rings_fd = guard->signals = guard->names_fd = -1;
+    guard->targets_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);
@@ -346,7 +372,9 @@ int face_guard(int argc, char **argv)
     struct error why;
 
     fill_descriptors();
-    raise_limits();
+    if (!raise_limits()) {
+        return 1;
+    }
     stay_readable();
     char *path = upgrade_path(program_invocation_name); /* before the title takes its place */
     char *announced = upgrade_announced();

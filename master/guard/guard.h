@@ -97,6 +97,7 @@ struct guard {
     int executable; /* the own binary, opened once */
     int board_fd;
     int rings_fd;     /* of the log, -1: not made yet */
+    int targets_fd;   /* shm/targets.h; -1: not made yet */
     int signals;      /* signalfd */
     char **arguments; /* the user's, for the master */
     struct board *board;
@@ -127,8 +128,8 @@ struct guard {
 };
 
 /* ---- spawn.c ---- */
-/* Starts the own binary as `name` with one argument of ours and the user's; control, board and the log's rings become its
- * descriptors 3 to 5. Returns the pid or a negative errno. */
+/* Starts the own binary as `name` with one argument of ours and the user's; control, board, the log's rings and the targets
+ * become its descriptors 3 to 6. Returns the pid or a negative errno. */
 pid_t spawn(const struct guard *guard, const char *name, const char *face, const char *argument, char **more,
             int control, struct error *why);
 

@@ -82,7 +82,7 @@ int handover_write(const struct guard *guard, struct error *why)
                   guard->master_starts, guard->sets, guard->upgrades, guard->since_ns, is_ready(guard));
     (void)fprintf(out, "grace %" PRId64 " %" PRId64 "\n", guard->grace_ns[0], guard->grace_ns[1]);
     (void)fprintf(out, "log %d %d %d\n", (int)log_threshold, (int)guard->log_format, guard->rings_fd);
-    (void)fprintf(out, "board %d\n", guard->board_fd);
+    (void)fprintf(out, "board %d %d\n", guard->board_fd, guard->targets_fd);
     if (guard->names_fd != -1) {
         (void)fprintf(out, "names %d\n", guard->names_fd);
     }
@@ -108,6 +108,7 @@ void handover_inherit(const struct guard *guard, bool on)
 {
     inherit(guard->board_fd, on);
     inherit(guard->rings_fd, on);
+    inherit(guard->targets_fd, on);
     inherit(guard->names_fd, on);
     inherit(guard->master.out.channel, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
@@ -257,6 +258,17 @@ static bool read_counts(struct guard *guard, const char *line)
     return true;
 }
 
+static bool read_board(struct guard *guard, const char *line)
+{
+    int targets = -1; /* a build that knew none */
+
+    if (sscanf(line, "board %d %d", &guard->board_fd, &targets) < 1 || !is_open(guard->board_fd)) {
+        return false;
+    }
+    guard->targets_fd = is_open(targets) ? targets : -1;
+    return true;
+}
+
 static bool read_line(struct reader *reader, const char *line)
 {
     struct guard *guard = reader->guard;
@@ -274,7 +286,7 @@ static bool read_line(struct reader *reader, const char *line)
         return read_log(guard, line);
     }
     if (strncmp(line, "board ", 6) == 0) {
-        return sscanf(line, "board %d", &guard->board_fd) == 1 && is_open(guard->board_fd);
+        return read_board(guard, line);
     }
     if (strncmp(line, "names ", 6) == 0) {
         return sscanf(line, "names %d", &guard->names_fd) == 1 && is_open(guard->names_fd);

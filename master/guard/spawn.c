@@ -73,11 +73,12 @@ __attribute__((noreturn)) static void become(const struct guard *guard, char **a
     int control_copy = fcntl(control, F_DUPFD_CLOEXEC, 16);
     int board_copy = fcntl(guard->board_fd, F_DUPFD_CLOEXEC, 16);
     int log_copy = fcntl(guard->rings_fd, F_DUPFD_CLOEXEC, 16);
+    int targets_copy = fcntl(guard->targets_fd, F_DUPFD_CLOEXEC, 16);
     int executable = fcntl(guard->executable, F_DUPFD_CLOEXEC, 16);
 
-    if (control_copy != -1 && board_copy != -1 && log_copy != -1 && executable != -1 &&
+    if (control_copy != -1 && board_copy != -1 && log_copy != -1 && targets_copy != -1 && executable != -1 &&
         dup2(control_copy, PROCESS_CONTROL_FD) != -1 && dup2(board_copy, PROCESS_BOARD_FD) != -1 &&
-        dup2(log_copy, PROCESS_LOG_FD) != -1) {
+        dup2(log_copy, PROCESS_LOG_FD) != -1 && dup2(targets_copy, PROCESS_TARGETS_FD) != -1) {
         (void)syscall(SYS_execveat, executable, "", arguments, environment, AT_EMPTY_PATH);
     }
     (void)!write(STDERR_FILENO, line, sizeof(line) - 1);

@@ -527,6 +527,10 @@ static int arrive(struct guard *guard, int handed, bool *same, struct error *why
     }
     close(guard->board_fd);
     guard->board_fd = -1;
+    if (guard->targets_fd != -1) { /* what old ones may connect to stays as it is */
+        close(guard->targets_fd);
+        guard->targets_fd = -1;
+    }
     rc = board_create(&guard->board_fd, why);
     return rc < 0 ? rc : board_map(guard->board_fd, &guard->board, why);
 }

@@ -7,9 +7,11 @@
  *
  * Workers do not need a master to serve; what is lost with one is only the ability to change.
  */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -113,6 +115,23 @@ static void give_up(struct master *master, const char *text)
     master_stop(master);
 }
 
+/* Guard and master have every worker's sockets, while an entry point moves both sets of it, and a channel to each worker. */
+static int check_descriptors(const struct static_config *config, unsigned workers, struct error *why)
+{
+    size_t entries = config->entry_points.count;
+    rlim_t need = PROCESS_DESCRIPTORS_LEAST + (rlim_t)workers * (2 * entries + 1);
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= need) {
+        return 0;
+    }
+    return error_set(
+        why, -EMFILE,
+        "%llu descriptors are too few: %u worker%s and %zu entry point%s need %llu; take fewer workers or %s",
+        (unsigned long long)limit.rlim_cur, workers, workers == 1 ? "" : "s", entries,
+        entries == 1 ? "" : "s", (unsigned long long)need, PROCESS_DESCRIPTORS_RAISE);
+}
+
 /* Opens and closes sockets for a configuration and a number of workers; on failure nothing changed. */
 static int apply(struct master *master, const struct static_config *config, struct error *why)
 {
@@ -121,8 +140,9 @@ static int apply(struct master *master, const struct static_config *config, stru
     char reason[640];
 
     master->workers = cpus_workers(config, memory_apply(master, config), reason, sizeof(reason));
-    int rc = listeners_apply(master, config, why);
+    int rc = check_descriptors(config, master->workers, why);
 
+    rc = rc < 0 ? rc : listeners_apply(master, config, why);
     if (rc < 0) {
         master->workers = before;
         (void)memory_apply(master, &master->settings->loaded.config); /* as it was */
@@ -225,6 +245,7 @@ static void clean_up(struct master *master)
     outbox_close(&master->guard);
     memory_stop(master);
     board_unmap(master->board);
+    target_places_free(master->targets);
     if (uv_loop_close(&master->loop) != 0) {
         log_error("The master's loop did not close");
     }
@@ -232,13 +253,14 @@ static void clean_up(struct master *master)
     log_file_close();
 }
 
-static int connect_board(struct master *master, struct error *why)
+static int connect_memory(struct master *master, struct error *why)
 {
     int rc = board_map(PROCESS_BOARD_FD, &master->board, why);
 
     close(PROCESS_BOARD_FD);
     if (rc == 0) {
         master->tree = board_tree(master->board);
+        rc = target_places_open(PROCESS_TARGETS_FD, &master->targets, why);
     }
     return rc;
 }
@@ -254,7 +276,7 @@ static int run(struct master *master)
 {
     struct error why;
 
-    if (log_file_join(&why) < 0 || connect_board(master, &why) < 0 || loop_start(master, &why) < 0 ||
+    if (log_file_join(&why) < 0 || connect_memory(master, &why) < 0 || loop_start(master, &why) < 0 ||
         reload_start(master, &why) < 0) {
         (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
         return 1;

@@ -20,6 +20,7 @@
 
 #include <uv.h>
 
+#include "master/compile/target_places.h"
 #include "master/guard/outbox.h"
 #include "master/master/memory.h"
 #include "master/provider/provider.h"
@@ -39,6 +40,7 @@ struct known; /* changes.c: what was in force, to tell what changed */
 /* ---- a sealed page, shared by the generations that use it; counted on the loop only ---- */
 struct page_file {
     int fd;
+    struct target_hold *hold; /* of a services page: the addresses that it names; else NULL */
     uint64_t number, hash;
     unsigned references;
 };
@@ -112,6 +114,8 @@ struct master {
 
     struct board *board;
     struct board_tree *tree;
+    struct target_places *targets;
+    int64_t targets_swept_ns;
 
     struct settings *settings; /* in force */
     unsigned workers;
@@ -197,7 +201,8 @@ void reload_stop(struct master *master);    /* closes watches; a job in flight i
 void reload_free(struct master *master);
 
 /* ---- publish.c ---- */
-struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);
+/* hold, which may be NULL, is taken over. */
+struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash, struct target_hold *hold);
 struct page_file *page_file_ref(struct page_file *file);
 void page_file_unref(struct page_file *file);              /* NULL is fine */
 uint64_t publish_next_number(const struct master *master); /* of the next generation */

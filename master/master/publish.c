@@ -30,15 +30,18 @@
 #define NUMBERS (UINT64_C(1) << 62) /* of generations: nobody gets there */
 #define STRANGE_MOST 8              /* messages that nobody waited for, between two that were */
 #define MESSAGES_PER_TURN 64
+#define SWEEP_EVERY (INT64_C(60) * 1000000000)
+#define TARGETS_STAY (INT64_C(300) * 1000000000)
+#define TARGETS_STAY_MOST (INT64_C(3600) * 1000000000)
 #define RETRY_FIRST (INT64_C(10) * 1000000000)
 #define RETRY_MOST (INT64_C(300) * 1000000000)
 
 /* ---- pages ---- */
-struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash)
+struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash, struct target_hold *hold)
 {
     struct page_file *file = xcalloc(1, sizeof(*file));
 
-    *file = (struct page_file){.fd = fd, .number = number, .hash = hash, .references = 1};
+    *file = (struct page_file){.fd = fd, .hold = hold, .number = number, .hash = hash, .references = 1};
     return file;
 }
 
@@ -52,6 +55,7 @@ void page_file_unref(struct page_file *file)
 {
     if (file && --file->references == 0) {
         close(file->fd);
+        target_hold_free(file->hold);
         free(file);
     }
 }
@@ -476,6 +480,17 @@ static void withdraw(struct master *master)
              (unsigned long long)good.number);
 }
 
+/* Addresses that no page names any more stay a while for requests that began before, and longer for workers that serve an
+ * earlier generation. What the master before us left stays until we have published. */
+static void sweep_targets(struct master *master, int64_t now)
+{
+    if (master->current.number != 0 && now - master->targets_swept_ns >= SWEEP_EVERY) {
+        master->targets_swept_ns = now;
+        target_places_sweep(master->targets, now,
+                            all_acknowledged(master) ? TARGETS_STAY : TARGETS_STAY_MOST);
+    }
+}
+
 void publish_gone(struct master *master, unsigned slot)
 {
     struct worker_link *link = &master->links[slot];
@@ -506,6 +521,7 @@ void publish_tend(struct master *master, int64_t now)
         offer(link);
     }
     note_ready(master);
+    sweep_targets(master, now);
     if (master->last_number) {
         life_set(&master->tree->generation, master->last_number); /* whatever else stands there */
     }

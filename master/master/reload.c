@@ -56,7 +56,8 @@ struct job {
     char *changes;
     size_t page_count; /* of the new generation */
     uint64_t hashes[PAGE_PLACES];
-    int fds[PAGE_PLACES]; /* -1: the published page is the same */
+    int fds[PAGE_PLACES];                   /* -1: the published page is the same */
+    struct target_hold *holds[PAGE_PLACES]; /* of services pages that are new */
     double elapsed_ms;
     int rc;
     struct error why;
@@ -109,10 +110,15 @@ static int seal(struct job *job, const struct compiled *compiled)
 {
     job->page_count = compiled->count;
     for (size_t i = 0; i < compiled->count; i++) {
+        struct target_hold *hold =
+            i < PAGE_SERVICES ? NULL : target_hold_page(job->master->targets, compiled->pages[i]);
+
         job->hashes[i] = builder_hash(compiled->pages[i]);
         if (i < job->published_count && job->hashes[i] == job->published[i]) {
+            target_hold_free(hold); /* the published page holds the same */
             continue;
         }
+        job->holds[i] = hold;
         int rc = page_seal(compiled->pages[i], job->page_base + i + 1, &job->fds[i], &job->why);
 
         if (rc < 0) {
@@ -209,6 +215,8 @@ static void close_pages(struct job *job)
             close(job->fds[i]);
             job->fds[i] = -1;
         }
+        target_hold_free(job->holds[i]);
+        job->holds[i] = NULL;
     }
 }
 
@@ -258,10 +266,11 @@ static void take_pages(struct job *job, struct page_files *pages)
 {
     pages->count = job->page_count;
     for (size_t i = 0; i < job->page_count; i++) {
-        pages->items[i] = job->fds[i] == -1
-                              ? page_file_ref(job->master->current.pages.items[i])
-                              : page_file_new(job->fds[i], job->page_base + i + 1, job->hashes[i]);
+        pages->items[i] = job->fds[i] == -1 ? page_file_ref(job->master->current.pages.items[i])
+                                            : page_file_new(job->fds[i], job->page_base + i + 1,
+                                                            job->hashes[i], job->holds[i]);
         job->fds[i] = -1; /* the page's now */
+        job->holds[i] = NULL;
     }
 }
 

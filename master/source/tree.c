@@ -13,6 +13,8 @@
 
 #define DEPTH_MAX 32
 #define FILE_MAX ((off_t)64 * 1024 * 1024)
+#define ENTRIES_MAX 100000u /* of all directories together */
+#define DIRS_MAX 10000u
 
 struct growing { /* a list that grows in the pool */
     void *items;
@@ -28,6 +30,8 @@ struct walk {
     struct pool *pool;
     const char *const *endings;
     unsigned flags;
+    const char *real_root; /* without links; NULL: nothing is inside */
+    size_t entries;
     struct growing files, dirs, problems, seen;
 };
 
@@ -85,15 +89,38 @@ static bool wanted(const struct walk *walk, const char *name)
     return (walk->flags & TREE_DOT_FILES) && name[1] != '.' && name[1] != '#' && name[1] != '\0';
 }
 
+/* A link may lead to /proc, or to /: what lies outside is not ours to walk. */
+static bool leads_outside(struct walk *walk, struct slice path)
+{
+    char real[PATH_MAX];
+
+    if (walk->real_root == NULL || realpath(path.ptr, real) == NULL) {
+        return true;
+    }
+    size_t len = strlen(walk->real_root);
+
+    if (strncmp(real, walk->real_root, len) == 0 && (real[len] == '/' || real[len] == '\0' || len == 1)) {
+        return false;
+    }
+    problem(walk, path,
+            pool_printf(walk->pool,
+                        "is a link to %s, outside of the directory, and not followed: put the files "
+                        "there, or give that directory",
+                        real)
+                .ptr);
+    return true;
+}
+
 static int walk_directory(struct walk *walk, struct slice path, unsigned depth, struct error *why);
 
-static void walk_entry(struct walk *walk, struct slice path, struct slice name, unsigned depth)
+/* Fails only when all of the tree is too much. */
+static int walk_entry(struct walk *walk, struct slice path, struct slice name, unsigned depth,
+                      struct error *why)
 {
-    struct error why;
     struct stat st;
 
     if (lstat(path.ptr, &st) == -1) {
-        return; /* gone since the directory was read */
+        return 0; /* gone since the directory was read */
     }
     bool link = S_ISLNK(st.st_mode);
 
@@ -101,19 +128,37 @@ static void walk_entry(struct walk *walk, struct slice path, struct slice name, 
         st.st_mode = S_IFREG; /* leads nowhere: whoever reads it says so */
     }
     if (S_ISDIR(st.st_mode)) {
-        if ((link && !(walk->flags & TREE_LINKED_DIRS)) || name.ptr[0] == '.') {
-            return;
+        if ((link && !(walk->flags & TREE_LINKED_DIRS)) || name.ptr[0] == '.' ||
+            (link && leads_outside(walk, path))) {
+            return 0;
         }
-        if (walk_directory(walk, path, depth + 1, &why) < 0) {
-            problem(walk, path, why.text);
-        }
-        return;
-    }
-    if (tree_has_ending(name, walk->endings)) {
-        struct slice *file = push(walk, &walk->files, sizeof(*file));
+        int rc = walk_directory(walk, path, depth + 1, why);
 
-        *file = path;
+        if (rc < 0 && rc != -E2BIG) {
+            problem(walk, path, why->text);
+            rc = 0;
+        }
+        return rc;
     }
+    if (!tree_has_ending(name, walk->endings)) {
+        return 0;
+    }
+    if (!S_ISREG(st.st_mode)) { /* opening a device may do something */
+        problem(walk, path, "is no regular file");
+        return 0;
+    }
+    struct slice *file = push(walk, &walk->files, sizeof(*file));
+
+    *file = path;
+    return 0;
+}
+
+static int too_much(struct slice path, const char *what, unsigned most, struct error *why)
+{
+    return error_set(
+        why, -E2BIG,
+        "more than %u %s, at %.*s: give a directory that holds the configuration and nothing else", most,
+        what, SLICE_ARG(path));
 }
 
 static int walk_directory(struct walk *walk, struct slice path, unsigned depth, struct error *why)
@@ -139,7 +184,8 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
     struct slice *own = push(walk, &walk->dirs, sizeof(*own));
 
     *own = path;
-    while ((entry = readdir(dir)) != NULL) {
+    while (walk->entries <= ENTRIES_MAX && (entry = readdir(dir)) != NULL) {
+        walk->entries++;
         if (wanted(walk, entry->d_name)) {
             struct slice *name = push(walk, &names, sizeof(*name));
 
@@ -147,6 +193,12 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
         }
     }
     closedir(dir);
+    if (walk->entries > ENTRIES_MAX) {
+        return too_much(path, "files", ENTRIES_MAX, why);
+    }
+    if (walk->dirs.count > DIRS_MAX) {
+        return too_much(path, "directories", DIRS_MAX, why);
+    }
 
     struct slice *sorted = names.items;
     bool slash = path.len > 0 && path.ptr[path.len - 1] == '/';
@@ -155,10 +207,13 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
         qsort(sorted, names.count, sizeof(*sorted), by_name);
     }
     for (size_t i = 0; i < names.count; i++) {
-        walk_entry(
-            walk,
-            pool_printf(walk->pool, "%.*s%s%.*s", SLICE_ARG(path), slash ? "" : "/", SLICE_ARG(sorted[i])),
-            sorted[i], depth);
+        struct slice inner =
+            pool_printf(walk->pool, "%.*s%s%.*s", SLICE_ARG(path), slash ? "" : "/", SLICE_ARG(sorted[i]));
+        int rc = walk_entry(walk, inner, sorted[i], depth, why);
+
+        if (rc < 0) {
+            return rc;
+        }
     }
     return 0;
 }
@@ -179,6 +234,10 @@ int tree_list(struct pool *pool, struct slice root, const char *const *endings, 
         return error_set(why, rc, "%s: %s", path.ptr, strerror(-rc));
     }
     if (S_ISDIR(st.st_mode)) {
+        char real[PATH_MAX];
+
+        walk.real_root = realpath(path.ptr, real);
+
         int rc = walk_directory(&walk, path, 0, why);
 
         if (rc < 0) {

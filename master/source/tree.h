@@ -3,7 +3,8 @@
  *
  * Order: byte order of names within each directory, directories in their place among the files. Names that begin with
  * a dot are passed over (editors' files, and the ..data directories of Kubernetes volumes, whose files are reached by the
- * links beside them, so nothing is read twice). A directory is entered once, however many links lead to it.
+ * links beside them, so nothing is read twice). A directory is entered once, however many links lead to it, and never through
+ * a link to somewhere outside of the root. What is no regular file is never opened.
  */
 #ifndef WEIR_MASTER_SOURCE_TREE_H
 #define WEIR_MASTER_SOURCE_TREE_H
@@ -25,13 +26,15 @@ struct tree_problem {
 };
 
 struct tree {
-    struct list files;    /* struct slice, each followed by a NUL byte; links are not resolved */
-    struct list dirs;     /* struct slice, the root first; empty when the root is a file */
-    struct list problems; /* struct tree_problem: directories that cannot be read, nesting too deep */
+    struct list files; /* struct slice, each followed by a NUL byte; links are not resolved */
+    struct list dirs;  /* struct slice, the root first; empty when the root is a file */
+    struct list
+        problems; /* struct tree_problem: directories that cannot be read, nesting too deep, links to directories
+                             outside, pipes and devices */
 };
 
 /* root: a file (taken whatever its name) or a directory. endings: ".yaml"..., ended by NULL, any letter case. Fails only
- * when the root itself cannot be read. Everything lives in the pool. */
+ * when the root itself cannot be read, or holds too much (100,000 entries, 10,000 directories): -E2BIG, with what to do. Everything lives in the pool. */
 int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags,
               struct tree *out, struct error *why);
 

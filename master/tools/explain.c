@@ -330,13 +330,13 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
                                 : ": load balancer without servers: 503 (reason no_server)");
     for (size_t i = 0; i < service->servers.count; i++) {
         struct slice url = page_text(page, servers[i].url);
-        const struct address *addresses = page_at(page, servers[i].addresses.items);
+        const struct server_address *addresses = page_at(page, servers[i].addresses.items);
 
         printf("               %*s%.*s", 2 * depth + 2, "", SLICE_ARG(url));
         for (size_t j = 0; j < servers[i].addresses.count; j++) {
             char text[ADDRESS_TEXT_SIZE];
 
-            address_format(&addresses[j], text);
+            address_format(&addresses[j].address, text);
             if (slice_find_slice(url, slice_cstr(text)) < 0) {
                 printf("%s%s", j ? ", " : " -> ", text);
             }

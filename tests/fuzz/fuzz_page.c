@@ -177,7 +177,7 @@ static void read_services(const struct page *page)
             read_text(page, servers[k].host);
             read_text(page, servers[k].path);
             read_bytes(page_at(page, servers[k].addresses.items),
-                       servers[k].addresses.count * sizeof(struct address));
+                       servers[k].addresses.count * sizeof(struct server_address));
             sink += servers[k].preserve_path;
         }
         for (size_t k = 0; k < service->sequence.count; k++) {

@@ -20,13 +20,13 @@ MACHINES = {
         "registers": 27, "number": 10, "result": 10, "arguments": [14, 13, 12, 7, 9, 8], "pc": 16, "sp": 19, "instruction": b"\x0f\x05",
         "restart": 15,  # orig_rax: -1, or the kernel takes the stop for a call to be made again
         "calls": {"openat": 257, "execve": 59, "socket": 41, "connect": 42, "ptrace": 101, "process_vm_readv": 310, "kill": 62, "clone": 56,
-                  "memfd_create": 319, "listen": 50, "getpid": 39, "close": 3, "bpf": 321, "prctl": 157, "open_by_handle_at": 304},
+                  "memfd_create": 319, "listen": 50, "getpid": 39, "close": 3, "bpf": 321, "prctl": 157, "open_by_handle_at": 304, "mmap": 9, "munmap": 11, "mprotect": 10, "sendto": 44, "clock_gettime": 228},
     },
     "aarch64": {
         "registers": 34, "number": 8, "result": 0, "arguments": [0, 1, 2, 3, 4, 5], "pc": 32, "sp": 31, "instruction": b"\x01\x00\x00\xd4",
         "restart": None,
         "calls": {"openat": 56, "execve": 221, "socket": 198, "connect": 203, "ptrace": 117, "process_vm_readv": 270, "kill": 129, "clone": 220,
-                  "memfd_create": 279, "listen": 201, "getpid": 172, "close": 57, "bpf": 280, "prctl": 167, "open_by_handle_at": 265},
+                  "memfd_create": 279, "listen": 201, "getpid": 172, "close": 57, "bpf": 280, "prctl": 167, "open_by_handle_at": 265, "mmap": 222, "munmap": 215, "mprotect": 226, "sendto": 206, "clock_gettime": 113},
     },
 }
 MACHINE = MACHINES[platform.machine()]

@@ -4,11 +4,13 @@ import signal
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 
 import conftest
 from conftest import BINARY, curl, wait_until
+from crowd import allow_descriptors
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import connect, get
 
@@ -105,6 +107,42 @@ def test_connections_leave_descriptors_for_servers_and_changes(weir, server, tmp
     for client in clients:
         client.close()
     assert curl(router.ports["web"], "/two").status == 200
+
+
+def with_descriptors(number):
+    return ["sh", "-c", f'ulimit -n {number} && exec "$@"', "sh"]
+
+
+def test_few_descriptors_are_used_again_at_once(weir, server, tmp_path):
+    """A queue full of clients that have gone already: each makes room for the next one, it takes no turn of a timer each."""
+    allow_descriptors()
+    (tmp_path / "d.yml").write_text(f"http:\n  routers: {{a: {{rule: PathPrefix(`/`), service: s}}}}\n  services:\n    s: {{loadBalancer: "
+                                    f"{{servers: [{{url: 'http://127.0.0.1:{server().port}'}}]}}}}\n")
+    router = weir(f"--providers.file.filename={tmp_path / 'd.yml'}", prefix=with_descriptors(64))
+    clients = [connect(router.ports["web"]) for _ in range(1000)]
+    router.wait_log(r"WRN entry point web: cannot accept .*Too many open files")
+    for client in clients:
+        client.close()
+    began = time.monotonic()
+    assert curl(router.ports["web"]).status == 200
+    assert time.monotonic() - began < 10  # 15 at a time, five times a second, are 13 s
+
+
+@pytest.mark.parametrize("number,words", [(20, "20 descriptors are too few, at least 40 are needed"),
+                                          (64, "64 descriptors are too few: 10 workers and 1 entry point need 70; take fewer workers or")])
+def test_too_few_descriptors_are_told_at_the_start(number, words):
+    with socket.create_server(("127.0.0.1", 0)) as taken:  # nothing is opened before: that would fail too
+        done = subprocess.run([*with_descriptors(number), BINARY, f"--entryPoints.web.address=127.0.0.1:{taken.getsockname()[1]}",
+                               "--workers=10"], capture_output=True, text=True, timeout=conftest.DEADLINE)
+    assert done.returncode == 1
+    [line] = (done.stdout + done.stderr).strip().splitlines()
+    assert words in line and "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile of containers)" in line
+
+
+def test_too_little_address_space_is_told_at_the_start():
+    done = subprocess.run(["sh", "-c", 'ulimit -v 8000000 && exec "$@"', "sh", BINARY, "--workers=1"], capture_output=True, text=True,
+                          timeout=conftest.DEADLINE)
+    assert done.returncode == 1 and "address space are too few" in done.stderr and "ulimit -v, LimitAS= of systemd" in done.stderr
 
 
 @pytest.mark.parametrize("says,status", [(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200), (b"", 502)])

@@ -8,10 +8,12 @@ import pathlib
 import re
 import signal
 import socket
+import struct
 import subprocess
 
 import pytest
 
+from board import layout
 from conftest import DEADLINE, READY, Program, curl, free_port, wait_until
 from inject import Injector
 from processes import children, title
@@ -92,6 +94,74 @@ def test_a_worker_that_tries_is_refused(serving):
     assert [entry for entry in got if entry[1] != -errno.EPERM] == []
     assert curl(router.web).status == 200
     assert router.worker() == worker
+
+
+def mapping(pid, name):
+    found = re.findall(rf"^(\w+)-(\w+) \S+ \S+ \S+ \S+ +/memfd:weir-{name}\b", pathlib.Path(f"/proc/{pid}/maps").read_text(), re.MULTILINE)
+    return [(int(start, 16), int(end, 16)) for start, end in found]
+
+
+def sockaddr(port, address="127.0.0.1"):
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_aton(address) + bytes(8)
+
+
+def place_of(pid, address):
+    """Where it stands in the table of targets."""
+    [(start, _)] = mapping(pid, "targets")
+    with open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for at in range(start + 32, start + 4096, 32):
+            memory.seek(at)
+            if memory.read(16) == address:
+                return at
+    raise AssertionError("it stands nowhere")
+
+
+def test_a_worker_connects_to_servers_of_the_configuration_only(weir, whoami, tmp_path):
+    backend = whoami("one")
+    router = weir(f"--providers.file.filename={dynamic(tmp_path, backend)}")
+    router.web = router.ports["web"]
+    wait_until("it is served", lambda: curl(router.web).status == 200)
+    [worker] = router.children("worker")
+    server = sockaddr(backend.port)
+    place = place_of(worker, server)
+    (page, _), *_ = mapping(worker, "services")
+    with socket.create_server(("127.0.0.1", 0)) as api_server, Injector(worker) as inside:
+        elsewhere = sockaddr(api_server.getsockname()[1])
+        fd = inside.call("socket", socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0)
+        refused = [
+            ("connect", fd, elsewhere, 16),
+            ("connect", fd, server, 16),
+            ("connect", fd, page, 16),
+            ("connect", fd, place + 4, 16),
+            ("sendto", fd, b"x", 1, socket.MSG_FASTOPEN, elsewhere, 16),
+            ("sendto", fd, b"x", 1, socket.MSG_FASTOPEN, place, 16),
+            ("mmap", place & ~4095, 4096, 3, 0x32, -1, 0),
+            ("mprotect", place & ~4095, 4096, 3),
+            ("munmap", place & ~4095, 4096),
+        ]
+        got = [(call, inside.call(*call)) for call in refused]
+        assert inside.call("connect", fd, place, 16) in (0, -errno.EINPROGRESS)
+        assert inside.call("close", fd) == 0
+        api_server.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            api_server.accept()
+    assert [entry for entry in got if entry[1] != -errno.EPERM] == []
+    assert curl(router.web).status == 200
+
+
+def test_a_worker_cannot_write_what_others_say_of_themselves(serving):
+    router = serving(workers=2)
+    first, _ = router.children("worker")
+    where = layout()
+    start = min(start for start, _ in mapping(first, "board"))
+    with Injector(first) as inside:
+        slabs = [start + where["slabs"] + slot * where["stride"] for slot in range(3)]
+        got = [inside.call("clock_gettime", 1, slab + where["stride"] - 64) for slab in slabs]
+        tries = [("mprotect", slab, where["stride"], 3) for slab in slabs]
+        refused = [inside.call(*call) for call in tries]
+    assert sorted(got) == [-errno.EFAULT, -errno.EFAULT, 0]
+    assert refused == [-errno.EPERM] * 3
+    assert curl(router.web).status == 200
 
 
 def own_memory(pid):

@@ -3,6 +3,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -263,6 +264,45 @@ static void the_tree_is_shared(void **state)
     board_unmap(other);
 }
 
+/* Whether the kernel may write there for us. */
+static bool writable(void *at)
+{
+    int ends[2];
+
+    assert_int_equal(pipe(ends), 0);
+    assert_int_equal(write(ends[1], "\0\0\0\0\0\0\0", 8), 8);
+
+    bool done = read(ends[0], at, 8) == 8;
+
+    close(ends[0]);
+    close(ends[1]);
+    return done;
+}
+
+static void a_worker_writes_its_own_part_only(void **state)
+{
+    const unsigned own = 3;
+    struct board *board = *state, *joined;
+    struct board_ref word = board_word(board, 1, 1);
+    struct error why;
+    void *place = mmap(NULL, BOARD_ROOM, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    assert_true(place != MAP_FAILED);
+    assert_int_equal(board_join(board_fd, place, BOARD_WORKERS, &joined, &why), -ERANGE);
+    assert_int_equal(board_join(board_fd, place, own, &joined, &why), 0);
+    for (unsigned slot = 0; slot < 2 * own; slot++) {
+        struct board_slab *slab = board_slab(joined, slot);
+
+        assert_int_equal(writable(slab), slot == own);
+        assert_int_equal(writable(&slab->gauges[BOARD_GAUGES - 1]), slot == own);
+        atomic_store(&board_slab(board, slot)->pid, slot + 1);
+        assert_int_equal(atomic_load(&slab->pid), slot + 1);
+    }
+    assert_false(writable(board_guard(joined)) || writable(board_master(joined)));
+    assert_true(writable(board_tree(joined)) && writable(board_at(joined, word)));
+    board_unmap(joined);
+}
+
 static void texts_are_whole_and_harmless(void **state)
 {
     static const struct {
@@ -395,6 +435,7 @@ int main(void)
         TEST(little_memory_is_touched),
         TEST(another_board_is_refused),
         TEST(the_tree_is_shared),
+        TEST(a_worker_writes_its_own_part_only),
         TEST(texts_are_whole_and_harmless),
         TEST(looking_changes_nothing),
         TEST(a_scribbled_header_leads_nobody_astray),

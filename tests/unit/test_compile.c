@@ -229,11 +229,11 @@ static void only_what_is_used_gets_in_sorted_by_name(void **state)
     assert_int_equal(chain[0], 1); /* in the order of the chain, numbered by name */
     assert_int_equal(chain[1], 0);
     const struct server *server = server_at(generation, "s2@file", 0);
-    const struct address *address = page_at(generation->pages[PAGE_SERVICES], server->addresses.items);
+    const struct server_address *address = page_at(generation->pages[PAGE_SERVICES], server->addresses.items);
 
     assert_int_equal(server->addresses.count, 1);
-    assert_int_equal(address->port, 8000);
-    assert_int_equal(address->bytes[3], 2);
+    assert_int_equal(address->address.port, 8000);
+    assert_int_equal(address->address.bytes[3], 2);
     assert_int_equal(service_at(generation, "s1@file")->pass_host_header, true);
     assert_int_equal(service_at(generation, "s1@file")->sequence.count, 1);
     generation_unref(generation);
@@ -704,12 +704,13 @@ static void localhost_needs_no_name_server(void **state)
     assert_int_equal(compile_static(&config, &compiled.pages[PAGE_STATIC], &why), 0);
     generation = adopt(&compiled);
     const struct server *server = server_at(generation, "s@file", 0);
-    const struct address *addresses = page_at(generation->pages[PAGE_SERVICES], server->addresses.items);
+    const struct server_address *addresses =
+        page_at(generation->pages[PAGE_SERVICES], server->addresses.items);
 
     assert_int_equal(server->addresses.count, 2);
-    assert_int_equal(addresses[0].bytes[0], 127);
-    assert_int_equal(addresses[0].port, 8000);
-    assert_int_equal(addresses[1].family, 6);
+    assert_int_equal(addresses[0].address.bytes[0], 127);
+    assert_int_equal(addresses[0].address.port, 8000);
+    assert_int_equal(addresses[1].address.family, 6);
     generation_unref(generation);
 }
 

@@ -106,6 +106,70 @@ static void whole_trees_are_read(void **state)
     directory_remove(dir);
 }
 
+static void in_directory(char *out, size_t size, const char *dir, const char *name)
+{
+    (void)snprintf(out, size, "%s/%s", dir, name);
+}
+
+static void links_and_pipes_lead_nowhere(void **state)
+{
+    char *dir = directory_new(), *other = directory_new(), path[4096], target[4096];
+
+    (void)state;
+    directory_write(dir, "a/one.yaml", SERVICE("one"));
+    directory_write(other, "sub/two.yaml", SERVICE("two"));
+    in_directory(path, sizeof(path), dir, "processes");
+    assert_int_equal(symlink("/proc", path), 0);
+    in_directory(path, sizeof(path), dir, "all");
+    assert_int_equal(symlink("/", path), 0);
+    in_directory(path, sizeof(path), dir, "inside");
+    assert_int_equal(symlink("a", path), 0);
+    in_directory(path, sizeof(path), dir, "directory");
+    in_directory(target, sizeof(target), other, "sub");
+    assert_int_equal(symlink(target, path), 0);
+    in_directory(path, sizeof(path), dir, "file.yaml");
+    in_directory(target, sizeof(target), other, "sub/two.yaml");
+    assert_int_equal(symlink(target, path), 0);
+    in_directory(path, sizeof(path), dir, "pipe.yaml");
+    assert_int_equal(mkfifo(path, 0600), 0);
+    in_directory(path, sizeof(path), dir, "null.yaml");
+    assert_int_equal(symlink("/dev/null", path), 0);
+
+    struct kube_store *store = load(dir, NULL);
+    const struct kube_object **list;
+
+    assert_int_equal(kube_list(store, "Service", &list), 2); /* a linked file may lie anywhere */
+    assert_true(has(store, "Service", "default", "one") && has(store, "Service", "default", "two"));
+    assert_true(
+        noticed(store, "processes:0 : is a link to /proc, outside of the directory, and not followed"));
+    assert_true(noticed(store, "all:0 : is a link to /, outside"));
+    assert_true(noticed(store, "directory:0 : is a link to "));
+    assert_true(noticed(store, "pipe.yaml:0 : is no regular file"));
+    assert_true(noticed(store, "null.yaml:0 : is no regular file"));
+    assert_int_equal(notice_count(store), 5);
+    kube_store_free(store);
+    directory_remove(dir);
+    directory_remove(other);
+}
+
+static void too_large_a_tree_is_refused(void **state)
+{
+    char *dir = directory_new(), path[4096], name[32];
+    struct kube_store *store = NULL;
+    struct error why = {""};
+
+    (void)state;
+    for (unsigned i = 0; i <= 10000; i++) {
+        (void)snprintf(name, sizeof(name), "%u", i);
+        in_directory(path, sizeof(path), dir, name);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    assert_int_equal(manifests_load(slice_cstr(dir), NULL, &store, &why), -E2BIG);
+    assert_non_null(strstr(why.text, "more than 10000 directories, at "));
+    assert_non_null(strstr(why.text, "give a directory that holds the configuration and nothing else"));
+    directory_remove(dir);
+}
+
 static void lists_are_sorted(void **state)
 {
     static const char *const want[] = {"a/x traefik.containo.us", "a/x traefik.io", "b/a traefik.io",
@@ -398,6 +462,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whole_trees_are_read),
+        cmocka_unit_test(links_and_pipes_lead_nowhere),
+        cmocka_unit_test(too_large_a_tree_is_refused),
         cmocka_unit_test(lists_are_sorted),
         cmocka_unit_test(what_is_no_object_is_named),
         cmocka_unit_test(bad_document_spares_the_others),

@@ -12,7 +12,7 @@
 #include "worker/worker.h"
 
 static struct worker worker;
-static struct address somewhere;
+static struct server_address somewhere;
 
 static int setup(void **state)
 {
@@ -23,7 +23,7 @@ static int setup(void **state)
     assert_int_equal(board_create(&fd, &why), 0);
     assert_int_equal(board_map(fd, &worker.board, &why), 0);
     close(fd);
-    return address_parse_host_port(SLICE("10.0.0.1:80"), &somewhere, &why);
+    return address_parse_host_port(SLICE("10.0.0.1:80"), &somewhere.address, &why);
 }
 
 static int teardown(void **state)

@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "master/master/master.h"
+#include "shm/targets.h"
 
 #define SECOND INT64_C(1000000000)
 #define OFFERS_IN_A_ROW 4
@@ -28,12 +29,14 @@ static void begin(struct stand *stand)
     struct page_files pages = {.count = PAGE_KINDS};
     struct master *master = xcalloc(1, sizeof(*master));
     struct error why;
-    int fds[2];
+    int fds[2], targets_fd;
 
     assert_int_equal(uv_loop_init(&master->loop), 0);
     assert_int_equal(board_create(&stand->board_fd, &why), 0);
     assert_int_equal(board_map(stand->board_fd, &master->board, &why), 0);
     master->tree = board_tree(master->board);
+    assert_int_equal(targets_create(&targets_fd, &why), 0);
+    assert_int_equal(target_places_open(targets_fd, &master->targets, &why), 0);
     master->workers = 1;
     outbox_init(&master->guard, -1);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
@@ -43,7 +46,7 @@ static void begin(struct stand *stand)
     assert_int_equal(control_pair(fds, &why), 0);
     publish_worker(master, 0, fds[0]);
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0);
+        pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0, NULL);
     }
     publish(master, &pages, NULL);
     *stand = (struct stand){.master = master, .worker = fds[1], .board_fd = stand->board_fd};
@@ -55,6 +58,7 @@ static void end(struct stand *stand)
     (void)uv_run(&stand->master->loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&stand->master->loop), 0);
     board_unmap(stand->master->board);
+    target_places_free(stand->master->targets);
     close(stand->board_fd);
     close(stand->worker);
     free(stand->master);
@@ -191,7 +195,7 @@ static void what_is_not_read_does_not_pile_up(void **state)
 
         for (int kind = 0; kind < PAGE_KINDS; kind++) {
             pages.items[kind] =
-                page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)(i * 10 + kind), 0);
+                page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)(i * 10 + kind), 0, NULL);
         }
         publish(stand.master, &pages, NULL);
         say(&stand, CONTROL_REFUSED, stand.master->current.number);
@@ -220,7 +224,7 @@ static void numbers_go_up_whatever_stands_on_the_board(void **state)
         atomic_store(&stand.master->tree->generation, told[i]);
         for (int kind = 0; kind < PAGE_KINDS; kind++) {
             pages.items[kind] =
-                page_file_new(memfd_create("page", MFD_CLOEXEC), 100 * i + 100 + (uint64_t)kind, 0);
+                page_file_new(memfd_create("page", MFD_CLOEXEC), 100 * i + 100 + (uint64_t)kind, 0, NULL);
         }
         publish(stand.master, &pages, NULL);
         assert_int_equal(stand.master->current.number, before + 1);

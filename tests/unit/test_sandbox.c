@@ -34,6 +34,7 @@
 #include "common/rule/regex.h"
 #include "shm/control.h"
 #include "worker/crash.h"
+#include "worker/fence.h"
 #include "worker/sandbox.h"
 
 /* What was there before: made by the parent, as the guard makes it for workers. */
@@ -42,12 +43,16 @@ static struct scene {
     int memory;                   /* a memfd of one page */
     int file;                     /* /etc/passwd, open */
     int pair[2];
-    int pidfd; /* of the parent */
-    struct sockaddr_in address;
+    int pidfd;                  /* of the parent */
+    struct sockaddr_in address; /* of the first one */
+    int targets;                /* shm/targets.h: that address stands in place 1, an IPv6 one in place 2 */
+    struct fence fence;
     int epoll;
     pid_t parent;
     char secret[16]; /* in the parent's memory */
 } scene;
+
+#define FENCE_PART ((size_t)1 << 32) /* fence.h */
 
 struct attempt {
     const char *name;
@@ -264,6 +269,192 @@ static long try_other_protocol(void)
     return socket(AF_INET, SOCK_STREAM, 262); /* multipath TCP */
 }
 
+/* ---- connect: addresses may come out of the table of targets only ---- */
+
+static long connect_by(const void *address, size_t length)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    return syscall(SYS_connect, fd, address, length);
+}
+
+static long try_connect_from_the_stack(void)
+{
+    struct sockaddr_in copy = scene.address;
+
+    return connect_by(&copy, sizeof(copy));
+}
+
+static long try_connect_from_the_heap(void)
+{
+    struct sockaddr_in *copy = malloc(sizeof(*copy));
+
+    *copy = scene.address;
+    return connect_by(copy, sizeof(*copy));
+}
+
+static long try_connect_between_places(void)
+{
+    return connect_by((const char *)&scene.fence.targets[1] + 2, sizeof(struct sockaddr_in));
+}
+
+static long try_connect_beyond_a_place(void)
+{
+    return connect_by(&scene.fence.targets[1], sizeof(struct target) + 1);
+}
+
+/* With AF_UNSPEC that would end it for everybody. */
+static long try_end_listening_by_connect(void)
+{
+    static const struct sockaddr_in nowhere = {.sin_family = AF_UNSPEC};
+
+    return syscall(SYS_connect, scene.listener, &nowhere, sizeof(nowhere));
+}
+
+static long try_fast_open(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    return sendto(fd, "x", 1, MSG_FASTOPEN, (struct sockaddr *)&scene.address, sizeof(scene.address));
+}
+
+static long try_fast_open_of_a_target(void)
+{
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    return sendto(fd, "x", 1, MSG_FASTOPEN, &scene.fence.targets[1].any, sizeof(scene.address));
+}
+
+static long try_fast_open_from_low_zeros(void)
+{
+    void *page = mmap((void *)0x200000000, 4096, PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+
+    if (page == MAP_FAILED) {
+        return 0;
+    }
+    memcpy(page, &scene.address, sizeof(scene.address));
+    return sendto(fd, "x", 1, MSG_FASTOPEN, page, sizeof(scene.address));
+}
+
+/* ---- the fence: nothing else may come to lie there, and no hole ---- */
+
+static char *table(void)
+{
+    return (char *)(uintptr_t)scene.fence.targets;
+}
+
+static long mapped(void *result)
+{
+    return result == MAP_FAILED ? -1 : 0;
+}
+
+static long try_map_over_the_table(void)
+{
+    return mapped(
+        mmap(table(), 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+static long try_map_code_over_the_table(void)
+{
+    return mapped(mmap(table(), 4096, PROT_READ | PROT_WRITE | PROT_EXEC,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+static long try_map_behind_the_table(void)
+{
+    return mapped(mmap(table() + TARGETS_BYTES, 4096, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+static long try_map_the_distance(void)
+{
+    return mapped(mmap(table() - FENCE_PART, 4096, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+/* Kernels unmap first and then find that a channel cannot be mapped: a hole that the next mapping falls into. */
+static long try_fail_to_map_over_the_table(void)
+{
+    return mapped(mmap(table(), 4096, PROT_READ, MAP_SHARED | MAP_FIXED, scene.pair[0], 0));
+}
+
+static long try_map_across(void)
+{
+    return mapped(mmap(table() - FENCE_PART - 4096, FENCE_PART + 8192, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0));
+}
+
+static long try_map_huge(void)
+{
+    return mapped(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0));
+}
+
+static long try_unmap_the_table(void)
+{
+    return munmap(table(), TARGETS_BYTES);
+}
+
+static long try_unmap_across(void)
+{
+    return munmap(table() - FENCE_PART - 4096, FENCE_PART + 8192);
+}
+
+/* aarch64 does not look at the highest byte; elsewhere it is no address. */
+static long try_unmap_by_a_tagged_pointer(void)
+{
+    return munmap(table() + ((uintptr_t)0x5a << 56), 4096);
+}
+
+static long try_protect_by_a_tagged_pointer(void)
+{
+    return mprotect(table() + ((uintptr_t)0x5a << 56), 4096, PROT_READ | PROT_WRITE);
+}
+
+static long try_write_the_table(void)
+{
+    return mprotect(table(), 4096, PROT_READ | PROT_WRITE);
+}
+
+static long try_write_across(void)
+{
+    return mprotect(table() - FENCE_PART - 4096, FENCE_PART + 8192, PROT_READ | PROT_WRITE);
+}
+
+static long try_move_into_the_table(void)
+{
+    void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return mapped(mremap(page, 4096, 4096, MREMAP_MAYMOVE | MREMAP_FIXED, table()));
+}
+
+static long try_move_the_table_away(void)
+{
+    return mapped(mremap(table(), 4096, 8192, MREMAP_MAYMOVE));
+}
+
+static long try_grow_into_the_table(void)
+{
+    return mapped(mremap(table() - 4096, 4096, 8192, 0));
+}
+
+static long try_write_the_board(void)
+{
+    return mprotect(scene.fence.board, 4096, PROT_READ | PROT_WRITE);
+}
+
+static long try_map_over_the_board(void)
+{
+    return mapped(mmap(scene.fence.board, 4096, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0));
+}
+
+static long try_drop_the_table(void)
+{
+    return madvise(table(), 4096, MADV_DONTNEED);
+}
+
 static long try_bind(void)
 {
     struct sockaddr_in any = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
@@ -448,6 +639,33 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_raw_socket),
     ATTEMPT(try_udp_socket),
     ATTEMPT(try_other_protocol),
+    ATTEMPT(try_connect_from_the_stack),
+    ATTEMPT(try_connect_from_the_heap),
+    ATTEMPT(try_connect_between_places),
+    ATTEMPT(try_connect_beyond_a_place),
+    ATTEMPT(try_end_listening_by_connect),
+    ATTEMPT(try_fast_open),
+    ATTEMPT(try_fast_open_of_a_target),
+    ATTEMPT(try_fast_open_from_low_zeros),
+    ATTEMPT(try_map_over_the_table),
+    ATTEMPT(try_map_code_over_the_table),
+    ATTEMPT(try_map_behind_the_table),
+    ATTEMPT(try_map_the_distance),
+    ATTEMPT(try_fail_to_map_over_the_table),
+    ATTEMPT(try_map_across),
+    ATTEMPT(try_map_huge),
+    ATTEMPT(try_unmap_the_table),
+    ATTEMPT(try_unmap_across),
+    ATTEMPT(try_unmap_by_a_tagged_pointer),
+    ATTEMPT(try_protect_by_a_tagged_pointer),
+    ATTEMPT(try_write_the_table),
+    ATTEMPT(try_write_across),
+    ATTEMPT(try_move_into_the_table),
+    ATTEMPT(try_move_the_table_away),
+    ATTEMPT(try_grow_into_the_table),
+    ATTEMPT(try_drop_the_table),
+    ATTEMPT(try_write_the_board),
+    ATTEMPT(try_map_over_the_board),
     ATTEMPT(try_bind),
     ATTEMPT(try_listen),
     ATTEMPT(try_send_descriptor),
@@ -480,7 +698,7 @@ static const struct attempt attempts[] = {
 /* What would not be refused outside must be refused inside; the process itself goes on. */
 static int refused(const struct attempt *attempt)
 {
-    sandbox_enter();
+    sandbox_enter(&scene.fence);
 
     long result = attempt->make();
     int error = errno;
@@ -515,7 +733,7 @@ static int connections_work(void)
     NEED(socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) != -1 || errno == EAFNOSUPPORT);
     NEED(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
     NEED(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
-    NEED(connect(fd, (struct sockaddr *)&scene.address, sizeof(scene.address)) == 0 || errno == EINPROGRESS);
+    NEED(connect(fd, &scene.fence.targets[1].any, sizeof(scene.address)) == 0 || errno == EINPROGRESS);
     NEED(epoll_ctl(scene.epoll, EPOLL_CTL_ADD, scene.listener, &event) == 0);
     NEED(epoll_wait(scene.epoll, &event, 1, -1) == 1);
 
@@ -526,6 +744,45 @@ static int connections_work(void)
     NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
     NEED(recv(fd, &byte, 1, 0) == 1 && byte == 'x');
     NEED(shutdown(fd, SHUT_WR) == 0 && close(fd) == 0 && close(accepted) == 0);
+    return 0;
+}
+
+/* What is no address yet, or none any more, connects nobody and ends nothing. */
+static int empty_places_are_harmless(void)
+{
+    const struct target *targets = scene.fence.targets;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 0;
+    socklen_t len = sizeof(on);
+
+    for (uint32_t place = 0; place < targets_count(targets); place++) {
+        if (place != 1 && place != 2) {
+            NEED(connect(fd, &targets[place].any, sizeof(struct sockaddr_in)) == -1 && errno == EAFNOSUPPORT);
+            NEED(connect(scene.listener, &targets[place].any, sizeof(struct sockaddr_in)) == -1);
+        }
+    }
+    NEED(connect(fd, &targets[targets_count(targets)].any, sizeof(struct sockaddr_in)) == -1 &&
+         errno == EFAULT);
+    NEED(connect(fd, &targets[TARGETS_MOST].any, sizeof(struct sockaddr_in)) == -1 && errno == EFAULT);
+    NEED(getsockopt(scene.listener, SOL_SOCKET, SO_ACCEPTCONN, &on, &len) == 0 && on == 1);
+    NEED(close(fd) == 0);
+    return 0;
+}
+
+/* Memory of its own comes and goes; what the kernel picks is never behind the fence. */
+static int memory_works(void)
+{
+    const uintptr_t low = (uintptr_t)scene.fence.targets - FENCE_PART, high = low + FENCE_PARTS * FENCE_PART;
+
+    for (size_t size = 4096; size < FENCE_PART; size *= 4) {
+        char *piece =
+            mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+        NEED(piece != MAP_FAILED);
+        NEED((uintptr_t)piece >= high || (uintptr_t)piece + size <= low);
+        piece = mremap(piece, size, size + 4096, MREMAP_MAYMOVE);
+        NEED(piece != MAP_FAILED && mprotect(piece, 4096, PROT_READ) == 0);
+        NEED(madvise(piece, size, MADV_DONTNEED) == 0 && munmap(piece, size + 4096) == 0);
+    }
     return 0;
 }
 
@@ -609,9 +866,9 @@ static int lives(const struct attempt *attempt)
     if (send_descriptor() != 0) {
         return 1;
     }
-    sandbox_enter();
-    return connections_work() || descriptors_arrive() || expressions_are_compiled() || threads_work() ||
-           own_signals_work();
+    sandbox_enter(&scene.fence);
+    return connections_work() || empty_places_are_harmless() || memory_works() || descriptors_arrive() ||
+           expressions_are_compiled() || threads_work() || own_signals_work();
 }
 
 static int aborts(const struct attempt *attempt)
@@ -619,7 +876,7 @@ static int aborts(const struct attempt *attempt)
     (void)attempt;
     (void)dup2(scene.pair[0], STDERR_FILENO);
     crash_install("test");
-    sandbox_enter();
+    sandbox_enter(&scene.fence);
     abort();
 }
 
@@ -679,6 +936,25 @@ static void everything_else_is_refused(void **state)
 }
 #endif
 
+/* As guard, master and worker make it, in one process. */
+static int set_fence(void)
+{
+    struct address address;
+    struct target *targets;
+    struct error why;
+
+    address_from_sockaddr((struct sockaddr *)&scene.address, &address);
+    if (targets_create(&scene.targets, &why) < 0 || targets_map(scene.targets, NULL, &targets, &why) < 0) {
+        return -1;
+    }
+    targets_put(targets, 1, &address);
+    targets_put(targets, 2, &(struct address){.bytes = {[15] = 1}, .family = 6, .port = address.port});
+    targets_put(targets, 3, &address);
+    targets_clear(targets, 3);
+    targets_unmap(targets);
+    return fence_build(scene.targets, &scene.fence, &why);
+}
+
 static int set_scene(void **state)
 {
     socklen_t len = sizeof(scene.address);
@@ -697,7 +973,7 @@ static int set_scene(void **state)
     return bind(scene.other_listener, (struct sockaddr *)&scene.address, len) == -1 ||
            bind(scene.listener, (struct sockaddr *)&scene.address, len) == -1 ||
            listen(scene.listener, 8) == -1 ||
-           getsockname(scene.listener, (struct sockaddr *)&scene.address, &len) == -1 ||
+           getsockname(scene.listener, (struct sockaddr *)&scene.address, &len) == -1 || set_fence() < 0 ||
            ftruncate(scene.memory, 4096) == -1 || pwrite(scene.memory, "page", 4, 0) != 4 ||
            scene.file == -1 || scene.pidfd == -1 || scene.epoll == -1 || control_pair(scene.pair, &why) < 0;
 }

@@ -182,8 +182,8 @@ static void long_rounds_are_scaled_and_nobody_is_lost(void **state)
 
 /* ---- services page ---- */
 
-static struct address addresses[] = {{.bytes = {10, 0, 0, 1}, .family = 4, .port = 80},
-                                     {.bytes = {[15] = 1}, .family = 6, .port = 8080}};
+static struct server_address addresses[] = {{{.bytes = {10, 0, 0, 1}, .family = 4, .port = 80}, 7},
+                                            {{.bytes = {[15] = 1}, .family = 6, .port = 8080}, 8}};
 static struct server servers[] = {
     {.url = SLICE_INIT("http://10.0.0.1"),
      .scheme = SLICE_INIT("http"),

@@ -1,0 +1,15 @@
+/*
+ * dial.h - the one place where a worker connects to anything.
+ */
+#ifndef WEIR_WORKER_DIAL_H
+#define WEIR_WORKER_DIAL_H
+
+#include "shm/services.h"
+
+struct worker;
+
+/* A TCP socket that connects to `to`, or has done so already. A negative errno when there is none: -EMFILE, -ENFILE when
+ * descriptors are short, -EADDRNOTAVAIL when this address is not among those that may be connected to (any more). */
+int dial_address(const struct worker *worker, const struct server_address *to);
+
+#endif

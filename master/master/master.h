@@ -7,7 +7,10 @@
  * cgroups.c    the control groups that hold us (cgroups.h)
  * memory.c     how much memory (memory.h)
  * cpus.c       how many workers
- * reload.c     when providers are loaded, and the job on a thread that loads, resolves, compiles and seals
+ * inputs.c     the providers: which are enabled, what of theirs is watched and tried again
+ * reload.c     from a change to a generation: when there is a job, and what becomes of what it found
+ * job.c        the job on a thread that loads, resolves, compiles and seals
+ * hold.c       when the first generation is held back
  * publish.c    the generation in force and how far each worker has it
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
@@ -21,6 +24,7 @@
 #include <uv.h>
 
 #include "master/guard/outbox.h"
+#include "master/master/hold.h"
 #include "master/master/memory.h"
 #include "master/provider/provider.h"
 #include "master/static/load.h"
@@ -133,11 +137,7 @@ struct master {
     bool watch_missing; /* a path could not be watched: tried again */
     struct job *job;    /* NULL: none in flight */
     bool wanted;        /* another one is to follow */
-    bool held;          /* nothing published yet: a provider waits for its cluster */
-    int64_t hold_until; /* clock: then the others are published without it; 0: not begun */
-    int64_t
-        holding_ns; /* since when the earlier master's configuration stays for what cannot be read; 0: it does not */
-    bool changed_meanwhile;
+    struct hold hold;
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
 
     struct publication current, previous;
@@ -188,10 +188,14 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
 void memory_tend(struct master *master); /* from the heart */
 void memory_stop(struct master *master);
 
+/* ---- inputs.c ---- */
+void inputs_apply(struct master *master); /* enables, disables and watches as the static configuration says */
+/* What could not be read or watched, or is held back, is tried again after a while. */
+void inputs_retry(struct master *master);
+void inputs_stop(struct master *master); /* watches nothing any more */
+
 /* ---- reload.c ---- */
 int reload_start(struct master *master, struct error *why);
-void reload_inputs(
-    struct master *master); /* enables, disables and watches as the static configuration says */
 void reload_request(struct master *master); /* a job now, or after the one in flight */
 void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);

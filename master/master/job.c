@@ -61,11 +61,11 @@ static void load_input(struct job *job, size_t i)
     input->model = model;
 }
 
-static int seal(struct job *job, const struct compiled *compiled)
+int job_seal(struct job *job, const struct compiled *compiled)
 {
     job->page_count = compiled->count;
     for (size_t i = 0; i < compiled->count; i++) {
-        job->hashes[i] = builder_hash(compiled->pages[i]);
+        job->hashes[i] = compiled->pages[i] ? builder_hash(compiled->pages[i]) : job->published[i];
         if (i < job->published_count && job->hashes[i] == job->published[i]) {
             continue;
         }
@@ -108,7 +108,11 @@ static int compile(struct job *job)
         rc = compile_static(config, &compiled.pages[PAGE_STATIC], &job->why);
     }
     if (rc == 0) {
-        rc = seal(job, &compiled);
+        rc = job_seal(job, &compiled);
+    }
+    if (rc == 0) {
+        job->compiler = compiled.compiler;
+        compiled.compiler = NULL;
     }
     compiled_free(&compiled);
     return rc;
@@ -133,6 +137,11 @@ static void work(uv_work_t *request)
     size_t count = 0;
     int64_t began = process_clock_ns();
 
+    job->refresh = job->refresh && refresh_work(job);
+    if (job->refresh) {
+        job->elapsed_ms = (double)(process_clock_ns() - began) / 1e6;
+        return;
+    }
     for (size_t i = 0; i < master->input_count; i++) {
         if (!job->enabled[i]) {
             drop_input(&master->inputs[i]);
@@ -163,6 +172,7 @@ struct job *job_new(struct master *master)
     struct job *job = xcalloc(1, sizeof(*job));
 
     job->master = master;
+    job->began_ns = process_clock_ns();
     job->work.data = job;
     job->settings = settings_ref(master->settings);
     job->generation = publish_next_number(master);
@@ -170,6 +180,8 @@ struct job *job_new(struct master *master)
     job->page_base = (master->start_number << 40) + master->page_count;
     master->page_count += PAGE_PLACES;
     job->before = master->known;
+    job->asked = master->whole;
+    job->refresh = refresh_may(master);
     job->hold = hold_begin(master);
     job->recall = job->hold.first && !job->hold.cluster;
     job->published_count = master->current.pages.count;
@@ -179,10 +191,11 @@ struct job *job_new(struct master *master)
     for (size_t i = 0; i < PAGE_PLACES; i++) {
         job->fds[i] = -1;
     }
+    master->whole = false;
     for (size_t i = 0; i < master->input_count; i++) {
         job->enabled[i] = master->inputs[i].enabled;
         job->dirty[i] = master->inputs[i].dirty;
-        master->inputs[i].dirty = false;
+        master->inputs[i].dirty = master->inputs[i].whole = false;
     }
     return job;
 }
@@ -214,7 +227,7 @@ bool job_differs(const struct job *job)
 }
 
 /* ---- its end ---- */
-static void close_pages(struct job *job)
+void job_close_pages(struct job *job)
 {
     for (size_t i = 0; i < PAGE_PLACES; i++) {
         if (job->fds[i] != -1) {
@@ -229,27 +242,36 @@ static void free_work(uv_work_t *request)
 {
     struct job *job = request->data;
 
+    compiler_free(job->compiler);
     model_free(job->model); /* before the providers' models, which its text may lie in */
     for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         model_free(job->outdated[i]);
     }
     known_free(job->known);
-    free(job->changes);
     (void)malloc_trim(0); /* what a large configuration needed once is not kept for ever */
+}
+
+static void end(struct job *job)
+{
+    settings_unref(job->old_settings);
+    settings_unref(job->settings);
+    free(job->changes);
+    free(job);
 }
 
 static void after_free(uv_work_t *request, int status)
 {
-    struct job *job = request->data;
-
     (void)status;
-    settings_unref(job->old_settings);
-    settings_unref(job->settings);
-    free(job);
+    end(request->data);
 }
 
 void job_free(struct job *job)
 {
-    close_pages(job);
+    job_close_pages(job);
+    refresh_free(job);
+    if (job->refresh) {
+        end(job);
+        return;
+    }
     (void)uv_queue_work(&job->master->loop, &job->work, free_work, after_free);
 }

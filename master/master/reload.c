@@ -1,8 +1,8 @@
 /*
  * reload.c - from "something changed" to a new generation.
  *
- * One job at a time (job.h). What changes meanwhile makes one more job when it is back: so the first change is in force at
- * once, and a burst costs a few jobs, not one for each change. When no page differs nothing is published.
+ * One job at a time (job.h). What changes meanwhile makes one more job when it is back, for a cluster after a pause: so the
+ * first change is in force at once, and a burst costs a few jobs, not one for each change. When no page differs nothing is published.
  *
  * Not here: what is watched (inputs.c), when the first generation is held back (hold.h).
  */
@@ -18,6 +18,11 @@
 #include "master/kube/live.h"
 #include "master/master/job.h"
 
+/* Between jobs for changes of a cluster, while they keep coming. */
+#define PAUSE_FIRST_NS (INT64_C(50) * 1000000)
+#define PAUSE_REFRESH_NS (INT64_C(100) * 1000000) /* after one that took the short way */
+#define PAUSE_MOST_NS (INT64_C(1000) * 1000000)
+
 /* ---- what becomes of what a job found ---- */
 static void say_changed(const struct job *job, uint64_t generation)
 {
@@ -30,8 +35,8 @@ static void say_changed(const struct job *job, uint64_t generation)
            job->changes && job->changes[0] ? job->changes : "options of the static configuration");
 }
 
-/* Whether what was found is in force now. */
-static bool publish_job(struct job *job)
+/* Whether what was found is in force now. model: the one that was compiled. */
+static bool publish_job(struct job *job, const struct model *model, uint64_t words)
 {
     struct master *master = job->master;
     int64_t took_ns = (int64_t)(job->elapsed_ms * 1e6);
@@ -39,7 +44,7 @@ static bool publish_job(struct job *job)
 
     if (!job_differs(job)) {
         life_reload(master, RELOAD_SAME, took_ns, job->changes);
-        life_counted(master, master->current.number, job->model);
+        life_counted(master, master->current.number, model);
         if (job->changes[0]) {
             say_changed(job,
                         master->current.number); /* objects that serve nothing: broken ones, unused ones */
@@ -58,9 +63,9 @@ static bool publish_job(struct job *job)
         }
         return false;
     }
-    publish(master, &pages, xstrndup(job->changes, strlen(job->changes)));
+    publish(master, &pages, xstrndup(job->changes, strlen(job->changes)), words);
     life_reload(master, RELOAD_PUBLISHED, took_ns, job->changes);
-    life_counted(master, master->current.number, job->model);
+    life_counted(master, master->current.number, model);
     say_changed(job, master->current.number);
     return true;
 }
@@ -70,13 +75,108 @@ static void install(struct master *master, struct job *job)
 {
     struct model *model = master->model;
     struct known *known = master->known;
+    struct compiler *compiler = master->compiler;
 
     master->model = job->model;
     master->known = job->known;
+    master->compiler = job->compiler;
     job->model = model;
     job->known = known;
+    job->compiler = compiler;
     job->old_settings = master->model_settings;
     master->model_settings = settings_ref(job->settings);
+}
+
+/* ---- a cluster's bursts ---- */
+static void begin(struct master *master);
+static void cluster_begin(struct master *master);
+
+static bool by_cluster(const struct master *master, const struct job *job)
+{
+    for (size_t i = 0; i < master->input_count; i++) {
+        const struct provider *provider = master->inputs[i].provider;
+
+        if (job->dirty[i] && provider->asks_cluster &&
+            provider->asks_cluster(&job->settings->loaded.config)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first change is taken up at once. As long as there is no pause, each job is followed by one twice as long. */
+static void pause_after(struct master *master, const struct job *job)
+{
+    int64_t most = job->refresh ? PAUSE_REFRESH_NS : PAUSE_MOST_NS, *pause = &master->cluster_pause_ns;
+
+    if (job->asked || !by_cluster(master, job)) {
+        return;
+    }
+    *pause = job->began_ns - master->cluster_next_ns > *pause ? PAUSE_FIRST_NS : 2 * *pause;
+    *pause = *pause < most ? *pause : most;
+    master->cluster_next_ns = process_clock_ns() + *pause;
+}
+
+static void on_pause_over(uv_timer_t *timer)
+{
+    cluster_begin(timer->data);
+}
+
+static void cluster_begin(struct master *master)
+{
+    int64_t left = master->cluster_next_ns - process_clock_ns();
+
+    master->cluster_wanted = master->job != NULL;
+    if (master->stopping || master->cluster_wanted) {
+        return;
+    }
+    if (left > 0) {
+        uint64_t ms = (uint64_t)left / 1000000 + 1;
+
+        (void)uv_timer_start(&master->pause, on_pause_over, ms, 0);
+    } else {
+        begin(master);
+    }
+}
+
+/* ---- a job is back ---- */
+/* The whole way. */
+static void after_load(struct master *master, struct job *job)
+{
+    bool held = hold_back(master, &job->hold, job->enabled, job->for_cluster);
+
+    if (job->for_cluster) {
+        return;
+    }
+    master->in_step = false;
+    master->refreshes = 0;
+    if (job->rc < 0) {
+        life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
+        log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
+    } else if (!held && publish_job(job, job->model, job->generation)) {
+        publish_loaded(master);
+        master->in_step = true;
+    }
+    life_providers(master);
+    install(master, job);
+}
+
+/* The short way: what is in force may be another generation by now, after one was withdrawn. */
+static void after_refresh(struct master *master, struct job *job)
+{
+    if (!master->in_step) {
+        for (size_t i = 0; i < master->input_count; i++) {
+            master->inputs[i].dirty = master->inputs[i].dirty || job->dirty[i];
+            master->inputs[i].whole = master->inputs[i].whole || job->dirty[i];
+        }
+        master->wanted = true;
+        return;
+    }
+    log_debug("Only servers changed, of %zu load balancers: their pages alone are made anew",
+              job->refreshed_count);
+    refresh_install(job);
+    master->in_step = publish_job(job, master->model, master->current.words);
+    life_providers(master);
 }
 
 static void after_work(uv_work_t *request, int status)
@@ -86,19 +186,13 @@ static void after_work(uv_work_t *request, int status)
 
     master->job = NULL;
     if (!master->stopping && status == 0) {
-        bool held = hold_back(master, &job->hold, job->enabled, job->for_cluster);
-
-        if (!job->for_cluster) {
-            if (job->rc < 0) {
-                life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
-                log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
-            } else if (!held && publish_job(job)) {
-                publish_loaded(master);
-            }
-            life_providers(master);
-            install(master, job);
+        if (job->refresh) {
+            after_refresh(master, job);
+        } else {
+            after_load(master, job);
         }
     }
+    pause_after(master, job);
     job_free(job);
     if (master->stopping) {
         reload_stop(master);
@@ -107,12 +201,14 @@ static void after_work(uv_work_t *request, int status)
     inputs_retry(master);
     publish_tend(master, process_clock_ns());
     if (master->wanted) {
-        reload_request(master);
+        begin(master);
+    } else if (master->cluster_wanted) {
+        cluster_begin(master);
     }
 }
 
 /* ---- when ---- */
-void reload_request(struct master *master)
+static void begin(struct master *master)
 {
     if (master->stopping) {
         return;
@@ -122,6 +218,12 @@ void reload_request(struct master *master)
         master->job = job_new(master);
         job_start(master->job, after_work);
     }
+}
+
+void reload_request(struct master *master)
+{
+    master->whole = true;
+    begin(master);
 }
 
 static void on_names_changed(void *context)
@@ -144,7 +246,7 @@ static void on_cluster(uv_async_t *cluster)
             input->dirty = true;
         }
     }
-    reload_request(master);
+    cluster_begin(master);
 }
 
 static void on_cluster_changed(void *context)
@@ -159,7 +261,8 @@ int reload_start(struct master *master, struct error *why)
     if (rc < 0) {
         return error_set(why, rc, "cannot be woken by sources: %s", uv_strerror(rc));
     }
-    master->cluster.data = master;
+    (void)uv_timer_init(&master->loop, &master->pause);
+    master->cluster.data = master->pause.data = master;
     kube_live_listen(on_cluster_changed, &master->cluster);
     return names_new(&master->loop, on_names_changed, master, &master->names, why);
 }
@@ -170,6 +273,7 @@ void reload_stop(struct master *master)
     kube_live_listen(NULL, NULL);
     if (!uv_is_closing((uv_handle_t *)&master->cluster)) {
         uv_close((uv_handle_t *)&master->cluster, NULL);
+        uv_close((uv_handle_t *)&master->pause, NULL);
     }
     if (master->job == NULL) { /* else when it is back: it uses them */
         names_close(master->names);
@@ -179,6 +283,7 @@ void reload_stop(struct master *master)
 
 void reload_free(struct master *master)
 {
+    compiler_free(master->compiler);
     model_free(master->model);
     known_free(master->known);
     for (size_t i = 0; i < master->input_count; i++) {

@@ -45,7 +45,7 @@ static void begin(struct stand *stand)
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
         pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0);
     }
-    publish(master, &pages, NULL);
+    publish(master, &pages, NULL, 1);
     *stand = (struct stand){.master = master, .worker = fds[1], .board_fd = stand->board_fd};
 }
 
@@ -193,7 +193,7 @@ static void what_is_not_read_does_not_pile_up(void **state)
             pages.items[kind] =
                 page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)(i * 10 + kind), 0);
         }
-        publish(stand.master, &pages, NULL);
+        publish(stand.master, &pages, NULL, publish_next_number(stand.master));
         say(&stand, CONTROL_REFUSED, stand.master->current.number);
     }
     int after = dup(0); /* the lowest number that is free */
@@ -222,7 +222,7 @@ static void numbers_go_up_whatever_stands_on_the_board(void **state)
             pages.items[kind] =
                 page_file_new(memfd_create("page", MFD_CLOEXEC), 100 * i + 100 + (uint64_t)kind, 0);
         }
-        publish(stand.master, &pages, NULL);
+        publish(stand.master, &pages, NULL, publish_next_number(stand.master));
         assert_int_equal(stand.master->current.number, before + 1);
         assert_int_equal(atomic_load(&stand.master->tree->generation), before + 1);
     }

@@ -177,3 +177,18 @@ def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, w
         whole_way_finds_nothing(program)
     assert short(program) > before + 3
     assert not lines(program, "is withdrawn", mark)
+
+
+def test_notes_of_others_on_objects_are_not_even_looked_at(api, cluster_weir, whoami):
+    marker = Marker(api, whoami)
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web")))
+    program = cluster_weir()
+    mark = program.mark()
+    for i in range(10):
+        for thing in (service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web"))):
+            thing["metadata"].update(annotations={"example.com/seen": str(i)}, managedFields=[{"time": str(i)}], generation=i)
+            api.put(thing)
+    marker.wait(program)
+    program.wait_log(SHORT, mark)
+    assert len(lines(program, "Nothing changed", mark)) <= 2  # the marker is seen twice, once in each watch
+    whole_way_finds_nothing(program)

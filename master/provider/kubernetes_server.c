@@ -6,6 +6,7 @@
  */
 #include "master/provider/kubernetes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SERVICE_NAME_LABEL "kubernetes.io/service-name"
@@ -102,18 +103,50 @@ const struct k8s_slice *k8s_slices(const struct k8s *k8s, struct slice namespace
     return &k8s->slices[low];
 }
 
+/* Most of a load is this and what calls it: no printf. */
+static struct slice joined(struct pool *pool, const struct slice *parts, size_t count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    char *text = pool_alloc(pool, len + 1), *end = text;
+
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len) {
+            memcpy(end, parts[i].ptr, parts[i].len);
+            end += parts[i].len;
+        }
+    }
+    return slice_of(text, len);
+}
+
+static struct slice url_of(struct pool *pool, struct slice scheme, struct slice host, int64_t port)
+{
+    bool v6 = slice_find(host, ':') >= 0;
+    char digits[24];
+    int length = snprintf(digits, sizeof(digits), "%lld", (long long)port);
+    const struct slice parts[] = {scheme,
+                                  SLICE("://"),
+                                  v6 ? SLICE("[") : SLICE(""),
+                                  host,
+                                  v6 ? SLICE("]:") : SLICE(":"),
+                                  slice_of(digits, (size_t)length)};
+
+    return joined(pool, parts, ARRAY_LEN(parts));
+}
+
 static void add_server(struct target *target, struct slice host, int64_t port, bool fenced)
 {
     struct pool *pool = target->pool;
-    bool v6 = slice_find(host, ':') >= 0;
     struct server_config *server;
 
     target->servers =
         pool_grow(pool, target->servers, target->count, &target->capacity, sizeof(*target->servers));
     server = &target->servers[target->count++];
     schema_defaults(&server_schema, pool, server);
-    server->url = pool_printf(pool, "%.*s://%s%.*s%s:%lld", SLICE_ARG(target->scheme), v6 ? "[" : "",
-                              SLICE_ARG(host), v6 ? "]" : "", (long long)port);
+    server->url = url_of(pool, target->scheme, host, port);
     server->fenced = fenced;
 }
 
@@ -342,7 +375,7 @@ static bool servers_of_pods(struct target *target, const struct k8s_backend *bac
     size_t slice_count;
     const struct k8s_slice *slices = k8s_slices(k8s, service->namespace, service->name, &slice_count);
     const struct kube_object *endpoints =
-        kube_get(k8s->store, "", "Endpoints", service->namespace, service->name);
+        slice_count ? NULL : kube_get(k8s->store, "", "Endpoints", service->namespace, service->name);
     bool offline = k8s->options->manifests.len > 0;
     const struct doc *annotation =
         offline ? doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL) : NULL;
@@ -431,7 +464,7 @@ bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct ele
         .place = place,
         .element = element,
         .service = kube_get(k8s->store, "", "Service", namespace, backend->name),
-        .name = pool_printf(k8s->scratch, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(backend->name)),
+        .name = joined(k8s->scratch, (const struct slice[]){namespace, SLICE("/"), backend->name}, 3),
     };
 
     if (!k8s_namespace_watched(k8s, namespace)) {

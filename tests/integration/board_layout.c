@@ -62,7 +62,8 @@ int main(void)
     (void)printf("}, \"generation\": %zu, \"acknowledged_ns\": %zu", offsetof(struct board_slab, generation),
                  offsetof(struct board_slab, acknowledged_ns));
     (void)printf(", \"published\": %zu, \"tree\": %td, \"tree_bytes\": %zu, \"words\": %td}\n",
-                 offsetof(struct board_tree, generation), tree - base, sizeof(struct board_tree), (word - base) / 4096 * 4096);
+                 offsetof(struct board_tree, generation), tree - base, sizeof(struct board_tree),
+                 (word - base) / 4096 * 4096);
     board_unmap(board);
     return base == NULL;
 }

@@ -125,7 +125,7 @@ static int object_take(const struct kube_resource *resource, struct pool *scratc
     doc_map_set(scratch, object, SLICE("apiVersion"),
                 doc_new_string(scratch, pool_printf(scratch, "%s%s%s", resource->group,
                                                     resource->group[0] ? "/" : "", resource->version)));
-    batch = batch_new(SLICE(""));
+    batch = batch_new_single(doc_clone_bytes(object));
     object = doc_clone(batch->pool, object);
     kube_object_forget_places(object);
     batch_add_object(batch, object);

@@ -86,10 +86,9 @@ static void forget_changes(struct kube_table *table, bool noted)
 }
 
 /* References of its own. */
-static void note(struct kube_table *table, struct kube_batch *before, struct kube_batch *now)
+static void note(struct kube_table *table, struct slice kind, struct kube_batch *before,
+                 struct kube_batch *now)
 {
-    struct slice kind = (now ? now : before)->objects[0].kind;
-
     if (!table->noted) {
         return;
     }
@@ -127,7 +126,7 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
     size_t at = position(table, &batch->objects[0], &found);
 
     if (!found) {
-        note(table, NULL, batch);
+        note(table, batch->objects[0].kind, NULL, batch);
         insert(table, at, entry);
     } else if (kube_object_same(table->entries[at].batch, batch)) {
         table->entries[at].owner = owner;
@@ -136,7 +135,7 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
         changed = false;
     } else {
         old = table->entries[at].batch;
-        note(table, old, batch);
+        note(table, batch->objects[0].kind, old, batch);
         table->entries[at] = entry;
     }
     pthread_mutex_unlock(&table->mutex);
@@ -155,7 +154,7 @@ bool kube_table_remove(struct kube_table *table, const struct kube_object *objec
 
     if (found) {
         old = table->entries[at].batch;
-        note(table, old, NULL);
+        note(table, object->kind, old, NULL);
         table->count--;
         memmove(&table->entries[at], &table->entries[at + 1], (table->count - at) * sizeof(*table->entries));
     }
@@ -172,7 +171,7 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     before = table->count;
     for (size_t i = 0; i < before; i++) {
         if (table->entries[i].owner == owner && table->entries[i].round != round) {
-            note(table, table->entries[i].batch, NULL);
+            note(table, table->entries[i].batch->objects[0].kind, table->entries[i].batch, NULL);
             batch_unref(table->entries[i].batch);
         } else {
             table->entries[kept++] = table->entries[i];

@@ -15,6 +15,7 @@
 #include "master/compile/url.h"
 #include "master/master/job.h"
 
+#define INPUT_SAME 1 /* nothing of this provider differs */
 #define REFRESHES_MOST                                                                                       \
     4096u /* then one whole job: words on the board and memory of what is long gone are given back */
 
@@ -70,6 +71,7 @@ static int add(struct job *job, const struct provider_servers *from)
     return good ? 0 : -EAGAIN;
 }
 
+/* 0, INPUT_SAME or -EAGAIN. */
 static int ask_input(struct job *job, struct input *input)
 {
     struct provider_servers *found;
@@ -84,7 +86,7 @@ static int ask_input(struct job *job, struct input *input)
         rc = add(job, &found[i]) < 0 ? -EAGAIN : rc;
     }
     free(found);
-    return rc;
+    return rc == 0 && count == 0 ? INPUT_SAME : rc;
 }
 
 static int by_position(const void *left, const void *right)
@@ -117,9 +119,15 @@ bool refresh_work(struct job *job)
     struct master *master = job->master;
     int rc = 0;
 
-    for (size_t i = 0; i < master->input_count && rc == 0; i++) {
-        if (job->enabled[i] && job->dirty[i]) {
-            rc = ask_input(job, &master->inputs[i]);
+    for (size_t i = 0; i < master->input_count; i++) {
+        int one = job->enabled[i] && job->dirty[i] ? ask_input(job, &master->inputs[i]) : 0;
+
+        if (one == INPUT_SAME) {
+            job->dirty[i] =
+                false; /* also when another one makes it a whole job: this one need not be loaded */
+            master->inputs[i].loaded_ns = process_clock_ns();
+        } else if (one < 0) {
+            rc = one;
         }
     }
     if (rc == 0) {

@@ -1,4 +1,5 @@
 """An endpoint that changes costs its own page and nothing else, and what comes of it is what the whole way would publish."""
+import copy
 import os
 import random
 import signal
@@ -171,6 +172,11 @@ def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, w
             if known and rng.random() < 0.15:
                 name = known.pop(rng.randrange(len(known)))
                 api.remove("EndpointSlice", name)
+            elif known and rng.random() < 0.3:  # a pod begins to go, or is there again: its address stays
+                thing = copy.deepcopy(api.objects[GROUPS["EndpointSlice"]][rng.choice(known)])
+                for endpoint in thing["endpoints"]:
+                    endpoint["conditions"] = rng.choice([{"ready": True}, {"ready": False, "serving": True, "terminating": True}])
+                api.put(thing)
             elif rng.random() < 0.1:  # only one of the two providers has to be loaded
                 api.put(rng.choice([route("r8", {"name": rng.choice(NAMES)}), ingress("i3", (rng.choice(NAMES), "web"))]))
             else:

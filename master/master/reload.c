@@ -117,6 +117,17 @@ static void pause_after(struct master *master, const struct job *job)
     master->cluster_next_ns = process_clock_ns() + *pause;
 }
 
+/* Another job may have taken it along. */
+static bool any_dirty(const struct master *master)
+{
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (master->inputs[i].enabled && master->inputs[i].dirty) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void on_pause_over(uv_timer_t *timer)
 {
     cluster_begin(timer->data);
@@ -127,7 +138,7 @@ static void cluster_begin(struct master *master)
     int64_t left = master->cluster_next_ns - process_clock_ns();
 
     master->cluster_wanted = master->job != NULL;
-    if (master->stopping || master->cluster_wanted) {
+    if (master->stopping || master->cluster_wanted || !any_dirty(master)) {
         return;
     }
     if (left > 0) {

@@ -42,7 +42,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e chart-test asan fuzz fuzz-build lint format bench compare \
+.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e chart-test asan fuzz fuzz-build lint format bench bench-kube compare \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
@@ -186,6 +186,11 @@ format: deps-lint ## format all C sources in place, new ones too
 bench: deps deps-bench ## nginx, HAProxy and weir side by side: CPU per request, rate, latency, memory
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+
+bench-kube: deps deps-e2e ## what changes in a cluster cost at 10,000 routes: a real kube-apiserver and etcd (needs Go once)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
+	$(PYTHON) tests/e2e/cluster.py
+	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/bench/bench_kube.py --weir $(abspath $(BUILD)/weir) $(BENCH_ARGS)
 
 compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the same, print the differences
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare TRAEFIK=/path/to/traefik"; exit 1; }

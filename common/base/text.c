@@ -113,12 +113,31 @@ size_t text_utf8_length(struct slice s)
     return 0;
 }
 
+/* How much from there on needs no escape and no look at its encoding. */
+static size_t plain_length(struct slice s)
+{
+    size_t i = 0;
+
+    while (i < s.len && (unsigned char)s.ptr[i] >= 0x20 && (unsigned char)s.ptr[i] < 0x7f &&
+           s.ptr[i] != '"' && s.ptr[i] != '\\') {
+        i++;
+    }
+    return i;
+}
+
 void text_add_json(struct text *text, struct slice s)
 {
     static const char short_escapes[] = "btn\0fr"; /* for 8..13; 11 has none */
 
     text_add_char(text, '"');
     for (size_t i = 0; i < s.len;) {
+        size_t plain = plain_length(slice_from(s, i));
+
+        if (plain) {
+            text_add(text, slice_of(s.ptr + i, plain));
+            i += plain;
+            continue;
+        }
         unsigned char c = (unsigned char)s.ptr[i];
         size_t len = text_utf8_length(slice_of(s.ptr + i, s.len - i));
 

@@ -127,6 +127,100 @@ bool doc_bool(const struct doc *node, bool *out)
     return true;
 }
 
+/* Keys of nearly every object of Kubernetes: clones share them, so that a look for one of them stays in the cache. Sorted. */
+static const char *const common_keys[] = {
+    "addresses",
+    "annotations",
+    "apiVersion",
+    "clusterIP",
+    "conditions",
+    "controller",
+    "creationTimestamp",
+    "endpoints",
+    "entryPoints",
+    "host",
+    "http",
+    "kind",
+    "kubernetes.io/service-name",
+    "labels",
+    "match",
+    "metadata",
+    "middlewares",
+    "name",
+    "namespace",
+    "number",
+    "ownerReferences",
+    "path",
+    "pathType",
+    "paths",
+    "port",
+    "ports",
+    "priority",
+    "protocol",
+    "ready",
+    "routes",
+    "rules",
+    "selector",
+    "service",
+    "services",
+    "serving",
+    "spec",
+    "status",
+    "targetPort",
+    "terminating",
+    "type",
+    "uid",
+    "weight",
+};
+
+/* ptr NULL: it is none of them. */
+static struct slice common_key(struct slice key)
+{
+    size_t low = 0, high = ARRAY_LEN(common_keys);
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        struct slice at = slice_cstr(common_keys[middle]);
+        int order = slice_cmp(at, key);
+
+        if (order == 0) {
+            return at;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return (struct slice){NULL, 0};
+}
+
+static size_t rounded(size_t size)
+{
+    return (size + 15) & ~(size_t)15;
+}
+
+size_t doc_clone_bytes(const struct doc *node)
+{
+    size_t bytes = rounded(sizeof(*node)) + rounded(node->file.len + 1) + rounded(node->text.len + 1);
+
+    if (node->kind == DOC_LIST) {
+        bytes += rounded(node->list.count * sizeof(*node->list.items));
+        for (size_t i = 0; i < node->list.count; i++) {
+            bytes += doc_clone_bytes(node->list.items[i]);
+        }
+    } else if (node->kind == DOC_MAP) {
+        bytes += rounded(node->map.count * sizeof(*node->map.entries));
+        for (size_t i = 0; i < node->map.count; i++) {
+            const struct doc_entry *entry = &node->map.entries[i];
+
+            bytes += common_key(entry->key).ptr ? 0 : rounded(entry->key.len + 1);
+            bytes += doc_clone_bytes(entry->value);
+        }
+    }
+    return bytes;
+}
+
 struct doc *doc_clone(struct pool *pool, const struct doc *node)
 {
     struct doc *copy = pool_alloc(pool, sizeof(*copy));
@@ -145,9 +239,10 @@ struct doc *doc_clone(struct pool *pool, const struct doc *node)
         copy->map.entries = pool_alloc(pool, node->map.count * sizeof(*copy->map.entries));
         for (size_t i = 0; i < node->map.count; i++) {
             const struct doc_entry *entry = &node->map.entries[i];
+            struct slice key = common_key(entry->key);
 
             copy->map.entries[i] = (struct doc_entry){
-                .key = pool_copy(pool, entry->key),
+                .key = key.ptr ? key : pool_copy(pool, entry->key),
                 .line = entry->line,
                 .value = doc_clone(pool, entry->value),
             };

@@ -83,6 +83,7 @@ void doc_list_add(struct pool *pool, struct doc *list, struct doc *item);
 /* Replaces an entry of the same key. */
 void doc_map_set(struct pool *pool, struct doc *map, struct slice key, struct doc *value);
 struct doc *doc_clone(struct pool *pool, const struct doc *node);
+size_t doc_clone_bytes(const struct doc *node); /* what that takes of a pool at most */
 
 /* Valid UTF-8? All readers refuse what is not; builders trust their caller. */
 bool doc_is_utf8(struct slice text);

@@ -33,6 +33,9 @@ void model_free(struct model *model)
     for (size_t i = 0; i < model->router_count; i++) {
         rule_free(model->routers[i]->rule);
     }
+    for (size_t i = 0; i < model->service_count; i++) {
+        pool_free(model->services[i]->servers_pool);
+    }
     layer4_free(model);
     pool_free(model->pool); /* the model itself lives there */
     if (release) {

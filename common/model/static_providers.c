@@ -33,7 +33,7 @@ static const struct schema file_schema = SCHEMA(struct file_provider, "file", fi
     ROW("crossProviderNamespaces", STRINGS, K, cross_provider_namespaces,                                    \
         .text = "Namespaces whose objects may refer to other providers; all when empty."),                   \
         ROW("labelSelector", STRING, K, label_selector, .text = "Only objects with these labels are read."), \
-        ROW("throttleDuration", DURATION, K, throttle_duration, .flags = SCHEMA_NOT_SERVED,                  \
+        ROW("throttleDuration", DURATION, K, throttle_duration,                                              \
             .text = "Least time between two readings; the first change is always taken at once."),           \
         ROW("allowEmptyServices", BOOL, K, allow_empty_services,                                             \
             .text = "Services without endpoints are kept (503) instead of refused (404)."),                  \

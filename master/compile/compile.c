@@ -68,6 +68,11 @@ void compiler_free(struct compiler *compiler)
     }
 }
 
+uint32_t compiler_service(const struct compiler *compiler, struct slice name)
+{
+    return name_find(compiler, &compiler->services, name, SLICE(""));
+}
+
 /* What only the compile needed. */
 static void compiler_strip(struct compiler *compiler)
 {

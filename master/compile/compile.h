@@ -41,12 +41,14 @@ struct servers_change {
     struct list servers;
 };
 
-/* Only the pages that the changes concern (out->pages is NULL in other places, out->count as before), at a cost that does
+/* `changes` are sorted by position. Only the pages that they concern (out->pages is NULL in other places, out->count as before), at a cost that does
  * not grow with the model; `compiler` is of the last compile_model(), whose model, static configuration and names must
  * still be there. The model itself is not changed, and names of servers that are new are asked for. -EAGAIN: more than
  * servers would be others, so compile the whole. */
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out);
 void compiler_free(struct compiler *compiler); /* NULL is fine */
+/* Where the service of that full name is in the model; UINT32_MAX when there is none. */
+uint32_t compiler_service(const struct compiler *compiler, struct slice name);
 
 #endif

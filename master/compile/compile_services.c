@@ -187,9 +187,18 @@ static void sequence_make(struct compiler *compiler, const struct http_service *
 /* What the model says, or will say. */
 static struct list servers_now(const struct compiler *compiler, uint32_t position)
 {
-    for (size_t i = 0; i < compiler->change_count; i++) {
-        if (compiler->changes[i].position == position) {
-            return compiler->changes[i].servers;
+    size_t low = 0, high = compiler->change_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (compiler->changes[middle].position == position) {
+            return compiler->changes[middle].servers;
+        }
+        if (compiler->changes[middle].position < position) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
     return compiler->model->services[position]->config.load_balancer->servers;

@@ -419,8 +419,13 @@ int kube_live_store(struct kube_live *live, struct kube_store **out, struct erro
     if (!ready) {
         return error_set(why, -EAGAIN, "the API server has not listed everything yet");
     }
-    *out = kube_table_store(live->table);
+    *out = kube_table_look(live->table);
     return 0;
+}
+
+bool kube_live_changes(struct kube_live *live, struct kube_change **out, size_t *count)
+{
+    return kube_table_changes(live->table, out, count);
 }
 
 bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count)

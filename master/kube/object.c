@@ -38,6 +38,36 @@ static void keep_only(struct doc *map, const char *key)
     }
 }
 
+/* Those that anybody reads here: of ours, of Traefik's, of Ingresses of any controller. */
+static bool annotation_read(struct slice key)
+{
+    ptrdiff_t slash = slice_find(key, '/');
+    struct slice domain = slash < 0 ? SLICE("") : slice_of(key.ptr, (size_t)slash);
+
+    return slice_has_prefix(key, SLICE("traefik.")) || slice_eq(domain, SLICE("weir.dev")) ||
+           slice_eq(domain, SLICE("kubernetes.io")) || slice_find_slice(domain, SLICE("ingress")) >= 0;
+}
+
+/* Other controllers write theirs at all times. */
+static void prune_annotations(struct doc *metadata)
+{
+    struct doc *annotations = doc_get(metadata, "annotations");
+    size_t kept = 0;
+
+    if (annotations == NULL || annotations->kind != DOC_MAP) {
+        return;
+    }
+    for (size_t i = 0; i < annotations->map.count; i++) {
+        if (annotation_read(annotations->map.entries[i].key)) {
+            annotations->map.entries[kept++] = annotations->map.entries[i];
+        }
+    }
+    annotations->map.count = kept;
+    if (kept == 0) {
+        drop(metadata, "annotations");
+    }
+}
+
 /* Cuts what nobody reads. */
 static void prune(const struct kube_resource *resource, struct doc *object)
 {
@@ -48,7 +78,7 @@ static void prune(const struct kube_resource *resource, struct doc *object)
     for (size_t i = 0; unread[i]; i++) {
         drop(metadata, unread[i]);
     }
-    drop(doc_get(metadata, "annotations"), "kubectl.kubernetes.io/last-applied-configuration");
+    prune_annotations(metadata);
     if (slice_eq(kind, SLICE("EndpointSlice")) || slice_eq(kind, SLICE("Endpoints"))) {
         drop(metadata, "annotations"); /* times of the last change, leases of elections */
     } else if (slice_eq(kind, SLICE("Node"))) {
@@ -95,7 +125,7 @@ static int object_take(const struct kube_resource *resource, struct pool *scratc
     doc_map_set(scratch, object, SLICE("apiVersion"),
                 doc_new_string(scratch, pool_printf(scratch, "%s%s%s", resource->group,
                                                     resource->group[0] ? "/" : "", resource->version)));
-    batch = batch_new(SLICE(""));
+    batch = batch_new_single(doc_clone_bytes(object));
     object = doc_clone(batch->pool, object);
     kube_object_forget_places(object);
     batch_add_object(batch, object);

@@ -1,7 +1,7 @@
 /*
  * object.h - from a piece of an API server's answer to an object of the store: read, cut to what somebody reads, compact.
  *
- * What nobody reads (managedFields, what kubectl applied last, heartbeats of nodes, status of routes) is cut off before it
+ * What nobody reads (managedFields, annotations of others, heartbeats of nodes, status of routes) is cut off before it
  * is compared, so its changes are none. Not here: where the pieces come from (reflector.c).
  */
 #ifndef WEIR_MASTER_KUBE_OBJECT_H

@@ -9,6 +9,8 @@
 #include "common/base/memory.h"
 #include "master/kube/object.h"
 
+#define CHANGES_MOST 1024u
+
 struct entry {
     struct kube_batch *batch;
     uint32_t owner, round;
@@ -18,6 +20,9 @@ struct kube_table {
     pthread_mutex_t mutex;
     struct entry *entries;
     size_t count, capacity;
+    struct kube_change *changes; /* since the last look, CHANGES_MOST at most */
+    size_t change_count;
+    bool noted; /* `changes` are all that changed since then */
 };
 
 struct kube_table *kube_table_new(void)
@@ -33,6 +38,7 @@ void kube_table_free(struct kube_table *table)
     for (size_t i = 0; i < table->count; i++) {
         batch_unref(table->entries[i].batch);
     }
+    kube_changes_free(table->changes, table->change_count);
     (void)pthread_mutex_destroy(&table->mutex);
     free(table->entries);
     free(table);
@@ -61,6 +67,43 @@ static size_t position(const struct kube_table *table, const struct kube_object 
     return low;
 }
 
+/* ---- what changed ---- */
+void kube_changes_free(struct kube_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        batch_unref(changes[i].before);
+        batch_unref(changes[i].now);
+    }
+    free(changes);
+}
+
+static void forget_changes(struct kube_table *table, bool noted)
+{
+    kube_changes_free(table->changes, table->change_count);
+    table->changes = NULL;
+    table->change_count = 0;
+    table->noted = noted;
+}
+
+/* References of its own. */
+static void note(struct kube_table *table, struct slice kind, struct kube_batch *before,
+                 struct kube_batch *now)
+{
+    if (!table->noted) {
+        return;
+    }
+    if (table->change_count == CHANGES_MOST ||
+        !(slice_eq(kind, SLICE("EndpointSlice")) || slice_eq(kind, SLICE("Endpoints")))) {
+        forget_changes(table, false);
+        return;
+    }
+    if (table->changes == NULL) {
+        table->changes = xcalloc(CHANGES_MOST, sizeof(*table->changes));
+    }
+    table->changes[table->change_count++] =
+        (struct kube_change){before ? batch_ref(before) : NULL, now ? batch_ref(now) : NULL};
+}
+
 static void insert(struct kube_table *table, size_t at, struct entry entry)
 {
     if (table->count == table->capacity) {
@@ -83,6 +126,7 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
     size_t at = position(table, &batch->objects[0], &found);
 
     if (!found) {
+        note(table, batch->objects[0].kind, NULL, batch);
         insert(table, at, entry);
     } else if (kube_object_same(table->entries[at].batch, batch)) {
         table->entries[at].owner = owner;
@@ -91,6 +135,7 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
         changed = false;
     } else {
         old = table->entries[at].batch;
+        note(table, batch->objects[0].kind, old, batch);
         table->entries[at] = entry;
     }
     pthread_mutex_unlock(&table->mutex);
@@ -109,6 +154,7 @@ bool kube_table_remove(struct kube_table *table, const struct kube_object *objec
 
     if (found) {
         old = table->entries[at].batch;
+        note(table, object->kind, old, NULL);
         table->count--;
         memmove(&table->entries[at], &table->entries[at + 1], (table->count - at) * sizeof(*table->entries));
     }
@@ -125,6 +171,7 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     before = table->count;
     for (size_t i = 0; i < before; i++) {
         if (table->entries[i].owner == owner && table->entries[i].round != round) {
+            note(table, table->entries[i].batch->objects[0].kind, table->entries[i].batch, NULL);
             batch_unref(table->entries[i].batch);
         } else {
             table->entries[kept++] = table->entries[i];
@@ -135,18 +182,51 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     return kept != before;
 }
 
-struct kube_store *kube_table_store(struct kube_table *table)
+/* Under the lock. */
+static struct kube_store *store_now(struct kube_table *table)
 {
+    struct kube_batch **batches = xcalloc(table->count + 1, sizeof(struct kube_batch *));
     struct kube_store *store;
-    struct kube_batch **batches;
 
-    pthread_mutex_lock(&table->mutex);
-    batches = xcalloc(table->count + 1, sizeof(struct kube_batch *));
     for (size_t i = 0; i < table->count; i++) {
         batches[i] = table->entries[i].batch;
     }
     store = store_from_sorted(batches, table->count);
-    pthread_mutex_unlock(&table->mutex);
     free(batches);
     return store;
+}
+
+struct kube_store *kube_table_store(struct kube_table *table)
+{
+    struct kube_store *store;
+
+    pthread_mutex_lock(&table->mutex);
+    store = store_now(table);
+    pthread_mutex_unlock(&table->mutex);
+    return store;
+}
+
+struct kube_store *kube_table_look(struct kube_table *table)
+{
+    struct kube_store *store;
+
+    pthread_mutex_lock(&table->mutex);
+    store = store_now(table);
+    forget_changes(table, true);
+    pthread_mutex_unlock(&table->mutex);
+    return store;
+}
+
+bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count)
+{
+    bool noted;
+
+    pthread_mutex_lock(&table->mutex);
+    noted = table->noted;
+    *out = table->changes;
+    *count = table->change_count;
+    table->changes = NULL;
+    table->change_count = 0;
+    pthread_mutex_unlock(&table->mutex);
+    return noted;
 }

@@ -22,4 +22,16 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round);
 /* All of it as it is now: one reference for the caller. */
 struct kube_store *kube_table_store(struct kube_table *table);
 
+/* ---- what changed since somebody looked ---- */
+struct kube_change {                 /* of an EndpointSlice or Endpoints object; one reference each */
+    struct kube_batch *before, *now; /* NULL: it was not there, is not there any more */
+};
+
+/* The same as kube_table_store(), and from here on changes are noted for one reader. */
+struct kube_store *kube_table_look(struct kube_table *table);
+/* What changed since the last kube_table_look() or kube_table_changes(), in order; *out is the caller's
+ * (kube_changes_free). False: other objects changed as well, or too many: only a new look tells what is there. */
+bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count);
+void kube_changes_free(struct kube_change *changes, size_t count);
+
 #endif

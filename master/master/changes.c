@@ -89,18 +89,26 @@ static void add_located(struct known *known, bool is_error, const struct origin 
                           SLICE_ARG(text)));
 }
 
+static uint64_t object_hash(const struct element *element, const struct schema *schema, const void *config)
+{
+    struct text json;
+    uint64_t hash;
+
+    text_init(&json);
+    schema_encode(schema, config, &json);
+    hash = hash_slice((uint64_t)element->status + 1, text_slice(&json));
+    text_free(&json);
+    return hash;
+}
+
 static void remember(struct known *known, int kind, const struct element *element,
                      const struct schema *schema, const void *config)
 {
     struct known_object *object = &known->objects[kind][known->counts[kind]++];
     const struct slice *errors = element->errors.items;
-    struct text json;
 
-    text_init(&json);
-    schema_encode(schema, config, &json);
     object->name = pool_copy(known->pool, element->name);
-    object->hash = hash_slice((uint64_t)element->status + 1, text_slice(&json));
-    text_free(&json);
+    object->hash = object_hash(element, schema, config);
     if (element->errors.count == 0) {
         return;
     }
@@ -245,6 +253,34 @@ char *known_changes(const struct known *before, const struct known *now)
         text_printf(&out, "%s%s: ", out.len > 0 ? "; " : "", kind_plural(kind));
         add_names(&out, "added", &added, &any);
         add_names(&out, "removed", &removed, &any);
+        add_names(&out, "changed", &changed, &any);
+    }
+    char *text = xstrndup(out.ptr ? out.ptr : "", out.len);
+
+    text_free(&out);
+    return text;
+}
+
+/* Objects are in the order of the model. */
+char *known_refresh(struct known *known, const struct model *model, const uint32_t *positions, size_t count)
+{
+    struct names changed = {.count = 0};
+    struct text out;
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        const struct http_service *service = model->services[positions[i]];
+        struct known_object *object = &known->objects[KNOWN_SERVICE][positions[i]];
+        uint64_t hash = object_hash(&service->element, &service_schema, &service->config);
+
+        if (hash != object->hash) {
+            object->hash = hash;
+            note(&changed, object->name);
+        }
+    }
+    text_init(&out);
+    if (changed.count) {
+        text_printf(&out, "%s: ", kind_plural(KNOWN_SERVICE));
         add_names(&out, "changed", &changed, &any);
     }
     char *text = xstrndup(out.ptr ? out.ptr : "", out.len);

@@ -177,7 +177,7 @@ void master_begin(struct master *master, unsigned workers)
     log_file_open(config->log);
     guard_ready(master);
     life_settings(master, NULL);
-    reload_inputs(master);
+    inputs_apply(master);
     reload_request(master);
 }
 
@@ -203,7 +203,7 @@ void master_hangup(struct master *master)
     log_file_open(next->loaded.config.log);
     guard_ready(master);
     life_settings(master, NULL);
-    reload_inputs(master);
+    inputs_apply(master);
     reload_request(master);
 }
 

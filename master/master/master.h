@@ -7,7 +7,11 @@
  * cgroups.c    the control groups that hold us (cgroups.h)
  * memory.c     how much memory (memory.h)
  * cpus.c       how many workers
- * reload.c     when providers are loaded, and the job on a thread that loads, resolves, compiles and seals
+ * inputs.c     the providers: which are enabled, what of theirs is watched and tried again
+ * reload.c     from a change to a generation: when there is a job, and what becomes of what it found
+ * job.c        the job on a thread that loads, resolves, compiles and seals
+ * refresh.c    the job's short way, when nothing but servers changed
+ * hold.c       when the first generation is held back
  * publish.c    the generation in force and how far each worker has it
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
@@ -22,6 +26,7 @@
 
 #include "master/compile/target_places.h"
 #include "master/guard/outbox.h"
+#include "master/master/hold.h"
 #include "master/master/memory.h"
 #include "master/provider/provider.h"
 #include "master/static/load.h"
@@ -34,6 +39,7 @@
 struct master;
 struct watch;
 struct names;
+struct compiler;
 struct job;
 struct known; /* changes.c: what was in force, to tell what changed */
 
@@ -61,6 +67,7 @@ struct publication { /* one generation as it is sent to workers */
     struct page_files pages;
     unsigned kills; /* workers that died while they adopted it */
     char *changes;  /* what was new in it, in words */
+    uint64_t words; /* since this generation its words on the board are marked as used */
 };
 
 struct worker_link {
@@ -84,6 +91,7 @@ struct input { /* one provider */
     struct master *master;
     const struct provider *provider;
     bool enabled, dirty; /* the loop's: what the next job takes along */
+    bool whole;          /* the loop's: it has to be loaded, refreshed will not do */
     /* the job's while there is one, the loop's else */
     struct provider_state *state;
     struct model *model; /* last good one */
@@ -129,6 +137,10 @@ struct master {
     struct input inputs[PROVIDER_COUNT];
     size_t input_count;
     struct names *names;             /* of servers, resolved */
+    struct compiler *compiler;       /* of `model` */
+    bool in_step;                    /* `model` is what is published */
+    bool whole;                      /* the next job resolves and compiles, whatever is dirty */
+    unsigned refreshes;              /* jobs that took the short way since the last that did not */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
@@ -137,18 +149,19 @@ struct master {
     bool watch_missing; /* a path could not be watched: tried again */
     struct job *job;    /* NULL: none in flight */
     bool wanted;        /* another one is to follow */
-    bool held;          /* nothing published yet: a provider waits for its cluster */
-    int64_t hold_until; /* clock: then the others are published without it; 0: not begun */
-    int64_t
-        holding_ns; /* since when the earlier master's configuration stays for what cannot be read; 0: it does not */
-    bool changed_meanwhile;
+    struct hold hold;
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
+    uv_timer_t pause;
+    int64_t cluster_next_ns,
+        cluster_pause_ns; /* clock: no job for a cluster before; the pause that led there */
+    bool cluster_wanted;  /* a job for it is to follow the one in flight */
 
     struct publication current, previous;
     uint64_t withdrawn; /* hash of the pages of a generation that killed workers */
     bool has_withdrawn;
     uint64_t last_number; /* of the generations of this master; 0: none yet */
-    bool swept;           /* no word on the board is left from before `current` */
+    bool swept;           /* no word on the board is left from before `swept_words` */
+    uint64_t swept_words; /* publication.words */
     struct worker_link links[BOARD_WORKERS];
 };
 
@@ -192,11 +205,15 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
 void memory_tend(struct master *master); /* from the heart */
 void memory_stop(struct master *master);
 
+/* ---- inputs.c ---- */
+void inputs_apply(struct master *master); /* enables, disables and watches as the static configuration says */
+/* What could not be read or watched, or is held back, is tried again after a while. */
+void inputs_retry(struct master *master);
+void inputs_stop(struct master *master); /* watches nothing any more */
+
 /* ---- reload.c ---- */
 int reload_start(struct master *master, struct error *why);
-void reload_inputs(
-    struct master *master); /* enables, disables and watches as the static configuration says */
-void reload_request(struct master *master); /* a job now, or after the one in flight */
+void reload_request(struct master *master); /* a whole job now, or after the one in flight */
 void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);
 
@@ -206,8 +223,9 @@ struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash, struct t
 struct page_file *page_file_ref(struct page_file *file);
 void page_file_unref(struct page_file *file);              /* NULL is fine */
 uint64_t publish_next_number(const struct master *master); /* of the next generation */
-/* Takes over the references in `pages` and the text. */
-void publish(struct master *master, const struct page_files *pages, char *changes);
+/* Takes over the references in `pages` and the text. words: the generation with whose number all pages were compiled, or
+ * for which only some of them were made anew: then that of the generation in force (publication.words). */
+void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words);
 /* hash: over the hashes of all pages, page_files_hash(). */
 bool publish_is_withdrawn(const struct master *master, uint64_t hash);
 uint64_t page_files_hash(const struct page_files *pages);
@@ -230,6 +248,9 @@ char *known_changes(const struct known *before, const struct known *now);
 /* Says those that were not there before. */
 void known_log_errors(const struct known *before, const struct known *now);
 void known_free(struct known *known);
+/* Services of the model have other servers: what is known of those at these positions is brought up to date. The words of
+ * known_changes(). */
+char *known_refresh(struct known *known, const struct model *model, const uint32_t *positions, size_t count);
 
 /* ---- life.c ---- */
 void life_settings(struct master *master, const char *refused); /* NULL: they are in force */

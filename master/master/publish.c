@@ -434,7 +434,7 @@ uint64_t publish_next_number(const struct master *master)
     return 1 + (master->last_number ? master->last_number : told < NUMBERS ? told : 0);
 }
 
-static void put_in_force(struct master *master, const struct page_files *pages, char *changes)
+static void put_in_force(struct master *master, const struct page_files *pages, char *changes, uint64_t words)
 {
     struct publication *current = &master->current;
 
@@ -442,19 +442,20 @@ static void put_in_force(struct master *master, const struct page_files *pages, 
     current->pages = *pages;
     current->changes = changes;
     current->kills = 0;
-    master->swept = false;
+    current->words = words;
+    master->swept = master->swept && words == master->swept_words;
     atomic_store(&master->tree->generation, current->number); /* claimed before any worker hears of it */
     life_published(master, current->number);
     offer_all(master);
 }
 
-void publish(struct master *master, const struct page_files *pages, char *changes)
+void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words)
 {
     publication_clear(&master->previous);
     master->previous = master->current;
     master->current = (struct publication){0};
     master->has_withdrawn = false;
-    put_in_force(master, pages, changes);
+    put_in_force(master, pages, changes, words);
 }
 
 bool publish_is_withdrawn(const struct master *master, uint64_t hash)
@@ -474,7 +475,8 @@ static void withdraw(struct master *master)
     master->has_withdrawn = true;
     master->current = master->previous = (struct publication){0};
     publication_clear(&bad);
-    put_in_force(master, &good.pages, good.changes);
+    master->in_step = false; /* the model is the bad one's */
+    put_in_force(master, &good.pages, good.changes, good.words);
     life_recounted(master, master->current.number, good.number);
     log_info("Generation %llu has the content of %llu again", (unsigned long long)master->current.number,
              (unsigned long long)good.number);
@@ -527,8 +529,9 @@ void publish_tend(struct master *master, int64_t now)
     }
     /* No job in flight: it asks for words of a generation that is still to come. */
     if (!master->swept && master->job == NULL && all_acknowledged(master) && only_current_held(master)) {
-        board_sweep(master->board, master->current.number);
+        board_sweep(master->board, master->current.words);
         master->swept = true;
+        master->swept_words = master->current.words;
     }
 }
 

@@ -23,10 +23,18 @@
 #define K8S_CLASS_DEFAULT "traefik"
 
 struct selector;
+struct k8s_refresh;
 
 struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
     struct slice namespace, service, created, name;
-    const struct doc *doc;
+    const struct kube_object *object;
+};
+
+struct k8s_use { /* servers that come from the EndpointSlices of a Service, or would */
+    struct slice namespace, service;
+    struct slice scheme, port;            /* port: the name of the Service's port */
+    const struct load_balancer *balancer; /* whose servers they are and nothing else; NULL: not so simple */
+    struct http_service *target;          /* whose load balancer that became; NULL: of none in the model */
 };
 
 struct k8s {              /* one load */
@@ -44,7 +52,9 @@ struct k8s {              /* one load */
     struct k8s_slice *slices;
     size_t slice_count;
     const struct kube_resource *resources; /* what is asked of an API server; ended by kind NULL */
-    struct kube_name *needs;               /* Secrets and ConfigMaps that objects name, none twice */
+    struct k8s_use *uses;
+    size_t use_count, use_capacity;
+    struct kube_name *needs; /* Secrets and ConfigMaps that objects name, none twice */
     size_t need_count, need_capacity;
 };
 
@@ -56,6 +66,7 @@ struct k8s_live {            /* kept between loads */
     struct kube_store *kept; /* what load() gives while the cluster is silent, one reference; NULL: nothing */
     int64_t kept_s;          /* of what time */
     bool stale;              /* load() gave it last */
+    struct k8s_refresh *refresh; /* of the model that load() gave last; NULL: it must be loaded again */
 };
 
 /* Where one object is being read: what an error needs to name. */
@@ -147,12 +158,30 @@ struct k8s_backend {
     bool external_port_free; /* a Service of type ExternalName need not list a port that is given by number */
     const char *external_only; /* an option in use that is for Services of type ExternalName only, or NULL */
     enum k8s_empty empty;
+    const struct load_balancer
+        *balancer; /* that gets the servers as they are; NULL: something else is made of them */
 };
 
+struct k8s_slice k8s_slice_of(const struct kube_object *object);
+/* In the order in which their addresses count. */
+void k8s_sort_slices(struct k8s_slice *slices, size_t count);
 void k8s_index_slices(struct k8s *k8s);
+/* Those of a Service, sorted. */
+const struct k8s_slice *k8s_slices(const struct k8s *k8s, struct slice namespace, struct slice service,
+                                   size_t *count);
+/* struct server_config of sorted slices, in the pool. */
+struct list k8s_servers_of_slices(struct pool *pool, struct pool *scratch, const struct k8s_use *use,
+                                  const struct k8s_slice *slices, size_t count);
 /* struct server_config into *servers. False: errors were added to the element. */
 bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct element *element,
                       const struct k8s_backend *backend, struct slice namespace, struct list *servers);
+
+/* ---- kubernetes_refresh.c ---- */
+/* What a load finds out about its Services: kept, when the load is good, for k8s_refresh(). */
+void k8s_note_use(struct k8s *k8s, const struct k8s_use *use);
+struct k8s_refresh *k8s_refresh_new(struct k8s *k8s);
+void k8s_refresh_free(struct k8s_refresh *refresh); /* before the load's store; NULL is fine */
+int k8s_refresh(struct provider_state *state, struct provider_servers **out, size_t *count); /* provider.h */
 
 /* ---- kubernetes_secret.c ---- */
 const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct slice namespace,

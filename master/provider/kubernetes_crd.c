@@ -184,6 +184,7 @@ const struct provider provider_kubernetes_crd = {
     .free_state = k8s_free_state,
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
+    .refresh = k8s_refresh,
     .wait = k8s_wait,
     .keep = k8s_keep,
     .recall = k8s_recall,

@@ -35,6 +35,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
         .node_port_lb = from->node_port_lb,
         .external_port_free = true,
         .external_only = from->health_check ? "healthCheck" : NULL,
+        .balancer = lb,
     };
     bool good;
 

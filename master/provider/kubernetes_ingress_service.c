@@ -40,6 +40,7 @@ bool ingress_load_balancer(struct k8s *k8s, const struct k8s_place *place,
         .native_lb = options.native_lb,
         .node_port_lb = options.node_port_lb,
         .node_port_first = true,
+        .balancer = lb,
     };
 
     if (options.pass_host_header.set) {

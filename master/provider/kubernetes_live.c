@@ -83,6 +83,7 @@ int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why)
                          k8s->option);
     }
     live->complete = true;
+    live->refresh = k8s_refresh_new(k8s);
     if (live->stale) {
         log_info("Provider %s: the API server has answered; what was kept of it is replaced", live->provider);
         live->stale = false;
@@ -157,6 +158,7 @@ int64_t k8s_stale(const struct provider_state *state)
 
 void k8s_live_free(struct k8s_live *live)
 {
+    k8s_refresh_free(live->refresh);
     kube_live_close(live->live);
     kube_store_free(live->kept);
     *live = (struct k8s_live){0};

@@ -138,6 +138,11 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
     struct kube_store *store;
     int rc;
 
+    if (*state) { /* whatever becomes of this load: what changed before it is not given any more */
+        k8s_refresh_free((*state)->live.refresh);
+        (*state)->live.refresh = NULL;
+    }
+
     k8s->scratch = pool_new(65536, 0);
     rc = selector_parse(k8s->scratch, k8s->options->label_selector, &k8s->selector, why);
     if (rc < 0) {

@@ -6,6 +6,7 @@
  */
 #include "master/provider/kubernetes.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define SERVICE_NAME_LABEL "kubernetes.io/service-name"
@@ -17,6 +18,7 @@ struct port { /* of the Service */
 
 struct target {
     struct k8s *k8s;
+    struct pool *pool, *scratch; /* of the servers; of this call */
     const struct k8s_place *place;
     struct element *element;
     const struct kube_object *service;
@@ -41,6 +43,24 @@ static int slice_order(const void *a, const void *b)
     return order ? order : slice_cmp(left->name, right->name);
 }
 
+struct k8s_slice k8s_slice_of(const struct kube_object *object)
+{
+    const struct doc *metadata = doc_get(object->doc, "metadata");
+
+    return (struct k8s_slice){
+        .namespace = object->namespace,
+        .service = doc_text(doc_path(metadata, "labels", SERVICE_NAME_LABEL, NULL), SLICE("")),
+        .created = doc_text(doc_get(metadata, "creationTimestamp"), SLICE("")),
+        .name = object->name,
+        .object = object,
+    };
+}
+
+void k8s_sort_slices(struct k8s_slice *slices, size_t count)
+{
+    qsort(slices, count, sizeof(*slices), slice_order);
+}
+
 void k8s_index_slices(struct k8s *k8s)
 {
     const struct kube_object **objects;
@@ -48,25 +68,20 @@ void k8s_index_slices(struct k8s *k8s)
 
     k8s->slices = pool_alloc(k8s->scratch, (count + 1) * sizeof(*k8s->slices));
     for (size_t i = 0; i < count; i++) {
-        const struct doc *metadata = doc_get(objects[i]->doc, "metadata");
-
-        if (!slice_eq(objects[i]->group, SLICE("discovery.k8s.io"))) {
-            continue;
+        if (slice_eq(objects[i]->group, SLICE("discovery.k8s.io"))) {
+            k8s->slices[k8s->slice_count++] = k8s_slice_of(objects[i]);
         }
-        k8s->slices[k8s->slice_count++] = (struct k8s_slice){
-            .namespace = objects[i]->namespace,
-            .service = doc_text(doc_path(metadata, "labels", SERVICE_NAME_LABEL, NULL), SLICE("")),
-            .created = doc_text(doc_get(metadata, "creationTimestamp"), SLICE("")),
-            .name = objects[i]->name,
-            .doc = objects[i]->doc,
-        };
     }
-    qsort(k8s->slices, k8s->slice_count, sizeof(*k8s->slices), slice_order);
+    k8s_sort_slices(k8s->slices, k8s->slice_count);
 }
 
-/* The slices of a Service lie side by side: the first of them, or NULL. */
-static const struct k8s_slice *first_slice(const struct k8s *k8s, struct slice namespace,
-                                           struct slice service)
+static bool same_service(const struct k8s_slice *slice, struct slice namespace, struct slice service)
+{
+    return slice_eq(slice->namespace, namespace) && slice_eq(slice->service, service);
+}
+
+const struct k8s_slice *k8s_slices(const struct k8s *k8s, struct slice namespace, struct slice service,
+                                   size_t *count)
 {
     struct k8s_slice key = {.namespace = namespace, .service = service};
     size_t low = 0, high = k8s->slice_count;
@@ -80,25 +95,58 @@ static const struct k8s_slice *first_slice(const struct k8s *k8s, struct slice n
             high = middle;
         }
     }
-    if (low == k8s->slice_count || !slice_eq(k8s->slices[low].namespace, namespace) ||
-        !slice_eq(k8s->slices[low].service, service)) {
-        return NULL;
+    high = low;
+    while (high < k8s->slice_count && same_service(&k8s->slices[high], namespace, service)) {
+        high++;
     }
+    *count = high - low;
     return &k8s->slices[low];
+}
+
+/* Most of a load is this and what calls it: no printf. */
+static struct slice joined(struct pool *pool, const struct slice *parts, size_t count)
+{
+    size_t len = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        len += parts[i].len;
+    }
+    char *text = pool_alloc(pool, len + 1), *end = text;
+
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i].len) {
+            memcpy(end, parts[i].ptr, parts[i].len);
+            end += parts[i].len;
+        }
+    }
+    return slice_of(text, len);
+}
+
+static struct slice url_of(struct pool *pool, struct slice scheme, struct slice host, int64_t port)
+{
+    bool v6 = slice_find(host, ':') >= 0;
+    char digits[24];
+    int length = snprintf(digits, sizeof(digits), "%lld", (long long)port);
+    const struct slice parts[] = {scheme,
+                                  SLICE("://"),
+                                  v6 ? SLICE("[") : SLICE(""),
+                                  host,
+                                  v6 ? SLICE("]:") : SLICE(":"),
+                                  slice_of(digits, (size_t)length)};
+
+    return joined(pool, parts, ARRAY_LEN(parts));
 }
 
 static void add_server(struct target *target, struct slice host, int64_t port, bool fenced)
 {
-    struct pool *pool = target->k8s->model->pool;
-    bool v6 = slice_find(host, ':') >= 0;
+    struct pool *pool = target->pool;
     struct server_config *server;
 
     target->servers =
         pool_grow(pool, target->servers, target->count, &target->capacity, sizeof(*target->servers));
     server = &target->servers[target->count++];
     schema_defaults(&server_schema, pool, server);
-    server->url = pool_printf(pool, "%.*s://%s%.*s%s:%lld", SLICE_ARG(target->scheme), v6 ? "[" : "",
-                              SLICE_ARG(host), v6 ? "]" : "", (long long)port);
+    server->url = url_of(pool, target->scheme, host, port);
     server->fenced = fenced;
 }
 
@@ -165,16 +213,14 @@ static struct slice scheme_of(const struct k8s_backend *backend, const struct po
                                                                                : SLICE("http");
 }
 
-static void servers_of_slices(struct target *target, const struct k8s_slice *slice,
-                              const struct k8s_slice *end)
+static void servers_of_slices(struct target *target, const struct k8s_slice *slices, size_t count)
 {
     struct seen addresses;
 
-    seen_init(&addresses, target->k8s->scratch);
-    for (const struct k8s_slice *first = slice; slice < end && slice_eq(slice->namespace, first->namespace) &&
-                                                slice_eq(slice->service, first->service);
-         slice++) {
-        const struct doc *ports = doc_get(slice->doc, "ports"), *endpoints = doc_get(slice->doc, "endpoints");
+    seen_init(&addresses, target->scratch);
+    for (const struct k8s_slice *slice = slices; slice < slices + count; slice++) {
+        const struct doc *ports = doc_get(slice->object->doc, "ports");
+        const struct doc *endpoints = doc_get(slice->object->doc, "endpoints");
         int64_t port = 0;
 
         for (size_t i = 0; ports && ports->kind == DOC_LIST && i < ports->list.count && port == 0; i++) {
@@ -312,29 +358,47 @@ static bool empty_allowed(const struct target *target, enum k8s_empty empty, boo
     return target->k8s->options->allow_empty_services || (empty == K8S_EMPTY_KEPT && there);
 }
 
-static bool servers_of_pods(struct target *target, enum k8s_empty empty)
+struct list k8s_servers_of_slices(struct pool *pool, struct pool *scratch, const struct k8s_use *use,
+                                  const struct k8s_slice *slices, size_t count)
+{
+    struct target target = {
+        .pool = pool, .scratch = scratch, .scheme = use->scheme, .port = {.name = use->port}};
+
+    servers_of_slices(&target, slices, count);
+    return (struct list){target.servers, target.count};
+}
+
+static bool servers_of_pods(struct target *target, const struct k8s_backend *backend)
 {
     struct k8s *k8s = target->k8s;
     const struct kube_object *service = target->service;
-    const struct k8s_slice *slice = first_slice(k8s, service->namespace, service->name);
+    size_t slice_count;
+    const struct k8s_slice *slices = k8s_slices(k8s, service->namespace, service->name, &slice_count);
     const struct kube_object *endpoints =
-        kube_get(k8s->store, "", "Endpoints", service->namespace, service->name);
+        slice_count ? NULL : kube_get(k8s->store, "", "Endpoints", service->namespace, service->name);
     bool offline = k8s->options->manifests.len > 0;
     const struct doc *annotation =
         offline ? doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL) : NULL;
 
-    if (slice) {
-        servers_of_slices(target, slice, k8s->slices + k8s->slice_count);
+    if (slice_count) {
+        servers_of_slices(target, slices, slice_count);
     } else if (endpoints) {
         servers_of_endpoints(target, endpoints->doc);
     } else if (annotation && !servers_of_annotation(target, annotation)) {
         return false;
     }
-    if (target->count == 0 && !empty_allowed(target, empty, slice || endpoints)) {
+    k8s_note_use(k8s, &(struct k8s_use){
+                          .namespace = service->namespace,
+                          .service = service->name,
+                          .scheme = target->scheme,
+                          .port = target->port.name,
+                          .balancer = slice_count && target->count ? backend->balancer : NULL,
+                      });
+    if (target->count == 0 && !empty_allowed(target, backend->empty, slice_count || endpoints)) {
         k8s_error(k8s, target->place, target->element, true,
                   "the Service %.*s has no servers: %s (--%s.allowEmptyServices=true takes it as it is)",
                   SLICE_ARG(target->name),
-                  slice       ? "no ready endpoint of its EndpointSlices has this port"
+                  slice_count ? "no ready endpoint of its EndpointSlices has this port"
                   : endpoints ? "no ready address of its Endpoints has this port"
                   : offline
                       ? "there is no EndpointSlice, no Endpoints and no annotation " K8S_ANNOTATION_ADDRESSES
@@ -387,7 +451,7 @@ static bool servers_of_type(struct target *target, const struct k8s_backend *bac
     if (nodes) {
         return servers_of_nodes(target);
     }
-    return servers_of_pods(target, backend->empty);
+    return servers_of_pods(target, backend);
 }
 
 bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct element *element,
@@ -395,10 +459,12 @@ bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct ele
 {
     struct target target = {
         .k8s = k8s,
+        .pool = k8s->model->pool,
+        .scratch = k8s->scratch,
         .place = place,
         .element = element,
         .service = kube_get(k8s->store, "", "Service", namespace, backend->name),
-        .name = pool_printf(k8s->scratch, "%.*s/%.*s", SLICE_ARG(namespace), SLICE_ARG(backend->name)),
+        .name = joined(k8s->scratch, (const struct slice[]){namespace, SLICE("/"), backend->name}, 3),
     };
 
     if (!k8s_namespace_watched(k8s, namespace)) {

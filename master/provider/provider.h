@@ -16,6 +16,12 @@
 
 struct provider_state; /* what a provider keeps between loads (the last store, for half-written files) */
 
+struct provider_servers {         /* a service that has other servers now */
+    struct http_service *service; /* of the model that load() gave last */
+    struct list servers;          /* struct server_config */
+    struct pool *pool;            /* that they lie in */
+};
+
 struct provider {
     const char *name; /* "file", "kubernetescrd": the part behind the @ */
     bool (*enabled)(const struct static_config *config);
@@ -29,7 +35,11 @@ struct provider {
     void (*watch_paths)(const struct static_config *config, struct pool *pool, struct list *out);
     /* Whether its input is a cluster: to be loaded again when the listener is called. Absent: never. */
     bool (*asks_cluster)(const struct static_config *config);
-    /* After -EAGAIN, for tools: until it is worth loading again, or -ETIMEDOUT with the reason. */
+    /* In place of load(), when its cluster has changed since the last good load(): what differs, if that is nothing but
+     * servers of load balancers; none of them had or has no server. Each change is given once: who cannot use it must
+     * load() again. *out is the caller's, with the pools. -EAGAIN: load() again. Absent: always. */
+    int (*refresh)(struct provider_state *state, struct provider_servers **out, size_t *count);
+    /* After -EAGAIN of load(), for tools: until it is worth loading again, or -ETIMEDOUT with the reason. */
     int (*wait)(struct provider_state *state, unsigned timeout_ms, struct error *why);
     /* With stateDir, for the master, all or none of these. keep(): after a good load; from now on what the cluster says is
      * kept there. recall(): after -EAGAIN; the cluster has been away for too long at the start: load() may give what was

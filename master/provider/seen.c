@@ -5,6 +5,8 @@
 
 #include "common/base/hash.h"
 
+#define FIRST 8 /* slots: there is one for the addresses of each Service */
+
 void seen_init(struct seen *seen, struct pool *pool)
 {
     *seen = (struct seen){.pool = pool};
@@ -30,7 +32,7 @@ void seen_set(struct seen *seen, struct slice name, void *value)
     if (seen->count * 2 >= seen->capacity) {
         struct seen old = *seen;
 
-        seen->capacity = old.capacity ? old.capacity * 2 : 64;
+        seen->capacity = old.capacity ? old.capacity * 2 : FIRST;
         seen->slots = pool_zalloc(seen->pool, seen->capacity * sizeof(*seen->slots));
         for (size_t i = 0; i < old.capacity; i++) {
             if (old.slots[i].value) {

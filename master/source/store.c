@@ -12,6 +12,8 @@
 
 #include "common/base/memory.h"
 
+#define ORIGIN_TEXT 128u /* where it came from, in words: mostly less */
+
 struct kube_store {
     atomic_uint references;
     struct kube_batch **batches; /* sorted by file */
@@ -40,12 +42,29 @@ static const char *const cluster_kinds[] = {
     "MutatingWebhookConfiguration",
 };
 
-struct kube_batch *batch_new(struct slice file)
+static struct kube_batch *batch_with(struct pool *pool)
 {
     struct kube_batch *batch = xcalloc(1, sizeof(*batch));
 
     atomic_init(&batch->references, 1);
-    batch->pool = pool_new(4096, 0);
+    batch->pool = pool;
+    return batch;
+}
+
+/* A cluster has many: each takes what it needs and no more. */
+struct kube_batch *batch_new_single(size_t bytes)
+{
+    struct kube_batch *batch = batch_with(pool_new(bytes + sizeof(struct kube_object) + ORIGIN_TEXT, 0));
+
+    batch->objects = pool_alloc(batch->pool, sizeof(*batch->objects));
+    batch->capacity = 1;
+    return batch;
+}
+
+struct kube_batch *batch_new(struct slice file)
+{
+    struct kube_batch *batch = batch_with(pool_new(4096, 0));
+
     batch->file = pool_copy(batch->pool, file);
     return batch;
 }

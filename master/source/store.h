@@ -27,6 +27,8 @@ struct kube_batch {
 };
 
 struct kube_batch *batch_new(struct slice file);
+struct kube_batch *
+batch_new_single(size_t bytes); /* for one object, whose document takes so much; of no file */
 struct kube_batch *batch_ref(struct kube_batch *batch);
 void batch_unref(struct kube_batch *batch); /* NULL is fine */
 void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object,

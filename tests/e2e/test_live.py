@@ -1,4 +1,5 @@
 """The live source against a real API server: what is applied is served, whatever becomes of the API server."""
+import signal
 import subprocess
 
 from cluster import role
@@ -203,3 +204,26 @@ def test_other_providers_are_served_when_a_cluster_does_not_answer(weir, whoami,
     program.wait_log(r"WRN API server 127\.0\.0\.1 .*cannot connect")
     serves(program, "f.test")  # after ten seconds
     assert "INF Ready" not in program.log()
+
+
+def test_other_endpoints_are_in_force_without_a_compile(cluster, cluster_weir):
+    def endpoints(*addresses):
+        return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+                "metadata": {"name": "app-1", "labels": {"kubernetes.io/service-name": "app"}}, "ports": [{"name": "web", "port": 8080}],
+                "endpoints": [{"addresses": [address], "conditions": {"ready": True}} for address in addresses]}
+
+    cluster.apply({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "app"}, "spec": {"ports": [{"name": "web", "port": 80}]}},
+                  endpoints("10.1.0.1"), route("app", "app.test", "app"))
+    program = cluster_weir()
+    for addresses in (("10.1.0.1", "10.1.0.2"), ("10.1.0.2",)):
+        mark = program.mark()
+        cluster.apply(endpoints(*addresses))
+        at, _ = program.wait_log("Only servers changed, of 1 load balancers", mark)
+        program.wait_log(r"INF Configuration changed: services: 1 changed \(default-app-", at)
+    before, mark = generation(program), program.mark()
+    program.process.send_signal(signal.SIGHUP)  # the whole way finds nothing that differs
+    program.wait_log("Nothing changed", mark)
+    cluster.kubectl("annotate", "ingressroutes.traefik.io", "app", "example.com/seen=1")
+    cluster.apply(route("more", "more.test", "app"))
+    program.wait_log(r"Configuration changed: routers: 1 added \(default-more-", mark)
+    assert len(generation(program)) == len(before) + 1

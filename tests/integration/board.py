@@ -36,5 +36,19 @@ class Board:
                           for slot in range(where["workers"]))
                 for name, offset in where["gauges"].items()}
 
+    def published(self):
+        """The number of the last generation."""
+        return struct.unpack("=Q", os.pread(self.fd, 8, self.layout["tree"] + self.layout["published"]))[0]
+
+    def acknowledged(self):
+        """Of each worker: the generation it serves, and since when (time.monotonic_ns())."""
+        where, found = self.layout, []
+        slabs = os.pread(self.fd, where["workers"] * where["stride"], where["slabs"])
+        for slot in range(where["workers"]):
+            at = slot * where["stride"]
+            if struct.unpack_from("=i", slabs, at + where["pid"])[0]:
+                found.append(tuple(struct.unpack_from("=Q", slabs, at + where[key])[0] for key in ("generation", "acknowledged_ns")))
+        return found
+
     def close(self):
         os.close(self.fd)

@@ -59,8 +59,11 @@ int main(void)
     const char *tree = (const char *)board_tree(board);
     const char *word = (const char *)board_at(board, board_word(board, 1, 1));
 
-    (void)printf("}, \"tree\": %td, \"tree_bytes\": %zu, \"words\": %td}\n", tree - base,
-                 sizeof(struct board_tree), (word - base) / 4096 * 4096);
+    (void)printf("}, \"generation\": %zu, \"acknowledged_ns\": %zu", offsetof(struct board_slab, generation),
+                 offsetof(struct board_slab, acknowledged_ns));
+    (void)printf(", \"published\": %zu, \"tree\": %td, \"tree_bytes\": %zu, \"words\": %td}\n",
+                 offsetof(struct board_tree, generation), tree - base, sizeof(struct board_tree),
+                 (word - base) / 4096 * 4096);
     board_unmap(board);
     return base == NULL;
 }

@@ -120,10 +120,45 @@ static void place_in_the_text_is_not_doubled(void **state)
     model_free(model);
 }
 
+/* What is known afterwards is what would be known of the whole model. */
+static void other_servers_are_a_change_of_their_service(void **state)
+{
+    struct server_config first[] = {{.url = SLICE("http://10.0.0.1:80")}};
+    struct server_config other[] = {{.url = SLICE("http://10.0.0.1:80")},
+                                    {.url = SLICE("http://10.0.0.2:80")}};
+    struct load_balancer balancers[3] = {0};
+    static const char *const names[] = {"a", "b", "c"};
+    static const uint32_t positions[] = {0, 2};
+    struct model *model = model_new();
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        balancers[i].servers = (struct list){first, 1};
+        model_add_service(model, slice_cstr(names[i]), SLICE("file"))->config.load_balancer = &balancers[i];
+    }
+    model_sort(model);
+    struct known *known = known_new(model);
+
+    balancers[2].servers = (struct list){other, 2};
+    char *text = known_refresh(known, model, positions, ARRAY_LEN(positions)); /* a: as it was */
+
+    assert_string_equal(text, "services: 1 changed (c)");
+    free(text);
+    struct known *whole = known_new(model);
+
+    text = known_changes(known, whole);
+    assert_string_equal(text, "");
+    free(text);
+    known_free(known);
+    known_free(whole);
+    model_free(model);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(changes_are_named),
+        cmocka_unit_test(other_servers_are_a_change_of_their_service),
         cmocka_unit_test(errors_are_said_when_they_appear),
         cmocka_unit_test(place_in_the_text_is_not_doubled),
     };

@@ -42,9 +42,12 @@ static void unread_parts_are_cut_off(void **state)
          "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\",\"resourceVersion\":\"5\",\"generation\":2,"
          "\"uid\":\"u\",\"selfLink\":\"x\","
          "\"managedFields\":[{}],\"annotations\":{\"kubectl.kubernetes.io/"
-         "last-applied-configuration\":\"{}\",\"k\":\"v\"}},"
+         "last-applied-configuration\":\"{}\",\"kubernetes.io/ingress.class\":\"v\",\"k\":\"v\","
+         "\"traefik.frontend.priority\":\"1\",\"x.ingress.kubernetes.io/y\":\"\",\"weir.dev/z\":\"\"}},"
          "\"spec\":{\"n\":1},\"status\":{\"s\":1}}",
-         "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\",\"uid\":\"u\",\"annotations\":{\"k\":\"v\"}},"
+         "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\",\"uid\":\"u\",\"annotations\":{\"kubernetes.io/"
+         "ingress.class\":\"v\",\"traefik.frontend.priority\":\"1\","
+         "\"x.ingress.kubernetes.io/y\":\"\",\"weir.dev/z\":\"\"}},"
          "\"spec\":{\"n\":1},"
          "\"kind\":\"IngressRoute\",\"apiVersion\":\"traefik.io/v1alpha1\"}"},
         {&service,

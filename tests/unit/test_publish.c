@@ -48,7 +48,7 @@ static void begin(struct stand *stand)
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
         pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0, NULL);
     }
-    publish(master, &pages, NULL);
+    publish(master, &pages, NULL, 1);
     *stand = (struct stand){.master = master, .worker = fds[1], .board_fd = stand->board_fd};
 }
 
@@ -197,7 +197,7 @@ static void what_is_not_read_does_not_pile_up(void **state)
             pages.items[kind] =
                 page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)(i * 10 + kind), 0, NULL);
         }
-        publish(stand.master, &pages, NULL);
+        publish(stand.master, &pages, NULL, publish_next_number(stand.master));
         say(&stand, CONTROL_REFUSED, stand.master->current.number);
     }
     int after = dup(0); /* the lowest number that is free */
@@ -226,7 +226,7 @@ static void numbers_go_up_whatever_stands_on_the_board(void **state)
             pages.items[kind] =
                 page_file_new(memfd_create("page", MFD_CLOEXEC), 100 * i + 100 + (uint64_t)kind, 0, NULL);
         }
-        publish(stand.master, &pages, NULL);
+        publish(stand.master, &pages, NULL, publish_next_number(stand.master));
         assert_int_equal(stand.master->current.number, before + 1);
         assert_int_equal(atomic_load(&stand.master->tree->generation), before + 1);
     }
@@ -236,11 +236,73 @@ static void numbers_go_up_whatever_stands_on_the_board(void **state)
     end(&stand);
 }
 
+static void publish_some(const struct stand *stand, uint64_t page, uint64_t words)
+{
+    struct page_files pages = {.count = PAGE_KINDS};
+
+    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), page + (uint64_t)kind, page);
+    }
+    publish(stand->master, &pages, NULL, words);
+    assert_true(offered(stand));
+}
+
+static void adopted(const struct stand *stand)
+{
+    answer(stand, CONTROL_ACK);
+    publish_tend(stand->master, process_clock_ns());
+}
+
+/* A page that was not made anew names words that were last marked by the generation that was compiled as a whole. */
+static void words_live_as_long_as_pages_name_them(void **state)
+{
+    struct stand stand;
+    struct board_ref ref;
+
+    (void)state;
+    begin(&stand);
+    assert_true(offered(&stand));
+    adopted(&stand);
+    struct master *master = stand.master;
+    uint64_t whole = publish_next_number(master);
+
+    ref = board_word(master->board, 77, whole);
+    publish_some(&stand, 100, whole);
+    adopted(&stand);
+    assert_non_null(board_at(master->board, ref));
+    publish_some(&stand, 200, master->current.words); /* servers only */
+    adopted(&stand);
+    assert_int_equal(master->current.words, whole);
+    assert_non_null(board_at(master->board, ref));
+    publish_some(&stand, 300,
+                 publish_next_number(master)); /* without the word; it kills who adopts it: twice */
+    for (int i = 0; i < 2; i++) {
+        int fds[2];
+        struct error why;
+
+        publish_gone(master, 0);
+        close(stand.worker);
+        assert_int_equal(control_pair(fds, &why), 0);
+        stand.worker = fds[1];
+        publish_worker(master, 0, fds[0]);
+        assert_true(offered(&stand));
+    }
+    assert_int_equal(master->current.words, whole);
+    assert_false(master->in_step);
+    adopted(&stand);
+    assert_non_null(board_at(master->board, ref)); /* of the generation that is in force again */
+    publish_some(&stand, 400, publish_next_number(master));
+    adopted(&stand);
+    assert_null(board_at(master->board, ref));
+    end(&stand);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asking_for_it_again_and_again),
         cmocka_unit_test(refusing_it),
+        cmocka_unit_test(words_live_as_long_as_pages_name_them),
         cmocka_unit_test(answers_to_nothing_get_nothing),
         cmocka_unit_test(what_is_not_read_does_not_pile_up),
         cmocka_unit_test(numbers_go_up_whatever_stands_on_the_board),

@@ -1,0 +1,205 @@
+"""An endpoint that changes costs its own page and nothing else, and what comes of it is what the whole way would publish."""
+import copy
+import os
+import random
+import signal
+
+import pytest
+
+from api_server import GROUPS, ApiServer
+from conftest import curl, wait_until
+
+SHORT = r"Only servers changed, of [1-9]"
+CHANGED = "Configuration changed"
+
+
+@pytest.fixture
+def api():
+    server = ApiServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def cluster_weir(api, weir):
+    def start(*args, **options):
+        return weir(*(f"--providers.{name}.{option}" for name in ("kubernetesCRD", "kubernetesIngress")
+                      for option in (f"endpoint={api.url}", "token=s3cret")), *args,
+                    env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""}, **options)
+    return start
+
+
+def service(name, **spec):
+    return {"kind": "Service", "metadata": {"name": name},
+            "spec": {"clusterIP": "10.96.0.9", "ports": [{"name": "web", "port": 80}, {"name": "more", "port": 81}], **spec}}
+
+
+def endpoint_slice(name, owner, endpoints, port=8080, ports=("web", "more")):
+    """endpoints: addresses, or (address, conditions)."""
+    pairs = [item if isinstance(item, tuple) else (item, {"ready": True}) for item in endpoints]
+    return {"kind": "EndpointSlice", "metadata": {"name": name, "labels": {"kubernetes.io/service-name": owner}},
+            "addressType": "IPv4", "ports": [{"name": each, "port": port} for each in ports],
+            "endpoints": [{"addresses": [address], "conditions": conditions} for address, conditions in pairs]}
+
+
+def route(name, *services, kind="Rule", **more):
+    return {"kind": "IngressRoute", "metadata": {"name": name},
+            "spec": {"routes": [{"match": f"Host(`{name}.test`)", "kind": kind,
+                                 "services": [{"port": 80, **each} for each in services], **more}]}}
+
+
+def ingress(name, *backends):
+    paths = [{"path": f"/{number}", "pathType": "Prefix", "backend": {"service": {"name": backend, "port": {"name": port}}}}
+             for number, (backend, port) in enumerate(backends)]
+    return {"kind": "Ingress", "apiVersion": "networking.k8s.io/v1", "metadata": {"name": name},
+            "spec": {"rules": [{"host": f"{name}.test", "http": {"paths": paths}}]}}
+
+
+def short(program):
+    return sum("Only servers changed" in line and "of 0 " not in line for line in program.log().splitlines())
+
+
+def lines(program, words, mark=0):
+    return [line for line in program.log().splitlines()[mark:] if words in line]
+
+
+def answers(program, host, name):
+    wait_until(f"{host} is answered by {name}", lambda: f"Name: {name}" in curl(program.ports["web"], "/0", host=host).body)
+
+
+class Marker:
+    """Two backends that take turns: what was put before has arrived when the other one answers."""
+
+    def __init__(self, api, whoami):
+        self.api, self.backends, self.turn = api, [whoami("one", host="127.0.0.2"), whoami("two", host="127.0.0.3")], 0
+        api.put(service("marker"), route("marker", {"name": "marker"}), ingress("marker2", ("marker", "web")))
+        self.put()
+
+    def put(self):
+        backend = self.backends[self.turn]
+        self.api.put(endpoint_slice("marker-1", "marker", [backend.host], port=backend.port))
+
+    def wait(self, program):
+        self.turn = 1 - self.turn
+        self.put()
+        for host in ("marker.test", "marker2.test"):  # each provider has a watch of its own
+            answers(program, host, self.backends[self.turn].name)
+
+
+def whole_way_finds_nothing(program):
+    mark = program.mark()
+    os.kill(program.pid, signal.SIGHUP)
+    program.wait_log(r"Nothing changed|" + CHANGED, mark)
+    assert not lines(program, CHANGED, mark), "\n".join(program.log().splitlines()[mark - 20:])
+
+
+def test_an_endpoint_is_in_force_without_a_compile(api, cluster_weir, whoami):
+    marker = Marker(api, whoami)
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web")))
+    program = cluster_weir()
+    marker.wait(program)
+    mark, before = program.mark(), short(program)
+    api.put(endpoint_slice("a-1", "a", ["10.0.0.1", "10.0.0.2"]))
+    for name in (r"default-a-[0-9a-f]+@kubernetescrd", "default-a-web@kubernetes"):  # together or one after the other
+        program.wait_log(rf"INF Configuration changed: services: . changed \(.*{name}", mark)
+    changes = lines(program, CHANGED, mark)
+    assert len(changes) == short(program) - before <= 2 and not lines(program, "ERR", mark)
+    whole_way_finds_nothing(program)
+
+
+def test_what_is_no_news_publishes_nothing(api, cluster_weir, whoami):
+    marker = Marker(api, whoami)
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), service("nobody"))
+    program = cluster_weir()
+    mark = program.mark()
+    for i in range(20):
+        thing = endpoint_slice("a-1", "a", ["10.0.0.1"])
+        thing["metadata"]["annotations"] = {"endpoints.kubernetes.io/last-change-trigger-time": str(i)}
+        thing["endpoints"][0].update(nodeName=f"n{i}", hints={"forZones": [{"name": f"z{i}"}]})  # read by nobody
+        api.put(thing, endpoint_slice("n-1", "nobody", [f"10.0.1.{i}"]))
+    marker.wait(program)
+    changes = lines(program, CHANGED, mark)
+    assert 1 <= len(changes) <= 2 and all("changed (default-marker-" in line and "default-a-" not in line for line in changes), changes
+
+
+def test_no_server_and_servers_again_go_the_whole_way(api, cluster_weir, whoami):
+    marker = Marker(api, whoami)
+    backend = whoami("back", host="127.0.0.4")
+    api.put(service("a"), endpoint_slice("a-1", "a", [backend.host], port=backend.port), route("a", {"name": "a"}))
+    program = cluster_weir()
+    answers(program, "a.test", "back")
+    api.put(endpoint_slice("a-1", "a", []))
+    wait_until("the route is gone", lambda: curl(program.ports["web"], host="a.test").status == 404)
+    program.wait_log("the Service default/a has no servers")
+    whole_way_finds_nothing(program)
+    api.put(endpoint_slice("a-1", "a", [backend.host], port=backend.port))
+    answers(program, "a.test", "back")
+    marker.wait(program)
+    whole_way_finds_nothing(program)
+
+
+NAMES = ("a", "b", "c", "d")
+
+
+def some_endpoints(rng):
+    conditions = [{"ready": True}, {"ready": True}, {}, {"ready": False}, {"ready": False, "serving": True, "terminating": True}]
+    return [(f"10.0.0.{rng.randrange(1, 12)}", rng.choice(conditions)) for _ in range(rng.randrange(0, 5))]
+
+
+def some_slice(rng):
+    """Its name says to whom it belongs at first; now and then another Service gets it, or a port is missing."""
+    owner = rng.choice(NAMES)
+    return endpoint_slice(f"{owner}-{rng.randrange(3)}", owner if rng.random() < 0.9 else rng.choice(NAMES), some_endpoints(rng),
+                          port=rng.choice([8080, 8080, 9090]), ports=rng.choice([("web", "more")] * 6 + [("web",)]))
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
+    rng = random.Random(seed)
+    marker = Marker(api, whoami)
+    api.put(*(service(name) for name in NAMES),
+            *(endpoint_slice(f"{name}-0", name, ["10.0.0.1", "10.0.0.2"]) for name in NAMES))
+    api.put(route("r1", {"name": "a"}), route("r2", {"name": "a", "port": 81}), route("r3", {"name": "b"}, {"name": "c", "weight": 3}),
+            route("r4", {"name": "b"}, {"name": "a"}), route("r5", {"name": "d", "sticky": {"cookie": {"name": "x"}}}),
+            route("r6", {"name": "c", "nativeLB": True}), route("r7", {"name": "d", "scheme": "https"}),
+            ingress("i1", ("a", "web"), ("b", "more")), ingress("i2", ("c", "web"), ("a", "web")))
+    program = cluster_weir(*(f"--providers.{name}.allowEmptyServices=true" for name in ("kubernetesCRD", "kubernetesIngress")
+                             if rng.random() < 0.5))
+    mark = program.mark()
+    for _ in range(10):
+        known = [name for name in api.objects[GROUPS["EndpointSlice"]] if not name.startswith("marker")]
+        for _ in range(rng.randrange(1, 5)):
+            if known and rng.random() < 0.15:
+                name = known.pop(rng.randrange(len(known)))
+                api.remove("EndpointSlice", name)
+            elif known and rng.random() < 0.3:  # a pod begins to go, or is there again: its address stays
+                thing = copy.deepcopy(api.objects[GROUPS["EndpointSlice"]][rng.choice(known)])
+                for endpoint in thing["endpoints"]:
+                    endpoint["conditions"] = rng.choice([{"ready": True}, {"ready": False, "serving": True, "terminating": True}])
+                api.put(thing)
+            elif rng.random() < 0.1:  # only one of the two providers has to be loaded
+                api.put(rng.choice([route("r8", {"name": rng.choice(NAMES)}), ingress("i3", (rng.choice(NAMES), "web"))]))
+            else:
+                api.put(some_slice(rng))
+        marker.wait(program)
+        whole_way_finds_nothing(program)
+    before = short(program)
+    for _ in range(3):
+        marker.wait(program)
+    assert short(program) >= before + 3
+    assert not lines(program, "is withdrawn", mark)
+
+
+def test_notes_of_others_on_objects_are_not_even_looked_at(api, cluster_weir, whoami):
+    marker = Marker(api, whoami)
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web")))
+    program = cluster_weir()
+    mark = program.mark()
+    for i in range(10):
+        for thing in (service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web"))):
+            thing["metadata"].update(annotations={"example.com/seen": str(i)}, managedFields=[{"time": str(i)}], generation=i)
+            api.put(thing)
+    marker.wait(program)
+    program.wait_log(SHORT, mark)
+    assert len(lines(program, "Nothing changed", mark)) <= 2  # the marker is seen twice, once in each watch
+    whole_way_finds_nothing(program)

@@ -6,6 +6,8 @@
  * one address from another, so no call that takes a path is in the list, and connect() goes wherever a server may be.
  * Landlock says the same about files once more, in the kernel's own words.
  *
+ * Each thread enters by itself, and none can be made afterwards.
+ *
  * A new system call in a worker is one line here, under what it is for; arguments that need not be free are pinned.
  *
  * Sanitizer builds open files, look into themselves with ptrace and start symbolizers: they get the first half only.
@@ -20,13 +22,11 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -53,8 +53,7 @@
 #error "worker/sandbox.c does not know this machine"
 #endif
 
-/* Only the lower half of an argument is looked at: the kernel takes no more of these. The pointer of prlimit64 has more; who
- * gets past that lowers limits of its own. */
+/* Only the lower half of an argument is looked at: the kernel takes no more of these. */
 struct condition {
     uint32_t mask, value; /* (argument & mask) == value; mask 0: no condition */
     uint8_t argument;
@@ -77,7 +76,6 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 #define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .own_pid = true}
 
 #define TYPE 0xf /* what SOCK_NONBLOCK and SOCK_CLOEXEC leave of the type of a socket */
-#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
@@ -93,8 +91,8 @@ static const struct allowed allowed[] = {
     CALL(epoll_pwait),                   /* libuv */
     CALL(epoll_ctl),
     CALL(close),
-    CALL(read),                          /* libuv: its eventfd */
-    CALL(write),                         /* libuv: its eventfd; log, stack trace */
+    CALL(read),                          /* what the helper thread says */
+    CALL(write),                         /* what it says; log, stack trace */
 #ifdef __NR_poll
     CALL(poll),                          /* log: is there room in the pipe */
 #endif
@@ -121,7 +119,6 @@ static const struct allowed allowed[] = {
     CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
     CALL(fcntl, IS(1, F_GETFL)),
     CALL(fcntl, IS(1, F_SETFL)),
-    CALL(ioctl, IS(1, FIONBIO)),         /* libuv makes channels non-blocking so */
     CALL(pread64),                       /* the files of the memory budget, opened before */
     CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
 
@@ -135,20 +132,14 @@ static const struct allowed allowed[] = {
     CALL(madvise),
     CALL(brk),
 
-    /* the helper thread of libuv: a thread, never a process */
-    CALL(clone, HAS(0, THREAD)),
-    CALL(set_robust_list),
-    CALL(rseq),
+    /* the helper thread, which was made before: no other can be, nor a process */
     CALL(futex),
-    CALL(sched_yield),                   /* libuv, while two threads wake each other */
-    CALL(sched_getaffinity, IS(0, 0)),   /* malloc: how many arenas */
-    CALL(prlimit64, IS(0, 0), IS(2, 0)), /* libuv: how large a stack */
     CALL(exit),
 
     /* the end: orderly, or by a signal with a stack trace (crash.c) */
     CALL(exit_group),
     CALL(rt_sigprocmask),
-    CALL(rt_sigaction),                  /* abort(), pthread_create() */
+    CALL(rt_sigaction),                  /* abort() */
     CALL(rt_sigreturn),
     CALL(getpid),
     CALL(gettid),
@@ -220,8 +211,6 @@ static void build(struct program *program)
          i++) { /* calls of x32 have a bit in their number that none of these has */
         add_row(program, &allowed[i]);
     }
-    unless_equal_skip(program, __NR_clone3, 1); /* its flags lie in memory; on "unknown" libc takes clone */
-    answer(program, SECCOMP_RET_ERRNO | ENOSYS);
     answer(program, SECCOMP_RET_ERRNO | EPERM);
 }
 
@@ -261,7 +250,7 @@ struct ruleset { /* as the kernel of today has it; an older one takes it if what
 #define RESTRICT_SELF 446
 #define ASK_VERSION 1u
 
-static long landlock_abi;
+static _Atomic long landlock_abi; /* what the threads find is the same */
 
 /* 0 or the errno. Everything that is handled and has no rule is refused. */
 static int lock_files(void)
@@ -289,7 +278,7 @@ static int lock_files(void)
 
 /* ---- the way in ---- */
 
-static int without_seccomp, without_landlock; /* the errno of it; 0: it is in force */
+static _Atomic int without_seccomp, without_landlock; /* the errno of it; 0: it is in force */
 
 void sandbox_drop_privileges(void)
 {

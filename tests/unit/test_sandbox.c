@@ -148,6 +148,19 @@ static long try_fork(void)
     return pid;
 }
 
+static void *nothing_to_do(void *nothing)
+{
+    return nothing;
+}
+
+static long try_thread(void)
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, nothing_to_do, NULL);
+    return errno == 0 ? 0 : -1;
+}
+
 static long try_share_memory_only(void)
 {
     return syscall(SYS_clone, CLONE_VM | CLONE_VFORK | SIGCHLD | CLONE_NEWUSER, NULL, NULL, NULL, NULL);
@@ -300,6 +313,13 @@ static long try_terminal_input(void)
     return syscall(SYS_ioctl, STDIN_FILENO, 0x5412 /* TIOCSTI */, "x");
 }
 
+static long try_limits(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static long try_owner_of_signals(void)
 {
     return fcntl(scene.pair[0], F_SETOWN, scene.parent);
@@ -427,6 +447,7 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_exec),
     ATTEMPT(try_exec_by_descriptor),
     ATTEMPT(try_fork),
+    ATTEMPT(try_thread),
     ATTEMPT(try_share_memory_only),
     ATTEMPT(try_unshare),
     ATTEMPT(try_ptrace),
@@ -462,6 +483,7 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_make_code),
     ATTEMPT(try_memfd),
     ATTEMPT(try_terminal_input),
+    ATTEMPT(try_limits),
     ATTEMPT(try_owner_of_signals),
     ATTEMPT(try_bpf),
     ATTEMPT(try_perf),
@@ -567,26 +589,19 @@ static int expressions_are_compiled(void)
     return 0;
 }
 
+/* As the helper thread does. */
 static void *in_a_thread(void *nothing)
 {
+    (void)nothing;
+    sandbox_enter();
+
     char *piece = malloc(300000);
 
-    (void)nothing;
     if (piece) {
         memset(piece, 1, 300000);
     }
     free(piece);
     return (void *)(intptr_t)expressions_are_compiled();
-}
-
-static int threads_work(void)
-{
-    pthread_t thread;
-    void *result;
-
-    NEED(pthread_create(&thread, NULL, in_a_thread, NULL) == 0);
-    NEED(pthread_join(thread, &result) == 0 && result == NULL);
-    return 0;
 }
 
 static volatile sig_atomic_t raised;
@@ -605,13 +620,16 @@ static int own_signals_work(void)
 
 static int lives(const struct attempt *attempt)
 {
+    pthread_t thread;
+    void *result;
+
     (void)attempt;
-    if (send_descriptor() != 0) {
+    if (send_descriptor() != 0 || pthread_create(&thread, NULL, in_a_thread, NULL) != 0) {
         return 1;
     }
     sandbox_enter();
-    return connections_work() || descriptors_arrive() || expressions_are_compiled() || threads_work() ||
-           own_signals_work();
+    NEED(pthread_join(thread, &result) == 0 && result == NULL);
+    return connections_work() || descriptors_arrive() || expressions_are_compiled() || own_signals_work();
 }
 
 static int aborts(const struct attempt *attempt)

@@ -20,6 +20,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integratio
 from conftest import wait_until  # noqa: E402
 from load import SECONDS, TRANSFER, Load, data, dechunk  # noqa: E402
 from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E402
+from null import Null, allowed  # noqa: E402
 
 FIRST_BYTE = 0.5 if not SANITIZED else 2.0  # at p99.9, with workers that hang among those that die
 SETTLE = 60
@@ -104,6 +105,7 @@ class Soak:
     def move_in(self, name):
         (self.folder / name).mkdir()
         self.counts.clear()
+        self.null = Null()
         self.house = House(self.folder / name, self.programs, workers=4, seed=self.random.random())
         self.house.load = self.traffic()
         self.phase("warming up", 5)
@@ -141,7 +143,8 @@ class Soak:
                                    ("unreadable file", self.house.break_file)])
 
     def phase(self, name, seconds, workers=False, tree=False):
-        began, load = len(self.house.load.first_bytes), self.house.load
+        load = self.house.load
+        mark = load.first_bytes_mark()
         done, echoes, start = load.done, load.echoes, time.monotonic()
         churn = Churn(self.house, 10 if workers or tree else 50)
         actors = [Actor(self.bad_change, 0.7, self.failed, self.counts)]
@@ -153,8 +156,7 @@ class Soak:
         for actor in actors:
             actor.stop()
         churn.stop()
-        taken = sorted(load.first_bytes[began:])
-        at = [1000 * taken[min(len(taken) - 1, int(len(taken) * part))] if taken else 0 for part in (0.5, 0.99, 0.999, 1)]
+        at = [1000 * load.percentile(part, since=mark) for part in (0.5, 0.99, 0.999, 1)]
         print(f"{name:34} {time.monotonic() - start:5.0f} s {load.done - done:8} requests {load.echoes - echoes:7} echoes; first "
               f"byte ms p50 {at[0]:.1f} p99 {at[1]:.1f} p99.9 {at[2]:.1f} most {at[3]:.1f}", flush=True)
         if at[2] > 1000 * FIRST_BYTE:
@@ -228,6 +230,7 @@ class Soak:
     def callbacks(self):
         print(f"generations {generations(self.house.router)}; " +
               ", ".join(f"{n} x {name}" for name, n in sorted(self.counts.items())))
+        cpu = self.house.cpu_seconds()
         laps = self.house.laps()
         for kind in ("wall", "cpu"):
             sums = [sum(column) for column in zip(*(one[kind] for one in laps))]
@@ -237,8 +240,10 @@ class Soak:
         longest = max((one["longest"] for one in laps), key=lambda most: most["us"])
         print(f"longest callback: {worst['us'] / 1000:.2f} ms of CPU in {worst['in']}; on the wall "
               f"{longest['us'] / 1000:.2f} ms in {longest['in']}")
-        slow = slow_laps(laps)
-        if slow:
+        slow, null = slow_laps(laps), self.null.stop()
+        print(f"a process that does nothing: {null['over']} jumps over 2 ms in {null['cpu']:.0f} s of CPU, the longest "
+              f"{null['most_ms']:.2f} ms; weir: {slow} in {cpu:.0f} s")
+        if slow > allowed(null, cpu):
             self.failed.append(f"{slow} callbacks took more than 2 ms of CPU, the longest in {worst['in']}")
 
 

@@ -1,0 +1,52 @@
+"""What the machine itself does to a process that does nothing: the measure beside a measure of callbacks.
+
+The kernel charges interrupts and the network's own work (thousands of timers of connections, packets of others) to whoever has
+the CPU just then. So the CPU time of a callback may jump by milliseconds in which weir did nothing. Null() starts a process
+that spins a fifth of the time and reads nothing but its own CPU clock; stop() tells how it jumped.
+"""
+import gc
+import json
+import subprocess
+import sys
+import threading
+import time
+
+SPIN, REST = 0.005, 0.02
+OVER = 2 ** 21  # ns: where the column of histograms begins that counts as over 2 ms (shm/laps.h)
+
+
+class Null:
+    def __init__(self):
+        self._process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        """{"cpu": seconds of CPU it had, "over": jumps of more than 2 ms, "most_ms"}"""
+        said, _ = self._process.communicate("")
+        return json.loads(said)
+
+
+def allowed(null, cpu):
+    """How many callbacks over 2 ms are the machine's, in so many seconds of CPU."""
+    return null["over"] * cpu / null["cpu"] if null["cpu"] else 0
+
+
+def main():
+    over = most = spun = 0
+    stop = threading.Event()
+    threading.Thread(target=lambda: (sys.stdin.read(), stop.set()), daemon=True).start()
+    gc.disable()
+    while not stop.wait(REST):
+        end, before = time.perf_counter() + SPIN, time.thread_time_ns()
+        began = before
+        while time.perf_counter() < end:
+            now = time.thread_time_ns()
+            if now - before > most:
+                most = now - before
+            over += now - before >= OVER
+            before = now
+        spun += before - began
+    print(json.dumps({"cpu": spun / 1e9, "over": over, "most_ms": most / 1e6}))
+
+
+if __name__ == "__main__":
+    main()

@@ -117,8 +117,6 @@ static const struct allowed allowed[] = {
 
     /* descriptors that came from guard or master: pages, channels, sockets */
     CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
-    CALL(fcntl, IS(1, F_GETFL)),
-    CALL(fcntl, IS(1, F_SETFL)),
     CALL(pread64),                       /* the files of the memory budget, opened before */
     CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
 

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -325,6 +326,19 @@ static long try_owner_of_signals(void)
     return fcntl(scene.pair[0], F_SETOWN, scene.parent);
 }
 
+/* For everybody who accepts on it. */
+static long try_blocking(void)
+{
+    return fcntl(scene.listener, F_SETFL, 0);
+}
+
+static long try_blocking_otherwise(void)
+{
+    int off = 0;
+
+    return ioctl(scene.listener, FIONBIO, &off);
+}
+
 static long try_bpf(void)
 {
     return syscall(SYS_bpf, 0, NULL, 0);
@@ -485,6 +499,8 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_terminal_input),
     ATTEMPT(try_limits),
     ATTEMPT(try_owner_of_signals),
+    ATTEMPT(try_blocking),
+    ATTEMPT(try_blocking_otherwise),
     ATTEMPT(try_bpf),
     ATTEMPT(try_perf),
     ATTEMPT(try_io_uring),

@@ -1,17 +1,20 @@
 """What the machine itself does to a process that does nothing: the measure beside a measure of callbacks.
 
 The kernel charges interrupts and the network's own work (thousands of timers of connections, packets of others) to whoever has
-the CPU just then. So the CPU time of a callback may jump by milliseconds in which weir did nothing. Null() starts a process
-that spins a fifth of the time and reads nothing but its own CPU clock; stop() tells how it jumped.
+the CPU just then, and in a virtual machine a page that the host has to find first costs whoever touches it milliseconds. So
+the CPU time of a callback may jump though weir did little. Null() starts a process that spins a fifth of the time: it reads
+its own CPU clock and touches 64 KiB of new memory now and then, as a worker does. stop() tells how the clock jumped.
 """
 import gc
 import json
+import mmap
 import subprocess
 import sys
 import threading
 import time
 
 SPIN, REST = 0.005, 0.02
+BUFFER = 65536
 OVER = 2 ** 21  # ns: where the column of histograms begins that counts as over 2 ms (shm/laps.h)
 
 
@@ -30,6 +33,12 @@ def allowed(null, cpu):
     return null["over"] * cpu / null["cpu"] if null["cpu"] else 0
 
 
+def touch():
+    with mmap.mmap(-1, BUFFER) as memory:
+        for at in range(0, BUFFER, mmap.PAGESIZE):
+            memory[at] = 1
+
+
 def main():
     over = most = spun = 0
     stop = threading.Event()
@@ -38,6 +47,7 @@ def main():
     while not stop.wait(REST):
         end, before = time.perf_counter() + SPIN, time.thread_time_ns()
         began = before
+        touch()
         while time.perf_counter() < end:
             now = time.thread_time_ns()
             if now - before > most:

@@ -159,8 +159,15 @@ class Full:
         self.expect(name, not house.load.excused, "connections were lost")
 
     # ---- overload ----
-    def overload(self, limit, fountain):
+    def overload(self, limit, size):
         """Too many of three sorts, one after the other. Without a limit nobody is refused: there is room for 4,000."""
+        fountain = Fountain(size)
+        try:
+            self.overloaded(limit, fountain)
+        finally:
+            fountain.close()
+
+    def overloaded(self, limit, fountain):
         folder, port, null = self.next_folder(), free_port(), Null()
         (folder / "dynamic.json").write_text(json.dumps({"http": {
             "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all"}},
@@ -218,12 +225,8 @@ def main():
         full = Full(folder, programs)
 
         def overload():
-            fountain = Fountain(1 << 20)
-            try:
-                full.overload(0, fountain)
-                full.overload(100, fountain)
-            finally:
-                fountain.close()
+            full.overload(0, 1 << 18)  # a GiB in the kernel's buffers, which has a limit of its own for all
+            full.overload(100, 1 << 20)
         run = {"changes": lambda: full.changes(options.seconds), "websockets": lambda: full.websockets(options.websockets),
                "deaths": lambda: full.deaths(options.seconds, stalled=False),
                "stalls": lambda: full.deaths(options.seconds, stalled=True),

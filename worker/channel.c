@@ -91,6 +91,7 @@ void channel_close(struct channel **slot)
 
     if (channel) {
         *slot = NULL;
+        poller_forget(&channel->io); /* others may hold it for a moment longer: it came in a message */
         io_close(&channel->io);
     }
 }

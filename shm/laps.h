@@ -40,7 +40,7 @@ struct laps { /* one writer; readers use relaxed loads */
     _Atomic uint64_t
         wall[LAP_BUCKETS]; /* by the clock on the wall, which also runs while others have the CPU */
     _Atomic uint64_t cpu[LAP_BUCKETS]; /* those of LAP_SLOW_NS and more once again, by the CPU time in them */
-    struct lap_most longest, busiest;  /* wall; CPU, at most half a millisecond too much */
+    struct lap_most longest, busiest;  /* wall; CPU, at most 0.2 ms too much */
 };
 
 unsigned lap_bucket(int64_t ns);

@@ -6,7 +6,6 @@
 #include "worker/listener.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -301,10 +300,6 @@ int listener_open(struct worker *worker, int fd, uint32_t entry_point, const cha
     if (listener->options.generation == NULL) {
         rc = error_set(why, -ENOENT, "generation %llu has no entry point %s",
                        (unsigned long long)worker->generation->number, name);
-        goto fail;
-    }
-    if (fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK) < 0) {
-        rc = error_set(why, -errno, "entry point %s: %m", name);
         goto fail;
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));

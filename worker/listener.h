@@ -59,7 +59,7 @@ static inline bool listener_is_ending(const struct listener *listener)
     return listener->leaving || listener->cut_ns != TIMER_NEVER;
 }
 
-/* place: which of the guard's sockets it is; fd is taken over, also on failure. */
+/* place: which of the guard's sockets it is; fd, non-blocking as the master makes them, is taken over, also on failure. */
 int listener_open(struct worker *worker, int fd, uint32_t entry_point, const char *name,
                   struct socket_place place, struct error *why);
 /* Takes what waits in the queue, over some turns of the loop, then stops. Freed with its last connection. leaving: its

@@ -97,12 +97,6 @@ static bool join_log(const char *name)
     return rc == 0;
 }
 
-/* Rarely used and never urgent: one thread maps, checks and unmaps. The loop never waits for it. */
-static void one_thread(void)
-{
-    (void)setenv("UV_THREADPOOL_SIZE", "1", 1);
-}
-
 static void say_laps(const struct worker *worker)
 {
     struct text text;
@@ -172,7 +166,6 @@ int face_worker(int argc, char **argv)
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, name); /* until the static page says what the user wants */
     sandbox_drop_privileges();
     crash_install(name);
-    one_thread();
     int status = run(worker);
 
     free(worker);

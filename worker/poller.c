@@ -19,12 +19,14 @@
 #include "worker/timers.h"
 #include "worker/worker.h"
 
-#define EVENTS_PER_TURN 64 /* then the heart may beat, and new connections get their turn */
+/* And as many that asked to be called again; then the heart may beat, and new connections get their turn. */
+#define EVENTS_PER_TURN 64
 
 struct poller {
     struct worker *worker;
     int epoll;
     struct io *again, **again_tail;
+    unsigned again_count;
     struct io *dead;
     struct epoll_event events[EVENTS_PER_TURN];
 };
@@ -129,6 +131,7 @@ void poller_again(struct io *io)
     io->next_again = NULL;
     *io->poller->again_tail = io;
     io->poller->again_tail = &io->next_again;
+    io->poller->again_count++;
 }
 
 void poller_watch(struct io *io, bool on)
@@ -284,18 +287,20 @@ static void call_ready(struct poller *poller, int count, bool *libuv)
 
 static void call_again(struct poller *poller)
 {
-    struct io *io = poller->again;
+    unsigned count = poller->again_count < EVENTS_PER_TURN ? poller->again_count : EVENTS_PER_TURN;
 
-    poller->again = NULL;
-    poller->again_tail = &poller->again;
-    while (io) {
-        struct io *next = io->next_again;
+    while (count-- > 0) { /* not those that ask now */
+        struct io *io = poller->again;
 
+        poller->again = io->next_again;
+        if (poller->again == NULL) {
+            poller->again_tail = &poller->again;
+        }
+        poller->again_count--;
         io->queued = false;
         if (io->fd >= 0) {
             call(poller, io);
         }
-        io = next;
     }
 }
 

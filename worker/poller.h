@@ -42,7 +42,8 @@ void poller_free(struct poller *poller);
 
 /* Takes the descriptor over on success. level: level-triggered, for reading only (listening sockets). */
 int poller_add(struct poller *poller, struct io *io, int fd, bool level);
-/* Calls on_ready in this turn or the next: after a cap was reached, or to go on after a pause. */
+/* Calls on_ready in this turn or one of the next, in the order in which they ask: after a cap was reached, or to go on after a
+ * pause. */
 void poller_again(struct io *io);
 /* Level-triggered ones only: stops and starts watching. */
 void poller_watch(struct io *io, bool on);

@@ -4,6 +4,7 @@
 #include "worker/recycle.h"
 
 #include <malloc.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -132,32 +133,24 @@ static unsigned kept(const struct recycler *recycler)
     return count;
 }
 
-static void trim_work(uv_work_t *work)
+static void trim_work(struct helper_job *job)
 {
-    (void)work;
+    (void)job;
     (void)malloc_trim(0);
 }
 
-static void after_trim(uv_work_t *work, int status)
+static void after_trim(struct helper_job *job, bool worked)
 {
-    struct worker *worker = work->data;
-
-    (void)status;
-    if (worker->recycler) { /* else the worker ends */
-        worker->recycler->trimming = false;
-    }
-    free(work);
+    (void)worked;
+    ((struct recycler *)((char *)job - offsetof(struct recycler, trim)))->trimming = false;
 }
 
 /* Holes between what is in use go back too. That takes milliseconds after thousands of connections: on the helper thread.
  * The loop asks little of malloc, and only then would have to wait. */
-static void trim(struct worker *worker)
+static void trim(struct recycler *recycler)
 {
-    if (!worker->recycler->trimming) {
-        uv_work_t *work = xcalloc(1, sizeof(*work));
-
-        work->data = worker;
-        worker->recycler->trimming = uv_queue_work(&worker->loop, work, trim_work, after_trim) == 0;
+    if (!recycler->trimming) {
+        recycler->trimming = helper_run(recycler->worker->helper, &recycler->trim);
     }
 }
 
@@ -176,7 +169,7 @@ static void look(struct timer *timer)
         return;
     }
     recycler->thinning = recycler->relieving = false;
-    trim(recycler->worker);
+    trim(recycler);
     if (kept(recycler)) {
         timer_set(timers, timer, recycler->worker->now_ns + LOOK_NS);
     }
@@ -197,6 +190,7 @@ void recycler_start(struct worker *worker)
 
     recycler->worker = worker;
     recycler->look = (struct timer){.deadline_ns = TIMER_NEVER, .fire = look};
+    recycler->trim = (struct helper_job){.work = trim_work, .done = after_trim};
     recycler->scratch = xmalloc(SCRATCH_SIZE);
     recycler->match = pool_new(4096, 256 * 1024);
     stage_reserve(&recycler->response, STAGE_FIRST);

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "common/base/slice.h"
+#include "worker/helper.h"
 #include "worker/timers.h"
 
 struct worker;
@@ -61,8 +62,9 @@ struct shelf {
 struct recycler {
     struct worker *worker;
     struct timer look;
-    bool thinning, relieving;  /* a look is under way; it leaves but a little */
-    bool trimming;             /* on the helper thread */
+    bool thinning, relieving; /* a look is under way; it leaves but a little */
+    struct helper_job trim;   /* on the helper thread */
+    bool trimming;
     struct shelf small, large; /* buffers */
     struct shelf records[RECORD_KINDS];
     void (*free_record[RECORD_KINDS])(void *record);

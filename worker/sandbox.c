@@ -13,6 +13,8 @@
  * What is left: addresses stay for a few minutes after the configuration has dropped them, and one that it names can be
  * connected to on the port that it names for whatever purpose, by any worker.
  *
+ * Each thread enters by itself, and none can be made afterwards.
+ *
  * A new system call in a worker is one line here, under what it is for; arguments that need not be free are pinned.
  *
  * Sanitizer builds open files, look into themselves with ptrace and start symbolizers: they get the first half only.
@@ -27,13 +29,11 @@
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -66,8 +66,7 @@ enum known_later { /* what a value is when the program is built */
                    FENCE /* upper half of pointers to targets; without its last bits that of the whole fence */
 };
 
-/* Where only the lower half is looked at, the kernel takes no more of the argument. The pointer of prlimit64 has more; who
- * gets past that lowers limits of its own. */
+/* Where only the lower half is looked at, the kernel takes no more of the argument. */
 struct condition {
     uint32_t mask, value; /* (half & mask) == value, or not; mask 0: no condition */
     uint8_t argument;
@@ -98,12 +97,11 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 #define IS_NULL(number) IS(number, 0), UPPER_IS(number, 0)
 
 #define TYPE 0xf /* what SOCK_NONBLOCK and SOCK_CLOEXEC leave of the type of a socket */
-#define THREAD (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD)
 
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
     CALL(recvfrom),
-    CALL(write),                         /* one piece; libuv: its eventfd; stack trace */
+    CALL(write),                         /* one piece; what the helper thread says; stack trace */
     CALL(writev),                        /* several pieces; backtrace_symbols_fd() */
     /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it, which takes as long as its
      * SO_LINGER says: that would stop the guard. */
@@ -115,7 +113,7 @@ static const struct allowed allowed[] = {
     CALL(epoll_pwait),                   /* libuv */
     CALL(epoll_ctl),
     CALL(close),
-    CALL(read),                          /* libuv: its eventfd */
+    CALL(read),                          /* what the helper thread says */
 #ifdef __NR_poll
     CALL(poll),                          /* log: is there room in the pipe */
 #endif
@@ -141,9 +139,6 @@ static const struct allowed allowed[] = {
 
     /* descriptors that came from guard or master: pages, channels, sockets */
     CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
-    CALL(fcntl, IS(1, F_GETFL)),
-    CALL(fcntl, IS(1, F_SETFL)),
-    CALL(ioctl, IS(1, FIONBIO)),         /* libuv makes channels non-blocking so */
     CALL(pread64),                       /* the files of the memory budget, opened before */
     CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
 
@@ -157,20 +152,14 @@ static const struct allowed allowed[] = {
     CALL(madvise, OUTSIDE(0), SHORT(1)),
     CALL(brk),
 
-    /* the helper thread of libuv: a thread, never a process */
-    CALL(clone, HAS(0, THREAD)),
-    CALL(set_robust_list),
-    CALL(rseq),
+    /* the helper thread, which was made before: no other can be, nor a process */
     CALL(futex),
-    CALL(sched_yield),                   /* libuv, while two threads wake each other */
-    CALL(sched_getaffinity, IS(0, 0)),   /* malloc: how many arenas */
-    CALL(prlimit64, IS(0, 0), IS(2, 0)), /* libuv: how large a stack */
     CALL(exit),
 
     /* the end: orderly, or by a signal with a stack trace (crash.c) */
     CALL(exit_group),
     CALL(rt_sigprocmask),
-    CALL(rt_sigaction),                  /* abort(), pthread_create() */
+    CALL(rt_sigaction),                  /* abort() */
     CALL(rt_sigreturn),
     CALL(getpid),
     CALL(gettid),
@@ -252,8 +241,6 @@ static void build(struct program *program, const struct fence *fence)
          i++) { /* calls of x32 have a bit in their number that none of these has */
         add_row(program, &allowed[i], fence);
     }
-    unless_equal_skip(program, __NR_clone3, 1); /* its flags lie in memory; on "unknown" libc takes clone */
-    answer(program, SECCOMP_RET_ERRNO | ENOSYS);
     answer(program, SECCOMP_RET_ERRNO | EPERM);
 }
 
@@ -293,7 +280,7 @@ struct ruleset { /* as the kernel of today has it; an older one takes it if what
 #define RESTRICT_SELF 446
 #define ASK_VERSION 1u
 
-static long landlock_abi;
+static _Atomic long landlock_abi; /* what the threads find is the same */
 
 /* 0 or the errno. Everything that is handled and has no rule is refused. */
 static int lock_files(void)
@@ -321,7 +308,7 @@ static int lock_files(void)
 
 /* ---- the way in ---- */
 
-static int without_seccomp, without_landlock; /* the errno of it; 0: it is in force */
+static _Atomic int without_seccomp, without_landlock; /* the errno of it; 0: it is in force */
 
 void sandbox_drop_privileges(void)
 {

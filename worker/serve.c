@@ -8,6 +8,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "worker/h1_client.h"
+#include "worker/helper.h"
 #include "worker/listener.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
@@ -106,7 +107,7 @@ int serve_start(struct worker *worker, struct error *why)
 {
     int rc = poller_new(worker, &worker->poller, why);
 
-    if (rc < 0) {
+    if (rc < 0 || (rc = helper_new(worker, WORKER_JOBS, &worker->helper, why)) < 0) {
         return rc;
     }
     share_descriptors(worker);
@@ -235,6 +236,7 @@ void serve_stop(struct worker *worker)
     if (worker->poller == NULL) {
         return;
     }
+    helper_end(worker->helper);
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         listener_end(listener); /* what waits in a queue may have somebody else to accept it */
     }

@@ -4,8 +4,9 @@
  * main.c fills it, control.c switches generations, listener.c accepts. Single-threaded: everything runs on the loop.
  *
  * The loop is serve_run(), not uv_run(): connections live in an epoll set of their own (poller.h), edge-triggered and
- * never changed while a connection lives, and libuv's backend descriptor is one member of that set. Handles, timers and
- * uv_queue_work() on worker->loop work as always; their callbacks run inside serve_run().
+ * never changed while a connection lives, and libuv's backend descriptor is one member of that set. Handles and timers on
+ * worker->loop work as always; their callbacks run inside serve_run(). Not uv_queue_work(): its loop spins while the thread
+ * that wakes it has lost the CPU. What takes long is a job for the helper thread (helper.h).
  */
 #ifndef WEIR_WORKER_WORKER_H
 #define WEIR_WORKER_WORKER_H
@@ -22,6 +23,7 @@ struct listener;
 struct upstream_pools;
 struct timers;
 struct poller;
+struct helper;
 struct recycler;
 struct client;
 struct drain;
@@ -29,6 +31,7 @@ struct subrequest;
 struct walker;
 
 #define SOCKET_ANY_SLOT UINT32_MAX
+#define WORKER_JOBS 16 /* room of worker->helper */
 
 struct socket_place { /* which of the guard's listening sockets: the set of an entry point, the slot in it */
     uint64_t set;
@@ -50,6 +53,7 @@ struct worker {
     int64_t drain_deadline_ns;
     /* ---- the rest is the serving side's own ---- */
     struct poller *poller;
+    struct helper *helper;          /* maps, checks, unmaps, trims: rarely used, never urgent */
     struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;         /* list of all client connections, tunnels included */
     struct subrequest *subrequests; /* list of all under way */

@@ -26,7 +26,7 @@ LETTERS = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what whoami's /data repeats
 TRANSFER = 256 * 1024
 PIECE = 8 * 1024
 
-Connection = collections.namedtuple("Connection", "reader writer port opened")
+Connection = collections.namedtuple("Connection", "reader writer port opened kind")
 Problem = collections.namedtuple("Problem", "when kind words port opened")
 
 
@@ -60,8 +60,8 @@ class Load:
     def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002,
                  reopen=False, echo_pause=0.05):
         self.port, self.host, self.late, self.pause = port, host, late, pause
-        self.done, self.slowest, self.echoes, self.transfers = 0, 0.0, 0, 0
-        self.first_bytes = []
+        self.done, self.echoes, self.transfers = 0, 0, 0
+        self.first_bytes = collections.defaultdict(list)  # seconds, by the kind of client
         self.all_problems = []
         self._excuses, self._lock = {}, threading.Lock()
         self._reopen, self._echo_pause = reopen, echo_pause
@@ -105,18 +105,22 @@ class Load:
     def _first_byte(self, seconds, connection):
         if self.is_excused(connection.port, connection.opened, time.monotonic()):
             return
-        self.first_bytes.append(seconds)
-        self.slowest = max(self.slowest, seconds)
+        self.first_bytes[connection.kind].append(seconds)
         if self.late is not None and seconds > self.late:
             self._problem("late", f"first byte after {seconds * 1000:.0f} ms", connection)
 
-    def percentile(self, part):
-        """The first-byte time that `part` of all answers did not exceed."""
-        ordered = sorted(self.first_bytes)
+    def first_bytes_mark(self):
+        """Where the lists end now."""
+        return {kind: len(seconds) for kind, seconds in list(self.first_bytes.items())}
+
+    def percentile(self, part, kind=None, since=None):
+        """The first-byte time that `part` of the answers (to one kind of client, since a mark) did not exceed."""
+        ordered = sorted(s for k, seconds in list(self.first_bytes.items()) if kind in (None, k)
+                         for s in seconds[(since or {}).get(k, 0):])
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
 
     # ---- clients ----
-    async def _connect(self, small):
+    async def _connect(self, small, kind):
         opened = time.monotonic()
         s = socket.socket()
         s.setblocking(False)
@@ -128,7 +132,7 @@ class Load:
         except BaseException:
             s.close()
             raise
-        return Connection(reader, writer, s.getsockname()[1], opened)
+        return Connection(reader, writer, s.getsockname()[1], opened, kind)
 
     def _head(self, line, *fields, host=None):
         return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host or self.host}", *fields, "", ""]).encode()
@@ -156,7 +160,7 @@ class Load:
     async def _once(self, kind, asking, small=False):
         """Runs one connection; what ends it badly is noted."""
         try:
-            connection = await self._connect(small)
+            connection = await self._connect(small, kind)
         except (OSError, asyncio.TimeoutError) as error:
             self._problem("connect", f"{kind}: {error!r}")
             return

@@ -5,6 +5,7 @@ change(), kill_worker(), stall_worker(), kill_master(), hangup(), upgrade(): wha
 order. The short marathons (test_life_marathons.py) and `make soak` are made of these. `load` is told which connections
 a killed worker had accepted: only those may fail.
 """
+import itertools
 import json
 import os
 import pathlib
@@ -176,19 +177,20 @@ class House:
         freeze(pid)
         return held_by(pid, self.port)
 
-    def kill_worker(self):
+    def kill_worker(self, pids=None):
+        """One of these, if there is one; else any. Whether it was killed."""
         with self.deaths:
-            self._kill_worker()
+            return pids != [] and self._kill_worker(self.random.choice(pids) if pids else self.a_worker())
 
-    def _kill_worker(self):
-        pid = self.a_worker()
+    def _kill_worker(self, pid):
         try:
             held = self._stopped(pid)
             self.load.excuse(held)
             os.kill(pid, signal.SIGKILL)
         except (ProcessLookupError, FileNotFoundError):
-            return  # it has just finished by itself
+            return False  # it has just finished by itself
         wait_until("it is gone", lambda: pid not in self.worker_pids())
+        return True
 
     def stall_worker(self, seconds):
         """SIGSTOP and, some time later, SIGCONT: what it had accepted waits and goes on."""
@@ -252,6 +254,13 @@ class House:
         assert said, self.router.log()[-2000:]
         return [json.loads(text) for text in said]
 
+    def cpu_seconds(self):
+        """What weir has used so far, with what its dead processes had."""
+        def used(pid, first, last):
+            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            return sum(int(ticks) for ticks in fields[first:last]) / os.sysconf("SC_CLK_TCK")
+        return used(self.router.pid, 13, 15) + sum(used(pid, 11, 13) for pid in self.worker_pids())
+
     def pages(self, name="routes"):
         """How many of one kind of page the worker with most of them has mapped."""
         def count(pid):
@@ -288,19 +297,21 @@ def slow_laps(laps):
 
 
 class Churn:
-    """Changes the configuration of a house `rate` times a second, through both providers in turn, until stop()."""
+    """Changes the configuration of a house `rate` times a second, through both providers in turn, until stop(). A change
+    that comes late shortens the pause behind it."""
 
     def __init__(self, house, rate):
-        self._house, self._pause, self._stop = house, 1 / rate, threading.Event()
+        self._changes, self._pause, self._stop = itertools.cycle((house.change_file, house.change_manifest)), 1 / rate, threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):
-        while not self._stop.is_set():
-            self._house.change_file()
-            self._stop.wait(self._pause)
-            self._house.change_manifest()
-            self._stop.wait(self._pause)
+        due = time.monotonic()
+        for change in self._changes:
+            change()
+            due = max(due + self._pause, time.monotonic() - 1)
+            if self._stop.wait(max(0, due - time.monotonic())):
+                return
 
     def stop(self):
         self._stop.set()

@@ -1,23 +1,32 @@
-"""What users are promised of generations, deaths and upgrades (I4, I9), each once in its full form, with figures.
+"""What users are promised of generations, deaths, upgrades and overload (I4, I9, I10), each once in its full form, with figures.
 
-    make soak-full    (about five minutes; exit status 1 when anything failed)
+    make soak-full    (about six minutes; exit status 1 when anything failed)
 
-The short forms of these are in tests/integration/test_life_*.py, all of it at once is soak.py.
+The short forms of these are in tests/integration/test_life_*.py and test_limits.py, all of it at once is soak.py.
 """
 import argparse
+import json
+import os
 import pathlib
 import resource
+import subprocess
 import sys
 import tempfile
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 
-from conftest import wait_until  # noqa: E402
+from conftest import BINARY, READY, Weir, free_port, wait_until  # noqa: E402
+from crowd import Crowd, Fountain  # noqa: E402
 from load import Load  # noqa: E402
-from marathon import SANITIZED, Churn, House, generations  # noqa: E402
+from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E402
+from null import Null, allowed, patience_ms  # noqa: E402
+from rawhttp import connect, get  # noqa: E402
 
 MANY = 300  # seconds for what waits
+RATE = 50
+WARM = 3
+HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"x" * 1000) for i in range(60))
 
 
 class Full:
@@ -25,33 +34,60 @@ class Full:
         self.folder, self.programs, self.failed, self.houses = pathlib.Path(folder), programs, [], 0
 
     def house(self, **options):
+        folder = self.next_folder()
+        return House(folder, self.programs, **options)
+
+    def next_folder(self):
         self.houses += 1
         folder = self.folder / str(self.houses)
         folder.mkdir()
-        return House(folder, self.programs, **options)
+        return folder
 
-    def say(self, name, load, words=""):
+    def expect(self, name, right, words):
+        if not right:
+            self.failed.append(f"{name}: {words}")
+
+    def say(self, name, load, words="", most=None, null=None):
+        """The end of a load: what went wrong on connections that nobody had to lose, and the first bytes of both kinds."""
         load.stop()
-        print(f"{name}: {load.done} requests, {load.echoes} echoes, {load.transfers} transfers; errors "
-              f"{load.counts or 'none'}; on connections that a killed worker had accepted {load.excused or 'none'}; first "
-              f"byte ms p50 {1000 * load.percentile(0.5):.1f} p99 {1000 * load.percentile(0.99):.1f} p99.9 "
-              f"{1000 * load.percentile(0.999):.1f}{words}", flush=True)
+        patience = patience_ms(null) if null else 0
+        print(f"{name}: {load.done} requests, {load.echoes} echoes, {load.transfers} transfers; errors {load.counts or 'none'}; "
+              f"on connections that a killed worker had accepted {load.excused or 'none'}{words}", flush=True)
+        for kind in ("fresh", "kept"):
+            at = [1000 * load.percentile(part, kind) for part in (0.5, 0.99, 0.999, 1)]
+            print(f"    {kind}: {len(load.first_bytes[kind])} answers, first byte ms p50 {at[0]:.1f} p99 {at[1]:.1f} p99.9 "
+                  f"{at[2]:.1f} most {at[3]:.1f}", flush=True)
+            self.expect(name, not most or SANITIZED or at[2] <= 1000 * most + patience, f"{kind}: first byte later than {most} s at p99.9")
         self.failed += [f"{name}: {problem}" for problem in load.problems[:5]]
 
+    def callbacks(self, name, laps, null, cpu):
+        worst = max((one["busiest"] for one in laps), key=lambda most: most["us"])
+        slow = slow_laps(laps)
+        print(f"    longest callback {worst['us'] / 1000:.2f} ms of CPU in {worst['in']}, {slow} over 2 ms in {cpu:.0f} s; a process "
+              f"that does nothing: {null['most_ms']:.2f} ms, {null['over']} in {null['cpu']:.0f} s", flush=True)
+        self.expect(name, slow <= allowed(null, cpu), f"{slow} callbacks over 2 ms, the longest in {worst['in']}")
+
+    # ---- generations ----
     def changes(self, seconds):
-        house = self.house()
+        name, house, null = f"{seconds} s of changes", self.house(), Null()
         house.load = Load(house.port, fresh=2, kept=64, websockets=20, downloads=10, uploads=10)
-        churn, first = Churn(house, 50), generations(house.router)
+        churn = Churn(house, RATE + 5)  # two changes that come close together are one generation
+        time.sleep(WARM)
+        first, began, before = generations(house.router), time.monotonic(), house.pss_kib()
         time.sleep(seconds)
-        made = generations(house.router) - first
+        rate, after = (generations(house.router) - first) / (time.monotonic() - began), house.pss_kib()
         churn.stop()
-        self.say(f"{seconds} s of changes", house.load, f"; {made / seconds:.0f} generations a second")
-        slow = [one["busiest"] for one in house.laps()]
-        print(f"    longest callback {max(most['us'] for most in slow) / 1000:.2f} ms of CPU", flush=True)
+        cpu, null = house.cpu_seconds(), null.stop()
+        self.say(name, house.load, f"; {rate:.1f} generations a second, PSS {before} -> {after} KiB; any process was woken "
+                 f"{null['late_ms']:.1f} ms late at p99.9")
+        busy = null["late_ms"] > 1000 / RATE  # nobody comes to his turn often enough
+        self.expect(name, SANITIZED or busy or rate >= RATE, f"{rate:.1f} generations a second")
+        self.expect(name, SANITIZED or after <= before * 1.1 + 2048, f"PSS {before} -> {after} KiB")
+        self.callbacks(name, house.laps(), null, cpu)
 
     def websockets(self, count):
         house = self.house()
-        churn, loads, first, most = Churn(house, 50), [], generations(house.router), 0
+        churn, loads, first, most = Churn(house, RATE), [], generations(house.router), 0
         for part in range(1, 21):
             loads.append(Load(house.port, fresh=0, kept=0, websockets=count // 20, echo_pause=1))
             wait_until("more generations", lambda: generations(house.router) >= first + count * part // 20, MANY)
@@ -60,60 +96,151 @@ class Full:
         wait_until("four are mapped at most", lambda: house.pages() <= 4)
         churn.stop()
         echoes = [load.echoes for load in loads]
-        wait_until("all are alive", lambda: all(l.echoes >= was + count // 20 for l, was in zip(loads, echoes)), MANY)
+        wait_until("all are alive", lambda: all(l.echoes >= was + 2 * count // 20 for l, was in zip(loads, echoes)), MANY)
         for load in loads:
             load.stop()
             self.failed += load.problems
-        print(f"{count} WebSockets over {made} generations: at most {most} mapped at a time, "
+        print(f"{count} WebSockets over {made} generations: at most {most} mapped at a time, {house.pages()} at the end, "
               f"{sum(load.echoes for load in loads)} echoes", flush=True)
+        self.expect("WebSockets", most <= 4, f"{most} generations mapped")
 
-    def deaths(self, seconds, stalled):
-        house = self.house(workers=4)
-        house.load = Load(house.port, fresh=8, kept=8, pause=0.005)
+    # ---- deaths ----
+    @staticmethod
+    def every(pause, seconds, action):
+        """How often."""
         end, count = time.monotonic() + seconds, 0
         while time.monotonic() < end:
             began = time.monotonic()
-            house.stall_worker(0.8) if stalled else house.kill_worker()
+            action(count)
             count += 1
-            time.sleep(max(0, began + 1 - time.monotonic()))
-        name, most = ("SIGSTOP", 0.5) if stalled else ("kill -9", 0.25)
-        self.say(f"{count} x {name} of a worker", house.load)
-        if house.load.percentile(0.999) > most and not SANITIZED:
-            self.failed.append(f"{name}: first byte later than {most} s at p99.9")
+            time.sleep(max(0, began + pause - time.monotonic()))
+        return count
 
+    def deaths(self, seconds, stalled):
+        house, null = self.house(workers=4), Null()
+        house.load = Load(house.port, fresh=8, kept=8, pause=0.005)
+        count = self.every(1, seconds, lambda _: house.stall_worker(0.8) if stalled else house.kill_worker())
+        name = f"{count} x {'SIGSTOP' if stalled else 'kill -9'} of a worker in {seconds} s"
+        self.late(name, house.load, null.stop(), 0.5 if stalled else 0.25)
+        self.expect(name, not stalled or not house.load.excused, "who waits for a worker that hangs is answered when it goes on")
+
+    def late(self, name, load, null, most):
+        self.say(name, load, f"; any process was woken {null['late_ms']:.1f} ms late at p99.9", most, null)
+
+    def crash_loop(self, seconds):
+        house, count, null = self.house(workers=4), 0, Null()
+        house.load = Load(house.port, fresh=8, kept=8, pause=0.005)
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            count += house.kill_worker(house.router.children("worker 0"))
+        name = f"worker 0 killed at each start, {count} times in {seconds} s"
+        self.late(name, house.load, null.stop(), 0.25)
+        self.expect(name, count > 2, "it was not started again")
+
+    # ---- the tree ----
     def tree(self):
         house = self.house(workers=4)
         house.load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005)
-        for turn in range(20):
-            began = time.monotonic()
-            house.hangup(workers=(4, 2)[turn % 2], other=turn % 2 == 0)
-            if turn % 2:
+
+        def turn(number):
+            house.hangup(workers=(4, 2)[number % 2], other=number % 2 == 0)
+            if number % 2:
                 house.kill_master()
-            time.sleep(max(0, began + 1 - time.monotonic()))
-        self.say("10 x kill -9 of the master, 20 x SIGHUP with an entry point more or less and 4, 2, 4... workers", house.load)
-        house.hangup(workers=4)
-        house.load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005, reopen=True)
-        for turn in range(10):
-            house.upgrade("broken" if turn % 2 else ("another", "same")[turn // 2 % 2])
-        self.say("10 x SIGUSR2, five of a broken binary", house.load)
+        began, count = time.monotonic(), 0
+        while count < 20:
+            count += self.every(1, 1, lambda _: turn(count))
+        self.say(f"in {time.monotonic() - began:.0f} s {count // 2} x kill -9 of the master, {count} x SIGHUP with an entry point "
+                 "more or less and 4, 2, 4... workers", house.load)
+        self.expect("tree", not house.load.excused, "connections were lost")
+
+    def upgrades(self):
+        """Five good ones, two of them to another build: workers of two earlier builds may finish what is open."""
+        house = self.house(workers=4)
+        house.load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005)
+        began = time.monotonic()
+        for to in ("another", "broken", "same", "broken", "another", "broken", "same", "broken", "same", "broken"):
+            self.every(3, 3, lambda _: house.upgrade(to))
+        name = f"10 x SIGUSR2 in {time.monotonic() - began:.0f} s, five of a broken binary"
+        self.say(name, house.load)
+        self.expect(name, not house.load.excused, "connections were lost")
+
+    # ---- overload ----
+    def overload(self, limit, size):
+        """Too many of three sorts, one after the other. Without a limit nobody is refused: there is room for 4,000."""
+        fountain = Fountain(size)
+        try:
+            self.overloaded(limit, fountain)
+        finally:
+            fountain.close()
+
+    def overloaded(self, limit, fountain):
+        folder, port, null = self.next_folder(), free_port(), Null()
+        (folder / "dynamic.json").write_text(json.dumps({"http": {
+            "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all"}},
+            "services": {"all": {"loadBalancer": {"servers": [{"url": fountain.url}]}}}}}))
+        router = Weir([f"--entryPoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={folder}/dynamic.json",
+                       "--log.level=INFO", "--workers=2", f"--limits.memory={limit << 20}"])
+        self.programs.append(router)
+        router.wait_log(READY)
+        workers = wait_until("two workers", lambda: len(w := router.children("worker")) == 2 and w)
+        name, words = f"overload, limit of {limit} MiB" if limit else "overload, no limit", []
+        for what, count, data in (("slow readers", 4000, get()), ("unfinished heads", 2000, HEAD), ("idle", 4000, b"")):
+            crowd = Crowd(port, count, data)
+            self.ask(name, port, what, limit)
+            refused, closed, _ = crowd.ended()
+            words.append(f"{count} {what}: {refused} refused, {closed} closed")
+            crowd.close()
+            wait_until("an answer as before", lambda: self.asked(port) == 200, MANY)
+            self.expect(name, bool(limit) or refused + closed == 0, f"{what}: refused without a limit")
+        print(f"{name}: {'; '.join(words)}", flush=True)
+        self.expect(name, router.children("worker") == workers, "a worker died")
+        said = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, text=True)
+        cpu = sum(sum(int(t) for t in pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[11:13])
+                  for pid in workers) / os.sysconf("SC_CLK_TCK")
+        self.callbacks(name, [slot["laps"] for slot in json.loads(said.stdout)["slots"]], null.stop(), cpu)
+        router.stop()
+
+    @staticmethod
+    def asked(port):
+        client = connect(port)
+        try:
+            client.send(get())
+            return client.response().status
+        except (EOFError, ConnectionError):
+            return 0
+        finally:
+            client.close()
+
+    def ask(self, name, port, what, limit):
+        for _ in range(20):
+            status = self.asked(port)
+            self.expect(name, status in ((200, 503) if limit else (200,)), f"{what}: others got {status}")
 
 
 def main():
+    parts = ("changes", "websockets", "deaths", "stalls", "crash_loop", "tree", "upgrades", "overload")
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--websockets", type=int, default=1000)
+    parser.add_argument("--only", choices=parts, action="append", help="these parts; else all")
     options = parser.parse_args()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     programs = []
     with tempfile.TemporaryDirectory(prefix="weir-full-") as folder:
         full = Full(folder, programs)
+
+        def overload():
+            full.overload(0, 1 << 18)  # a GiB in the kernel's buffers, which has a limit of its own for all
+            full.overload(100, 1 << 20)
+        run = {"changes": lambda: full.changes(options.seconds), "websockets": lambda: full.websockets(options.websockets),
+               "deaths": lambda: full.deaths(options.seconds, stalled=False),
+               "stalls": lambda: full.deaths(options.seconds, stalled=True),
+               "crash_loop": lambda: full.crash_loop(options.seconds), "tree": full.tree, "upgrades": full.upgrades,
+               "overload": overload}
         try:
-            full.changes(options.seconds)
-            full.websockets(options.websockets)
-            full.deaths(options.seconds, stalled=False)
-            full.deaths(options.seconds, stalled=True)
-            full.tree()
+            for part in options.only or parts:
+                run[part]()
         finally:
             for program in reversed(programs):
                 program.stop()

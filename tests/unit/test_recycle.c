@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 
+#include "worker/poller.h"
 #include "worker/recycle.h"
 #include "worker/worker.h"
 
@@ -29,6 +30,8 @@ static int setup(void **state)
     slab = (struct board_slab){0};
     worker.timers = timers_new(worker.now_ns);
     assert_int_equal(uv_loop_init(&worker.loop), 0);
+    assert_int_equal(poller_new(&worker, &worker.poller, NULL), 0);
+    assert_int_equal(helper_new(&worker, WORKER_JOBS, &worker.helper, NULL), 0);
     recycler_start(&worker);
     record_kind_set(&worker, RECORD_STREAM, free_counted);
     freed = 0;
@@ -38,6 +41,8 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    helper_end(worker.helper);
+    poller_free(worker.poller);
     recycler_stop(&worker);
     timers_free(worker.timers);
     (void)uv_run(&worker.loop, UV_RUN_DEFAULT);

@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
@@ -151,6 +152,19 @@ static long try_fork(void)
         _exit(0);
     }
     return pid;
+}
+
+static void *nothing_to_do(void *nothing)
+{
+    return nothing;
+}
+
+static long try_thread(void)
+{
+    pthread_t thread;
+
+    errno = pthread_create(&thread, NULL, nothing_to_do, NULL);
+    return errno == 0 ? 0 : -1;
 }
 
 static long try_share_memory_only(void)
@@ -491,9 +505,29 @@ static long try_terminal_input(void)
     return syscall(SYS_ioctl, STDIN_FILENO, 0x5412 /* TIOCSTI */, "x");
 }
 
+static long try_limits(void)
+{
+    struct rlimit limit;
+
+    return getrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static long try_owner_of_signals(void)
 {
     return fcntl(scene.pair[0], F_SETOWN, scene.parent);
+}
+
+/* For everybody who accepts on it. */
+static long try_blocking(void)
+{
+    return fcntl(scene.listener, F_SETFL, 0);
+}
+
+static long try_blocking_otherwise(void)
+{
+    int off = 0;
+
+    return ioctl(scene.listener, FIONBIO, &off);
 }
 
 static long try_bpf(void)
@@ -618,6 +652,7 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_exec),
     ATTEMPT(try_exec_by_descriptor),
     ATTEMPT(try_fork),
+    ATTEMPT(try_thread),
     ATTEMPT(try_share_memory_only),
     ATTEMPT(try_unshare),
     ATTEMPT(try_ptrace),
@@ -680,7 +715,10 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_make_code),
     ATTEMPT(try_memfd),
     ATTEMPT(try_terminal_input),
+    ATTEMPT(try_limits),
     ATTEMPT(try_owner_of_signals),
+    ATTEMPT(try_blocking),
+    ATTEMPT(try_blocking_otherwise),
     ATTEMPT(try_bpf),
     ATTEMPT(try_perf),
     ATTEMPT(try_io_uring),
@@ -824,26 +862,19 @@ static int expressions_are_compiled(void)
     return 0;
 }
 
+/* As the helper thread does. */
 static void *in_a_thread(void *nothing)
 {
+    (void)nothing;
+    sandbox_enter(&scene.fence);
+
     char *piece = malloc(300000);
 
-    (void)nothing;
     if (piece) {
         memset(piece, 1, 300000);
     }
     free(piece);
     return (void *)(intptr_t)expressions_are_compiled();
-}
-
-static int threads_work(void)
-{
-    pthread_t thread;
-    void *result;
-
-    NEED(pthread_create(&thread, NULL, in_a_thread, NULL) == 0);
-    NEED(pthread_join(thread, &result) == 0 && result == NULL);
-    return 0;
 }
 
 static volatile sig_atomic_t raised;
@@ -862,13 +893,17 @@ static int own_signals_work(void)
 
 static int lives(const struct attempt *attempt)
 {
+    pthread_t thread;
+    void *result;
+
     (void)attempt;
-    if (send_descriptor() != 0) {
+    if (send_descriptor() != 0 || pthread_create(&thread, NULL, in_a_thread, NULL) != 0) {
         return 1;
     }
     sandbox_enter(&scene.fence);
+    NEED(pthread_join(thread, &result) == 0 && result == NULL);
     return connections_work() || empty_places_are_harmless() || memory_works() || descriptors_arrive() ||
-           expressions_are_compiled() || threads_work() || own_signals_work();
+           expressions_are_compiled() || own_signals_work();
 }
 
 static int aborts(const struct attempt *attempt)

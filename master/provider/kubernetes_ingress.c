@@ -32,7 +32,8 @@ static const struct kube_resource resources[] = {
      .version = "v1",
      .plural = "ingresses",
      .kind = "Ingress",
-     .selectable = true},
+     .selectable = true,
+     .status = KUBE_STATUS_BALANCER},
     {.kind = NULL},
 };
 

@@ -25,6 +25,7 @@
 #include "master/compile/compile.h"
 #include "master/compile/names.h"
 #include "master/kube/live.h"
+#include "master/kube/verdict.h"
 #include "master/master/master.h"
 #include "master/resolve/resolve.h"
 #include "master/source/source.h"
@@ -53,6 +54,7 @@ struct job {
     struct model *outdated[PROVIDER_COUNT]; /* models that newer ones replaced */
     struct model *model;
     struct known *known;
+    struct kube_verdicts *verdicts[PROVIDER_COUNT]; /* NULL: nothing is to be said */
     char *changes;
     size_t page_count; /* of the new generation */
     uint64_t hashes[PAGE_PLACES];
@@ -169,6 +171,18 @@ static void drop_input(struct input *input)
     input->stale_s = 0;
 }
 
+static void judge(struct job *job)
+{
+    for (size_t i = 0; i < job->master->input_count; i++) {
+        const struct input *input = &job->master->inputs[i];
+
+        if (job->enabled[i] && input->state && input->provider->judge) {
+            job->verdicts[i] =
+                input->provider->judge(&job->settings->loaded.config, input->state, job->model);
+        }
+    }
+}
+
 static void work(uv_work_t *request)
 {
     struct job *job = request->data;
@@ -197,6 +211,9 @@ static void work(uv_work_t *request)
     job->rc = compile(job);
     job->known = known_new(job->model); /* after compiling, which finds errors too */
     known_log_errors(job->before, job->known);
+    if (job->rc == 0) {
+        judge(job);
+    }
     job->changes = known_changes(job->before, job->known);
     job->elapsed_ms = (double)(process_clock_ns() - began) / 1e6;
 }
@@ -220,6 +237,7 @@ static void free_work(uv_work_t *request)
     model_free(job->model); /* before the providers' models, which its text may lie in */
     for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         model_free(job->outdated[i]);
+        kube_verdicts_free(job->verdicts[i]);
     }
     known_free(job->known);
     free(job->changes);
@@ -360,6 +378,19 @@ static void install(struct master *master, struct job *job)
     master->model_settings = settings_ref(job->settings);
 }
 
+/* It is in force: may be said. */
+static void say_verdicts(struct job *job)
+{
+    for (size_t i = 0; i < job->master->input_count; i++) {
+        struct input *input = &job->master->inputs[i];
+
+        if (job->verdicts[i]) {
+            input->provider->judged(input->state, job->verdicts[i]);
+            job->verdicts[i] = NULL;
+        }
+    }
+}
+
 static void arm_retry(struct master *master);
 
 static void after_work(uv_work_t *request, int status)
@@ -375,6 +406,7 @@ static void after_work(uv_work_t *request, int status)
             log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
         } else if (!must_wait(job) && publish_job(job)) {
             publish_loaded(master);
+            say_verdicts(job);
         }
         life_providers(master);
         install(master, job);

@@ -24,6 +24,12 @@
 
 struct selector;
 
+struct k8s;
+/* The addresses that the status of Ingresses is to show, as in status.loadBalancer.ingress; *out NULL: it is left as it
+ * is. Text lies in the store and the pool. */
+typedef int k8s_balancer(const struct static_config *config, const struct kube_store *store,
+                         struct pool *pool, const struct doc **out, struct error *why);
+
 struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
     struct slice namespace, service, created, name;
     const struct doc *doc;
@@ -46,6 +52,8 @@ struct k8s {              /* one load */
     const struct kube_resource *resources; /* what is asked of an API server; ended by kind NULL */
     struct kube_name *needs;               /* Secrets and ConfigMaps that objects name, none twice */
     size_t need_count, need_capacity;
+    const struct kube_object **claims; /* k8s_claim(), of scratch */
+    size_t claim_count, claim_capacity;
 };
 
 struct k8s_live {            /* kept between loads */
@@ -56,6 +64,11 @@ struct k8s_live {            /* kept between loads */
     struct kube_store *kept; /* what load() gives while the cluster is silent, one reference; NULL: nothing */
     int64_t kept_s;          /* of what time */
     bool stale;              /* load() gave it last */
+    /* for k8s_judge(), of the last load */
+    const struct kube_resource *resources;
+    const struct kube_object **claims; /* of the state's store and in its order, malloc'd */
+    size_t claim_count;
+    k8s_balancer *balancer; /* NULL: the provider knows of no Ingresses */
 };
 
 /* Where one object is being read: what an error needs to name. */
@@ -73,6 +86,8 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
 void k8s_end(struct k8s *k8s);
 struct k8s_live *k8s_state_live(struct provider_state *state);
 const struct k8s_live *k8s_state_live_const(const struct provider_state *state);
+/* The store of the last load; NULL: there was none. */
+struct kube_store *k8s_state_store(const struct provider_state *state);
 void k8s_free_state(struct provider_state *state);
 /* What the source itself found wrong becomes notices of the model; once for each store: of the providers that share it the
  * first one tells. */
@@ -96,6 +111,8 @@ bool k8s_cross_provider_allowed(const struct k8s *k8s, struct slice namespace);
 int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **out, struct error *why);
 /* Something names this object: it is asked for. kind: "Secret" or "ConfigMap", static. */
 void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name);
+/* This Ingress is for us, whether or not something comes of it. In the order of the store. */
+void k8s_claim(struct k8s *k8s, const struct kube_object *object);
 /* After the objects were read: asks for what they need. -EAGAIN, and the model is gone, only while the first load of all
  * lacks some of it. */
 int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why);
@@ -106,6 +123,11 @@ int64_t k8s_stale(const struct provider_state *state);                          
 void k8s_live_free(struct k8s_live *live);
 /* " (FILE:LINE)" for what stands in a manifest, nothing for what came from an API server. */
 struct slice k8s_written_at(struct k8s *k8s, const struct origin *origin, uint32_t line);
+
+/* ---- kubernetes_status.c ---- */
+struct kube_verdicts *k8s_judge(const struct static_config *config, const struct provider_state *state,
+                                const struct model *model);                    /* provider.h */
+void k8s_judged(struct provider_state *state, struct kube_verdicts *verdicts); /* provider.h */
 
 /* ---- kubernetes_name.c ---- */
 /* Every run of characters other than letters and digits becomes one '-', none at the ends. */

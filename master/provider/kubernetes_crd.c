@@ -190,4 +190,6 @@ const struct provider provider_kubernetes_crd = {
     .keep = k8s_keep,
     .recall = k8s_recall,
     .stale = k8s_stale,
+    .judge = k8s_judge,
+    .judged = k8s_judged,
 };

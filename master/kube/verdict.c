@@ -92,7 +92,7 @@ struct kube_needs kube_verdict_needs(const struct kube_verdict *verdict, const s
     return needs;
 }
 
-void kube_verdict_target(const struct kube_verdict *verdict, struct text *out)
+void kube_verdict_target(const struct kube_verdict *verdict, const char *rest, struct text *out)
 {
     const struct kube_resource *resource = verdict->resource;
 
@@ -100,7 +100,7 @@ void kube_verdict_target(const struct kube_verdict *verdict, struct text *out)
     kube_add_escaped(out, verdict->object->namespace);
     text_printf(out, "/%s/", resource->plural);
     kube_add_escaped(out, verdict->object->name);
-    text_add_cstr(out, "/status?fieldManager=weir&force=true");
+    text_add_cstr(out, rest);
 }
 
 static void add_member(struct text *out, const char *key, struct slice value)

@@ -45,9 +45,9 @@ struct kube_needs {
 struct kube_needs kube_verdict_needs(const struct kube_verdict *verdict, const struct kube_note *note,
                                      uint64_t term);
 
-/* "/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME/status?...": for a server-side apply in weir's name. */
-void kube_verdict_target(const struct kube_verdict *verdict, struct text *out);
-/* Its body. lastTransitionTime stays what it was while `accepted` does. */
+/* "/apis/GROUP/VERSION/namespaces/NS/PLURAL/NAME" and what follows. */
+void kube_verdict_target(const struct kube_verdict *verdict, const char *rest, struct text *out);
+/* The body of a server-side apply of the status. lastTransitionTime stays what it was while `accepted` does. */
 void kube_verdict_body(const struct kube_verdict *verdict, const struct kube_note *note, uint64_t term,
                        int64_t now_s, struct text *out);
 /* An Event (events.k8s.io/v1). Its name says object, words and time of the last change, so what was told before a restart

@@ -27,7 +27,11 @@ struct kind {                             /* that is not as it should be */
     unsigned times;
 };
 
-enum step { STEP_EVENT, STEP_STATUS };
+enum step {
+    STEP_EVENT,
+    STEP_STATUS,
+    STEP_LOOK /* is the object there at all? */
+};
 
 struct kube_writer {
     struct kube_writer_options options;
@@ -47,6 +51,7 @@ struct kube_writer {
     /* of the request on its way */
     enum step step;
     struct kube_words sent;
+    bool look; /* the next step is STEP_LOOK, at the same object */
 };
 
 static void pump(struct kube_writer *writer);
@@ -227,18 +232,6 @@ static bool may_pass(unsigned status)
     return status == 0 || status == 401 || status == 409 || status == 429 || status >= 500;
 }
 
-/* The object itself is gone, and not only its status missing: then the answer names it. */
-static bool names_object(struct slice body, struct slice name)
-{
-    struct pool *pool = pool_new(1024, 0);
-    struct doc *status = NULL;
-    bool named = doc_read_json(pool, SLICE("answer"), body, &status, NULL) == 0 &&
-                 slice_eq(doc_text(doc_path(status, "details", "name", NULL), SLICE("")), name);
-
-    pool_free(pool);
-    return named;
-}
-
 static void remember(struct kube_writer *writer, const struct kube_verdict *verdict)
 {
     kube_table_written(writer->options.table, verdict->object, writer->term, &writer->sent);
@@ -267,10 +260,24 @@ static void status_answered(struct kube_writer *writer, const struct kube_verdic
         remember(writer, verdict);
     } else if (may_pass(answer->status)) {
         failed(writer);
-    } else if (answer->status == 404 && names_object(answer->body, verdict->object->name)) {
-        remember(writer, verdict); /* its event is on the way */
+    } else if (answer->status == 404) { /* the same words, whichever of the two is missing */
+        writer->look = true;
     } else {
         turn_off(writer, verdict->resource, answer);
+    }
+}
+
+static void looked(struct kube_writer *writer, const struct kube_verdict *verdict,
+                   const struct kube_answer *answer)
+{
+    static const struct kube_answer missing = {.status = 404};
+
+    if (answer->status == 200) {
+        turn_off(writer, verdict->resource, &missing);
+    } else if (answer->status == 404) {
+        remember(writer, verdict); /* it is gone, its event is on the way */
+    } else {
+        failed(writer);
     }
 }
 
@@ -279,15 +286,23 @@ static void on_answer(void *context, const struct kube_answer *answer)
     struct kube_writer *writer = context;
     const struct kube_verdict *verdict = &writer->verdicts->items[writer->waiting[writer->at]];
 
-    if (writer->step == STEP_EVENT) {
+    writer->look = false;
+    switch (writer->step) {
+    case STEP_EVENT:
         event_answered(writer, verdict, answer);
-    } else {
+        break;
+    case STEP_STATUS:
         status_answered(writer, verdict, answer);
+        break;
+    case STEP_LOOK:
+        looked(writer, verdict, answer);
+        break;
     }
     if (writer->next_verdicts) {
         kube_verdicts_free(writer->verdicts);
         writer->verdicts = writer->next_verdicts;
         writer->next_verdicts = NULL;
+        writer->look = false;
         scan(writer);
     }
     pump(writer);
@@ -336,7 +351,7 @@ static int send_status(struct kube_writer *writer, const struct kube_verdict *ve
     writer->sent.observed = note->carried.generation;
     text_init(&target);
     text_init(&body);
-    kube_verdict_target(verdict, &target);
+    kube_verdict_target(verdict, "/status?fieldManager=weir&force=true", &target);
     kube_verdict_body(verdict, note, writer->term, moment_now_us() / 1000000, &body);
 
     const struct kube_request request = {.method = SLICE("PATCH"),
@@ -349,6 +364,32 @@ static int send_status(struct kube_writer *writer, const struct kube_verdict *ve
     text_free(&target);
     text_free(&body);
     return rc;
+}
+
+static int send_look(struct kube_writer *writer, const struct kube_verdict *verdict, struct error *why)
+{
+    struct text target;
+    int rc;
+
+    writer->step = STEP_LOOK;
+    text_init(&target);
+    kube_verdict_target(verdict, "", &target);
+
+    const struct kube_request request = {
+        .method = SLICE("GET"), .target = text_slice(&target), .read_ms = READ_MS};
+
+    rc = kube_call_start(&writer->call, &request, on_answer, writer, why);
+    text_free(&target);
+    return rc;
+}
+
+static int send_next(struct kube_writer *writer, const struct kube_verdict *verdict, struct kube_needs needs,
+                     const struct kube_note *note, struct error *why)
+{
+    if (needs.event) {
+        return send_event(writer, verdict, note, why);
+    }
+    return writer->look ? send_look(writer, verdict, why) : send_status(writer, verdict, note, why);
 }
 
 static void pump(struct kube_writer *writer)
@@ -369,13 +410,13 @@ static void pump(struct kube_writer *writer)
         struct kube_needs needs = needs_of(writer, verdict, &note); /* it may have changed since */
 
         if (!needs.status && !needs.event) {
+            writer->look = false; /* that was about this one */
             continue;
         }
         if (!take_token(writer)) {
             return;
         }
-        rc = needs.event ? send_event(writer, verdict, &note, &why)
-                         : send_status(writer, verdict, &note, &why);
+        rc = send_next(writer, verdict, needs, &note, &why);
         if (rc < 0) {
             failed(writer);
             wake_at(writer, writer->failed_until);

@@ -56,6 +56,14 @@ struct k8s {              /* one load */
     size_t claim_count, claim_capacity;
 };
 
+struct k8s_judging {      /* what k8s_verdicts() has to know of a load */
+    const char *provider; /* "kubernetescrd" */
+    const struct kube_resource *resources;
+    const struct kube_object **claims; /* k8s_claim(): of the store and in its order, malloc'd */
+    size_t claim_count;
+    k8s_balancer *balancer; /* NULL: the provider knows of no Ingresses */
+};
+
 struct k8s_live {            /* kept between loads */
     struct kube_live *live;  /* NULL: manifests */
     bool complete;           /* everything that was needed has been there once */
@@ -64,11 +72,7 @@ struct k8s_live {            /* kept between loads */
     struct kube_store *kept; /* what load() gives while the cluster is silent, one reference; NULL: nothing */
     int64_t kept_s;          /* of what time */
     bool stale;              /* load() gave it last */
-    /* for k8s_judge(), of the last load */
-    const struct kube_resource *resources;
-    const struct kube_object **claims; /* of the state's store and in its order, malloc'd */
-    size_t claim_count;
-    k8s_balancer *balancer; /* NULL: the provider knows of no Ingresses */
+    struct k8s_judging judging; /* of the last load */
 };
 
 /* Where one object is being read: what an error needs to name. */
@@ -125,6 +129,9 @@ void k8s_live_free(struct k8s_live *live);
 struct slice k8s_written_at(struct k8s *k8s, const struct origin *origin, uint32_t line);
 
 /* ---- kubernetes_status.c ---- */
+/* What became of the objects of the store, by the resolved model; those of others are left out. */
+struct kube_verdicts *k8s_verdicts(const struct k8s_judging *judging, struct kube_store *store,
+                                   const struct model *model, const struct static_config *config);
 struct kube_verdicts *k8s_judge(const struct static_config *config, const struct provider_state *state,
                                 const struct model *model);                    /* provider.h */
 void k8s_judged(struct provider_state *state, struct kube_verdicts *verdicts); /* provider.h */

@@ -276,7 +276,7 @@ static int load(const struct static_config *config, struct provider_state **stat
         }
         legacy_finish(&legacy);
         note_balancer(&k8s);
-        k8s_state_live(*state)->balancer = ingress_balancer;
+        k8s_state_live(*state)->judging.balancer = ingress_balancer;
         rc = k8s_settle(&k8s, *state, why);
     }
     if (rc == 0) {

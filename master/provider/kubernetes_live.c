@@ -96,12 +96,15 @@ void k8s_claim(struct k8s *k8s, const struct kube_object *object)
 
 static void keep_claims(const struct k8s *k8s, struct k8s_live *live)
 {
-    free(live->claims);
-    live->resources = k8s->resources;
-    live->claim_count = k8s->claim_count;
-    live->claims = xcalloc(k8s->claim_count + 1, sizeof(*live->claims));
+    struct k8s_judging *judging = &live->judging;
+
+    free(judging->claims);
+    judging->provider = k8s->provider;
+    judging->resources = k8s->resources;
+    judging->claim_count = k8s->claim_count;
+    judging->claims = xcalloc(k8s->claim_count + 1, sizeof(*judging->claims));
     if (k8s->claim_count) {
-        memcpy(live->claims, k8s->claims, k8s->claim_count * sizeof(*live->claims));
+        memcpy(judging->claims, k8s->claims, k8s->claim_count * sizeof(*judging->claims));
     }
 }
 
@@ -202,7 +205,7 @@ void k8s_live_free(struct k8s_live *live)
 {
     kube_live_close(live->live);
     kube_store_free(live->kept);
-    free(live->claims);
+    free(live->judging.claims);
     *live = (struct k8s_live){0};
 }
 

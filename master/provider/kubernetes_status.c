@@ -207,13 +207,13 @@ static void judge(struct kube_verdicts *verdicts, const struct kube_object *obje
 }
 
 /* ---- all ---- */
-static bool is_claimed(const struct k8s_live *live, const struct kube_object *object)
+static bool is_claimed(const struct k8s_judging *judging, const struct kube_object *object)
 {
-    size_t low = 0, high = live->claim_count; /* in the order of the store */
+    size_t low = 0, high = judging->claim_count; /* in the order of the store */
 
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        int order = store_order(live->claims[middle], object);
+        int order = store_order(judging->claims[middle], object);
 
         if (order == 0) {
             return true;
@@ -227,9 +227,10 @@ static bool is_claimed(const struct k8s_live *live, const struct kube_object *ob
     return false;
 }
 
-static const struct kube_resource *resource_of(const struct k8s_live *live, const struct kube_object *object)
+static const struct kube_resource *resource_of(const struct k8s_judging *judging,
+                                               const struct kube_object *object)
 {
-    for (const struct kube_resource *at = live->resources; at->kind; at++) {
+    for (const struct kube_resource *at = judging->resources; at->kind; at++) {
         if (at->status != KUBE_STATUS_NONE && slice_eq(object->kind, slice_cstr(at->kind)) &&
             slice_eq(object->group, slice_cstr(at->group))) {
             return at;
@@ -243,29 +244,22 @@ static bool same_name(const struct kube_object *a, const struct kube_object *b)
     return slice_eq(a->kind, b->kind) && slice_eq(a->namespace, b->namespace) && slice_eq(a->name, b->name);
 }
 
-struct kube_verdicts *k8s_judge(const struct static_config *config, const struct provider_state *state,
-                                const struct model *model)
+struct kube_verdicts *k8s_verdicts(const struct k8s_judging *judging, struct kube_store *store,
+                                   const struct model *model, const struct static_config *config)
 {
-    const struct k8s_live *live = k8s_state_live_const(state);
+    struct kube_verdicts *verdicts = kube_verdicts_new(kube_store_ref(store));
+    struct parts parts = {.pool = pool_new(65536, 0)};
     const struct kube_object **objects;
     const struct doc *balancer = NULL;
-    struct kube_verdicts *verdicts;
-    struct parts parts = {.count = 0};
+    size_t count = kube_objects(store, &objects);
 
-    if (live->live == NULL || live->stale || !kube_live_leads(live->live)) {
-        return NULL;
+    gather(&parts, model, slice_cstr(judging->provider));
+    if (judging->balancer) {
+        (void)judging->balancer(config, store, verdicts->pool, &balancer,
+                                NULL); /* the load has said why not */
     }
-    verdicts = kube_verdicts_new(kube_store_ref(k8s_state_store(state)));
-    parts.pool = pool_new(65536, 0);
-    gather(&parts, model, slice_cstr(live->provider));
-    if (live->balancer) {
-        (void)live->balancer(config, verdicts->store, verdicts->pool, &balancer, NULL);
-    }
-
-    size_t count = kube_objects(verdicts->store, &objects);
-
     for (size_t i = 0; i < count; i++) {
-        const struct kube_resource *resource = resource_of(live, objects[i]);
+        const struct kube_resource *resource = resource_of(judging, objects[i]);
         size_t part_count;
 
         if (resource == NULL) {
@@ -273,10 +267,10 @@ struct kube_verdicts *k8s_judge(const struct static_config *config, const struct
         }
         const struct part *own = parts_of(&parts, objects[i]->origin.object, &part_count);
 
-        if (resource->status == KUBE_STATUS_BALANCER ? !is_claimed(live, objects[i]) : part_count == 0) {
+        if (resource->status == KUBE_STATUS_BALANCER ? !is_claimed(judging, objects[i]) : part_count == 0) {
             continue; /* for somebody else */
         }
-        if (i + 1 < count && same_name(objects[i], objects[i + 1]) && resource_of(live, objects[i + 1])) {
+        if (i + 1 < count && same_name(objects[i], objects[i + 1]) && resource_of(judging, objects[i + 1])) {
             kube_verdict_add(verdicts, objects[i], resource, KUBE_REFUSED, "Superseded",
                              SLICE("there is one of this name in the newer API group, which counts: remove "
                                    "this one"),
@@ -287,6 +281,17 @@ struct kube_verdicts *k8s_judge(const struct static_config *config, const struct
     }
     pool_free(parts.pool);
     return verdicts;
+}
+
+struct kube_verdicts *k8s_judge(const struct static_config *config, const struct provider_state *state,
+                                const struct model *model)
+{
+    const struct k8s_live *live = k8s_state_live_const(state);
+
+    if (live->live == NULL || live->stale || !kube_live_leads(live->live)) {
+        return NULL;
+    }
+    return k8s_verdicts(&live->judging, k8s_state_store(state), model, config);
 }
 
 void k8s_judged(struct provider_state *state, struct kube_verdicts *verdicts)

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from cluster import KINDS, role
+from cluster import KINDS, Cluster
 from conftest import common
 from test_live import generation, route, serves, service
 
@@ -16,31 +16,38 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests/chart"))
 from chart import of_kind, render  # noqa: E402
 
-LEASES = "/apis/coordination.k8s.io/v1/namespaces/weir/leases"
+def definitions():
+    return subprocess.run([common.BINARY, "crds", "traefik.io"], check=True, capture_output=True, text=True).stdout
+
+
+def rights():
+    """The chart's, for the user weir."""
+    roles = of_kind(render(namespace="weir"), "ClusterRole", "Role")
+    user = {"kind": "User", "name": "weir", "apiGroup": "rbac.authorization.k8s.io"}
+    return roles + [{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": f"{role['kind']}Binding", "metadata": role["metadata"],
+                     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role["kind"], "name": role["metadata"]["name"]},
+                     "subjects": [user]} for role in roles]
+
+
+@pytest.fixture(scope="module")
+def the_cluster(tmp_path_factory):
+    """One with our definitions: that of the other tests has some that take everything."""
+    cluster = Cluster(tmp_path_factory.mktemp("status"))
+    try:
+        cluster.apply(definitions())
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "weir"}})
+        cluster.apply(*rights())
+        yield cluster
+    finally:
+        cluster.stop()
 
 
 @pytest.fixture
 def cluster(cluster):
-    """With our definitions instead of those that take everything, and the chart's rights to write for the user weir."""
-    def define(*objects):
-        cluster.kubectl("delete", "crd", *(f"{plural}.traefik.io" for plural in KINDS))
-        cluster.apply(*objects)
-        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{plural}.traefik.io" for plural in KINDS))
-    rights = of_kind(render(namespace="weir"), "ClusterRole", "Role")
-    subjects = [{"kind": "User", "name": "weir", "apiGroup": "rbac.authorization.k8s.io"}]
-    bindings = [{"apiVersion": "rbac.authorization.k8s.io/v1", "kind": f"{r['kind']}Binding", "metadata": {**r["metadata"], "name": f"test-{r['metadata']['name']}"},
-                 "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": r["kind"], "name": r["metadata"]["name"]}, "subjects": subjects} for r in rights]
-    cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "weir"}}, *rights, *bindings)
-    definitions = subprocess.run([common.BINARY, "crds", "traefik.io"], check=True, capture_output=True, text=True).stdout
-    define(definitions)
     yield cluster
-    for binding in bindings:
-        where = ["-n", binding["metadata"]["namespace"]] if "namespace" in binding["metadata"] else []
-        cluster.kubectl("delete", binding["kind"], binding["metadata"]["name"], *where)
     cluster.kubectl("delete", "leases", "-n", "weir", "--all")
     cluster.kubectl("delete", "events", "-n", "default", "--all")
-    cluster.kubectl("delete", "crd", *(f"{plural}.traefik.io" for plural in KINDS))
-    cluster.install_crds(*KINDS)
 
 
 @pytest.fixture
@@ -165,8 +172,15 @@ def test_definitions_without_status_are_one_line(cluster, status_weir, whoami):
     """Those of another router."""
     cluster.kubectl("delete", "crd", "ingressroutes.traefik.io")
     cluster.install_crds("ingressroutes")
-    cluster.apply(service("app", whoami("v1")), *(route(f"r{i}", f"r{i}.test", "app") for i in range(3)), route("bad", "bad.test", "missing"))
-    program = status_weir()
-    program.wait_log(r"WRN ingressroutes\.traefik\.io: the installed definition has no status \(404\)")
-    serves(program, "r2.test")
-    assert len([line for line in program.log().splitlines() if "WRN ingressroutes.traefik.io" in line]) == 1
+    try:
+        cluster.apply(service("app", whoami("v1")), *(route(f"r{i}", f"r{i}.test", "app") for i in range(3)), route("bad", "bad.test", "missing"))
+        program = status_weir()
+        program.wait_log(r"WRN ingressroutes\.traefik\.io: the installed definition has no status \(404\)")
+        serves(program, "r2.test")
+        common.wait_until("the Event is there", lambda: get(cluster, "events.events.k8s.io")["items"])
+        assert len([line for line in program.log().splitlines() if "WRN ingressroutes.traefik.io" in line]) == 1
+        program.stop()
+    finally:
+        cluster.kubectl("delete", "crd", "ingressroutes.traefik.io")
+        cluster.apply(definitions())
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd/ingressroutes.traefik.io")

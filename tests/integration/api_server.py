@@ -148,8 +148,9 @@ class ApiServer:
             if self.away:
                 handler.close_connection = True
                 return
-        if url.path in self.leases and not refusal:
-            self.write(handler, 200, json.dumps(self.leases[url.path]).encode())
+        single = self.leases.get(url.path) or self.single(url.path)
+        if single and not refusal:
+            self.write(handler, 200, json.dumps(single).encode())
         elif refusal or url.path not in LISTS:
             self.status(handler, *(refusal or (404, "no such kind")))
         elif "watch" in query:
@@ -177,6 +178,10 @@ class ApiServer:
             self.write(handler, code, json.dumps(answer).encode())
         else:
             self.status(handler, code, answer)
+
+    def single(self, path):
+        of = STATUS.fullmatch(f"{path}/status")
+        return self.objects.get(f"{of[1]}/{of[3]}", {}).get(of[4]) if of else None
 
     def changed(self, method, path, body):
         self.version += 1

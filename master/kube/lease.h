@@ -7,7 +7,7 @@
  *
  *     lease_seen()     what the API server has was read: says what to do about it
  *     lease_written()  it took our record
- *     lease_due()      how long to wait until it is asked again
+ *     lease_due_ms()   how long to wait until it is asked again
  *
  * Not here: requests (elector.c).
  */

@@ -2,7 +2,7 @@
  * verdict.h - what became of the objects of a cluster, and what is to be said of it there. Pure: no clock, no network.
  *
  * A provider judges its objects after each configuration that is in force; whoever writes (writer.h) takes the whole set,
- * which replaces the one before. verdict_needs() says what is new in it.
+ * which replaces the one before. kube_verdict_needs() says what is new in it.
  */
 #ifndef WEIR_MASTER_KUBE_VERDICT_H
 #define WEIR_MASTER_KUBE_VERDICT_H

@@ -143,8 +143,11 @@ static void taken(struct kube_elector *elector, const struct kube_answer *answer
     elector->refusals = 0;
     elector->complained = false;
     lease_written(&elector->lease, &elector->next, slice_cstr(answered.version), elector->began_ns);
-    /* a little later, so that the clock has passed it */
-    (void)uv_timer_start(&elector->deadline, on_deadline, DEADLINE_MS + 1, 0);
+    int64_t took_ms = (process_clock_ns() - elector->began_ns) / 1000000;
+
+    /* it holds from when it was asked for; a little later, so that the clock has passed it */
+    (void)uv_timer_start(&elector->deadline, on_deadline,
+                         took_ms < DEADLINE_MS ? (uint64_t)(DEADLINE_MS + 1 - took_ms) : 1, 0);
     (void)tell(elector);
     again(elector);
 }

@@ -31,15 +31,25 @@ void kube_verdicts_free(struct kube_verdicts *verdicts)
     }
 }
 
-/* Whole characters only. */
-static struct slice cut(struct slice message)
+/* Whole characters only, as many as there is room for: what is read back is what was written. */
+static struct slice message_copy(struct pool *pool, struct slice message)
 {
-    size_t len = message.len < VERDICT_NOTE_MOST ? message.len : VERDICT_NOTE_MOST;
+    size_t room = message.len < VERDICT_NOTE_MOST ? message.len : VERDICT_NOTE_MOST, len = 0;
+    char *copy = pool_alloc(pool, room + 1);
 
-    while (len < message.len && len > 0 && ((unsigned char)message.ptr[len] & 0xc0) == 0x80) {
-        len--;
+    while (message.len > 0) {
+        size_t bytes = text_utf8_length(message);
+        struct slice piece = bytes ? slice_head(message, bytes) : SLICE("?");
+
+        if (len + piece.len > room) {
+            break;
+        }
+        memcpy(copy + len, piece.ptr, piece.len);
+        len += piece.len;
+        message = slice_from(message, bytes ? bytes : 1);
     }
-    return slice_head(message, len);
+    copy[len] = '\0';
+    return slice_of(copy, len);
 }
 
 void kube_verdict_add(struct kube_verdicts *verdicts, const struct kube_object *object,
@@ -57,7 +67,7 @@ void kube_verdict_add(struct kube_verdicts *verdicts, const struct kube_object *
         .resource = resource,
         .accepted = accepted,
         .reason = reason,
-        .message = pool_copy(verdicts->pool, cut(message)),
+        .message = message_copy(verdicts->pool, message),
     };
     verdict->words.accepted = accepted;
     verdict->words.hash = kube_words_hash(accepted, slice_cstr(reason), verdict->message);

@@ -10,6 +10,7 @@
 #include "common/base/memory.h"
 #include "master/kube/call.h"
 #include "master/kube/moment.h"
+#include "master/kube/target.h"
 
 #define READ_MS 10000
 #define BURST 100
@@ -178,15 +179,22 @@ static void wake_at(struct kube_writer *writer, uint64_t at)
     (void)uv_timer_start(&writer->timer, on_timer, at > now ? at - now : 0, 0);
 }
 
-/* Nothing waits: until a kind may be tried again. */
+/* Nothing waits: until a kind may be tried again. When none has to, the set is of no more use. */
 static void wait_for_kinds(struct kube_writer *writer)
 {
     uint64_t until = UINT64_MAX;
+    bool any = false;
 
     for (size_t i = 0; i < writer->kind_count; i++) {
+        any = any || writer->kinds[i].off;
         if (writer->kinds[i].off && writer->kinds[i].until < until) {
             until = writer->kinds[i].until;
         }
+    }
+    if (!any) {
+        kube_verdicts_free(writer->verdicts);
+        writer->verdicts = NULL;
+        scan(writer);
     }
     if (until != UINT64_MAX && until > uv_now(writer->options.loop)) {
         wake_at(writer, until);
@@ -324,8 +332,9 @@ static int send_event(struct kube_writer *writer, const struct kube_verdict *ver
     writer->sent.balancer = last->balancer;
     text_init(&target);
     text_init(&body);
-    text_printf(&target, "/apis/events.k8s.io/v1/namespaces/%.*s/events",
-                SLICE_ARG(verdict->object->namespace));
+    text_add_cstr(&target, "/apis/events.k8s.io/v1/namespaces/");
+    kube_add_escaped(&target, verdict->object->namespace);
+    text_add_cstr(&target, "/events");
     kube_verdict_event(verdict, note, writer->options.instance, moment_now_us(), &body);
 
     const struct kube_request request = {.method = SLICE("POST"),

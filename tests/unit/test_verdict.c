@@ -151,6 +151,11 @@ static void a_long_message_is_cut_between_characters(void **state)
                      slice_of(long_text, 3001), NULL);
     assert_int_equal(verdicts->items[0].message.len, VERDICT_NOTE_MOST - 1);
     assert_true(doc_is_utf8(verdicts->items[0].message));
+    kube_verdict_add(verdicts, batch->objects, &resources[0], KUBE_REFUSED, "Refused",
+                     SLICE("a\xc3"
+                           "b\xff"),
+                     NULL);
+    assert_string_equal(verdicts->items[1].message.ptr, "a?b?");
     kube_verdicts_free(verdicts);
     batch_unref(batch);
 }

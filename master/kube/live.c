@@ -50,6 +50,7 @@ struct kube_live {
     struct part **parts, **singles; /* the thread's; `singles` changes under the mutex */
     size_t part_count, single_count;
     uint32_t next_owner;
+    bool stopping; /* the thread's: it has begun to stop */
 
     pthread_mutex_t mutex;
     pthread_cond_t progress;
@@ -288,7 +289,8 @@ static void on_wake(uv_async_t *wake)
     if (ready) { /* fewer than before, and those are there: nobody else would tell */
         notify(live);
     }
-    if (stop) {
+    if (stop && !live->stopping) { /* once, whoever woke us */
+        live->stopping = true;
         parts_stop(live->parts, live->part_count);
         parts_stop(live->singles, live->single_count);
         kube_status_close(live->status, handles_close, live);

@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <uv.h>
 
-#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "master/kube/call.h"
 #include "master/kube/moment.h"
+#include "master/kube/refusals.h"
 #include "master/kube/target.h"
 
 #define READ_MS 10000
@@ -17,16 +17,6 @@
 #define TOKEN_MS 50 /* 20 a second */
 #define FAILED_FIRST_MS 1000
 #define FAILED_MOST_MS 60000
-#define OFF_FIRST_MS 5000
-#define OFF_MOST_MS 600000
-#define KINDS_MOST 32
-
-struct kind {                             /* that is not as it should be */
-    const struct kube_resource *resource; /* NULL: Events */
-    bool off;                             /* said */
-    uint64_t until;                       /* loop time: then it is tried again */
-    unsigned times;
-};
 
 enum step {
     STEP_EVENT,
@@ -47,8 +37,7 @@ struct kube_writer {
     unsigned tokens;
     uint64_t tokens_since, failed_until;
     unsigned failures;
-    struct kind kinds[KINDS_MOST];
-    size_t kind_count;
+    struct kube_refusals refusals;
     /* of the request on its way */
     enum step step;
     struct kube_words sent;
@@ -57,86 +46,18 @@ struct kube_writer {
 
 static void pump(struct kube_writer *writer);
 
-/* ---- kinds ---- */
-static struct kind *kind_of(struct kube_writer *writer, const struct kube_resource *resource)
-{
-    for (size_t i = 0; i < writer->kind_count; i++) {
-        if (writer->kinds[i].resource == resource) {
-            return &writer->kinds[i];
-        }
-    }
-    if (writer->kind_count == KINDS_MOST) {
-        return &writer->kinds[KINDS_MOST - 1]; /* more kinds than there are: they share a fate */
-    }
-    writer->kinds[writer->kind_count] = (struct kind){.resource = resource};
-    return &writer->kinds[writer->kind_count++];
-}
-
-static bool may_write(struct kube_writer *writer, const struct kube_resource *resource)
-{
-    const struct kind *kind = kind_of(writer, resource);
-
-    return !kind->off || uv_now(writer->options.loop) >= kind->until;
-}
-
-static void say_off(const struct kind *kind, const struct kube_answer *answer)
-{
-    const struct kube_resource *resource = kind->resource;
-    char words[256];
-
-    kube_problem_words(answer->body, words, sizeof(words));
-    if (resource == NULL) {
-        log_warn(
-            "Events cannot be written (%u%s%s): refused objects are named in the log only; it is tried again",
-            answer->status, words[0] ? ": " : "", words);
-    } else if (answer->status == 404) {
-        log_warn(
-            "%s.%s: the installed definition has no status (404): it is not written; those of `weir crds` "
-            "have one",
-            resource->plural, resource->group);
-    } else {
-        log_warn("%s.%s: status cannot be written (%u%s%s): it is left alone, and tried again",
-                 resource->plural, resource->group, answer->status, words[0] ? ": " : "", words);
-    }
-}
-
-static void turn_off(struct kube_writer *writer, const struct kube_resource *resource,
-                     const struct kube_answer *answer)
-{
-    struct kind *kind = kind_of(writer, resource);
-    unsigned shift = kind->times < 10 ? kind->times : 10;
-    uint64_t ms = (uint64_t)OFF_FIRST_MS << shift;
-
-    if (!kind->off) {
-        say_off(kind, answer);
-    }
-    kind->off = true;
-    kind->times++;
-    kind->until = uv_now(writer->options.loop) + (ms < OFF_MOST_MS ? ms : OFF_MOST_MS);
-}
-
-static void turn_on(struct kube_writer *writer, const struct kube_resource *resource)
-{
-    struct kind *kind = kind_of(writer, resource);
-
-    if (kind->off) {
-        log_info("%s%s%s can be written now", resource ? resource->plural : "Events", resource ? "." : "",
-                 resource ? resource->group : "");
-        *kind = (struct kind){.resource = resource};
-    }
-}
-
 /* ---- what is to be done ---- */
 /* What of a verdict's needs may be written now; *note is what it is compared with. */
 static struct kube_needs needs_of(struct kube_writer *writer, const struct kube_verdict *verdict,
                                   struct kube_note *note)
 {
     struct kube_needs needs = {false, false};
+    uint64_t now = uv_now(writer->options.loop);
 
     if (kube_table_note(writer->options.table, verdict->object, note)) {
         needs = kube_verdict_needs(verdict, note, writer->term);
-        needs.event = needs.event && may_write(writer, NULL);
-        needs.status = needs.status && may_write(writer, verdict->resource);
+        needs.event = needs.event && kube_refusals_may(&writer->refusals, NULL, now);
+        needs.status = needs.status && kube_refusals_may(&writer->refusals, verdict->resource, now);
     }
     return needs;
 }
@@ -182,21 +103,13 @@ static void wake_at(struct kube_writer *writer, uint64_t at)
 /* Nothing waits: until a kind may be tried again. When none has to, the set is of no more use. */
 static void wait_for_kinds(struct kube_writer *writer)
 {
-    uint64_t until = UINT64_MAX;
-    bool any = false;
+    uint64_t until;
 
-    for (size_t i = 0; i < writer->kind_count; i++) {
-        any = any || writer->kinds[i].off;
-        if (writer->kinds[i].off && writer->kinds[i].until < until) {
-            until = writer->kinds[i].until;
-        }
-    }
-    if (!any) {
+    if (!kube_refusals_next(&writer->refusals, &until)) {
         kube_verdicts_free(writer->verdicts);
         writer->verdicts = NULL;
         scan(writer);
-    }
-    if (until != UINT64_MAX && until > uv_now(writer->options.loop)) {
+    } else if (until > uv_now(writer->options.loop)) {
         wake_at(writer, until);
     }
 }
@@ -240,6 +153,12 @@ static bool may_pass(unsigned status)
     return status == 0 || status == 401 || status == 409 || status == 429 || status >= 500;
 }
 
+static void turn_off(struct kube_writer *writer, const struct kube_resource *resource, unsigned status,
+                     struct slice body)
+{
+    kube_refusals_add(&writer->refusals, resource, status, body, uv_now(writer->options.loop));
+}
+
 static void remember(struct kube_writer *writer, const struct kube_verdict *verdict)
 {
     kube_table_written(writer->options.table, verdict->object, writer->term, &writer->sent);
@@ -250,12 +169,12 @@ static void event_answered(struct kube_writer *writer, const struct kube_verdict
 {
     if (answer->status == 200 || answer->status == 201 || answer->status == 409) { /* 409: told before */
         writer->failures = 0;
-        turn_on(writer, NULL);
+        kube_refusals_end(&writer->refusals, NULL);
         remember(writer, verdict);
     } else if (may_pass(answer->status)) {
         failed(writer);
     } else {
-        turn_off(writer, NULL, answer);
+        turn_off(writer, NULL, answer->status, answer->body);
     }
 }
 
@@ -264,24 +183,22 @@ static void status_answered(struct kube_writer *writer, const struct kube_verdic
 {
     if (answer->status == 200 || answer->status == 201) {
         writer->failures = 0;
-        turn_on(writer, verdict->resource);
+        kube_refusals_end(&writer->refusals, verdict->resource);
         remember(writer, verdict);
     } else if (may_pass(answer->status)) {
         failed(writer);
     } else if (answer->status == 404) { /* the same words, whichever of the two is missing */
         writer->look = true;
     } else {
-        turn_off(writer, verdict->resource, answer);
+        turn_off(writer, verdict->resource, answer->status, answer->body);
     }
 }
 
 static void looked(struct kube_writer *writer, const struct kube_verdict *verdict,
                    const struct kube_answer *answer)
 {
-    static const struct kube_answer missing = {.status = 404};
-
     if (answer->status == 200) {
-        turn_off(writer, verdict->resource, &missing);
+        turn_off(writer, verdict->resource, 404, SLICE(""));
     } else if (answer->status == 404) {
         remember(writer, verdict); /* it is gone, its event is on the way */
     } else {

@@ -1,11 +1,12 @@
 """What weir says in a cluster about its objects, against an API server that a test directs: statuses, Events, the Lease."""
 import os
 import signal
+import subprocess
 
 import pytest
 
 from api_server import EVENTS, GROUPS, LEASES, ApiServer
-from conftest import free_port, wait_until
+from conftest import BINARY
 from test_cluster import TOKEN, published, route, serves, service
 
 ROUTES, INGRESSES = GROUPS["IngressRoute"], GROUPS["Ingress"]
@@ -184,6 +185,15 @@ def test_nothing_is_written_without_leave(api, cluster_weir, whoami, args, names
     serves(program, "a.test")
     if line:
         program.wait_log(line)
+    assert api.writes == [] and api.renewals == [] and not any("/leases/" in path for path, _, _ in api.requests)
+
+
+@pytest.mark.parametrize("tool", ["check", "config"])
+def test_tools_never_write(api, whoami, tool):
+    api.put(*service(whoami()), broken("bad"))
+    done = subprocess.run([BINARY, tool, "--entryPoints.web.address=:80", f"--providers.kubernetesCRD.endpoint={api.url}"],
+                          env={"POD_NAMESPACE": "weir", "POD_NAME": "weir-0", "PATH": "/usr/bin"}, capture_output=True, text=True, timeout=60)
+    assert "missing" in done.stdout + done.stderr
     assert api.writes == [] and api.renewals == [] and not any("/leases/" in path for path, _, _ in api.requests)
 
 

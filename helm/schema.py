@@ -151,7 +151,7 @@ def cluster():
         "ingressRoute": keys(dashboard=dashboard),
         "service": keys(enabled=YES, single=YES, type=TEXT, annotations=FREE, annotationsTCP=FREE, annotationsUDP=FREE, labels=FREE,
                         spec=FREE, loadBalancerSourceRanges=TEXTS, externalIPs=TEXTS),
-        "rbac": keys(enabled=YES, namespaced=YES, secretResourceNames=TEXTS, secretsByNamespace=names),
+        "rbac": keys(enabled=YES, namespaced=YES, status=YES, secretResourceNames=TEXTS, secretsByNamespace=names),
         "serviceAccount": keys(name=TEXT), "serviceAccountAnnotations": FREE,
         "extraObjects": {"type": "array"}, "commonLabels": FREE,
         "nameOverride": TEXT, "fullnameOverride": TEXT, "namespaceOverride": TEXT, "instanceLabelOverride": TEXT,

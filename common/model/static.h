@@ -110,6 +110,7 @@ struct kubernetes_provider {
     int64_t throttle_duration;
     bool allow_empty_services, native_lb_by_default;
     struct list cross_provider_namespaces;
+    bool status; /* ours: what became of the objects is written into the cluster */
     /* kubernetesIngress only */
     struct ingress_endpoint *ingress_endpoint;
     bool report_node_internal_ips, disable_ingress_class_lookup, strict_prefix_matching;

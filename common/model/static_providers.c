@@ -30,8 +30,11 @@ static const struct schema file_schema = SCHEMA(struct file_provider, "file", fi
             .text = "Authority of the API server's certificate."),                                           \
         ROW("namespaces", STRINGS, K, namespaces, .text = "Namespaces that are read; all when empty.")
 #define KUBERNETES_OBJECTS                                                                                   \
-    ROW("crossProviderNamespaces", STRINGS, K, cross_provider_namespaces,                                    \
-        .text = "Namespaces whose objects may refer to other providers; all when empty."),                   \
+    ROW("status", BOOL, K, status, .fallback = "true",                                                       \
+        .text = "Own option: write into the cluster what became of its objects (status, Events), if a "      \
+                "Lease says so."),                                                                           \
+        ROW("crossProviderNamespaces", STRINGS, K, cross_provider_namespaces,                                \
+            .text = "Namespaces whose objects may refer to other providers; all when empty."),               \
         ROW("labelSelector", STRING, K, label_selector, .text = "Only objects with these labels are read."), \
         ROW("throttleDuration", DURATION, K, throttle_duration,                                              \
             .text = "Least time between two readings; the first change is always taken at once."),           \
@@ -68,9 +71,8 @@ static const struct schema ingress_endpoint_schema =
 #define INGRESS_OBJECTS                                                                                      \
     ROW("ingressClass", STRING, K, ingress_class,                                                            \
         .text = "Only Ingresses of this class (name of an IngressClass, or annotation) are read."),          \
-        ROW("ingressEndpoint", OPTIONAL, K, ingress_endpoint,                                                \
-            .flags = SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, .sub = &ingress_endpoint_schema,                \
-            .text = "What is written into the status of Ingresses.")
+        ROW("ingressEndpoint", OPTIONAL, K, ingress_endpoint, .flags = SCHEMA_ALLOW_EMPTY,                   \
+            .sub = &ingress_endpoint_schema, .text = "What is written into the status of Ingresses.")
 
 static const struct schema_field ingress_fields[] = {
     KUBERNETES_SOURCE,
@@ -81,7 +83,7 @@ static const struct schema_field ingress_fields[] = {
         .text = "Do not read IngressClasses; disableClusterScopeResources is the newer name."),
     ROW("strictPrefixMatching", BOOL, K, strict_prefix_matching,
         .text = "Prefix paths match whole segments only."),
-    ROW("reportNodeInternalIPs", BOOL, K, report_node_internal_ips, .flags = SCHEMA_NOT_SERVED,
+    ROW("reportNodeInternalIPs", BOOL, K, report_node_internal_ips,
         .text = "Write the nodes' addresses into the status."),
     KUBERNETES_OBJECTS,
 };

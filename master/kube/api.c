@@ -4,11 +4,13 @@
 #include "master/kube/api.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/text.h"
+#include "common/doc/doc.h"
 
 #define CONNECT_MS 10000
 #define HEAD_MS 30000
@@ -73,9 +75,9 @@ static int renew(struct kube_api *api, struct error *why)
     return rc;
 }
 
-int kube_api_get(struct kube_api *api, struct slice target, unsigned read_ms,
-                 const struct http_handlers *handlers, void *context, struct http_call **out,
-                 struct error *why)
+int kube_api_send(struct kube_api *api, const struct kube_request *request,
+                  const struct http_handlers *handlers, void *context, struct http_call **out,
+                  struct error *why)
 {
     struct text fields, whole;
     int rc = api->renew ? renew(api, why) : 0;
@@ -83,25 +85,56 @@ int kube_api_get(struct kube_api *api, struct slice target, unsigned read_ms,
     text_init(&fields);
     text_init(&whole);
     text_add_cstr(&fields, "User-Agent: weir/" WEIR_VERSION "\r\nAccept: application/json\r\n");
+    if (request->content_type.len) {
+        text_printf(&fields, "Content-Type: %.*s\r\n", SLICE_ARG(request->content_type));
+    }
     if (rc == 0) {
         rc = kube_access_fields(api->access, &fields, why);
     }
     if (rc == 0) {
         text_add(&whole, api->access->prefix);
-        text_add(&whole, target);
+        text_add(&whole, request->target);
 
-        const struct http_request request = {.method = SLICE("GET"),
-                                             .target = text_slice(&whole),
-                                             .fields = text_slice(&fields),
-                                             .head_ms = HEAD_MS,
-                                             .read_ms = read_ms};
+        const struct http_request sent = {.method = request->method,
+                                          .target = text_slice(&whole),
+                                          .fields = text_slice(&fields),
+                                          .body = request->body,
+                                          .head_ms = HEAD_MS,
+                                          .read_ms = request->read_ms};
 
-        *out = http_client_call(api->client, &request, handlers, context);
+        *out = http_client_call(api->client, &sent, handlers, context);
     }
     explicit_bzero(fields.ptr, fields.len);
     text_free(&fields);
     text_free(&whole);
     return rc;
+}
+
+int kube_api_get(struct kube_api *api, struct slice target, unsigned read_ms,
+                 const struct http_handlers *handlers, void *context, struct http_call **out,
+                 struct error *why)
+{
+    const struct kube_request request = {.method = SLICE("GET"), .target = target, .read_ms = read_ms};
+
+    return kube_api_send(api, &request, handlers, context, out, why);
+}
+
+void kube_problem_words(struct slice body, char *out, size_t size)
+{
+    struct pool *pool = pool_new(1024, 0);
+    struct slice words = slice_trim(body);
+    struct doc *status = NULL;
+
+    if (words.len && doc_read_json(pool, SLICE("answer"), words, &status, NULL) == 0) {
+        words = doc_text(doc_get(status, "message"), SLICE(""));
+    }
+    (void)snprintf(out, size, "%.*s", SLICE_ARG(slice_head(words, size - 1)));
+    for (char *at = out; *at; at++) {
+        if ((unsigned char)*at < 0x20) {
+            *at = ' ';
+        }
+    }
+    pool_free(pool);
 }
 
 void kube_api_failed(struct kube_api *api, const struct error *why)

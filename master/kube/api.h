@@ -22,6 +22,20 @@ int kube_api_get(struct kube_api *api, struct slice target, unsigned read_ms,
                  const struct http_handlers *handlers, void *context, struct http_call **out,
                  struct error *why);
 
+struct kube_request {
+    struct slice method, target; /* "PATCH", "/apis/...": path with query */
+    struct slice content_type;   /* empty: no body */
+    struct slice body;
+    unsigned read_ms;
+};
+/* Any other request, in the same way. */
+int kube_api_send(struct kube_api *api, const struct kube_request *request,
+                  const struct http_handlers *handlers, void *context, struct http_call **out,
+                  struct error *why);
+
+/* The words of an answer other than 2xx: the message of a Status object, or the text as it is, in one line. */
+void kube_problem_words(struct slice body, char *out, size_t size);
+
 /* How it went: the first failure in a row is said, and so is the end of it. A failure of TLS or credentials makes the next
  * call read certificates and keys again. */
 void kube_api_failed(struct kube_api *api, const struct error *why);

@@ -18,6 +18,7 @@
 #include "master/kube/keeper.h"
 #include "master/kube/live_options.h"
 #include "master/kube/reflector.h"
+#include "master/kube/status.h"
 
 #define FIRST_SINGLE 1000000u /* owners of the table: whole kinds below, single objects from here */
 
@@ -44,10 +45,12 @@ struct kube_live {
     struct kube_api *api;
     struct kube_table *table;
     struct kube_keeper *keeper;
+    struct kube_status *status;     /* NULL: nothing is written */
     struct slice source;            /* "HOST:PORT" */
     struct part **parts, **singles; /* the thread's; `singles` changes under the mutex */
     size_t part_count, single_count;
     uint32_t next_owner;
+    bool stopping; /* the thread's: it has begun to stop */
 
     pthread_mutex_t mutex;
     pthread_cond_t progress;
@@ -246,8 +249,19 @@ static void parts_stop(struct part **parts, size_t count)
     free(parts);
 }
 
-static void handles_close(struct kube_live *live)
+/* For a load, after which there are verdicts: no change, so the throttle does not count. */
+static void on_leads(void *context)
 {
+    struct kube_live *live = context;
+
+    kube_table_doubt(live->table);
+    call_listener();
+}
+
+static void handles_close(void *context)
+{
+    struct kube_live *live = context;
+
     kube_keeper_close(live->keeper);
     kube_api_close(live->api);
     uv_close((uv_handle_t *)&live->wake, NULL);
@@ -277,10 +291,11 @@ static void on_wake(uv_async_t *wake)
     if (ready) { /* fewer than before, and those are there: nobody else would tell */
         notify(live);
     }
-    if (stop) {
+    if (stop && !live->stopping) { /* once, whoever woke us */
+        live->stopping = true;
         parts_stop(live->parts, live->part_count);
         parts_stop(live->singles, live->single_count);
-        handles_close(live);
+        kube_status_close(live->status, handles_close, live);
     }
 }
 
@@ -330,6 +345,18 @@ static void mutex_make(struct kube_live *live)
     (void)pthread_condattr_destroy(&monotonic);
 }
 
+static void status_start(struct kube_live *live)
+{
+    const struct kube_status_options options = {.loop = &live->loop,
+                                                .api = live->api,
+                                                .table = live->table,
+                                                .lease = live->options.lease,
+                                                .leads = on_leads,
+                                                .context = live};
+
+    live->status = kube_status_new(&options);
+}
+
 static int live_open(const struct kube_live_options *options, struct kube_live **out, struct error *why)
 {
     const struct kube_places places = kube_places_system();
@@ -362,10 +389,11 @@ static int live_open(const struct kube_live_options *options, struct kube_live *
         live->wake.data = live->throttle.data = live;
         live->keeper = kube_keeper_new(&live->loop, live->table, live->source);
         parts_start(live);
+        status_start(live);
         rc = start_thread(live, why);
         if (rc < 0) {
             parts_stop(live->parts, live->part_count);
-            handles_close(live);
+            kube_status_close(live->status, handles_close, live);
         }
     }
     if (rc < 0) {
@@ -469,6 +497,16 @@ void kube_live_keep(struct kube_live *live, const char *provider, struct slice d
     if (!same) {
         (void)uv_async_send(&live->wake);
     }
+}
+
+bool kube_live_leads(const struct kube_live *live)
+{
+    return kube_status_leads(live->status);
+}
+
+void kube_live_judged(struct kube_live *live, struct kube_verdicts *verdicts)
+{
+    kube_status_give(live->status, verdicts);
 }
 
 struct slice kube_live_source(const struct kube_live *live)

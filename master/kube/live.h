@@ -15,6 +15,7 @@
 #include "master/kube/table.h"
 
 struct kube_live;
+struct kube_verdicts;
 
 struct kube_live_options {
     struct kube_options access;
@@ -22,6 +23,7 @@ struct kube_live_options {
     struct slice selector;  /* labelSelector, for selectable resources */
     int64_t throttle_ns;    /* least time between two calls of the listener; the first is at once */
     bool no_cluster_scope;  /* resources of no namespace are left out */
+    struct slice lease;     /* name of the Lease for writing status; empty: none is written */
     const struct kube_resource *resources; /* static; ended by kind NULL */
 };
 
@@ -46,6 +48,11 @@ bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_
 /* From now on what is known, once it is everything, is kept in that folder for that provider (static), keeper.h; an empty
  * dir: no longer. */
 void kube_live_keep(struct kube_live *live, const char *provider, struct slice dir);
+/* What became of the objects is to be said in the cluster (status.h), by this weir: verdicts are of use. When that begins
+ * the listener is called. */
+bool kube_live_leads(const struct kube_live *live);
+/* The newest verdicts, taken over; after kube_live_leads(). */
+void kube_live_judged(struct kube_live *live, struct kube_verdicts *verdicts);
 /* "HOST:PORT" of the API server; lives as long as live. */
 struct slice kube_live_source(const struct kube_live *live);
 

@@ -51,6 +51,7 @@ void kube_options_copy(struct pool *pool, const struct kube_live_options *option
     out->access.token = copied(pool, options->access.token);
     out->access.ca_file = copied(pool, options->access.ca_file);
     out->selector = copied(pool, options->selector);
+    out->lease = copied(pool, options->lease);
     for (size_t i = 0; i < count; i++) {
         namespaces[i] = copied(pool, ((const struct slice *)options->namespaces.items)[i]);
     }
@@ -63,8 +64,9 @@ bool kube_options_same(const struct kube_live_options *a, const struct kube_live
 
     if (!slice_eq(a->access.endpoint, b->access.endpoint) || !slice_eq(a->access.token, b->access.token) ||
         !slice_eq(a->access.ca_file, b->access.ca_file) || !slice_eq(a->selector, b->selector) ||
-        a->throttle_ns != b->throttle_ns || a->no_cluster_scope != b->no_cluster_scope ||
-        a->resources != b->resources || a->namespaces.count != b->namespaces.count) {
+        !slice_eq(a->lease, b->lease) || a->throttle_ns != b->throttle_ns ||
+        a->no_cluster_scope != b->no_cluster_scope || a->resources != b->resources ||
+        a->namespaces.count != b->namespaces.count) {
         return false;
     }
     for (size_t i = 0; i < a->namespaces.count; i++) {

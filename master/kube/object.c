@@ -84,7 +84,7 @@ static void prune(const struct kube_resource *resource, struct doc *object)
     } else if (slice_eq(kind, SLICE("Node"))) {
         drop(metadata, "annotations");
         keep_only(doc_get(object, "status"), "addresses"); /* the rest is heartbeats */
-    } else if (slice_has_prefix(slice_cstr(resource->group), SLICE("traefik."))) {
+    } else if (resource->status != KUBE_STATUS_NONE) {
         drop(object, "status"); /* written by ourselves */
     }
 }
@@ -114,11 +114,13 @@ static int object_take(const struct kube_resource *resource, struct pool *scratc
                        struct kube_batch **out, char version[64], struct error *why)
 {
     struct kube_batch *batch;
+    struct kube_carried carried;
 
     if (object == NULL || object->kind != DOC_MAP) {
         return error_set(why, -EPROTO, "an object of kind %s is no object", resource->kind);
     }
     take_version(object, version);
+    kube_carried_read(resource->status, object, &carried);
     prune(resource, object);
     /* items of a list do not say what they are */
     doc_map_set(scratch, object, SLICE("kind"), doc_new_string(scratch, slice_cstr(resource->kind)));
@@ -134,6 +136,12 @@ static int object_take(const struct kube_resource *resource, struct pool *scratc
                         SLICE_ARG(batch->notice_count ? batch->notices[0].text : SLICE("is none")));
         batch_unref(batch);
         return -EPROTO;
+    }
+    if (resource->status != KUBE_STATUS_NONE) {
+        struct kube_carried *kept = pool_alloc(batch->pool, sizeof(*kept));
+
+        *kept = carried;
+        batch->carried = kept;
     }
     *out = batch;
     return 0;

@@ -7,14 +7,16 @@
 #ifndef WEIR_MASTER_KUBE_OBJECT_H
 #define WEIR_MASTER_KUBE_OBJECT_H
 
+#include "master/kube/carried.h"
 #include "master/source/store.h"
 
 struct kube_resource { /* a kind of object as the API names it */
     const char *group; /* "" for core */
     const char *version, *plural, *kind;
     bool cluster_scoped;
-    bool selectable; /* the provider's labelSelector counts for it */
-    bool optional;   /* that it is not installed or not permitted is no reason to warn */
+    bool selectable;              /* the provider's labelSelector counts for it */
+    bool optional;                /* that it is not installed or not permitted is no reason to warn */
+    enum kube_status_form status; /* what weir says there: cut off, and kept in the batch's `carried` */
 };
 
 enum watch_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };

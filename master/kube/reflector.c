@@ -310,25 +310,6 @@ static void watch_done(struct kube_reflector *reflector)
     }
 }
 
-/* The words of a Status object, or the text as it is. */
-static void problem_words(const struct kube_reflector *reflector, char *buf, size_t size)
-{
-    struct pool *pool = pool_new(1024, 0);
-    struct slice words = slice_trim(text_slice(&reflector->problem));
-    struct doc *status = NULL;
-
-    if (words.len && doc_read_json(pool, SLICE("answer"), words, &status, NULL) == 0) {
-        words = doc_text(doc_get(status, "message"), SLICE(""));
-    }
-    (void)snprintf(buf, size, "%.*s", SLICE_ARG(slice_head(words, size - 1)));
-    for (char *at = buf; *at; at++) {
-        if ((unsigned char)*at < 0x20) {
-            *at = ' ';
-        }
-    }
-    pool_free(pool);
-}
-
 static void turn_off(struct kube_reflector *reflector, const char *words)
 {
     bool missing = reflector->status == 404;
@@ -365,7 +346,7 @@ static void refused(struct kube_reflector *reflector)
     char words[256];
     struct error why;
 
-    problem_words(reflector, words, sizeof(words));
+    kube_problem_words(text_slice(&reflector->problem), words, sizeof(words));
     if (reflector->status == 404 || reflector->status == 403) {
         turn_off(reflector, words);
         return;

@@ -14,6 +14,7 @@
 struct entry {
     struct kube_batch *batch;
     uint32_t owner, round;
+    struct kube_note *note; /* NULL: of a kind without status */
 };
 
 struct kube_table {
@@ -24,6 +25,12 @@ struct kube_table {
     size_t change_count;
     bool noted; /* `changes` are all that changed since then */
 };
+
+static void entry_free(struct entry *entry)
+{
+    batch_unref(entry->batch);
+    free(entry->note);
+}
 
 struct kube_table *kube_table_new(void)
 {
@@ -36,7 +43,7 @@ struct kube_table *kube_table_new(void)
 void kube_table_free(struct kube_table *table)
 {
     for (size_t i = 0; i < table->count; i++) {
-        batch_unref(table->entries[i].batch);
+        entry_free(&table->entries[i]);
     }
     kube_changes_free(table->changes, table->change_count);
     (void)pthread_mutex_destroy(&table->mutex);
@@ -115,37 +122,60 @@ static void insert(struct kube_table *table, size_t at, struct entry entry)
     table->count++;
 }
 
+static struct slice uid_of(const struct kube_object *object)
+{
+    return doc_text(doc_path(object->doc, "metadata", "uid", NULL), SLICE(""));
+}
+
+/* What was written stands as long as it is the same object, whatever became of it. */
+static struct kube_note *note_of(const struct entry *before, const struct kube_batch *batch)
+{
+    struct kube_note *note;
+
+    if (batch->carried == NULL) {
+        return NULL;
+    }
+    note = xcalloc(1, sizeof(*note));
+    if (before && before->note && slice_eq(uid_of(before->batch->objects), uid_of(batch->objects))) {
+        *note = *before->note;
+    }
+    note->carried = *batch->carried;
+    return note;
+}
+
 bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t owner, uint32_t round)
 {
-    const struct entry entry = {batch, owner, round};
-    struct kube_batch *old = NULL;
+    struct entry entry = {batch, owner, round, NULL}, old = {.batch = NULL};
     bool found, changed = true;
 
     pthread_mutex_lock(&table->mutex);
 
     size_t at = position(table, &batch->objects[0], &found);
 
+    if (found) {
+        old = table->entries[at];
+    }
+    entry.note = note_of(found ? &old : NULL, batch);
     if (!found) {
         note(table, batch->objects[0].kind, NULL, batch);
         insert(table, at, entry);
-    } else if (kube_object_same(table->entries[at].batch, batch)) {
-        table->entries[at].owner = owner;
-        table->entries[at].round = round;
-        old = batch;
+    } else if (kube_object_same(old.batch, batch)) {
+        entry.batch = old.batch;
+        old.batch = batch;
+        table->entries[at] = entry;
         changed = false;
     } else {
-        old = table->entries[at].batch;
-        note(table, batch->objects[0].kind, old, batch);
+        note(table, batch->objects[0].kind, old.batch, batch);
         table->entries[at] = entry;
     }
     pthread_mutex_unlock(&table->mutex);
-    batch_unref(old);
+    entry_free(&old);
     return changed;
 }
 
 bool kube_table_remove(struct kube_table *table, const struct kube_object *object)
 {
-    struct kube_batch *old = NULL;
+    struct entry old = {.batch = NULL};
     bool found;
 
     pthread_mutex_lock(&table->mutex);
@@ -153,13 +183,13 @@ bool kube_table_remove(struct kube_table *table, const struct kube_object *objec
     size_t at = position(table, object, &found);
 
     if (found) {
-        old = table->entries[at].batch;
-        note(table, object->kind, old, NULL);
+        old = table->entries[at];
+        note(table, object->kind, old.batch, NULL);
         table->count--;
         memmove(&table->entries[at], &table->entries[at + 1], (table->count - at) * sizeof(*table->entries));
     }
     pthread_mutex_unlock(&table->mutex);
-    batch_unref(old);
+    entry_free(&old);
     return found;
 }
 
@@ -172,7 +202,7 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     for (size_t i = 0; i < before; i++) {
         if (table->entries[i].owner == owner && table->entries[i].round != round) {
             note(table, table->entries[i].batch->objects[0].kind, table->entries[i].batch, NULL);
-            batch_unref(table->entries[i].batch);
+            entry_free(&table->entries[i]);
         } else {
             table->entries[kept++] = table->entries[i];
         }
@@ -180,6 +210,39 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     table->count = kept;
     pthread_mutex_unlock(&table->mutex);
     return kept != before;
+}
+
+bool kube_table_note(struct kube_table *table, const struct kube_object *object, struct kube_note *out)
+{
+    bool found;
+
+    pthread_mutex_lock(&table->mutex);
+
+    size_t at = position(table, object, &found);
+
+    found = found && table->entries[at].note && table->entries[at].batch->objects == object;
+    if (found) {
+        *out = *table->entries[at].note;
+    }
+    pthread_mutex_unlock(&table->mutex);
+    return found;
+}
+
+void kube_table_written(struct kube_table *table, const struct kube_object *object, uint64_t term,
+                        const struct kube_words *words)
+{
+    bool found;
+
+    pthread_mutex_lock(&table->mutex);
+
+    size_t at = position(table, object, &found);
+
+    if (found && table->entries[at].note &&
+        slice_eq(uid_of(table->entries[at].batch->objects), uid_of(object))) {
+        table->entries[at].note->term = term;
+        table->entries[at].note->words = *words;
+    }
+    pthread_mutex_unlock(&table->mutex);
 }
 
 /* Under the lock. */
@@ -229,4 +292,11 @@ bool kube_table_changes(struct kube_table *table, struct kube_change **out, size
     table->change_count = 0;
     pthread_mutex_unlock(&table->mutex);
     return noted;
+}
+
+void kube_table_doubt(struct kube_table *table)
+{
+    pthread_mutex_lock(&table->mutex);
+    forget_changes(table, false);
+    pthread_mutex_unlock(&table->mutex);
 }

@@ -6,6 +6,7 @@
 #ifndef WEIR_MASTER_KUBE_TABLE_H
 #define WEIR_MASTER_KUBE_TABLE_H
 
+#include "master/kube/carried.h"
 #include "master/source/store.h"
 
 struct kube_table;
@@ -19,6 +20,18 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
 bool kube_table_remove(struct kube_table *table, const struct kube_object *object);
 /* Removes the owner's objects that carry another mark; true when there was one. */
 bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round);
+struct kube_note { /* beside an object whose status weir writes */
+    struct kube_carried carried;
+    uint64_t term;           /* of what we wrote; 0: nothing yet */
+    struct kube_words words; /* that */
+};
+
+/* False: the object is not there, or not this one any more, or of a kind without status. */
+bool kube_table_note(struct kube_table *table, const struct kube_object *object, struct kube_note *out);
+/* What was written to an object of that name and uid, if it is still there. */
+void kube_table_written(struct kube_table *table, const struct kube_object *object, uint64_t term,
+                        const struct kube_words *words);
+
 /* All of it as it is now: one reference for the caller. */
 struct kube_store *kube_table_store(struct kube_table *table);
 
@@ -32,6 +45,8 @@ struct kube_store *kube_table_look(struct kube_table *table);
 /* What changed since the last kube_table_look() or kube_table_changes(), in order; *out is the caller's
  * (kube_changes_free). False: other objects changed as well, or too many: only a new look tells what is there. */
 bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count);
+/* For a reader who has to look anew though nothing changed: the next kube_table_changes() is false. */
+void kube_table_doubt(struct kube_table *table);
 void kube_changes_free(struct kube_change *changes, size_t count);
 
 #endif

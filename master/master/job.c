@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "master/compile/names.h"
+#include "master/kube/verdict.h"
 #include "master/resolve/resolve.h"
 
 #define NAMES_WAIT_MS 3000
@@ -135,6 +136,18 @@ static void drop_input(struct input *input)
     input->stale_s = 0;
 }
 
+static void judge(struct job *job)
+{
+    for (size_t i = 0; i < job->master->input_count; i++) {
+        const struct input *input = &job->master->inputs[i];
+
+        if (job->enabled[i] && input->state && input->provider->judge) {
+            job->verdicts[i] =
+                input->provider->judge(&job->settings->loaded.config, input->state, job->model);
+        }
+    }
+}
+
 static void work(uv_work_t *request)
 {
     struct job *job = request->data;
@@ -168,6 +181,9 @@ static void work(uv_work_t *request)
     job->rc = compile(job);
     job->known = known_new(job->model); /* after compiling, which finds errors too */
     known_log_errors(job->before, job->known);
+    if (job->rc == 0) {
+        judge(job);
+    }
     job->changes = known_changes(job->before, job->known);
     job->elapsed_ms = (double)(process_clock_ns() - began) / 1e6;
 }
@@ -255,6 +271,7 @@ static void free_work(uv_work_t *request)
     model_free(job->model); /* before the providers' models, which its text may lie in */
     for (size_t i = 0; i < PROVIDER_COUNT; i++) {
         model_free(job->outdated[i]);
+        kube_verdicts_free(job->verdicts[i]);
     }
     known_free(job->known);
     (void)malloc_trim(0); /* what a large configuration needed once is not kept for ever */

@@ -46,6 +46,7 @@ struct job {
     struct known *known;
     struct refreshed *refreshed; /* of the short way, which has no model and nothing known of its own */
     size_t refreshed_count;
+    struct kube_verdicts *verdicts[PROVIDER_COUNT]; /* NULL: nothing is to be said */
     char *changes;
     size_t page_count; /* of the new generation */
     uint64_t hashes[PAGE_PLACES];

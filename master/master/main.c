@@ -14,11 +14,13 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "master/kube/status.h"
 #include "master/master/master.h"
 
 #define HEART_MS 500
@@ -160,6 +162,17 @@ static int apply(struct master *master, const struct static_config *config, stru
     return 0;
 }
 
+/* Another master of the same guard is the same weir to a cluster; a guard with the same number in another container, on a
+ * host of the same name, is not: it began at another nanosecond. */
+static void enable_status(const struct master *master)
+{
+    const struct board_guard *guard = board_guard(master->board);
+    uint64_t since = life_get(&guard->since_ns);
+    const uint64_t parts[] = {life_get(&guard->pid), since ? since : (uint64_t)process_clock_ns()};
+
+    kube_status_enable(hash_bytes(0, parts, sizeof(parts)));
+}
+
 void master_begin(struct master *master, unsigned workers)
 {
     const struct static_config *config = &master->settings->loaded.config;
@@ -177,6 +190,7 @@ void master_begin(struct master *master, unsigned workers)
     log_file_open(config->log);
     guard_ready(master);
     life_settings(master, NULL);
+    enable_status(master);
     inputs_apply(master);
     reload_request(master);
 }

@@ -87,6 +87,19 @@ static void install(struct master *master, struct job *job)
     master->model_settings = settings_ref(job->settings);
 }
 
+/* What was judged is in force: it may be said. */
+static void say_verdicts(struct job *job)
+{
+    for (size_t i = 0; i < job->master->input_count; i++) {
+        struct input *input = &job->master->inputs[i];
+
+        if (job->verdicts[i]) {
+            input->provider->judged(input->state, job->verdicts[i]);
+            job->verdicts[i] = NULL;
+        }
+    }
+}
+
 /* ---- a cluster's bursts ---- */
 static void begin(struct master *master);
 static void cluster_begin(struct master *master);
@@ -166,6 +179,7 @@ static void after_load(struct master *master, struct job *job)
         log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
     } else if (!held && publish_job(job, job->model, job->generation)) {
         publish_loaded(master);
+        say_verdicts(job);
         master->in_step = true;
     }
     life_providers(master);

@@ -25,6 +25,12 @@
 struct selector;
 struct k8s_refresh;
 
+struct k8s;
+/* The addresses that the status of Ingresses is to show, as in status.loadBalancer.ingress; *out NULL: it is left as it
+ * is. Text lies in the store and the pool. */
+typedef int k8s_balancer(const struct static_config *config, const struct kube_store *store,
+                         struct pool *pool, const struct doc **out, struct error *why);
+
 struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
     struct slice namespace, service, created, name;
     const struct kube_object *object;
@@ -56,6 +62,16 @@ struct k8s {              /* one load */
     size_t use_count, use_capacity;
     struct kube_name *needs; /* Secrets and ConfigMaps that objects name, none twice */
     size_t need_count, need_capacity;
+    const struct kube_object **claims; /* k8s_claim(), of scratch */
+    size_t claim_count, claim_capacity;
+};
+
+struct k8s_judging {      /* what k8s_verdicts() has to know of a load */
+    const char *provider; /* "kubernetescrd" */
+    const struct kube_resource *resources;
+    const struct kube_object **claims; /* k8s_claim(): of the store and in its order, malloc'd */
+    size_t claim_count;
+    k8s_balancer *balancer; /* NULL: the provider knows of no Ingresses */
 };
 
 struct k8s_live {            /* kept between loads */
@@ -67,6 +83,7 @@ struct k8s_live {            /* kept between loads */
     int64_t kept_s;          /* of what time */
     bool stale;              /* load() gave it last */
     struct k8s_refresh *refresh; /* of the model that load() gave last; NULL: it must be loaded again */
+    struct k8s_judging judging; /* of the last load */
 };
 
 /* Where one object is being read: what an error needs to name. */
@@ -84,6 +101,8 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
 void k8s_end(struct k8s *k8s);
 struct k8s_live *k8s_state_live(struct provider_state *state);
 const struct k8s_live *k8s_state_live_const(const struct provider_state *state);
+/* The store of the last load; NULL: there was none. */
+struct kube_store *k8s_state_store(const struct provider_state *state);
 void k8s_free_state(struct provider_state *state);
 /* What the source itself found wrong becomes notices of the model; once for each store: of the providers that share it the
  * first one tells. */
@@ -107,6 +126,8 @@ bool k8s_cross_provider_allowed(const struct k8s *k8s, struct slice namespace);
 int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **out, struct error *why);
 /* Something names this object: it is asked for. kind: "Secret" or "ConfigMap", static. */
 void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name);
+/* This Ingress is for us, whether or not something comes of it. In the order of the store. */
+void k8s_claim(struct k8s *k8s, const struct kube_object *object);
 /* After the objects were read: asks for what they need. -EAGAIN, and the model is gone, only while the first load of all
  * lacks some of it. */
 int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why);
@@ -117,6 +138,14 @@ int64_t k8s_stale(const struct provider_state *state);                          
 void k8s_live_free(struct k8s_live *live);
 /* " (FILE:LINE)" for what stands in a manifest, nothing for what came from an API server. */
 struct slice k8s_written_at(struct k8s *k8s, const struct origin *origin, uint32_t line);
+
+/* ---- kubernetes_status.c ---- */
+/* What became of the objects of the store, by the resolved model; those of others are left out. */
+struct kube_verdicts *k8s_verdicts(const struct k8s_judging *judging, struct kube_store *store,
+                                   const struct model *model, const struct static_config *config);
+struct kube_verdicts *k8s_judge(const struct static_config *config, const struct provider_state *state,
+                                const struct model *model);                    /* provider.h */
+void k8s_judged(struct provider_state *state, struct kube_verdicts *verdicts); /* provider.h */
 
 /* ---- kubernetes_name.c ---- */
 /* Every run of characters other than letters and digits becomes one '-', none at the ends. */

@@ -11,11 +11,13 @@
 #include "common/base/log.h"
 #include "master/provider/kubernetes_crd_kinds.h"
 
+#define OF_GROUP(of, lower, name)                                                                            \
+    .group = (of), .version = "v1alpha1", .plural = (lower), .kind = (name), .selectable = true,             \
+    .status = KUBE_STATUS_CONDITIONS
 #define OURS(lower, name)                                                                                    \
-    {.group = CRD_GROUP, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true},          \
+    {OF_GROUP(CRD_GROUP, lower, name)},                                                                      \
     {                                                                                                        \
-        .group = CRD_GROUP_OLD, .version = "v1alpha1", .plural = lower, .kind = name, .selectable = true,    \
-        .optional = true                                                                                     \
+        OF_GROUP(CRD_GROUP_OLD, lower, name), .optional = true                                               \
     }
 
 /* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). */
@@ -189,4 +191,6 @@ const struct provider provider_kubernetes_crd = {
     .keep = k8s_keep,
     .recall = k8s_recall,
     .stale = k8s_stale,
+    .judge = k8s_judge,
+    .judged = k8s_judged,
 };

@@ -12,6 +12,8 @@ struct crd_kind {
     const struct schema_part *parts; /* of the spec, in another form than the table has them */
     size_t part_count;
     bool old_group;   /* it is there in traefik.containo.us too */
+    bool has_points;  /* spec.entryPoints, shown by kubectl get */
+    bool has_rules;   /* spec.routes[].match, likewise */
     const char *text; /* what it is, for kubectl explain */
 };
 

@@ -32,7 +32,8 @@ static const struct kube_resource resources[] = {
      .version = "v1",
      .plural = "ingresses",
      .kind = "Ingress",
-     .selectable = true},
+     .selectable = true,
+     .status = KUBE_STATUS_BALANCER},
     {.kind = NULL},
 };
 
@@ -218,6 +219,7 @@ static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kub
     if (!wanted(k8s, &ingress->place)) {
         return;
     }
+    k8s_claim(k8s, object);
     ingress->spec_place = k8s_step(k8s, &ingress->place, spec, "spec");
     if (spec == NULL || spec->kind != DOC_MAP) {
         k8s_notice_error(k8s, &ingress->spec_place, "is missing");
@@ -237,6 +239,19 @@ static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kub
 }
 
 /* ---- the provider ---- */
+
+/* In a cluster only: manifests have no status. */
+static void note_balancer(struct k8s *k8s)
+{
+    static const struct origin nowhere;
+    const struct doc *addresses;
+    struct error why;
+
+    if (k8s->options->manifests.len == 0 &&
+        ingress_balancer(k8s->config, k8s->store, k8s->scratch, &addresses, &why) < 0) {
+        model_notice(k8s->model, true, &nowhere, "%s", why.text);
+    }
+}
 
 static int load(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why)
@@ -260,6 +275,8 @@ static int load(const struct static_config *config, struct provider_state **stat
             load_object(&k8s, &legacy, objects[i]);
         }
         legacy_finish(&legacy);
+        note_balancer(&k8s);
+        k8s_state_live(*state)->judging.balancer = ingress_balancer;
         rc = k8s_settle(&k8s, *state, why);
     }
     if (rc == 0) {
@@ -296,4 +313,6 @@ const struct provider provider_kubernetes_ingress = {
     .keep = k8s_keep,
     .recall = k8s_recall,
     .stale = k8s_stale,
+    .judge = k8s_judge,
+    .judged = k8s_judged,
 };

@@ -100,6 +100,10 @@ bool ingress_target(struct k8s *k8s, const struct k8s_place *place,
                     const struct ingress_backend_spec *backend, struct element *element,
                     struct ingress_target *out);
 
+/* ---- kubernetes_balancer.c ---- */
+int ingress_balancer(const struct static_config *config, const struct kube_store *store, struct pool *pool,
+                     const struct doc **out, struct error *why);
+
 /* ---- kubernetes_ingress_annotation.c ---- */
 /* Decodes the annotations traefik.ingress.kubernetes.io/<group>.* (any letter case) by the table. */
 bool ingress_annotations(struct k8s *k8s, const struct k8s_place *place, const struct doc *annotations,

@@ -7,10 +7,33 @@
 #include "master/provider/kubernetes.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <time.h>
 
+#include "common/base/hash.h"
 #include "common/base/log.h"
+#include "common/base/memory.h"
 #include "master/kube/state.h"
+
+/* Those that read other objects of the same cluster do not wait for one another: their Leases have other names. */
+static struct slice lease_name(struct k8s *k8s)
+{
+    const struct kubernetes_provider *options = k8s->options;
+    const struct slice *namespaces = options->namespaces.items;
+    uint64_t hash = hash_slice(hash_slice(0, options->ingress_class), options->label_selector);
+
+    if (!options->status) {
+        return SLICE("");
+    }
+    if (options->ingress_class.len == 0 && options->label_selector.len == 0 &&
+        options->namespaces.count == 0) {
+        return pool_printf(k8s->scratch, "weir-%s", k8s->provider);
+    }
+    for (size_t i = 0; i < options->namespaces.count; i++) {
+        hash = hash_slice(hash, namespaces[i]);
+    }
+    return pool_printf(k8s->scratch, "weir-%s-%08x", k8s->provider, (unsigned)(hash ^ hash >> 32));
+}
 
 int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **out, struct error *why)
 {
@@ -23,6 +46,7 @@ int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **
         .selector = options->label_selector,
         .throttle_ns = options->throttle_duration,
         .no_cluster_scope = options->disable_cluster_scope_resources || options->disable_ingress_class_lookup,
+        .lease = lease_name(k8s),
         .resources = k8s->resources,
     };
     const struct kube_live *before = state->live;
@@ -63,6 +87,27 @@ void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct 
     k8s->needs[k8s->need_count++] = (struct kube_name){kind, namespace, name};
 }
 
+void k8s_claim(struct k8s *k8s, const struct kube_object *object)
+{
+    k8s->claims =
+        pool_grow(k8s->scratch, k8s->claims, k8s->claim_count, &k8s->claim_capacity, sizeof(*k8s->claims));
+    k8s->claims[k8s->claim_count++] = object;
+}
+
+static void keep_claims(const struct k8s *k8s, struct k8s_live *live)
+{
+    struct k8s_judging *judging = &live->judging;
+
+    free(judging->claims);
+    judging->provider = k8s->provider;
+    judging->resources = k8s->resources;
+    judging->claim_count = k8s->claim_count;
+    judging->claims = xcalloc(k8s->claim_count + 1, sizeof(*judging->claims));
+    if (k8s->claim_count) {
+        memcpy(judging->claims, k8s->claims, k8s->claim_count * sizeof(*judging->claims));
+    }
+}
+
 int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why)
 {
     struct k8s_live *live = k8s_state_live(state);
@@ -70,6 +115,7 @@ int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why)
     if (live->live == NULL) {
         return 0;
     }
+    keep_claims(k8s, live);
     bool there = kube_live_need(live->live, k8s->needs,
                                 k8s->need_count); /* also while stale: they come with the rest */
 
@@ -161,6 +207,7 @@ void k8s_live_free(struct k8s_live *live)
     k8s_refresh_free(live->refresh);
     kube_live_close(live->live);
     kube_store_free(live->kept);
+    free(live->judging.claims);
     *live = (struct k8s_live){0};
 }
 

@@ -37,6 +37,11 @@ static struct provider_state *state_new(void)
     return state;
 }
 
+struct kube_store *k8s_state_store(const struct provider_state *state)
+{
+    return state->store;
+}
+
 void k8s_free_state(struct provider_state *state)
 {
     if (state == NULL) {

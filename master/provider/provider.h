@@ -14,6 +14,7 @@
 #include "common/model/dynamic.h"
 #include "common/model/static.h"
 
+struct kube_verdicts;
 struct provider_state; /* what a provider keeps between loads (the last store, for half-written files) */
 
 struct provider_servers {         /* a service that has other servers now */
@@ -48,6 +49,12 @@ struct provider {
     void (*keep)(const struct static_config *config, struct provider_state *state);
     void (*recall)(const struct static_config *config, struct provider_state *state);
     int64_t (*stale)(const struct provider_state *state);
+    /* For the master, both or none: what became of the objects of its cluster, by the resolved model, when this weir is the
+     * one to say so there; NULL: it is not. On the thread of the load. Then, once that is in force, judged() takes it over,
+     * and so what is said. */
+    struct kube_verdicts *(*judge)(const struct static_config *config, const struct provider_state *state,
+                                   const struct model *model);
+    void (*judged)(struct provider_state *state, struct kube_verdicts *verdicts);
 };
 
 /* PROVIDER(identifier): the one list, in the order in which they are asked. provider_<identifier> is the table, in

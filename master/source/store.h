@@ -12,6 +12,8 @@
 
 #include "master/source/source.h"
 
+struct kube_carried;
+
 struct kube_batch {
     atomic_uint references;
     struct pool *pool;
@@ -24,6 +26,8 @@ struct kube_batch {
     size_t count, capacity;
     struct notice *notices;
     size_t notice_count, notice_capacity;
+    const struct kube_carried
+        *carried; /* from an API server: what its status said (kube/carried.h); may be NULL */
 };
 
 struct kube_batch *batch_new(struct slice file);

@@ -57,17 +57,48 @@ static const char status[] = "          status:\n"
                              "                x-kubernetes-list-type: map\n"
                              "            type: object\n";
 
-static const char columns[] = "    additionalPrinterColumns:\n"
-                              "    - jsonPath: .status.conditions[?(@.type==\"Accepted\")].status\n"
-                              "      name: Accepted\n"
-                              "      type: string\n"
-                              "    - jsonPath: .status.conditions[?(@.type==\"Accepted\")].message\n"
-                              "      name: Reason\n"
-                              "      priority: 1\n"
-                              "      type: string\n"
-                              "    - jsonPath: .metadata.creationTimestamp\n"
-                              "      name: Age\n"
-                              "      type: date\n";
+struct column {
+    const char *name, *type, *path;
+    bool wide; /* in kubectl get -o wide */
+};
+
+static void add_column(const struct column *column, struct text *out)
+{
+    text_printf(out, "    - jsonPath: %s\n      name: %s\n", column->path, column->name);
+    if (column->wide) {
+        text_add_cstr(out, "      priority: 1\n");
+    }
+    text_printf(out, "      type: %s\n", column->type);
+}
+
+/* What kubectl get shows. */
+static void add_columns(const struct crd_kind *kind, struct text *out)
+{
+    static const struct column first[] = {
+        {"Accepted", "string", ".status.conditions[?(@.type==\"Accepted\")].status", false},
+        {"Reason", "string", ".status.conditions[?(@.type==\"Accepted\")].reason", false},
+    };
+    static const struct column last[] = {
+        {"Message", "string", ".status.conditions[?(@.type==\"Accepted\")].message", true},
+        {"Age", "date", ".metadata.creationTimestamp", false},
+    };
+    static const struct column points = {"Entry Points", "string", ".spec.entryPoints", false};
+    static const struct column rule = {"Rule", "string", ".spec.routes[0].match", true};
+
+    text_add_cstr(out, "    additionalPrinterColumns:\n");
+    for (size_t i = 0; i < ARRAY_LEN(first); i++) {
+        add_column(&first[i], out);
+    }
+    if (kind->has_points) {
+        add_column(&points, out);
+    }
+    if (kind->has_rules) {
+        add_column(&rule, out);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(last); i++) {
+        add_column(&last[i], out);
+    }
+}
 
 static void add_definition(const struct crd_kind *kind, const char *group, struct text *out)
 {
@@ -92,7 +123,7 @@ static void add_definition(const struct crd_kind *kind, const char *group, struc
                 "    subresources:\n"
                 "      status: {}\n",
                 kind->plural, group, group, kind->name, kind->name, kind->plural, kind->singular);
-    text_add_cstr(out, columns);
+    add_columns(kind, out);
     text_printf(out,
                 "    schema:\n"
                 "      openAPIV3Schema:\n"

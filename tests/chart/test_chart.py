@@ -136,7 +136,20 @@ def test_no_pod_has_more_rights_than_it_needs():
         assert context["readOnlyRootFilesystem"] is True and context["seccompProfile"] == {"type": "RuntimeDefault"}, name
     for role in of_kind("---\n".join(render(name) for name in NAMES), "Role", "ClusterRole"):
         for rule in role["rules"]:
-            assert set(rule["verbs"]) <= {"get", "list", "watch"} and "*" not in rule["resources"]
+            resources = set(rule["resources"])
+            assert "*" not in resources
+            if set(rule["verbs"]) <= {"get", "list", "watch"}:
+                continue
+            may_write = {"coordination.k8s.io": ["get", "create", "update"], "events.k8s.io": ["create"]}  # Leases, Events
+            assert rule["verbs"] == may_write.get(rule["apiGroups"][0], ["patch"]), rule
+            assert rule["verbs"] != ["patch"] or all(name.endswith("/status") for name in resources), rule
+
+
+def test_rights_to_write_are_a_switch():
+    roles = of_kind(render(None, "--set", "rbac.status=false"), "Role", "ClusterRole")
+    assert roles and all(set(rule["verbs"]) <= {"get", "list", "watch"} for role in roles for rule in role["rules"])
+    (lease,) = of_kind(render(), "Role")
+    assert lease["metadata"]["namespace"] == "edge" and lease["rules"][0]["resources"] == ["leases"]
 
 
 def test_low_ports_take_the_safe_sysctl():

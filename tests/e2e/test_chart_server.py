@@ -85,7 +85,9 @@ def rights(server, name):
 def test_rights_are_as_narrow_as_asked_for(server):
     rights(server, "hostnetwork")
     assert may(server, "watch", "ingressroutes.traefik.io", "-A") and may(server, "list", "nodes") and may(server, "list", "secrets", "-A")
-    assert not may(server, "create", "secrets", "-n", "default") and not may(server, "update", "ingressroutes.traefik.io", "--subresource=status")
+    assert not may(server, "create", "secrets", "-n", "default") and not may(server, "patch", "ingressroutes.traefik.io", "-n", "default")
+    assert may(server, "patch", "ingressroutes.traefik.io", "--subresource=status", "-n", "shop") and may(server, "create", "events.events.k8s.io", "-n", "shop")
+    assert may(server, "update", "leases.coordination.k8s.io", "-n", "edge") and not may(server, "update", "leases.coordination.k8s.io", "-n", "kube-system")
     rights(server, "namespaced")
     assert may(server, "watch", "ingressroutes.traefik.io", "-n", "shop") and may(server, "watch", "services", "-n", "web")
     assert not may(server, "list", "ingressroutes.traefik.io", "-A") and not may(server, "list", "nodes")

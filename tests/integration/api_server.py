@@ -4,12 +4,15 @@ Not a Kubernetes: it checks nothing. What a real one does is tested in tests/e2e
 """
 import http.server
 import json
+import re
 import threading
 import urllib.parse
 
 GROUPS = {"Service": "/api/v1/services", "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
           "Ingress": "/apis/networking.k8s.io/v1/ingresses", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes", "Secret": "/api/v1/namespaces/default/secrets"}
 LISTS = {"/api/v1/nodes", *GROUPS.values()}
+LEASES, EVENTS = "/apis/coordination.k8s.io/v1/namespaces/weir/leases", "/apis/events.k8s.io/v1/namespaces/default/events"
+STATUS = re.compile(r"(/apis/[^/]+/[^/]+)/namespaces/([^/]+)/([^/]+)/([^/]+)/status")
 
 
 class Watch:
@@ -30,6 +33,10 @@ class ApiServer:
         self.page = 500
         self.lists = []        # paths that were listed whole
         self.away = False      # every connection ends without an answer
+        self.leases = {}       # path -> object
+        self.events = {}       # name -> Event
+        self.writes = []       # (method, path, body) of everything but leases
+        self.renewals = []     # (status, holder) of what was written to leases
         outer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -40,6 +47,11 @@ class ApiServer:
 
             def do_GET(self):
                 outer.answer(self)
+
+            def do_PATCH(self):
+                outer.change(self)
+
+            do_POST = do_PUT = do_PATCH
 
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
@@ -64,7 +76,13 @@ class ApiServer:
                 known = self.objects.setdefault(path, {})
                 self.version += 1
                 event = "MODIFIED" if thing["metadata"]["name"] in known else "ADDED"
-                thing = {**thing, "metadata": {"namespace": "default", **thing["metadata"], "resourceVersion": str(self.version)}}
+                before = known.get(thing["metadata"]["name"], {})
+                same = before.get("spec") == thing.get("spec")
+                metadata = {"namespace": "default", "uid": f"{path}/{thing['metadata']['name']}",
+                            "generation": before.get("metadata", {}).get("generation", 0) + (0 if before and same else 1)}
+                thing = {**thing, "metadata": {**metadata, **thing["metadata"], "resourceVersion": str(self.version)}}
+                if "status" in before:
+                    thing.setdefault("status", before["status"])
                 known[thing["metadata"]["name"]] = thing
                 if not silent:
                     self.happen(path, {"type": event, "object": thing})
@@ -106,6 +124,18 @@ class ApiServer:
             assert self.lock.wait_for(lambda: len(self.watched.get(path, [])) > seen, seconds), path
             return list(self.watched[path])
 
+    def wait(self, what, seconds=30):
+        """Until what() of this server is true; what it gave."""
+        with self.lock:
+            assert self.lock.wait_for(what, seconds), (self.writes, self.renewals)
+            return what()
+
+    def condition(self, name, kind="IngressRoute"):
+        """The condition Accepted of an object, or None."""
+        with self.lock:
+            status = self.objects[GROUPS[kind]][name].get("status", {})
+            return next((c for c in status.get("conditions", []) if c["type"] == "Accepted"), None)
+
     # ---- what it answers ----
     def answer(self, handler):
         url = urllib.parse.urlsplit(handler.path)
@@ -118,12 +148,65 @@ class ApiServer:
             if self.away:
                 handler.close_connection = True
                 return
-        if refusal or url.path not in LISTS:
+        single = self.leases.get(url.path) or self.single(url.path)
+        if single and not refusal:
+            self.write(handler, 200, json.dumps(single).encode())
+        elif refusal or url.path not in LISTS:
             self.status(handler, *(refusal or (404, "no such kind")))
         elif "watch" in query:
             self.watch(handler, url.path, query)
         else:
             self.list(handler, url.path, query)
+
+    def change(self, handler):
+        """Leases, Events and statuses: the last alone are applied to objects, as by the only manager of their fields."""
+        url = urllib.parse.urlsplit(handler.path)
+        body = json.loads(handler.rfile.read(int(handler.headers["Content-Length"])))
+        with self.lock:
+            self.requests.append((url.path, dict(urllib.parse.parse_qsl(url.query)), dict(handler.headers)))
+            of = STATUS.fullmatch(url.path)
+            keys = [f"{handler.command} {url.path}", f"{handler.command} {of[1]}/{of[3]}" if of else "", url.path]
+            refusals = next((self.refuse[key] for key in keys if self.refuse.get(key)), [])
+            refusal = refusals.pop(0) if refusals else None
+            code, answer = refusal or self.changed(handler.command, url.path, body)
+            if "/leases" in url.path:
+                self.renewals.append((code, body["spec"]["holderIdentity"]))
+            else:
+                self.writes.append((handler.command, url.path, body))
+            self.lock.notify_all()
+        if code < 300:
+            self.write(handler, code, json.dumps(answer).encode())
+        else:
+            self.status(handler, code, answer)
+
+    def single(self, path):
+        of = STATUS.fullmatch(f"{path}/status")
+        return self.objects.get(f"{of[1]}/{of[3]}", {}).get(of[4]) if of else None
+
+    def changed(self, method, path, body):
+        self.version += 1
+        name = body["metadata"]["name"]
+        if path.startswith(LEASES):
+            path = f"{LEASES}/{name}"
+            there = self.leases.get(path)
+            if method == "POST" and there or method == "PUT" and there["metadata"]["resourceVersion"] != body["metadata"]["resourceVersion"]:
+                return 409, "somebody was faster"
+            self.leases[path] = {**body, "metadata": {**body["metadata"], "resourceVersion": str(self.version)}}
+            return 200, self.leases[path]
+        if path == EVENTS:
+            if name in self.events:
+                return 409, "is there already"
+            self.events[name] = body
+            return 201, body
+        of = STATUS.fullmatch(path)
+        kind = f"{of[1]}/{of[3]}" if of else ""
+        if name not in self.objects.get(kind, {}):
+            return 404, "page not found"
+        thing = self.objects[kind][name]
+        thing = {**thing, "status": body["status"], "metadata": {**thing["metadata"], "resourceVersion": str(self.version)}}
+        self.objects[kind][name] = thing
+        self.happen(kind, {"type": "MODIFIED", "object": thing})
+        return 200, thing
 
     def write(self, handler, status, body):
         handler.send_response(status)

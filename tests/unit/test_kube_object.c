@@ -13,7 +13,7 @@
 #include "master/kube/table.h"
 
 static const struct kube_resource route = {
-    .group = "traefik.io", .version = "v1alpha1", .kind = "IngressRoute"};
+    .group = "traefik.io", .version = "v1alpha1", .kind = "IngressRoute", .status = KUBE_STATUS_CONDITIONS};
 static const struct kube_resource service = {.group = "", .version = "v1", .kind = "Service"};
 static const struct kube_resource slice = {
     .group = "discovery.k8s.io", .version = "v1", .kind = "EndpointSlice"};
@@ -181,12 +181,89 @@ static void a_table_tells_changes_and_keeps_order(void **state)
     batch_unref(gone);
 }
 
+#define CONDITION                                                                                            \
+    "\"status\":{\"conditions\":[{\"type\":\"Other\"},{\"type\":\"Accepted\",\"status\":\"False\","          \
+    "\"reason\":\"R\","                                                                                      \
+    "\"message\":\"m\",\"observedGeneration\":4,\"lastTransitionTime\":\"2025-11-21T09:40:00Z\"}]}"
+#define CARRYING(uid, generation, spec, status)                                                              \
+    "{\"metadata\":{\"name\":\"a\",\"namespace\":\"n\",\"uid\":\"" uid "\",\"generation\":" generation "},"  \
+    "\"spec\":" spec "," status "}"
+
+static void a_status_is_no_change_and_is_remembered(void **state)
+{
+    static const struct kube_words said = {.accepted = KUBE_ACCEPTED, .hash = 9, .observed = 4};
+    struct kube_table *table = kube_table_new();
+    struct kube_batch *first = read_object(&route, CARRYING("u", "4", "1", "\"status\":{}"));
+    struct kube_batch *moved;
+    struct kube_note note;
+
+    (void)state;
+    assert_true(kube_table_put(table, batch_ref(first), 1, 1));
+    assert_true(kube_table_note(table, first->objects, &note));
+    assert_int_equal(note.carried.generation, 4);
+    assert_int_equal(note.carried.words.hash, 0);
+    assert_int_equal(note.carried.words.accepted, KUBE_ACCEPTED_UNKNOWN);
+    kube_table_written(table, first->objects, 7, &said);
+    assert_false(kube_table_put(table, read_object(&route, CARRYING("u", "5", "1", CONDITION)), 1, 1));
+    assert_true(kube_table_note(table, first->objects, &note)); /* still the same object */
+    assert_int_equal(note.carried.generation, 5);
+    assert_int_equal(note.carried.words.accepted, KUBE_REFUSED);
+    assert_int_equal(note.carried.words.observed, 4);
+    assert_int_equal(note.carried.since_s, 1763718000);
+    assert_true(note.carried.words.hash == kube_words_hash(KUBE_REFUSED, SLICE("R"), SLICE("m")));
+    assert_int_equal(note.term, 7);
+    assert_int_equal(note.words.hash, 9);
+    moved = read_object(&route, CARRYING("u", "6", "2", CONDITION));
+    assert_true(kube_table_put(table, batch_ref(moved), 1, 1));
+    assert_false(kube_table_note(table, first->objects, &note)); /* another one by now */
+    assert_true(kube_table_note(table, moved->objects, &note));
+    assert_int_equal(note.term, 7);
+    batch_unref(moved);
+    moved = read_object(&route, CARRYING("v", "1", "2", "\"status\":{}")); /* deleted and made anew */
+    assert_true(kube_table_put(table, batch_ref(moved), 1, 1));
+    kube_table_written(table, first->objects, 8, &said);
+    assert_true(kube_table_note(table, moved->objects, &note));
+    assert_int_equal(note.term, 0);
+    batch_unref(moved);
+    batch_unref(first);
+    kube_table_free(table);
+}
+
+static void balancers_are_compared_without_order(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        bool same;
+    } cases[] = {
+        {"[]", "[]", true},
+        {"[{\"ip\":\"1.2.3.4\"},{\"hostname\":\"h\"}]", "[{\"hostname\":\"h\"},{\"ip\":\"1.2.3.4\"}]", true},
+        {"[{\"ip\":\"1.2.3.4\"}]", "[{\"hostname\":\"1.2.3.4\"}]", false},
+        {"[{\"ip\":\"1.2.3.4\"}]", "[{\"ip\":\"1.2.3.4\"},{\"ip\":\"1.2.3.4\"}]", false},
+        {"[{\"ip\":\"1\",\"ports\":[{\"port\":80,\"protocol\":\"TCP\"}]}]",
+         "[{\"ip\":\"1\",\"ports\":[{\"port\":81,\"protocol\":\"TCP\"}]}]", false},
+    };
+    struct pool *pool = pool_new(1024, 0);
+
+    (void)state;
+    assert_int_equal(kube_balancer_hash(NULL), 0);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct doc *a, *b;
+
+        assert_int_equal(doc_read_json(pool, SLICE("a"), slice_cstr(cases[i].a), &a, NULL), 0);
+        assert_int_equal(doc_read_json(pool, SLICE("b"), slice_cstr(cases[i].b), &b, NULL), 0);
+        assert_int_equal(kube_balancer_hash(a) == kube_balancer_hash(b), cases[i].same);
+    }
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unread_parts_are_cut_off),
         cmocka_unit_test(events_are_taken_apart),
         cmocka_unit_test(a_table_tells_changes_and_keeps_order),
+        cmocka_unit_test(a_status_is_no_change_and_is_remembered),
+        cmocka_unit_test(balancers_are_compared_without_order),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-{{/* _rules.tpl: the rights that weir needs, see docs/kubernetes.md. It reads and never writes. */}}
+{{/* _rules.tpl: the rights that weir needs, see docs/kubernetes.md. What it
+     writes is what became of objects: their status, Events, and a Lease that says which pod does. */}}
 
 {{/* In every namespace that it reads. Secrets and ConfigMaps are asked for by name, with list and watch. */}}
 {{- define "weir.rules" -}}
@@ -39,6 +40,31 @@
     - tlsstores
     - traefikservices
   verbs: [get, list, watch]
+{{- end }}
+{{- if .Values.rbac.status }}
+{{- if .Values.providers.kubernetesIngress.enabled }}
+- apiGroups: [networking.k8s.io]
+  resources: [ingresses/status]
+  verbs: [patch]
+{{- end }}
+{{- if .Values.providers.kubernetesCRD.enabled }}
+- apiGroups: [traefik.io, traefik.containo.us]
+  resources:
+    - ingressroutes/status
+    - ingressroutetcps/status
+    - ingressrouteudps/status
+    - middlewares/status
+    - middlewaretcps/status
+    - serverstransports/status
+    - serverstransporttcps/status
+    - tlsoptions/status
+    - tlsstores/status
+    - traefikservices/status
+  verbs: [patch]
+{{- end }}
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create]
 {{- end }}
 {{- end -}}
 

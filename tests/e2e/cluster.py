@@ -27,12 +27,13 @@ KINDS = {
 }
 
 
-def build():
+def build(programs=PROGRAMS):
     """Builds what is not in the cache yet."""
-    if all((CACHE / "bin" / program).exists() for program in PROGRAMS):
+    missing = [program for program in programs if not (CACHE / "bin" / program).exists()]
+    if not missing:
         return
     if shutil.which("go") is None:
-        raise SystemExit("building kube-apiserver needs Go 1.24 or later: put `go` into the PATH")
+        raise SystemExit(f"building {missing[0]} needs Go 1.24 or later: put `go` into the PATH")
     folder = CACHE / "mod"
     folder.mkdir(parents=True, exist_ok=True)
     (CACHE / "bin").mkdir(exist_ok=True)
@@ -44,11 +45,12 @@ def build():
         ["module cluster", "go 1.24.0", f"require k8s.io/kubernetes {KUBERNETES}",
          *(f"replace {name} => {name} {STAGING}" for name in replaced)]) + "\n")
     (folder / "tools.go").write_text("//go:build tools\npackage tools\nimport (\n" + "".join(
-        f' _ "k8s.io/kubernetes/cmd/{program}"\n' for program in PROGRAMS) + ")\n")
+        f' _ "k8s.io/kubernetes/cmd/{program}"\n' for program in programs) + ")\n")
     subprocess.run(["go", "mod", "tidy"], cwd=folder, check=True)
     prefix = "-X k8s.io/component-base/version"
     flags = f"-s -w {prefix}.gitVersion={KUBERNETES} {prefix}.gitMajor=1 {prefix}.gitMinor={KUBERNETES.split('.')[1]}"
-    for program in PROGRAMS:
+    for program in missing:
+        print(f"building {program} {KUBERNETES}", flush=True)
         subprocess.run(["go", "build", "-ldflags", flags, "-o", str(CACHE / "bin" / program),
                         f"k8s.io/kubernetes/cmd/{program}"], cwd=folder, check=True, env={**os.environ, "CGO_ENABLED": "0"})
 

@@ -1,6 +1,7 @@
 """A complete Kubernetes node on this machine, in a network namespace of its own: what cluster.py runs, and controller-manager,
 scheduler, kube-proxy, containerd and kubelet. Pods really run; nothing leaves the namespace. Up in about ten seconds.
 
+    python3 tests/e2e/node.py check            whether one can run here
     python3 tests/e2e/node.py build            programs (Go, about 12 minutes the first time) and images (image.py)
     python3 tests/e2e/node.py up | down        by hand; `make e2e-node` does both
     python3 tests/e2e/node.py kubectl|helm|exec ARGUMENTS...
@@ -29,6 +30,8 @@ NAME = "edge1"
 ALL_PROGRAMS = (*PROGRAMS, "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 INSIDE = ("nsenter", f"--net=/run/netns/{NAMESPACE}")  # not `ip netns exec`: that mounts another /sys, without control groups
 SOCKET = RUN / "containerd.sock"
+# Made by these programs, wherever they are told to live. What was there before stays.
+FOLDERS = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/usr/libexec/kubernetes", "/var/log/containers")
 
 # restrict_oom_score_adj: root without CAP_SYS_RESOURCE may not lower the score of a pod's first process.
 CONTAINERD = f"""
@@ -155,10 +158,8 @@ def down():
         run("umount", "--lazy", path, check=False)
     for group in groups():
         os.rmdir(group)
-    for folder, pattern in (("/var/log/containers", "*"), ("/var/lib/cni/results", f"{NAMESPACE}-*")):
-        for path in pathlib.Path(folder).glob(pattern):
-            if pattern != "*" or (path.is_symlink() and os.readlink(path).startswith(f"{RUN}/")):
-                path.unlink()
+    for folder in json.loads((RUN / "folders.json").read_text()):
+        shutil.rmtree(folder, ignore_errors=True)
     run("ip", "netns", "del", NAMESPACE, check=False)
     assert not mounts(), f"still mounted: {mounts()}"
     shutil.rmtree(RUN)
@@ -183,6 +184,7 @@ class Node(Cluster):
         if groups():
             raise SystemExit("this machine is a Kubernetes node already: there are pods in /sys/fs/cgroup")
         RUN.mkdir()
+        (RUN / "folders.json").write_text(json.dumps([folder for folder in FOLDERS if not os.path.exists(folder)]))
         try:
             self.network()
             super().__init__(RUN)
@@ -252,7 +254,9 @@ class Node(Cluster):
 
 
 def main(verb, *arguments):
-    if verb == "build":
+    if verb == "check":
+        require()
+    elif verb == "build":
         require()
         build(ALL_PROGRAMS)
         build_helm()

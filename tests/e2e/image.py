@@ -16,6 +16,7 @@ HOME = CACHE / "node"
 BASE = "docker.io/library/debian:12-slim"
 PAUSE = "registry.local/pause:1"
 WEIR = "registry.local/weir:e2e"
+LAYERS_MOST = 100  # of old builds; then all begins anew
 # What holds the namespaces of a pod: waits for the signal to end.
 PAUSE_SOURCE = """
 #include <signal.h>
@@ -69,6 +70,8 @@ def build_pause():
 
 def build():
     """What a node needs: nothing is done again that is there. Returns the names of the images."""
+    if len(buildah("images", "-aq").splitlines()) > LAYERS_MOST:
+        buildah("rmi", "--all", "--force")
     build_base()
     build_pause()
     buildah("bud", "-q", "--layers", "--pull-never", "-t", WEIR, "-f", ROOT / "deploy/Dockerfile", ROOT)

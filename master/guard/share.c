@@ -187,6 +187,11 @@ static bool find_places(const struct kept *kept, int any, struct places *places)
         return false;
     }
     places->count = count_listeners(&bound);
+    if (places->count == 0) { /* not even ours */
+        log_warn("Entry point %s: the kernel does not tell who shares its port (sock_diag); connections that "
+                 "wait when its sockets are closed are reset",
+                 kept->name);
+    }
     if (places->count <= kept->count || places->count > PLACES_MOST) {
         return false;
     }

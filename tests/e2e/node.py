@@ -30,6 +30,7 @@ NAME = "edge1"
 ALL_PROGRAMS = (*PROGRAMS, "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 INSIDE = ("nsenter", f"--net=/run/netns/{NAMESPACE}")  # not `ip netns exec`: that mounts another /sys, without control groups
 SOCKET = RUN / "containerd.sock"
+measured = []  # lines for the end of a run, conftest.py
 # Made by these programs, wherever they are told to live. What was there before stays.
 FOLDERS = ("/run/containerd", "/var/lib/kubelet", "/var/lib/cni", "/usr/libexec/kubernetes", "/var/log/containers")
 

@@ -14,13 +14,12 @@ import sys
 import pytest
 
 from cluster import CACHE
-from node import ADDRESS, INSIDE, RUN, Node, wait
+from node import ADDRESS, INSIDE, RUN, Node, measured, wait
 
 HERE = pathlib.Path(__file__).resolve().parent
 CHART, VALUES, CRDS = (HERE.parents[1] / path for path in ("helm/weir", "tests/chart/values", "helm/weir/crds"))
 IMAGE = ("--set", "image.registry=registry.local", "--set", "image.repository=weir", "--set", "image.tag=e2e")
 EDGE = "edge"
-measured = []
 
 
 def backend(name, replicas=2, **container):
@@ -117,7 +116,6 @@ def node():
         yield node
     finally:
         node.stop()
-        print("\n" + "\n".join(measured))
 
 
 @pytest.fixture

@@ -107,6 +107,13 @@ def test_more_workers_get_connections_although_one_left_before(sharing, weir, wh
     os.kill(new.pid, signal.SIGHUP)
     for worker in (1, 2):
         new.wait_log(rf"entry point web: accepting process=\"worker {worker}\"", mark)
-    load = Load(sharing.port, fresh=0, kept=64, pause=0.05)
-    wait_until("each worker has connections", lambda: all(held_by(pid, sharing.port) for pid in new.children("worker")))
-    load.clean()
+
+    def spread():
+        """Again and again: a worker that is there earlier accepts for the others until they serve."""
+        clients = [connect(sharing.port) for _ in range(30)]
+        try:
+            return all(held_by(pid, sharing.port) for pid in new.children("worker"))
+        finally:
+            for client in clients:
+                client.sock.close()
+    wait_until("each worker gets connections", spread)

@@ -15,6 +15,8 @@ PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml c
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
+# A node of its own: containers, their network, images.
+PACKAGES_NODE = containerd runc containernetworking-plugins iptables conntrack buildah debootstrap procps
 PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
@@ -42,7 +44,8 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e chart-test asan fuzz fuzz-build lint format bench bench-kube compare \
+.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node chart-test asan fuzz fuzz-build \
+	lint format bench bench-kube compare \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
@@ -147,10 +150,18 @@ soak-run: all $(BUILD)/tests/board_layout
 soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths and upgrades, each once in full, with figures
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/full.py $(SOAK_ARGS)
 
-e2e: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
+e2e: e2e-api e2e-node ## both of the next two
+
+e2e-api: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/cluster.py
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e)
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e --ignore=tests/e2e/test_node.py)
+
+e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
+	@$(PYTHON) tests/e2e/node.py check
+	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
+	$(PYTHON) tests/e2e/node.py build
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
 
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all

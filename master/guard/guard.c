@@ -47,7 +47,7 @@ static void leave(struct guard *guard)
 
 static void stop(struct guard *guard, int signal)
 {
-    int64_t now = process_clock_ns();
+    int64_t now = process_clock_ns(), accept_ns = guard->grace_ns[0];
 
     if (guard->phase == GUARD_DRAINING || guard->phase == GUARD_LEAVING) {
         log_info("Stopping at once: second signal (%s)", strsignal(signal));
@@ -59,12 +59,17 @@ static void stop(struct guard *guard, int signal)
         return;
     }
     atomic_store(&board_tree(guard->board)->stopping, 1);
+    bool shared = share_leave(guard);
+
+    if (shared && accept_ns < GUARD_EMPTYING) {
+        accept_ns = GUARD_EMPTYING;
+    }
     log_info("Stopping (%s): new requests for %lld ms, then up to %lld ms to finish", strsignal(signal),
-             (long long)(guard->grace_ns[0] / GUARD_MS), (long long)(guard->grace_ns[1] / GUARD_MS));
+             (long long)(accept_ns / GUARD_MS), (long long)(guard->grace_ns[1] / GUARD_MS));
     guard->phase = GUARD_DRAINING;
-    guard->stop_accept_ns = now + guard->grace_ns[0];
+    guard->stop_accept_ns = now + accept_ns + (shared ? GUARD_LETTING_GO : 0);
     guard->deadline_ns = guard->stop_accept_ns + guard->grace_ns[1] + STOP_EXTRA;
-    messages_stop(guard, guard->grace_ns[0], guard->grace_ns[1]);
+    messages_stop(guard, accept_ns, guard->grace_ns[1]);
     (void)upgrade_dismiss_old(guard);
 }
 

@@ -7,6 +7,7 @@
  * keep.c      listening sockets: kept here by entry point and slot, so that they outlive whoever uses them
  * lend.c      the slot of a worker that is dead or silent is served by another one meanwhile
  * retire.c    fewer workers, moved entry points: queues are emptied before they are closed
+ * share.c     a port that other programs have too is left to them before its sockets are closed
  * upgrade.c   another binary takes our place
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
@@ -29,7 +30,12 @@
 
 #define GUARD_MS 1000000LL
 #define GUARD_SECOND (1000 * GUARD_MS)
-#define GUARD_TICK (50 * GUARD_MS) /* how often heartbeats are looked at */
+#define GUARD_EMPTYING                                                                                       \
+    (3 * GUARD_SECOND) /* for handshakes that were under way when new ones were steered elsewhere */
+#define GUARD_LETTING_GO (200 * GUARD_MS) /* from "accept no more" to the end of a socket */
+#define GUARD_TICK (50 * GUARD_MS)        /* how often heartbeats are looked at */
+
+struct sock_filter;
 
 struct child {
     pid_t pid;         /* 0: none */
@@ -48,6 +54,8 @@ struct child {
     bool told_to_leave; /* retired and idle: its worker is on its way out */
 };
 
+struct places; /* share.c */
+
 struct kept { /* one entry point's sockets */
     char name[CONTROL_TEXT];
     uint64_t id;                   /* never used twice */
@@ -58,6 +66,8 @@ struct kept { /* one entry point's sockets */
     bool steered;       /* a program chooses the socket */
     int64_t leaving_ns; /* since when others have its place; 0: in force */
     int64_t let_go_ns;  /* when all were told to accept no more; 0: not yet */
+    struct places
+        *places; /* those of the whole group, others' too, once the port was left to them; or NULL */
     struct kept *next;
 };
 
@@ -178,6 +188,16 @@ void lend_forget(struct guard *guard, unsigned borrower); /* it is dead: what it
 void retire_to(struct guard *guard, unsigned wanted, int64_t now); /* from now on so many workers */
 void retire_tend(struct guard *guard, int64_t now);
 void retire_steer(struct guard *guard); /* after sockets came or went */
+/* Writes a program of at most 2 * count + 3 lines that takes one of the places by lot; its length. */
+unsigned retire_program(struct sock_filter *code, const unsigned *places, unsigned count);
+
+/* ---- share.c ---- */
+/* Shared ports: new connections go to the sockets of the other programs from now on. True when there is such a port; it is
+ * worth going on with accepting for a while then, for what is on its way. */
+bool share_leave(struct guard *guard);
+void share_close(
+    struct kept *kept);    /* closes what was left, so that nobody comes in between; else it does nothing */
+int share_release(int fd); /* takes a program away from the socket's group; there may be none */
 
 /* ---- handover.c ---- */
 /* A memfd, or a negative errno. */

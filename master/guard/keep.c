@@ -109,6 +109,7 @@ void keep_add(struct guard *guard, const char *name, unsigned first, const int *
 
 static void kept_free(struct kept *kept)
 {
+    share_close(kept);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         if (kept->fds[slot] != -1) {
             close(kept->fds[slot]);

@@ -20,9 +20,7 @@
 #include "common/base/log.h"
 #include "master/guard/guard.h"
 
-#define EMPTYING (3 * GUARD_SECOND)
 #define EMPTYING_MOST (30 * GUARD_SECOND)
-#define LETTING_GO (200 * GUARD_MS)
 #define PROGRAM_MOST (2 * BOARD_WORKERS + 3)
 
 /* ---- steering ---- */
@@ -39,8 +37,8 @@ static unsigned staying(const struct guard *guard, const struct kept *kept, unsi
     return count;
 }
 
-/* One of the places by lot; a result out of range makes the kernel choose as without a program. */
-static unsigned write_program(struct sock_filter *code, const unsigned *places, unsigned count)
+/* A result out of range makes the kernel choose as without a program. */
+unsigned retire_program(struct sock_filter *code, const unsigned *places, unsigned count)
 {
     unsigned n = 0;
 
@@ -61,22 +59,22 @@ static void steer(const struct guard *guard, struct kept *kept)
     unsigned places[BOARD_WORKERS];
     unsigned count = staying(guard, kept, places);
     bool needed = count > 0 && count < kept->count && !kept->shared;
-    int any = kept->count > 0 ? kept->fds[kept->order[0]] : -1, rc = 0, none = 0;
+    /* who left the port to us left its program too (share.c), which does not know our new sockets */
+    bool leftover = kept->shared && guard->phase == GUARD_RUNNING;
+    int any = kept->count > 0 ? kept->fds[kept->order[0]] : -1, rc = 0;
 
     if (needed) {
         struct sock_fprog program = {.filter = code};
 
-        program.len = (unsigned short)write_program(code, places, count);
-        rc = setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program));
-    } else if (kept->steered && any != -1) {
-        rc = setsockopt(any, SOL_SOCKET, SO_DETACH_REUSEPORT_BPF, &none, sizeof(none));
-        if (rc == -1 && errno == ENOENT) {
-            rc = 0; /* after an upgrade it was only thought that there might be one */
-        }
+        program.len = (unsigned short)retire_program(code, places, count);
+        rc = setsockopt(any, SOL_SOCKET, SO_ATTACH_REUSEPORT_CBPF, &program, sizeof(program)) == -1 ? -errno
+                                                                                                    : 0;
+    } else if (any != -1 && (kept->steered || leftover)) {
+        rc = share_release(any); /* after an upgrade it was only thought that there might be one */
     }
-    if (rc == -1) {
+    if (rc < 0) {
         log_warn("Entry point %s: new connections cannot be steered to the workers that stay: %s", kept->name,
-                 strerror(errno));
+                 strerror(-rc));
     }
     kept->steered = needed && rc == 0;
 }
@@ -161,14 +159,14 @@ static void tend_slot(struct guard *guard, unsigned slot, int64_t now)
     } else if (worker->let_go_ns == 0) {
         int64_t since = now - worker->retire_ns;
 
-        if (since >= (keep_slot_shared(guard, slot) ? EMPTYING : EMPTYING_MOST)) {
+        if (since >= (keep_slot_shared(guard, slot) ? GUARD_EMPTYING : EMPTYING_MOST)) {
             close_slot(guard,
                        slot); /* the worker's copy is the last one: it takes what waits and closes at once */
             let_go(guard, slot, now);
-        } else if (since >= EMPTYING && keep_slot_empty(guard, slot)) {
+        } else if (since >= GUARD_EMPTYING && keep_slot_empty(guard, slot)) {
             let_go(guard, slot, now);
         }
-    } else if (now - worker->let_go_ns >= LETTING_GO) {
+    } else if (now - worker->let_go_ns >= GUARD_LETTING_GO) {
         if (keep_slot_empty(guard, slot)) {
             close_slot(guard, slot);
         } else { /* somebody came in late: accept again, then look again */
@@ -186,11 +184,11 @@ static void tend_set(struct guard *guard, struct kept *kept, int64_t now)
     bool over = now - kept->leaving_ns >= EMPTYING_MOST;
 
     if (kept->let_go_ns == 0) {
-        if (over || (now - kept->leaving_ns >= EMPTYING && keep_set_empty(kept))) {
+        if (over || (now - kept->leaving_ns >= GUARD_EMPTYING && keep_set_empty(kept))) {
             kept->let_go_ns = now;
             messages_unlisten(guard, NULL, kept->id, CONTROL_ALL_SLOTS);
         }
-    } else if (now - kept->let_go_ns >= LETTING_GO) {
+    } else if (now - kept->let_go_ns >= GUARD_LETTING_GO) {
         (void)snprintf(closed.text, sizeof(closed.text), "%s", kept->name);
         log_debug("Entry point %s: its old sockets are closed", kept->name);
         keep_drop(guard, kept);

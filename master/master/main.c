@@ -193,9 +193,10 @@ void master_begin(struct master *master, unsigned workers)
     enable_status(master);
     inputs_apply(master);
     reload_request(master);
+    static_watch(master);
 }
 
-/* ---- SIGHUP ---- */
+/* ---- SIGHUP, or what has its effect ---- */
 void master_hangup(struct master *master)
 {
     struct settings *next = NULL;
@@ -219,6 +220,7 @@ void master_hangup(struct master *master)
     life_settings(master, NULL);
     inputs_apply(master);
     reload_request(master);
+    static_watch(master);
 }
 
 /* ---- heart ---- */
@@ -245,6 +247,7 @@ void master_stop(struct master *master)
     master->stopping = true;
     (void)outbox_flush(&master->guard);
     publish_free(master);
+    static_watch_stop(master);
     reload_stop(master);
     uv_close((uv_handle_t *)&master->guard_poll, NULL);
     uv_close((uv_handle_t *)&master->heart, NULL);

@@ -15,6 +15,7 @@
  * publish.c    the generation in force and how far each worker has it
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
+ * static_watch.c  a static configuration that lies in a volume of Kubernetes
  * life.c       what is said of all this on the board
  *
  * Everything runs on one loop; the job touches only what struct job and struct input say is its own.
@@ -125,7 +126,9 @@ struct master {
     struct target_places *targets;
     int64_t targets_swept_ns;
 
-    struct settings *settings; /* in force */
+    struct settings *settings;  /* in force */
+    struct watch *static_watch; /* of its file; NULL: none */
+    uint64_t static_seen;       /* hash of the content that was tried last */
     unsigned workers;
     struct memory_limit memory; /* of the control groups */
     uint64_t memory_own;        /* limits.memory */
@@ -181,6 +184,11 @@ void settings_unref(struct settings *settings); /* NULL is fine */
 void master_begin(struct master *master, unsigned workers);
 void master_stop(struct master *master);
 void master_hangup(struct master *master); /* SIGHUP */
+
+/* ---- static_watch.c ---- */
+/* Settings are in force: their file is watched if it lies in such a volume. Calls master_hangup() when it changes. */
+void static_watch(struct master *master);
+void static_watch_stop(struct master *master);
 
 /* ---- listeners.c ---- */
 /* Opens what is not kept yet, binds all before any listens, hands the sockets to the guard and tells it which to

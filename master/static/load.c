@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/base/hash.h"
 #include "common/base/text.h"
 #include "master/static/static_internal.h"
 
@@ -216,6 +217,7 @@ static int tree_of_file(struct static_loaded *loaded, struct doc **out, struct e
     int rc = read_file(scratch, loaded->file, &text, why);
 
     if (rc == 0) {
+        loaded->file_hash = hash_slice(0, text);
         rc = doc_read_file_text(loaded->pool, loaded->file, text, out, why);
     }
     pool_free(scratch);

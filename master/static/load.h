@@ -14,6 +14,7 @@ struct static_loaded {
     struct static_config config;
     enum static_form form;
     struct slice file;    /* with STATIC_FILE */
+    uint64_t file_hash;   /* hash_slice() of what was read there, seed 0 */
     struct list warnings; /* struct slice: ignored settings, deprecated ones, not yet served ones */
     struct list errors;   /* struct slice: all of them, when static_load() failed */
 };

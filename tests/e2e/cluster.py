@@ -27,12 +27,13 @@ KINDS = {
 }
 
 
-def build():
+def build(programs=PROGRAMS):
     """Builds what is not in the cache yet."""
-    if all((CACHE / "bin" / program).exists() for program in PROGRAMS):
+    missing = [program for program in programs if not (CACHE / "bin" / program).exists()]
+    if not missing:
         return
     if shutil.which("go") is None:
-        raise SystemExit("building kube-apiserver needs Go 1.24 or later: put `go` into the PATH")
+        raise SystemExit(f"building {missing[0]} needs Go 1.24 or later: put `go` into the PATH")
     folder = CACHE / "mod"
     folder.mkdir(parents=True, exist_ok=True)
     (CACHE / "bin").mkdir(exist_ok=True)
@@ -44,11 +45,12 @@ def build():
         ["module cluster", "go 1.24.0", f"require k8s.io/kubernetes {KUBERNETES}",
          *(f"replace {name} => {name} {STAGING}" for name in replaced)]) + "\n")
     (folder / "tools.go").write_text("//go:build tools\npackage tools\nimport (\n" + "".join(
-        f' _ "k8s.io/kubernetes/cmd/{program}"\n' for program in PROGRAMS) + ")\n")
+        f' _ "k8s.io/kubernetes/cmd/{program}"\n' for program in programs) + ")\n")
     subprocess.run(["go", "mod", "tidy"], cwd=folder, check=True)
     prefix = "-X k8s.io/component-base/version"
     flags = f"-s -w {prefix}.gitVersion={KUBERNETES} {prefix}.gitMajor=1 {prefix}.gitMinor={KUBERNETES.split('.')[1]}"
-    for program in PROGRAMS:
+    for program in missing:
+        print(f"building {program} {KUBERNETES}", flush=True)
         subprocess.run(["go", "build", "-ldflags", flags, "-o", str(CACHE / "bin" / program),
                         f"k8s.io/kubernetes/cmd/{program}"], cwd=folder, check=True, env={**os.environ, "CGO_ENABLED": "0"})
 
@@ -106,6 +108,11 @@ def role(resources=tuple(KINDS)):
 
 
 class Cluster:
+    inside = ()                # put before every program
+    address = "127.0.0.1"      # where the API server listens
+    names = "DNS:kubernetes,DNS:localhost,IP:127.0.0.1"
+    api_flags = ("--endpoint-reconciler-type=none",)
+
     def __init__(self, folder):
         build()
         self.folder, self.processes = pathlib.Path(folder), {}
@@ -127,7 +134,7 @@ class Cluster:
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
         openssl(folder, "req", "-x509", *curve, "-keyout", "ca.key", "-out", "ca.crt", "-subj", "/CN=cluster-ca", "-days", "30")
         openssl(folder, "req", *curve, "-keyout", "api.key", "-out", "api.csr", "-subj", "/CN=kube-apiserver")
-        (folder / "api.ext").write_text("subjectAltName=DNS:kubernetes,DNS:localhost,IP:127.0.0.1\n")
+        (folder / "api.ext").write_text(f"subjectAltName={self.names}\n")
         openssl(folder, "x509", "-req", "-in", "api.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
                 "-extfile", "api.ext", "-out", "api.crt")
 
@@ -144,18 +151,18 @@ class Cluster:
 
     def start(self, name, *command):
         with open(self.folder / f"{name}.log", "ab") as log:
-            self.processes[name] = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+            self.processes[name] = subprocess.Popen([*self.inside, *command], cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
 
     def start_api(self):
         (self.folder / "tokens.csv").write_text("".join(
             f"{token},{user},{user},{groups}\n" if groups else f"{token},{user},{user}\n"
             for token, (user, groups) in self.tokens.items()))
         self.start("api", str(CACHE / "bin/kube-apiserver"), f"--etcd-servers=http://127.0.0.1:{self.etcd_port}",
-                   "--bind-address=127.0.0.1", f"--secure-port={self.port}", "--advertise-address=198.18.0.10",
+                   f"--bind-address={self.address}", f"--secure-port={self.port}", "--advertise-address=198.18.0.10",
                    "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.default.svc",
                    "--service-account-key-file=sa.key", "--service-account-signing-key-file=sa.key",
                    "--authorization-mode=RBAC", "--token-auth-file=tokens.csv", "--tls-cert-file=api.crt",
-                   "--tls-private-key-file=api.key", "--endpoint-reconciler-type=none")
+                   "--tls-private-key-file=api.key", *self.api_flags)
         self.wait_ready()
 
     def wait_ready(self, seconds=90):
@@ -171,7 +178,7 @@ class Cluster:
         process.wait()
 
     def kubectl(self, *arguments, check=True, stdin=None):
-        done = subprocess.run([str(CACHE / "bin/kubectl"), "--kubeconfig", str(self.folder / "admin.kubeconfig"), *arguments],
+        done = subprocess.run([*self.inside, str(CACHE / "bin/kubectl"), "--kubeconfig", str(self.folder / "admin.kubeconfig"), *arguments],
                               input=stdin, capture_output=True, text=True, timeout=60)
         assert not check or done.returncode == 0, f"kubectl {arguments}: {done.stderr}"
         return done

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from cluster import KINDS, Cluster, role
+from node import measured
 
 _path = pathlib.Path(__file__).resolve().parents[1] / "integration/conftest.py"
 sys.path.insert(1, str(_path.parent))  # for what it imports
@@ -15,6 +16,11 @@ common = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(common)
 programs, whoami, weir = common.programs, common.whoami, common.weir
 pytest_unconfigure = common.pytest_unconfigure
+
+
+def pytest_terminal_summary(terminalreporter):
+    for line in measured:
+        terminalreporter.write_line(f"measured: {line}")
 
 
 @pytest.fixture(scope="session")

@@ -58,7 +58,8 @@ def held_by(pid, port, end="sport"):
 
 class Load:
     def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002,
-                 reopen=False, echo_pause=0.05):
+                 reopen=False, echo_pause=0.05, address="127.0.0.1"):
+        self.address = address
         self.port, self.host, self.late, self.pause = port, host, late, pause
         self.done, self.echoes, self.transfers = 0, 0, 0
         self.first_bytes = collections.defaultdict(list)  # seconds, by the kind of client
@@ -127,7 +128,7 @@ class Load:
         try:
             if small:  # so that a slow reader is felt by the other side
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
-            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(s, ("127.0.0.1", self.port)), SECONDS)
+            await asyncio.wait_for(asyncio.get_running_loop().sock_connect(s, (self.address, self.port)), SECONDS)
             reader, writer = await asyncio.open_connection(sock=s, limit=64 * 1024)
         except BaseException:
             s.close()

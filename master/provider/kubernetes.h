@@ -143,7 +143,9 @@ struct k8s_backend {
     struct slice scheme;    /* empty: https for port 443 and names that begin with https, else http */
     struct opt_bool native_lb;
     bool node_port_lb;
+    bool native_never_default; /* nativeLBByDefault does not count */
     bool node_port_first;    /* nodePortLB counts before ExternalName and nativeLB, as for Ingresses */
+    bool ready_only;         /* endpoints must say that they are ready; else those count that do not say that they serve not */
     bool external_port_free; /* a Service of type ExternalName need not list a port that is given by number */
     const char *external_only; /* an option in use that is for Services of type ExternalName only, or NULL */
     enum k8s_empty empty;
@@ -160,6 +162,8 @@ const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct sli
 /* A value of a Secret or ConfigMap, decoded. 1: there, 0: not, -EINVAL. */
 int k8s_value(struct k8s *k8s, const struct kube_object *object, const char *key, struct slice *out,
               struct error *why);
+/* The value of the only key that there is, whatever it is called; 0: there are none or several. */
+int k8s_only_value(struct k8s *k8s, const struct kube_object *object, struct slice *out, struct error *why);
 /* Whether a Secret holds tls.crt and tls.key; otherwise *why says what is wrong. */
 bool k8s_certificate_secret(struct k8s *k8s, struct slice namespace, struct slice name,
                             struct slice *certificate, struct slice *key, struct error *why);

@@ -57,8 +57,9 @@ void crd_load_redis(struct k8s *crd, const struct k8s_place *place, struct http_
 
 /* ---- kubernetes_crd_transport.c ---- */
 void crd_load_transports(struct k8s *crd);
-/* The certificate of an authority: tls.ca or ca.crt of a Secret or ConfigMap. */
-bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
+/* The certificate of an authority: tls.ca or ca.crt of a Secret or ConfigMap. alone: or, under any name, the only thing
+ * that a Secret holds. */
+bool crd_authority(struct k8s *crd, const char *kind, bool alone, struct slice namespace, struct slice name,
                    struct slice *out, struct error *why);
 /* rootCAsSecrets (struct slice) and rootCAs (struct crd_root_ca) of the object at place; struct slice each. */
 struct list crd_authorities(struct k8s *crd, const struct k8s_place *place, struct element *element,

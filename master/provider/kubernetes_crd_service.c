@@ -32,6 +32,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
         .port = from->port,
         .scheme = from->scheme,
         .native_lb = from->native_lb,
+        .native_never_default = !slice_eq(place->object->kind, SLICE("IngressRoute")), /* as upstream */
         .node_port_lb = from->node_port_lb,
         .external_port_free = true,
         .external_only = from->health_check ? "healthCheck" : NULL,

@@ -165,7 +165,17 @@ static struct slice scheme_of(const struct k8s_backend *backend, const struct po
                                                                                : SLICE("http");
 }
 
-static void servers_of_slices(struct target *target, const struct k8s_slice *slice,
+/* Conditions that are not there count as Traefik takes them. */
+static bool endpoint_counts(const struct doc *endpoint, bool ready_only)
+{
+    bool serving = true, ready = false;
+
+    doc_bool(doc_path(endpoint, "conditions", "serving", NULL), &serving);
+    doc_bool(doc_path(endpoint, "conditions", "ready", NULL), &ready);
+    return ready_only ? ready : serving;
+}
+
+static void servers_of_slices(struct target *target, bool ready_only, const struct k8s_slice *slice,
                               const struct k8s_slice *end)
 {
     struct seen addresses;
@@ -185,13 +195,10 @@ static void servers_of_slices(struct target *target, const struct k8s_slice *sli
         for (size_t i = 0;
              port_valid(port) && endpoints && endpoints->kind == DOC_LIST && i < endpoints->list.count; i++) {
             const struct doc *endpoint = endpoints->list.items[i], *list = doc_get(endpoint, "addresses");
-            bool ready = true, serving, terminating = false;
+            bool counts = endpoint_counts(endpoint, ready_only), terminating = false;
 
-            doc_bool(doc_path(endpoint, "conditions", "ready", NULL), &ready);
-            serving = ready; /* a missing condition defers to ready */
-            doc_bool(doc_path(endpoint, "conditions", "serving", NULL), &serving);
             doc_bool(doc_path(endpoint, "conditions", "terminating", NULL), &terminating);
-            for (size_t j = 0; serving && list && list->kind == DOC_LIST && j < list->list.count; j++) {
+            for (size_t j = 0; counts && list && list->kind == DOC_LIST && j < list->list.count; j++) {
                 struct slice address = doc_text(list->list.items[j], SLICE(""));
 
                 if (address.len && seen_get(&addresses, address) == NULL) {
@@ -312,7 +319,7 @@ static bool empty_allowed(const struct target *target, enum k8s_empty empty, boo
     return target->k8s->options->allow_empty_services || (empty == K8S_EMPTY_KEPT && there);
 }
 
-static bool servers_of_pods(struct target *target, enum k8s_empty empty)
+static bool servers_of_pods(struct target *target, const struct k8s_backend *backend)
 {
     struct k8s *k8s = target->k8s;
     const struct kube_object *service = target->service;
@@ -324,13 +331,13 @@ static bool servers_of_pods(struct target *target, enum k8s_empty empty)
         offline ? doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL) : NULL;
 
     if (slice) {
-        servers_of_slices(target, slice, k8s->slices + k8s->slice_count);
+        servers_of_slices(target, backend->ready_only, slice, k8s->slices + k8s->slice_count);
     } else if (endpoints) {
         servers_of_endpoints(target, endpoints->doc);
     } else if (annotation && !servers_of_annotation(target, annotation)) {
         return false;
     }
-    if (target->count == 0 && !empty_allowed(target, empty, slice || endpoints)) {
+    if (target->count == 0 && !empty_allowed(target, backend->empty, slice || endpoints)) {
         k8s_error(k8s, target->place, target->element, true,
                   "the Service %.*s has no servers: %s (--%s.allowEmptyServices=true takes it as it is)",
                   SLICE_ARG(target->name),
@@ -348,8 +355,9 @@ static bool servers_of_pods(struct target *target, enum k8s_empty empty)
 static bool servers_of_type(struct target *target, const struct k8s_backend *backend, struct slice type)
 {
     const struct doc *spec = doc_get(target->service->doc, "spec");
-    bool native =
-        backend->native_lb.set ? backend->native_lb.value : target->k8s->options->native_lb_by_default;
+    bool native = backend->native_lb.set
+                      ? backend->native_lb.value
+                      : target->k8s->options->native_lb_by_default && !backend->native_never_default;
     bool nodes = slice_eq(type, SLICE("NodePort")) && backend->node_port_lb;
 
     if (nodes && backend->node_port_first) {
@@ -387,7 +395,7 @@ static bool servers_of_type(struct target *target, const struct k8s_backend *bac
     if (nodes) {
         return servers_of_nodes(target);
     }
-    return servers_of_pods(target, backend->empty);
+    return servers_of_pods(target, backend);
 }
 
 bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct element *element,

@@ -234,7 +234,8 @@ class Set:
         for key, chance, make in () if known else (
                 ("scheme", 0.1, lambda: self.pick("http", "https", "h2c")), ("strategy", 0.15, lambda: self.pick("wrr", "p2c", "hrw", "leasttime", "RoundRobin")),
                 ("passHostHeader", 0.15, lambda: self.chance(0.5)), ("nativeLB", 0.15, lambda: self.chance(0.6)),
-                ("nodePortLB", 0.2, lambda: self.chance(0.8)), ("sticky", 0.15, self.sticky), ("healthCheck", 0.06, self.health_check),
+                ("nodePortLB", 0.2 if self.profile != "noscope" else 0, lambda: self.chance(0.8)),  # there Traefik panics
+                ("sticky", 0.15, self.sticky), ("healthCheck", 0.06, self.health_check),
                 ("passiveHealthCheck", 0.08, lambda: self.pick({}, {"failureWindow": "5s"}, {"maxFailedAttempts": 3, "failureWindow": 4})),
                 ("responseForwarding", 0.08, lambda: self.pick({}, {"flushInterval": "1ms"}, {"flushInterval": "2s"})),
                 ("serversTransport", 0.12, lambda: self.refer(self.transports, namespace)["name"]),

@@ -26,9 +26,9 @@ struct slice crd_route_name(struct pool *pool, struct slice namespace, struct sl
                             struct slice match);
 /* The full name of a Middleware or TLSOption that `place` refers to; errors go to the element (critical). False then. */
 bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                        struct slice namespace, struct slice name, struct slice *out);
+                        struct slice parent, struct slice namespace, struct slice name, struct slice *out);
 bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                         const struct list *references, struct list *out);
+                         struct slice parent, const struct list *references, struct list *out);
 
 /* ---- kubernetes_crd_route.c ---- */
 void crd_load_routes(struct k8s *crd);

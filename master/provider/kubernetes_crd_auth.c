@@ -137,7 +137,8 @@ static struct client_tls *client_tls(struct k8s *crd, const struct k8s_place *pl
 
     tls->insecure_skip_verify = from->insecure_skip_verify;
     tls->ca_optional = from->ca_optional;
-    if (from->ca_secret.len && !crd_authority(crd, "Secret", true, namespace, from->ca_secret, &tls->ca, &why)) {
+    if (from->ca_secret.len &&
+        !crd_authority(crd, "Secret", true, namespace, from->ca_secret, &tls->ca, &why)) {
         k8s_error(crd, place, element, true, "caSecret: %s", why.text);
     }
     if (from->cert_secret.len &&

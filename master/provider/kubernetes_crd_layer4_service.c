@@ -21,7 +21,8 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
 {
     struct k8s_place at = k8s_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
 
-    return name.len == 0 || crd_reference_name(crd, &at, element, SLICE(""), name, out);
+    return name.len == 0 ||
+           crd_reference_name(crd, &at, element, place->object->namespace, SLICE(""), name, out);
 }
 
 static bool tcp_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,

@@ -18,7 +18,7 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
         *out = k8s_object_name(crd->model->pool, namespace, name);
         return true;
     }
-    return crd_reference_name(crd, &at, element, SLICE(""), name, out);
+    return crd_reference_name(crd, &at, element, namespace, SLICE(""), name, out);
 }
 
 static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,
@@ -59,7 +59,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
     }
     good = k8s_load_servers(crd, place, element, &backend, namespace, &lb->servers);
     good &= transport_name(crd, place, element, from->servers_transport, namespace, &lb->servers_transport);
-    good &= crd_reference_names(crd, place, element, &from->middlewares, &config->middlewares);
+    good &= crd_reference_names(crd, place, element, namespace, &from->middlewares, &config->middlewares);
     config->load_balancer = lb;
     *out = config;
     return good;

@@ -165,10 +165,10 @@ static struct slice scheme_of(const struct k8s_backend *backend, const struct po
                                                                                : SLICE("http");
 }
 
-/* Conditions that are not there count as Traefik takes them. */
-static bool endpoint_counts(const struct doc *endpoint, bool ready_only)
+/* Conditions that are not there count as Traefik takes them; in manifests, which people write, "ready" may be left out. */
+static bool endpoint_counts(const struct target *target, const struct doc *endpoint, bool ready_only)
 {
-    bool serving = true, ready = false;
+    bool serving = true, ready = target->k8s->options->manifests.len > 0;
 
     doc_bool(doc_path(endpoint, "conditions", "serving", NULL), &serving);
     doc_bool(doc_path(endpoint, "conditions", "ready", NULL), &ready);
@@ -195,7 +195,7 @@ static void servers_of_slices(struct target *target, bool ready_only, const stru
         for (size_t i = 0;
              port_valid(port) && endpoints && endpoints->kind == DOC_LIST && i < endpoints->list.count; i++) {
             const struct doc *endpoint = endpoints->list.items[i], *list = doc_get(endpoint, "addresses");
-            bool counts = endpoint_counts(endpoint, ready_only), terminating = false;
+            bool counts = endpoint_counts(target, endpoint, ready_only), terminating = false;
 
             doc_bool(doc_path(endpoint, "conditions", "terminating", NULL), &terminating);
             for (size_t j = 0; counts && list && list->kind == DOC_LIST && j < list->list.count; j++) {

@@ -349,8 +349,7 @@ static void reach(struct resolver *resolver, uint32_t position, unsigned depth)
 static void reach_name(struct resolver *resolver, const struct http_service *from, struct slice name,
                        unsigned depth)
 {
-    reach(resolver,
-          name_table_find(resolver->model->pool, &resolver->services, name, from->element.provider),
+    reach(resolver, name_table_find(resolver->model->pool, &resolver->services, name, from->element.provider),
           depth + 1);
 }
 

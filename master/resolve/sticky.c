@@ -8,7 +8,8 @@
 
 #include "master/resolve/resolver.h"
 
-#define HASH_PREFIX "_TRAEFIK_BACKEND_" /* part of what is hashed: a client's cookie stays good when it changes over to weir */
+#define HASH_PREFIX                                                                                          \
+    "_TRAEFIK_BACKEND_" /* part of what is hashed: a client's cookie stays good when it changes over to weir */
 
 static struct slice cookie_name(struct pool *pool, struct slice configured, struct slice service)
 {

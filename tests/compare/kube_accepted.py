@@ -14,7 +14,12 @@ CERTIFICATE = "a certificate that is missing is a warning on the router"
 DEFAULTS = "defaults are shown"
 SECRET = "secrets are shown as ***"
 
-DEFAULT_VALUES = {"mirroring.mirrorBody": True, "mirroring.maxBodySize": -1, "failover.errors.maxRequestBodyBytes": -1}
+TRANSPORT = "a transport none of whose authorities can be read trusts nobody: nothing is sent over it"
+CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS options"
+WARNING = "what is passed over without a word is a warning"
+
+DEFAULT_VALUES = {"mirroring.mirrorBody": True, "mirroring.maxBodySize": -1, "failover.errors.maxRequestBodyBytes": -1,
+                  "loadBalancer.healthCheck.mode": "http"}
 SECRETS = re.compile(r"plugin(\.|$)|basicAuth\.users|digestAuth\.users|redis\.(username|password)|forwardAuth\.tls|rateLimit\.redis")
 
 
@@ -39,10 +44,23 @@ def only_in_weir(section, name, ours, weir):
     return None
 
 
+def plain(name):
+    return re.sub(r"^[a-z]+-conflicted-", "", name)
+
+
+def only_in_traefik(name, theirs, weir):
+    """A router that Traefik has under another name: its rule is wrong in both."""
+    other = (weir.get("routers") or {}).get(plain(name), {})
+    return CONFLICT if "-conflicted-" in name and theirs.get("status") == other.get("status") == "disabled" else None
+
+
 def users(path, theirs, ours, traefik, weir):
     """usedBy: those that are only here because they are shown although they are wrong."""
     gone = {name for name in ours.get("usedBy", []) if disabled(weir, name)}
-    return SHOWN if {*ours.get("usedBy", [])} - gone == {*theirs.get("usedBy", [])} - gone else None
+    if {*ours.get("usedBy", [])} - gone == {*theirs.get("usedBy", [])} - gone:
+        return SHOWN
+    plainly = {plain(name) for name in theirs.get("usedBy", []) if disabled(traefik, name)}
+    return CONFLICT if {*map(plain, ours.get("usedBy", []))} - gone == {*map(plain, theirs.get("usedBy", []))} - plainly else None
 
 
 def alive(data):
@@ -76,11 +94,13 @@ def accepted(difference, traefik, weir, profile):
     section, name, path, a, b = difference
     ours, theirs = ((data.get(section) or {}).get(name) for data in (weir, traefik))
     if path == "":
-        return only_in_weir(section, name, ours, weir) if theirs is None else None
+        return only_in_weir(section, name, ours, weir) if theirs is None else only_in_traefik(name, theirs, weir)
     if path == "usedBy":
         return users(path, theirs, ours, traefik, weir)
-    if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {}:
+    if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
+    if unserved(ours) and ours.get("parentRefs") and path.startswith("observability"):
+        return UNSERVED
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
@@ -88,8 +108,12 @@ def accepted(difference, traefik, weir, profile):
             return UNSERVED
         if section.endswith(("ervices", "iddlewares")) and (section, name) not in alive(traefik):
             return UNUSED
+        if any("serversTransport" in words and "has errors" in words for words in errors(ours)):
+            return TRANSPORT
         if ours.get("status") == "warning" and any("secretName" in words for words in errors(ours)):
             return CERTIFICATE
+        if ours.get("status") == "warning" and not any("left out" in words for words in errors(ours)):
+            return WARNING
     elif ours.get("status") == "disabled" and any(path in words for words in errors(ours)):
         return UNREADABLE
     return None

@@ -16,11 +16,12 @@ SECRET = "secrets are shown as ***"
 
 TRANSPORT = "a transport none of whose authorities can be read trusts nobody: nothing is sent over it"
 CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS options"
+CLIENT_AUTH = "options none of whose authorities of clients can be read open no door"
 WARNING = "what is passed over without a word is a warning"
 
 DEFAULT_VALUES = {"mirroring.mirrorBody": True, "mirroring.maxBodySize": -1, "failover.errors.maxRequestBodyBytes": -1,
                   "loadBalancer.healthCheck.mode": "http"}
-SECRETS = re.compile(r"plugin(\.|$)|basicAuth\.users|digestAuth\.users|redis\.(username|password)|forwardAuth\.tls|rateLimit\.redis")
+SECRETS = re.compile(r"plugin(\.|$)|basicAuth\.users|digestAuth\.users|redis\.(username|password)|loadBalancer\.healthCheck\.headers|forwardAuth\.tls|rateLimit\.redis")
 
 
 def errors(element):
@@ -99,13 +100,15 @@ def accepted(difference, traefik, weir, profile):
         return users(path, theirs, ours, traefik, weir)
     if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
-    if unserved(ours) and ours.get("parentRefs") and path.startswith("observability"):
+    if unserved(ours) and ours.get("parentRefs") and path.startswith(("observability", "priority", "using")):
         return UNSERVED
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
-        if unserved(ours):
+        if unserved(ours) or any("as a parent" in words for words in errors(theirs)):
             return UNSERVED
+        if any("clientAuth: none of its Secrets" in words for words in errors(ours)):
+            return CLIENT_AUTH
         if section.endswith(("ervices", "iddlewares")) and (section, name) not in alive(traefik):
             return UNUSED
         if any("serversTransport" in words and "has errors" in words for words in errors(ours)):

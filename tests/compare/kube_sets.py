@@ -420,9 +420,10 @@ class Set:
     def ingress_route_tcp(self):
         namespace, name, annotations = self.space(), self.name("tcp"), {}
         routes = []
-        for _ in range(self.rng.randint(1, 2)):
-            route = {"match": self.pick("HostSNI(`*`)", "HostSNI(`a.test`)", "HostSNI(`a.test`) && ClientIP(`10.0.0.0/8`)", "HostSNIRegexp(`^[a-z]+\\.test$`)",
-                                        "ALPN(`h2`)", "Host(`a.test`)", "HostSNI(`a.test`", "HostSNI(`x`, `y`)", "HostSNI(`b.test`) || HostSNI(`c.test`)")}
+        for i in range(self.rng.randint(1, 2)):  # two of one match: their services are mixed in Traefik, or it panics
+            match = self.pick("HostSNI(`*`)", "HostSNI(`a.test`)", "HostSNI(`a.test`) && ClientIP(`10.0.0.0/8`)", "HostSNIRegexp(`^[a-z]+\\.test$`)",
+                              "ALPN(`h2`)", "Host(`a.test`)", "HostSNI(`a.test`", "HostSNI(`x`, `y`)", "HostSNI(`b.test`) || HostSNI(`c.test`)")
+            route = {"match": match + " " * i}
             if self.chance(0.95):
                 route["services"] = [self.layer4_service(namespace, True) for _ in range(self.pick(1, 1, 1, 2, 3))]
             if self.chance(0.3):

@@ -15,6 +15,8 @@ struct kube_resource { /* a kind of object as the API names it */
     bool cluster_scoped;
     bool selectable; /* the provider's labelSelector counts for it */
     bool optional;   /* that it is not installed or not permitted is no reason to warn */
+    const char
+        *stands_in_for; /* asked for only while this kind of the same namespace cannot be read; or NULL */
 };
 
 enum watch_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };

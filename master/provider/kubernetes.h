@@ -21,6 +21,7 @@
 #define K8S_ANNOTATION_ADDRESSES "weir.dev/addresses"
 #define K8S_CLASS_ANNOTATION "kubernetes.io/ingress.class"
 #define K8S_CLASS_DEFAULT "traefik"
+extern const char K8S_INGRESS_CLASS[]; /* "IngressClass" */
 
 struct selector;
 

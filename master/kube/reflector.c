@@ -13,6 +13,7 @@
 #include "common/doc/doc.h"
 #include "master/kube/split.h"
 #include "master/kube/target.h"
+#include "master/kube/unread.h"
 
 #define PAGE_LIMIT 500
 #define OBJECT_MAX (8u << 20)
@@ -141,6 +142,14 @@ static void take_batch(struct kube_reflector *reflector, struct kube_batch *batc
     }
 }
 
+static void passed_over(const struct kube_reflector *reflector, struct slice text, const struct error *why)
+{
+    char name[600]; /* of namespace and name each 253 at most */
+
+    kube_unread_name(text, name, sizeof(name));
+    log_error("%s%s: %s; it is passed over", reflector->options.resource->kind, name, why->text);
+}
+
 static void list_item(struct kube_reflector *reflector, struct slice text)
 {
     struct kube_batch *batch;
@@ -148,7 +157,7 @@ static void list_item(struct kube_reflector *reflector, struct slice text)
     struct error why;
 
     if (kube_object_read(reflector->options.resource, text, &batch, version, &why) < 0) {
-        log_error("%s: %s; it is passed over", reflector->options.resource->plural, why.text);
+        passed_over(reflector, text, &why);
     } else {
         take_batch(reflector, batch);
     }
@@ -160,7 +169,7 @@ static void watch_item(struct kube_reflector *reflector, struct slice text)
     struct error why;
 
     if (kube_event_read(reflector->options.resource, text, &event, &why) < 0) {
-        log_error("%s: %s; it is passed over", reflector->options.resource->plural, why.text);
+        passed_over(reflector, text, &why);
         return;
     }
     switch (event.type) {

@@ -64,13 +64,17 @@ def users(path, theirs, ours, traefik, weir):
     return CONFLICT if {*map(plain, ours.get("usedBy", []))} - gone == {*map(plain, theirs.get("usedBy", []))} - plainly else None
 
 
-def alive(data):
+def parents(data):
+    return {parent for router in (data.get("routers") or {}).values() for parent in router.get("parentRefs") or []}
+
+
+def alive(data, only=lambda router: True):
     """(section, name) of what routers that work use, through services and chains too."""
     found, todo = set(), []
     for routers, services, middlewares in (("routers", "services", "middlewares"), ("tcpRouters", "tcpServices", "tcpMiddlewares"),
                                            ("udpRouters", "udpServices", "")):
         for name, router in (data.get(routers) or {}).items():
-            if router["status"] != "disabled":
+            if router["status"] != "disabled" and only(router):
                 provider = name.rpartition("@")[2]
                 todo += [(services, router.get("service", ""), provider)] + [(middlewares, m, provider) for m in router.get("middlewares", [])]
     while todo:
@@ -90,6 +94,12 @@ def alive(data):
     return found
 
 
+def through_unserved(data):
+    """What is used through routers in layers, and by pages for errors."""
+    pages = {middleware["errors"].get("service") for middleware in (data.get("middlewares") or {}).values() if middleware.get("errors")}
+    return {*alive(data, lambda router: router.get("parentRefs")), *(("services", page if "@" in page else f"{page}@kubernetescrd") for page in pages if page)}
+
+
 def accepted(difference, traefik, weir, profile):
     """The reason why a difference is on purpose; None: it is not."""
     section, name, path, a, b = difference
@@ -100,8 +110,15 @@ def accepted(difference, traefik, weir, profile):
         return users(path, theirs, ours, traefik, weir)
     if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
-    if unserved(ours) and ours.get("parentRefs") and path.startswith(("observability", "priority", "using")):
+    if unserved(ours) and ours.get("parentRefs") and path.startswith(("observability", "priority", "using", "ruleSyntax")):
         return UNSERVED
+    if section == "routers" and name in parents(traefik) and path in ("status", "error"):
+        return UNSERVED
+    if path.startswith("serverStatus") and (section, name) in through_unserved(traefik):
+        return UNSERVED
+    if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(
+            plain(other) == name != other for data in (traefik, weir) for other in data["routers"]):
+        return CONFLICT
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):

@@ -9,6 +9,7 @@
 
 #include "common/base/text.h"
 #include "common/doc/doc.h"
+#include "master/kube/unread.h"
 #include "master/kube/object.h"
 #include "master/kube/table.h"
 
@@ -178,12 +179,40 @@ static void a_table_tells_changes_and_keeps_order(void **state)
     batch_unref(gone);
 }
 
+static void what_cannot_be_read_has_a_name(void **state)
+{
+    static const struct {
+        const char *text, *name;
+    } cases[] = {
+        {"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"a\"},\"spec\":\"\\u0000\"}", " shop/a"},
+        {"{\"spec\":[1,2,\"metadata\"],\"metadata\":{\"annotations\":{\"name\":\"x\"},\"name\":\"node\"}}",
+         " node"},
+        {"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\"},\"object\":{\"metadata\":{\"name\":"
+         "\"c\"}}}}",
+         " b"},
+        {"{\"metadata\":{\"name\":7}}", ""},
+        {"{\"metadata\":\"text\"}", ""},
+        {"{\"metadata\":{\"name\":\"cut", ""},
+        {"nonsense", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char buf[600];
+
+        kube_unread_name(slice_cstr(cases[i].text), buf, sizeof(buf));
+        assert_string_equal(buf, cases[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(unread_parts_are_cut_off),
         cmocka_unit_test(events_are_taken_apart),
         cmocka_unit_test(a_table_tells_changes_and_keeps_order),
+        cmocka_unit_test(what_cannot_be_read_has_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -184,7 +184,7 @@ def test_another_binary_takes_over_while_the_api_server_is_away(cluster, cluster
     path.chmod(0o755)
     monkeypatch.setattr(common, "BINARY", str(path))
     cluster.apply(service("app", whoami("v1")), route("app", "app.test", "app"))
-    program = cluster_weir()
+    program = cluster_weir("--log.level=INFO")
     serves(program, "app.test")
     load = Load(program.ports["web"], host="app.test", fresh=2, kept=4)
 

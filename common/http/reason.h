@@ -24,6 +24,7 @@
     REASON(encoded_character, "the path has an encoded character that is not allowed")                       \
     REASON(underscore_header, "a header name has an underscore")                                             \
     REASON(redirect, "a middleware redirected")                                                              \
+    REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

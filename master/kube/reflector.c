@@ -43,7 +43,8 @@ struct kube_reflector {
     unsigned doubts;        /* refusals that may pass by themselves */
     uint64_t asked_wait_ms; /* Retry-After of the last refusal; 0: none */
     bool unreachable;       /* last time: no answer at all */
-    uint64_t began;         /* loop time of the watch */
+    bool wary;      /* it was away: one that has just started knows neither rights nor kinds for a moment */
+    uint64_t began; /* loop time of the watch */
     uint32_t round;
     char version[64], next_version[64];
     char *continue_token;
@@ -116,7 +117,7 @@ static void back_off(struct kube_reflector *reflector, uint64_t first, uint64_t 
 static void failed(struct kube_reflector *reflector, const struct error *why)
 {
     kube_api_failed(reflector->options.api, why);
-    reflector->unreachable = true;
+    reflector->unreachable = reflector->wary = true;
     back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
 }
 
@@ -323,7 +324,7 @@ static void list_done(struct kube_reflector *reflector)
     memcpy(reflector->version, reflector->next_version, sizeof(reflector->version));
     reflector->changed |=
         kube_table_sweep(reflector->options.table, reflector->options.owner, reflector->round);
-    reflector->complained = false;
+    reflector->complained = reflector->wary = false;
     if (!reflector->off) {
         reflector->failures = 0;
     }
@@ -367,7 +368,8 @@ static void turn_off(struct kube_reflector *reflector, const char *words)
     char name[256];
 
     kube_api_worked(reflector->options.api);
-    if (!missing && reflector->synced && !reflector->off && ++reflector->doubts <= DOUBTS_MOST) {
+    if (!reflector->off && (reflector->wary || (!missing && reflector->synced)) &&
+        ++reflector->doubts <= DOUBTS_MOST) {
         back_off(reflector, BACKOFF_OFF_FIRST_MS, BACKOFF_AWAY_MS);
         return;
     }

@@ -44,8 +44,8 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node chart-test asan fuzz fuzz-build \
-	lint format bench bench-kube compare \
+.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long chart-test asan fuzz \
+	fuzz-build lint format bench bench-kube compare compare-kube \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
@@ -163,6 +163,9 @@ e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (ne
 	$(PYTHON) tests/e2e/node.py build
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
 
+e2e-long: ## the long forms of tests/e2e/test_hard.py: minutes without an API server, every kind in turn
+	WEIR_LONG=1 $(MAKE) --no-print-directory e2e PYTEST_ARGS=tests/e2e/test_hard.py
+
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/e2e/cluster.py helm
@@ -207,6 +210,12 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare TRAEFIK=/path/to/traefik"; exit 1; }
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
+
+compare-kube: deps deps-test deps-e2e ## the same Kubernetes objects to Traefik (TRAEFIK=PATH) and weir, print what they make of them
+	@test -n "$(TRAEFIK)" || { echo "usage: make compare-kube TRAEFIK=/path/to/traefik"; exit 1; }
+	@$(MAKE) --no-print-directory all
+	$(PYTHON) tests/e2e/cluster.py
+	$(PYTHON) tests/compare/compare_kube.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 
 reference: all ## write docs/reference.md, the custom resource definitions and the schema of values anew from the option tables
 	$(BUILD)/weir reference > docs/reference.md

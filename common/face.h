@@ -23,4 +23,7 @@ int face_status(int argc, char **argv);
 int face_reference(int argc, char **argv);
 int face_crds(int argc, char **argv);
 
+/* In the environment of the `check` that an upgrade asks: a cluster that does not answer is no reason to refuse it. */
+#define FACE_REHEARSAL "UPGRADE_OF_WEIR"
+
 #endif

@@ -36,8 +36,33 @@ static const struct schema_field observability_fields[] = {
     ROW("traceVerbosity", ENUM, struct router_observability, trace_verbosity, .flags = OMIT,
         .fallback = "minimal", .choices = trace_verbosities, .text = "How many spans a request gets."),
 };
-const struct schema router_observability_schema =
-    SCHEMA(struct router_observability, "routerObservability", observability_fields);
+
+static const struct schema_field ingress_metadata_fields[] = {
+    ROW("namespace", STRING, struct ingress_metadata, namespace, .flags = OMIT),
+    ROW("ingressName", STRING, struct ingress_metadata, ingress_name, .flags = OMIT),
+    ROW("serviceName", STRING, struct ingress_metadata, service_name, .flags = OMIT),
+    ROW("servicePort", STRING, struct ingress_metadata, service_port, .flags = OMIT),
+};
+static const struct schema ingress_metadata_schema =
+    SCHEMA(struct ingress_metadata, "ingressMetadata", ingress_metadata_fields);
+
+static const struct schema_field router_metadata_fields[] = {
+    ROW("ingress", OPTIONAL, struct router_metadata, ingress, .sub = &ingress_metadata_schema),
+};
+static const struct schema router_metadata_schema =
+    SCHEMA(struct router_metadata, "routerMetadata", router_metadata_fields);
+
+static const struct schema_field observability_shown[] = {
+    ROW("metadata", OPTIONAL, struct router_observability, metadata, .sub = &router_metadata_schema),
+};
+const struct schema router_observability_schema = {
+    .name = "routerObservability",
+    .size = sizeof(struct router_observability),
+    .fields = observability_fields,
+    .count = ARRAY_LEN(observability_fields),
+    .shown = observability_shown,
+    .shown_count = ARRAY_LEN(observability_shown),
+};
 
 static const char *const rule_syntaxes[] = {"v3", "v2", "default", "", NULL};
 

@@ -24,9 +24,18 @@ struct router_tls {
     struct list domains; /* struct tls_domain */
 };
 
+struct ingress_metadata { /* of a router that was made of an Ingress */
+    struct slice namespace, ingress_name, service_name, service_port;
+};
+
+struct router_metadata {
+    struct ingress_metadata *ingress;
+};
+
 struct router_observability {
     struct opt_bool access_logs, metrics, tracing;
     struct slice trace_verbosity;
+    struct router_metadata *metadata; /* cannot be configured */
 };
 
 struct router_config {

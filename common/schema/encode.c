@@ -222,8 +222,9 @@ void schema_encode(const struct schema *schema, const void *object, struct text 
     bool first = true;
 
     text_add_char(out, '{');
-    for (size_t i = 0; i < schema->count; i++) {
-        const struct schema_field *field = &schema->fields[i];
+    for (size_t i = 0; i < schema->count + schema->shown_count; i++) {
+        const struct schema_field *field =
+            i < schema->count ? &schema->fields[i] : &schema->shown[i - schema->count];
         const void *value = (const char *)object + field->offset;
 
         if (is_absent(field, value) || ((field->flags & SCHEMA_OMIT_EMPTY) && schema_is_zero(field, value))) {

@@ -121,6 +121,9 @@ struct schema {
     size_t count;
     /* Optional check after decoding: cross-field rules. Returns 0 or writes *why. */
     int (*check)(void *object, struct error *why);
+    /* What the program itself adds: encoded behind the fields, never decoded, in no reference. */
+    const struct schema_field *shown;
+    size_t shown_count;
 };
 
 #define SCHEMA(c_type, label, field_array)                                                                   \

@@ -77,7 +77,8 @@ static bool transport_number(struct compiler *compiler, struct http_service *ser
     uint32_t position;
 
     *out = 0;
-    if (name.len == 0 || slice_eq(name, SLICE("default@internal"))) {
+    if (name.len == 0 || slice_eq(name, SLICE("default@internal")) ||
+        service->config.load_balancer->servers.count == 0) {
         return true;
     }
     position = name_find(compiler, &compiler->transports, name, service->element.provider);

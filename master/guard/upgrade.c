@@ -304,6 +304,8 @@ static bool rehearse(struct guard *guard, enum upgrade_step step, int handed, in
     upgrade->output = memfd_create("weir-upgrade", MFD_CLOEXEC);
     if (handed != -1) {
         set_variable("test", handed);
+    } else {
+        (void)setenv(FACE_REHEARSAL, "1", 1);
     }
     pid_t pid = upgrade->output == -1 ? -1 : fork();
 
@@ -311,6 +313,7 @@ static bool rehearse(struct guard *guard, enum upgrade_step step, int handed, in
         become(guard, line, handed, parent);
     }
     (void)unsetenv(VARIABLE);
+    (void)unsetenv(FACE_REHEARSAL);
     free(line);
     upgrade->step = step;
     upgrade->pid = pid;

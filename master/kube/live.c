@@ -20,7 +20,9 @@
 #include "master/kube/reflector.h"
 #include "master/kube/status.h"
 
-#define FIRST_SINGLE 1000000u /* owners of the table: whole kinds below, single objects from here */
+#define FIRST_STAND_IN                                                                                       \
+    500000u                   /* owners of the table: whole kinds below, what stands in for them from here, */
+#define FIRST_SINGLE 1000000u /* single objects from here */
 
 static const struct kube_resource single_kinds[] = {
     {.group = "", .version = "v1", .plural = "secrets", .kind = "Secret"},
@@ -30,6 +32,10 @@ static const struct kube_resource single_kinds[] = {
 struct part { /* one reflector */
     struct kube_live *live;
     struct kube_reflector *reflector;
+    const struct kube_resource *resource;
+    struct slice namespace; /* of a whole kind; lives with the options */
+    uint32_t owner;
+    struct part *stand_in; /* while this kind cannot be read */
     struct kube_name name; /* of a single object, malloc'd; else empty */
     bool synced;           /* under the mutex */
 };
@@ -159,6 +165,8 @@ static void on_synced(void *context)
 }
 
 /* ---- on the thread: reflectors ---- */
+static void on_off(void *context, bool off);
+
 static struct part *part_start(struct kube_live *live, const struct kube_resource *resource,
                                struct kube_name name, uint32_t owner)
 {
@@ -174,12 +182,74 @@ static struct part *part_start(struct kube_live *live, const struct kube_resourc
         .selector = live->options.selector,
         .changed = on_changed,
         .synced = on_synced,
+        .off = on_off,
         .context = part,
     };
 
     part->live = live;
+    part->resource = resource;
+    part->owner = owner;
     part->reflector = kube_reflector_start(&options);
     return part;
+}
+
+static const struct kube_resource *stand_in_of(const struct kube_live *live,
+                                               const struct kube_resource *resource)
+{
+    for (const struct kube_resource *at = live->options.resources; at->kind; at++) {
+        if (at->stands_in_for && strcmp(at->stands_in_for, resource->kind) == 0) {
+            return at;
+        }
+    }
+    return NULL;
+}
+
+static void stand_in_start(struct part *part, const struct kube_resource *resource)
+{
+    struct kube_live *live = part->live;
+    struct kube_name name = {.namespace = part->namespace};
+    struct part *other = part_start(live, resource, name, FIRST_STAND_IN + part->owner);
+
+    part->stand_in = other;
+    pthread_mutex_lock(&live->mutex);
+    live->parts[live->part_count++] = other; /* there is room: parts_start() */
+    pthread_mutex_unlock(&live->mutex);
+}
+
+static void stand_in_stop(struct part *part)
+{
+    struct kube_live *live = part->live;
+    struct part *other = part->stand_in;
+    size_t at = 0;
+
+    pthread_mutex_lock(&live->mutex);
+    while (live->parts[at] != other) {
+        at++;
+    }
+    live->parts[at] = live->parts[--live->part_count];
+    pthread_mutex_unlock(&live->mutex);
+    part->stand_in = NULL;
+    kube_reflector_stop(other->reflector, true);
+    free(other);
+    on_changed(part);
+}
+
+static void on_off(void *context, bool off)
+{
+    struct part *part = context;
+    const struct kube_resource *other = stand_in_of(part->live, part->resource);
+
+    if (off && other && part->stand_in == NULL) {
+        stand_in_start(part, other);
+    } else if (!off && part->stand_in) {
+        stand_in_stop(part);
+    }
+}
+
+static bool left_out(const struct kube_live *live, const struct kube_resource *resource)
+{
+    return resource->stands_in_for || (resource->cluster_scoped && live->options.no_cluster_scope) ||
+           (live->options.without && strcmp(resource->kind, live->options.without) == 0);
 }
 
 static void parts_start(struct kube_live *live)
@@ -190,20 +260,23 @@ static void parts_start(struct kube_live *live)
     while (live->options.resources[kinds].kind) {
         kinds++;
     }
-    live->parts = xcalloc(kinds * (spaces ? spaces : 1), sizeof(struct part *));
+    live->parts =
+        xcalloc(kinds * (spaces ? spaces : 1), sizeof(struct part *)); /* stand-ins are kinds, too */
     for (size_t i = 0; i < kinds; i++) {
         const struct kube_resource *resource = &live->options.resources[i];
         size_t times = spaces && !resource->cluster_scoped ? spaces : 1;
 
-        if (resource->cluster_scoped && live->options.no_cluster_scope) {
+        if (left_out(live, resource)) {
             continue;
         }
         for (size_t j = 0; j < times; j++) {
             struct kube_name name = {.namespace =
                                          spaces && !resource->cluster_scoped ? namespaces[j] : SLICE("")};
 
-            live->parts[live->part_count] = part_start(live, resource, name, (uint32_t)live->part_count);
-            live->part_count++;
+            struct part *part = part_start(live, resource, name, (uint32_t)live->part_count);
+
+            part->namespace = name.namespace;
+            live->parts[live->part_count++] = part;
         }
     }
 }

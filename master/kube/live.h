@@ -24,6 +24,7 @@ struct kube_live_options {
     int64_t throttle_ns;    /* least time between two calls of the listener; the first is at once */
     bool no_cluster_scope;  /* resources of no namespace are left out */
     struct slice lease;     /* name of the Lease for writing status; empty: none is written */
+    const char *without;    /* static: this kind is left out; or NULL */
     const struct kube_resource *resources; /* static; ended by kind NULL */
 };
 

@@ -65,8 +65,8 @@ bool kube_options_same(const struct kube_live_options *a, const struct kube_live
     if (!slice_eq(a->access.endpoint, b->access.endpoint) || !slice_eq(a->access.token, b->access.token) ||
         !slice_eq(a->access.ca_file, b->access.ca_file) || !slice_eq(a->selector, b->selector) ||
         !slice_eq(a->lease, b->lease) || a->throttle_ns != b->throttle_ns ||
-        a->no_cluster_scope != b->no_cluster_scope || a->resources != b->resources ||
-        a->namespaces.count != b->namespaces.count) {
+        a->no_cluster_scope != b->no_cluster_scope || a->without != b->without ||
+        a->resources != b->resources || a->namespaces.count != b->namespaces.count) {
         return false;
     }
     for (size_t i = 0; i < a->namespaces.count; i++) {

@@ -17,6 +17,8 @@ struct kube_resource { /* a kind of object as the API names it */
     bool selectable;              /* the provider's labelSelector counts for it */
     bool optional;                /* that it is not installed or not permitted is no reason to warn */
     enum kube_status_form status; /* what weir says there: cut off, and kept in the batch's `carried` */
+    const char
+        *stands_in_for; /* asked for only while this kind of the same namespace cannot be read; or NULL */
 };
 
 enum watch_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };

@@ -13,6 +13,7 @@
 #include "common/doc/doc.h"
 #include "master/kube/split.h"
 #include "master/kube/target.h"
+#include "master/kube/unread.h"
 
 #define PAGE_LIMIT 500
 #define OBJECT_MAX (8u << 20)
@@ -23,6 +24,7 @@
 #define BACKOFF_AWAY_MS 2000 /* it is back within seconds after the API server is */
 #define BACKOFF_OFF_MS 10000
 #define BACKOFF_OFF_FIRST_MS 1000
+#define RETRY_AFTER_MOST_MS 60000 /* a server that says more is asked sooner */
 #define DOUBTS_MOST 4 /* an API server that has just started forbids or puts off everything for a moment */
 #define QUICK_END_MS 1000 /* a watch that ends sooner has failed in some way */
 
@@ -38,9 +40,11 @@ struct kube_reflector {
     bool complained; /* of an answer that is no good: said */
     bool start_over; /* the version is too old: list again */
     unsigned status, failures;
-    unsigned doubts;  /* refusals that may pass by themselves */
-    bool unreachable; /* last time: no answer at all */
-    uint64_t began;   /* loop time of the watch */
+    unsigned doubts;        /* refusals that may pass by themselves */
+    uint64_t asked_wait_ms; /* Retry-After of the last refusal; 0: none */
+    bool unreachable;       /* last time: no answer at all */
+    bool wary;      /* it was away: one that has just started knows neither rights nor kinds for a moment */
+    uint64_t began; /* loop time of the watch */
     uint32_t round;
     char version[64], next_version[64];
     char *continue_token;
@@ -102,13 +106,18 @@ static void back_off(struct kube_reflector *reflector, uint64_t first, uint64_t 
     reflector->failures++;
     ms = ms < bound ? ms : bound;
     (void)uv_random(NULL, NULL, &noise, sizeof(noise), 0, NULL);
-    again_in(reflector, ms / 2 + noise % (ms / 2 + 1));
+    ms = ms / 2 + noise % (ms / 2 + 1);
+    if (reflector->asked_wait_ms) { /* no sooner than the server wants, and not all at once */
+        ms += reflector->asked_wait_ms;
+        reflector->asked_wait_ms = 0;
+    }
+    again_in(reflector, ms);
 }
 
 static void failed(struct kube_reflector *reflector, const struct error *why)
 {
     kube_api_failed(reflector->options.api, why);
-    reflector->unreachable = true;
+    reflector->unreachable = reflector->wary = true;
     back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
 }
 
@@ -134,6 +143,14 @@ static void take_batch(struct kube_reflector *reflector, struct kube_batch *batc
     }
 }
 
+static void passed_over(const struct kube_reflector *reflector, struct slice text, const struct error *why)
+{
+    char name[600]; /* of namespace and name each 253 at most */
+
+    kube_unread_name(text, name, sizeof(name));
+    log_error("%s%s: %s; it is passed over", reflector->options.resource->kind, name, why->text);
+}
+
 static void list_item(struct kube_reflector *reflector, struct slice text)
 {
     struct kube_batch *batch;
@@ -141,7 +158,7 @@ static void list_item(struct kube_reflector *reflector, struct slice text)
     struct error why;
 
     if (kube_object_read(reflector->options.resource, text, &batch, version, &why) < 0) {
-        log_error("%s: %s; it is passed over", reflector->options.resource->plural, why.text);
+        passed_over(reflector, text, &why);
     } else {
         take_batch(reflector, batch);
     }
@@ -153,7 +170,7 @@ static void watch_item(struct kube_reflector *reflector, struct slice text)
     struct error why;
 
     if (kube_event_read(reflector->options.resource, text, &event, &why) < 0) {
-        log_error("%s: %s; it is passed over", reflector->options.resource->plural, why.text);
+        passed_over(reflector, text, &why);
         return;
     }
     switch (event.type) {
@@ -221,6 +238,18 @@ static void on_oversize(void *context, size_t length)
 static const struct split_handlers split_handlers = {on_item, on_member, on_oversize};
 
 /* ---- answers ---- */
+/* RFC 9110 10.2.3 in seconds; a date is passed over. */
+static uint64_t retry_after_ms(const struct h1_message *message)
+{
+    const struct header *header = headers_find(&message->headers, SLICE("Retry-After"));
+    uint64_t seconds = 0;
+
+    if (header == NULL || !slice_to_u64(slice_trim(header->value), &seconds)) {
+        return 0;
+    }
+    return seconds < RETRY_AFTER_MOST_MS / 1000 ? seconds * 1000 : RETRY_AFTER_MOST_MS;
+}
+
 static void on_head(void *context, const struct h1_message *message)
 {
     struct kube_reflector *reflector = context;
@@ -229,6 +258,9 @@ static void on_head(void *context, const struct h1_message *message)
     if (reflector->unreachable) { /* it is back: no more long waits */
         reflector->unreachable = false;
         reflector->failures = 0;
+    }
+    if (message->status == 429 || message->status == 503) {
+        reflector->asked_wait_ms = retry_after_ms(message);
     }
     if (message->status != 200) {
         return;
@@ -243,6 +275,7 @@ static void on_head(void *context, const struct h1_message *message)
         name_of(reflector, name, sizeof(name));
         log_info("%s can be read now", name);
         reflector->off = false;
+        reflector->options.off(reflector->options.context, false);
     }
 }
 
@@ -291,7 +324,7 @@ static void list_done(struct kube_reflector *reflector)
     memcpy(reflector->version, reflector->next_version, sizeof(reflector->version));
     reflector->changed |=
         kube_table_sweep(reflector->options.table, reflector->options.owner, reflector->round);
-    reflector->complained = false;
+    reflector->complained = reflector->wary = false;
     if (!reflector->off) {
         reflector->failures = 0;
     }
@@ -316,7 +349,8 @@ static void turn_off(struct kube_reflector *reflector, const char *words)
     char name[256];
 
     kube_api_worked(reflector->options.api);
-    if (!missing && reflector->synced && !reflector->off && ++reflector->doubts <= DOUBTS_MOST) {
+    if (!reflector->off && (reflector->wary || (!missing && reflector->synced)) &&
+        ++reflector->doubts <= DOUBTS_MOST) {
         back_off(reflector, BACKOFF_OFF_FIRST_MS, BACKOFF_AWAY_MS);
         return;
     }
@@ -329,6 +363,7 @@ static void turn_off(struct kube_reflector *reflector, const char *words)
             missing ? "answers 404" : "is forbidden", missing ? "" : ": ", missing ? "" : words);
         reflector->off = true;
         reflector->failures = 0;
+        reflector->options.off(reflector->options.context, true);
     }
     /* A kind that is gone has no objects; who may no longer look knows nothing better than what was there. */
     if (missing) {

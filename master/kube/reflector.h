@@ -25,6 +25,8 @@ struct kube_reflector_options {
     struct slice selector;          /* labelSelector; empty: none */
     void (*changed)(void *context); /* the table has changed */
     void (*synced)(void *context);  /* once: it was listed, or is known to be off */
+    void (*off)(void *context,
+                bool off); /* the kind cannot be read (before `synced`), and when it can again */
     void *context;
 };
 

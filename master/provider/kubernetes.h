@@ -21,6 +21,7 @@
 #define K8S_ANNOTATION_ADDRESSES "weir.dev/addresses"
 #define K8S_CLASS_ANNOTATION "kubernetes.io/ingress.class"
 #define K8S_CLASS_DEFAULT "traefik"
+extern const char K8S_INGRESS_CLASS[]; /* "IngressClass" */
 
 struct selector;
 struct k8s_refresh;
@@ -183,7 +184,10 @@ struct k8s_backend {
     struct slice scheme;    /* empty: https for port 443 and names that begin with https, else http */
     struct opt_bool native_lb;
     bool node_port_lb;
-    bool node_port_first;    /* nodePortLB counts before ExternalName and nativeLB, as for Ingresses */
+    bool native_never_default; /* nativeLBByDefault does not count */
+    bool node_port_first;      /* nodePortLB counts before ExternalName and nativeLB, as for Ingresses */
+    bool
+        ready_only; /* endpoints must say that they are ready; else those count that do not say that they serve not */
     bool external_port_free; /* a Service of type ExternalName need not list a port that is given by number */
     const char *external_only; /* an option in use that is for Services of type ExternalName only, or NULL */
     enum k8s_empty empty;
@@ -218,15 +222,19 @@ const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct sli
 /* A value of a Secret or ConfigMap, decoded. 1: there, 0: not, -EINVAL. */
 int k8s_value(struct k8s *k8s, const struct kube_object *object, const char *key, struct slice *out,
               struct error *why);
+/* The value of the only key that there is, whatever it is called; 0: there are none or several. */
+int k8s_only_value(struct k8s *k8s, const struct kube_object *object, struct slice *out, struct error *why);
 /* Whether a Secret holds tls.crt and tls.key; otherwise *why says what is wrong. */
 bool k8s_certificate_secret(struct k8s *k8s, struct slice namespace, struct slice name,
                             struct slice *certificate, struct slice *key, struct error *why);
 
 /* ---- kubernetes_model.c ---- */
-/* A router or service of that name, at that place; one that is there already is emptied (the last one wins, as upstream)
- * and returned. */
+/* A router or service of that name, at that place; one that is there already is emptied and returned. */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name);
 struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name);
+/* A route has the name of one before it: whether it takes its place. As upstream the last one does that can be used. */
+bool k8s_twin_wins(struct k8s *k8s, const struct k8s_place *place, const struct element *before,
+                   const struct element *after);
 
 /* The same for TCP, UDP and TLS; its options have their defaults. */
 void *k8s_add_layer4(struct k8s *k8s, const struct k8s_place *place, enum layer4_kind kind,

@@ -24,6 +24,12 @@
 static const struct kube_resource resources[] = {
     {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
     {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
+    {.group = "",
+     .version = "v1",
+     .plural = "endpoints",
+     .kind = "Endpoints",
+     .optional = true,
+     .stands_in_for = "EndpointSlice"},
     {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
     OURS("ingressroutes", "IngressRoute"),
     OURS("ingressroutetcps", "IngressRouteTCP"),

@@ -26,9 +26,9 @@ struct slice crd_route_name(struct pool *pool, struct slice namespace, struct sl
                             struct slice match);
 /* The full name of a Middleware or TLSOption that `place` refers to; errors go to the element (critical). False then. */
 bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                        struct slice namespace, struct slice name, struct slice *out);
+                        struct slice parent, struct slice namespace, struct slice name, struct slice *out);
 bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                         const struct list *references, struct list *out);
+                         struct slice parent, const struct list *references, struct list *out);
 
 /* ---- kubernetes_crd_route.c ---- */
 void crd_load_routes(struct k8s *crd);
@@ -57,8 +57,9 @@ void crd_load_redis(struct k8s *crd, const struct k8s_place *place, struct http_
 
 /* ---- kubernetes_crd_transport.c ---- */
 void crd_load_transports(struct k8s *crd);
-/* The certificate of an authority: tls.ca or ca.crt of a Secret or ConfigMap. */
-bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
+/* The certificate of an authority: tls.ca or ca.crt of a Secret or ConfigMap. alone: or, under any name, the only thing
+ * that a Secret holds. */
+bool crd_authority(struct k8s *crd, const char *kind, bool alone, struct slice namespace, struct slice name,
                    struct slice *out, struct error *why);
 /* rootCAsSecrets (struct slice) and rootCAs (struct crd_root_ca) of the object at place; struct slice each. */
 struct list crd_authorities(struct k8s *crd, const struct k8s_place *place, struct element *element,

@@ -37,35 +37,17 @@ static int single_user(struct k8s *crd, const struct kube_object *secret, struct
     return 0;
 }
 
-/* The only key there is, whatever it is called. */
-static int only_value(struct k8s *crd, const struct kube_object *secret, struct slice *out, struct error *why)
-{
-    const struct doc *maps[] = {doc_get(secret->doc, "data"), doc_get(secret->doc, "stringData")};
-    size_t count = 0;
-    char key[256];
-
-    for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
-        bool is_map = maps[i] && maps[i]->kind == DOC_MAP;
-
-        count += is_map ? maps[i]->map.count : 0;
-        if (is_map && maps[i]->map.count && !slice_to_cstr(maps[i]->map.entries[0].key, key, sizeof(key))) {
-            count = 0; /* no Secret has so long a key */
-        }
-    }
-    if (count != 1) {
-        return error_set(why, -EINVAL, "%.*s must hold exactly one key with the users, and has %zu",
-                         SLICE_ARG(secret->origin.object), count);
-    }
-    return k8s_value(crd, secret, key, out, why);
-}
-
 static int user_lines(struct k8s *crd, const struct kube_object *secret, struct list *users,
                       struct error *why)
 {
     struct slice text = {0}, *lines = NULL;
     size_t count = 0, capacity = 0;
-    int rc = only_value(crd, secret, &text, why);
+    int rc = k8s_only_value(crd, secret, &text, why);
 
+    if (rc == 0) {
+        rc = error_set(why, -EINVAL, "%.*s must hold exactly one key with the users",
+                       SLICE_ARG(secret->origin.object));
+    }
     while (rc >= 0 && text.ptr) {
         struct slice line = slice_split(&text, '\n');
 
@@ -155,7 +137,8 @@ static struct client_tls *client_tls(struct k8s *crd, const struct k8s_place *pl
 
     tls->insecure_skip_verify = from->insecure_skip_verify;
     tls->ca_optional = from->ca_optional;
-    if (from->ca_secret.len && !crd_authority(crd, "Secret", namespace, from->ca_secret, &tls->ca, &why)) {
+    if (from->ca_secret.len &&
+        !crd_authority(crd, "Secret", true, namespace, from->ca_secret, &tls->ca, &why)) {
         k8s_error(crd, place, element, true, "caSecret: %s", why.text);
     }
     if (from->cert_secret.len &&

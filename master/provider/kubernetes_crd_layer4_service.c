@@ -7,18 +7,13 @@
 
 #define SCHEME "l4" /* servers come as URLs: what stands behind it is HOST:PORT */
 
-/* Those that are going away are left out: they get no new connection. */
-static size_t addresses(const struct list *servers, struct slice *out)
+static void addresses(const struct list *servers, struct slice *out)
 {
     const struct server_config *from = servers->items;
-    size_t count = 0;
 
     for (size_t i = 0; i < servers->count; i++) {
-        if (!from[i].fenced) {
-            out[count++] = slice_from(from[i].url, sizeof(SCHEME "://") - 1);
-        }
+        out[i] = slice_from(from[i].url, sizeof(SCHEME "://") - 1);
     }
-    return count;
 }
 
 static bool transport_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
@@ -26,7 +21,8 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
 {
     struct k8s_place at = k8s_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
 
-    return name.len == 0 || crd_reference_name(crd, &at, element, SLICE(""), name, out);
+    return name.len == 0 ||
+           crd_reference_name(crd, &at, element, place->object->namespace, SLICE(""), name, out);
 }
 
 static bool tcp_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,
@@ -75,6 +71,7 @@ static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8
         .native_lb = from->native_lb,
         .node_port_lb = from->node_port_lb,
         .node_port_first = true,
+        .ready_only = true,
         .external_port_free = true,
     };
     struct tcp_service_config tcp = {0};
@@ -92,11 +89,11 @@ static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8
         return false;
     }
     struct slice *hosts = pool_alloc(crd->scratch, (servers.count + 1) * sizeof(*hosts));
-    size_t count = addresses(&servers, hosts);
 
+    addresses(&servers, hosts);
     if (kind == UDP_SERVICE) {
-        udp_balancer(crd, hosts, count, &udp);
-    } else if (!tcp_balancer(crd, place, element, from, hosts, count, &tcp)) {
+        udp_balancer(crd, hosts, servers.count, &udp);
+    } else if (!tcp_balancer(crd, place, element, from, hosts, servers.count, &tcp)) {
         return false;
     }
     struct element *service = k8s_add_layer4(crd, place, kind, name);

@@ -17,7 +17,8 @@ static void load_chain(struct k8s *crd, const struct k8s_place *place, struct ht
     struct crd_chain spec;
 
     if (k8s_decode(crd, place, &crd_chain_schema, 0, &spec, &middleware->element)) {
-        crd_reference_names(crd, place, &middleware->element, &spec.middlewares, &chain->middlewares);
+        crd_reference_names(crd, place, &middleware->element, place->object->namespace, &spec.middlewares,
+                            &chain->middlewares);
     }
     middleware->config.chain = chain;
 }

@@ -14,10 +14,8 @@ struct slice crd_route_name(struct pool *pool, struct slice namespace, struct sl
 }
 
 bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                        struct slice namespace, struct slice name, struct slice *out)
+                        struct slice parent, struct slice namespace, struct slice name, struct slice *out)
 {
-    struct slice parent = place->object->namespace;
-
     if (slice_find(name, '@') >= 0) {
         if (!crd->options->allow_cross_namespace && slice_has_suffix(name, SLICE("@" CRD_PROVIDER))) {
             k8s_error(crd, place, element, true,
@@ -53,7 +51,7 @@ bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct e
 }
 
 bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                         const struct list *references, struct list *out)
+                         struct slice parent, const struct list *references, struct list *out)
 {
     const struct crd_reference *items = references->items;
     const struct doc *nodes = doc_get(place->node, "middlewares");
@@ -74,7 +72,7 @@ bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct 
             good = false; /* the decoder said so */
             continue;
         }
-        if (crd_reference_name(crd, &at, element, items[i].namespace, items[i].name, &names[count])) {
+        if (crd_reference_name(crd, &at, element, parent, items[i].namespace, items[i].name, &names[count])) {
             count++;
         } else {
             good = false;

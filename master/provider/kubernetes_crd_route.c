@@ -74,8 +74,8 @@ static void router_tls(struct k8s *crd, const struct object *object, struct http
     if (from->options && from->options->name.len) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
 
-        crd_reference_name(crd, &at, &router->element, from->options->namespace, from->options->name,
-                           &tls->options);
+        crd_reference_name(crd, &at, &router->element, at.object->namespace, from->options->namespace,
+                           from->options->name, &tls->options);
     }
     if (from->secret_name.len) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
@@ -131,8 +131,10 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
                    NULL); /* says what is wrong; without a match there is no name */
         return;
     }
-    struct http_router *router =
-        k8s_add_router(crd, place, crd_route_name(crd->scratch, from->namespace, from->name, match));
+    struct slice name = crd_route_name(crd->scratch, from->namespace, from->name, match);
+    const struct http_router *there = seen_get(&crd->routers, name);
+    struct http_router before = there ? *there : (struct http_router){0};
+    struct http_router *router = k8s_add_router(crd, place, name);
 
     k8s_copy_errors(crd, &object->spec_errors, &router->element);
     bool whole = k8s_decode(crd, place, &crd_route_schema, 0, &route, &router->element);
@@ -148,10 +150,18 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
     if (route.syntax.len == 0 && slice_eq(from->group, SLICE(CRD_GROUP_OLD))) {
         router->config.rule_syntax = SLICE("v2");
     }
-    crd_reference_names(crd, place, &router->element, &route.middlewares, &router->config.middlewares);
+    crd_reference_names(crd, place, &router->element, from->namespace, &route.middlewares,
+                        &router->config.middlewares);
     router_tls(crd, object, router);
     if (whole) {
         router_service(crd, place, router, &route);
+    }
+    if (there && !k8s_twin_wins(crd, place, &before.element, &router->element)) {
+        struct element wrong = router->element;
+
+        *router = before;
+        wrong.status = ELEMENT_WARNING;
+        k8s_copy_errors(crd, &wrong, &router->element);
     }
 }
 

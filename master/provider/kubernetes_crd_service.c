@@ -18,7 +18,7 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
         *out = k8s_object_name(crd->model->pool, namespace, name);
         return true;
     }
-    return crd_reference_name(crd, &at, element, SLICE(""), name, out);
+    return crd_reference_name(crd, &at, element, namespace, SLICE(""), name, out);
 }
 
 static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,
@@ -32,6 +32,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
         .port = from->port,
         .scheme = from->scheme,
         .native_lb = from->native_lb,
+        .native_never_default = !slice_eq(place->object->kind, SLICE("IngressRoute")), /* as upstream */
         .node_port_lb = from->node_port_lb,
         .external_port_free = true,
         .external_only = from->health_check ? "healthCheck" : NULL,
@@ -59,7 +60,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
     }
     good = k8s_load_servers(crd, place, element, &backend, namespace, &lb->servers);
     good &= transport_name(crd, place, element, from->servers_transport, namespace, &lb->servers_transport);
-    good &= crd_reference_names(crd, place, element, &from->middlewares, &config->middlewares);
+    good &= crd_reference_names(crd, place, element, namespace, &from->middlewares, &config->middlewares);
     config->load_balancer = lb;
     *out = config;
     return good;
@@ -132,8 +133,9 @@ bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struc
     return load_balancer(crd, place, element, reference, namespace, config);
 }
 
-/* The child of a service that is made of others: adds its load balancer, gives its name. */
-static bool child(struct k8s *crd, const struct k8s_place *place, struct element *element,
+/* The child of a service that is made of others: adds its load balancer, gives its name. keep: so far nothing is wrong; else
+ * it is only looked at. */
+static bool child(struct k8s *crd, const struct k8s_place *place, struct element *element, bool keep,
                   const struct crd_service *reference, struct slice *name)
 {
     struct service_config *config;
@@ -141,10 +143,10 @@ static bool child(struct k8s *crd, const struct k8s_place *place, struct element
     if (!crd_service_reference(crd, place, element, reference, name, &config)) {
         return false;
     }
-    if (config) {
+    if (config && keep) {
         k8s_add_service(crd, place, *name)->config = *config;
     }
-    return true;
+    return keep;
 }
 
 static const struct doc *item(const struct doc *list, size_t i)
@@ -165,7 +167,7 @@ bool crd_weighted_config(struct k8s *crd, const struct k8s_place *place, struct 
     for (size_t i = 0; i < references->count; i++) {
         struct k8s_place at = k8s_step(crd, place, item(nodes, i), "services[%zu]", i);
 
-        good &= child(crd, &at, element, &from[i], &children[i].name);
+        good = child(crd, &at, element, good, &from[i], &children[i].name);
         children[i].weight = from[i].weight.set ? from[i].weight : (struct opt_int){.set = true, .value = 1};
     }
     weighted->services = (struct list){children, references->count};
@@ -182,12 +184,12 @@ static bool mirroring(struct k8s *crd, const struct k8s_place *place, struct ele
     struct mirror_service *copies =
         pool_zalloc(crd->model->pool, (from->mirrors.count + 1) * sizeof(*copies));
     const struct doc *nodes = doc_get(place->node, "mirrors");
-    bool good = child(crd, place, element, &from->service, &to->service);
+    bool good = child(crd, place, element, true, &from->service, &to->service);
 
     for (size_t i = 0; i < from->mirrors.count; i++) {
         struct k8s_place at = k8s_step(crd, place, item(nodes, i), "mirrors[%zu]", i);
 
-        good &= child(crd, &at, element, &mirrors[i].service, &copies[i].name);
+        good = child(crd, &at, element, good, &mirrors[i].service, &copies[i].name);
         copies[i].percent = mirrors[i].percent;
     }
     to->mirrors = (struct list){copies, from->mirrors.count};
@@ -203,9 +205,9 @@ static bool failover(struct k8s *crd, const struct k8s_place *place, struct elem
     struct failover *to = pool_zalloc(crd->model->pool, sizeof(*to));
     struct k8s_place main = k8s_step(crd, place, doc_get(place->node, "service"), "service");
     struct k8s_place second = k8s_step(crd, place, doc_get(place->node, "fallback"), "fallback");
-    bool good = child(crd, &main, element, &from->service, &to->service);
+    bool good = child(crd, &main, element, true, &from->service, &to->service);
 
-    good &= child(crd, &second, element, &from->fallback, &to->fallback);
+    good = child(crd, &second, element, good, &from->fallback, &to->fallback);
     to->errors = pool_zalloc(crd->model->pool, sizeof(*to->errors));
     to->errors->status = from->errors.status;
     to->errors->max_request_body_bytes = from->errors.max_request_body_bytes;

@@ -24,8 +24,8 @@ static void router_tls(struct k8s *crd, const struct crd_layer4_object *object, 
     if (from->options && from->options->name.len) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
 
-        crd_reference_name(crd, &at, &router->element, from->options->namespace, from->options->name,
-                           &tls->options);
+        crd_reference_name(crd, &at, &router->element, at.object->namespace, from->options->namespace,
+                           from->options->name, &tls->options);
     }
     if (from->secret_name.len && !from->passthrough) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
@@ -50,8 +50,10 @@ static void load_route(struct k8s *crd, const struct crd_layer4_object *object, 
     }
     struct slice base =
         pool_printf(crd->scratch, "%.*s-%.*s", SLICE_ARG(from->namespace), SLICE_ARG(from->name));
-    struct tcp_router *router =
-        k8s_add_layer4(crd, place, TCP_ROUTER, k8s_hashed_name(crd->scratch, base, match));
+    struct slice name = k8s_hashed_name(crd->scratch, base, match);
+    const struct tcp_router *there = seen_get(&crd->layer4[TCP_ROUTER], name);
+    struct tcp_router before = there ? *there : (struct tcp_router){0};
+    struct tcp_router *router = k8s_add_layer4(crd, place, TCP_ROUTER, name);
     struct element *element = &router->element;
 
     k8s_copy_errors(crd, &object->spec_errors, element);
@@ -66,11 +68,19 @@ static void load_route(struct k8s *crd, const struct crd_layer4_object *object, 
     if (route.syntax.len == 0 && slice_eq(from->group, SLICE(CRD_GROUP_OLD))) {
         router->config.rule_syntax = SLICE("v2");
     }
-    whole &= crd_reference_names(crd, place, element, &route.middlewares, &router->config.middlewares);
+    whole &= crd_reference_names(crd, place, element, from->namespace, &route.middlewares,
+                                 &router->config.middlewares);
     router_tls(crd, object, router);
     if (whole) { /* else nobody would use them, as upstream */
         router->config.service = element->name;
         crd_layer4_services(crd, TCP_SERVICE, place, element, &route.services, element->name);
+    }
+    if (there && !k8s_twin_wins(crd, place, &before.element, element)) {
+        struct element wrong = *element;
+
+        *router = before;
+        wrong.status = ELEMENT_WARNING;
+        k8s_copy_errors(crd, &wrong, element);
     }
 }
 

@@ -42,7 +42,7 @@ static void load_option(struct k8s *crd, const struct kube_object *object)
                                        "clientAuth.secretNames[%zu]", i);
         struct error why;
 
-        if (crd_authority(crd, "Secret", object->namespace, names[i], &authorities[count], &why)) {
+        if (crd_authority(crd, "Secret", false, object->namespace, names[i], &authorities[count], &why)) {
             count++;
         } else {
             k8s_error(crd, &at, &options->element, false, "%s", why.text);

@@ -5,7 +5,7 @@
 
 #include <errno.h>
 
-bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, struct slice name,
+bool crd_authority(struct k8s *crd, const char *kind, bool alone, struct slice namespace, struct slice name,
                    struct slice *out, struct error *why)
 {
     const struct kube_object *object = k8s_find(crd, kind, namespace, name, why);
@@ -17,6 +17,9 @@ bool crd_authority(struct k8s *crd, const char *kind, struct slice namespace, st
 
     if (rc == 0) {
         rc = k8s_value(crd, object, "ca.crt", out, why);
+    }
+    if (rc == 0 && alone) {
+        rc = k8s_only_value(crd, object, out, why);
     }
     if (rc == 0) {
         error_set(why, -ENOENT, "the %s %.*s/%.*s has neither tls.ca nor ca.crt", kind, SLICE_ARG(namespace),
@@ -39,10 +42,10 @@ struct list crd_authorities(struct k8s *crd, const struct k8s_place *place, stru
         struct k8s_place at =
             k8s_step(crd, place, doc_get(place->node, "rootCAsSecrets"), "rootCAsSecrets[%zu]", i);
 
-        if (crd_authority(crd, "Secret", namespace, names[i], &out[count], &why)) {
+        if (crd_authority(crd, "Secret", true, namespace, names[i], &out[count], &why)) {
             count++;
         } else {
-            k8s_error(crd, &at, element, true, "%s", why.text);
+            k8s_error(crd, &at, element, false, "%s", why.text);
         }
     }
     for (size_t i = 0; i < root_cas->count; i++) {
@@ -50,13 +53,17 @@ struct list crd_authorities(struct k8s *crd, const struct k8s_place *place, stru
         bool secret = from[i].secret.len > 0;
 
         if (secret == (from[i].config_map.len > 0)) {
-            k8s_error(crd, &at, element, true, "exactly one of secret and configMap is expected");
-        } else if (crd_authority(crd, secret ? "Secret" : "ConfigMap", namespace,
+            k8s_error(crd, &at, element, false, "exactly one of secret and configMap is expected");
+        } else if (crd_authority(crd, secret ? "Secret" : "ConfigMap", secret, namespace,
                                  secret ? from[i].secret : from[i].config_map, &out[count], &why)) {
             count++;
         } else {
-            k8s_error(crd, &at, element, true, "%s", why.text);
+            k8s_error(crd, &at, element, false, "%s", why.text);
         }
+    }
+    if (count == 0 && secrets->count + root_cas->count > 0) {
+        k8s_error(crd, place, element, true,
+                  "none of the authorities can be read: without them anybody's certificate would do");
     }
     return (struct list){out, count};
 }
@@ -76,8 +83,8 @@ struct list crd_client_certificates(struct k8s *crd, const struct k8s_place *pla
         if (k8s_certificate_secret(crd, place->object->namespace, names[i], &out[count].cert_file,
                                    &out[count].key_file, &why)) {
             count++;
-        } else {
-            k8s_error(crd, &at, element, true, "%s", why.text);
+        } else { /* a server that wants one refuses by itself */
+            k8s_error(crd, &at, element, false, "%s", why.text);
         }
     }
     return (struct list){out, count};

@@ -19,14 +19,22 @@
 
 /* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). Today's Ingress only: servers that
  * have the older versions have it too, or are older than Kubernetes 1.19. */
+const char K8S_INGRESS_CLASS[] = "IngressClass";
+
 static const struct kube_resource resources[] = {
     {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
     {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
+    {.group = "",
+     .version = "v1",
+     .plural = "endpoints",
+     .kind = "Endpoints",
+     .optional = true,
+     .stands_in_for = "EndpointSlice"},
     {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
     {.group = "networking.k8s.io",
      .version = "v1",
      .plural = "ingressclasses",
-     .kind = "IngressClass",
+     .kind = K8S_INGRESS_CLASS,
      .cluster_scoped = true},
     {.group = "networking.k8s.io",
      .version = "v1",

@@ -116,6 +116,26 @@ static struct slice make_rule(struct routes *routes, const struct k8s_place *pla
     return rule;
 }
 
+/* What the annotations say, and whose router it is. */
+static struct router_observability *observability(struct k8s *k8s, const struct kube_object *object,
+                                                  const struct router_annotations *options,
+                                                  const struct ingress_target *target)
+{
+    struct pool *pool = k8s->model->pool;
+    struct router_observability *made = pool_zalloc(pool, sizeof(*made));
+
+    if (options->observability) {
+        *made = *options->observability;
+    }
+    made->metadata = pool_zalloc(pool, sizeof(*made->metadata));
+    made->metadata->ingress = pool_zalloc(pool, sizeof(*made->metadata->ingress));
+    *made->metadata->ingress = (struct ingress_metadata){.namespace = object->namespace,
+                                                         .ingress_name = object->name,
+                                                         .service_name = target->service,
+                                                         .service_port = doc_text(target->port, SLICE(""))};
+    return made;
+}
+
 static void visit_path(void *context, const struct k8s_place *place, struct slice host,
                        struct slice path_text, const struct ingress_path *path, struct element *element)
 {
@@ -124,7 +144,7 @@ static void visit_path(void *context, const struct k8s_place *place, struct slic
     const struct kube_object *object = place->object;
     const struct router_annotations *options = &routes->options;
     const struct ingress_path unread = {.path = path_text}; /* for the rule of one that is disabled */
-    struct ingress_target target;
+    struct ingress_target target = {.service = SLICE("")};
     struct slice service;
 
     routes->items =
@@ -140,13 +160,13 @@ static void visit_path(void *context, const struct k8s_place *place, struct slic
                    .middlewares = options->middlewares,
                    .rule_syntax = options->rule_syntax,
                    .priority = options->priority,
-                   .tls = options->tls,
-                   .observability = options->observability},
+                   .tls = options->tls},
     };
     if (path && ingress_target(k8s, place, path->backend, element, &target) &&
         ingress_use_service(k8s, place, &target, element, &service)) {
         item->config.service = service;
     }
+    item->config.observability = observability(k8s, object, options, &target);
     item->config.rule = make_rule(routes, place, host, path ? path : &unread, element);
     item->errors = *element;
 }
@@ -257,7 +277,7 @@ void ingress_load_default(struct k8s *k8s, const struct ingress *ingress,
         .rule_syntax = SLICE("default"),
         .priority = INT32_MIN,
         .tls = options->tls,
-        .observability = options->observability,
+        .observability = observability(k8s, place.object, options, &target),
     };
 }
 

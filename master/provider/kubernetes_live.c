@@ -45,7 +45,8 @@ int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **
         .namespaces = options->namespaces,
         .selector = options->label_selector,
         .throttle_ns = options->throttle_duration,
-        .no_cluster_scope = options->disable_cluster_scope_resources || options->disable_ingress_class_lookup,
+        .no_cluster_scope = options->disable_cluster_scope_resources,
+        .without = options->disable_ingress_class_lookup ? K8S_INGRESS_CLASS : NULL,
         .lease = lease_name(k8s),
         .resources = k8s->resources,
     };

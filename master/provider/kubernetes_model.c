@@ -7,9 +7,7 @@ struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *plac
 {
     struct http_router *router = seen_get(&k8s->routers, name);
 
-    if (router) { /* as upstream: the last one wins */
-        k8s_warn(k8s, place, "has the same match as the route at line %u: this one is used",
-                 router->element.origin.line);
+    if (router) {
         struct element element = {.name = router->element.name, .provider = router->element.provider};
 
         *router = (struct http_router){.element = element};
@@ -22,6 +20,16 @@ struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *plac
         router->element.origin.line = place->node->line;
     }
     return router;
+}
+
+bool k8s_twin_wins(struct k8s *k8s, const struct k8s_place *place, const struct element *before,
+                   const struct element *after)
+{
+    bool wins = after->status != ELEMENT_DISABLED || before->status == ELEMENT_DISABLED;
+
+    k8s_warn(k8s, place, "has the same match as the route at line %u: %s is used", before->origin.line,
+             wins ? "this one" : "that one");
+    return wins;
 }
 
 struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name)
@@ -51,10 +59,6 @@ void *k8s_add_layer4(struct k8s *k8s, const struct k8s_place *place, enum layer4
     if (element) { /* as upstream: the last one wins */
         struct element kept = {.name = element->name, .provider = element->provider};
 
-        if (kind == TCP_ROUTER) {
-            k8s_warn(k8s, place, "has the same match as the route at line %u: this one is used",
-                     element->origin.line);
-        }
         memset(element, 0, type->size);
         *element = kept;
     } else {

@@ -84,6 +84,23 @@ int k8s_value(struct k8s *k8s, const struct kube_object *object, const char *key
     return 1;
 }
 
+int k8s_only_value(struct k8s *k8s, const struct kube_object *object, struct slice *out, struct error *why)
+{
+    const struct doc *maps[] = {doc_get(object->doc, "data"), doc_get(object->doc, "stringData")};
+    size_t count = 0;
+    char key[256];
+
+    for (size_t i = 0; i < ARRAY_LEN(maps); i++) {
+        bool is_map = maps[i] && maps[i]->kind == DOC_MAP;
+
+        count += is_map ? maps[i]->map.count : 0;
+        if (is_map && maps[i]->map.count && !slice_to_cstr(maps[i]->map.entries[0].key, key, sizeof(key))) {
+            return 0; /* no Secret has so long a key */
+        }
+    }
+    return count == 1 ? k8s_value(k8s, object, key, out, why) : 0;
+}
+
 const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct slice namespace,
                                    struct slice name, struct error *why)
 {

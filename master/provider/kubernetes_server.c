@@ -213,8 +213,20 @@ static struct slice scheme_of(const struct k8s_backend *backend, const struct po
                                                                                : SLICE("http");
 }
 
-static void servers_of_slices(struct target *target, const struct k8s_slice *slices, size_t count)
+/* Conditions that are not there count as Traefik takes them; in manifests, which people write, "ready" may be left out. */
+static bool endpoint_counts(const struct doc *endpoint, bool ready_only, bool manifests)
 {
+    bool serving = true, ready = manifests;
+
+    doc_bool(doc_path(endpoint, "conditions", "serving", NULL), &serving);
+    doc_bool(doc_path(endpoint, "conditions", "ready", NULL), &ready);
+    return ready_only ? ready : serving;
+}
+
+static void servers_of_slices(struct target *target, bool ready_only, const struct k8s_slice *slices,
+                              size_t count)
+{
+    bool manifests = target->k8s && target->k8s->options->manifests.len > 0;
     struct seen addresses;
 
     seen_init(&addresses, target->scratch);
@@ -231,13 +243,10 @@ static void servers_of_slices(struct target *target, const struct k8s_slice *sli
         for (size_t i = 0;
              port_valid(port) && endpoints && endpoints->kind == DOC_LIST && i < endpoints->list.count; i++) {
             const struct doc *endpoint = endpoints->list.items[i], *list = doc_get(endpoint, "addresses");
-            bool ready = true, serving, terminating = false;
+            bool counts = endpoint_counts(endpoint, ready_only, manifests), terminating = false;
 
-            doc_bool(doc_path(endpoint, "conditions", "ready", NULL), &ready);
-            serving = ready; /* a missing condition defers to ready */
-            doc_bool(doc_path(endpoint, "conditions", "serving", NULL), &serving);
             doc_bool(doc_path(endpoint, "conditions", "terminating", NULL), &terminating);
-            for (size_t j = 0; serving && list && list->kind == DOC_LIST && j < list->list.count; j++) {
+            for (size_t j = 0; counts && list && list->kind == DOC_LIST && j < list->list.count; j++) {
                 struct slice address = doc_text(list->list.items[j], SLICE(""));
 
                 if (address.len && seen_get(&addresses, address) == NULL) {
@@ -364,7 +373,7 @@ struct list k8s_servers_of_slices(struct pool *pool, struct pool *scratch, const
     struct target target = {
         .pool = pool, .scratch = scratch, .scheme = use->scheme, .port = {.name = use->port}};
 
-    servers_of_slices(&target, slices, count);
+    servers_of_slices(&target, false, slices, count); /* only HTTP takes the short way */
     return (struct list){target.servers, target.count};
 }
 
@@ -381,7 +390,7 @@ static bool servers_of_pods(struct target *target, const struct k8s_backend *bac
         offline ? doc_path(service->doc, "metadata", "annotations", K8S_ANNOTATION_ADDRESSES, NULL) : NULL;
 
     if (slice_count) {
-        servers_of_slices(target, slices, slice_count);
+        servers_of_slices(target, backend->ready_only, slices, slice_count);
     } else if (endpoints) {
         servers_of_endpoints(target, endpoints->doc);
     } else if (annotation && !servers_of_annotation(target, annotation)) {
@@ -412,8 +421,9 @@ static bool servers_of_pods(struct target *target, const struct k8s_backend *bac
 static bool servers_of_type(struct target *target, const struct k8s_backend *backend, struct slice type)
 {
     const struct doc *spec = doc_get(target->service->doc, "spec");
-    bool native =
-        backend->native_lb.set ? backend->native_lb.value : target->k8s->options->native_lb_by_default;
+    bool native = backend->native_lb.set
+                      ? backend->native_lb.value
+                      : target->k8s->options->native_lb_by_default && !backend->native_never_default;
     bool nodes = slice_eq(type, SLICE("NodePort")) && backend->node_port_lb;
 
     if (nodes && backend->node_port_first) {

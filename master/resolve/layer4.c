@@ -32,6 +32,15 @@ void layer4_take(struct resolver *resolver, const struct model *from)
     }
 }
 
+/* Two namespaces of one provider: neither decides about the routers of the others, so the options of the house hold. */
+static void use_those_of_the_house(struct resolver *resolver, struct element *options)
+{
+    options->status = ELEMENT_ENABLED;
+    options->errors = (struct list){0};
+    schema_defaults(layer4_types[TLS_OPTIONS].schema, resolver->model->pool,
+                    layer4_config(TLS_OPTIONS, options));
+}
+
 /* Two of them: the first stays, disabled, so that what is wrong can be seen. */
 static void refuse_twice(struct resolver *resolver, enum layer4_kind kind)
 {
@@ -39,9 +48,15 @@ static void refuse_twice(struct resolver *resolver, enum layer4_kind kind)
 
     for (size_t i = 1; i < objects->count; i++) {
         const struct element *other = objects->items[i];
+        struct element *first = objects->items[i - 1];
 
-        if (slice_eq(other->name, DEFAULT) && slice_eq(objects->items[i - 1]->name, DEFAULT)) {
-            element_error(resolver->model, objects->items[i - 1], true,
+        if (slice_eq(other->name, DEFAULT) && slice_eq(first->name, DEFAULT)) {
+            bool house = kind == TLS_OPTIONS && slice_eq(first->provider, other->provider);
+
+            if (house) {
+                use_those_of_the_house(resolver, first);
+            }
+            element_error(resolver->model, first, !house,
                           "the default is defined a second time (%.*s%s%.*s:%u): none of them is used",
                           SLICE_ARG(other->origin.object), other->origin.object.len ? " " : "",
                           SLICE_ARG(other->origin.file), other->origin.line);

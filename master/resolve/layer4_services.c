@@ -88,11 +88,13 @@ static struct slice tcp_balancer_wrong(struct resolver *resolver, struct element
     uint32_t position =
         name_table_find(pool, &resolver->layer4[TCP_TRANSPORT], copy->servers_transport, NOTHING);
 
-    if (copy->servers.count &&
-        (position == NOWHERE ||
-         resolver->model->layer4[TCP_TRANSPORT].items[position]->status == ELEMENT_DISABLED)) {
+    if (copy->servers.count && position == NOWHERE) {
         return pool_printf(pool, "no transport configuration found for \"%.*s\"",
                            SLICE_ARG(copy->servers_transport));
+    }
+    if (copy->servers.count &&
+        resolver->model->layer4[TCP_TRANSPORT].items[position]->status == ELEMENT_DISABLED) {
+        return pool_printf(pool, "serversTransport %.*s has errors", SLICE_ARG(copy->servers_transport));
     }
     return NOTHING;
 }

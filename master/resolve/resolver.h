@@ -118,6 +118,10 @@ struct slice recursion(struct pool *pool, const char *kind, struct slice name, c
 struct slice errors_joined(struct pool *pool, const struct element *element);
 void list_add_slice(struct pool *pool, struct list *list, size_t *capacity, struct slice item);
 
+/* ---- sticky.c ---- */
+/* Gives the service's cookies their names; the result's own copies. The service has its full name. */
+void sticky_fill(struct pool *pool, struct http_service *service);
+
 /* ---- the checks: each returns what is wrong, or an empty slice ---- */
 void middlewares_check_all(struct resolver *resolver);
 /* Looks the middleware up and checks it. *position is set when nothing is wrong. */

@@ -313,24 +313,44 @@ static void usage_walk(struct resolver *resolver, struct usage *services, struct
     }
 }
 
+static void reach_name(struct resolver *resolver, const struct http_service *from, struct slice name,
+                       unsigned depth);
+
 static void reach(struct resolver *resolver, uint32_t position, unsigned depth)
 {
     struct http_service *service = position == NOWHERE ? NULL : resolver->model->services[position];
-    const struct weighted *weighted = service ? service->config.weighted : NULL;
+    const struct service_config *config = service ? &service->config : NULL;
 
     if (service == NULL || service->reached || depth > DEPTH_MAX) {
         return;
     }
     service->reached = true;
-    for (size_t i = 0; weighted && i < weighted->services.count; i++) {
-        const struct weighted_service *child =
-            &((const struct weighted_service *)weighted->services.items)[i];
+    sticky_fill(resolver->model->pool, service);
+    if (config->weighted || config->highest_random_weight) {
+        const struct weighted *weighted = config->weighted ? config->weighted : config->highest_random_weight;
+        const struct weighted_service *children = weighted->services.items;
 
-        reach(resolver,
-              name_table_find(resolver->model->pool, &resolver->services, child->name,
-                              service->element.provider),
-              depth + 1);
+        for (size_t i = 0; i < weighted->services.count; i++) {
+            reach_name(resolver, service, children[i].name, depth);
+        }
+    } else if (config->mirroring) {
+        const struct mirror_service *mirrors = config->mirroring->mirrors.items;
+
+        reach_name(resolver, service, config->mirroring->service, depth);
+        for (size_t i = 0; i < config->mirroring->mirrors.count; i++) {
+            reach_name(resolver, service, mirrors[i].name, depth);
+        }
+    } else if (config->failover) {
+        reach_name(resolver, service, config->failover->service, depth);
+        reach_name(resolver, service, config->failover->fallback, depth);
     }
+}
+
+static void reach_name(struct resolver *resolver, const struct http_service *from, struct slice name,
+                       unsigned depth)
+{
+    reach(resolver, name_table_find(resolver->model->pool, &resolver->services, name, from->element.provider),
+          depth + 1);
 }
 
 void used_by_fill(struct resolver *resolver)

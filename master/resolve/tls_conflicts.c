@@ -189,7 +189,8 @@ void tls_conflicts_resolve(struct resolver *resolver)
     conflicts.pool = pool_new(16384, 0);
     conflicts.marks = pool_zalloc(conflicts.pool, count * sizeof(*conflicts.marks));
     for (size_t i = 0; i < count; i++) {
-        if (model->routers[i]->config.tls) {
+        /* one that its provider could not read serves no host, and takes none away from others */
+        if (model->routers[i]->config.tls && model->routers[i]->element.status != ELEMENT_DISABLED) {
             read_router(&conflicts, i);
         }
     }

@@ -92,18 +92,17 @@ def crd(plural, group="traefik.io"):
     }
 
 
-def role(resources=tuple(KINDS)):
-    """What the chart will give: whole kinds to watch, Secrets and ConfigMaps one by one."""
+def role(resources=tuple(KINDS), user="weir", without=None):
+    """What the chart gives: whole kinds to watch, Secrets and ConfigMaps one by one. without: one kind that is left out."""
     verbs = ["get", "list", "watch"]
+    rules = [("", ["services", "nodes", "secrets", "configmaps"]), ("networking.k8s.io", ["ingresses", "ingressclasses"]),
+             ("discovery.k8s.io", ["endpointslices"]), ("traefik.io", resources), ("traefik.containo.us", resources)]
     return [
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "weir"}, "rules": [
-            {"apiGroups": [""], "resources": ["services", "nodes", "secrets", "configmaps"], "verbs": verbs},
-            {"apiGroups": ["networking.k8s.io"], "resources": ["ingresses", "ingressclasses"], "verbs": verbs},
-            {"apiGroups": ["discovery.k8s.io"], "resources": ["endpointslices"], "verbs": verbs},
-            {"apiGroups": ["traefik.io", "traefik.containo.us"], "resources": list(resources), "verbs": verbs}]},
-        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": "weir"},
-         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "weir"},
-         "subjects": [{"kind": "User", "name": "weir", "apiGroup": "rbac.authorization.k8s.io"}]},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": user}, "rules": [
+            {"apiGroups": [group], "resources": [kind for kind in kinds if kind != without] or ["none"], "verbs": verbs} for group, kinds in rules]},
+        {"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRoleBinding", "metadata": {"name": user},
+         "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": user},
+         "subjects": [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}]},
     ]
 
 
@@ -117,7 +116,8 @@ class Cluster:
         build()
         self.folder, self.processes = pathlib.Path(folder), {}
         self.port, self.etcd_port, self.peer_port = free_port(), free_port(), free_port()
-        self.tokens = {"admintoken": ("admin", '"system:masters"'), "weirtoken": ("weir", "")}
+        self.tokens = {"admintoken": ("admin", '"system:masters"'), "weirtoken": ("weir", ""),
+                       **{f"token-no-{kind}": (f"no-{kind}", "") for kind in ("services", "endpointslices", "nodes", *KINDS)}}
         self.make_keys()
         self.kubeconfig("admin", "admintoken")
         self.start("etcd", "etcd", "--data-dir", "etcd", "--unsafe-no-fsync", "--log-level", "error",

@@ -16,6 +16,8 @@ common = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(common)
 programs, whoami, weir = common.programs, common.whoami, common.weir
 pytest_unconfigure = common.pytest_unconfigure
+BINARY, READY, Program, Weir = common.BINARY, common.READY, common.Program, common.Weir  # for marathon.py
+free_port, wait_port, wait_until = common.free_port, common.wait_port, common.wait_until
 
 
 def pytest_terminal_summary(terminalreporter):

@@ -6,10 +6,11 @@ import http.server
 import json
 import re
 import threading
+import time
 import urllib.parse
 
 GROUPS = {"Service": "/api/v1/services", "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
-          "Ingress": "/apis/networking.k8s.io/v1/ingresses", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes", "Secret": "/api/v1/namespaces/default/secrets"}
+          "Ingress": "/apis/networking.k8s.io/v1/ingresses", "Endpoints": "/api/v1/endpoints", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes", "Secret": "/api/v1/namespaces/default/secrets"}
 LISTS = {"/api/v1/nodes", *GROUPS.values()}
 LEASES, EVENTS = "/apis/coordination.k8s.io/v1/namespaces/weir/leases", "/apis/events.k8s.io/v1/namespaces/default/events"
 STATUS = re.compile(r"(/apis/[^/]+/[^/]+)/namespaces/([^/]+)/([^/]+)/([^/]+)/status")
@@ -26,10 +27,12 @@ class ApiServer:
         self.objects = {}      # path of the kind -> {name: object}
         self.version = 100
         self.requests = []     # (path, query, headers)
+        self.times = {}        # path -> when it was asked for
         self.watches = []      # open ones
         self.watched = {}      # path -> queries of the watches that were asked for
         self.history = {}      # path -> [(version, event)]: what a watch that begins later is given
-        self.refuse = {}       # path -> list of (status, words) for the next requests
+        self.refuse = {}       # path -> list of (status, words[, Retry-After]) for the next requests
+        self.gone = set()      # paths that answer 404
         self.page = 500
         self.lists = []        # paths that were listed whole
         self.away = False      # every connection ends without an answer
@@ -142,6 +145,7 @@ class ApiServer:
         query = dict(urllib.parse.parse_qsl(url.query))
         with self.lock:
             self.requests.append((url.path, query, dict(handler.headers)))
+            self.times.setdefault(url.path, []).append(time.monotonic())
             self.lock.notify_all()
             refusals = self.refuse.get(url.path)
             refusal = refusals.pop(0) if refusals else None
@@ -151,7 +155,7 @@ class ApiServer:
         single = self.leases.get(url.path) or self.single(url.path)
         if single and not refusal:
             self.write(handler, 200, json.dumps(single).encode())
-        elif refusal or url.path not in LISTS:
+        elif refusal or url.path not in LISTS or url.path in self.gone:
             self.status(handler, *(refusal or (404, "no such kind")))
         elif "watch" in query:
             self.watch(handler, url.path, query)
@@ -208,14 +212,16 @@ class ApiServer:
         self.happen(kind, {"type": "MODIFIED", "object": thing})
         return 200, thing
 
-    def write(self, handler, status, body):
+    def write(self, handler, status, body, retry_after=None):
         handler.send_response(status)
+        if retry_after is not None:
+            handler.send_header("Retry-After", str(retry_after))
         handler.send_header("Content-Length", str(len(body)))
         handler.end_headers()
         handler.wfile.write(body)
 
-    def status(self, handler, code, words):
-        self.write(handler, code, json.dumps({"kind": "Status", "code": code, "message": words}).encode())
+    def status(self, handler, code, words, retry_after=None):
+        self.write(handler, code, json.dumps({"kind": "Status", "code": code, "message": words}).encode(), retry_after)
 
     def list(self, handler, path, query):
         with self.lock:

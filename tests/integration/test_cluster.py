@@ -257,3 +257,49 @@ def test_secrets_of_ingresses_are_asked_for(api, weir, whoami):
     serves(program, "a.test")
     assert [q["fieldSelector"] for q in api.wait_watch(GROUPS["Secret"])] == ["metadata.name=cert"]
     assert "does not exist" not in program.log()
+
+
+@pytest.mark.parametrize("code", [429, 503])
+def test_an_overloaded_server_is_asked_no_sooner_than_it_wants(api, cluster_weir, whoami, code):
+    api.put(*service(whoami()), route("a"))
+    api.refuse[ROUTES] = [(code, "too many requests", 2)]
+    program = cluster_weir()
+    serves(program, "a.test")
+    first, second = api.times[ROUTES][:2]
+    assert second - first >= 2
+
+
+def endpoints(backend, name="app"):
+    return {"kind": "Endpoints", "metadata": {"name": name},
+            "subsets": [{"addresses": [{"ip": backend.host}], "ports": [{"port": backend.port}]}]}
+
+
+@pytest.mark.parametrize("how", ["missing", "forbidden"])
+def test_endpoints_stand_in_for_endpoint_slices(api, cluster_weir, whoami, how):
+    """They are asked for only as long as those cannot be read."""
+    old, new = whoami("old"), whoami("new")
+    slices = GROUPS["EndpointSlice"]
+    if how == "missing":
+        api.gone.add(slices)
+    else:
+        api.refuse[slices] = [(403, "endpointslices is forbidden")] * 1000
+    api.put(*service(new), endpoints(old), route("a"))
+    program = cluster_weir()
+    wait_until("the Endpoints are used", lambda: "Name: old" in curl(program.ports["web"], host="a.test").body)
+    program.wait_log(r"WRN endpointslices\.discovery\.k8s\.io: the API server does")
+    assert not re.search(r"WRN endpoints[:.]", program.log())
+    api.gone.discard(slices)
+    api.refuse.pop(slices, None)
+    wait_until("the EndpointSlices are used", lambda: "Name: new" in curl(program.ports["web"], host="a.test").body)
+
+    def unwatched():
+        api.send(GROUPS["Endpoints"], b" ")  # a watch whose reader is gone is noticed when it is written to
+        return all(watch.path != GROUPS["Endpoints"] for watch in api.watches)
+    wait_until("nobody watches Endpoints any more", unwatched)
+
+
+def test_endpoints_are_not_asked_for_beside_endpoint_slices(api, cluster_weir, whoami):
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir()
+    serves(program, "a.test")
+    assert GROUPS["Endpoints"] not in api.times

@@ -11,6 +11,7 @@
 #include "common/doc/doc.h"
 #include "master/kube/object.h"
 #include "master/kube/table.h"
+#include "master/kube/unread.h"
 
 static const struct kube_resource route = {
     .group = "traefik.io", .version = "v1alpha1", .kind = "IngressRoute", .status = KUBE_STATUS_CONDITIONS};
@@ -256,6 +257,33 @@ static void balancers_are_compared_without_order(void **state)
     pool_free(pool);
 }
 
+static void what_cannot_be_read_has_a_name(void **state)
+{
+    static const struct {
+        const char *text, *name;
+    } cases[] = {
+        {"{\"metadata\":{\"namespace\":\"shop\",\"name\":\"a\"},\"spec\":\"\\u0000\"}", " shop/a"},
+        {"{\"spec\":[1,2,\"metadata\"],\"metadata\":{\"annotations\":{\"name\":\"x\"},\"name\":\"node\"}}",
+         " node"},
+        {"{\"type\":\"ADDED\",\"object\":{\"metadata\":{\"name\":\"b\"},\"object\":{\"metadata\":{\"name\":"
+         "\"c\"}}}}",
+         " b"},
+        {"{\"metadata\":{\"name\":7}}", ""},
+        {"{\"metadata\":\"text\"}", ""},
+        {"{\"metadata\":{\"name\":\"cut", ""},
+        {"nonsense", ""},
+        {"", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        char buf[600];
+
+        kube_unread_name(slice_cstr(cases[i].text), buf, sizeof(buf));
+        assert_string_equal(buf, cases[i].name);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -264,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_table_tells_changes_and_keeps_order),
         cmocka_unit_test(a_status_is_no_change_and_is_remembered),
         cmocka_unit_test(balancers_are_compared_without_order),
+        cmocka_unit_test(what_cannot_be_read_has_a_name),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

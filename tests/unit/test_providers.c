@@ -176,6 +176,69 @@ static void middlewares_that_refer_to_other_objects(void **state)
     directory_remove(directory);
 }
 
+/* Corners in which only Traefik's own way keeps what it serves: found by tests/compare/compare_kube.py. */
+static void corners_are_as_upstream(void **state)
+{
+    static const char text[] =
+        "{apiVersion: v1, kind: Service, metadata: {name: app}, spec: {clusterIP: 10.9.0.1, ports: [{name: "
+        "web, port: 80}]}}\n---\n"
+        "{apiVersion: v1, kind: Service, metadata: {name: app, namespace: far}, spec: {clusterIP: 10.9.0.2, "
+        "ports: [{name: web, "
+        "port: 80}]}}\n---\n"
+        /* conditions: "serving" decides, also when "ready" says no */
+        "{apiVersion: discovery.k8s.io/v1, kind: EndpointSlice, metadata: {name: app-1, labels: "
+        "{kubernetes.io/service-name: app}},\n"
+        " addressType: IPv4, ports: [{name: web, port: 8080}], endpoints: [{addresses: [10.0.0.1], "
+        "conditions: {ready: false}},\n"
+        " {addresses: [10.0.0.2], conditions: {serving: false}}, {addresses: [10.0.0.3], conditions: "
+        "{serving: true, terminating: "
+        "true}}]}\n---\n"
+        /* one match twice: the second cannot be used, the first stays */
+        "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: twins}, spec: {routes: [\n"
+        " {match: Path(`/t`), priority: 1, services: [{name: app, port: 80, nativeLB: false}]},\n"
+        " {match: Path(`/t`), priority: 2, services: [{name: gone, port: 80}]}]}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: last}, spec: {routes: [\n"
+        " {match: Path(`/l`), priority: 1, services: [{name: gone, port: 80}]},\n"
+        " {match: Path(`/l`), priority: 2, services: [{name: app, port: 80}]}]}}\n---\n"
+        /* what a Service names is looked for beside the Service */
+        "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: far}, spec: {routes: "
+        "[{match: Path(`/f`),\n"
+        " services: [{name: app, namespace: far, port: 80, serversTransport: t, middlewares: [{name: "
+        "m}]}]}]}}\n---\n"
+        /* nativeLBByDefault counts for routes only; nothing behind an error overwrites what others made */
+        "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: two}, spec: {routes: "
+        "[{match: Path(`/2`),\n"
+        " services: [{name: app, port: web}, {name: ts, kind: TraefikService}]}]}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: ts}, spec: {weighted: "
+        "{services: [{name: app, port: "
+        "80}]}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: wrong}, spec: {weighted: "
+        "{services: [{name: gone, "
+        "port: 80}, {name: app, port: web}]}}}\n---\n"
+        /* authorities: the only thing that a Secret holds will do; one that is missing does not matter beside one that is not */
+        "{apiVersion: v1, kind: Secret, metadata: {name: alone}, stringData: {anything: CA}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: ServersTransport, metadata: {name: some}, spec: {rootCAs: "
+        "[{secret: gone}, {secret: "
+        "alone}], certificatesSecrets: [gone]}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: ServersTransport, metadata: {name: none}, spec: {rootCAs: "
+        "[{secret: gone}]}}\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {
+        .manifests = slice_cstr(directory), .allow_cross_namespace = true, .native_lb_by_default = true};
+    struct static_config config = {.providers.kubernetes_crd = &options};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "m.yaml", text);
+
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
+
+    assert_model(model, directory, "crd_corners.txt");
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +246,7 @@ int main(void)
         cmocka_unit_test(half_written_file_keeps_what_it_gave),
         cmocka_unit_test(custom_resources_become_one_model),
         cmocka_unit_test(middlewares_that_refer_to_other_objects),
+        cmocka_unit_test(corners_are_as_upstream),
     };
 
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");

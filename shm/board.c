@@ -27,7 +27,7 @@
 #include "shm/page.h"
 
 #define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
-#define BOARD_LAYOUT 3u
+#define BOARD_LAYOUT 4u
 #define UNIT 4096u
 #define WORDS (1u << 21) /* 128 MiB of address space */
 

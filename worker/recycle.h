@@ -40,6 +40,7 @@ enum record_kind {
     RECORD_UPSTREAM,
     RECORD_UPSTREAM_EXCHANGE,
     RECORD_TUNNEL,
+    RECORD_TLS,
     RECORD_KINDS
 };
 

@@ -108,6 +108,7 @@ static const struct allowed allowed[] = {
     CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
     CALL(connect),
     CALL(getsockopt),
+    CALL(getsockname),                   /* TLS: clients that send no name get the certificate of the address */
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
@@ -134,6 +135,8 @@ static const struct allowed allowed[] = {
     CALL(mremap),
     CALL(madvise),
     CALL(brk),
+
+    CALL(getrandom),                     /* TLS */
 
     /* the helper thread of libuv: a thread, never a process */
     CALL(clone, HAS(0, THREAD)),

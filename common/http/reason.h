@@ -23,6 +23,9 @@
     REASON(body_too_large, "the body is over the bound")                                                     \
     REASON(encoded_character, "the path has an encoded character that is not allowed")                       \
     REASON(underscore_header, "a header name has an underscore")                                             \
+    REASON(misdirected, "the connection's TLS options are not those that the router needs")                  \
+    REASON(plain_to_tls, "an HTTP request came where only HTTPS is served")                                  \
+    REASON(tls_handshake, "the TLS handshake failed")                                                        \
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \

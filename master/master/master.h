@@ -9,6 +9,7 @@
  * cpus.c       how many workers
  * reload.c     when providers are loaded, and the job on a thread that loads, resolves, compiles and seals
  * publish.c    the generation in force and how far each worker has it
+ * keys.c       rotating keys of session tickets, looking at files of certificates
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
  * life.c       what is said of all this on the board
@@ -33,6 +34,8 @@
 struct master;
 struct watch;
 struct names;
+struct vault;
+struct keys;
 struct job;
 struct known; /* changes.c: what was in force, to tell what changed */
 
@@ -125,6 +128,8 @@ struct master {
     struct input inputs[PROVIDER_COUNT];
     size_t input_count;
     struct names *names;             /* of servers, resolved */
+    struct vault *vault;             /* certificates and keys */
+    struct keys *keys;               /* keys.c */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
@@ -195,6 +200,13 @@ void reload_inputs(
 void reload_request(struct master *master); /* a job now, or after the one in flight */
 void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);
+
+/* ---- keys.c ---- */
+void keys_start(struct master *master);
+void keys_adopt(struct master *master,
+                int fd); /* of the guard, taken over; -1: none. Before the first compile */
+void keys_tend(struct master *master, int64_t now); /* from the heart */
+void keys_free(struct master *master);
 
 /* ---- publish.c ---- */
 struct page_file *page_file_new(int fd, uint64_t number, uint64_t hash);

@@ -33,6 +33,17 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
             }
         }
     }
+    for (uint32_t i = 0; i < middleware_count; i++) {
+        const struct middleware_row *row = middlewares_at(middlewares, i);
+        const uint32_t *services = page_at(middlewares, row->services.items);
+
+        for (size_t k = 0; k < row->services.count; k++) {
+            if (services[k] >= service_count) {
+                return error_set(why, -EBADMSG, "middleware %u names service %u of %u", i, services[k],
+                                 service_count);
+            }
+        }
+    }
     return 0;
 }
 

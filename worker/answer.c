@@ -57,6 +57,15 @@ struct slice exchange_scheme(const struct exchange *ex)
     return ex->request.tls ? SLICE("https") : SLICE("http");
 }
 
+struct slice exchange_url(const struct exchange *ex)
+{
+    const struct exchange_request *request = &ex->request;
+
+    return pool_printf(ex->pool, "%.*s://%.*s%.*s%s%.*s", SLICE_ARG(exchange_scheme(ex)),
+                       SLICE_ARG(request->host), SLICE_ARG(request->raw_path), request->has_query ? "?" : "",
+                       SLICE_ARG(request->query));
+}
+
 void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 {
     ex->request.raw_path = raw;

@@ -57,12 +57,31 @@ static void run(struct exchange *ex)
     exchange_serve(ex);
 }
 
+uint32_t exchange_asked_service(const struct exchange *ex, uint32_t index)
+{
+    const uint32_t *services = page_at(ex->generation->pages[PAGE_MIDDLEWARES],
+                                       row_at(ex, chain_of(ex), ex->position)->services.items);
+
+    return services[index];
+}
+
+_Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index)
+{
+    const struct board_ref *words =
+        page_at(ex->generation->pages[PAGE_MIDDLEWARES], row_at(ex, chain_of(ex), ex->position)->words.items);
+
+    return board_at(ex->worker->board, words[index]);
+}
+
+const struct middleware_type *chain_current(const struct exchange *ex)
+{
+    return middleware_types[row_at(ex, chain_of(ex), ex->position)->kind];
+}
+
 void chain_start(struct exchange *ex, const struct route *route)
 {
     ex->position = 0;
-    ex->mw_state = NULL;
     if (route->middlewares.count) {
-        ex->mw_state = pool_zalloc(ex->pool, route->middlewares.count * sizeof(*ex->mw_state));
         run(ex);
     } else {
         exchange_serve(ex);
@@ -83,61 +102,33 @@ void exchange_resume(struct exchange *ex)
     run(ex);
 }
 
-void chain_response(struct exchange *ex)
+enum chain_result chain_response(struct exchange *ex)
 {
     if (ex->route == ROUTE_NONE || ex->chain_done == 0) {
-        return;
+        return CHAIN_DONE;
     }
 
     const struct list *chain = chain_of(ex);
 
-    /* position: how many passed the request on */
-    for (uint32_t i = ex->position; i-- > 0;) {
-        const struct middleware_row *row = row_at(ex, chain, i);
+    while (ex->position > 0) { /* so many passed the request on */
+        const struct middleware_row *row = row_at(ex, chain, --ex->position);
         const struct middleware_type *type = middleware_types[row->kind];
 
-        if (type && type->on_response) {
-            ex->position = i;
-            type->on_response(ex, params_of(ex, row));
+        if (type->on_response == NULL) {
+            continue;
+        }
+        switch (type->on_response(ex, params_of(ex, row))) {
+        case MW_PASS:
+            break;
+        case MW_SUSPENDED:
+            if (ex->response.status == 101) { /* what follows is no body that could wait */
+                break;
+            }
+            return CHAIN_HELD;
+        case MW_ANSWERED:
+            exchange_respond(ex);
+            return CHAIN_ANSWERED;
         }
     }
-}
-
-void chain_done(struct exchange *ex)
-{
-    if (ex->route == ROUTE_NONE) {
-        return;
-    }
-
-    const struct list *chain = chain_of(ex);
-
-    for (uint32_t i = ex->chain_done; i-- > 0;) {
-        const struct middleware_row *row = row_at(ex, chain, i);
-        const struct middleware_type *type = middleware_types[row->kind];
-
-        if (type && type->on_done) {
-            ex->position = i;
-            type->on_done(ex, params_of(ex, row));
-        }
-    }
-    ex->chain_done = 0;
-}
-
-bool chain_release(struct exchange *ex)
-{
-    if (ex->route == ROUTE_NONE) {
-        return true;
-    }
-
-    const struct list *chain = chain_of(ex);
-
-    for (uint32_t i = 0; i < ex->chain_done; i++) {
-        const struct middleware_type *type = middleware_types[row_at(ex, chain, i)->kind];
-
-        if (type && type->on_done) {
-            return false;
-        }
-    }
-    ex->chain_done = 0;
-    return true;
+    return CHAIN_DONE;
 }

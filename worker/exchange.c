@@ -15,6 +15,7 @@
 #include "shm/tls_options.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/filter.h"
 #include "worker/forwarded.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
@@ -202,14 +203,52 @@ void exchange_serve(struct exchange *ex)
 
 void exchange_want_body(struct exchange *ex)
 {
-    if (!ex->request_done) {
+    if (!ex->request_done && !(ex->request_filters && filters_request_wanted(ex))) {
         ex->codec->resume(ex);
     }
 }
 
-bool exchange_request_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers)
+void exchange_read_body(struct exchange *ex)
 {
-    ex->bytes_in += data.len;
+    ex->codec->send_continue(ex);
+    ex->codec->resume(ex);
+}
+
+/* ---- who answers ---- */
+
+void exchange_set_source(struct exchange *ex, const struct response_source *source, void *state)
+{
+    ex->source = source;
+    ex->source_state = state;
+}
+
+static void let_go(struct exchange *ex)
+{
+    const struct response_source *source = ex->source;
+
+    if (ex->upstream) {
+        upstream_release(ex);
+    }
+    if (source) {
+        ex->source = NULL;
+        source->drop(ex, ex->source_state);
+    }
+}
+
+static void feed_on(struct exchange *ex)
+{
+    if (ex->step != EXCHANGE_RESPONSE) {
+        return;
+    }
+    if (ex->upstream) {
+        upstream_resume(ex);
+    } else if (ex->source) {
+        ex->source->resume(ex, ex->source_state);
+    }
+}
+
+bool exchange_give_request(struct exchange *ex, struct slice data, bool last, const struct headers *trailers)
+{
     if (last) {
         ex->request_done = true;
     }
@@ -217,6 +256,13 @@ bool exchange_request_body(struct exchange *ex, struct slice data, bool last, co
         return true; /* nobody wants it any more */
     }
     return upstream_body(ex, data, last, trailers);
+}
+
+bool exchange_request_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers)
+{
+    ex->bytes_in += data.len;
+    return ex->request_filters ? filters_request_body(ex, data, last, trailers)
+                               : exchange_give_request(ex, data, last, trailers);
 }
 
 /* ---- the response ---- */
@@ -228,33 +274,89 @@ void exchange_interim(struct exchange *ex, const struct h1_message *message)
     }
 }
 
-void exchange_response_head(struct exchange *ex)
+static bool send_head(struct exchange *ex, enum chain_result result)
 {
-    ex->step = EXCHANGE_RESPONSE;
-    ex->doing = "passing the response on";
-    chain_response(ex);
-    ex->codec->send_head(ex);
+    switch (result) {
+    case CHAIN_DONE:
+        ex->step = EXCHANGE_RESPONSE;
+        ex->doing = "passing the response on";
+        ex->codec->send_head(ex);
+        return true;
+    case CHAIN_HELD:
+        ex->step = EXCHANGE_HELD;
+        ex->doing = "holding the response back";
+        return true;
+    case CHAIN_ANSWERED:
+        break;
+    }
+    return false;
 }
 
-bool exchange_response_body(struct exchange *ex, struct slice data)
+bool exchange_response_head(struct exchange *ex)
+{
+    return send_head(ex, chain_response(ex));
+}
+
+bool exchange_response_resume(struct exchange *ex)
+{
+    if (!send_head(ex, chain_response(ex))) {
+        return false;
+    }
+    feed_on(ex);
+    return true;
+}
+
+bool exchange_give_response(struct exchange *ex, struct slice data)
 {
     ex->bytes_out += data.len;
     return ex->codec->send_body(ex, data);
 }
 
-void exchange_response_end(struct exchange *ex, const struct headers *trailers)
+bool exchange_response_body(struct exchange *ex, struct slice data)
+{
+    return ex->response_filters ? filters_response_body(ex, data) : exchange_give_response(ex, data);
+}
+
+void exchange_finish_response(struct exchange *ex, const struct headers *trailers)
 {
     ex->step = EXCHANGE_ANSWERED;
     ex->doing = "ending";
-    upstream_release(ex);
     ex->codec->finish(ex, trailers);
+}
+
+void exchange_response_end(struct exchange *ex, const struct headers *trailers)
+{
+    let_go(ex);
+    if (ex->response_filters) {
+        filters_response_end(ex, trailers);
+    } else {
+        exchange_finish_response(ex, trailers);
+    }
+}
+
+void exchange_response_flush(struct exchange *ex)
+{
+    if (ex->response_filters) {
+        filters_response_flush(ex);
+    }
+    ex->codec->flush(ex);
+}
+
+void exchange_discard_response(struct exchange *ex)
+{
+    let_go(ex);
+    ex->discarded++;
+    ex->response = (struct exchange_response){.content_length = -1};
+    headers_init(&ex->response.headers, ex->pool);
+    ex->response_filters = NULL;
 }
 
 void exchange_client_drained(struct exchange *ex)
 {
-    if (ex->upstream && ex->step == EXCHANGE_RESPONSE) {
-        upstream_resume(ex);
+    if (ex->response_filters && !filters_response_drained(ex)) {
+        return;
     }
+    feed_on(ex);
 }
 
 /* An answer of weir's own is complete in ex->response: send it. */
@@ -264,13 +366,15 @@ void exchange_respond(struct exchange *ex)
 
     ex->response.content_length = (int64_t)body.len;
     ex->response.has_body = body.len > 0;
-    if (ex->upstream) {
-        upstream_release(ex);
+    let_go(ex);
+    ex->response_filters = NULL; /* of the answer that this one replaces */
+
+    uint32_t discarded = ex->discarded;
+
+    if (exchange_response_head(ex) && ex->discarded == discarded) {
+        exchange_response_body(ex, body);
+        exchange_response_end(ex, NULL);
     }
-    exchange_response_head(ex);
-    exchange_response_body(ex, body);
-    ex->step = EXCHANGE_ANSWERED;
-    ex->codec->finish(ex, NULL);
 }
 
 static uint16_t status_of(enum reason reason)
@@ -297,13 +401,14 @@ void exchange_upstream_failed(struct exchange *ex, enum reason reason)
 {
     log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
               reason_text(reason), ex->doing);
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     if (ex->step >= EXCHANGE_RESPONSE) {
         ex->reason = reason;
         ex->codec->abort(ex);
         return;
+    }
+    if (ex->step == EXCHANGE_HELD) {
+        exchange_discard_response(ex);
     }
 
     uint16_t status = status_of(reason);
@@ -321,11 +426,11 @@ void exchange_client_gone(struct exchange *ex, enum reason reason)
 {
     log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
               reason_text(reason), ex->doing);
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
+    let_go(ex);
     if (reason != REASON_client_gone && ex->step < EXCHANGE_RESPONSE) {
         uint16_t status = status_of(reason);
+
+        exchange_discard_response(ex);
 
         exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
         exchange_respond(ex);
@@ -337,7 +442,7 @@ void exchange_client_gone(struct exchange *ex, enum reason reason)
 
 bool exchange_unpin(struct exchange *ex)
 {
-    if (ex->step != EXCHANGE_RESPONSE || !chain_release(ex)) {
+    if (ex->step != EXCHANGE_RESPONSE) {
         return false;
     }
     if (ex->upstream) {
@@ -350,12 +455,60 @@ bool exchange_unpin(struct exchange *ex)
     return true;
 }
 
+/* ---- what middlewares leave ---- */
+
+struct kept {
+    uint32_t position;
+    void *state;
+    struct kept *next;
+};
+
+struct at_end {
+    void (*undo)(struct exchange *ex, void *state);
+    void *state;
+    struct at_end *next;
+};
+
+void exchange_keep(struct exchange *ex, void *state)
+{
+    struct kept *kept = pool_alloc(ex->pool, sizeof(*kept));
+
+    *kept = (struct kept){.position = ex->position, .state = state, .next = ex->kept};
+    ex->kept = kept;
+}
+
+void *exchange_kept(const struct exchange *ex)
+{
+    for (const struct kept *kept = ex->kept; kept; kept = kept->next) {
+        if (kept->position == ex->position) {
+            return kept->state;
+        }
+    }
+    return NULL;
+}
+
+void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+{
+    struct at_end *owed = pool_alloc(ex->pool, sizeof(*owed));
+
+    *owed = (struct at_end){.undo = undo, .state = state, .next = ex->at_end};
+    ex->at_end = owed;
+}
+
+static void undo_all(struct exchange *ex)
+{
+    while (ex->at_end) {
+        struct at_end *owed = ex->at_end;
+
+        ex->at_end = owed->next;
+        owed->undo(ex, owed->state);
+    }
+}
+
 void exchange_end(struct exchange *ex)
 {
-    if (ex->upstream) {
-        upstream_release(ex);
-    }
-    chain_done(ex);
+    let_go(ex);
+    undo_all(ex);
     if (ex->reason != REASON_none) {
         slab_count(ex->worker->slab, COUNT_REASONS + (unsigned)ex->reason, 1);
         log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(ex->reason)), "%.*s %.*s%.*s: %u, %s",

@@ -22,12 +22,16 @@ struct upstream_exchange;
 struct rewritten;
 struct h1_message;
 struct entry_options;
+struct kept;
+struct at_end;
+struct body_filter;
 
 /* Where an exchange stands. It only goes forward, but for REQUEST again after SUSPENDED. */
 enum exchange_step {
     EXCHANGE_REQUEST,   /* routing, request half of the chain */
     EXCHANGE_SUSPENDED, /* a middleware will resume it */
     EXCHANGE_UPSTREAM,  /* connecting, sending, waiting for the head of the response */
+    EXCHANGE_HELD,      /* a middleware holds the head of the response back */
     EXCHANGE_RESPONSE,  /* the head of the response has gone to the codec; bodies stream */
     EXCHANGE_ANSWERED,  /* the whole response has gone to the codec */
     EXCHANGE_TUNNEL,    /* no longer HTTP */
@@ -63,6 +67,14 @@ struct exchange_response {
     struct slice own_body; /* of an answer that weir makes itself */
 };
 
+struct exchange;
+
+/* Who feeds the response when it is no server of the exchange's own service. */
+struct response_source {
+    void (*resume)(struct exchange *ex, void *state); /* the client takes bytes again, or the head is out */
+    void (*drop)(struct exchange *ex, void *state);   /* nobody wants the rest; called once at the most */
+};
+
 struct exchange {
     struct worker *worker;
     struct pool *pool;
@@ -80,14 +92,19 @@ struct exchange {
     enum reason reason;
     const char *doing; /* the current step, for log lines: "routing", "waiting for the upstream's head" */
     int64_t started_ns;
-    void **mw_state; /* one pointer for each middleware of the chain, by position; none needs it yet */
+    struct kept *kept;                                      /* of middlewares: exchange_keep() */
+    struct at_end *at_end;                                  /* what is owed at the end */
+    struct body_filter *request_filters, *response_filters; /* filter.h */
     const struct codec *codec;
     void *stream; /* the codec's */
     struct upstream_exchange *upstream;
+    const struct response_source *source; /* instead of it */
+    void *source_state;
     bool close;    /* the connection ends with the answer */
     bool answered; /* the answer is one of weir's own */
     enum exchange_step step;
-    uint32_t chain_done; /* middlewares whose request half ran: their on_done is owed */
+    uint32_t chain_done; /* middlewares whose request half ran */
+    uint32_t discarded;  /* how often a response was */
     bool request_done;   /* the whole request body was handed on */
     bool not_append_forwarded_for;
     bool client_appended;         /* X-Forwarded-For is complete */
@@ -112,14 +129,42 @@ int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason);
 int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
                          struct slice body);
 
+/* The text and no header about it: a bare WriteHeader and Write. */
+int exchange_answer_plain(struct exchange *ex, uint16_t status, enum reason reason, struct slice body);
+
+/* Number of a service that the middleware whose hook runs asks (prepare_service()). */
+uint32_t exchange_asked_service(const struct exchange *ex, uint32_t index);
+/* A word on the board of the middleware whose hook runs (prepare_words()); NULL when the board was full: do without. */
+_Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index);
+
 /* A redirection as Traefik's middlewares make it: Location and the status text as body. */
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location);
+
+/* scheme://host/path?query of the request as it stands in the chain, in the exchange's pool. */
+struct slice exchange_url(const struct exchange *ex);
 
 /* The scheme the client used, as the chain sees it: "http" or "https" (X-Forwarded-Proto of trusted peers is in the headers). */
 struct slice exchange_scheme(const struct exchange *ex);
 
-/* After MW_SUSPENDED. */
+/* After MW_SUSPENDED of the request half: goes on with the next, or answers when exchange_answer*() was called. */
 void exchange_resume(struct exchange *ex);
+/* After MW_SUSPENDED of the response half: goes on with the ones before, then sends the head. False: the answer was
+ * replaced or the exchange is over: do not touch it. */
+bool exchange_response_resume(struct exchange *ex);
+
+/* In the response half: what came from the server is dropped, head and body, as if it had not come: the connection to the
+ * server is let go, ex->response is empty. Then answer, or fill it in and resume. */
+void exchange_discard_response(struct exchange *ex);
+/* The body of the request now, though no server wants it yet: it comes to the filters (filter.h). A client that waits to be
+ * asked is asked. */
+void exchange_read_body(struct exchange *ex);
+
+/* For the middleware whose hook runs: one pointer of its own, from one half to the other; NULL when none was kept. */
+void exchange_keep(struct exchange *ex, void *state);
+void *exchange_kept(const struct exchange *ex);
+/* undo(state) runs once when the exchange is over, however it ended; the last registered first. The generation may be gone
+ * by then: state holds what is needed. */
+void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state);
 
 /* ---- for codecs: the client's side ---- */
 /* The head of a request is complete and in ex->request (method, target, headers, framing); ex->pool, worker, codec,
@@ -131,21 +176,28 @@ bool exchange_request_body(struct exchange *ex, struct slice data, bool last, co
 void exchange_client_drained(struct exchange *ex);
 /* The client is gone, or took too long: ends what is under way. The codec does not use ex afterwards. */
 void exchange_client_gone(struct exchange *ex, enum reason reason);
-/* The codec has let go of the response (or never had one): on_done, counts, references. Memory is the codec's. */
+/* The codec has let go of the response (or never had one): what is owed, counts, references. Memory is the codec's. */
 void exchange_end(struct exchange *ex);
 
 /* Lets go of the generation when nothing of it is needed any more: a long answer must not keep an old configuration
  * mapped. False: it is needed. */
 bool exchange_unpin(struct exchange *ex);
 
-/* ---- for the upstream's side ---- */
+/* ---- for the upstream's side, and for a source ---- */
+/* From now on the response comes from there: exchange_response_resume() with the head, then body and end, or
+ * exchange_upstream_failed(). */
+void exchange_set_source(struct exchange *ex, const struct response_source *source, void *state);
 /* An interim answer (1xx but 101). */
 void exchange_interim(struct exchange *ex, const struct h1_message *message);
-/* ex->response is filled in: runs the response half of the chain and hands the head to the codec. */
-void exchange_response_head(struct exchange *ex);
-/* false: the client is slow, do not hand on more before upstream_resume(). */
+/* ex->response is filled in: runs the response half of the chain and hands the head to the codec, unless a middleware holds it
+ * back. False: the answer was replaced: whoever called is no longer part of the exchange. */
+bool exchange_response_head(struct exchange *ex);
+/* false: the client is slow, do not hand on more before upstream_resume(). The exchange may end in there, and with it the
+ * caller's part: upstream_leave() tells. */
 bool exchange_response_body(struct exchange *ex, struct slice data);
 void exchange_response_end(struct exchange *ex, const struct headers *trailers);
+/* Nothing more is there for now: what was staged leaves. */
+void exchange_response_flush(struct exchange *ex);
 /* The upstream part failed for good. Answers, or breaks the transfer off when the head is out. */
 void exchange_upstream_failed(struct exchange *ex, enum reason reason);
 /* The request body may come (again): the upstream is ready for it. */

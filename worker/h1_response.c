@@ -41,12 +41,21 @@ static bool take_body(struct upstream_exchange *ux, struct slice input)
 
     if (!h1_body_take(&ux->body, ux->ex->pool, &input, &payload)) {
         log_debug("malformed response body: %s", h1_body_why(&ux->body));
-        ux->ex->codec->flush(ux->ex);
+        exchange_response_flush(ux->ex);
         upstream_attempt_failed(ux, REASON_bad_response);
         return false;
     }
-    if (payload.len && !exchange_response_body(ux->ex, payload)) {
-        ux->paused = true;
+    if (payload.len) {
+        struct worker *worker = ux->ex->worker;
+
+        ux->entered = true;
+
+        bool more = exchange_response_body(ux->ex, payload);
+
+        if (!upstream_leave(worker, ux)) {
+            return false;
+        }
+        ux->paused = !more;
     }
     if (ux->body.done) {
         ux->rest = input.len > 0;
@@ -74,7 +83,10 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
         memcpy(server.early->data, rest.ptr, rest.len);
         server.early->to = (uint32_t)rest.len;
     }
-    exchange_response_head(ex);
+    if (!exchange_response_head(ex)) {
+        buffer_give(worker, server.early);
+        return;
+    }
     up->state = UPSTREAM_TUNNEL;
     up->ux = NULL;
     ux->up = NULL;
@@ -156,8 +168,12 @@ static bool head_done(struct upstream_exchange *ux, struct slice *input)
     ux->body_held = false;
     upstream_arm(ux);
     fill_response(ux);
-    exchange_response_head(ux->ex);
-    return true;
+
+    struct worker *worker = ux->ex->worker;
+
+    ux->entered = true;
+    (void)exchange_response_head(ux->ex); /* false: then ux was let go, too */
+    return upstream_leave(worker, ux);
 }
 
 /* Keeps a part of a head until the rest comes. */
@@ -246,7 +262,7 @@ static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
 
 static void ended(struct upstream_exchange *ux, bool orderly)
 {
-    ux->ex->codec->flush(ux->ex);
+    exchange_response_flush(ux->ex);
     if (ux->phase == RESPONSE_BODY && ux->body.framing == H1_UNTIL_CLOSE && orderly) {
         complete(ux);
         return;
@@ -278,7 +294,7 @@ void h1_response_read(struct upstream_exchange *ux)
             return;
         }
     }
-    ex->codec->flush(ex);
+    exchange_response_flush(ex);
     if (io->readable && !ux->paused) {
         poller_again(io);
     }

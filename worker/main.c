@@ -20,6 +20,7 @@
 #include "worker/control.h"
 #include "worker/crash.h"
 #include "worker/sandbox.h"
+#include "worker/schedule.h"
 #include "worker/worker.h"
 
 #define HEART_MS 100
@@ -124,6 +125,7 @@ static int run(struct worker *worker)
     heart.timer.data = &heart;
     (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
 
+    schedule_short_turns();
     sandbox_enter();
     serve_run(worker);
 

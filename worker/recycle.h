@@ -41,6 +41,7 @@ enum record_kind {
     RECORD_UPSTREAM_EXCHANGE,
     RECORD_TUNNEL,
     RECORD_TLS,
+    RECORD_SUBREQUEST,
     RECORD_KINDS
 };
 

@@ -11,6 +11,7 @@
 #include "worker/listener.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
+#include "worker/subrequest.h"
 #include "worker/tunnel.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
@@ -117,6 +118,7 @@ int serve_start(struct worker *worker, struct error *why)
     tls_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
+    subrequest_start_all(worker);
     budget_start(worker);
     return 0;
 }
@@ -240,6 +242,7 @@ void serve_stop(struct worker *worker)
     while (worker->clients) {
         client_stop(worker->clients);
     }
+    subrequest_stop_all(worker);
     upstream_stop(worker);
     if (worker->drain) {
         timer_remove(worker->timers, &worker->drain->timer);

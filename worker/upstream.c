@@ -243,7 +243,7 @@ void upstream_begin(struct exchange *ex)
         exchange_respond(ex);
         return;
     }
-    if (ex->chain_done > 0 && !sendable(ex)) {
+    if ((ex->chain_done > 0 || ex->route == ROUTE_NONE) && !sendable(ex)) {
         log_debug("the rewritten target or host holds bytes that may not be sent");
         exchange_upstream_failed(ex, REASON_bad_request);
         return;
@@ -302,5 +302,18 @@ void upstream_release(struct exchange *ex)
         }
     }
     buffer_give(ex->worker, ux->head);
-    record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);
+    ux->released = true;
+    if (!ux->entered) {
+        record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);
+    }
+}
+
+bool upstream_leave(struct worker *worker, struct upstream_exchange *ux)
+{
+    ux->entered = false;
+    if (ux->released) {
+        record_give(worker, RECORD_UPSTREAM_EXCHANGE, ux);
+        return false;
+    }
+    return true;
 }

@@ -63,8 +63,9 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     unsigned interim;    /* 1xx answers so far */
     struct buffer *head; /* a head that came in pieces */
     struct h1_body body;
-    bool paused; /* the client is slow */
-    bool rest;   /* bytes behind the response: not to be used again */
+    bool paused;            /* the client is slow */
+    bool rest;              /* bytes behind the response: not to be used again */
+    bool entered, released; /* the exchange is called, and let go of this meanwhile: upstream_leave() */
 };
 
 /* What carries an exchange to a server: HTTP/2 will be another table. */
@@ -87,6 +88,8 @@ extern const struct upstream_codec upstream_h1;
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason);
 /* Deadline of the phase that the attempt is in. */
 void upstream_arm(struct upstream_exchange *ux);
+/* After a call into the exchange that was announced by ux->entered. False: ux is gone, and its exchange may be. */
+bool upstream_leave(struct worker *worker, struct upstream_exchange *ux);
 void upstream_exchange_free(void *record);
 void upstream_connected(struct upstream_exchange *ux);
 void upstream_on_timer(struct upstream *up);

@@ -24,6 +24,7 @@ struct poller;
 struct recycler;
 struct client;
 struct drain;
+struct subrequest;
 struct walker;
 struct tls_worker;
 
@@ -48,9 +49,10 @@ struct worker {
     int64_t drain_deadline_ns;
     /* ---- the rest is the serving side's own ---- */
     struct poller *poller;
-    struct recycler *recycler; /* buffers, exchanges, connections: what is used again (recycle.h) */
-    struct client *clients;    /* list of all client connections, tunnels included */
-    struct drain *drain;       /* while draining */
+    struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
+    struct client *clients;         /* list of all client connections, tunnels included */
+    struct subrequest *subrequests; /* list of all under way */
+    struct drain *drain;            /* while draining */
     struct budget budget;
     struct client *shed; /* shed.c: the next one to look at */
     struct client *walk; /* serve.c: how far the look for long answers has come */

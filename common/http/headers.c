@@ -190,6 +190,19 @@ struct header *headers_add_id(struct headers *headers, enum header_id id, struct
     return append(headers, id, names[id], value);
 }
 
+void headers_copy(struct headers *to, const struct headers *from)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        const struct header *item = &from->items[i];
+
+        if (!(item->flags & HEADER_REMOVED)) {
+            append(to, (enum header_id)item->id, pool_copy(to->pool, item->name),
+                   pool_copy(to->pool, item->value))
+                ->flags = item->flags & (uint8_t)~HEADER_RAW_LINE;
+        }
+    }
+}
+
 struct header *headers_get(const struct headers *headers, enum header_id id)
 {
     for (size_t i = 0; i < headers->count; i++) {

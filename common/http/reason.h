@@ -27,6 +27,7 @@
     REASON(plain_to_tls, "an HTTP request came where only HTTPS is served")                                  \
     REASON(tls_handshake, "the TLS handshake failed")                                                        \
     REASON(redirect, "a middleware redirected")                                                              \
+    REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

@@ -7,6 +7,8 @@
  */
 #include "common/http/url.h"
 
+#include <ctype.h>
+
 #include <arpa/inet.h>
 
 #include "common/http/scan.h"
@@ -359,4 +361,26 @@ enum path_result url_path_of(struct pool *pool, struct slice text, struct url_pa
         *out = url.path;
     }
     return result;
+}
+
+struct slice url_query_escape(struct pool *pool, struct slice text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = pool_alloc(pool, 3 * text.len + 1);
+    size_t len = 0;
+
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+
+        if (isalnum(c) || c == '-' || c == '_' || c == '.' || c == '~') {
+            out[len++] = (char)c;
+        } else if (c == ' ') {
+            out[len++] = '+';
+        } else {
+            out[len++] = '%';
+            out[len++] = digits[c >> 4];
+            out[len++] = digits[c & 15];
+        }
+    }
+    return slice_of(out, len);
 }

@@ -15,4 +15,7 @@ enum path_result url_normalise(struct pool *pool, struct slice text, struct slic
 /* The path alone, in both forms. */
 enum path_result url_path_of(struct pool *pool, struct slice text, struct url_path *out);
 
+/* As Go's url.QueryEscape: blanks as +, everything but letters, digits and -_.~ as %XX. */
+struct slice url_query_escape(struct pool *pool, struct slice text);
+
 #endif

@@ -192,6 +192,12 @@ struct http_service {
 struct http_middleware {
     struct element element;
     struct middleware_config config;
+    /* made by resolve (master/resolve/prepare.h), of kinds that are prepared */
+    const void *prepared;
+    struct list services; /* struct slice: full names of the services that it asks */
+    size_t service_capacity;
+    uint32_t word_count;  /* words on the board that are its own, ... */
+    bool words_by_router; /* ... apart for each router that uses it */
 };
 
 struct servers_transport {

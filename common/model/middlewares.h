@@ -234,7 +234,10 @@ struct grpc_web {
     MIDDLEWARE(redirect_scheme, redirectScheme)                                                              \
     MIDDLEWARE(redirect_regex, redirectRegex)                                                                \
     MIDDLEWARE(set_headers, headers)                                                                         \
-    MIDDLEWARE(chain, chain)
+    MIDDLEWARE(chain, chain)                                                                                 \
+    MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
+    MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
+    MIDDLEWARE(errors, errors)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -246,10 +249,7 @@ enum middleware_kind {
 /* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
-    UNSERVED(ip_white_list, ipWhiteList)                                                                     \
-    UNSERVED(ip_allow_list, ipAllowList)                                                                     \
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
-    UNSERVED(errors, errors)                                                                                 \
     UNSERVED(rate_limit, rateLimit)                                                                          \
     UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \

@@ -1,7 +1,8 @@
 /*
  * compile.c - the order of a compile: plan, number, write the pages.
  *
- * Not here: what gets in (plan.c), services (compile_services.c), the static page (compile_static.c).
+ * Not here: what gets in (plan.c), services (compile_services.c), middlewares (compile_middlewares.c), the static page
+ * (compile_static.c).
  */
 #include "master/compile/compile.h"
 
@@ -12,45 +13,10 @@
 #include "master/compile/compiler.h"
 #include "master/compile/names.h"
 #include "master/tls/vault.h"
-#include "shm/middlewares.h"
 #include "shm/routes.h"
 #include "shm/tls_options.h"
 
 #define POOL_FIRST (64u * 1024)
-
-static int compile_middlewares(struct compiler *compiler, struct page_builder *builder, struct error *why)
-{
-    const struct model *model = compiler->model;
-    struct middleware_input *rows =
-        pool_zalloc(compiler->pool, (compiler->middleware_count + 1) * sizeof(*rows));
-
-    for (size_t i = 0; i < model->middleware_count; i++) {
-        const struct http_middleware *middleware = model->middlewares[i];
-        struct middleware_input *row;
-
-        if (compiler->middleware_numbers[i] == NUMBER_NONE) {
-            continue;
-        }
-        row = &rows[compiler->middleware_numbers[i]];
-        row->name = middleware->element.name;
-        if (!middleware_config_kind(&middleware->config, &row->kind, &row->params, why)) {
-            error_prefix(why, "middleware %.*s", SLICE_ARG(row->name));
-            return -EINVAL;
-        }
-    }
-    middlewares_build(builder, rows, compiler->middleware_count);
-    return 0;
-}
-
-static const uint32_t *chain_numbers(struct compiler *compiler, const struct plan *plan)
-{
-    uint32_t *numbers = pool_alloc(compiler->pool, (plan->chain_count + 1) * sizeof(*numbers));
-
-    for (uint32_t i = 0; i < plan->chain_count; i++) {
-        numbers[i] = compiler->middleware_numbers[plan->chain[i]];
-    }
-    return numbers;
-}
 
 static void compile_routes(struct compiler *compiler, struct page_builder *builder)
 {
@@ -71,7 +37,7 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
             .entry_point_count = plan->entry_point_count,
             .tls = router->config.tls != NULL,
             .tls_options = router->config.tls ? tls_options_id(router->tls_options) : 0,
-            .middlewares = plan->chain_count ? chain_numbers(compiler, plan) : NULL,
+            .middlewares = plan->chain,
             .middleware_count = plan->chain_count,
             .service = compiler->service_numbers[plan->service],
             .flags = plan->denied << ROUTE_DENY_ENCODED_SHIFT |
@@ -123,8 +89,9 @@ static void compiler_strip(struct compiler *compiler)
     pool_free(compiler->pool);
     compiler->pool = NULL;
     compiler->middlewares = (struct name_index){0};
-    compiler->service_states = compiler->middleware_used = compiler->transport_used = NULL;
-    compiler->middleware_numbers = compiler->denied = NULL;
+    compiler->service_states = compiler->transport_used = NULL;
+    compiler->middleware_rows = NULL;
+    compiler->denied = NULL;
     compiler->plans = NULL;
     compiler->plan_count = compiler->plan_capacity = 0;
 }

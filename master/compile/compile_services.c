@@ -16,7 +16,7 @@
 #define MILLISECOND 1000000LL
 #define SECOND (1000 * MILLISECOND)
 
-static struct board_ref word(struct compiler *compiler, uint64_t identity)
+struct board_ref compile_word(struct compiler *compiler, uint64_t identity)
 {
     return compiler->board ? board_word(compiler->board, identity, compiler->generation)
                            : (struct board_ref){0};
@@ -167,7 +167,8 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
         .preserve_path = config->preserve_path,
     };
     if (balancer->health_check || balancer->passive_health_check) {
-        out->health = word(compiler, hash_slice(hash_slice(SEED_HEALTH, service->element.name), config->url));
+        out->health =
+            compile_word(compiler, hash_slice(hash_slice(SEED_HEALTH, service->element.name), config->url));
     }
     return true;
 }
@@ -180,7 +181,7 @@ static void sequence_make(struct compiler *compiler, const struct http_service *
     row->sequence.count = smooth_sequence(compiler->pool, weights, count, &order);
     row->sequence.items = order;
     if (row->sequence.count > 1) {
-        row->ticket = word(compiler, hash_slice(SEED_TICKET, service->element.name));
+        row->ticket = compile_word(compiler, hash_slice(SEED_TICKET, service->element.name));
     }
 }
 

@@ -21,12 +21,18 @@ struct name_index {
     struct element *const *elements; /* objects begin with their element */
 };
 
+/* A row of the middlewares page. */
+struct middleware_use {
+    uint32_t middleware; /* positions in the model */
+    uint32_t router;     /* NUMBER_NONE: for all routers */
+};
+
 enum service_state { SERVICE_UNKNOWN, SERVICE_LOOKED_AT, SERVICE_GOOD, SERVICE_BAD };
 
 struct plan { /* one router that gets in; for each group of entry points that refuse the same characters */
     uint32_t router; /* positions in the model's arrays */
     uint32_t service;
-    const uint32_t *chain;
+    uint32_t *chain; /* positions of middlewares; in the end, their numbers */
     uint32_t chain_count;
     uint32_t entry_point_count;
     const uint32_t *entry_points;
@@ -47,11 +53,10 @@ struct compiler {
     uint32_t *
         service_orders; /* by position: a child is used only by a parent of higher order, so never in a circle */
     uint32_t service_order;
-    uint32_t *service_numbers;   /* by position: number in the page or NUMBER_NONE */
-    uint32_t *service_positions; /* by number */
-    unsigned service_shift;      /* how they are dealt out to pages */
-    uint8_t *middleware_used;
-    uint32_t *middleware_numbers;
+    uint32_t *service_numbers;              /* by position: number in the page or NUMBER_NONE */
+    uint32_t *service_positions;            /* by number */
+    unsigned service_shift;                 /* how they are dealt out to pages */
+    struct middleware_use *middleware_rows; /* by number; those of one middleware stand behind each other */
     uint8_t *transport_used;
     uint32_t *transport_numbers;
     uint32_t service_count, middleware_count,
@@ -83,6 +88,13 @@ uint32_t entry_point_number(const struct map *entry_points, struct slice name);
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
 struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+
+/* compile_middlewares.c: numbers for what the plans' chains name, and the page. */
+void middlewares_number(struct compiler *compiler);
+int compile_middlewares(struct compiler *compiler, struct page_builder *builder, struct error *why);
+
+/* The word on the board of that identity; none without a board. */
+struct board_ref compile_word(struct compiler *compiler, uint64_t identity);
 
 /* compile_services.c: the rows of everything used, into pages of their own, which it makes; sets their number. */
 void compile_services(struct compiler *compiler, struct compiled *out);

@@ -187,6 +187,25 @@ struct steps {
     size_t count, capacity;
 };
 
+/* The services that it asks are used too. */
+static bool asked_mark(struct compiler *compiler, struct http_router *router,
+                       const struct http_middleware *middleware)
+{
+    const struct slice *names = middleware->services.items;
+
+    for (size_t i = 0; i < middleware->services.count; i++) {
+        uint32_t service = name_find(compiler, &compiler->services, names[i], middleware->element.provider);
+
+        if (service == NUMBER_NONE || !service_mark(compiler, service, false, 0)) {
+            compile_note(compiler, &router->element, true, "middleware %.*s: its service %.*s %s",
+                         SLICE_ARG(middleware->element.name), SLICE_ARG(names[i]),
+                         service == NUMBER_NONE ? "does not exist" : "cannot be served");
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Adds one by name; a chain is replaced by its members. False (and an error on the router) when one is missing. */
 static bool chain_add(struct compiler *compiler, struct http_router *router, struct steps *chain,
                       struct slice name, struct slice provider, unsigned depth)
@@ -213,6 +232,9 @@ static bool chain_add(struct compiler *compiler, struct http_router *router, str
             }
         }
         return true;
+    }
+    if (!asked_mark(compiler, router, middleware)) {
+        return false;
     }
     chain->items =
         pool_grow(compiler->pool, chain->items, chain->count, &chain->capacity, sizeof(*chain->items));
@@ -385,9 +407,6 @@ static void plan_router(struct compiler *compiler, uint32_t position)
     if (!chain_make(compiler, router, compiler->model->services[found], &chain)) {
         return;
     }
-    for (size_t i = 0; i < chain.count; i++) {
-        compiler->middleware_used[chain.items[i]] = 1;
-    }
     plan = (struct plan){
         .router = position, .service = found, .chain = chain.items, .chain_count = (uint32_t)chain.count};
     plan_split(compiler, &plan, entry_points, entry_point_count);
@@ -430,7 +449,6 @@ void plan_all(struct compiler *compiler)
     name_index_make(kept, &compiler->transports, model->transports, model->transport_count);
     compiler->service_states = pool_zalloc(pool, model->service_count + 1);
     compiler->service_orders = pool_zalloc(kept, (model->service_count + 1) * sizeof(uint32_t));
-    compiler->middleware_used = pool_zalloc(pool, model->middleware_count + 1);
     compiler->transport_used = pool_zalloc(pool, model->transport_count + 1);
     denied_make(compiler);
     for (size_t i = 0; i < model->router_count; i++) {
@@ -438,8 +456,7 @@ void plan_all(struct compiler *compiler)
     }
     compiler->service_count = number(kept, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
                                      &compiler->service_numbers);
-    compiler->middleware_count =
-        number(pool, compiler->middleware_used, 1, model->middleware_count, 0, &compiler->middleware_numbers);
+    middlewares_number(compiler);
     compiler->transport_count =
         number(kept, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);
     services_deal_out(compiler);

@@ -49,7 +49,7 @@ static void note_headers(struct resolver *resolver, struct http_middleware *midd
 }
 
 /* What keeps a middleware from running, its references aside. */
-static struct slice wrong(struct resolver *resolver, const struct http_middleware *middleware)
+static struct slice wrong(struct resolver *resolver, struct http_middleware *middleware)
 {
     const struct middleware_config *config = &middleware->config;
     struct error why = {0};
@@ -68,7 +68,11 @@ static struct slice wrong(struct resolver *resolver, const struct http_middlewar
     if (config->set_headers) {
         return set_headers_wrong(resolver, config->set_headers);
     }
-    return NOTHING;
+
+    struct slice text = NOTHING;
+
+    (void)prepare_middleware(resolver, middleware, kind, params, &text);
+    return text;
 }
 
 /* A chain of the result with full names. */

@@ -52,6 +52,11 @@ struct frame {
     unsigned depth;
 };
 
+/* ---- prepare.c ---- */
+/* Fills in middleware->prepared where its kind has that; false: *wrong says what keeps it from running. */
+bool prepare_middleware(struct resolver *resolver, struct http_middleware *middleware,
+                        enum middleware_kind kind, const void *options, struct slice *wrong);
+
 /* ---- gather.c ---- */
 void gather(struct resolver *resolver, struct model *const *models, size_t count);
 const struct entry_point_model *point_find(const struct resolver *resolver, struct slice name);

@@ -36,6 +36,12 @@ MIDDLEWARES = {
     "regex-perm": {"redirectRegex": {"regex": "^http://([^/]+)/p/(.*)", "replacement": "https://$1/q/$2", "permanent": True}},
     "head": {"headers": {"customRequestHeaders": {"X-Added": "one", "X-Gone": "", "host": "changed.test", "x-lower": "v"},
                          "customResponseHeaders": {"X-Out": "two", "X-Upstream": "", "Server": "weird"}}},
+    "allow": {"ipAllowList": {"sourceRange": ["127.0.0.1", "10.0.0.0/8"]}},
+    "allow-not": {"ipAllowList": {"sourceRange": ["10.0.0.0/8", "::1"], "rejectStatusCode": 418}},
+    "allow-depth": {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"depth": 1}}},
+    "allow-excluded": {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"excludedIPs": ["127.0.0.0/8", "192.168.0.0/16"]}}},
+    "allow-none": {"ipAllowList": {"sourceRange": []}},
+    "white": {"ipWhiteList": {"sourceRange": ["127.0.0.0/8"]}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }

@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "common/model/prepared.h"
 #include "common/rule/rule.h"
 #include "shm/middlewares.h"
 #include "shm/page_inner.h"
@@ -152,7 +153,7 @@ static void read_middlewares(const struct page *page)
         const struct middleware_row *row = middlewares_at(page, i);
 
         read_text(page, row->name);
-        read_struct(page, middleware_kind_schema(row->kind), page_at(page, row->params));
+        read_struct(page, middleware_stored_schema(row->kind), page_at(page, row->params));
     }
 }
 

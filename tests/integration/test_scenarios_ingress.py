@@ -315,16 +315,25 @@ def test_precise_canary(ingress, manifests, gm):
             assert counted == {name: 2 * count for name, count in wanted.items()}, step
 
 
-def test_allowed_addresses_never_open_what_they_should_close(ingress, manifests, gm):
-    """ipAllowList itself is not served yet: until then what it protects is closed, and said so."""
+def test_allowed_addresses(ingress, manifests, gm):
     manifests.copy("v1-whitelist.yaml")
     router = ingress()
-    assert curl(router.ports["web"], "/dm0/gm/call", host="localhost").status == 200
-    assert curl(router.ports["web"], "/dm1/gm/call", host="localhost").status in (200, 404)
+    port = router.ports["web"]
+    assert curl(port, "/dm0/gm/call", host="localhost", extra=["--interface", "127.0.0.2"]).status == 200
+    assert curl(port, "/dm1/gm/call", host="localhost").status == 200
+    refused = curl(port, "/dm1/gm/call", host="localhost", extra=["--interface", "127.0.0.2"])
+    assert (refused.status, refused.body) == (403, "Forbidden")
     start = router.mark()
-    manifests.write("v1-whitelist.yaml", (SCENARIOS / "v1-whitelist-ranges.yaml").read_text().replace("1.2.3.0/24", "1.2.3.0/99"))
-    router.wait_log(r'"1.2.3.0/99" is no address or range', start)
-    assert curl(router.ports["web"], "/dm1/gm/call", host="localhost").status == 404
+    ranges = (SCENARIOS / "v1-whitelist-ranges.yaml").read_text()
+    manifests.write("v1-whitelist.yaml", ranges.replace("1.2.3.0/24", "127.0.0.2/31"))
+    in_force(router, start, 1)
+    assert curl(port, "/dm1/gm/call", host="localhost", extra=["--interface", "127.0.0.3"]).status == 200
+    assert curl(port, "/dm1/gm/call", host="localhost").status == 403
+    start = router.mark()
+    manifests.write("v1-whitelist.yaml", ranges.replace("1.2.3.0/24", "1.2.3.0/99"))
+    router.wait_log(r'"1.2.3.0/99": the length of the prefix must be', start)
+    in_force(router, start, 1)
+    assert curl(port, "/dm1/gm/call", host="localhost").status == 404  # closed, never open to all
 
 
 def test_custom_headers(ingress, manifests, gm):

@@ -87,6 +87,145 @@ int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason)
                                 pool_printf(ex->pool, "%s\n", http_status_text(status)));
 }
 
+int exchange_answer_plain(struct exchange *ex, uint16_t status, enum reason reason, struct slice body)
+{
+    return exchange_answer_body(ex, status, reason, SLICE(""), body);
+}
+
+/* ---- what a middleware keeps: one of each for a test ---- */
+static struct {
+    void *kept;
+    struct {
+        void (*undo)(struct exchange *ex, void *state);
+        void *state;
+    } at_end[8];
+    unsigned at_end_count;
+    _Atomic uint64_t words[8];
+    unsigned resumed, response_resumed, discarded, body_asked;
+} fake;
+
+void exchange_keep(struct exchange *ex, void *state)
+{
+    (void)ex;
+    fake.kept = state;
+}
+
+void *exchange_kept(const struct exchange *ex)
+{
+    (void)ex;
+    return fake.kept;
+}
+
+void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+{
+    (void)ex;
+    if (fake.at_end_count == ARRAY_LEN(fake.at_end)) {
+        abort();
+    }
+    fake.at_end[fake.at_end_count].undo = undo;
+    fake.at_end[fake.at_end_count++].state = state;
+}
+
+/* The end of the exchange: what is owed is done. */
+static inline void fake_exchange_end(struct exchange *ex)
+{
+    while (fake.at_end_count) {
+        fake.at_end_count--;
+        fake.at_end[fake.at_end_count].undo(ex, fake.at_end[fake.at_end_count].state);
+    }
+    fake.kept = NULL;
+}
+
+uint32_t exchange_asked_service(const struct exchange *ex, uint32_t index)
+{
+    (void)ex;
+    return index;
+}
+
+_Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index)
+{
+    (void)ex;
+    return &fake.words[index];
+}
+
+void exchange_resume(struct exchange *ex)
+{
+    (void)ex;
+    fake.resumed++;
+}
+
+bool exchange_response_resume(struct exchange *ex)
+{
+    (void)ex;
+    fake.response_resumed++;
+    return true;
+}
+
+void exchange_discard_response(struct exchange *ex)
+{
+    ex->response = (struct exchange_response){.content_length = -1};
+    headers_init(&ex->response.headers, ex->pool);
+    fake.discarded++;
+}
+
+void exchange_read_body(struct exchange *ex)
+{
+    (void)ex;
+    fake.body_asked++;
+}
+
+/* ---- filters: the one that was asked for last; what it passes on is kept as text ---- */
+static struct body_filter fake_request_filter, fake_response_filter;
+static struct {
+    char data[65536];
+    size_t len;
+    bool ended;
+} fake_request_sink, fake_response_sink;
+
+struct body_filter *filter_request(struct exchange *ex, void *state)
+{
+    fake_request_filter = (struct body_filter){.ex = ex, .state = state};
+    return &fake_request_filter;
+}
+
+struct body_filter *filter_response(struct exchange *ex, void *state)
+{
+    fake_response_filter = (struct body_filter){.ex = ex, .state = state};
+    return &fake_response_filter;
+}
+
+bool filter_pass_request(struct body_filter *filter, struct slice data, bool last,
+                         const struct headers *trailers)
+{
+    (void)filter;
+    (void)trailers;
+    if (data.len > sizeof(fake_request_sink.data) - fake_request_sink.len) {
+        abort();
+    }
+    memcpy(fake_request_sink.data + fake_request_sink.len, data.ptr, data.len);
+    fake_request_sink.len += data.len;
+    fake_request_sink.ended = fake_request_sink.ended || last;
+    return true;
+}
+
+bool filter_pass_response(struct body_filter *filter, struct slice data)
+{
+    (void)filter;
+    if (data.len > sizeof(fake_response_sink.data) - fake_response_sink.len) {
+        abort();
+    }
+    memcpy(fake_response_sink.data + fake_response_sink.len, data.ptr, data.len);
+    fake_response_sink.len += data.len;
+    return true;
+}
+
+void filter_end_response(struct body_filter *filter, const struct headers *trailers)
+{
+    (void)filter;
+    (void)trailers;
+    fake_response_sink.ended = true;
+}
+
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location)
 {
     headers_set_id(&ex->response.headers, HEADER_LOCATION, location);

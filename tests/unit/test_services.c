@@ -553,8 +553,8 @@ static void middlewares_and_their_parameters(void **state)
     struct slice prefixes[] = {SLICE("/a"), SLICE("/b")};
     struct strip_prefix strip = {.prefixes = {prefixes, 2}};
     const struct middleware_input rows[] = {
-        {SLICE("p@file"), MIDDLEWARE_add_prefix, &prefix},
-        {SLICE("s@file"), MIDDLEWARE_strip_prefix, &strip},
+        {.name = SLICE("p@file"), .kind = MIDDLEWARE_add_prefix, .params = &prefix},
+        {.name = SLICE("s@file"), .kind = MIDDLEWARE_strip_prefix, .params = &strip},
     };
     struct page_builder *builder = builder_new(PAGE_MIDDLEWARES);
     struct error why = {""};

@@ -82,7 +82,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     return MW_PASS;
 }
 
-static void on_response(struct exchange *ex, const void *params)
+static enum mw_verdict on_response(struct exchange *ex, const void *params)
 {
     const struct set_headers *p = params;
     const struct string_pair *pairs =
@@ -97,6 +97,7 @@ static void on_response(struct exchange *ex, const void *params)
             headers_remove(&ex->response.headers, name);
         }
     }
+    return MW_PASS;
 }
 
 const struct middleware_type mw_set_headers = {

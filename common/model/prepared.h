@@ -1,0 +1,69 @@
+/*
+ * prepared.h - what the master makes of the options of some middlewares, so that workers parse nothing on the request path.
+ *
+ * A kind whose options are ready for use as they are (a prefix, a regular expression) has nothing here: workers get its
+ * options. Another kind has a struct here, a row in prepared.c by which it is packed, and a function in
+ * master/resolve/prepare*.c that fills it in or says what is wrong with the options.
+ *
+ * Sets of addresses are text as ranges_make() writes it; arrays of other types without alignment or pointers may be stored
+ * as text too.
+ */
+#ifndef WEIR_COMMON_MODEL_PREPARED_H
+#define WEIR_COMMON_MODEL_PREPARED_H
+
+#include "common/model/middlewares.h"
+
+/* Whose address counts (ipStrategy): that at `depth` of X-Forwarded-For; else, where `excluded` is not empty, the last one
+ * there that is not among those; else that of the peer. */
+struct prepared_client {
+    int64_t depth;
+    struct slice excluded; /* ranges */
+    int64_t ipv6_bits;     /* so many leading bits count; 0: all of them */
+};
+
+struct prepared_ip_list { /* ipAllowList, ipWhiteList */
+    struct slice allowed; /* ranges */
+    struct prepared_client client;
+    int64_t reject_status;
+};
+
+struct status_range {       /* from..to, both included; as text of such ones: status_ranges_hold() */
+    uint8_t from[2], to[2]; /* high byte first */
+};
+
+struct status_rewrite {
+    struct status_range from;
+    uint8_t to[2];
+};
+
+struct prepared_errors {
+    struct slice statuses; /* struct status_range */
+    struct slice rewrites; /* struct status_rewrite */
+    struct slice query;
+    bool all_headers;
+    struct list headers; /* struct slice: names of those that the page's server gets */
+};
+
+static inline bool status_range_holds(const struct status_range *range, unsigned status)
+{
+    return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&
+           status <= ((unsigned)range->to[0] << 8 | range->to[1]);
+}
+
+/* Of a text of struct status_range. */
+static inline bool status_ranges_hold(struct slice ranges, unsigned status)
+{
+    for (size_t i = 0; i + sizeof(struct status_range) <= ranges.len; i += sizeof(struct status_range)) {
+        if (status_range_holds((const struct status_range *)(const void *)(ranges.ptr + i), status)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* NULL: workers get its options. */
+const struct schema *middleware_prepared_schema(enum middleware_kind kind);
+/* By which a kind is packed: of its prepared struct or of its options. */
+const struct schema *middleware_stored_schema(enum middleware_kind kind);
+
+#endif

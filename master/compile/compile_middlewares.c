@@ -1,0 +1,137 @@
+/*
+ * compile_middlewares.c - rows of the middlewares page: parameters, the services that are asked, words on the board.
+ *
+ * A middleware has one row, or, when it keeps something for each router, one for each router that uses it.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "master/compile/compiler.h"
+#include "shm/middlewares.h"
+
+#define SEED_WORD 0x6d696464ULL
+
+struct link { /* of a plan's chain */
+    struct middleware_use use;
+    uint32_t *place; /* where its number goes */
+};
+
+static int link_order(const void *a, const void *b)
+{
+    const struct middleware_use *x = &((const struct link *)a)->use, *y = &((const struct link *)b)->use;
+
+    if (x->middleware != y->middleware) {
+        return x->middleware < y->middleware ? -1 : 1;
+    }
+    return x->router < y->router ? -1 : x->router > y->router;
+}
+
+static size_t links_count(const struct compiler *compiler)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < compiler->plan_count; i++) {
+        count += compiler->plans[i].chain_count;
+    }
+    return count;
+}
+
+/* Plans of one router share their chain: it is numbered once. */
+static size_t links_make(struct compiler *compiler, struct link *links)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < compiler->plan_count; i++) {
+        struct plan *plan = &compiler->plans[i];
+
+        if (i > 0 && plan->chain == compiler->plans[i - 1].chain) {
+            continue;
+        }
+        for (uint32_t k = 0; k < plan->chain_count; k++) {
+            uint32_t position = plan->chain[k];
+            bool own = compiler->model->middlewares[position]->words_by_router;
+
+            links[count++] = (struct link){
+                .use = {.middleware = position, .router = own ? plan->router : NUMBER_NONE},
+                .place = &plan->chain[k],
+            };
+        }
+    }
+    return count;
+}
+
+void middlewares_number(struct compiler *compiler)
+{
+    struct link *links = pool_alloc(compiler->pool, (links_count(compiler) + 1) * sizeof(*links));
+    size_t count = links_make(compiler, links);
+    uint32_t rows = 0;
+
+    compiler->middleware_rows = pool_alloc(compiler->pool, (count + 1) * sizeof(*compiler->middleware_rows));
+    if (count > 1) {
+        qsort(links, count, sizeof(*links), link_order);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i == 0 || link_order(&links[i - 1], &links[i]) != 0) {
+            compiler->middleware_rows[rows++] = links[i].use;
+        }
+        *links[i].place = rows - 1;
+    }
+    compiler->middleware_count = rows;
+}
+
+static const struct board_ref *words_of(struct compiler *compiler, const struct http_middleware *middleware,
+                                        uint32_t router)
+{
+    struct board_ref *words = pool_zalloc(compiler->pool, (middleware->word_count + 1) * sizeof(*words));
+    uint64_t identity = hash_slice(SEED_WORD, middleware->element.name);
+
+    if (router != NUMBER_NONE) {
+        identity = hash_slice(identity, compiler->model->routers[router]->element.name);
+    }
+    for (uint32_t i = 0; i < middleware->word_count; i++) {
+        words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
+    }
+    return words;
+}
+
+/* They were marked, or the router that uses the middleware did not get in. */
+static const uint32_t *services_of(struct compiler *compiler, const struct http_middleware *middleware)
+{
+    const struct slice *names = middleware->services.items;
+    uint32_t *numbers = pool_alloc(compiler->pool, (middleware->services.count + 1) * sizeof(*numbers));
+
+    for (size_t i = 0; i < middleware->services.count; i++) {
+        uint32_t position = name_find(compiler, &compiler->services, names[i], middleware->element.provider);
+
+        numbers[i] = compiler->service_numbers[position];
+    }
+    return numbers;
+}
+
+int compile_middlewares(struct compiler *compiler, struct page_builder *builder, struct error *why)
+{
+    struct middleware_input *rows =
+        pool_zalloc(compiler->pool, (compiler->middleware_count + 1) * sizeof(*rows));
+
+    for (uint32_t i = 0; i < compiler->middleware_count; i++) {
+        const struct middleware_use *use = &compiler->middleware_rows[i];
+        const struct http_middleware *middleware = compiler->model->middlewares[use->middleware];
+        struct middleware_input *row = &rows[i];
+
+        row->name = middleware->element.name;
+        if (!middleware_config_kind(&middleware->config, &row->kind, &row->params, why)) {
+            error_prefix(why, "middleware %.*s", SLICE_ARG(row->name));
+            return -EINVAL;
+        }
+        if (middleware->prepared) {
+            row->params = middleware->prepared;
+        }
+        row->services = services_of(compiler, middleware);
+        row->service_count = (uint32_t)middleware->services.count;
+        row->words = words_of(compiler, middleware, use->router);
+        row->word_count = middleware->word_count;
+    }
+    middlewares_build(builder, rows, compiler->middleware_count);
+    return 0;
+}

@@ -1,0 +1,128 @@
+/*
+ * prepare.c - which middlewares are made ready for workers, and what those functions share. See prepare.h.
+ */
+#include "master/resolve/prepare.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "common/net/ranges.h"
+
+void *prepare_wrong(struct preparation *at, const char *format, ...)
+{
+    char text[1024];
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    at->wrong = pool_copy(at->pool, slice_cstr(text));
+    return NULL;
+}
+
+void prepare_service(struct preparation *at, struct slice name)
+{
+    struct http_middleware *middleware = at->middleware;
+
+    list_add_slice(at->pool, &middleware->services, &middleware->service_capacity,
+                   qualified(at->pool, name, middleware->element.provider));
+}
+
+void prepare_words(struct preparation *at, uint32_t count, bool by_router)
+{
+    at->middleware->word_count = count;
+    at->middleware->words_by_router = by_router;
+}
+
+bool prepare_ranges(struct preparation *at, const struct list *texts, struct slice *out)
+{
+    const struct slice *items = texts->items;
+    struct cidr *cidrs = pool_alloc(at->pool, (texts->count + 1) * sizeof(*cidrs));
+
+    for (size_t i = 0; i < texts->count; i++) {
+        struct error why;
+
+        if (!cidr_parse(items[i], &cidrs[i], &why)) {
+            prepare_wrong(at, "%s", why.text);
+            return false;
+        }
+    }
+    *out = ranges_make(at->pool, cidrs, texts->count);
+    return true;
+}
+
+static bool status_range_read(struct slice text, struct status_range *out)
+{
+    ptrdiff_t dash = slice_find(text, '-');
+    uint64_t from, to;
+
+    if (!slice_to_u64(dash < 0 ? text : slice_head(text, (size_t)dash), &from) || from > UINT16_MAX) {
+        return false;
+    }
+    to = from;
+    if (dash >= 0 && (!slice_to_u64(slice_from(text, (size_t)dash + 1), &to) || to > UINT16_MAX)) {
+        return false;
+    }
+    *out = (struct status_range){{(uint8_t)(from >> 8), (uint8_t)from}, {(uint8_t)(to >> 8), (uint8_t)to}};
+    return true;
+}
+
+bool prepare_status(struct preparation *at, struct slice text, struct status_range *out)
+{
+    if (status_range_read(text, out)) {
+        return true;
+    }
+    prepare_wrong(at, "\"%.*s\" is no status and no range of them: write 404 or 500-599", SLICE_ARG(text));
+    return false;
+}
+
+bool prepare_statuses(struct preparation *at, const struct list *texts, struct slice *out)
+{
+    const struct slice *items = texts->items;
+    struct status_range *ranges = pool_alloc(at->pool, (texts->count + 1) * sizeof(*ranges));
+
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!prepare_status(at, items[i], &ranges[i])) {
+            return false;
+        }
+    }
+    *out = slice_of((const char *)ranges, texts->count * sizeof(*ranges));
+    return true;
+}
+
+bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out)
+{
+    *out = (struct prepared_client){.depth = 0};
+    if (strategy == NULL) {
+        return true;
+    }
+    out->ipv6_bits = strategy->ipv6_subnet.set ? strategy->ipv6_subnet.value : 0;
+    out->depth = strategy->depth;
+    return strategy->depth > 0 || prepare_ranges(at, &strategy->excluded_ips, &out->excluded);
+}
+
+bool prepare_middleware(struct resolver *resolver, struct http_middleware *middleware,
+                        enum middleware_kind kind, const void *options, struct slice *wrong)
+{
+    struct preparation at = {.resolver = resolver, .middleware = middleware, .pool = resolver->model->pool};
+
+    if (middleware_prepared_schema(kind) == NULL) {
+        return true;
+    }
+    switch ((int)kind) {
+#define PREPARED(identifier)                                                                                 \
+    case MIDDLEWARE_##identifier:                                                                            \
+        middleware->prepared = prepare_##identifier(&at, options);                                           \
+        break;
+        PREPARED(ip_white_list)
+        PREPARED(ip_allow_list)
+        PREPARED(errors)
+#undef PREPARED
+    default:
+        break;
+    }
+    if (middleware->prepared == NULL) {
+        *wrong = at.wrong.len ? at.wrong : SLICE("it cannot be prepared by this build");
+    }
+    return middleware->prepared != NULL;
+}

@@ -1,0 +1,39 @@
+/*
+ * prepare.h - between the files that make middlewares ready for workers (common/model/prepared.h).
+ */
+#ifndef WEIR_MASTER_RESOLVE_PREPARE_H
+#define WEIR_MASTER_RESOLVE_PREPARE_H
+
+#include "common/model/prepared.h"
+#include "master/resolve/resolver.h"
+
+struct preparation {
+    struct resolver *resolver;
+    struct http_middleware *middleware;
+    struct pool *pool;  /* the model's */
+    struct slice wrong; /* set by prepare_wrong() */
+};
+
+/* Says what is wrong; Traefik's words where it has some. Returns NULL, to be returned. */
+void *prepare_wrong(struct preparation *at, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The middleware asks that service: its number is at index 0, 1... of the middleware's row, in the order of these calls.
+ * That it exists is checked where a router uses the middleware. */
+void prepare_service(struct preparation *at, struct slice name);
+/* So many words on the board belong to the middleware, zero at first; of each router that uses it some of its own when
+ * by_router. */
+void prepare_words(struct preparation *at, uint32_t count, bool by_router);
+
+/* Parts: false: at->wrong says why. */
+bool prepare_ranges(struct preparation *at, const struct list *texts, struct slice *out);
+/* "404" or "500-599". */
+bool prepare_status(struct preparation *at, struct slice text, struct status_range *out);
+/* Several of them, as a text of struct status_range. */
+bool prepare_statuses(struct preparation *at, const struct list *texts, struct slice *out);
+bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out);
+
+/* One of each prepared kind: options in, the prepared struct out, in the pool. */
+const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
+const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
+const void *prepare_errors(struct preparation *at, const struct errors *options);
+
+#endif

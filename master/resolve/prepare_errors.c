@@ -1,0 +1,53 @@
+/*
+ * prepare_errors.c - errors: which statuses are replaced, by which status, and whose page it is.
+ */
+#include "master/resolve/prepare.h"
+
+static bool rewrites(struct preparation *at, const struct doc *map, struct slice *out)
+{
+    size_t count = map ? map->map.count : 0;
+    struct status_rewrite *made = pool_zalloc(at->pool, (count + 1) * sizeof(*made));
+
+    for (size_t i = 0; i < count; i++) {
+        const struct doc_entry *entry = &map->map.entries[i];
+        int64_t to;
+
+        if (!prepare_status(at, entry->key, &made[i].from)) {
+            return false;
+        }
+        if (!doc_int(entry->value, &to) || to < 100 || to > 999) {
+            prepare_wrong(at, "statusRewrites.%.*s must be a status, 100 to 999", SLICE_ARG(entry->key));
+            return false;
+        }
+        made[i].to[0] = (uint8_t)(to >> 8);
+        made[i].to[1] = (uint8_t)to;
+    }
+    *out = slice_of((const char *)made, count * sizeof(*made));
+    return true;
+}
+
+const void *prepare_errors(struct preparation *at, const struct errors *options)
+{
+    struct prepared_errors *made = pool_zalloc(at->pool, sizeof(*made));
+
+    if (options->status_rewrites && options->status_rewrites->kind != DOC_MAP &&
+        options->status_rewrites->kind != DOC_NULL) {
+        return prepare_wrong(at, "statusRewrites must be a map of statuses to statuses");
+    }
+    if (!prepare_statuses(at, &options->status, &made->statuses) ||
+        !rewrites(at,
+                  options->status_rewrites && options->status_rewrites->kind == DOC_MAP
+                      ? options->status_rewrites
+                      : NULL,
+                  &made->rewrites)) {
+        return NULL;
+    }
+    if (options->service.len == 0) {
+        return prepare_wrong(at, "errors.service is missing: name the service that gives the page");
+    }
+    prepare_service(at, options->service);
+    made->query = options->query;
+    made->headers = options->error_request_headers;
+    made->all_headers = options->error_request_headers.count == 0;
+    return made;
+}

@@ -1,0 +1,80 @@
+/*
+ * source.c - see source.h. X-Forwarded-For is that of a trusted peer, or absent; of several fields the first counts, as for
+ * Traefik.
+ */
+#include "worker/source.h"
+
+#include "common/net/ranges.h"
+
+/* Items of the list from the right; the rest of the list stays in *list. */
+static bool last_item(struct slice *list, struct slice *item)
+{
+    if (list->ptr == NULL) {
+        return false;
+    }
+
+    size_t at = list->len;
+
+    while (at > 0 && list->ptr[at - 1] != ',') {
+        at--;
+    }
+    *item = slice_trim(slice_from(*list, at));
+    *list = at > 0 ? slice_head(*list, at - 1) : (struct slice){NULL, 0};
+    return true;
+}
+
+static struct slice at_depth(struct slice list, int64_t depth)
+{
+    struct slice item = SLICE("");
+
+    while (depth-- > 0) {
+        if (!last_item(&list, &item)) {
+            return SLICE("");
+        }
+    }
+    return item;
+}
+
+/* What is no address is in no set, so it is the one. */
+static struct slice first_outside(struct slice list, struct slice excluded)
+{
+    struct slice item;
+
+    while (last_item(&list, &item)) {
+        struct address address;
+
+        if (item.len && (!address_parse(item, &address) || !ranges_hold(excluded, &address))) {
+            return item;
+        }
+    }
+    return SLICE("");
+}
+
+static void cut(struct address *address, int64_t bits)
+{
+    for (int64_t bit = bits; address->family == 6 && bit < 128; bit++) {
+        address->bytes[bit / 8] &= (uint8_t) ~(0x80u >> bit % 8);
+    }
+}
+
+void source_address(const struct exchange *ex, const struct prepared_client *strategy,
+                    struct address *address, struct slice *text)
+{
+    if (strategy->depth > 0 || strategy->excluded.len) {
+        const struct header *field = headers_get(&ex->request.headers, HEADER_X_FORWARDED_FOR);
+        struct slice list = field ? field->value : SLICE("");
+
+        *text = strategy->depth > 0 ? at_depth(list, strategy->depth)
+                                    : first_outside(list, exchange_text(ex, strategy->excluded));
+        if (!address_parse(*text, address)) {
+            *address = (struct address){.family = 0};
+        }
+    } else {
+        *address = ex->client;
+        *text = ex->client_text;
+    }
+    address->port = 0;
+    if (strategy->ipv6_bits > 0) {
+        cut(address, strategy->ipv6_bits);
+    }
+}

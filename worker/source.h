@@ -1,0 +1,15 @@
+/*
+ * source.h - whose request it is, as middlewares count: ipStrategy.
+ */
+#ifndef WEIR_WORKER_SOURCE_H
+#define WEIR_WORKER_SOURCE_H
+
+#include "common/model/prepared.h"
+#include "worker/exchange.h"
+
+/* The address that the strategy points at; without a port, cut to its first ipv6_bits. family 0: there is none, or what
+ * stands there is no address. *text: as it was sent, for who counts by text; empty when there is none. */
+void source_address(const struct exchange *ex, const struct prepared_client *strategy,
+                    struct address *address, struct slice *text);
+
+#endif

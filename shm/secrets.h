@@ -2,7 +2,7 @@
  * secrets.h - the secrets page: certificates with their keys, which name gets which, the keys of session tickets.
  *
  * Apart from all other pages, so that no change of routes rewrites it; no process writes its mapping into a core dump
- * (page.c). Built by master/compile/compile_secrets.c, read by worker/tls_context.c.
+ * (page.c). Built by master/compile/compile_secrets.c, read by worker/tls_live.c.
  *
  * Not here: options of handshakes (tls_options.h), parsing of certificates (master/tls).
  */

@@ -3,13 +3,13 @@
  *
  *   tls_accept.c   what comes first on a connection: the ClientHello, which options and certificate, the handshake
  *   tls_stream.c   records: reading, writing, the end
- *   tls_live.c  live contexts: one for each pair of options and certificate in use, a bounded number
+ *   tls_live.c     live contexts: one for each pair of options and certificate in use, a bounded number
  *   tls_ticket.c   session tickets, sealed with the keys of the secrets page
  *
  * A connection holds its context and nothing of a generation. Between records it holds no buffer: what is read or written goes
  * through areas of the worker. So an idle connection costs what BoringSSL keeps of a session.
  *
- * To come: TCP routers look at the ClientHello where tls_hello_ready() does, before options are chosen (tls_accept.c);
+ * To come: TCP routers look at the ClientHello where hello_ready() does (tls_accept.c), before options are chosen;
  * HTTP/2 is a row in its table of protocols.
  */
 #ifndef WEIR_WORKER_TLS_H

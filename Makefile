@@ -103,7 +103,7 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
 
 # What a sanitizer changes too much: sizes, the sandbox.
-BARE_ONLY = test_memory.py test_limits.py test_sandbox.py
+BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_sandbox.py
 
 integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider $(or $(PYTEST_ARGS),tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%)))

@@ -67,6 +67,8 @@ enum board_counter { /* since start, never go down */
                      COUNT_REFUSED_CONNECTIONS, /* the budgets: new ones refused, ... */
                      COUNT_SHED_IDLE,           /* idle ones closed, of clients and to servers, ... */
                      COUNT_SHED_BUSY,           /* ... and requests or answers broken off */
+                     COUNT_HANDSHAKES,          /* TLS connections of clients, ... */
+                     COUNT_RESUMED,             /* ... and those that went on with an earlier session */
                      COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
                      COUNT_REASONS_END = COUNT_REASONS + 64,
                      BOARD_COUNTERS

@@ -8,7 +8,9 @@
 
 #include "shm/middlewares.h"
 #include "shm/routes.h"
+#include "shm/secrets.h"
 #include "shm/static_page.h"
+#include "shm/tls_options.h"
 #include "shm/transports.h"
 
 static int routes_fit(const struct page *routes, const struct page *middlewares, uint32_t service_count,
@@ -50,6 +52,7 @@ static int page_check_as(enum page_kind kind, const struct page *page, struct er
     static int (*const checks[PAGE_KINDS])(const struct page *page, struct error *why) = {
         [PAGE_STATIC] = static_page_check,      [PAGE_ROUTES] = routes_check,
         [PAGE_MIDDLEWARES] = middlewares_check, [PAGE_TRANSPORTS] = transports_check,
+        [PAGE_TLS] = tls_options_check,         [PAGE_SECRETS] = secrets_check,
         [PAGE_SERVICES] = services_check,
     };
 

@@ -131,6 +131,9 @@ int page_adopt(int fd, enum page_kind kind, struct page **out, struct error *why
         rc = error_set(why, -errno, "cannot map %lld bytes: %s", (long long)size, strerror(errno));
         goto fail;
     }
+    if (kind == PAGE_SECRETS) { /* not in a core dump, whoever's it is */
+        (void)madvise(base, (size_t)size, MADV_DONTDUMP);
+    }
     if ((rc = header_check(base, (size_t)size, kind, why)) < 0 ||
         (rc = page_wrap(base, (size_t)size, true, out, why)) < 0) {
         goto fail;

@@ -9,8 +9,8 @@
  * trust    nothing is believed before page_adopt() has checked magic, layout, build id, seals, size, checksum; then
  *          the reader of each kind (routes, services, ...) checks every offset once. The seal keeps the bytes still.
  *
- * Not here: what is in a page of a kind (routes.h, services.h, transports.h, static_page.h, middlewares.h), how descriptors
- * travel (control.h).
+ * Not here: what is in a page of a kind (routes.h, services.h, transports.h, static_page.h, middlewares.h,
+ * tls_options.h, secrets.h), how descriptors travel (control.h).
  */
 #ifndef WEIR_SHM_PAGE_H
 #define WEIR_SHM_PAGE_H
@@ -21,7 +21,16 @@
 
 /* A generation has one page of each kind, but of services as many as it takes (shm/services.h): they come last. Its pages
  * are counted in that order, from 0: their places. */
-enum page_kind { PAGE_STATIC, PAGE_ROUTES, PAGE_MIDDLEWARES, PAGE_TRANSPORTS, PAGE_SERVICES, PAGE_KINDS };
+enum page_kind {
+    PAGE_STATIC,
+    PAGE_ROUTES,
+    PAGE_MIDDLEWARES,
+    PAGE_TRANSPORTS,
+    PAGE_TLS,
+    PAGE_SECRETS,
+    PAGE_SERVICES,
+    PAGE_KINDS
+};
 
 #define PAGE_SERVICES_MOST 256u
 #define PAGE_PLACES (PAGE_SERVICES + PAGE_SERVICES_MOST)

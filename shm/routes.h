@@ -29,6 +29,7 @@ struct route_input {
     const uint32_t *entry_points; /* numbers of the static page, ascending */
     size_t entry_point_count;
     bool tls;                    /* serves TLS connections only; otherwise plain ones only */
+    uint64_t tls_options;        /* with TLS: tls_options_id() of those that a connection must have got */
     const uint32_t *middlewares; /* numbers in the middlewares page, in order of the request */
     size_t middleware_count;
     uint32_t service; /* number in the services page; ROUTE_NONE never (broken routers are left out) */
@@ -55,6 +56,7 @@ struct route { /* as stored: read text with page_text() */
     uint32_t service, flags;
     uint32_t entry_point_set;
     bool tls;
+    uint64_t tls_options;
 };
 
 /* Checks every table and offset of the page; call once after page_adopt(). */

@@ -339,6 +339,7 @@ static void write_routes(struct route_layout *l, struct routes_root *root)
         route->flags = input->flags | (input->v2 ? ROUTE_V2 : 0) | (input->rule ? 0 : ROUTE_ALWAYS);
         route->entry_point_set = l->set_of[i];
         route->tls = input->tls;
+        route->tls_options = input->tls_options;
     }
 }
 

@@ -4,6 +4,7 @@
 #include "worker/conn.h"
 
 #include <errno.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "worker/worker.h"
@@ -17,6 +18,8 @@ int conn_open(struct conn *conn, struct worker *worker, int fd)
     conn->out_len = 0;
     conn->charged = 0;
     conn->capped = false;
+    conn->tls = NULL;
+    conn->cut = false;
 
     int rc = poller_add(worker->poller, &conn->io, fd, false);
 
@@ -43,6 +46,9 @@ static void outbox_drop(struct conn *conn)
 void conn_close(struct conn *conn)
 {
     timer_remove(conn->worker->timers, &conn->timer);
+    if (conn->tls) {
+        tls_close(conn, !conn->cut && conn->io.fd >= 0);
+    }
     outbox_drop(conn);
     io_close(&conn->io);
 }
@@ -133,6 +139,21 @@ static int gather(const struct conn *conn, struct iovec *pieces, int max)
 }
 
 int conn_send(struct conn *conn, const struct iovec *pieces, int count)
+{
+    return conn->tls ? tls_send(conn, pieces, count) : conn_send_raw(conn, pieces, count);
+}
+
+int conn_end(struct conn *conn)
+{
+    int rc = conn->tls ? tls_end(conn) : 0;
+
+    if (rc == 0 && !conn_backed_up(conn) && shutdown(conn->io.fd, SHUT_WR) < 0) {
+        rc = -errno;
+    }
+    return rc;
+}
+
+int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count)
 {
     struct iovec all[FLUSH_PIECES];
     size_t sent = 0;

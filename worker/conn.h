@@ -10,6 +10,7 @@
 #include "worker/poller.h"
 #include "worker/recycle.h"
 #include "worker/timers.h"
+#include "worker/tls.h"
 
 struct conn {
     struct io io; /* first: the poller's pointer is the connection's */
@@ -21,7 +22,9 @@ struct conn {
     bool capped; /* the kernel's buffers have been made small */
     int64_t waits_ns; /* while it is backed up: when the peer took something last */
     struct timer timer;
-    void *owner; /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
+    struct tls *tls; /* under what is read and written; NULL: plain */
+    bool cut;        /* what was sent last is not complete: no orderly end */
+    void *owner;     /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
 };
 
 /* fd is given over, on failure closed. */
@@ -32,6 +35,15 @@ void conn_close(struct conn *conn);
 /* Sends the pieces in order behind what waits already. 0, or a negative errno: the connection is lost. The bytes are
  * copied where needed: they may go away afterwards. */
 int conn_send(struct conn *conn, const struct iovec *pieces, int count);
+/* The same for bytes as the socket takes them. */
+int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count);
+/* As io_read(): -1 with EAGAIN when there is nothing yet, 0 at the end. */
+static inline ssize_t conn_read(struct conn *conn, void *space, size_t size)
+{
+    return conn->tls ? tls_read(conn, space, size) : io_read(&conn->io, space, size);
+}
+/* Tells the peer that nothing follows; reading goes on. 0 or a negative errno. */
+int conn_end(struct conn *conn);
 /* Only puts it into the outbox: more follows at once. */
 int conn_queue(struct conn *conn, struct slice data);
 /* To be called when writable: writes what waits. 0 or a negative errno. */

@@ -12,6 +12,7 @@
 #include "common/rule/rule.h"
 #include "shm/routes.h"
 #include "shm/services.h"
+#include "shm/tls_options.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
 #include "worker/filter.h"
@@ -126,6 +127,13 @@ static void route(struct exchange *ex)
 {
     ex->doing = "routing";
     ex->route = find_route(ex);
+    if (ex->route == ROUTE_NONE && !ex->request.tls &&
+        tls_options_only(ex->generation->pages[PAGE_TLS], ex->entry_point_number)) {
+        exchange_answer_body(ex, 400, REASON_plain_to_tls, SLICE("text/plain; charset=utf-8"),
+                             SLICE("Client sent an HTTP request to an HTTPS server.\n"));
+        exchange_respond(ex);
+        return;
+    }
     if (ex->route == ROUTE_NONE) {
         exchange_answer_body(ex, 404, REASON_no_route, SLICE("text/plain; charset=utf-8"),
                              SLICE("404 page not found\n"));
@@ -141,6 +149,11 @@ static void route(struct exchange *ex)
     if (path_encoded_refused(ex->request.raw_path,
                              ex->entry->refused | ((row->flags >> ROUTE_DENY_ENCODED_SHIFT) & 0x7f))) {
         exchange_answer_plain(ex, 400, REASON_encoded_character, SLICE(""));
+        exchange_respond(ex);
+        return;
+    }
+    if (row->tls && row->tls_options != ex->request.tls_options) {
+        exchange_answer(ex, 421, REASON_misdirected);
         exchange_respond(ex);
         return;
     }

@@ -50,7 +50,8 @@ struct exchange_request {
     struct rewritten *rewritten; /* what middlewares made of the path: middleware/rewrite.c; NULL at first */
     uint8_t version_major, version_minor;
     bool tls;
-    bool trusted; /* peer's forwarded headers are believed */
+    uint64_t tls_options; /* those that the connection got: tls_options_id() */
+    bool trusted;         /* peer's forwarded headers are believed */
     bool has_body;
     int64_t content_length; /* -1: unknown (chunked) */
     bool upgrade;           /* asks for a switch of protocol */

@@ -271,7 +271,8 @@ static void abort_answer(struct exchange *ex)
     struct client *client = stream->client;
 
     flush(ex);
-    if (stream->answer == H1_UNTIL_CLOSE) {
+    client->conn.cut = true;
+    if (stream->answer == H1_UNTIL_CLOSE && client->conn.tls == NULL) {
         /* an orderly end would look like the end of the body */
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
         setsockopt(client->conn.io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));

@@ -14,6 +14,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define LINGER_NS (2 * SECOND)
+#define HANDSHAKE_NS (60 * SECOND)
 #define DISCARD_NS (10 * SECOND)
 #define HALF_CLOSE_NS (3 * SECOND) /* an answer may still come that long after the client sent its end */
 #define STALL_NS (300 * SECOND)    /* a client that takes nothing for that long is gone */
@@ -92,6 +93,12 @@ void client_arm(struct client *client)
     int64_t deadline = TIMER_NEVER;
 
     switch (client->state) {
+    case CLIENT_HELLO:
+    case CLIENT_HANDSHAKE:
+        deadline = client->opened_ns + (options->read_timeout > 0 && options->read_timeout < HANDSHAKE_NS
+                                            ? options->read_timeout
+                                            : HANDSHAKE_NS);
+        break;
     case CLIENT_IDLE:
         /* the first request has the time of a head to begin, as in Go */
         deadline = client->requests == 0 && options->read_timeout > 0
@@ -153,6 +160,10 @@ static void on_timer(struct timer *timer)
     struct client *client = client_of_timer(timer);
 
     switch (client->state) {
+    case CLIENT_HELLO:
+    case CLIENT_HANDSHAKE:
+        tls_accept_late(client);
+        break;
     case CLIENT_HEAD:
         h1_refuse(client, 408, REASON_request_timeout, "the head of the request did not arrive in time");
         break;
@@ -204,6 +215,7 @@ void client_close(struct client *client)
     if (client->state == CLIENT_CLOSED) {
         return;
     }
+    tls_accept_leave(client);
     client->state = CLIENT_CLOSED;
     if (client->stream) {
         h1_stream_give(client->stream);
@@ -242,7 +254,7 @@ void client_linger(struct client *client)
     buffer_give(client->conn.worker, client->in);
     buffer_give(client->conn.worker, client->ahead);
     client->in = client->ahead = NULL;
-    if (shutdown(client->conn.io.fd, SHUT_WR) < 0) {
+    if (conn_end(&client->conn) < 0 || conn_backed_up(&client->conn)) {
         client_close(client);
         return;
     }
@@ -366,6 +378,10 @@ static void on_ready(struct io *io)
         flush(client);
     }
     switch (client->state) {
+    case CLIENT_HELLO:
+    case CLIENT_HANDSHAKE:
+        tls_accept_ready(client);
+        break;
     case CLIENT_IDLE:
     case CLIENT_HEAD:
         h1_read_head(client);

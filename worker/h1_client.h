@@ -18,13 +18,15 @@
 #include "worker/listener.h"
 
 enum client_state {
-    CLIENT_IDLE,     /* nothing of the next request is there */
-    CLIENT_HEAD,     /* a part of a head is */
-    CLIENT_EXCHANGE, /* an exchange is under way */
-    CLIENT_FLUSH,    /* it is over, the last bytes of the answer have not left yet */
-    CLIENT_DISCARD,  /* answered before the request's body was in: the rest of it is dropped */
-    CLIENT_LINGER,   /* our end was sent; what still comes is dropped until the client's end comes */
-    CLIENT_TUNNEL,   /* given up to a tunnel */
+    CLIENT_HELLO,     /* TLS, and not all of the ClientHello is there, or it has to wait (tls_accept.c) */
+    CLIENT_HANDSHAKE, /* of TLS */
+    CLIENT_IDLE,      /* nothing of the next request is there */
+    CLIENT_HEAD,      /* a part of a head is */
+    CLIENT_EXCHANGE,  /* an exchange is under way */
+    CLIENT_FLUSH,     /* it is over, the last bytes of the answer have not left yet */
+    CLIENT_DISCARD,   /* answered before the request's body was in: the rest of it is dropped */
+    CLIENT_LINGER,    /* our end was sent; what still comes is dropped until the client's end comes */
+    CLIENT_TUNNEL,    /* given up to a tunnel */
     CLIENT_CLOSED,
 };
 
@@ -62,6 +64,7 @@ struct client {
     int64_t body_deadline, write_deadline, end_deadline;
     uint64_t requests;
     struct client *next, *previous;
+    struct client *queue_next, **queue_place; /* tls_accept.c; NULL: not in the queue */
 };
 
 void client_accept(struct listener *listener, int fd, const struct address *peer);

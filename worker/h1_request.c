@@ -9,6 +9,7 @@
 #include "worker/worker.h"
 
 #define READS_PER_TURN 4
+#define TLS_FIRST_BYTE 0x16      /* of a handshake; no method begins so */
 #define DISCARD_MAX (256 * 1024) /* as Go: a longer rest is not worth a kept connection */
 
 /* ---- heads ---- */
@@ -89,6 +90,8 @@ static void start_exchange(struct client *client)
     ex->client = client->peer;
     ex->client_text = slice_of(client->peer_text, client->peer_text_len);
     ex->started_ns = worker->now_ns;
+    ex->request.tls = client->conn.tls != NULL;
+    ex->request.tls_options = client->conn.tls ? tls_options_used(&client->conn) : 0;
     ex->request.method = message->method;
     ex->request.target = message->target;
     ex->request.headers = message->headers;
@@ -110,6 +113,11 @@ static bool feed_head(struct client *client)
     struct h1_error error;
 
     if (stream == NULL) {
+        if (client->in->data[client->in->from] == TLS_FIRST_BYTE && client->requests == 0 &&
+            client->conn.tls == NULL) {
+            tls_accept(client);
+            return false;
+        }
         stream = h1_stream_take(client);
         client->request_ns = client->conn.worker->now_ns;
     }
@@ -163,7 +171,7 @@ void h1_read_head(struct client *client)
         }
 
         struct buffer *in = client->in;
-        ssize_t n = io_read(&client->conn.io, in->data + in->to, in->size - in->to);
+        ssize_t n = conn_read(&client->conn, in->data + in->to, in->size - in->to);
 
         if (n <= 0) {
             head_read_failed(client, n);
@@ -345,7 +353,7 @@ static bool body_from_socket(struct client *client)
     size_t most = scratch_size(client->conn.worker);
     size_t size =
         stream->body.framing == H1_LENGTH && stream->body.left < most ? (size_t)stream->body.left : most;
-    ssize_t n = io_read(&client->conn.io, scratch, size);
+    ssize_t n = conn_read(&client->conn, scratch, size);
 
     if (n < 0 && errno == EAGAIN) {
         return false;
@@ -400,7 +408,7 @@ void h1_discard(struct client *client)
             input = slice_of(in->data + in->from, buffer_len(in));
             in->from = in->to;
         } else {
-            ssize_t n = io_read(&client->conn.io, scratch, SCRATCH_SIZE);
+            ssize_t n = conn_read(&client->conn, scratch, SCRATCH_SIZE);
 
             if (n < 0 && errno == EAGAIN) {
                 return;

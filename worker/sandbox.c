@@ -128,6 +128,7 @@ static const struct allowed allowed[] = {
     CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in))),
     CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in6))),
     CALL(getsockopt),
+    CALL(getsockname),                   /* TLS: clients that send no name get the certificate of the address */
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
@@ -151,6 +152,8 @@ static const struct allowed allowed[] = {
     CALL(mremap, OUTSIDE(0), SHORT(1), SHORT(2), LACKS(3, ~(uint32_t)MREMAP_MAYMOVE)),
     CALL(madvise, OUTSIDE(0), SHORT(1)),
     CALL(brk),
+
+    CALL(getrandom),                     /* TLS */
 
     /* the helper thread, which was made before: no other can be, nor a process */
     CALL(futex),

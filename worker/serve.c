@@ -117,6 +117,7 @@ int serve_start(struct worker *worker, struct error *why)
     worker->walker->worker = worker;
     worker->walker->timer = (struct timer){.deadline_ns = TIMER_NEVER, .fire = walk};
     client_start(worker);
+    tls_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
     subrequest_start_all(worker);
@@ -171,6 +172,7 @@ void serve_switch(struct worker *worker, struct generation *next)
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         listener_refresh(listener, next);
     }
+    tls_switch(worker);
     generation_unref(old); /* control.c holds one more and unmaps on a thread */
     walk_later(worker);
     log_debug("generation %llu in force", (unsigned long long)next->number);
@@ -256,6 +258,7 @@ void serve_stop(struct worker *worker)
     free(worker->walker);
     worker->walker = NULL;
     poller_free(worker->poller);
+    tls_stop(worker);
     recycler_stop(worker);
     timers_free(worker->timers);
     worker->poller = NULL;

@@ -100,6 +100,19 @@ static uint64_t refuse_head(struct client *client)
     return held;
 }
 
+/* What begins can begin anew, elsewhere. */
+static uint64_t end_handshake(struct client *client)
+{
+    struct worker *worker = client->conn.worker;
+
+    if (worker->budget.level < BUDGET_OVER) {
+        return 0;
+    }
+    count(worker, COUNT_SHED_BUSY, true);
+    client_close(client);
+    return BUFFER_SMALL;
+}
+
 /* An answer, or what waits of one, or a tunnel. */
 static uint64_t end_costly(struct client *client)
 {
@@ -134,6 +147,9 @@ static uint64_t end_costly(struct client *client)
 static uint64_t shed(struct client *client)
 {
     switch (client->state) {
+    case CLIENT_HELLO:
+    case CLIENT_HANDSHAKE:
+        return end_handshake(client);
     case CLIENT_IDLE:
         return close_idle(client);
     case CLIENT_HEAD:

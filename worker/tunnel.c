@@ -8,7 +8,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
@@ -71,7 +70,7 @@ static bool pass_end(struct tunnel *tunnel, int from)
     if (!tunnel->ended[from] || conn_backed_up(to)) {
         return true;
     }
-    if (tunnel->ended[1 - from] || shutdown(to->io.fd, SHUT_WR) < 0) {
+    if (tunnel->ended[1 - from] || conn_end(to) < 0) {
         tunnel_close(tunnel);
         return false;
     }
@@ -90,7 +89,7 @@ static bool pump(struct tunnel *tunnel, int from)
             break;
         }
 
-        ssize_t n = io_read(&in->io, scratch, scratch_size(tunnel->worker));
+        ssize_t n = conn_read(in, scratch, scratch_size(tunnel->worker));
 
         if (n < 0 && errno == EAGAIN) {
             break;

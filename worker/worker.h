@@ -29,6 +29,7 @@ struct client;
 struct drain;
 struct subrequest;
 struct walker;
+struct tls_worker;
 
 #define SOCKET_ANY_SLOT UINT32_MAX
 #define WORKER_JOBS 16 /* room of worker->helper */
@@ -62,6 +63,7 @@ struct worker {
     struct client *shed; /* shed.c: the next one to look at */
     struct client *walk; /* serve.c: how far the look for long answers has come */
     struct walker *walker;
+    struct tls_worker *tls; /* contexts, tickets, areas for records (tls.h) */
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,

@@ -24,6 +24,9 @@
     REASON(encoded_character, "the path has an encoded character that is not allowed")                       \
     REASON(underscore_header, "a header name has an underscore")                                             \
     REASON(host_denied, "the host that was asked for is not one of those allowed")                           \
+    REASON(misdirected, "the connection's TLS options are not those that the router needs")                  \
+    REASON(plain_to_tls, "an HTTP request came where only HTTPS is served")                                  \
+    REASON(tls_handshake, "the TLS handshake failed")                                                        \
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(middleware, "a middleware answered")                                                              \

@@ -17,7 +17,7 @@ const struct schema tls_domain_schema = SCHEMA(struct tls_domain, "tlsDomain", t
 
 static const struct schema_field router_tls_fields[] = {
     ROW("options", STRING, struct router_tls, options, .flags = OMIT, .text = "Name of the TLS options."),
-    ROW("certResolver", STRING, struct router_tls, cert_resolver, .flags = OMIT,
+    ROW("certResolver", STRING, struct router_tls, cert_resolver, .flags = OMIT | SCHEMA_NOT_SERVED,
         .text = "Certificates resolver that gets the certificates."),
     ROW("domains", LIST, struct router_tls, domains, .flags = OMIT, .sub = &tls_domain_schema,
         .text = "Names to get certificates for, instead of those of the rule."),

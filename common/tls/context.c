@@ -2,7 +2,6 @@
  * context.c - TLS contexts: authorities, own certificate, what is allowed; contract in tls.h.
  */
 #include <errno.h>
-#include <limits.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <stdlib.h>
@@ -12,54 +11,19 @@
 
 #define SYSTEM_AUTHORITIES "/etc/ssl/certs/ca-certificates.crt"
 
-const char *tls_error_words(void)
-{
-    uint32_t code = ERR_peek_last_error();
-    const char *words = code ? ERR_reason_error_string(code) : NULL;
-
-    ERR_clear_error();
-    return words ? words : "unknown error";
-}
-
-static BIO *memory_of(struct slice text)
-{
-    return text.len <= INT_MAX ? BIO_new_mem_buf(text.ptr, (int)text.len) : NULL;
-}
-
-/* A key with a pass phrase would make BoringSSL ask the terminal. */
-static int no_passphrase(char *buf, int size, int writing, void *context)
-{
-    (void)buf;
-    (void)size;
-    (void)writing;
-    (void)context;
-    return 0;
-}
-
-static bool at_end_of_pem(void)
-{
-    uint32_t code = ERR_peek_last_error();
-    bool end = ERR_GET_LIB(code) == ERR_LIB_PEM && ERR_GET_REASON(code) == PEM_R_NO_START_LINE;
-
-    if (end) {
-        ERR_clear_error();
-    }
-    return end;
-}
-
 static int add_authorities(SSL_CTX *ssl, struct slice pem, struct error *why)
 {
     X509_STORE *store = SSL_CTX_get_cert_store(ssl);
-    BIO *bio = memory_of(pem);
+    BIO *bio = tls_memory(pem);
     X509 *certificate;
     unsigned count = 0;
 
-    while (bio && (certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
+    while (bio && (certificate = PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL)) != NULL) {
         count += X509_STORE_add_cert(store, certificate) == 1;
         X509_free(certificate);
     }
     BIO_free(bio);
-    if (!at_end_of_pem()) {
+    if (!tls_at_end_of_pem()) {
         return error_set(why, -EINVAL, "certificate authority: malformed PEM (%s)", tls_error_words());
     }
     if (count == 0) {
@@ -85,19 +49,19 @@ static int add_system_authorities(SSL_CTX *ssl, struct error *why)
 
 static int use_chain(SSL_CTX *ssl, struct slice pem, struct error *why)
 {
-    BIO *bio = memory_of(pem);
-    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, no_passphrase, NULL) : NULL;
+    BIO *bio = tls_memory(pem);
+    X509 *certificate = bio ? PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL) : NULL;
     bool good = certificate && SSL_CTX_use_certificate(ssl, certificate) == 1;
 
     X509_free(certificate);
-    while (good && (certificate = PEM_read_bio_X509(bio, NULL, no_passphrase, NULL)) != NULL) {
+    while (good && (certificate = PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL)) != NULL) {
         good = SSL_CTX_add0_chain_cert(ssl, certificate) == 1; /* takes it over */
         if (!good) {
             X509_free(certificate);
         }
     }
     BIO_free(bio);
-    if (!good || !at_end_of_pem()) {
+    if (!good || !tls_at_end_of_pem()) {
         return error_set(why, -EINVAL, "client certificate: malformed (%s; PEM is expected)",
                          tls_error_words());
     }
@@ -106,8 +70,8 @@ static int use_chain(SSL_CTX *ssl, struct slice pem, struct error *why)
 
 static int use_key(SSL_CTX *ssl, struct slice pem, struct error *why)
 {
-    BIO *bio = memory_of(pem);
-    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, no_passphrase, NULL) : NULL;
+    BIO *bio = tls_memory(pem);
+    EVP_PKEY *key = bio ? PEM_read_bio_PrivateKey(bio, NULL, tls_no_passphrase, NULL) : NULL;
     bool good = key && SSL_CTX_use_PrivateKey(ssl, key) == 1;
 
     EVP_PKEY_free(key);

@@ -12,7 +12,9 @@
 #include "common/base/memory.h"
 #include "master/compile/compiler.h"
 #include "master/compile/names.h"
+#include "master/tls/vault.h"
 #include "shm/routes.h"
+#include "shm/tls_options.h"
 
 #define POOL_FIRST (64u * 1024)
 
@@ -34,6 +36,7 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
             .entry_points = plan->entry_points,
             .entry_point_count = plan->entry_point_count,
             .tls = router->config.tls != NULL,
+            .tls_options = router->config.tls ? tls_options_id(router->tls_options) : 0,
             .middlewares = plan->chain,
             .middleware_count = plan->chain_count,
             .service = compiler->service_numbers[plan->service],
@@ -42,6 +45,18 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
         };
     }
     routes_build(builder, rows, compiler->plan_count);
+}
+
+static void compile_handshakes(struct compiler *compiler, struct vault *vault, struct compiled *made)
+{
+    struct vault *own = vault ? NULL : vault_new(false);
+
+    vault = vault ? vault : own;
+    vault_begin(vault);
+    made->pages[PAGE_TLS] = compile_tls(compiler, vault);
+    made->pages[PAGE_SECRETS] = compile_secrets(compiler, vault);
+    vault_end(vault);
+    vault_free(own);
 }
 
 static struct compiler *compiler_new(const struct static_config *config, struct model *model,
@@ -87,7 +102,8 @@ static void compiler_strip(struct compiler *compiler)
 }
 
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
-                  uint64_t generation, struct names *names, struct compiled *out, struct error *why)
+                  uint64_t generation, struct names *names, struct vault *vault, struct compiled *out,
+                  struct error *why)
 {
     struct compiled made = {.compiler = compiler_new(config, model, board, generation, names)};
     struct compiler *compiler = made.compiler;
@@ -105,6 +121,7 @@ int compile_model(const struct static_config *config, struct model *model, struc
     compile_services(compiler, &made);
     made.pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
     compile_routes(compiler, made.pages[PAGE_ROUTES]);
+    compile_handshakes(compiler, vault, &made);
     compiler_strip(compiler);
     *out = made;
     return 0;
@@ -180,11 +197,11 @@ int compile_model_resolved(const struct static_config *config, struct model *mod
         return error_set(why, rc, "cannot make a loop: %s", uv_strerror(rc));
     }
     if ((rc = names_new(&loop, ignore_change, NULL, &names, why)) == 0) {
-        rc = compile_model(config, model, NULL, 0, names, out, why);
+        rc = compile_model(config, model, NULL, 0, names, NULL, out, why);
         if (rc == 0 && names_pending(names)) {
             compiled_free(out);
             names_settle(names, timeout_ms);
-            rc = compile_model(config, model, NULL, 0, names, out, why);
+            rc = compile_model(config, model, NULL, 0, names, NULL, out, why);
         }
         names_close(names);
     }

@@ -15,6 +15,7 @@
 #include "shm/page.h"
 
 struct names; /* resolved host names (master/compile/names.h); NULL: only literal addresses */
+struct vault; /* certificates and keys (master/tls/vault.h); NULL: read for this compile alone, no tickets */
 struct compiler;
 
 struct compiled {
@@ -25,11 +26,12 @@ struct compiled {
 
 /* The static page. Fails on what the workers could not live with, naming the option. *out is the caller's. */
 int compile_static(const struct static_config *config, struct page_builder **out, struct error *why);
-/* Dynamic pages: routes, middlewares, transports, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
+/* Dynamic pages: routes, middlewares, transports, TLS, secrets, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
  * What must be left out gets an error on its element (once, however often it is compiled). Numbers are positions in
  * order of names, so pages do not change when only something else changed. */
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
-                  uint64_t generation, struct names *names, struct compiled *out, struct error *why);
+                  uint64_t generation, struct names *names, struct vault *vault, struct compiled *out,
+                  struct error *why);
 /* For tools: compiles, waits up to timeout_ms for the names of servers to resolve, compiles again with what came. */
 int compile_model_resolved(const struct static_config *config, struct model *model, unsigned timeout_ms,
                            struct compiled *out, struct error *why);

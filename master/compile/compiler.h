@@ -82,6 +82,13 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
+/* The number of an entry point in the static page, or NUMBER_NONE. */
+uint32_t entry_point_number(const struct map *entry_points, struct slice name);
+
+/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
+struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
+struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+
 /* compile_middlewares.c: numbers for what the plans' chains name, and the page. */
 void middlewares_number(struct compiler *compiler);
 int compile_middlewares(struct compiler *compiler, struct page_builder *builder, struct error *why);

@@ -262,7 +262,7 @@ static bool chain_make(struct compiler *compiler, struct http_router *router,
 
 /* ---- entry points ---- */
 
-static uint32_t entry_point_find(const struct map *entry_points, struct slice name)
+uint32_t entry_point_number(const struct map *entry_points, struct slice name)
 {
     size_t low = 0, high = entry_points->count;
 
@@ -297,7 +297,7 @@ static size_t entry_points_find(struct compiler *compiler, struct http_router *r
     size_t count = 0, unique = 0;
 
     for (size_t i = 0; i < router->entry_points.count; i++) {
-        uint32_t number = entry_point_find(&compiler->config->entry_points, names[i]);
+        uint32_t number = entry_point_number(&compiler->config->entry_points, names[i]);
 
         if (number == NUMBER_NONE) {
             compile_note(compiler, &router->element, false, "entry point %.*s does not exist",

@@ -113,6 +113,7 @@ static void connect_to_master(struct guard *guard, unsigned slot)
 static void start_master(struct guard *guard, int64_t now)
 {
     struct control_message hello = {.kind = CONTROL_HELLO};
+    const int stores[] = {guard->names_fd, guard->keys_fd};
 
     guard->master_failed = guard->hangup_waits = false; /* it reads the configuration when it starts */
     if (!start(guard, &guard->master, "weir: master", "master", NULL, guard->arguments, now)) {
@@ -126,7 +127,7 @@ static void start_master(struct guard *guard, int64_t now)
     }
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
-    child_send(&guard->master, &hello, &guard->names_fd, guard->names_fd != -1);
+    child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? 2 : 0);
 }
 
 static void start_worker(struct guard *guard, unsigned slot, int64_t now)

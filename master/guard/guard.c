@@ -338,6 +338,10 @@ static int prepare(struct guard *guard, const char *announced, struct error *why
     if (rc >= 0 && guard->names_fd == -1) {
         guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
     }
+    if (rc >= 0 && guard->keys_fd == -1) {
+        guard->keys_fd =
+            memfd_create("weir-keys", MFD_CLOEXEC); /* without it clients begin new TLS sessions */
+    }
     return rc < 0 ? rc : open_signals(guard, why);
 }
 
@@ -348,7 +352,7 @@ static struct guard *guard_new(char **arguments)
     guard->phase = GUARD_STARTING;
     guard->since_ns = process_clock_ns();
     guard->executable = guard->board_fd = guard->rings_fd = guard->signals = guard->names_fd = -1;
-    guard->targets_fd = -1;
+    guard->targets_fd = guard->keys_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);

@@ -135,6 +135,7 @@ struct guard {
     bool was_ready; /* the tree was, when it was handed over to us */
     struct old_child *old;
     int names_fd; /* a memfd for masters: what they know about names; -1: none */
+    int keys_fd;  /* another: keys of session tickets, the default certificate; -1: none */
 };
 
 /* ---- spawn.c ---- */

@@ -86,6 +86,9 @@ int handover_write(const struct guard *guard, struct error *why)
     if (guard->names_fd != -1) {
         (void)fprintf(out, "names %d\n", guard->names_fd);
     }
+    if (guard->keys_fd != -1) {
+        (void)fprintf(out, "keys %d\n", guard->keys_fd);
+    }
     (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
     write_slots(out, guard);
     write_kept(out, guard->kept);
@@ -110,6 +113,7 @@ void handover_inherit(const struct guard *guard, bool on)
     inherit(guard->rings_fd, on);
     inherit(guard->targets_fd, on);
     inherit(guard->names_fd, on);
+    inherit(guard->keys_fd, on);
     inherit(guard->master.out.channel, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         inherit(guard->workers[slot].out.channel, on);
@@ -290,6 +294,9 @@ static bool read_line(struct reader *reader, const char *line)
     }
     if (strncmp(line, "names ", 6) == 0) {
         return sscanf(line, "names %d", &guard->names_fd) == 1 && is_open(guard->names_fd);
+    }
+    if (strncmp(line, "keys ", 5) == 0) {
+        return sscanf(line, "keys %d", &guard->keys_fd) == 1 && is_open(guard->keys_fd);
     }
     if (strncmp(line, "master ", 7) == 0) {
         return read_master(guard, line, reader->now);

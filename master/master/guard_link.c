@@ -91,9 +91,12 @@ static void handle(struct master *master, const struct control_message *message,
     switch ((enum control_kind)message->kind) {
     case CONTROL_HELLO:
         master->start_number = message->number;
-        if (message->fd_count == 1 && master->names) {
+        if (message->fd_count == 2 && master->names) {
             names_remember(master->names, fds[0]);
-            fds[0] = -1;
+            keys_adopt(master, fds[1]);
+            fds[0] = fds[1] = -1;
+        } else {
+            keys_adopt(master, -1);
         }
         master_begin(master, message->worker);
         break;

@@ -91,8 +91,8 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
 {
     struct master *master = job->master;
     const struct static_config *config = &job->settings->loaded.config;
-    int rc =
-        compile_model(config, job->model, master->board, job->generation, master->names, compiled, &job->why);
+    int rc = compile_model(config, job->model, master->board, job->generation, master->names, master->vault,
+                           compiled, &job->why);
 
     if (rc < 0 || job->published_count > 0 || !names_pending(master->names)) {
         return rc;
@@ -101,8 +101,8 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
         (void)usleep(NAMES_STEP_MS * 1000); /* on the thread: the loop goes on and gets the answers */
     }
     compiled_free(compiled);
-    return compile_model(config, job->model, master->board, job->generation, master->names, compiled,
-                         &job->why);
+    return compile_model(config, job->model, master->board, job->generation, master->names, master->vault,
+                         compiled, &job->why);
 }
 
 static int compile(struct job *job)

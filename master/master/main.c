@@ -235,6 +235,7 @@ static void on_heart(uv_timer_t *timer)
     }
     memory_tend(master);
     publish_tend(master, process_clock_ns());
+    keys_tend(master, process_clock_ns());
 }
 
 /* ---- stop ---- */
@@ -257,6 +258,7 @@ void master_stop(struct master *master)
 static void clean_up(struct master *master)
 {
     reload_free(master);
+    keys_free(master);
     listeners_free(master);
     settings_unref(master->settings);
     outbox_close(&master->guard);
@@ -298,6 +300,7 @@ static int run(struct master *master)
         (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
         return 1;
     }
+    keys_start(master);
     (void)uv_timer_init(&master->loop, &master->heart);
     (void)uv_timer_init(&master->loop, &master->retry);
     master->heart.data = master->retry.data = master;

@@ -13,6 +13,7 @@
  * refresh.c    the job's short way, when nothing but servers changed
  * hold.c       when the first generation is held back
  * publish.c    the generation in force and how far each worker has it
+ * keys.c       rotating keys of session tickets, looking at files of certificates
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
  * static_watch.c  a static configuration that lies in a volume of Kubernetes
@@ -41,6 +42,8 @@ struct master;
 struct watch;
 struct names;
 struct compiler;
+struct vault;
+struct keys;
 struct job;
 struct known; /* changes.c: what was in force, to tell what changed */
 
@@ -144,6 +147,8 @@ struct master {
     bool in_step;                    /* `model` is what is published */
     bool whole;                      /* the next job resolves and compiles, whatever is dirty */
     unsigned refreshes;              /* jobs that took the short way since the last that did not */
+    struct vault *vault;             /* certificates and keys */
+    struct keys *keys;               /* keys.c */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
@@ -224,6 +229,13 @@ int reload_start(struct master *master, struct error *why);
 void reload_request(struct master *master); /* a whole job now, or after the one in flight */
 void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);
+
+/* ---- keys.c ---- */
+void keys_start(struct master *master);
+void keys_adopt(struct master *master,
+                int fd); /* of the guard, taken over; -1: none. Before the first compile */
+void keys_tend(struct master *master, int64_t now); /* from the heart */
+void keys_free(struct master *master);
 
 /* ---- publish.c ---- */
 /* hold, which may be NULL, is taken over. */

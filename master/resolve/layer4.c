@@ -132,7 +132,7 @@ void layer4_used(struct resolver *resolver, enum layer4_kind kind, struct slice 
 
 void layer4_unserved(struct resolver *resolver)
 {
-    for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
+    for (size_t kind = 0; kind < TLS_CERTIFICATE; kind++) {
         const struct layer4_objects *objects = &resolver->model->layer4[kind];
         bool router = kind == TCP_ROUTER || kind == UDP_ROUTER;
 

@@ -232,8 +232,6 @@ void routers_check_all(struct resolver *resolver)
 {
     struct model *model = resolver->model;
     struct router_observability *standard = NULL;
-    const struct http_router *tls = NULL;
-    size_t tls_count = 0;
 
     for (size_t i = 0; i < model->router_count; i++) {
         struct http_router *router = model->routers[i];
@@ -242,17 +240,6 @@ void routers_check_all(struct resolver *resolver)
         if (router->config.parent_refs.count == 0) {
             observability_fill(router, model->pool, &standard);
         }
-        if (router->config.tls && router->element.status != ELEMENT_DISABLED) {
-            tls = tls ? tls : router;
-            tls_count++;
-        }
-    }
-    if (tls) {
-        model_notice(model, false, &tls->element.origin,
-                     "routers with tls: %zu (the first is %.*s). They take TLS connections only, which this "
-                     "build does "
-                     "not accept yet",
-                     tls_count, SLICE_ARG(tls->element.name));
     }
 }
 

@@ -123,7 +123,7 @@ int tool_compile(struct tool *tool, unsigned names_ms, struct error *why)
     struct page *pages[PAGE_PLACES] = {NULL};
     struct compiled compiled = {.count = 0};
     int rc = names_ms ? compile_model_resolved(&tool->loaded.config, tool->model, names_ms, &compiled, why)
-                      : compile_model(&tool->loaded.config, tool->model, NULL, 1, NULL, &compiled, why);
+                      : compile_model(&tool->loaded.config, tool->model, NULL, 1, NULL, NULL, &compiled, why);
 
     if (rc == 0) {
         rc = compile_static(&tool->loaded.config, &compiled.pages[PAGE_STATIC], why);

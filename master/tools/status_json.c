@@ -284,6 +284,8 @@ static void add_counters(struct text *out, const struct status *status)
         [COUNT_REFUSED_CONNECTIONS] = "refusedConnections",
         [COUNT_SHED_IDLE] = "shedIdle",
         [COUNT_SHED_BUSY] = "shedBusy",
+        [COUNT_HANDSHAKES] = "handshakes",
+        [COUNT_RESUMED] = "resumed",
     };
 
     begin(out, "counters", '{');

@@ -10,6 +10,8 @@
 #include "common/rule/rule.h"
 #include "shm/middlewares.h"
 #include "shm/page_inner.h"
+#include "shm/secrets.h"
+#include "shm/tls_options.h"
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
@@ -245,6 +247,54 @@ static void read_routes(const struct page *page)
     pool_free(scratch);
 }
 
+static void read_tls(const struct page *page)
+{
+    static const struct slice hosts[] = {SLICE_INIT(""), SLICE_INIT("a.example.com"),
+                                         SLICE_INIT("localhost")};
+
+    for (uint32_t i = 0; i < tls_options_count(page); i++) {
+        const struct tls_options_row *row = tls_options_at(page, i);
+        const struct slice *authorities = page_at(page, row->authorities.items);
+
+        read_text(page, row->name);
+        read_text(page, row->ciphers);
+        read_text(page, row->curves);
+        read_text(page, row->alpn);
+        for (size_t k = 0; k < row->authorities.count; k++) {
+            read_text(page, authorities[k]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(hosts); i++) {
+        sink += tls_options_find(page, (uint32_t)i, hosts[i]) + tls_options_only(page, (uint32_t)i);
+    }
+}
+
+static void read_secrets(const struct page *page)
+{
+    static const struct slice names[] = {SLICE_INIT(""), SLICE_INIT("a.example.com"),
+                                         SLICE_INIT("localhost")};
+    size_t tickets;
+
+    for (uint32_t i = 0; i < certificates_count(page); i++) {
+        const struct certificate_row *row = certificates_at(page, i);
+        const struct slice *chain = page_at(page, row->chain.items);
+
+        read_text(page, row->key);
+        read_text(page, row->staple);
+        for (size_t k = 0; k < row->chain.count; k++) {
+            read_text(page, chain[k]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        const uint32_t *numbers = certificates_find(page, names[i]);
+
+        sink += numbers ? numbers[0] : certificates_fallback(page)[0];
+    }
+    const struct ticket_key *keys = tickets_at(page, &tickets);
+
+    read_bytes(keys, tickets * sizeof(*keys));
+}
+
 static const struct {
     int (*check)(const struct page *page, struct error *why);
     void (*read)(const struct page *page);
@@ -253,6 +303,8 @@ static const struct {
     [PAGE_ROUTES] = {routes_check, read_routes},
     [PAGE_MIDDLEWARES] = {middlewares_check, read_middlewares},
     [PAGE_TRANSPORTS] = {transports_check, read_transports},
+    [PAGE_TLS] = {tls_options_check, read_tls},
+    [PAGE_SECRETS] = {secrets_check, read_secrets},
     [PAGE_SERVICES] = {services_check, read_services},
 };
 

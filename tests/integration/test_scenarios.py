@@ -1,11 +1,13 @@
 """The scenarios that operators run first: their manifests unchanged, the real binary, curl."""
+import base64
 import collections
 import http.client
 
 import pytest
 
-from conftest import curl
+from conftest import curl, free_port, wait_until
 from kube import endpoint_slice, service
+from tlskit import Maker, hello
 
 
 def names(port, host, count, path="/", keep_alive=True):
@@ -233,3 +235,70 @@ spec: {entryPoints: [web], routes: [{match: "Host(`p.test`)", kind: Rule, servic
     manifests.write("half.yaml", "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: half\n")
     router.wait_log(r"half\.yaml", start)
     assert curl(port, "/", host="good.test").status == 200
+
+
+# ---- HTTPS: S17, S18, S23, S24 ----
+def tls_secret(manifests, pair, name="who-tls"):
+    def line(data):
+        return base64.b64encode(data.encode()).decode()
+    manifests.write(f"{name}.yaml", "apiVersion: v1\nkind: Secret\ntype: kubernetes.io/tls\nmetadata: {name: " + name +
+                    f", namespace: default}}\ndata:\n  tls.crt: {line(pair.pem)}\n  tls.key: {line(pair.key_pem)}\n")
+
+
+@pytest.fixture
+def https(crd, manifests, whoami, tmp_path):
+    """The route for /tls on websecure with a certificate of its own; gives the router, the certificate, how to make more."""
+    folder = tmp_path / "certificates"
+    folder.mkdir()
+    maker = Maker(folder)
+    pair = maker.own("who", key="rsa", common="who.qikqiak.com")  # as in the seed: no SAN
+    whoami_app(manifests, whoami)
+    tls_secret(manifests, pair)
+    manifests.copy("whoami-tls-secret.yaml")
+    secure = free_port()
+
+    def start():
+        router = crd(f"--entryPoints.websecure.address=127.0.0.1:{secure}")
+        router.ports["websecure"] = secure
+        return router, pair, maker
+    return start
+
+
+def ask_https(port, path="/tls", name="who.qikqiak.com"):
+    client = hello(port, name)
+    try:
+        return (client.der, *client.get(name, path))
+    finally:
+        client.sock.close()
+
+
+def test_https_with_a_secret(https, manifests):
+    router, pair, maker = https()
+    der, status, body = ask_https(router.ports["websecure"])
+    assert (der, status) == (pair.der, 200)
+    assert "X-Forwarded-Proto: https" in body and "X-Forwarded-Port: 443" in body
+    assert curl(router.ports["web"], "/tls", host="who.qikqiak.com").status == 404  # S18
+    assert b"weir default certificate" in ask_https(router.ports["websecure"], name="other.test")[0]
+    renewed = maker.own("renewed", common="who.qikqiak.com")
+    tls_secret(manifests, renewed)
+    wait_until("the renewed certificate", lambda: ask_https(router.ports["websecure"])[0] == renewed.der)
+    mark = router.mark()
+    manifests.remove("who-tls.yaml")
+    router.wait_log("Secret default/who-tls does not exist", mark)
+    wait_until("the default one", lambda: b"weir default" in ask_https(router.ports["websecure"])[0])
+    assert ask_https(router.ports["websecure"])[1] == 200
+
+
+def test_the_same_path_with_and_without_tls(https, manifests):
+    manifests.copy("whoami-also-http.yaml")
+    router, _, _ = https()
+    assert curl(router.ports["web"], "/tls", host="who.qikqiak.com").status == 200
+    assert ask_https(router.ports["websecure"])[1] == 200
+
+
+def test_redirect_to_https(https, manifests):
+    manifests.copy("redirect-https.yaml")
+    router, _, _ = https()
+    answer = curl(router.ports["web"], "/tls?a=b", host="who.qikqiak.com")
+    assert (answer.status, answer.header("Location")) == (302, "https://who.qikqiak.com/tls?a=b")
+    assert ask_https(router.ports["websecure"])[1] == 200

@@ -78,7 +78,7 @@ tls:
     for words in (("error: ", "routes.yml:3: TCP router good@file", "not yet served"),
                   ("error: ", "routes.yml:4: TCP router bad@file", "no TLS on router"),
                   ("warning: ", "routes.yml:6: TCP service db@file", "not yet served"),
-                  ("warning: ", "TLS certificate certificates[0]@file", "not yet served"),
+                  ("error: ", "TLS certificate certificates[0]@file", "a.pem: No such file"),
                   ("error: ", "tls.option", "did you mean options")):
         assert any(all(word in line for word in words) for line in done.stderr.splitlines()), (words, done.stderr)
 

@@ -39,7 +39,8 @@ static inline char *image_make(size_t *size)
         "Host(`a.test`) && PathRegexp(`z%u$`)",
     };
     struct pool *pool = pool_new(4096, 0);
-    struct route_input inputs[IMAGE_ROUTERS] = {{{0}, NULL, {0}, false, 0, 0, NULL, 0, false, NULL, 0, 0, 0}};
+    struct route_input inputs[IMAGE_ROUTERS] = {
+        {{0}, NULL, {0}, false, 0, 0, NULL, 0, false, 0, NULL, 0, 0, 0}};
     struct rule *parsed[IMAGE_ROUTERS] = {NULL};
     struct page_builder *builder = builder_new(PAGE_ROUTES);
     struct stat st;

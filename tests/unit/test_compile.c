@@ -119,7 +119,7 @@ static struct compiled compile_with(struct board *board, uint64_t generation)
     struct error why = {""};
 
     model_sort(model);
-    assert_int_equal(compile_model(&config, model, board, generation, NULL, &compiled, &why), 0);
+    assert_int_equal(compile_model(&config, model, board, generation, NULL, NULL, &compiled, &why), 0);
     assert_int_equal(compile_static(&config, &compiled.pages[PAGE_STATIC], &why), 0);
     return compiled;
 }

@@ -9,6 +9,8 @@
 
 #include "common/base/text.h"
 #include "common/http/path.h"
+#include "shm/secrets.h"
+#include "shm/tls_options.h"
 #include "shm/middlewares.h"
 #include "shm/routes.h"
 #include "shm/services.h"
@@ -142,6 +144,23 @@ static struct page *services_page(void)
     return sealed(builder, PAGE_SERVICES);
 }
 
+static struct page *tls_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_TLS);
+
+    tls_options_build(builder, &(struct tls_options_input){.fallback = TLS_OPTIONS_BROKEN});
+    return sealed(builder, PAGE_TLS);
+}
+
+static struct page *secrets_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_SECRETS);
+
+    secrets_build(
+        builder, &(struct secrets_input){.fallback = {CERTIFICATE_NONE, CERTIFICATE_NONE, CERTIFICATE_NONE}});
+    return sealed(builder, PAGE_SECRETS);
+}
+
 static struct page *transports_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
@@ -210,8 +229,12 @@ static int group_setup(void **state)
     assert_int_equal(serve_start(&worker, &why), 0);
 
     struct page *pages[PAGE_KINDS] = {
-        [PAGE_STATIC] = static_page(),           [PAGE_ROUTES] = routes_page(),
-        [PAGE_MIDDLEWARES] = middlewares_page(), [PAGE_TRANSPORTS] = transports_page(),
+        [PAGE_STATIC] = static_page(),
+        [PAGE_ROUTES] = routes_page(),
+        [PAGE_MIDDLEWARES] = middlewares_page(),
+        [PAGE_TRANSPORTS] = transports_page(),
+        [PAGE_TLS] = tls_page(),
+        [PAGE_SECRETS] = secrets_page(),
         [PAGE_SERVICES] = services_page(),
     };
 

@@ -180,7 +180,7 @@ static void errors_stay_on_their_objects(void **state)
         {UDP_SERVICE, "dns@file", ELEMENT_WARNING, UNSERVED("UDP services")},
         {UDP_SERVICE, "empty@file", ELEMENT_DISABLED,
          "the UDP service \"empty@file\" does not have any type defined"},
-        {TLS_CERTIFICATE, "certificates[0]@file", ELEMENT_WARNING, UNSERVED("TLS certificates")},
+        {TLS_CERTIFICATE, "certificates[0]@file", ELEMENT_ENABLED, ""},
         {TLS_CERTIFICATE, "certificates[1]@file", ELEMENT_DISABLED, "keyFile is missing"},
         {TLS_CERTIFICATE, "certificates[2]@file", ELEMENT_DISABLED, "certFile is missing"},
         {TLS_OPTIONS, "curve@file", ELEMENT_DISABLED,
@@ -189,8 +189,7 @@ static void errors_stay_on_their_objects(void **state)
          "building TLS config: invalid clientAuthType: RequireAndVerifyClientCert, CAFiles is required"},
         {TLS_OPTIONS, "old@file", ELEMENT_WARNING,
          "minVersion \"TLS12\" is passed over: VersionTLS10, VersionTLS11, VersionTLS12 and VersionTLS13 are "
-         "known "
-         "| " UNSERVED("TLS options")},
+         "known"},
         {TLS_STORE, "default", ELEMENT_DISABLED, "defaultCertificate.keyFile is missing"},
     };
     struct fixture f;
@@ -233,7 +232,7 @@ static void routers_know_points_priority_and_users(void **state)
 static void defaults_of_two_providers_are_none(void **state)
 {
     static const struct expected rows[] = {
-        {TLS_OPTIONS, "own@file", ELEMENT_WARNING, UNSERVED("TLS options")},
+        {TLS_OPTIONS, "own@file", ELEMENT_ENABLED, ""},
         {TCP_ROUTER, "own@file", ELEMENT_DISABLED, UNSERVED("TCP routers")},
     };
     struct fixture f;

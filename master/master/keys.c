@@ -1,0 +1,85 @@
+/*
+ * keys.c - tends the vault: keys of session tickets are rotated, files of certificates looked at, both from the heart.
+ *
+ * Looking is done on a thread, because there may be ten thousand files; what changed makes a new generation.
+ */
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "master/master/master.h"
+#include "master/tls/vault.h"
+
+#define LOOK_NS (INT64_C(2) * 1000000000)
+
+struct keys {
+    uv_work_t work;
+    struct master *master;
+    struct vault_files *files; /* being looked at; NULL: none are */
+    bool changed;
+    int64_t next_ns;
+};
+
+void keys_start(struct master *master)
+{
+    master->vault = vault_new(true);
+    master->keys = xcalloc(1, sizeof(*master->keys));
+    master->keys->master = master;
+}
+
+void keys_adopt(struct master *master, int fd)
+{
+    if (fd != -1) {
+        vault_adopt(master->vault, fd);
+    }
+    (void)vault_rotate(master->vault, (int64_t)time(NULL)); /* before the first compile */
+}
+
+static void look(uv_work_t *work)
+{
+    struct keys *keys = work->data;
+
+    keys->changed = vault_files_changed(keys->files);
+}
+
+static void looked(uv_work_t *work, int status)
+{
+    struct keys *keys = work->data;
+
+    (void)status;
+    vault_files_unref(keys->files);
+    keys->files = NULL;
+    if (keys->changed) {
+        log_debug("A file of a certificate has changed");
+        reload_request(keys->master);
+    }
+}
+
+void keys_tend(struct master *master, int64_t now)
+{
+    struct keys *keys = master->keys;
+
+    if (now < keys->next_ns || keys->files || master->job || master->stopping ||
+        master->current.number == 0) {
+        return;
+    }
+    keys->next_ns = now + LOOK_NS;
+    if (vault_rotate(master->vault, (int64_t)time(NULL))) {
+        log_debug("There is a new key for session tickets");
+        reload_request(master);
+        return;
+    }
+    keys->files = vault_files(master->vault);
+    if (keys->files) {
+        keys->work.data = keys;
+        (void)uv_queue_work(&master->loop, &keys->work, look, looked);
+    }
+}
+
+void keys_free(struct master *master)
+{
+    vault_free(master->vault);
+    free(master->keys);
+}

@@ -1,0 +1,52 @@
+/*
+ * vault.h - the master's certificates and keys over its compiles: what was read is not read again, what must outlive a
+ * master lies in a memfd that the guard keeps.
+ *
+ * pairs     certificate and key by where they stand (a path with the file's state, or the text): a compile asks for all
+ *           that it uses between vault_begin() and vault_end(), which forgets the others. So a change costs the certificates
+ *           that changed.
+ * kept      keys of session tickets (the newest seals, the older ones still open) and the certificate for names that have
+ *           none: the same in all workers, over reloads, masters and upgrades.
+ * files     whose content came from disk: vault_files_changed() tells whether to compile again.
+ *
+ * The compile runs on a thread of the master and the tending on its loop: a mutex guards what is kept, the pairs are the
+ * compile's alone.
+ */
+#ifndef WEIR_MASTER_TLS_VAULT_H
+#define WEIR_MASTER_TLS_VAULT_H
+
+#include "master/tls/keypair.h"
+
+struct vault;
+
+/* fallback: it may make a certificate for names that have none (vault_default()). */
+struct vault *vault_new(bool fallback);
+void vault_free(struct vault *vault); /* NULL is fine */
+/* A memfd with what an earlier master kept, or an empty one; taken over. Before the first compile. */
+void vault_adopt(struct vault *vault, int fd);
+
+void vault_begin(struct vault *vault);
+/* What stands in `certificate` and `key` (each a path, or PEM text). It stays good until the next compile's
+ * vault_end(). A file that cannot be read any more leaves the pair as it was, with the reason in *why, which else is empty. NULL: there
+ * is none, with the reason. */
+const struct keypair *vault_pair(struct vault *vault, struct slice certificate, struct slice key,
+                                 struct error *why);
+/* The content of a path, or the text itself, in the pool; its file counts as used too. */
+int vault_text(struct vault *vault, struct slice path_or_text, struct pool *pool, struct slice *out,
+               struct error *why);
+void vault_end(struct vault *vault);
+
+/* For names that have no certificate, when the user gave none: made here. NULL when that fails or is not allowed. */
+const struct keypair *vault_default(struct vault *vault);
+/* The newest first; returns how many. */
+size_t vault_tickets(struct vault *vault, struct ticket_key out[TICKET_KEYS]);
+/* Makes a new key when the newest is old enough. True: they are others now. now: seconds since 1970. */
+bool vault_rotate(struct vault *vault, int64_t now);
+
+/* The files that the last finished compile read, with their state then; shared with a thread. NULL: none. */
+struct vault_files;
+struct vault_files *vault_files(struct vault *vault); /* the caller's reference */
+bool vault_files_changed(const struct vault_files *files);
+void vault_files_unref(struct vault_files *files); /* NULL is fine */
+
+#endif

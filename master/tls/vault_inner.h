@@ -1,0 +1,71 @@
+/*
+ * vault_inner.h - what the files of the vault share: vault.c (pairs), vault_kept.c (memfd), vault_files.c (files).
+ */
+#ifndef WEIR_MASTER_TLS_VAULT_INNER_H
+#define WEIR_MASTER_TLS_VAULT_INNER_H
+
+#include <openssl/sha.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "master/tls/vault.h"
+
+struct file_state { /* another one means another content */
+    uint64_t device, inode, size;
+    int64_t changed_ns, modified_ns;
+    bool exists;
+};
+
+struct vault_file {
+    char *path;
+    struct file_state state;
+};
+
+struct vault_files {
+    atomic_uint references;
+    size_t count, capacity;
+    struct vault_file *items;
+};
+
+struct vault_pair {
+    struct vault_pair *next;             /* in its bucket */
+    uint8_t place[SHA256_DIGEST_LENGTH]; /* paths or texts */
+    uint8_t state[SHA256_DIGEST_LENGTH]; /* and the state of files */
+    uint64_t round;                      /* of the compile that used it last */
+    struct keypair pair;
+    struct error why; /* pair.pool NULL: why there is none */
+};
+
+struct kept {
+    int64_t made; /* when the newest ticket key was, seconds since 1970 */
+    size_t ticket_count;
+    struct ticket_key tickets[TICKET_KEYS];
+    struct keypair fallback; /* pool NULL: not made yet */
+};
+
+struct vault {
+    struct vault_pair **buckets;
+    size_t size, count;
+    uint64_t round;
+    bool fallback;                    /* kept.fallback may be made */
+    struct vault_files *using, *used; /* of the compile under way, of the last one */
+    pthread_mutex_t mutex;            /* over what follows, and `used` */
+    int fd;                           /* -1: nothing outlives us */
+    struct kept kept;
+};
+
+/* vault_files.c: of a path, as it is now; noted as used. */
+void files_state(const char *path, struct file_state *out);
+void files_add(struct vault_files *files, const char *path, const struct file_state *state);
+struct vault_files *files_new(void);
+int files_read(const char *path, struct pool *pool, struct slice *out, struct error *why);
+
+/* vault_kept.c */
+void kept_load(struct kept *kept, int fd);
+void kept_store(const struct kept *kept, int fd);
+void kept_free(struct kept *kept);
+
+/* fallback.c: a certificate signed by itself, for nobody's name. */
+int fallback_make(struct keypair *out, struct error *why);
+
+#endif

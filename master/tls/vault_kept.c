@@ -1,0 +1,192 @@
+/*
+ * vault_kept.c - what must outlive a master: keys of session tickets, the certificate that was made here.
+ *
+ * It lies in a memfd of the guard's, which nobody but masters is given: a head, the ticket keys, the certificate and its
+ * key in DER, a digest of it all. Written as a whole; a master that dies while it writes leaves a digest that does not fit,
+ * and the next one begins anew (which costs each client one full handshake).
+ */
+#include <openssl/bytestring.h>
+#include <openssl/evp.h>
+#include <openssl/mem.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "master/tls/vault_inner.h"
+
+#define MAGIC "weir vault 1\n"
+#define ROTATE_SECONDS (12 * 3600) /* a ticket opens for TICKET_KEYS times as long at most */
+#define STORE_MOST 65536
+
+struct head {
+    char magic[16];
+    uint8_t digest[SHA256_DIGEST_LENGTH]; /* of all behind it */
+    int64_t made;
+    uint64_t ticket_count;
+    struct ticket_key tickets[TICKET_KEYS];
+    uint64_t certificate_size, key_size; /* 0: not made yet */
+};
+
+#define DIGEST_END (offsetof(struct head, digest) + SHA256_DIGEST_LENGTH)
+
+static void digest_of(const uint8_t *bytes, size_t size, uint8_t out[SHA256_DIGEST_LENGTH])
+{
+    SHA256(bytes + DIGEST_END, size - DIGEST_END, out);
+}
+
+/* ---- writing ---- */
+void kept_store(const struct kept *kept, int fd)
+{
+    struct slice certificate = {NULL, 0}, key = {NULL, 0};
+    struct head head = {.magic = MAGIC, .made = kept->made, .ticket_count = kept->ticket_count};
+
+    if (fd == -1) {
+        return;
+    }
+    if (kept->fallback.pool) {
+        certificate = *(const struct slice *)kept->fallback.row.chain.items;
+        key = kept->fallback.row.key;
+    }
+    memcpy(head.tickets, kept->tickets, sizeof(head.tickets));
+    head.certificate_size = certificate.len;
+    head.key_size = key.len;
+
+    size_t size = sizeof(head) + certificate.len + key.len;
+    uint8_t *bytes = xmalloc(size);
+
+    memcpy(bytes, &head, sizeof(head));
+    memcpy(bytes + sizeof(head), certificate.len ? certificate.ptr : "", certificate.len);
+    memcpy(bytes + sizeof(head) + certificate.len, key.len ? key.ptr : "", key.len);
+    digest_of(bytes, size, bytes + offsetof(struct head, digest));
+    if (ftruncate(fd, (off_t)size) == -1 || pwrite(fd, bytes, size, 0) != (ssize_t)size) {
+        log_warn("Keys of session tickets cannot be kept for the next master: %m");
+    }
+    OPENSSL_cleanse(bytes, size);
+    OPENSSL_cleanse(&head, sizeof(head));
+    free(bytes);
+}
+
+/* ---- reading ---- */
+static bool unwrap(struct keypair *out, const uint8_t *certificate, size_t certificate_size,
+                   const uint8_t *key, size_t key_size)
+{
+    const uint8_t *at = certificate;
+    X509 *parsed = d2i_X509(NULL, &at, (long)certificate_size);
+    CBS cbs;
+
+    CBS_init(&cbs, key, key_size);
+
+    EVP_PKEY *parsed_key = EVP_parse_private_key(&cbs);
+    struct error why;
+    bool good = parsed && parsed_key && keypair_wrap(parsed, parsed_key, out, &why) == 0;
+
+    EVP_PKEY_free(parsed_key);
+    X509_free(parsed);
+    return good;
+}
+
+static void take(struct kept *kept, const uint8_t *bytes, size_t size)
+{
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    struct head head;
+
+    if (size < sizeof(head)) {
+        return;
+    }
+    memcpy(&head, bytes, sizeof(head));
+    digest_of(bytes, size, digest);
+    if (memcmp(head.magic, MAGIC, sizeof(MAGIC)) != 0 || memcmp(head.digest, digest, sizeof(digest)) != 0 ||
+        head.ticket_count > TICKET_KEYS || head.certificate_size > size || head.key_size > size ||
+        sizeof(head) + head.certificate_size + head.key_size != size) {
+        return; /* of another build, or half of it */
+    }
+    kept->made = head.made;
+    kept->ticket_count = (size_t)head.ticket_count;
+    memcpy(kept->tickets, head.tickets, sizeof(kept->tickets));
+    if (head.certificate_size) {
+        (void)unwrap(&kept->fallback, bytes + sizeof(head), (size_t)head.certificate_size,
+                     bytes + sizeof(head) + head.certificate_size, (size_t)head.key_size);
+    }
+    OPENSSL_cleanse(&head, sizeof(head));
+}
+
+void kept_load(struct kept *kept, int fd)
+{
+    uint8_t *bytes = xmalloc(STORE_MOST);
+    ssize_t size = pread(fd, bytes, STORE_MOST, 0);
+
+    if (size > 0) {
+        take(kept, bytes, (size_t)size);
+        OPENSSL_cleanse(bytes, (size_t)size);
+    }
+    free(bytes);
+}
+
+void kept_free(struct kept *kept)
+{
+    keypair_free(&kept->fallback);
+    OPENSSL_cleanse(kept->tickets, sizeof(kept->tickets));
+}
+
+/* ---- using ---- */
+static void add_ticket(struct kept *kept, int64_t now)
+{
+    memmove(kept->tickets + 1, kept->tickets, (TICKET_KEYS - 1) * sizeof(kept->tickets[0]));
+    RAND_bytes((uint8_t *)kept->tickets, sizeof(kept->tickets[0]));
+    kept->ticket_count += kept->ticket_count < TICKET_KEYS;
+    kept->made = now;
+}
+
+void vault_adopt(struct vault *vault, int fd)
+{
+    pthread_mutex_lock(&vault->mutex);
+    vault->fd = fd;
+    kept_load(&vault->kept, fd);
+    pthread_mutex_unlock(&vault->mutex);
+}
+
+bool vault_rotate(struct vault *vault, int64_t now)
+{
+    bool due;
+
+    pthread_mutex_lock(&vault->mutex);
+    due = vault->kept.ticket_count == 0 || now - vault->kept.made >= ROTATE_SECONDS ||
+          now < vault->kept.made - ROTATE_SECONDS; /* the clock was set back */
+    if (due) {
+        add_ticket(&vault->kept, now);
+        kept_store(&vault->kept, vault->fd);
+    }
+    pthread_mutex_unlock(&vault->mutex);
+    return due;
+}
+
+size_t vault_tickets(struct vault *vault, struct ticket_key out[TICKET_KEYS])
+{
+    size_t count;
+
+    pthread_mutex_lock(&vault->mutex);
+    count = vault->kept.ticket_count;
+    memcpy(out, vault->kept.tickets, sizeof(vault->kept.tickets));
+    pthread_mutex_unlock(&vault->mutex);
+    return count;
+}
+
+const struct keypair *vault_default(struct vault *vault)
+{
+    struct kept *kept = &vault->kept;
+    struct error why;
+
+    pthread_mutex_lock(&vault->mutex);
+    if (kept->fallback.pool == NULL && vault->fallback) {
+        if (fallback_make(&kept->fallback, &why) == 0) {
+            kept_store(kept, vault->fd);
+        } else {
+            log_error("There is no default certificate: %s", why.text);
+        }
+    }
+    pthread_mutex_unlock(&vault->mutex);
+    return kept->fallback.pool ? &kept->fallback : NULL;
+}

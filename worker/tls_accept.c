@@ -1,0 +1,469 @@
+/*
+ * tls_accept.c - from the first byte of TLS on a connection to its protocol: ClientHello, options, certificate, handshake.
+ *
+ * hello      all of it is waited for, in the buffer that the first bytes came in; then everything that it takes to choose
+ *            is known, and the bytes are still there for whoever wants them as they came
+ * handshake  only so many are under way at once (each takes some tens of KiB), the others wait in a queue; and in one turn of
+ *            the loop only as many steps are made as leave room for everything else: signing takes a millisecond
+ * protocol   by ALPN, from the table below
+ */
+#include <errno.h>
+#include <openssl/err.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/process.h"
+#include "common/tls/tls_words.h"
+#include "worker/h1_client.h"
+#include "worker/tls_inner.h"
+
+#define HANDSHAKES_MOST 256
+#define TURN_NS 1000000 /* so old may a turn be for another step to begin */
+#define NAME_SIZE 256
+#define ALERT_DECODE_ERROR 50
+#define ALERT_INTERNAL_ERROR 80
+#define ALERT_HANDSHAKE_FAILURE 40
+#define ALERT_UNRECOGNIZED_NAME 112
+#define VERSION_TLS13 0x0304
+
+/* ---- protocols ---- */
+static void start_h1(struct client *client)
+{
+    client_enter(client, CLIENT_IDLE);
+    if (client->conn.io.readable) {
+        poller_again(&client->conn.io);
+    }
+}
+
+/* What may be agreed on, and who goes on. The first is for clients that ask for none. */
+static const struct {
+    struct slice name;
+    void (*start)(struct client *client);
+} protocols[] = {
+    {SLICE_INIT("http/1.1"), start_h1},
+};
+
+bool tls_protocol_served(struct slice protocol)
+{
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+        if (slice_eq(protocols[i].name, protocol)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void start_protocol(struct client *client)
+{
+    const uint8_t *name;
+    unsigned len;
+
+    SSL_get0_alpn_selected(client->conn.tls->ssl, &name, &len);
+    for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
+        if (len == 0 || slice_eq(protocols[i].name, slice_of((const char *)name, len))) {
+            protocols[i].start(client);
+            return;
+        }
+    }
+}
+
+/* ---- the queue ---- */
+static void queue_add(struct client *client)
+{
+    struct tls_worker *tls = client->conn.worker->tls;
+
+    if (client->queue_place == NULL) {
+        client->queue_next = NULL;
+        client->queue_place = tls->queue_tail;
+        *tls->queue_tail = client;
+        tls->queue_tail = &client->queue_next;
+    }
+}
+
+static void queue_remove(struct client *client)
+{
+    struct tls_worker *tls = client->conn.worker->tls;
+
+    if (client->queue_place == NULL) {
+        return;
+    }
+    *client->queue_place = client->queue_next;
+    if (client->queue_next) {
+        client->queue_next->queue_place = client->queue_place;
+    } else {
+        tls->queue_tail = client->queue_place;
+    }
+    client->queue_place = NULL;
+}
+
+static void handshake_over(struct worker *worker)
+{
+    struct tls_worker *tls = worker->tls;
+
+    tls->handshakes--;
+    if (tls->queue) {
+        poller_again(&tls->queue->conn.io);
+    }
+}
+
+void tls_accept_leave(struct client *client)
+{
+    queue_remove(client);
+    if (client->state == CLIENT_HANDSHAKE) {
+        handshake_over(client->conn.worker);
+    }
+}
+
+/* ---- refusing ---- */
+static void count_failure(struct client *client, const char *why)
+{
+    log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(REASON_tls_handshake)),
+           "no TLS with %.*s on %s: %s", client->peer_text_len, client->peer_text, client->listener->name,
+           why);
+    slab_count(client->conn.worker->slab, COUNT_REASONS + REASON_tls_handshake, 1);
+}
+
+/* Before there is a session: an alert as bare bytes. */
+static void refuse(struct client *client, uint8_t alert, const char *why)
+{
+    uint8_t record[] = {21, 3, 1, 0, 2, 2, alert};
+    struct iovec piece = {record, sizeof(record)};
+
+    count_failure(client, why);
+    tls_accept_leave(client);
+    if (conn_send(&client->conn, &piece, 1) < 0 || conn_backed_up(&client->conn)) {
+        client_close(client);
+        return;
+    }
+    client_linger(client);
+}
+
+void tls_accept_late(struct client *client)
+{
+    count_failure(client, client->state == CLIENT_HELLO ? "the ClientHello did not arrive in time"
+                                                        : "the handshake was not over in time");
+    client_close(client);
+}
+
+/* ---- choosing ---- */
+/* The name in lower case, or the address that the client speaks to when it sent none. False: no name can look like that. */
+static bool server_name(const struct client *client, const struct tls_hello *hello, char *space,
+                        struct slice *name, bool *sent)
+{
+    struct sockaddr_storage local;
+    socklen_t len = sizeof(local);
+    struct address address;
+
+    *sent = hello->server_name.len != 0;
+    if (*sent) {
+        if (hello->server_name.len >= NAME_SIZE) {
+            return false;
+        }
+        for (size_t i = 0; i < hello->server_name.len; i++) {
+            space[i] = (char)ascii_lower((unsigned char)hello->server_name.ptr[i]);
+        }
+        *name = slice_of(space, hello->server_name.len);
+        return true;
+    }
+    *name = slice_of(space, 0);
+    if (getsockname(client->conn.io.fd, (struct sockaddr *)&local, &len) == 0) {
+        address_from_sockaddr((const struct sockaddr *)&local, &address);
+        name->len = address_format(&address, space);
+    }
+    return true;
+}
+
+static bool lists_any(struct slice list, const uint16_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tls_hello_lists(list, numbers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the client can verify such a certificate. RSA is what all can, or must be let fail with. */
+static bool client_takes(const struct tls_hello *hello, enum certificate_kind kind)
+{
+    static const uint16_t ecdsa_ciphers[] = {0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024};
+    static const uint16_t ecdsa_signatures[] = {0x0403, 0x0503, 0x0603, 0x0203};
+    static const uint16_t ed25519_signatures[] = {0x0807};
+
+    if (kind == CERTIFICATE_RSA) {
+        return true;
+    }
+    if (!tls_hello_lists(hello->versions, VERSION_TLS13) &&
+        !lists_any(hello->ciphers, ecdsa_ciphers, ARRAY_LEN(ecdsa_ciphers))) {
+        return false;
+    }
+    if (kind == CERTIFICATE_ED25519) {
+        return lists_any(hello->signatures, ed25519_signatures, ARRAY_LEN(ed25519_signatures));
+    }
+    return hello->signatures.len == 0 ||
+           lists_any(hello->signatures, ecdsa_signatures, ARRAY_LEN(ecdsa_signatures));
+}
+
+static uint32_t choose(const uint32_t *numbers, const struct tls_hello *hello)
+{
+    static const enum certificate_kind order[] = {CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519};
+    uint32_t any = CERTIFICATE_NONE;
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        uint32_t number = numbers[order[i]];
+
+        if (number != CERTIFICATE_NONE && client_takes(hello, order[i])) {
+            return number;
+        }
+        any = any == CERTIFICATE_NONE ? number : any;
+    }
+    return any;
+}
+
+/* NULL: refused. */
+static struct tls_live *choose_context(struct client *client, const struct tls_hello *hello)
+{
+    const struct entry_options *entry = &client->listener->options;
+    const struct page *options_page = entry->generation->pages[PAGE_TLS];
+    const struct page *secrets = entry->generation->pages[PAGE_SECRETS];
+    const struct tls_options_row *options;
+    const struct certificate_row *certificate;
+    const uint32_t *numbers;
+    char space[NAME_SIZE];
+    struct slice name;
+    bool sent;
+
+    if (!server_name(client, hello, space, &name, &sent)) {
+        refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
+        return NULL;
+    }
+    options =
+        tls_options_at(options_page, tls_options_find(options_page, entry->number, sent ? name : SLICE("")));
+    if (options == NULL) {
+        refuse(client, ALERT_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
+        return NULL;
+    }
+    numbers = certificates_find(secrets, name);
+    if (numbers == NULL && options->sni_strict) {
+        refuse(client, ALERT_UNRECOGNIZED_NAME, "there is no certificate for that name (sniStrict)");
+        return NULL;
+    }
+    certificate = certificates_at(secrets, choose(numbers ? numbers : certificates_fallback(secrets), hello));
+    struct tls_live *live =
+        certificate ? tls_live_get(client->conn.worker, options_page, options, secrets, certificate) : NULL;
+
+    if (live == NULL) {
+        refuse(client, ALERT_INTERNAL_ERROR, "there is no certificate, or it cannot be used");
+    }
+    return live;
+}
+
+/* ---- the handshake ---- */
+static void failed(struct client *client)
+{
+    struct conn *conn = &client->conn;
+    bool ended = conn->tls->ended;
+
+    count_failure(client, ended ? "the client went away" : tls_error_words());
+    tls_accept_leave(client);
+    client->state = CLIENT_LINGER;
+    tls_close(conn, false);
+    if (ended || conn_backed_up(conn)) {
+        client_close(client);
+    } else {
+        client_linger(client);
+    }
+}
+
+static void succeeded(struct client *client)
+{
+    struct conn *conn = &client->conn;
+    struct worker *worker = conn->worker;
+    SSL *ssl = conn->tls->ssl;
+
+    slab_count(worker->slab, COUNT_HANDSHAKES, 1);
+    slab_count(worker->slab, COUNT_RESUMED, SSL_session_reused(ssl) != 0);
+    log_debug("TLS with %.*s: %s, %s%s%s", client->peer_text_len, client->peer_text, SSL_get_version(ssl),
+              SSL_get_cipher_name(ssl), SSL_session_reused(ssl) ? ", resumed" : "",
+              SSL_get0_peer_certificates(ssl) ? ", with a certificate of the client" : "");
+    handshake_over(worker);
+    client->opened_ns = worker->now_ns;
+    conn->io.readable = conn->io.readable || conn->tls->in || SSL_has_pending(ssl);
+    start_protocol(client);
+}
+
+static bool turn_is_over(struct client *client)
+{
+    if (process_clock_ns() - client->conn.worker->now_ns < TURN_NS) {
+        return false;
+    }
+    poller_again(&client->conn.io);
+    return true;
+}
+
+static void handshake_step(struct client *client)
+{
+    struct conn *conn = &client->conn;
+    struct tls *tls = conn->tls;
+    int rc, sent, reason;
+
+    if (conn->io.broken) {
+        tls->ended = true;
+        failed(client);
+        return;
+    }
+    if (turn_is_over(client)) {
+        return;
+    }
+    tls_begin(conn);
+    tls->wanted = TLS_RECORD_MOST;
+    rc = SSL_do_handshake(tls->ssl);
+    reason = SSL_get_error(tls->ssl, rc);
+    sent = tls_finish(conn);
+    stopwatch_end(&conn->worker->watch, LAP_CLIENT);
+    if (sent < 0) {
+        tls->ended = true;
+    }
+    if (rc == 1 && sent == 0) {
+        succeeded(client);
+    } else if (sent < 0 || (reason != SSL_ERROR_WANT_READ && reason != SSL_ERROR_WANT_WRITE)) {
+        failed(client);
+    }
+}
+
+static void handshake_start(struct client *client, struct tls_live *live)
+{
+    struct conn *conn = &client->conn;
+    struct worker *worker = conn->worker;
+    struct tls *tls = record_take(worker, RECORD_TLS);
+    BIO *bio = tls_bio(conn);
+
+    tls = tls ? tls : xmalloc(sizeof(*tls));
+    *tls = (struct tls){.ssl = SSL_new(live->ssl), .live = live};
+    if (tls->ssl == NULL || bio == NULL) {
+        BIO_free(bio);
+        SSL_free(tls->ssl);
+        tls_live_unref(live);
+        record_give(worker, RECORD_TLS, tls);
+        refuse(client, ALERT_INTERNAL_ERROR, "no memory is left for it");
+        return;
+    }
+    SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_accept_state(tls->ssl);
+    SSL_set_shed_handshake_config(tls->ssl, 1);
+    tls->in = client->in;
+    client->in = NULL;
+    conn->tls = tls;
+    worker->tls->handshakes++;
+    client_enter(client, CLIENT_HANDSHAKE);
+    handshake_step(client);
+}
+
+/* ---- the hello ---- */
+/* False: there is nothing yet, or the connection is over. */
+static bool read_more(struct client *client)
+{
+    struct buffer *in = client->in;
+    ssize_t n;
+
+    if (in->to == in->size) {
+        refuse(client, ALERT_DECODE_ERROR, "the ClientHello is too long");
+        return false;
+    }
+    if (!client->conn.io.readable) {
+        return false;
+    }
+    n = io_read(&client->conn.io, in->data + in->to, in->size - in->to);
+    if (n <= 0) {
+        if (n == 0 || errno != EAGAIN) {
+            count_failure(client, "the connection ended within the ClientHello");
+            client_close(client);
+        }
+        return false;
+    }
+    slab_count(client->conn.worker->slab, COUNT_BYTES_IN, (uint64_t)n);
+    in->to += (uint32_t)n;
+    return true;
+}
+
+static void hello_ready(struct client *client)
+{
+    struct tls_worker *tls = client->conn.worker->tls;
+    enum tls_hello_result result;
+    struct tls_hello hello;
+    struct tls_live *live;
+
+    do {
+        struct slice bytes = slice_of(client->in->data + client->in->from, buffer_len(client->in));
+
+        result = tls_hello_read(bytes, tls->plain, &hello);
+    } while (result == TLS_HELLO_MORE && read_more(client));
+    if (result == TLS_HELLO_MORE) {
+        return;
+    }
+    if (result != TLS_HELLO_DONE) {
+        refuse(client, ALERT_DECODE_ERROR, "the ClientHello is malformed");
+        return;
+    }
+    if (tls->handshakes >= HANDSHAKES_MOST) {
+        queue_add(client);
+        return;
+    }
+    if (turn_is_over(client)) {
+        return;
+    }
+    queue_remove(client);
+    live = choose_context(client, &hello);
+    if (live) {
+        handshake_start(client, live);
+    }
+}
+
+void tls_accept_ready(struct client *client)
+{
+    if (client->state == CLIENT_HELLO) {
+        hello_ready(client);
+    } else {
+        handshake_step(client);
+    }
+}
+
+void tls_accept(struct client *client)
+{
+    client_enter(client, CLIENT_HELLO);
+    hello_ready(client);
+}
+
+/* ---- the worker's ---- */
+void tls_start(struct worker *worker)
+{
+    struct tls_worker *tls = xcalloc(1, sizeof(*tls));
+
+    tls->worker = worker;
+    tls->queue_tail = &tls->queue;
+    tls->received = xmalloc(TLS_RECEIVE_SIZE);
+    tls->plain = xmalloc(TLS_RECORD_MOST);
+    worker->tls = tls;
+    record_kind_set(worker, RECORD_TLS, free);
+}
+
+void tls_stop(struct worker *worker)
+{
+    struct tls_worker *tls = worker->tls;
+
+    tls_lives_drop(tls);
+    tls_tickets_set(tls, NULL);
+    tls_stream_stop();
+    free(tls->out.ptr);
+    free(tls->received);
+    free(tls->plain);
+    free(tls);
+    worker->tls = NULL;
+}
+
+void tls_switch(struct worker *worker)
+{
+    tls_tickets_set(worker->tls, worker->generation->pages[PAGE_SECRETS]);
+}

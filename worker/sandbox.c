@@ -289,8 +289,9 @@ static _Atomic long landlock_abi; /* what the threads find is the same */
 /* 0 or the errno. Everything that is handled and has no rule is refused. */
 static int lock_files(void)
 {
-    long abi = landlock_abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+    long abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
 
+    landlock_abi = abi;
     if (abi < 1) {
         return errno;
     }

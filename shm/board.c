@@ -1,17 +1,19 @@
 /*
- * board.c - the shared mapping: a head, one slab a worker, then the words, densely from the front.
+ * board.c - the shared mapping: a head, one slab a worker, then the words, densely from the front, then tables.
  *
  *   0         header | struct board_tree
  *   UNIT      slabs, a page each, so that none that is unused takes memory and workers can write in their own only
  *   ...       what guard and master say of themselves (board_life.h), each on pages of its own
+ *   ...       the directory of tables (tables.h), on pages of its own
  *   ...       words, a cache line each: the word, the identity and epoch it belongs to, the last generation naming it
+ *   ...       tables
  *
  * Words are taken from the front and freed ones first, so that a small configuration touches a page or two. Where an
  * identity's word lies is known by an index in the private memory of the one process that allocates (the master); a new
  * master builds it again from the words. The order of stores makes every entry whole at any instant: an entry is taken
  * by its identity, written last, and freed by its epoch, raised first.
  *
- * Workers face strangers and can write the head, their own slab and the words: nothing that is read here may lead out of
+ * Workers face strangers and can write the head, their own slab, words and tables: nothing that is read here may lead out of
  * the mapping or round in circles, and the guard mends the header, without which no process would start.
  */
 #include "shm/board.h"
@@ -20,6 +22,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,7 +30,7 @@
 #include "shm/page.h"
 
 #define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
-#define BOARD_LAYOUT 4u
+#define BOARD_LAYOUT 5u
 #ifdef __aarch64__
 #define UNIT 65536u /* the largest page there is: protection goes by pages */
 #else
@@ -64,8 +67,10 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes"
 #define UNITS(type) ((sizeof(type) + UNIT - 1) / UNIT * UNIT)
 #define GUARD_AT (SLABS_AT + (size_t)BOARD_WORKERS * UNIT)
 #define MASTER_AT (GUARD_AT + UNITS(struct board_guard))
-#define WORDS_AT (MASTER_AT + UNITS(struct board_master))
-#define BOARD_SIZE (WORDS_AT + (size_t)WORDS * sizeof(struct board_entry))
+#define DIRECTORY_AT (MASTER_AT + UNITS(struct board_master))
+#define WORDS_AT (DIRECTORY_AT + UNITS(struct table_directory))
+#define TABLES_AT (WORDS_AT + (size_t)WORDS * sizeof(struct board_entry))
+#define BOARD_SIZE (TABLES_AT + (size_t)TABLE_SLOTS * TABLE_BYTES)
 
 _Static_assert(BOARD_SIZE <= BOARD_ROOM, "workers have it at a place of that size");
 
@@ -86,6 +91,7 @@ int board_create(int *out, struct error *why)
 {
     struct board_header header = {
         .magic = BOARD_MAGIC, .layout = BOARD_LAYOUT, .build_id = build_id(), .size = BOARD_SIZE};
+    uint64_t seed[2];
     int fd = memfd_create("weir-board", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     int rc;
 
@@ -94,6 +100,9 @@ int board_create(int *out, struct error *why)
     }
     if (ftruncate(fd, (off_t)BOARD_SIZE) == -1 ||
         pwrite(fd, &header, sizeof(header), 0) != (ssize_t)sizeof(header) ||
+        getrandom(seed, sizeof(seed), 0) != (ssize_t)sizeof(seed) ||
+        pwrite(fd, seed, sizeof(seed), (off_t)(DIRECTORY_AT + offsetof(struct table_directory, seed))) !=
+            (ssize_t)sizeof(seed) ||
         fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == -1) {
         rc = error_set(why, errno ? -errno : -EIO, "cannot prepare the board: %s", strerror(errno));
         close(fd);
@@ -357,6 +366,7 @@ void board_sweep(struct board *board, uint64_t oldest)
     if (freed) {
         index_build(board);
     }
+    tables_sweep(board, oldest);
 }
 
 _Atomic uint64_t *board_at(struct board *board, struct board_ref ref)
@@ -371,6 +381,16 @@ _Atomic uint64_t *board_at(struct board *board, struct board_ref ref)
         return NULL;
     }
     return &entry->word;
+}
+
+struct table_directory *board_table_directory(struct board *board)
+{
+    return (struct table_directory *)(void *)(board->base + DIRECTORY_AT);
+}
+
+void *board_table(struct board *board, uint32_t number)
+{
+    return board->base + TABLES_AT + (size_t)number * TABLE_BYTES;
 }
 
 /* ---- slabs ---- */
@@ -413,6 +433,7 @@ void board_fold(struct board *board, unsigned worker)
     atomic_store_explicit(&slab->state_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->acknowledged_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->pid, 0, memory_order_release);
+    atomic_fetch_add_explicit(&board_table_directory(board)->lives[worker], 1, memory_order_release);
 }
 
 uint64_t board_counter_sum(struct board *board, enum board_counter counter)

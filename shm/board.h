@@ -5,6 +5,7 @@
  *   words   single 64-bit atomics that anyone may change (balancer tickets, server health). Allocated by the master
  *           only, by a stable identity: the same identity gets the same word over generations, so nothing restarts
  *           when the configuration changes. A reference is (slot, epoch): a freed and reused slot has another epoch.
+ *   tables  what limits count for each source: tables.h. The directory of them is written by guard and master alone.
  *   slabs   one for each worker slot, written by that worker alone: counters, gauges, heartbeat, acknowledged
  *           generation. The others cannot write there (board_join()). When a worker is reaped its gauges are zeroed and its counters are folded into the base slab.
  *   life    what guard and master say of themselves and of the tree, for those who look (board_life.h).
@@ -19,6 +20,7 @@
 #include "common/base/slice.h"
 #include "shm/board_life.h"
 #include "shm/laps.h"
+#include "shm/tables.h"
 
 #define BOARD_WORKERS BOARD_SLOTS /* slots; more workers are refused at start */
 
@@ -37,7 +39,7 @@ int board_map(int fd, struct board **out, struct error *why);
  * open for reading alone. */
 int board_look(int fd, struct board **out, struct error *why);
 /* For a worker: at `place`, over what is mapped there, and to be written only where a worker has something to write: the head
- * (what workers say of memory), its own slab, the words. */
+ * (what workers say of memory), its own slab, the words, the tables. */
 int board_join(int fd, void *place, unsigned worker, struct board **out, struct error *why);
 #define BOARD_ROOM ((size_t)1 << 32) /* bytes of address space that are enough for it */
 void board_unmap(struct board *board);
@@ -49,11 +51,15 @@ void board_mend(struct board *board, unsigned slabs);
 /* Finds or makes the word of an identity (a hash of what it belongs to); marks it used by `generation`. Dies never:
  * slot 0 when the table is full (then callers fall back to a private counter). */
 struct board_ref board_word(struct board *board, uint64_t identity, uint64_t generation);
-/* Frees words that no generation >= oldest names: every generation must have been compiled with its own number, also
+/* Frees words, and tables, that no generation >= oldest names: every generation must have been compiled with its own number, also
  * when the page that came out was the same. */
 void board_sweep(struct board *board, uint64_t oldest);
 /* The atomic behind a reference, or NULL when the epoch is another (freed meanwhile) or the slot is 0. */
 _Atomic uint64_t *board_at(struct board *board, struct board_ref ref);
+
+/* ---- tables: what tables.h needs ---- */
+struct table_directory *board_table_directory(struct board *board);
+void *board_table(struct board *board, uint32_t number); /* below TABLE_SLOTS */
 
 /* ---- slabs ---- */
 enum board_counter { /* since start, never go down */
@@ -99,7 +105,8 @@ struct board_slab {                /* one writer; readers use relaxed loads */
 
 /* NULL when out of range. Ask only for workers that exist: reading a slab takes its memory. */
 struct board_slab *board_slab(struct board *board, unsigned worker);
-/* After a worker was reaped, before its successor starts: zeroes all of its slab but the counters and laps. */
+/* After a worker was reaped, before its successor starts: zeroes all of its slab but the counters and laps, and
+ * begins a new life of the slot: what it held in tables counts no more. */
 void board_fold(struct board *board, unsigned worker);
 /* Sums over all workers that ever were. */
 uint64_t board_counter_sum(struct board *board, enum board_counter counter);

@@ -56,6 +56,7 @@ void middlewares_build(struct page_builder *builder, const struct middleware_inp
         row->params = stored_pointer(params);
         row->services = services;
         row->words = words;
+        row->table = rows[i].table;
     }
     stored = builder_at(builder, root);
     stored->rows = (struct list){stored_pointer(items), count};

@@ -17,6 +17,7 @@ struct middleware_row { /* stored */
         *params; /* of the kind's struct, prepared (common/model/prepared.h) or its options: page_at() */
     struct list services; /* uint32_t: numbers of those that it asks */
     struct list words;    /* struct board_ref: what it keeps on the board */
+    struct table_ref table;
 };
 
 struct middleware_input {
@@ -27,6 +28,7 @@ struct middleware_input {
     uint32_t service_count;
     const struct board_ref *words;
     uint32_t word_count;
+    struct table_ref table;
 };
 
 void middlewares_build(struct page_builder *builder, const struct middleware_input *rows, size_t count);

@@ -73,6 +73,15 @@ _Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index)
     return board_at(ex->worker->board, words[index]);
 }
 
+void *exchange_table(const struct exchange *ex, struct slice source, uint64_t *key)
+{
+    const struct middleware_row *row = row_at(ex, chain_of(ex), ex->position);
+    void *table = table_at(ex->worker->board, row->table);
+
+    *key = table ? table_key(ex->worker->board, row->table, source) : 0;
+    return table;
+}
+
 const struct middleware_type *chain_current(const struct exchange *ex)
 {
     return middleware_types[row_at(ex, chain_of(ex), ex->position)->kind];

@@ -4,6 +4,8 @@
  */
 #include "worker/source.h"
 
+#include <stddef.h>
+
 #include "common/net/ranges.h"
 
 /* Items of the list from the right; the rest of the list stays in *list. */
@@ -77,4 +79,24 @@ void source_address(const struct exchange *ex, const struct prepared_client *str
     if (strategy->ipv6_bits > 0) {
         cut(address, strategy->ipv6_bits);
     }
+}
+
+struct slice source_bytes(const struct exchange *ex, const struct prepared_source *source)
+{
+    struct address *address;
+    struct header *field;
+    struct slice text;
+
+    switch ((enum source_kind)source->kind) {
+    case SOURCE_HEADER:
+        field = headers_find(&ex->request.headers, exchange_text(ex, source->header));
+        return field ? field->value : SLICE("");
+    case SOURCE_HOST:
+        return ex->request.host;
+    case SOURCE_ADDRESS:
+        break;
+    }
+    address = pool_zalloc(ex->pool, sizeof(*address));
+    source_address(ex, &source->client, address, &text);
+    return address->family ? slice_of((const char *)address, offsetof(struct address, unused)) : text;
 }

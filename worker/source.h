@@ -11,5 +11,7 @@
  * stands there is no address. *text: as it was sent, for who counts by text; empty when there is none. */
 void source_address(const struct exchange *ex, const struct prepared_client *strategy,
                     struct address *address, struct slice *text);
+/* By what a source is counted: bytes, in the exchange's pool or in its request; empty when the request has nothing of it. */
+struct slice source_bytes(const struct exchange *ex, const struct prepared_source *source);
 
 #endif

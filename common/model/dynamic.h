@@ -208,6 +208,7 @@ struct http_middleware {
     struct list services; /* struct slice: full names of the services that it asks */
     size_t service_capacity;
     uint32_t word_count;  /* words on the board that are its own, ... */
+    uint64_t table;       /* not 0: a table is, told by this from others that it had (shm/tables.h), ... */
     bool words_by_router; /* ... apart for each router that uses it */
 };
 

@@ -168,6 +168,7 @@ struct rate_limit {
     int64_t average, period, burst;
     struct source_criterion *source_criterion;
     struct redis *redis;
+    struct slice scope; /* router, middleware */
 };
 
 struct in_flight_req {
@@ -236,7 +237,8 @@ struct grpc_web {
     MIDDLEWARE(chain, chain)                                                                                 \
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
-    MIDDLEWARE(errors, errors)
+    MIDDLEWARE(errors, errors)                                                                               \
+    MIDDLEWARE(rate_limit, rateLimit)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -249,7 +251,6 @@ enum middleware_kind {
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
-    UNSERVED(rate_limit, rateLimit)                                                                          \
     UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \

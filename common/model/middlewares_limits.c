@@ -31,6 +31,8 @@ static const struct schema_field redis_fields[] = {
 };
 static const struct schema redis_schema = SCHEMA(struct redis, "redis", redis_fields);
 
+static const char *const limit_scopes[] = {"router", "middleware", "", NULL};
+
 static const struct schema_field rate_limit_fields[] = {
     ROW("average", INT, struct rate_limit, average, .flags = OMIT, .min = 0, .max = 9.0e18,
         .text = "Requests for each period and source; 0 for no limit."),
@@ -40,8 +42,11 @@ static const struct schema_field rate_limit_fields[] = {
         .text = "Requests that may come at once."),
     ROW("sourceCriterion", OPTIONAL, struct rate_limit, source_criterion, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &source_criterion_schema, .text = "What makes a source."),
-    ROW("redis", OPTIONAL, struct rate_limit, redis, .flags = OMIT | SCHEMA_ALLOW_EMPTY, .sub = &redis_schema,
-        .text = "Count in a Redis, for several replicas together."),
+    ROW("redis", OPTIONAL, struct rate_limit, redis, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
+        .sub = &redis_schema,
+        .text = "Count in a Redis, for several replicas together. Not served yet: routers are disabled."),
+    ROW("scope", ENUM, struct rate_limit, scope, .flags = OMIT, .choices = limit_scopes,
+        .text = "Own option: router (the default), each router counts for itself; middleware, all together."),
 };
 const struct schema rate_limit_schema = SCHEMA(struct rate_limit, "rateLimit", rate_limit_fields);
 

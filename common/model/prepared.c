@@ -12,6 +12,23 @@ static const struct schema_field client_fields[] = {
 };
 static const struct schema client_schema = SCHEMA(struct prepared_client, "client", client_fields);
 
+static const struct schema_field source_fields[] = {
+    ROW("kind", INT, struct prepared_source, kind),
+    ROW("client", STRUCT, struct prepared_source, client, .sub = &client_schema),
+    ROW("header", STRING, struct prepared_source, header),
+};
+static const struct schema source_schema = SCHEMA(struct prepared_source, "source", source_fields);
+
+static const struct schema_field rate_limit_prepared_fields[] = {
+    ROW("interval", INT, struct prepared_rate_limit, interval),
+    ROW("tolerance", INT, struct prepared_rate_limit, tolerance),
+    ROW("maxDelay", INT, struct prepared_rate_limit, max_delay_ns),
+    ROW("shift", INT, struct prepared_rate_limit, shift),
+    ROW("source", STRUCT, struct prepared_rate_limit, source, .sub = &source_schema),
+};
+static const struct schema rate_limit_prepared_schema =
+    SCHEMA(struct prepared_rate_limit, "rateLimit", rate_limit_prepared_fields);
+
 static const struct schema_field ip_list_fields[] = {
     ROW("allowed", STRING, struct prepared_ip_list, allowed),
     ROW("client", STRUCT, struct prepared_ip_list, client, .sub = &client_schema),
@@ -57,6 +74,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
+        [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

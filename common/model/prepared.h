@@ -21,6 +21,20 @@ struct prepared_client {
     int64_t ipv6_bits;     /* so many leading bits count; 0: all of them */
 };
 
+/* What makes a source (sourceCriterion). */
+enum source_kind { SOURCE_ADDRESS, SOURCE_HEADER, SOURCE_HOST };
+
+struct prepared_source {
+    int64_t kind; /* enum source_kind */
+    struct prepared_client client;
+    struct slice header;
+};
+
+struct prepared_rate_limit { /* struct rate of shm/rate.h */
+    int64_t interval, tolerance, max_delay_ns, shift;
+    struct prepared_source source;
+};
+
 struct prepared_ip_list { /* ipAllowList, ipWhiteList */
     struct slice allowed; /* ranges */
     struct prepared_client client;

@@ -80,19 +80,36 @@ void middlewares_number(struct compiler *compiler)
     compiler->middleware_count = rows;
 }
 
+static uint64_t identity_of(const struct compiler *compiler, const struct http_middleware *middleware,
+                            uint32_t router)
+{
+    uint64_t identity = hash_slice(SEED_WORD, middleware->element.name);
+
+    return router == NUMBER_NONE ? identity
+                                 : hash_slice(identity, compiler->model->routers[router]->element.name);
+}
+
 static const struct board_ref *words_of(struct compiler *compiler, const struct http_middleware *middleware,
                                         uint32_t router)
 {
     struct board_ref *words = pool_zalloc(compiler->pool, (middleware->word_count + 1) * sizeof(*words));
-    uint64_t identity = hash_slice(SEED_WORD, middleware->element.name);
-
-    if (router != NUMBER_NONE) {
-        identity = hash_slice(identity, compiler->model->routers[router]->element.name);
-    }
+    uint64_t identity = identity_of(compiler, middleware, router);
     for (uint32_t i = 0; i < middleware->word_count; i++) {
         words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
     }
     return words;
+}
+
+static struct table_ref table_of(struct compiler *compiler, const struct http_middleware *middleware,
+                                 uint32_t router)
+{
+    uint64_t layout = middleware->table;
+
+    return layout && compiler->board
+               ? table_take(compiler->board,
+                            hash_bytes(identity_of(compiler, middleware, router), &layout, sizeof(layout)),
+                            compiler->generation)
+               : (struct table_ref){.slot = 0};
 }
 
 /* They were marked, or the router that uses the middleware did not get in. */
@@ -131,6 +148,7 @@ int compile_middlewares(struct compiler *compiler, struct page_builder *builder,
         row->service_count = (uint32_t)middleware->services.count;
         row->words = words_of(compiler, middleware, use->router);
         row->word_count = middleware->word_count;
+        row->table = table_of(compiler, middleware, use->router);
     }
     middlewares_build(builder, rows, compiler->middleware_count);
     return 0;

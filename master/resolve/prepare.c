@@ -34,6 +34,12 @@ void prepare_words(struct preparation *at, uint32_t count, bool by_router)
     at->middleware->words_by_router = by_router;
 }
 
+void prepare_table(struct preparation *at, uint64_t layout, bool by_router)
+{
+    at->middleware->table = layout;
+    at->middleware->words_by_router = by_router;
+}
+
 bool prepare_ranges(struct preparation *at, const struct list *texts, struct slice *out)
 {
     const struct slice *items = texts->items;
@@ -118,6 +124,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_white_list)
         PREPARED(ip_allow_list)
         PREPARED(errors)
+        PREPARED(rate_limit)
 #undef PREPARED
     default:
         break;

@@ -23,12 +23,18 @@ void prepare_service(struct preparation *at, struct slice name);
  * by_router. */
 void prepare_words(struct preparation *at, uint32_t count, bool by_router);
 
+/* A table on the board belongs to the middleware (shm/tables.h). layout, not 0: another one when what stands in the table means
+ * something else than before. */
+void prepare_table(struct preparation *at, uint64_t layout, bool by_router);
+
 /* Parts: false: at->wrong says why. */
 bool prepare_ranges(struct preparation *at, const struct list *texts, struct slice *out);
 /* "404" or "500-599". */
 bool prepare_status(struct preparation *at, struct slice text, struct status_range *out);
 /* Several of them, as a text of struct status_range. */
 bool prepare_statuses(struct preparation *at, const struct list *texts, struct slice *out);
+bool prepare_source(struct preparation *at, const struct source_criterion *criterion,
+                    enum source_kind otherwise, struct prepared_source *out);
 bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out);
 
 /* One of each prepared kind: options in, the prepared struct out, in the pool. */
@@ -36,5 +42,6 @@ const void *prepare_set_headers(struct preparation *at, const struct set_headers
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
+const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 
 #endif

@@ -149,6 +149,14 @@ _Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index)
     return &fake.words[index];
 }
 
+void *exchange_table(const struct exchange *ex, struct slice source, uint64_t *key)
+{
+    (void)ex;
+    (void)source;
+    *key = 0;
+    return NULL; /* what counts in tables is tested by itself */
+}
+
 void exchange_resume(struct exchange *ex)
 {
     (void)ex;

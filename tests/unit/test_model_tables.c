@@ -158,7 +158,7 @@ static void kinds_of_middlewares(void **state)
         {"{addPrefix: {prefix: /a}, basicAuth: {users: [a]}}", "multi-types", false},
         {"basicAuth: {users: ['a:b']}", "basicAuth is not yet served", false},
         {"plugin: {mine: {x: 1}}", "plugin is not yet served", false},
-        {"rateLimit: {average: 10}", "rateLimit is not yet served", false},
+        {"rateLimit: {average: 10}", "rateLimit", true},
     };
 
     (void)state;

@@ -29,6 +29,7 @@
     REASON(tls_handshake, "the TLS handshake failed")                                                        \
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
+    REASON(unauthenticated, "a middleware asked for a user and a password that are right")                    \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

@@ -236,6 +236,7 @@ struct grpc_web {
     MIDDLEWARE(chain, chain)                                                                                 \
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
+    MIDDLEWARE(basic_auth, basicAuth)                                                                        \
     MIDDLEWARE(errors, errors)
 
 enum middleware_kind {
@@ -250,7 +251,6 @@ enum middleware_kind {
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
     UNSERVED(rate_limit, rateLimit)                                                                          \
-    UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \
     UNSERVED(in_flight_req, inFlightReq)                                                                     \

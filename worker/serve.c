@@ -10,6 +10,7 @@
 #include "worker/h1_client.h"
 #include "worker/helper.h"
 #include "worker/listener.h"
+#include "worker/passwords.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
 #include "worker/subrequest.h"
@@ -107,7 +108,8 @@ int serve_start(struct worker *worker, struct error *why)
 {
     int rc = poller_new(worker, &worker->poller, why);
 
-    if (rc < 0 || (rc = helper_new(worker, WORKER_JOBS, &worker->helper, why)) < 0) {
+    if (rc < 0 || (rc = helper_new(worker, WORKER_JOBS, &worker->helper, why)) < 0 ||
+        (rc = passwords_start(worker, why)) < 0) {
         return rc;
     }
     share_descriptors(worker);
@@ -243,6 +245,7 @@ void serve_stop(struct worker *worker)
         return;
     }
     helper_end(worker->helper);
+    passwords_end(worker);
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         listener_end(listener); /* what waits in a queue may have somebody else to accept it */
     }

@@ -24,6 +24,7 @@ struct upstream_pools;
 struct timers;
 struct poller;
 struct helper;
+struct passwords;
 struct recycler;
 struct client;
 struct drain;
@@ -55,6 +56,7 @@ struct worker {
     /* ---- the rest is the serving side's own ---- */
     struct poller *poller;
     struct helper *helper;          /* maps, checks, unmaps, trims: rarely used, never urgent */
+    struct passwords *passwords;    /* checks them, on a helper of its own */
     struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;         /* list of all client connections, tunnels included */
     struct subrequest *subrequests; /* list of all under way */

@@ -293,6 +293,17 @@ static inline unsigned char alias_fold(char c)
     return c == '_' || c == '.' ? '-' : ascii_lower((unsigned char)c);
 }
 
+void headers_remove_spellings(struct headers *headers, struct slice name)
+{
+    for (size_t i = 0; i < headers->count; i++) {
+        struct header *item = &headers->items[i];
+
+        if (item->id == HEADER_OTHER && header_name_alias(item->name, name)) {
+            item->flags |= HEADER_REMOVED;
+        }
+    }
+}
+
 bool header_name_alias(struct slice a, struct slice b)
 {
     if (a.len != b.len) {

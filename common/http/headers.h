@@ -113,6 +113,9 @@ bool headers_suppressed(const struct headers *headers, enum header_id id);
 /* Removes all of that name, then appends one. */
 void headers_set(struct headers *headers, struct slice name, struct slice value);
 void headers_set_id(struct headers *headers, enum header_id id, struct slice value);
+/* Removes what some servers take for the same variable (X_Auth for X-Auth), but names with ids: nobody but us says who is
+ * who. */
+void headers_remove_spellings(struct headers *headers, struct slice name);
 /* Comparison that folds case, '-', '_' and '.': for names that we set or trust (I11). */
 bool header_name_alias(struct slice a, struct slice b);
 bool header_name_valid(struct slice name);   /* token, not empty */

@@ -30,6 +30,7 @@
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(rate_limit, "the source sent more than it may in that time")                                      \
+    REASON(unauthenticated, "a middleware asked for a user and a password that are right")                    \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

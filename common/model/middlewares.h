@@ -238,7 +238,8 @@ struct grpc_web {
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
     MIDDLEWARE(errors, errors)                                                                               \
-    MIDDLEWARE(rate_limit, rateLimit)
+    MIDDLEWARE(rate_limit, rateLimit)                                                                        \
+    MIDDLEWARE(basic_auth, basicAuth)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -251,7 +252,6 @@ enum middleware_kind {
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
-    UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \
     UNSERVED(in_flight_req, inFlightReq)                                                                     \

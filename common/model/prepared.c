@@ -45,6 +45,16 @@ static const struct schema_field errors_fields[] = {
 };
 static const struct schema errors_prepared_schema = SCHEMA(struct prepared_errors, "errors", errors_fields);
 
+static const struct schema_field basic_auth_fields[] = {
+    ROW("users", STRING_MAP, struct prepared_basic_auth, users),
+    ROW("seed", STRING, struct prepared_basic_auth, seed),
+    ROW("challenge", STRING, struct prepared_basic_auth, challenge),
+    ROW("headerField", STRING, struct prepared_basic_auth, header_field),
+    ROW("removeHeader", BOOL, struct prepared_basic_auth, remove_header),
+};
+static const struct schema basic_auth_prepared_schema =
+    SCHEMA(struct prepared_basic_auth, "basicAuth", basic_auth_fields);
+
 static const struct schema_field headers_fields[] = {
     ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
     ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
@@ -73,6 +83,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_set_headers] = &headers_schema,
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
+        [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
     };

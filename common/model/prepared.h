@@ -90,6 +90,14 @@ static inline bool status_ranges_hold(struct slice ranges, unsigned status)
     return false;
 }
 
+struct prepared_basic_auth {
+    struct string_map users; /* names to hashes that password_hash_check() took */
+    struct slice seed;       /* bytes that nobody outside knows, the same in all workers */
+    struct slice challenge;  /* value of WWW-Authenticate */
+    struct slice header_field;
+    bool remove_header;
+};
+
 /* NULL: workers get its options. */
 const struct schema *middleware_prepared_schema(enum middleware_kind kind);
 /* By which a kind is packed: of its prepared struct or of its options. */

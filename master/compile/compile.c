@@ -51,12 +51,16 @@ static void compile_handshakes(struct compiler *compiler, struct vault *vault, s
 {
     struct vault *own = vault ? NULL : vault_new(false);
 
-    vault = vault ? vault : own;
-    vault_begin(vault);
+    if (own) {
+        vault_begin(own);
+        vault = own;
+    }
     made->pages[PAGE_TLS] = compile_tls(compiler, vault);
     made->pages[PAGE_SECRETS] = compile_secrets(compiler, vault);
-    vault_end(vault);
-    vault_free(own);
+    if (own) {
+        vault_end(own);
+        vault_free(own);
+    }
 }
 
 static struct compiler *compiler_new(const struct static_config *config, struct model *model,

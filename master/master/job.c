@@ -15,6 +15,7 @@
 #include "master/compile/names.h"
 #include "master/kube/verdict.h"
 #include "master/resolve/resolve.h"
+#include "master/tls/vault.h"
 
 #define NAMES_WAIT_MS 3000
 #define NAMES_STEP_MS 5
@@ -177,8 +178,10 @@ static void work(uv_work_t *request)
     if (job->for_cluster) {
         return;
     }
-    job->model = resolve(&job->settings->loaded.config, models, count);
+    vault_begin(master->vault);
+    job->model = resolve_with(&job->settings->loaded.config, master->vault, models, count);
     job->rc = compile(job);
+    vault_end(master->vault);
     job->known = known_new(job->model); /* after compiling, which finds errors too */
     known_log_errors(job->before, job->known);
     if (job->rc == 0) {

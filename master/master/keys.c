@@ -1,5 +1,5 @@
 /*
- * keys.c - tends the vault: keys of session tickets are rotated, files of certificates looked at, both from the heart.
+ * keys.c - tends the vault: keys of session tickets are rotated, files of certificates and users looked at, both from the heart.
  *
  * Looking is done on a thread, because there may be ten thousand files; what changed makes a new generation.
  */
@@ -52,7 +52,7 @@ static void looked(uv_work_t *work, int status)
     vault_files_unref(keys->files);
     keys->files = NULL;
     if (keys->changed) {
-        log_debug("A file of a certificate has changed");
+        log_debug("A file of a certificate or of users has changed");
         reload_request(keys->master);
     }
 }

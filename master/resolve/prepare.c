@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/http/headers.h"
 #include "common/net/ranges.h"
 
 void *prepare_wrong(struct preparation *at, const char *format, ...)
@@ -96,6 +97,15 @@ bool prepare_statuses(struct preparation *at, const struct list *texts, struct s
     return true;
 }
 
+bool prepare_header_name(struct preparation *at, const char *option, struct slice name)
+{
+    if (header_name_valid(name)) {
+        return true;
+    }
+    prepare_wrong(at, "%s \"%.*s\" is no name of a header", option, SLICE_ARG(name));
+    return false;
+}
+
 bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out)
 {
     *out = (struct prepared_client){.depth = 0};
@@ -123,6 +133,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(set_headers)
         PREPARED(ip_white_list)
         PREPARED(ip_allow_list)
+        PREPARED(basic_auth)
         PREPARED(errors)
         PREPARED(rate_limit)
 #undef PREPARED

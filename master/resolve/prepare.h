@@ -37,10 +37,21 @@ bool prepare_source(struct preparation *at, const struct source_criterion *crite
                     enum source_kind otherwise, struct prepared_source *out);
 bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, struct prepared_client *out);
 
+/* A header of the options that is set: its name. */
+bool prepare_header_name(struct preparation *at, const char *option, struct slice name);
+
+/* Users of the file, then those of the list; of a name that is there twice the last one counts. `parse` makes a pair of a line, or
+ * says what is wrong (never a secret). False: at->wrong says why. A file that was good once and is not now leaves the users that
+ * it had, with a warning on the middleware. */
+typedef int user_parse(struct pool *pool, struct slice line, struct string_pair *out, struct error *why);
+bool prepare_users(struct preparation *at, const struct list *inline_users, struct slice file,
+                   user_parse *parse, struct string_map *out);
+
 /* One of each prepared kind: options in, the prepared struct out, in the pool. */
 const void *prepare_set_headers(struct preparation *at, const struct set_headers *options);
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
+const void *prepare_basic_auth(struct preparation *at, const struct basic_auth *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 

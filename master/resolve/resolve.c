@@ -8,7 +8,14 @@
 
 struct model *resolve(const struct static_config *config, struct model *const *models, size_t count)
 {
-    struct resolver resolver = {.config = config, .model = model_new(), .scratch = pool_new(16384, 0)};
+    return resolve_with(config, NULL, models, count);
+}
+
+struct model *resolve_with(const struct static_config *config, struct vault *vault,
+                           struct model *const *models, size_t count)
+{
+    struct resolver resolver = {
+        .config = config, .vault = vault, .model = model_new(), .scratch = pool_new(16384, 0)};
 
     gather(&resolver, models, count);
     tls_check_all(&resolver);

@@ -15,6 +15,12 @@
 /* models: one for each provider, kept by the caller until the result is freed (text may be shared). Never fails. */
 struct model *resolve(const struct static_config *config, struct model *const *models, size_t count);
 
+/* The same with the vault that remembers files which models name (between vault_begin() and vault_end()); NULL: each is read
+ * for this once. */
+struct vault;
+struct model *resolve_with(const struct static_config *config, struct vault *vault,
+                           struct model *const *models, size_t count);
+
 /* JSON in the shape of /api/rawdata (struct text appended). */
 void model_to_json(const struct model *model, struct text *out);
 

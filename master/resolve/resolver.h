@@ -31,6 +31,7 @@ struct entry_point_model {
 
 struct resolver {
     const struct static_config *config;
+    struct vault *vault; /* files that models name; may be NULL */
     struct model *model; /* the result */
     struct entry_point_model *points;
     size_t point_count;

@@ -44,6 +44,7 @@ void vault_free(struct vault *vault)
         }
     }
     free(vault->buckets);
+    texts_free(vault);
     vault_files_unref(vault->using);
     vault_files_unref(vault->used);
     kept_free(&vault->kept);
@@ -83,6 +84,7 @@ void vault_end(struct vault *vault)
     struct vault_files *old;
 
     sweep(vault);
+    texts_sweep(vault);
     pthread_mutex_lock(&vault->mutex);
     old = vault->used;
     vault->used = vault->using;

@@ -7,6 +7,7 @@
  *           that changed.
  * kept      keys of session tickets (the newest seals, the older ones still open) and the certificate for names that have
  *           none: the same in all workers, over reloads, masters and upgrades.
+ * texts     of files whose reader may refuse them: the last one that it took.
  * files     whose content came from disk: vault_files_changed() tells whether to compile again.
  *
  * The compile runs on a thread of the master and the tending on its loop: a mutex guards what is kept, the pairs are the
@@ -34,6 +35,12 @@ const struct keypair *vault_pair(struct vault *vault, struct slice certificate, 
 /* The content of a path, or the text itself, in the pool; its file counts as used too. */
 int vault_text(struct vault *vault, struct slice path_or_text, struct pool *pool, struct slice *out,
                struct error *why);
+/* A file whose reader may refuse what stands in it (users): accept() gets the text, in the pool, and returns a negative errno with
+ * the reason. When the file cannot be read or is refused, accept() gets the text that it took last of that path. 0; 1: it was
+ * that older one, *why says why; or what is wrong. A vault that is NULL remembers nothing. */
+typedef int vault_accept(void *context, struct slice text, struct error *why);
+int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, vault_accept *accept,
+                   void *context, struct error *why);
 void vault_end(struct vault *vault);
 
 /* For names that have no certificate, when the user gave none: made here. NULL when that fails or is not allowed. */

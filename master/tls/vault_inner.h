@@ -1,5 +1,6 @@
 /*
- * vault_inner.h - what the files of the vault share: vault.c (pairs), vault_kept.c (memfd), vault_files.c (files).
+ * vault_inner.h - what the files of the vault share: vault.c (pairs), vault_kept.c (memfd), vault_files.c
+ * (files), vault_texts.c (texts that a reader took).
  */
 #ifndef WEIR_MASTER_TLS_VAULT_INNER_H
 #define WEIR_MASTER_TLS_VAULT_INNER_H
@@ -36,6 +37,15 @@ struct vault_pair {
     struct error why; /* pair.pool NULL: why there is none */
 };
 
+struct vault_text { /* what a reader took last */
+    struct vault_text *next;
+    char *path;
+    vault_accept *accept;
+    uint64_t round; /* of the compile that used it last */
+    char *text;
+    size_t len;
+};
+
 struct kept {
     int64_t made; /* when the newest ticket key was, seconds since 1970 */
     size_t ticket_count;
@@ -46,6 +56,7 @@ struct kept {
 struct vault {
     struct vault_pair **buckets;
     size_t size, count;
+    struct vault_text *texts;
     uint64_t round;
     bool fallback;                    /* kept.fallback may be made */
     struct vault_files *using, *used; /* of the compile under way, of the last one */
@@ -59,6 +70,10 @@ void files_state(const char *path, struct file_state *out);
 void files_add(struct vault_files *files, const char *path, const struct file_state *state);
 struct vault_files *files_new(void);
 int files_read(const char *path, struct pool *pool, struct slice *out, struct error *why);
+
+/* vault_texts.c: forgets those that the last compile did not use. */
+void texts_sweep(struct vault *vault);
+void texts_free(struct vault *vault);
 
 /* vault_kept.c */
 void kept_load(struct kept *kept, int fd);

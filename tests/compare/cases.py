@@ -1,4 +1,5 @@
 """cases.py - configurations and requests for compare.py: a fixed set that covers each feature, and random ones."""
+import base64
 
 ENTRY_POINTS = {
     "web": ["asDefault=true"],
@@ -71,6 +72,12 @@ MIDDLEWARES = {
     "rate-excluded": {"rateLimit": {"average": 1, "period": "2400h", "sourceCriterion": {"ipStrategy": {"excludedIPs": ["127.0.0.0/8"]}}}},
     "rate-both": {"rateLimit": {"sourceCriterion": {"requestHost": True, "requestHeaderName": "X"}}},
     "white": {"ipWhiteList": {"sourceRange": ["127.0.0.0/8"]}},
+    "basic": {"basicAuth": {"users": ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=", "md5:$apr1$F.MFzUVj$uzZ//1y78r2VEpyD.v/tv.",
+                                      "bc:$2y$05$Fw7JwJId54WpLKFbddDOJOgjYbf.GatQqSFve55HkHntgbheM4PnG",
+                                      "two:{SHA}AAAAAAAAAAAAAAAAAAAAAAAAAAA=", "two:{SHA}2oguq15ANCGsJCWKX31fllwpyEk="]}},
+    "basic-told": {"basicAuth": {"users": ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk="], "realm": "a \"realm\"", "headerField": "X-User", "removeHeader": True}},
+    "basic-none": {"basicAuth": {"users": []}},
+    "basic-file": {"basicAuth": {"usersFile": "/nowhere/users"}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -166,6 +173,10 @@ PATHS = ["/", "/a", "/a/", "//", "//a//b", "/a/./b", "/a/../b", "/a/b/..", "/.."
          "/x#frag", "/a%2F%2e%2e%2Fb", "/?a=b#c", "/a??b", "/a?b=c?d", "/%e4%b8%ad", "/a%0Ab", "/a%09b", "/a%7Fb"]
 
 
+def coded(text):
+    return base64.b64encode(text.encode()).decode()
+
+
 def fixed_requests():
     out = []
 
@@ -200,6 +211,13 @@ def fixed_requests():
             add("web", "/", host=f"{name}.test", headers=[("X-Asked-Too", asked)])
             add("web", "/", host=f"{name}.test", headers=[("X-Asked", asked), ("X-Asked-Too", "third.test")])
         add("trust", "/", host=f"{name}.test", headers=[("X-Forwarded-Proto", "https")])
+    for name in ("basic", "basic-told"):
+        for user in ("sha", "md5", "bc", "two", "nobody", ""):
+            for password in ("pass word", "wrong", "", "pass:word"):
+                add("web", "/", host=f"{name}.test", headers=[("Authorization", "Basic " + coded(f"{user}:{password}")), ("X-User", "eve")])
+        for value in ("Basic", "Basic ", "Bearer " + coded("sha:pass word"), "bASIC " + coded("sha:pass word"), "Basic  " + coded("sha:pass word"),
+                      "Basic " + coded("sha"), "Basic " + coded("sha:pass word").rstrip("="), "Basic !" + coded("sha:pass word")):
+            add("web", "/", host=f"{name}.test", headers=[("Authorization", value)])
     for host in ("redir.test", "redir.test:8080"):
         add("web", "/old/page?x=1", host=host)
         add("web", "/new", host=host)

@@ -375,3 +375,32 @@ spec: {{rules: [{{host: {name}.test, http: {{paths: [{{path: {case[0]}, backend:
     for name, (_, _, path, location, status) in REDIRECTS.items():
         answer = curl(port, path, host=f"{name}.test")
         assert (answer.status, answer.header("Location")) == (status, location.format(secure=secure)), name
+
+
+def test_users(ingress, manifests, whoami):
+    """Basic authentication as Traefik 1 had it: users of a Secret."""
+    manifests.write("all.yaml", service("app", 80, addresses=[whoami("app").address]) + """---
+apiVersion: v1
+kind: Secret
+metadata: {name: people}
+stringData: {users: "bob:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\\n"}
+---
+apiVersion: networking.k8s.io/v1beta1
+kind: Ingress
+metadata:
+  name: basic
+  annotations:
+    ingress.kubernetes.io/auth-type: basic
+    ingress.kubernetes.io/auth-secret: people
+    ingress.kubernetes.io/auth-realm: the office
+    ingress.kubernetes.io/auth-header-field: X-User
+    ingress.kubernetes.io/auth-remove-header: "true"
+spec: {rules: [{host: basic.test, http: {paths: [{path: /, backend: {serviceName: app, servicePort: 80}}]}}]}
+""")
+    port = ingress().ports["web"]
+    answer = curl(port, "/", host="basic.test")
+    assert (answer.status, answer.header("Www-Authenticate")) == (401, 'Basic realm="the office"')
+    assert curl(port, "/", host="basic.test", extra=["-u", "bob:wrong"]).status == 401
+    answer = curl(port, "/", host="basic.test", extra=["-u", "bob:secret"])
+    lines = answer.body.splitlines()
+    assert answer.status == 200 and "X-User: bob" in lines and not [line for line in lines if line.startswith("Authorization")]

@@ -156,7 +156,7 @@ static void kinds_of_middlewares(void **state)
         {"{}", "no kind", false},
         {"{addPrefix: {prefix: /a}, stripPrefix: {prefixes: [/a]}}", "multi-types", false},
         {"{addPrefix: {prefix: /a}, basicAuth: {users: [a]}}", "multi-types", false},
-        {"basicAuth: {users: ['a:b']}", "basicAuth is not yet served", false},
+        {"basicAuth: {users: ['a:b']}", "basicAuth", true},
         {"plugin: {mine: {x: 1}}", "plugin is not yet served", false},
         {"rateLimit: {average: 10}", "rateLimit", true},
     };

@@ -61,7 +61,7 @@
     "  headers: {headers: {customRequestHeaders: {X-A: b}}}\n"                                               \
     "  cors: {headers: {customRequestHeaders: {X-A: b}, accessControlAllowMethods: [GET]}}\n"                \
     "  framing: {headers: {customResponseHeaders: {content-length: '1'}}}\n"                                 \
-    "  auth: {basicAuth: {users: ['u:hush']}}\n"                                                             \
+    "  auth: {passTLSClientCert: {pem: true}}\n"                                                             \
     "routers:\n"                                                                                             \
     "  ok: {rule: 'Host(`ok`)', service: s}\n"
 
@@ -150,7 +150,7 @@ static const struct {
     {"service: s, middlewares: [noheaders]", ELEMENT_DISABLED, "headers configuration not valid", ""},
     {"service: s, middlewares: [cors]", ELEMENT_ENABLED, "", "cors@file"},
     {"service: s, middlewares: [auth]", ELEMENT_DISABLED,
-     "the middleware kind basicAuth is not yet served by this build", ""},
+     "the middleware kind passTLSClientCert is not yet served by this build", ""},
     {"service: s, rule: ''", ELEMENT_DISABLED, "error while parsing rule : *", ""},
     {"service: s, entryPoints: [gone]", ELEMENT_DISABLED,
      "entryPoint \"gone\" doesn't exist | no valid entryPoint for this router", ""},

@@ -49,25 +49,13 @@ static void set(struct exchange *ex, struct headers *headers, struct slice name,
     headers_set(headers, id != HEADER_OTHER ? header_name(id) : header_name_canonical(ex->pool, name), value);
 }
 
-/* Some servers take X_Auth and X-Auth for one variable: no other spelling of a name of ours comes through. */
-static void drop_spellings(struct headers *headers, struct slice name)
-{
-    for (size_t i = 0; i < headers->count; i++) {
-        struct header *item = &headers->items[i];
-
-        if (item->id == HEADER_OTHER && header_name_alias(item->name, name)) {
-            item->flags |= HEADER_REMOVED;
-        }
-    }
-}
-
 static void change_request(struct exchange *ex, const struct string_map *map)
 {
     const struct string_pair *pairs = exchange_items(ex, (struct list){map->items, map->count});
 
     /* all at once and first: the configuration itself may set two spellings */
     for (size_t i = 0; i < map->count; i++) {
-        drop_spellings(&ex->request.headers, exchange_text(ex, pairs[i].key));
+        headers_remove_spellings(&ex->request.headers, exchange_text(ex, pairs[i].key));
     }
     for (size_t i = 0; i < map->count; i++) {
         struct slice name = exchange_text(ex, pairs[i].key), value = exchange_text(ex, pairs[i].value);

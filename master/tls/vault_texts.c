@@ -1,0 +1,106 @@
+/*
+ * vault_texts.c - texts of files that a reader may refuse: the last one that it took stays good.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <openssl/mem.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/base/memory.h"
+#include "master/tls/vault_inner.h"
+
+static void text_free(struct vault_text *text)
+{
+    OPENSSL_cleanse(text->text, text->len);
+    free(text->text);
+    free(text->path);
+    free(text);
+}
+
+static struct vault_text *text_find(struct vault *vault, const char *path, vault_accept *accept)
+{
+    struct vault_text *text = vault ? vault->texts : NULL;
+
+    while (text && (text->accept != accept || strcmp(text->path, path) != 0)) {
+        text = text->next;
+    }
+    return text;
+}
+
+static void remember(struct vault *vault, const char *path, vault_accept *accept, struct slice taken)
+{
+    struct vault_text *text = text_find(vault, path, accept);
+
+    if (text == NULL) {
+        text = xcalloc(1, sizeof(*text));
+        text->path = xstrndup(path, strlen(path));
+        text->accept = accept;
+        text->next = vault->texts;
+        vault->texts = text;
+    } else {
+        OPENSSL_cleanse(text->text, text->len);
+        free(text->text);
+    }
+    text->text = xstrndup(taken.len ? taken.ptr : "", taken.len);
+    text->len = taken.len;
+    text->round = vault->round;
+}
+
+int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, vault_accept *accept,
+                   void *context, struct error *why)
+{
+    struct file_state state;
+    char name[PATH_MAX];
+    struct slice text;
+    int rc;
+
+    if (!slice_to_cstr(path, name, sizeof(name)) || name[0] == '\0') {
+        return error_set(why, -EINVAL, "it is no path");
+    }
+    if (vault) {
+        files_state(name, &state);
+        files_add(vault->using, name, &state);
+    }
+    rc = files_read(name, pool, &text, why);
+    if (rc == 0) {
+        rc = accept(context, text, why);
+    }
+    if (rc == 0) {
+        if (vault) {
+            remember(vault, name, accept, text);
+        }
+        return 0;
+    }
+
+    struct vault_text *last = text_find(vault, name, accept);
+    struct error unused;
+
+    if (last == NULL || accept(context, pool_copy(pool, slice_of(last->text, last->len)), &unused) < 0) {
+        return rc;
+    }
+    last->round = vault->round;
+    return 1;
+}
+
+void texts_sweep(struct vault *vault)
+{
+    struct vault_text **link = &vault->texts;
+
+    while (*link) {
+        struct vault_text *text = *link;
+
+        if (text->round == vault->round) {
+            link = &text->next;
+            continue;
+        }
+        *link = text->next;
+        text_free(text);
+    }
+}
+
+void texts_free(struct vault *vault)
+{
+    vault->round++;
+    texts_sweep(vault);
+}

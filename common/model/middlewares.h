@@ -236,7 +236,8 @@ struct grpc_web {
     MIDDLEWARE(chain, chain)                                                                                 \
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
-    MIDDLEWARE(errors, errors)
+    MIDDLEWARE(errors, errors)                                                                               \
+    MIDDLEWARE(compress, compress)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -256,7 +257,6 @@ enum middleware_kind {
     UNSERVED(in_flight_req, inFlightReq)                                                                     \
     UNSERVED(buffering, buffering)                                                                           \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
-    UNSERVED(compress, compress)                                                                             \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \
     UNSERVED(content_type, contentType)                                                                      \

@@ -28,6 +28,17 @@ static const struct schema_field errors_fields[] = {
 };
 static const struct schema errors_prepared_schema = SCHEMA(struct prepared_errors, "errors", errors_fields);
 
+static const struct schema_field compress_fields[] = {
+    ROW("encodings", STRING, struct prepared_compress, encodings),
+    ROW("any", INT, struct prepared_compress, any),
+    ROW("unasked", INT, struct prepared_compress, unasked),
+    ROW("least", INT, struct prepared_compress, least),
+    ROW("included", STRINGS, struct prepared_compress, included),
+    ROW("excluded", STRINGS, struct prepared_compress, excluded),
+};
+static const struct schema compress_prepared_schema =
+    SCHEMA(struct prepared_compress, "compress", compress_fields);
+
 static const struct schema_field headers_fields[] = {
     ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
     ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
@@ -53,10 +64,9 @@ static const struct schema headers_schema = SCHEMA(struct prepared_headers, "hea
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
-        [MIDDLEWARE_set_headers] = &headers_schema,
-        [MIDDLEWARE_ip_white_list] = &ip_list_schema,
-        [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
-        [MIDDLEWARE_errors] = &errors_prepared_schema,
+        [MIDDLEWARE_set_headers] = &headers_schema,        [MIDDLEWARE_ip_white_list] = &ip_list_schema,
+        [MIDDLEWARE_ip_allow_list] = &ip_list_schema,      [MIDDLEWARE_errors] = &errors_prepared_schema,
+        [MIDDLEWARE_compress] = &compress_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

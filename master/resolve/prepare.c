@@ -118,6 +118,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_white_list)
         PREPARED(ip_allow_list)
         PREPARED(errors)
+        PREPARED(compress)
 #undef PREPARED
     default:
         break;

@@ -36,5 +36,6 @@ const void *prepare_set_headers(struct preparation *at, const struct set_headers
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
+const void *prepare_compress(struct preparation *at, const struct compress *options);
 
 #endif

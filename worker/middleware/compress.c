@@ -174,9 +174,14 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     enum content_coding coding;
     struct slice type;
 
-    if (slice_eq(ex->request.method, SLICE("HEAD")) ||
-        (content && media_type_parse(content->value, &type, NULL) && listed(ex, &p->excluded, type))) {
+    if (slice_eq(ex->request.method, SLICE("HEAD"))) {
         return MW_PASS;
+    }
+    if (content) { /* with malformed parameters, too */
+        (void)media_type_parse(content->value, &type, NULL);
+        if (listed(ex, &p->excluded, type)) {
+            return MW_PASS;
+        }
     }
     coding = coding_choose(&ex->request.headers, exchange_text(ex, p->encodings), (enum content_coding)p->any,
                            (enum content_coding)p->unasked);
@@ -195,7 +200,7 @@ static bool type_allowed(const struct exchange *ex, const struct prepared_compre
     struct slice type;
 
     if (content == NULL || content->value.len == 0) {
-        return true;
+        return p->included.count == 0;
     }
     if (!media_type_parse(content->value, &type, NULL)) {
         return false;

@@ -43,6 +43,9 @@ enum record_kind {
     RECORD_TUNNEL,
     RECORD_TLS,
     RECORD_SUBREQUEST,
+    RECORD_GZIP,
+    RECORD_BROTLI,
+    RECORD_ZSTD,
     RECORD_KINDS
 };
 

@@ -7,6 +7,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "worker/encoder.h"
 #include "worker/h1_client.h"
 #include "worker/helper.h"
 #include "worker/listener.h"
@@ -123,6 +124,7 @@ int serve_start(struct worker *worker, struct error *why)
     upstream_start(worker);
     tunnel_start(worker);
     subrequest_start_all(worker);
+    encoders_start(worker);
     budget_start(worker);
     return 0;
 }

@@ -239,7 +239,8 @@ struct grpc_web {
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
     MIDDLEWARE(errors, errors)                                                                               \
     MIDDLEWARE(rate_limit, rateLimit)                                                                        \
-    MIDDLEWARE(basic_auth, basicAuth)
+    MIDDLEWARE(basic_auth, basicAuth)                                                                        \
+    MIDDLEWARE(compress, compress)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -257,7 +258,6 @@ enum middleware_kind {
     UNSERVED(in_flight_req, inFlightReq)                                                                     \
     UNSERVED(buffering, buffering)                                                                           \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
-    UNSERVED(compress, compress)                                                                             \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \
     UNSERVED(content_type, contentType)                                                                      \

@@ -55,6 +55,17 @@ static const struct schema_field basic_auth_fields[] = {
 static const struct schema basic_auth_prepared_schema =
     SCHEMA(struct prepared_basic_auth, "basicAuth", basic_auth_fields);
 
+static const struct schema_field compress_fields[] = {
+    ROW("encodings", STRING, struct prepared_compress, encodings),
+    ROW("any", INT, struct prepared_compress, any),
+    ROW("unasked", INT, struct prepared_compress, unasked),
+    ROW("least", INT, struct prepared_compress, least),
+    ROW("included", STRINGS, struct prepared_compress, included),
+    ROW("excluded", STRINGS, struct prepared_compress, excluded),
+};
+static const struct schema compress_prepared_schema =
+    SCHEMA(struct prepared_compress, "compress", compress_fields);
+
 static const struct schema_field headers_fields[] = {
     ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
     ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
@@ -86,6 +97,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
+        [MIDDLEWARE_compress] = &compress_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

@@ -73,6 +73,13 @@ struct prepared_errors {
     struct list headers; /* struct slice: names of those that the page's server gets */
 };
 
+struct prepared_compress {
+    struct slice encodings;         /* enum content_coding, one byte each: in order of preference */
+    int64_t any, unasked;           /* enum content_coding: for "*", for those who say nothing */
+    int64_t least;                  /* shorter bodies are left as they are */
+    struct list included, excluded; /* struct slice: media types without parameters */
+};
+
 static inline bool status_range_holds(const struct status_range *range, unsigned status)
 {
     return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&

@@ -136,6 +136,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(basic_auth)
         PREPARED(errors)
         PREPARED(rate_limit)
+        PREPARED(compress)
 #undef PREPARED
     default:
         break;

@@ -54,5 +54,6 @@ const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_
 const void *prepare_basic_auth(struct preparation *at, const struct basic_auth *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
+const void *prepare_compress(struct preparation *at, const struct compress *options);
 
 #endif

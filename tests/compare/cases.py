@@ -78,6 +78,15 @@ MIDDLEWARES = {
     "basic-told": {"basicAuth": {"users": ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk="], "realm": "a \"realm\"", "headerField": "X-User", "removeHeader": True}},
     "basic-none": {"basicAuth": {"users": []}},
     "basic-file": {"basicAuth": {"usersFile": "/nowhere/users"}},
+    "compress": {"compress": {}},
+    "compress-short": {"compress": {"minResponseBodyBytes": 7}},
+    "compress-long": {"compress": {"minResponseBodyBytes": 8}},
+    "compress-in": {"compress": {"minResponseBodyBytes": 1, "includedContentTypes": ["text/HTML; charset=x"]}},
+    "compress-ex": {"compress": {"minResponseBodyBytes": 1, "excludedContentTypes": ["text/html", "text/event-stream"]}},
+    "compress-order": {"compress": {"minResponseBodyBytes": 1, "encodings": ["zstd", "br"]}},
+    "compress-default": {"compress": {"minResponseBodyBytes": 1, "encodings": ["zstd", "br"], "defaultEncoding": "br"}},
+    "compress-both": {"compress": {"includedContentTypes": ["a/b"], "excludedContentTypes": ["a/b"]}},
+    "compress-none": {"compress": {"encodings": ["gzip", "deflate"]}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -218,6 +227,17 @@ def fixed_requests():
         for value in ("Basic", "Basic ", "Bearer " + coded("sha:pass word"), "bASIC " + coded("sha:pass word"), "Basic  " + coded("sha:pass word"),
                       "Basic " + coded("sha"), "Basic " + coded("sha:pass word").rstrip("="), "Basic !" + coded("sha:pass word")):
             add("web", "/", host=f"{name}.test", headers=[("Authorization", value)])
+    for name in MIDDLEWARES:
+        if "compress" not in MIDDLEWARES[name]:
+            continue
+        for accepted in ("gzip", "br", "zstd", "gzip, br, zstd", "br;q=0.5, zstd;q=0.4", "gzip;q=0, br", "*;q=0.5, br;q=0.1", "identity", "identity;q=0.5, br;q=0.6",
+                         "deflate", "", "gzip ; q=1", "br;q=abc"):
+            for mode in ("", "html", "chunked", "encoded", "vary", "empty", "error"):
+                for method in ("GET", "HEAD") if accepted == "br" else ("GET",):
+                    add("web", "/", host=f"{name}.test", method=method, headers=[("Accept-Encoding", accepted), ("X-Answer", mode)])
+        add("web", "/", host=f"{name}.test", headers=[("Accept-Encoding", "br"), ("Accept-Encoding", "zstd;q=0.9")])
+        for kind in ("application/grpc", "text/event-stream", "text/html; charset"):
+            add("web", "/", host=f"{name}.test", method="POST", headers=[("Accept-Encoding", "br"), ("Content-Type", kind)], body=b"x")
     for host in ("redir.test", "redir.test:8080"):
         add("web", "/old/page?x=1", host=host)
         add("web", "/new", host=host)

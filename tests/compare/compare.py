@@ -20,6 +20,10 @@ import subprocess
 import sys
 import tempfile
 import time
+import zlib
+
+import brotli
+import zstandard
 
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)
@@ -28,6 +32,8 @@ from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_con
 ACCEPTED = [
     (rb"(?i)\r\nX\.Real\.Ip:", "every spelling of a forwarding header is removed"),
     (rb" HTTP/1\.[2-9]\r\n", "there is no HTTP/1.2"),
+    (rb"Host: compress[a-z-]*\.test\r\nAccept-Encoding: \*;q=0\.5", "gzip is taken for * as well"),
+    (rb"Host: compress-in\.test\r\nAccept-Encoding: .*\r\nX-Answer: chunked", "no Content-Type is none of those included"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
 ]
 # The same over a line of the difference: every line must be explained.
@@ -85,6 +91,12 @@ class Upstream:
                     status, answer = "204 No Content", b""
                 elif mode == "hop":
                     extra += "Connection: X-Hop\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\nX-Kept: yes\r\n"
+                elif mode == "encoded":
+                    extra += "Content-Encoding: deflate\r\n"
+                elif mode == "vary":
+                    extra += "Vary: Origin\r\n"
+                elif mode == "html":
+                    extra += "Content-Type: text/html; charset=utf-8\r\n"
                 elif mode == "error":
                     status, answer = "500 Internal Server Error", b"broken\n"
                 if mode == "chunked":
@@ -93,7 +105,8 @@ class Upstream:
                 elif mode == "empty":
                     out = f"HTTP/1.1 {status}\r\n{extra}\r\n".encode()
                 else:
-                    out = f"HTTP/1.1 {status}\r\n{extra}Content-Type: text/plain\r\nContent-Length: {len(answer)}\r\n\r\n".encode()
+                    extra += "" if mode == "html" else "Content-Type: text/plain\r\n"
+                    out = f"HTTP/1.1 {status}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n".encode()
                     if not lines[0].startswith("HEAD "):
                         out += answer
                 writer.write(out)
@@ -193,8 +206,21 @@ def normal(text, ports):
     return text
 
 
+def decoded(headers, body):
+    """Two encoders write different bytes: what they mean is compared."""
+    encoding = next((v for k, v in headers if k.lower() == "content-encoding"), None)
+    if not body:
+        return body
+    if encoding == "gzip":
+        return zlib.decompress(body, 31)
+    if encoding == "br":
+        return brotli.decompress(body)
+    return zstandard.ZstdDecompressor().decompressobj().decompress(body) if encoding == "zstd" else body
+
+
 def view(answer, upstream, ports, asked_encoding):
     status, headers, body = answer
+    body = decoded(headers, body)
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
                    if k.lower() not in ("date", "connection", "transfer-encoding", "content-length"))
     got = []
@@ -249,7 +275,7 @@ async def run_set(args, upstream, title, dynamic, requests, directory, totals):
                 raw = data.replace(b"\r\n", f"\r\nX-Case: {case}\r\n".encode(), 1)
                 answer = await ask(router.ports[entry_point], raw)
                 ports = dict(router.ports, upstream=upstream.port)
-                views.append(view(answer, upstream.seen.pop(case, []), ports, b"accept-encoding" in data.lower()))
+                views.append(view(answer, upstream.seen.pop(case, []), ports, re.search(rb"(?i)\naccept-encoding: *[^\r ]", data)))
             totals["asked"] += 1
             lines = difference(*views)
             if lines:

@@ -43,6 +43,13 @@ struct service_child {
     uint32_t weight;
 };
 
+struct sticky_value { /* stored: what a client's cookie may hold */
+    uint64_t
+        hash; /* sticky_hash() of it: the value itself is not needed, and who guesses one chose a server */
+    uint32_t position; /* in servers or children */
+    uint32_t outdated; /* 1: a form of earlier releases; the client gets the one of today */
+};
+
 struct service { /* stored */
     struct slice name;
     enum service_kind kind;
@@ -51,7 +58,10 @@ struct service { /* stored */
     struct list children; /* struct service_child */
     struct list sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever */
     struct board_ref
-        ticket; /* slot 0 where the sequence has less than two entries: there is nothing to choose */
+        ticket;          /* slot 0 where the sequence has less than two entries: there is nothing to choose */
+    struct slice cookie; /* name of the cookie that keeps a client where it is; empty: there is none */
+    struct list cookies; /* struct slice: what Set-Cookie says, by position */
+    struct list sticky_values; /* struct sticky_value, by hash; none of who takes no clients at all */
     bool pass_host_header;
     int64_t flush_interval; /* ns; negative: at once */
     uint32_t transport;     /* number in transports */
@@ -83,6 +93,8 @@ struct server_address *services_next_address(struct services_cursor *cursor);
  * scaled down, no positive weight below one entry). Zero weights never appear. Returns the number of entries. */
 size_t smooth_sequence(struct pool *pool, const uint32_t *weights, size_t count, uint16_t **out);
 
+uint64_t sticky_hash(struct slice value);
+
 /* ---- reading ---- */
 struct services { /* all of a generation */
     struct page *const *pages;
@@ -99,5 +111,8 @@ int services_link(struct page *const *pages, size_t page_count, uint32_t transpo
                   const struct services *before, struct services *out, struct error *why);
 /* NULL when out of range; *page is the one it lies on, for its texts and lists. */
 const struct service *services_at(const struct services *services, uint32_t number, const struct page **page);
+/* Whom the value of a client's cookie stands for; NULL: nobody. */
+const struct sticky_value *services_sticky(const struct page *page, const struct service *service,
+                                           struct slice value);
 
 #endif

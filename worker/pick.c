@@ -3,6 +3,8 @@
  */
 #include "worker/pick.h"
 
+#include "worker/exchange.h"
+#include "worker/sticky.h"
 #include "worker/worker.h"
 
 #define DEPTH_MAX 16 /* weighted services inside each other; the master refuses cycles */
@@ -46,17 +48,29 @@ static bool has_failed(const struct pick *pick, uint16_t position)
     return false;
 }
 
-/* From place `from` on, the first server that is up and was not tried. */
-static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
+static bool usable(struct worker *worker, const struct pick *pick, uint16_t position)
 {
     const struct server *servers = page_at(pick->page, pick->service->servers.items);
 
+    return !has_failed(pick, position) && !is_down(worker, &servers[position]);
+}
+
+static void take(struct pick *pick, uint16_t position)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+
+    pick->server = &servers[position];
+    pick->position = position;
+}
+
+/* From place `from` on, the first server that is up and was not tried. */
+static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
+{
     for (uint32_t i = from; i < pick->service->sequence.count; i++) {
         uint16_t position = place(pick, pick->service, pick->ticket + i);
 
-        if (!has_failed(pick, position) && !is_down(worker, &servers[position])) {
-            pick->server = &servers[position];
-            pick->position = position;
+        if (usable(worker, pick, position)) {
+            take(pick, position);
             pick->walked = i;
             return true;
         }
@@ -64,7 +78,59 @@ static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
     return false;
 }
 
-static enum pick_result pick_in(struct worker *worker, const struct services *services, struct pick *pick,
+/* A server for a client that has none, or whose server did not do. */
+static bool choose(struct exchange *ex, struct pick *pick)
+{
+    bool found;
+
+    if (pick->drawn) {
+        found = walk(ex->worker, pick, pick->walked + 1);
+    } else {
+        pick->drawn = true;
+        pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
+        found = walk(ex->worker, pick, 0);
+    }
+    if (found) {
+        pick->cookie = sticky_reset(ex, pick->cookie, pick->page, pick->service, pick->position);
+    }
+    return found;
+}
+
+static enum pick_result pick_balanced(struct exchange *ex, struct pick *pick)
+{
+    const struct sticky_value *stuck = sticky_find(ex, pick->page, pick->service);
+
+    if (stuck && usable(ex->worker, pick, (uint16_t)stuck->position)) {
+        take(pick, (uint16_t)stuck->position);
+        if (stuck->outdated) {
+            pick->cookie = sticky_set(ex, pick->page, pick->service, stuck->position);
+        }
+        return PICK_SERVER;
+    }
+    return choose(ex, pick) ? PICK_SERVER : PICK_NONE;
+}
+
+/* Which of the children of a weighted service; it has some. */
+static uint32_t pick_child(struct exchange *ex, const struct page *page, const struct service *service)
+{
+    const struct sticky_value *stuck = sticky_find(ex, page, service);
+    uint32_t position;
+
+    if (stuck && !stuck->outdated) {
+        return stuck->position;
+    }
+    if (stuck) {
+        position = stuck->position;
+    } else {
+        const uint16_t *sequence = page_at(page, service->sequence.items);
+
+        position = sequence[draw_ticket(ex->worker, service) % service->sequence.count];
+    }
+    (void)sticky_set(ex, page, service, position);
+    return position;
+}
+
+static enum pick_result pick_in(struct exchange *ex, const struct services *services, struct pick *pick,
                                 uint32_t number, unsigned depth)
 {
     const struct service *service = services_at(services, number, &pick->page);
@@ -76,34 +142,31 @@ static enum pick_result pick_in(struct worker *worker, const struct services *se
     if (service->kind == SERVICE_INTERNAL) {
         return PICK_INTERNAL;
     }
+    if (service->kind == SERVICE_LOAD_BALANCER) {
+        return pick_balanced(ex, pick);
+    }
     if (service->sequence.count == 0) {
         return PICK_NONE;
     }
 
-    uint64_t ticket = draw_ticket(worker, service);
-
-    if (service->kind == SERVICE_LOAD_BALANCER) {
-        pick->ticket = ticket;
-        return walk(worker, pick, 0) ? PICK_SERVER : PICK_NONE;
-    }
-
     const struct service_child *children = page_at(pick->page, service->children.items);
 
-    return pick_in(worker, services, pick, children[place(pick, service, ticket)].service, depth + 1);
+    return pick_in(ex, services, pick, children[pick_child(ex, pick->page, service)].service, depth + 1);
 }
 
-enum pick_result pick_server(struct worker *worker, const struct services *services, uint32_t number,
+enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
                              struct pick *pick)
 {
     *pick = (struct pick){.page = NULL};
-    return pick_in(worker, services, pick, number, 0);
+    ex->set_cookies = NULL;
+    return pick_in(ex, services, pick, number, 0);
 }
 
-bool pick_next(struct worker *worker, struct pick *pick)
+bool pick_next(struct exchange *ex, struct pick *pick)
 {
     if (pick->failed_count == PICK_ATTEMPTS) {
         return false;
     }
     pick->failed[pick->failed_count++] = pick->position;
-    return walk(worker, pick, pick->walked + 1);
+    return choose(ex, pick);
 }

@@ -175,9 +175,8 @@ const struct schema response_forwarding_schema =
     SCHEMA(struct response_forwarding, "responseForwarding", forwarding_fields);
 
 static const struct schema_field load_balancer_fields[] = {
-    ROW("sticky", OPTIONAL, struct load_balancer, sticky,
-        .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, .sub = &sticky_schema,
-        .text = "Keep a client on its server."),
+    ROW("sticky", OPTIONAL, struct load_balancer, sticky, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
+        .sub = &sticky_schema, .text = "Keep a client on its server."),
     ROW("servers", LIST, struct load_balancer, servers, .flags = OMIT, .sub = &server_schema,
         .text = "The servers."),
     ROW("strategy", STRING, struct load_balancer, strategy, .flags = OMIT, .fallback = "wrr",
@@ -215,7 +214,7 @@ const struct schema weighted_service_schema =
 static const struct schema_field weighted_fields[] = {
     ROW("services", LIST, struct weighted, services, .flags = OMIT, .sub = &weighted_service_schema,
         .text = "The services and their shares."),
-    ROW("sticky", OPTIONAL, struct weighted, sticky, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
+    ROW("sticky", OPTIONAL, struct weighted, sticky, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &sticky_schema, .text = "Keep a client on its service."),
     HEALTH_SIGNAL(struct weighted),
 };

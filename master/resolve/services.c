@@ -3,6 +3,7 @@
  *
  * Error texts that Traefik has too are worded as there: they are seen in the API.
  */
+#include "common/http/cookie.h"
 #include "master/compile/url.h"
 #include "master/resolve/resolver.h"
 
@@ -36,6 +37,19 @@ static void note_unserved(struct resolver *resolver, struct http_service *servic
     }
 }
 
+/* A cookie's options that cannot be said are left out, as in Traefik: but not in silence. */
+static void note_sticky(struct resolver *resolver, struct http_service *service, const struct sticky *sticky,
+                        const char *where)
+{
+    struct slice domain = sticky && sticky->cookie ? sticky->cookie->domain : NOTHING;
+
+    if (domain.len && !cookie_domain_valid(domain)) {
+        element_error(resolver->model, &service->element, false,
+                      "%s.sticky.cookie.domain \"%.*s\" is not a host name: the cookie is set without it",
+                      where, SLICE_ARG(domain));
+    }
+}
+
 static bool known_strategy(struct slice strategy)
 {
     return slice_eq(strategy, SLICE("p2c")) || slice_eq(strategy, SLICE("hrw")) ||
@@ -66,6 +80,7 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
             SLICE_ARG(balancer->strategy));
     }
     note_unserved(resolver, service, &load_balancer_schema, balancer);
+    note_sticky(resolver, service, balancer->sticky, "loadBalancer");
     for (size_t i = 0; i < balancer->servers.count; i++) {
         struct server_url url;
         struct error why = {0};
@@ -94,6 +109,7 @@ static struct slice weighted_wrong(struct resolver *resolver, struct http_servic
     struct pool *pool = resolver->model->pool;
 
     note_unserved(resolver, service, &weighted_schema, weighted);
+    note_sticky(resolver, service, weighted->sticky, "weighted");
     for (size_t i = 0; i < weighted->services.count; i++) {
         struct slice text = service_use(resolver, children[i].name, service->element.provider, here);
 

@@ -8,10 +8,13 @@
 #include <cmocka.h>
 
 #include "common/net/addr.h"
+#include "worker/exchange.h"
 #include "worker/pick.h"
+#include "worker/sticky.h"
 #include "worker/worker.h"
 
 static struct worker worker;
+static struct exchange exchange;
 static struct server_address somewhere;
 
 static int setup(void **state)
@@ -23,6 +26,9 @@ static int setup(void **state)
     assert_int_equal(board_create(&fd, &why), 0);
     assert_int_equal(board_map(fd, &worker.board, &why), 0);
     close(fd);
+    exchange = (struct exchange){.worker = &worker, .pool = pool_new(1024, 0)};
+    headers_init(&exchange.request.headers, exchange.pool);
+    headers_init(&exchange.response.headers, exchange.pool);
     return address_parse_host_port(SLICE("10.0.0.1:80"), &somewhere.address, &why);
 }
 
@@ -30,6 +36,7 @@ static int teardown(void **state)
 {
     (void)state;
     board_unmap(worker.board);
+    pool_free(exchange.pool);
     return 0;
 }
 
@@ -82,7 +89,7 @@ static const char *picks(const struct whole *whole, uint32_t service, size_t cou
     for (size_t i = 0; i < count; i++) {
         struct pick pick;
 
-        names[i] = pick_server(&worker, &whole->services, service, &pick) == PICK_SERVER
+        names[i] = pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
                        ? page_text(pick.page, pick.server->url).ptr[0]
                        : '-';
     }
@@ -185,8 +192,8 @@ static void nothing_to_pick(void **state)
     services[1].sequence = (struct list){sequence, 1};
     whole = whole_of(services, 2);
     atomic_store(board_at(worker.board, down.health), 1);
-    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_NONE);
-    assert_int_equal(pick_server(&worker, &whole->services, 1, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 1, &pick), PICK_NONE);
     whole_free(whole);
 }
 
@@ -202,15 +209,129 @@ static void a_failed_server_is_not_tried_again(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
-    assert_true(pick_next(&worker, &pick));
+    assert_true(pick_next(&exchange, &pick));
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'b');
-    assert_true(pick_next(&worker, &pick));
+    assert_true(pick_next(&exchange, &pick));
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'c');
-    assert_false(pick_next(&worker, &pick));
+    assert_false(pick_next(&exchange, &pick));
     /* the walk drew no ticket */
     assert_int_equal(atomic_load(board_at(worker.board, service.ticket)), 1);
+    whole_free(whole);
+}
+
+/* a, b and c, each with a cookie that is its letter, and A, B, C of former times. */
+static void sticky_fill(struct service *service, struct sticky_value *values, struct slice *cookies)
+{
+    static const char *const letters[] = {"a", "A", "b", "B", "c", "C"};
+
+    for (uint32_t i = 0; i < 6; i++) { /* sorted by hash */
+        struct sticky_value value = {sticky_hash(slice_cstr(letters[i])), i / 2, i % 2};
+        size_t at = i;
+
+        for (; at > 0 && values[at - 1].hash > value.hash; at--) {
+            values[at] = values[at - 1];
+        }
+        values[at] = value;
+        cookies[i / 2] = slice_cstr(letters[i / 2 * 2]);
+    }
+    service->cookie = SLICE("c");
+    service->cookies = (struct list){cookies, 3};
+    service->sticky_values = (struct list){values, 6};
+}
+
+/* "s>C": the server, and the cookies that are set. */
+static const char *stick(const struct whole *whole, const char *cookie, struct pick *pick)
+{
+    static char out[16];
+    size_t at = 0;
+
+    headers_init(&exchange.request.headers, exchange.pool);
+    if (cookie) {
+        headers_add_id(&exchange.request.headers, HEADER_COOKIE, slice_cstr(cookie));
+    }
+    out[at++] = pick_server(&exchange, &whole->services, 0, pick) == PICK_SERVER
+                    ? page_text(pick->page, pick->server->url).ptr[0]
+                    : '-';
+    out[at++] = '>';
+    for (const struct set_cookie *set = exchange.set_cookies; set; set = set->next) {
+        out[at++] = set->value.ptr[0];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+static void clients_stick_to_their_server(void **state)
+{
+    struct server servers[] = {server_named("a"), server_named("b"), server_named("c")};
+    uint16_t sequence[] = {0, 1}; /* c is fenced */
+    struct sticky_value values[6];
+    struct slice cookies[3];
+    struct service service;
+    struct whole *whole;
+    struct pick pick;
+
+    (void)state;
+    servers[1].health = board_word(worker.board, 801, 1);
+    service = (struct service){.name = SLICE("s"),
+                               .servers = {servers, 3},
+                               .sequence = {sequence, 2},
+                               .ticket = board_word(worker.board, 800, 1)};
+    sticky_fill(&service, values, cookies);
+    whole = whole_of(&service, 1);
+    assert_string_equal(stick(whole, NULL, &pick), "a>a");
+    assert_string_equal(stick(whole, "c=b", &pick), "b>");
+    assert_string_equal(stick(whole, "c=b", &pick), "b>");
+    assert_string_equal(stick(whole, "c=c", &pick), "c>"); /* fenced: it keeps what it has */
+    assert_string_equal(stick(whole, "c=B", &pick), "b>b");
+    assert_int_equal(atomic_load(board_at(worker.board, service.ticket)), 1); /* one was drawn so far */
+    assert_string_equal(stick(whole, "c=x", &pick), "b>b");
+    atomic_store(board_at(worker.board, servers[1].health), 1);
+    assert_string_equal(stick(whole, "c=b", &pick),
+                        "a>a"); /* its server is down: another, and a new cookie */
+
+    /* its server does not take the connection: the same */
+    assert_string_equal(stick(whole, "c=c", &pick), "c>");
+    assert_true(pick_next(&exchange, &pick));
+    assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
+    assert_int_equal(exchange.set_cookies->value.ptr[0], 'a');
+    assert_null(exchange.set_cookies->next);
+    assert_false(pick_next(&exchange, &pick));
+    sticky_send(&exchange);
+    assert_true(slice_eq(headers_get(&exchange.response.headers, HEADER_SET_COOKIE)->value, SLICE("a")));
+    assert_null(exchange.set_cookies);
+    whole_free(whole);
+}
+
+static void clients_stick_to_service_and_server(void **state)
+{
+    struct server servers[] = {server_named("a"), server_named("b"), server_named("c")};
+    uint16_t three[] = {0, 1, 2}, one[] = {0};
+    struct sticky_value outer_values[6], values[6];
+    struct slice outer_cookies[3], cookies[3];
+    struct service_child children[] = {{1, 1}, {2, 1}, {2, 1}};
+    struct service services[] = {
+        {.name = SLICE("w"), .kind = SERVICE_WEIGHTED, .children = {children, 3}, .sequence = {three, 3}},
+        {.name = SLICE("s"), .servers = {servers, 3}, .sequence = {three, 3}},
+        {.name = SLICE("t"), .servers = {servers, 1}, .sequence = {one, 1}},
+    };
+    struct whole *whole;
+    struct pick pick;
+
+    (void)state;
+    services[0].ticket = board_word(worker.board, 900, 1);
+    services[1].ticket = board_word(worker.board, 901, 1);
+    sticky_fill(&services[0], outer_values, outer_cookies);
+    sticky_fill(&services[1], values, cookies);
+    services[1].cookie = SLICE("d");
+    whole = whole_of(services, 3);
+    assert_string_equal(stick(whole, NULL, &pick), "a>aa");
+    assert_string_equal(stick(whole, "c=a; d=c", &pick), "c>");
+    assert_string_equal(stick(whole, "c=a", &pick), "b>b");
+    assert_string_equal(stick(whole, "c=A; d=C", &pick), "c>ac");
+    assert_string_equal(stick(whole, "c=b; d=c", &pick), "a>"); /* the other service does not look at it */
+    assert_string_equal(stick(whole, "d=c", &pick), "a>b");
     whole_free(whole);
 }
 
@@ -222,7 +343,7 @@ static void internal_services(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_INTERNAL);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_INTERNAL);
     assert_int_equal(pick.service->internal, INTERNAL_PING);
     whole_free(whole);
 }
@@ -235,6 +356,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(servers_that_are_down_are_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_to_pick, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_server_is_not_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_stick_to_their_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_stick_to_service_and_server, setup, teardown),
         cmocka_unit_test_setup_teardown(internal_services, setup, teardown),
     };
 

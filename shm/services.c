@@ -44,6 +44,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->identity = from->identity;
     stored->health = from->health;
     stored->preserve_path = from->preserve_path;
+    stored->weight = from->weight;
 }
 
 static struct list pack_servers(struct page_builder *builder, struct list from)
@@ -54,6 +55,19 @@ static struct list pack_servers(struct page_builder *builder, struct list from)
         pack_server(builder, (const struct server *)from.items + i, at + i * sizeof(struct server));
     }
     return (struct list){stored_pointer(at), from.count};
+}
+
+static struct list pack_children(struct page_builder *builder, struct list from)
+{
+    struct list stored = pack_bytes(builder, from, sizeof(struct service_child));
+    const struct service_child *children = from.items;
+
+    for (size_t i = 0; i < from.count; i++) {
+        struct slice name = builder_text(builder, children[i].name);
+
+        ((struct service_child *)builder_at(builder, (uintptr_t)stored.items))[i].name = name;
+    }
+    return stored;
 }
 
 static struct list pack_texts(struct page_builder *builder, struct list from)
@@ -73,7 +87,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
 {
     struct slice name = builder_text(builder, from->name);
     struct list servers = pack_servers(builder, from->servers);
-    struct list children = pack_bytes(builder, from->children, sizeof(struct service_child));
+    struct list children = pack_children(builder, from->children);
     struct list sequence = pack_bytes(builder, from->sequence, sizeof(uint16_t));
     struct slice cookie = builder_text(builder, from->cookie);
     struct list cookies = pack_texts(builder, from->cookies);
@@ -83,6 +97,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->name = name;
     stored->kind = from->kind;
     stored->internal = from->internal;
+    stored->strategy = from->strategy;
     stored->servers = servers;
     stored->children = children;
     stored->sequence = sequence;
@@ -95,8 +110,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->transport = from->transport;
 }
 
-_Static_assert(sizeof(struct server_address) == 24 && sizeof(struct service_child) == 8 &&
-                   sizeof(struct sticky_value) == 16,
+_Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,
                "copied as they are");
 
 unsigned services_shift(size_t service_count)
@@ -196,6 +210,22 @@ static bool servers_good(const struct page *page, struct list stored)
     return true;
 }
 
+static bool children_good(const struct page *page, struct list stored)
+{
+    const struct service_child *children;
+
+    if (!page_holds_list(page, stored, sizeof(*children), PAGE_ALIGN)) {
+        return false;
+    }
+    children = page_at(page, stored.items);
+    for (size_t i = 0; i < stored.count; i++) {
+        if (!page_holds_text(page, children[i].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* How many there are to choose from. */
 static size_t positions_of(const struct service *service, uint32_t kind)
 {
@@ -247,18 +277,19 @@ static bool sequence_good(const struct page *page, const struct service *service
 
 static int service_check(const struct page *page, const struct service *service, struct error *why)
 {
-    uint32_t kind, internal;
+    uint32_t kind, internal, strategy;
 
+    memcpy(&strategy, &service->strategy, sizeof(strategy));
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
-        !page_holds_bool(&service->pass_host_header)) {
+        strategy > STRATEGY_HRW || !page_holds_bool(&service->pass_host_header)) {
         return error_set(why, -EBADMSG, "bad name or kind");
     }
     if (!servers_good(page, service->servers)) {
         return error_set(why, -EBADMSG, "bad servers");
     }
-    if (!page_holds_list(page, service->children, sizeof(struct service_child), PAGE_ALIGN)) {
+    if (!children_good(page, service->children)) {
         return error_set(why, -EBADMSG, "bad children");
     }
     if (!sequence_good(page, service, positions_of(service, kind))) {

@@ -15,6 +15,10 @@
 #include "shm/page.h"
 
 enum service_kind { SERVICE_LOAD_BALANCER, SERVICE_WEIGHTED, SERVICE_INTERNAL };
+enum service_strategy {               /* how a new client, or a request without one, is given a place */
+                        STRATEGY_WRR, /* in turn, by the sequence */
+                        STRATEGY_HRW  /* by the client's address: the highest score of shm/hrw.h */
+};
 enum service_internal {
     INTERNAL_NONE,
     INTERNAL_PING,
@@ -30,6 +34,7 @@ struct server_address {
 struct server {            /* stored */
     struct slice url;      /* as in the configuration */
     struct slice scheme;   /* "http" (others are refused by the compiler until they are served) */
+    uint32_t weight;       /* 0: it takes nobody new (fenced, or without a share) */
     struct slice host;     /* for the Host header: host or host:port as in the URL */
     struct slice path;     /* of the URL, used with preserve_path */
     struct list addresses; /* struct server_address; empty while a name has not been resolved */
@@ -38,7 +43,8 @@ struct server {            /* stored */
     bool preserve_path;
 };
 
-struct service_child {
+struct service_child { /* stored */
+    struct slice name; /* as the parent calls it */
     uint32_t service;
     uint32_t weight;
 };
@@ -54,9 +60,11 @@ struct service { /* stored */
     struct slice name;
     enum service_kind kind;
     enum service_internal internal;
+    enum service_strategy strategy;
     struct list servers;  /* struct server */
     struct list children; /* struct service_child */
-    struct list sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever */
+    struct list
+        sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever; of STRATEGY_WRR */
     struct board_ref
         ticket;          /* slot 0 where the sequence has less than two entries: there is nothing to choose */
     struct slice cookie; /* name of the cookie that keeps a client where it is; empty: there is none */

@@ -3,7 +3,9 @@
  */
 #include "worker/pick.h"
 
+#include "shm/hrw.h"
 #include "worker/exchange.h"
+#include "worker/forwarded.h"
 #include "worker/sticky.h"
 #include "worker/worker.h"
 
@@ -78,18 +80,41 @@ static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
     return false;
 }
 
+/* Of the servers, the one that is usable and has the highest score. */
+static bool highest(struct exchange *ex, struct pick *pick)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+    uint64_t client = hrw_client(forwarded_client(ex));
+    double best = -1;
+
+    for (size_t i = 0; i < pick->service->servers.count; i++) {
+        double score = servers[i].weight
+                           ? hrw_score(client, page_text(pick->page, servers[i].url), servers[i].weight)
+                           : -1;
+
+        if (score > best && usable(ex->worker, pick, (uint16_t)i)) {
+            best = score;
+            take(pick, (uint16_t)i);
+        }
+    }
+    return best >= 0;
+}
+
+static bool in_turn(struct exchange *ex, struct pick *pick)
+{
+    if (pick->drawn) {
+        return walk(ex->worker, pick, pick->walked + 1);
+    }
+    pick->drawn = true;
+    pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
+    return walk(ex->worker, pick, 0);
+}
+
 /* A server for a client that has none, or whose server did not do. */
 static bool choose(struct exchange *ex, struct pick *pick)
 {
-    bool found;
+    bool found = pick->service->strategy == STRATEGY_HRW ? highest(ex, pick) : in_turn(ex, pick);
 
-    if (pick->drawn) {
-        found = walk(ex->worker, pick, pick->walked + 1);
-    } else {
-        pick->drawn = true;
-        pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
-        found = walk(ex->worker, pick, 0);
-    }
     if (found) {
         pick->cookie = sticky_reset(ex, pick->cookie, pick->page, pick->service, pick->position);
     }
@@ -110,11 +135,40 @@ static enum pick_result pick_balanced(struct exchange *ex, struct pick *pick)
     return choose(ex, pick) ? PICK_SERVER : PICK_NONE;
 }
 
-/* Which of the children of a weighted service; it has some. */
+#define NOBODY UINT32_MAX
+
+static uint32_t highest_child(struct exchange *ex, const struct page *page, const struct service *service)
+{
+    const struct service_child *children = page_at(page, service->children.items);
+    uint64_t client = hrw_client(forwarded_client(ex));
+    uint32_t position = NOBODY;
+    double best = -1;
+
+    for (uint32_t i = 0; i < service->children.count; i++) {
+        double score = children[i].weight
+                           ? hrw_score(client, page_text(page, children[i].name), children[i].weight)
+                           : -1;
+
+        if (score > best) {
+            best = score;
+            position = i;
+        }
+    }
+    return position;
+}
+
+/* Which of the children of a weighted service; NOBODY: none takes clients. */
 static uint32_t pick_child(struct exchange *ex, const struct page *page, const struct service *service)
 {
     const struct sticky_value *stuck = sticky_find(ex, page, service);
     uint32_t position;
+
+    if (service->strategy == STRATEGY_HRW) {
+        return highest_child(ex, page, service);
+    }
+    if (service->sequence.count == 0) {
+        return NOBODY;
+    }
 
     if (stuck && !stuck->outdated) {
         return stuck->position;
@@ -145,13 +199,12 @@ static enum pick_result pick_in(struct exchange *ex, const struct services *serv
     if (service->kind == SERVICE_LOAD_BALANCER) {
         return pick_balanced(ex, pick);
     }
-    if (service->sequence.count == 0) {
-        return PICK_NONE;
-    }
 
     const struct service_child *children = page_at(pick->page, service->children.items);
+    uint32_t position = pick_child(ex, pick->page, service);
 
-    return pick_in(ex, services, pick, children[pick_child(ex, pick->page, service)].service, depth + 1);
+    return position == NOBODY ? PICK_NONE
+                              : pick_in(ex, services, pick, children[position].service, depth + 1);
 }
 
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,

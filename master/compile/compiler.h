@@ -104,6 +104,9 @@ struct page_builder *compile_services_page(struct compiler *compiler, size_t pag
 void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,
                     size_t count, struct service *row);
 
+/* The services that a weighted one, or one by highest random weight, chooses from; NULL: it is neither. */
+const struct weighted *service_children(const struct http_service *service);
+
 /* What kind of service it is; NULL when this build serves it, else why not. */
 const char *service_unserved(const struct http_service *service, enum service_kind *kind,
                              enum service_internal *internal);

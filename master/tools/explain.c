@@ -326,7 +326,9 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     if (service->kind == SERVICE_WEIGHTED) {
         const struct service_child *children = page_at(page, service->children.items);
 
-        fputs(": weighted", stdout);
+        fputs(service->strategy == STRATEGY_HRW ? ": by the client's address (highest random weight)"
+                                                : ": weighted",
+              stdout);
         print_cookie(page, service);
         for (size_t i = 0; i < service->children.count; i++) {
             print_service(answer, children[i].service, depth + 1, children[i].weight);
@@ -338,6 +340,7 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     fputs(service->servers.count ? ": load balancer"
                                  : ": load balancer without servers: 503 (reason no_server)",
           stdout);
+    fputs(service->strategy == STRATEGY_HRW ? ", by the client's address (hrw)" : "", stdout);
     print_cookie(page, service);
     for (size_t i = 0; i < service->servers.count; i++) {
         struct slice url = page_text(page, servers[i].url);

@@ -129,6 +129,8 @@ def configuration():
     router("nohost", "Host(`nohost.test`)", service="no-host-header")
     router("urlpath", "Host(`urlpath.test`)", service="url-path")
     router("wrr", "Host(`wrr.test`)", service="wrr")
+    for name in HASHED:
+        router(f"hrw-{name}", f"Host(`{name}.hrw.test`)", service=f"hrw-{name}")
     for name in STICKY:
         router(f"stick-{name}", f"Host(`{name}.stick.test`)", service=f"stick-{name}")
     return {"http": {
@@ -140,6 +142,7 @@ def configuration():
             "no-host-header": {"loadBalancer": {"passHostHeader": False, "servers": [{"url": "http://127.0.0.1:1"}]}},
             "url-path": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1/sub/"}]}},
             "wrr": {"weighted": {"services": [{"name": "upstream", "weight": 3}, {"name": "empty", "weight": 0}]}},
+            **{f"hrw-{name}": service for name, service in HASHED.items()},
             **{f"stick-{name}": service for name, service in STICKY.items()},
         }}}
 
@@ -159,6 +162,16 @@ STICKY = {
     "both": {"weighted": {"services": [{"name": "stick-all"}], "sticky": {"cookie": {"name": "c", "httpOnly": True}}}},
     "full": {"weighted": {"services": [{"name": "stick-empty@file"}], "sticky": {"cookie": {"secure": True}}}},
 }
+
+# By the client's address, which is 127.0.0.1: everybody is chosen by name and weight.
+HASHED = {f"{names}-{weight}": {"highestRandomWeight": {"services": [{"name": name, "weight": weight if i == 0 else 5} if weight else {"name": name}
+                                                                     for i, name in enumerate(names.split("-"))]}}
+          for names in ("upstream", "upstream-empty", "empty-upstream", "upstream-dead-empty", "dead-empty-upstream", "wrr-upstream")
+          for weight in (None, 0, 1, 3, 40, -1)}
+HASHED["none"] = {"highestRandomWeight": {"services": []}}
+HASHED["nowhere"] = {"highestRandomWeight": {"services": [{"name": "upstream"}, {"name": "nowhere"}]}}
+HASHED["strategy"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD}], "sticky": {"cookie": {}}}}
+HASHED["unweighted"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD, "weight": 0}]}}
 
 
 def sticky_values(name):
@@ -267,6 +280,10 @@ def fixed_requests():
         add("web", path, host=host)
         add("web", path, host=host, method="POST", body=b"hello")
     out.extend(("web", asked) for asked in sticky_requests())
+    for name in HASHED:
+        add("web", "/", host=f"{name}.hrw.test")
+        add("web", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.4")])
+        add("insecure", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.5"), ("X-Real-Ip", "1.2.3.6")])
     add("web", "/", host="v2h.test", headers=[("X-A", "1"), ("X-B", "22")])
     add("web", "/", host="v2h.test", headers=[("X-A", "1"), ("X-B", "3")])
     forwarded = [("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-For", "1.2.3.4, 5.6.7.8"), ("X-Forwarded-Host", "evil.test"), ("X-Forwarded-Proto", "https"),

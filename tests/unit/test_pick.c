@@ -2,6 +2,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -123,7 +124,8 @@ static void weighted_services_in_each_other(void **state)
 {
     struct server a = server_named("a"), b = server_named("b"), c = server_named("c");
     uint16_t one[] = {0}, three_to_one[] = {0, 0, 1, 0}, turns[] = {0, 1};
-    struct service_child outer[] = {{1, 3}, {2, 1}}, inner[] = {{3, 1}, {4, 1}};
+    struct service_child outer[] = {{SLICE("a"), 1, 3}, {SLICE("i"), 2, 1}},
+                         inner[] = {{SLICE("b"), 3, 1}, {SLICE("c"), 4, 1}};
     struct service services[] = {
         {.name = SLICE("outer"),
          .kind = SERVICE_WEIGHTED,
@@ -310,7 +312,7 @@ static void clients_stick_to_service_and_server(void **state)
     uint16_t three[] = {0, 1, 2}, one[] = {0};
     struct sticky_value outer_values[6], values[6];
     struct slice outer_cookies[3], cookies[3];
-    struct service_child children[] = {{1, 1}, {2, 1}, {2, 1}};
+    struct service_child children[] = {{SLICE("s"), 1, 1}, {SLICE("t"), 2, 1}, {SLICE("t"), 2, 1}};
     struct service services[] = {
         {.name = SLICE("w"), .kind = SERVICE_WEIGHTED, .children = {children, 3}, .sequence = {three, 3}},
         {.name = SLICE("s"), .servers = {servers, 3}, .sequence = {three, 3}},
@@ -332,6 +334,107 @@ static void clients_stick_to_service_and_server(void **state)
     assert_string_equal(stick(whole, "c=A; d=C", &pick), "c>ac");
     assert_string_equal(stick(whole, "c=b; d=c", &pick), "a>"); /* the other service does not look at it */
     assert_string_equal(stick(whole, "d=c", &pick), "a>b");
+    whole_free(whole);
+}
+
+/* The first letter of whom the client gets. */
+static char picked_by(const struct whole *whole, uint32_t service, unsigned client)
+{
+    char text[32];
+    struct pick pick;
+
+    (void)snprintf(text, sizeof(text), "10.%u.%u.%u", client >> 16, client >> 8 & 255, client & 255);
+    exchange.client_text = slice_cstr(text);
+    return pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
+               ? page_text(pick.page, pick.server->url).ptr[0]
+               : '-';
+}
+
+#define CLIENTS 20000u
+
+static void clients_are_spread_by_their_address(void **state)
+{
+    struct server servers[] = {server_named("a.test:80"), server_named("b.test:80"),
+                               server_named("c.test:80"), server_named("d.test:80")};
+    struct service service = {.name = SLICE("s"), .strategy = STRATEGY_HRW, .servers = {servers, 4}};
+    unsigned counts[4] = {0};
+    struct whole *whole;
+    struct pick pick;
+    char *before = malloc(CLIENTS);
+
+    (void)state;
+    assert_non_null(before);
+    servers[0].weight = 1;
+    servers[1].weight = 3;
+    servers[2].weight = 1;
+    servers[1].health = board_word(worker.board, 1001, 1);
+    whole = whole_of(&service, 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        before[i] = picked_by(whole, 0, i);
+        counts[before[i] - 'a']++;
+    }
+    assert_int_equal(counts[3], 0); /* without a weight: nobody */
+    assert_in_range(counts[0], CLIENTS / 5 * 9 / 10, CLIENTS / 5 * 11 / 10);
+    assert_in_range(counts[1], CLIENTS * 3 / 5 * 9 / 10, CLIENTS * 3 / 5 * 11 / 10);
+
+    /* who had the one that is down gets another, nobody else moves; and all come back */
+    atomic_store(board_at(worker.board, servers[1].health), 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        char now = picked_by(whole, 0, i);
+
+        assert_true(before[i] == 'b' ? now == 'a' || now == 'c' : now == before[i]);
+    }
+    atomic_store(board_at(worker.board, servers[1].health), 0);
+    for (unsigned i = 0; i < CLIENTS; i += 100) {
+        assert_int_equal(picked_by(whole, 0, i), before[i]);
+    }
+    whole_free(whole);
+
+    servers[3].weight = 1; /* a new one takes clients from all, and moves no others */
+    whole = whole_of(&service, 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        char now = picked_by(whole, 0, i);
+
+        assert_true(now == before[i] || now == 'd');
+    }
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    for (unsigned tried = 0; tried < 3; tried++) {
+        uint16_t position = pick.position;
+
+        assert_true(pick_next(&exchange, &pick));
+        assert_int_not_equal(pick.position, position);
+    }
+    assert_false(pick_next(&exchange, &pick));
+    whole_free(whole);
+    free(before);
+}
+
+static void services_are_chosen_by_address(void **state)
+{
+    struct server a = server_named("a"), b = server_named("b");
+    uint16_t one[] = {0};
+    struct service_child children[] = {{SLICE("a"), 1, 1}, {SLICE("b"), 2, 1}, {SLICE("no"), 2, 0}},
+                         none = {0};
+    struct service services[] = {
+        {.name = SLICE("h"), .kind = SERVICE_WEIGHTED, .strategy = STRATEGY_HRW, .children = {children, 3}},
+        {.name = SLICE("a"), .servers = {&a, 1}, .sequence = {one, 1}},
+        {.name = SLICE("b"), .servers = {&b, 1}, .sequence = {one, 1}},
+        {.name = SLICE("n"), .kind = SERVICE_WEIGHTED, .strategy = STRATEGY_HRW, .children = {&none, 1}},
+    };
+    struct whole *whole;
+    unsigned first = 0;
+
+    (void)state;
+    none = (struct service_child){SLICE("a"), 1, 0};
+    whole = whole_of(services, 4);
+    for (unsigned i = 0; i < 1000; i++) {
+        char got = picked_by(whole, 0, i);
+
+        assert_int_equal(picked_by(whole, 0, i), got);
+        first += got == 'a';
+    }
+    assert_in_range(first, 400, 600);
+    assert_int_equal(picked_by(whole, 3, 1), '-');
     whole_free(whole);
 }
 
@@ -358,6 +461,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_server_is_not_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(clients_stick_to_their_server, setup, teardown),
         cmocka_unit_test_setup_teardown(clients_stick_to_service_and_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_are_spread_by_their_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(services_are_chosen_by_address, setup, teardown),
         cmocka_unit_test_setup_teardown(internal_services, setup, teardown),
     };
 

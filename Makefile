@@ -29,7 +29,7 @@ CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong 
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lcrypt -lz -lbrotlienc -lzstd -lpthread
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lcrypt -lz -lbrotlienc -lzstd -lm -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)

@@ -8,12 +8,14 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "common/base/hash.h"
 #include "common/base/memory.h"
 #include "shm/page_inner.h"
 
 #define SEQUENCE_MAX 65536u
 #define SHIFT_LEAST 7u /* 128 services of a few servers: about 40 KiB */
 #define SHIFT_MOST 31u
+#define SEED_STICKY 0x737469636b79ULL
 
 /* ---- building ---- */
 
@@ -42,6 +44,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->identity = from->identity;
     stored->health = from->health;
     stored->preserve_path = from->preserve_path;
+    stored->weight = from->weight;
 }
 
 static struct list pack_servers(struct page_builder *builder, struct list from)
@@ -54,27 +57,60 @@ static struct list pack_servers(struct page_builder *builder, struct list from)
     return (struct list){stored_pointer(at), from.count};
 }
 
+static struct list pack_children(struct page_builder *builder, struct list from)
+{
+    struct list stored = pack_bytes(builder, from, sizeof(struct service_child));
+    const struct service_child *children = from.items;
+
+    for (size_t i = 0; i < from.count; i++) {
+        struct slice name = builder_text(builder, children[i].name);
+
+        ((struct service_child *)builder_at(builder, (uintptr_t)stored.items))[i].name = name;
+    }
+    return stored;
+}
+
+static struct list pack_texts(struct page_builder *builder, struct list from)
+{
+    const struct slice *texts = from.items;
+    uint64_t at = from.count ? builder_alloc(builder, from.count * sizeof(*texts), PAGE_ALIGN) : 0;
+
+    for (size_t i = 0; i < from.count; i++) {
+        struct slice text = builder_text(builder, texts[i]);
+
+        ((struct slice *)builder_at(builder, at))[i] = text;
+    }
+    return (struct list){stored_pointer(at), from.count};
+}
+
 static void pack_service(struct page_builder *builder, const struct service *from, uint64_t to)
 {
     struct slice name = builder_text(builder, from->name);
     struct list servers = pack_servers(builder, from->servers);
-    struct list children = pack_bytes(builder, from->children, sizeof(struct service_child));
+    struct list children = pack_children(builder, from->children);
     struct list sequence = pack_bytes(builder, from->sequence, sizeof(uint16_t));
+    struct slice cookie = builder_text(builder, from->cookie);
+    struct list cookies = pack_texts(builder, from->cookies);
+    struct list sticky_values = pack_bytes(builder, from->sticky_values, sizeof(struct sticky_value));
     struct service *stored = builder_at(builder, to);
 
     stored->name = name;
     stored->kind = from->kind;
     stored->internal = from->internal;
+    stored->strategy = from->strategy;
     stored->servers = servers;
     stored->children = children;
     stored->sequence = sequence;
     stored->ticket = from->ticket;
+    stored->cookie = cookie;
+    stored->cookies = cookies;
+    stored->sticky_values = sticky_values;
     stored->pass_host_header = from->pass_host_header;
     stored->flush_interval = from->flush_interval;
     stored->transport = from->transport;
 }
 
-_Static_assert(sizeof(struct server_address) == 24 && sizeof(struct service_child) == 8,
+_Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,
                "copied as they are");
 
 unsigned services_shift(size_t service_count)
@@ -131,6 +167,11 @@ struct server_address *services_next_address(struct services_cursor *cursor)
     return NULL;
 }
 
+uint64_t sticky_hash(struct slice value)
+{
+    return hash_slice(SEED_STICKY, value);
+}
+
 /* ---- checking ---- */
 
 static bool addresses_good(const struct page *page, struct list stored)
@@ -169,9 +210,56 @@ static bool servers_good(const struct page *page, struct list stored)
     return true;
 }
 
-static bool sequence_good(const struct page *page, const struct service *service, uint32_t kind)
+static bool children_good(const struct page *page, struct list stored)
 {
-    size_t count = kind == SERVICE_WEIGHTED ? service->children.count : service->servers.count;
+    const struct service_child *children;
+
+    if (!page_holds_list(page, stored, sizeof(*children), PAGE_ALIGN)) {
+        return false;
+    }
+    children = page_at(page, stored.items);
+    for (size_t i = 0; i < stored.count; i++) {
+        if (!page_holds_text(page, children[i].name)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* How many there are to choose from. */
+static size_t positions_of(const struct service *service, uint32_t kind)
+{
+    return kind == SERVICE_WEIGHTED ? service->children.count : service->servers.count;
+}
+
+static bool sticky_good(const struct page *page, const struct service *service, size_t count)
+{
+    const struct slice *cookies;
+    const struct sticky_value *values;
+
+    if (!page_holds_text(page, service->cookie) ||
+        !page_holds_list(page, service->cookies, sizeof(*cookies), PAGE_ALIGN) ||
+        !page_holds_list(page, service->sticky_values, sizeof(*values), PAGE_ALIGN) ||
+        (service->cookie.len > 0 && service->cookies.count != count)) {
+        return false;
+    }
+    cookies = page_at(page, service->cookies.items);
+    for (size_t i = 0; i < service->cookies.count; i++) {
+        if (!page_holds_text(page, cookies[i])) {
+            return false;
+        }
+    }
+    values = page_at(page, service->sticky_values.items);
+    for (size_t i = 0; i < service->sticky_values.count; i++) {
+        if (values[i].position >= count) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool sequence_good(const struct page *page, const struct service *service, size_t count)
+{
     const uint16_t *sequence;
 
     if (service->sequence.count > SEQUENCE_MAX ||
@@ -189,22 +277,26 @@ static bool sequence_good(const struct page *page, const struct service *service
 
 static int service_check(const struct page *page, const struct service *service, struct error *why)
 {
-    uint32_t kind, internal;
+    uint32_t kind, internal, strategy;
 
+    memcpy(&strategy, &service->strategy, sizeof(strategy));
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
-        !page_holds_bool(&service->pass_host_header)) {
+        strategy > STRATEGY_HRW || !page_holds_bool(&service->pass_host_header)) {
         return error_set(why, -EBADMSG, "bad name or kind");
     }
     if (!servers_good(page, service->servers)) {
         return error_set(why, -EBADMSG, "bad servers");
     }
-    if (!page_holds_list(page, service->children, sizeof(struct service_child), PAGE_ALIGN)) {
+    if (!children_good(page, service->children)) {
         return error_set(why, -EBADMSG, "bad children");
     }
-    if (!sequence_good(page, service, kind)) {
+    if (!sequence_good(page, service, positions_of(service, kind))) {
         return error_set(why, -EBADMSG, "bad sequence");
+    }
+    if (!sticky_good(page, service, positions_of(service, kind))) {
+        return error_set(why, -EBADMSG, "bad cookies");
     }
     return 0;
 }
@@ -374,4 +466,23 @@ const struct service *services_at(const struct services *services, uint32_t numb
     *page = services->pages[number >> services->shift];
     root = page_root(*page);
     return (const struct service *)page_at(*page, root->services.items) + (number - root->first);
+}
+
+const struct sticky_value *services_sticky(const struct page *page, const struct service *service,
+                                           struct slice value)
+{
+    const struct sticky_value *values = page_at(page, service->sticky_values.items);
+    size_t low = 0, high = service->sticky_values.count;
+    uint64_t hash = sticky_hash(value);
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (values[middle].hash < hash) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low < service->sticky_values.count && values[low].hash == hash ? &values[low] : NULL;
 }

@@ -15,6 +15,10 @@
 #include "shm/page.h"
 
 enum service_kind { SERVICE_LOAD_BALANCER, SERVICE_WEIGHTED, SERVICE_INTERNAL };
+enum service_strategy {               /* how a new client, or a request without one, is given a place */
+                        STRATEGY_WRR, /* in turn, by the sequence */
+                        STRATEGY_HRW  /* by the client's address: the highest score of shm/hrw.h */
+};
 enum service_internal {
     INTERNAL_NONE,
     INTERNAL_PING,
@@ -30,6 +34,7 @@ struct server_address {
 struct server {            /* stored */
     struct slice url;      /* as in the configuration */
     struct slice scheme;   /* "http" (others are refused by the compiler until they are served) */
+    uint32_t weight;       /* 0: it takes nobody new (fenced, or without a share) */
     struct slice host;     /* for the Host header: host or host:port as in the URL */
     struct slice path;     /* of the URL, used with preserve_path */
     struct list addresses; /* struct server_address; empty while a name has not been resolved */
@@ -38,20 +43,33 @@ struct server {            /* stored */
     bool preserve_path;
 };
 
-struct service_child {
+struct service_child { /* stored */
+    struct slice name; /* as the parent calls it */
     uint32_t service;
     uint32_t weight;
+};
+
+struct sticky_value { /* stored: what a client's cookie may hold */
+    uint64_t
+        hash; /* sticky_hash() of it: the value itself is not needed, and who guesses one chose a server */
+    uint32_t position; /* in servers or children */
+    uint32_t outdated; /* 1: a form of earlier releases; the client gets the one of today */
 };
 
 struct service { /* stored */
     struct slice name;
     enum service_kind kind;
     enum service_internal internal;
+    enum service_strategy strategy;
     struct list servers;  /* struct server */
     struct list children; /* struct service_child */
-    struct list sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever */
+    struct list
+        sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever; of STRATEGY_WRR */
     struct board_ref
-        ticket; /* slot 0 where the sequence has less than two entries: there is nothing to choose */
+        ticket;          /* slot 0 where the sequence has less than two entries: there is nothing to choose */
+    struct slice cookie; /* name of the cookie that keeps a client where it is; empty: there is none */
+    struct list cookies; /* struct slice: what Set-Cookie says, by position */
+    struct list sticky_values; /* struct sticky_value, by hash; none of who takes no clients at all */
     bool pass_host_header;
     int64_t flush_interval; /* ns; negative: at once */
     uint32_t transport;     /* number in transports */
@@ -83,6 +101,8 @@ struct server_address *services_next_address(struct services_cursor *cursor);
  * scaled down, no positive weight below one entry). Zero weights never appear. Returns the number of entries. */
 size_t smooth_sequence(struct pool *pool, const uint32_t *weights, size_t count, uint16_t **out);
 
+uint64_t sticky_hash(struct slice value);
+
 /* ---- reading ---- */
 struct services { /* all of a generation */
     struct page *const *pages;
@@ -99,5 +119,8 @@ int services_link(struct page *const *pages, size_t page_count, uint32_t transpo
                   const struct services *before, struct services *out, struct error *why);
 /* NULL when out of range; *page is the one it lies on, for its texts and lists. */
 const struct service *services_at(const struct services *services, uint32_t number, const struct page **page);
+/* Whom the value of a client's cookie stands for; NULL: nobody. */
+const struct sticky_value *services_sticky(const struct page *page, const struct service *service,
+                                           struct slice value);
 
 #endif

@@ -19,6 +19,7 @@
 #include "worker/forwarded.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
+#include "worker/sticky.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
 
@@ -294,6 +295,9 @@ static bool send_head(struct exchange *ex, enum chain_result result)
 
 bool exchange_response_head(struct exchange *ex)
 {
+    if (ex->set_cookies) {
+        sticky_send(ex);
+    }
     return send_head(ex, chain_response(ex));
 }
 
@@ -349,6 +353,7 @@ void exchange_discard_response(struct exchange *ex)
     ex->response = (struct exchange_response){.content_length = -1};
     headers_init(&ex->response.headers, ex->pool);
     ex->response_filters = NULL;
+    ex->set_cookies = NULL;
 }
 
 void exchange_client_drained(struct exchange *ex)

@@ -25,6 +25,7 @@ struct entry_options;
 struct kept;
 struct at_end;
 struct body_filter;
+struct set_cookie;
 
 /* Where an exchange stands. It only goes forward, but for REQUEST again after SUSPENDED. */
 enum exchange_step {
@@ -95,6 +96,7 @@ struct exchange {
     struct kept *kept;                                      /* of middlewares: exchange_keep() */
     struct at_end *at_end;                                  /* what is owed at the end */
     struct body_filter *request_filters, *response_filters; /* filter.h */
+    struct set_cookie *set_cookies; /* of sticky services, for the head of the response: sticky.h */
     const struct codec *codec;
     void *stream; /* the codec's */
     struct upstream_exchange *upstream;

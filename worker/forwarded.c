@@ -61,7 +61,7 @@ static struct slice value_of(const struct headers *headers, enum header_id id)
     return item ? item->value : SLICE("");
 }
 
-static struct slice client_text(struct exchange *ex)
+struct slice forwarded_client(struct exchange *ex)
 {
     if (ex->client_text.len == 0) {
         char *text = pool_alloc(ex->pool, ADDRESS_TEXT_SIZE);
@@ -140,7 +140,7 @@ static void add_all(struct exchange *ex)
     bool websocket = ex->request.upgrade && asks_for_websocket(ex);
     struct slice proto = websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex);
 
-    headers_add_id(headers, HEADER_X_REAL_IP, client_text(ex));
+    headers_add_id(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     headers_add_id(headers, HEADER_X_FORWARDED_PROTO, proto);
     headers_add_id(headers, HEADER_X_FORWARDED_PORT, port_text(ex));
     if (ex->entry->scheme_headers) {
@@ -161,7 +161,7 @@ static void complete(struct exchange *ex)
     struct headers *headers = &ex->request.headers;
     bool websocket = asks_for_websocket(ex);
 
-    set_if_empty(headers, HEADER_X_REAL_IP, client_text(ex));
+    set_if_empty(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     set_if_empty(headers, HEADER_X_FORWARDED_PROTO,
                  websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex));
     set_if_empty(headers, HEADER_X_FORWARDED_PORT, port_text(ex));
@@ -254,7 +254,8 @@ void forwarded_append_client(struct exchange *ex)
         return;
     }
     if (!ex->claims && ex->chain_done == 0) {
-        headers_add_id(headers, HEADER_X_FORWARDED_FOR, client_text(ex)); /* nobody can have put one there */
+        headers_add_id(headers, HEADER_X_FORWARDED_FOR,
+                       forwarded_client(ex)); /* nobody can have put one there */
         return;
     }
     if (headers_suppressed(headers, HEADER_X_FORWARDED_FOR)) {
@@ -265,9 +266,9 @@ void forwarded_append_client(struct exchange *ex)
     struct slice before = value_of(headers, HEADER_X_FORWARDED_FOR);
 
     if (before.len == 0) {
-        headers_set_id(headers, HEADER_X_FORWARDED_FOR, client_text(ex));
+        headers_set_id(headers, HEADER_X_FORWARDED_FOR, forwarded_client(ex));
     } else if (pool_join(ex->pool, before, SLICE(", "), &joined) &&
-               pool_join(ex->pool, joined, client_text(ex), &joined)) {
+               pool_join(ex->pool, joined, forwarded_client(ex), &joined)) {
         headers_set_id(headers, HEADER_X_FORWARDED_FOR, joined);
     }
 }

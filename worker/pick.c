@@ -3,6 +3,10 @@
  */
 #include "worker/pick.h"
 
+#include "shm/hrw.h"
+#include "worker/exchange.h"
+#include "worker/forwarded.h"
+#include "worker/sticky.h"
 #include "worker/worker.h"
 
 #define DEPTH_MAX 16 /* weighted services inside each other; the master refuses cycles */
@@ -46,17 +50,29 @@ static bool has_failed(const struct pick *pick, uint16_t position)
     return false;
 }
 
-/* From place `from` on, the first server that is up and was not tried. */
-static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
+static bool usable(struct worker *worker, const struct pick *pick, uint16_t position)
 {
     const struct server *servers = page_at(pick->page, pick->service->servers.items);
 
+    return !has_failed(pick, position) && !is_down(worker, &servers[position]);
+}
+
+static void take(struct pick *pick, uint16_t position)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+
+    pick->server = &servers[position];
+    pick->position = position;
+}
+
+/* From place `from` on, the first server that is up and was not tried. */
+static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
+{
     for (uint32_t i = from; i < pick->service->sequence.count; i++) {
         uint16_t position = place(pick, pick->service, pick->ticket + i);
 
-        if (!has_failed(pick, position) && !is_down(worker, &servers[position])) {
-            pick->server = &servers[position];
-            pick->position = position;
+        if (usable(worker, pick, position)) {
+            take(pick, position);
             pick->walked = i;
             return true;
         }
@@ -64,7 +80,111 @@ static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
     return false;
 }
 
-static enum pick_result pick_in(struct worker *worker, const struct services *services, struct pick *pick,
+/* Of the servers, the one that is usable and has the highest score. */
+static bool highest(struct exchange *ex, struct pick *pick)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+    uint64_t client = hrw_client(forwarded_client(ex));
+    double best = -1;
+
+    for (size_t i = 0; i < pick->service->servers.count; i++) {
+        double score = servers[i].weight
+                           ? hrw_score(client, page_text(pick->page, servers[i].url), servers[i].weight)
+                           : -1;
+
+        if (score > best && usable(ex->worker, pick, (uint16_t)i)) {
+            best = score;
+            take(pick, (uint16_t)i);
+        }
+    }
+    return best >= 0;
+}
+
+static bool in_turn(struct exchange *ex, struct pick *pick)
+{
+    if (pick->drawn) {
+        return walk(ex->worker, pick, pick->walked + 1);
+    }
+    pick->drawn = true;
+    pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
+    return walk(ex->worker, pick, 0);
+}
+
+/* A server for a client that has none, or whose server did not do. */
+static bool choose(struct exchange *ex, struct pick *pick)
+{
+    bool found = pick->service->strategy == STRATEGY_HRW ? highest(ex, pick) : in_turn(ex, pick);
+
+    if (found) {
+        pick->cookie = sticky_reset(ex, pick->cookie, pick->page, pick->service, pick->position);
+    }
+    return found;
+}
+
+static enum pick_result pick_balanced(struct exchange *ex, struct pick *pick)
+{
+    const struct sticky_value *stuck = sticky_find(ex, pick->page, pick->service);
+
+    if (stuck && usable(ex->worker, pick, (uint16_t)stuck->position)) {
+        take(pick, (uint16_t)stuck->position);
+        if (stuck->outdated) {
+            pick->cookie = sticky_set(ex, pick->page, pick->service, stuck->position);
+        }
+        return PICK_SERVER;
+    }
+    return choose(ex, pick) ? PICK_SERVER : PICK_NONE;
+}
+
+#define NOBODY UINT32_MAX
+
+static uint32_t highest_child(struct exchange *ex, const struct page *page, const struct service *service)
+{
+    const struct service_child *children = page_at(page, service->children.items);
+    uint64_t client = hrw_client(forwarded_client(ex));
+    uint32_t position = NOBODY;
+    double best = -1;
+
+    for (uint32_t i = 0; i < service->children.count; i++) {
+        double score = children[i].weight
+                           ? hrw_score(client, page_text(page, children[i].name), children[i].weight)
+                           : -1;
+
+        if (score > best) {
+            best = score;
+            position = i;
+        }
+    }
+    return position;
+}
+
+/* Which of the children of a weighted service; NOBODY: none takes clients. */
+static uint32_t pick_child(struct exchange *ex, const struct page *page, const struct service *service)
+{
+    const struct sticky_value *stuck = sticky_find(ex, page, service);
+    uint32_t position;
+
+    if (service->strategy == STRATEGY_HRW) {
+        return highest_child(ex, page, service);
+    }
+    if (service->sequence.count == 0) {
+        return NOBODY;
+    }
+
+    if (stuck && !stuck->outdated) {
+        return stuck->position;
+    }
+    if (stuck) {
+        position = stuck->position;
+    } else {
+        const uint16_t *sequence = page_at(page, service->sequence.items);
+
+        position = sequence[draw_ticket(ex->worker, service) % service->sequence.count];
+    }
+    (void)sticky_set(ex, page, service, position);
+    return position;
+}
+
+static enum pick_result pick_in(struct exchange *ex, const struct services *services, struct pick *pick,
                                 uint32_t number, unsigned depth)
 {
     const struct service *service = services_at(services, number, &pick->page);
@@ -76,34 +196,30 @@ static enum pick_result pick_in(struct worker *worker, const struct services *se
     if (service->kind == SERVICE_INTERNAL) {
         return PICK_INTERNAL;
     }
-    if (service->sequence.count == 0) {
-        return PICK_NONE;
-    }
-
-    uint64_t ticket = draw_ticket(worker, service);
-
     if (service->kind == SERVICE_LOAD_BALANCER) {
-        pick->ticket = ticket;
-        return walk(worker, pick, 0) ? PICK_SERVER : PICK_NONE;
+        return pick_balanced(ex, pick);
     }
 
     const struct service_child *children = page_at(pick->page, service->children.items);
+    uint32_t position = pick_child(ex, pick->page, service);
 
-    return pick_in(worker, services, pick, children[place(pick, service, ticket)].service, depth + 1);
+    return position == NOBODY ? PICK_NONE
+                              : pick_in(ex, services, pick, children[position].service, depth + 1);
 }
 
-enum pick_result pick_server(struct worker *worker, const struct services *services, uint32_t number,
+enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
                              struct pick *pick)
 {
     *pick = (struct pick){.page = NULL};
-    return pick_in(worker, services, pick, number, 0);
+    ex->set_cookies = NULL;
+    return pick_in(ex, services, pick, number, 0);
 }
 
-bool pick_next(struct worker *worker, struct pick *pick)
+bool pick_next(struct exchange *ex, struct pick *pick)
 {
     if (pick->failed_count == PICK_ATTEMPTS) {
         return false;
     }
     pick->failed[pick->failed_count++] = pick->position;
-    return walk(worker, pick, pick->walked + 1);
+    return choose(ex, pick);
 }

@@ -1,12 +1,17 @@
 /*
- * pick.h - which server of a service: smooth weighted round robin by the ticket on the board (I7).
+ * pick.h - which server of a service: the one that the client's cookie names, else smooth weighted round robin by the
+ * ticket on the board (I7).
+ *
+ * A choice in a sticky service is told the client: what Set-Cookie says is kept with the exchange (sticky.h) until its
+ * response goes out, outer services first.
  */
 #ifndef WEIR_WORKER_PICK_H
 #define WEIR_WORKER_PICK_H
 
 #include "shm/services.h"
 
-struct worker;
+struct exchange;
+struct set_cookie;
 
 #define PICK_ATTEMPTS 16 /* different servers tried for one request, at most */
 
@@ -15,6 +20,8 @@ struct pick {
     const struct service *service; /* the load balancer that was reached */
     const struct server *server;
     uint64_t ticket;                /* of that load balancer; a retry walks on from it without drawing one */
+    bool drawn;                     /* there is a ticket: a client that sticks to its server needs none */
+    struct set_cookie *cookie;      /* that is set for this server; NULL: none is */
     uint32_t walked;                /* places passed over so far */
     uint16_t failed[PICK_ATTEMPTS]; /* positions of servers that did not accept */
     uint16_t failed_count;
@@ -24,9 +31,9 @@ struct pick {
 enum pick_result { PICK_SERVER, PICK_INTERNAL, PICK_NONE };
 
 /* Walks down weighted services to a server that is up. PICK_INTERNAL: pick->service says which. */
-enum pick_result pick_server(struct worker *worker, const struct services *services, uint32_t number,
+enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
                              struct pick *pick);
 /* Passes over pick->server: the next one that is up and has not been tried; false when there is none left. */
-bool pick_next(struct worker *worker, struct pick *pick);
+bool pick_next(struct exchange *ex, struct pick *pick);
 
 #endif

@@ -114,7 +114,7 @@ static void dial(struct upstream_exchange *ux)
                 return;
             }
             ux->address++;
-        } else if (pick_next(worker, &ux->pick)) {
+        } else if (pick_next(ex, &ux->pick)) {
             ux->address = 0;
             slab_count(worker->slab, COUNT_RETRIES, 1);
         } else {
@@ -222,7 +222,7 @@ void upstream_begin(struct exchange *ex)
     struct upstream_exchange *ux = ux_take(ex);
 
     ex->upstream = ux;
-    switch (pick_server(ex->worker, &ex->generation->services, ex->service, &ux->pick)) {
+    switch (pick_server(ex, &ex->generation->services, ex->service, &ux->pick)) {
     case PICK_SERVER:
         break;
     case PICK_INTERNAL: {

@@ -175,14 +175,13 @@ const struct schema response_forwarding_schema =
     SCHEMA(struct response_forwarding, "responseForwarding", forwarding_fields);
 
 static const struct schema_field load_balancer_fields[] = {
-    ROW("sticky", OPTIONAL, struct load_balancer, sticky,
-        .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, .sub = &sticky_schema,
-        .text = "Keep a client on its server."),
+    ROW("sticky", OPTIONAL, struct load_balancer, sticky, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
+        .sub = &sticky_schema, .text = "Keep a client on its server."),
     ROW("servers", LIST, struct load_balancer, servers, .flags = OMIT, .sub = &server_schema,
         .text = "The servers."),
     ROW("strategy", STRING, struct load_balancer, strategy, .flags = OMIT, .fallback = "wrr",
-        .text =
-            "How a server is picked: wrr (weighted round robin); p2c, hrw and leasttime are not served yet."),
+        .text = "How a server is picked: wrr (weighted round robin), hrw (by the client's address); p2c and "
+                "leasttime are not served yet."),
     ROW("healthCheck", OPTIONAL, struct load_balancer, health_check, .flags = OMIT | SCHEMA_NOT_SERVED,
         .sub = &health_check_schema, .text = "Ask the servers regularly whether they are well."),
     ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check,
@@ -215,7 +214,7 @@ const struct schema weighted_service_schema =
 static const struct schema_field weighted_fields[] = {
     ROW("services", LIST, struct weighted, services, .flags = OMIT, .sub = &weighted_service_schema,
         .text = "The services and their shares."),
-    ROW("sticky", OPTIONAL, struct weighted, sticky, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
+    ROW("sticky", OPTIONAL, struct weighted, sticky, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &sticky_schema, .text = "Keep a client on its service."),
     HEALTH_SIGNAL(struct weighted),
 };
@@ -226,7 +225,8 @@ static const struct schema_field hashed_fields[] = {
         .text = "The services and their shares."),
     HEALTH_SIGNAL(struct weighted),
 };
-static const struct schema hashed_schema = SCHEMA(struct weighted, "highestRandomWeight", hashed_fields);
+const struct schema highest_random_weight_schema =
+    SCHEMA(struct weighted, "highestRandomWeight", hashed_fields);
 
 static const struct schema_field mirror_service_fields[] = {
     ROW("name", STRING, struct mirror_service, name, .flags = OMIT, .text = "Service that gets copies."),
@@ -273,9 +273,8 @@ static const struct schema_field service_fields[] = {
         .text = "Middlewares of the service, run after the router's."),
     ROW("loadBalancer", OPTIONAL, struct service_config, load_balancer, .flags = OMIT,
         .sub = &load_balancer_schema, .text = "Spreads requests over servers."),
-    ROW("highestRandomWeight", OPTIONAL, struct service_config, highest_random_weight,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .sub = &hashed_schema,
-        .text = "Spreads clients over services by their address."),
+    ROW("highestRandomWeight", OPTIONAL, struct service_config, highest_random_weight, .flags = OMIT,
+        .sub = &highest_random_weight_schema, .text = "Spreads clients over services by their address."),
     ROW("weighted", OPTIONAL, struct service_config, weighted, .flags = OMIT, .sub = &weighted_schema,
         .text = "Spreads requests over services."),
     ROW("mirroring", OPTIONAL, struct service_config, mirroring, .flags = OMIT | SCHEMA_NOT_SERVED,

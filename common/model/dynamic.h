@@ -174,7 +174,7 @@ struct http_config {
 };
 
 extern const struct schema router_schema, service_schema, servers_transport_schema, http_schema;
-extern const struct schema load_balancer_schema, weighted_schema, server_schema;
+extern const struct schema load_balancer_schema, weighted_schema, highest_random_weight_schema, server_schema;
 extern const struct schema weighted_service_schema, health_signal_schema, tls_certificate_file_schema;
 extern const struct schema tls_domain_schema, sticky_schema, health_check_schema, passive_health_check_schema;
 extern const struct schema response_forwarding_schema;

@@ -213,6 +213,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     const struct server_config *configs = list.items;
     struct server *servers = pool_alloc(compiler->pool, (list.count + 1) * sizeof(*servers));
     uint32_t *weights = pool_alloc(compiler->pool, (list.count + 1) * sizeof(*weights));
+    struct slice *names = pool_zalloc(compiler->pool, (list.count + 1) * sizeof(*names));
     size_t count = 0;
     uint64_t identity;
 
@@ -231,20 +232,30 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
         }
         if (server_fill(compiler, service, &configs[i], identity, &servers[count])) {
             /* a fenced server is on its way out: it is kept for sticky sessions, new ones do not begin there */
-            weights[count++] = configs[i].fenced ? 0 : weight_of(configs[i].weight);
+            weights[count] = configs[i].fenced ? 0 : weight_of(configs[i].weight);
+            servers[count].weight = weights[count];
+            names[count] = weight_of(configs[i].weight) > 0 ? configs[i].url : SLICE("");
+            count++;
         }
     }
     row->servers = (struct list){servers, count};
+    row->strategy = slice_eq(balancer->strategy, SLICE("hrw")) ? STRATEGY_HRW : STRATEGY_WRR;
+    if (row->strategy == STRATEGY_HRW) {
+        return; /* the client's address is what sticks */
+    }
     sequence_make(compiler, service, weights, count, row);
+    compile_sticky(compiler, balancer->sticky, names, count, row);
 }
 
 static void weighted_fill(struct compiler *compiler, uint32_t position, struct service *row)
 {
     struct http_service *service = compiler->model->services[position];
-    const struct list *list = &service->config.weighted->services;
+    const struct weighted *parent = service_children(service);
+    const struct list *list = &parent->services;
     const struct weighted_service *configs = list->items;
     struct service_child *children = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*children));
     uint32_t *weights = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*weights));
+    struct slice *names = pool_zalloc(compiler->pool, (list->count + 1) * sizeof(*names));
     size_t count = 0;
 
     for (size_t i = 0; i < list->count && count < SERVERS_MAX; i++) {
@@ -256,11 +267,18 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
             continue; /* plan.c said so */
         }
         weights[count] = weight_of(configs[i].weight);
-        children[count] = (struct service_child){compiler->service_numbers[child], weights[count]};
+        names[count] = weights[count] > 0 ? configs[i].name : SLICE("");
+        children[count] =
+            (struct service_child){configs[i].name, compiler->service_numbers[child], weights[count]};
         count++;
     }
     row->children = (struct list){children, count};
+    if (parent != service->config.weighted) {
+        row->strategy = STRATEGY_HRW;
+        return;
+    }
     sequence_make(compiler, service, weights, count, row);
+    compile_sticky(compiler, parent->sticky, names, count, row);
 }
 
 static void row_fill(struct compiler *compiler, uint32_t position, struct service *row)

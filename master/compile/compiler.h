@@ -100,6 +100,13 @@ struct board_ref compile_word(struct compiler *compiler, uint64_t identity);
 void compile_services(struct compiler *compiler, struct compiled *out);
 struct page_builder *compile_services_page(struct compiler *compiler, size_t page);
 
+/* compile_sticky.c: fills the cookie of a row whose servers or children have these names (empty: it takes no clients). */
+void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,
+                    size_t count, struct service *row);
+
+/* The services that a weighted one, or one by highest random weight, chooses from; NULL: it is neither. */
+const struct weighted *service_children(const struct http_service *service);
+
 /* What kind of service it is; NULL when this build serves it, else why not. */
 const char *service_unserved(const struct http_service *service, enum service_kind *kind,
                              enum service_internal *internal);

@@ -81,6 +81,11 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
 
 /* ---- services ---- */
 
+const struct weighted *service_children(const struct http_service *service)
+{
+    return service->config.weighted ? service->config.weighted : service->config.highest_random_weight;
+}
+
 const char *service_unserved(const struct http_service *service, enum service_kind *kind,
                              enum service_internal *internal)
 {
@@ -88,7 +93,7 @@ const char *service_unserved(const struct http_service *service, enum service_ki
 
     *internal = INTERNAL_NONE;
     if (slice_eq(service->element.provider, SLICE("internal")) && !config->load_balancer &&
-        !config->weighted) {
+        !service_children(service)) {
         *kind = SERVICE_INTERNAL;
         *internal = slice_eq(service->element.name, SLICE("ping@internal"))    ? INTERNAL_PING
                     : slice_eq(service->element.name, SLICE("ready@internal")) ? INTERNAL_READY
@@ -100,13 +105,12 @@ const char *service_unserved(const struct http_service *service, enum service_ki
         *kind = SERVICE_LOAD_BALANCER;
         return NULL;
     }
-    if (config->weighted) {
+    if (service_children(service)) {
         *kind = SERVICE_WEIGHTED;
         return NULL;
     }
-    return config->mirroring || config->failover || config->highest_random_weight
-               ? "services of this kind are not yet served"
-               : "it has neither loadBalancer nor weighted";
+    return config->mirroring || config->failover ? "services of this kind are not yet served"
+                                                 : "it has neither loadBalancer nor services to choose from";
 }
 
 static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth);
@@ -125,10 +129,11 @@ static void transport_mark(struct compiler *compiler, struct http_service *servi
 /* At least one child is served, and all that are not are named. */
 static bool children_mark(struct compiler *compiler, struct http_service *service, unsigned depth)
 {
-    const struct weighted_service *children = service->config.weighted->services.items;
-    bool any = service->config.weighted->services.count == 0; /* empty: it answers 503 */
+    const struct list *list = &service_children(service)->services;
+    const struct weighted_service *children = list->items;
+    bool any = list->count == 0; /* empty: it answers 503 */
 
-    for (size_t i = 0; i < service->config.weighted->services.count; i++) {
+    for (size_t i = 0; i < list->count; i++) {
         uint32_t child =
             name_find(compiler, &compiler->services, children[i].name, service->element.provider);
 

@@ -340,6 +340,23 @@ static void reach_name(struct resolver *resolver, const struct http_service *fro
           depth + 1);
 }
 
+/* Services that middlewares in use ask. */
+static void reach_asked(struct resolver *resolver, const struct usage *middlewares)
+{
+    struct model *model = resolver->model;
+
+    for (size_t i = 0; i < model->middleware_count; i++) {
+        const struct http_middleware *middleware = model->middlewares[i];
+        const struct slice *names = middleware->services.items;
+
+        for (size_t k = 0; middlewares->counts[i] && k < middleware->services.count; k++) {
+            reach(resolver,
+                  name_table_find(model->pool, &resolver->services, names[k], middleware->element.provider),
+                  0);
+        }
+    }
+}
+
 void used_by_fill(struct resolver *resolver)
 {
     struct model *model = resolver->model;
@@ -360,4 +377,5 @@ void used_by_fill(struct resolver *resolver)
                   0);
         }
     }
+    reach_asked(resolver, &middlewares);
 }

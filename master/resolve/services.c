@@ -3,6 +3,7 @@
  *
  * Error texts that Traefik has too are worded as there: they are seen in the API.
  */
+#include "common/http/cookie.h"
 #include "master/compile/url.h"
 #include "master/resolve/resolver.h"
 
@@ -36,10 +37,22 @@ static void note_unserved(struct resolver *resolver, struct http_service *servic
     }
 }
 
+/* A cookie's options that cannot be said are left out, as in Traefik: but not in silence. */
+static void note_sticky(struct resolver *resolver, struct http_service *service, const struct sticky *sticky,
+                        const char *where)
+{
+    struct slice domain = sticky && sticky->cookie ? sticky->cookie->domain : NOTHING;
+
+    if (domain.len && !cookie_domain_valid(domain)) {
+        element_error(resolver->model, &service->element, false,
+                      "%s.sticky.cookie.domain \"%.*s\" is not a host name: the cookie is set without it",
+                      where, SLICE_ARG(domain));
+    }
+}
+
 static bool known_strategy(struct slice strategy)
 {
-    return slice_eq(strategy, SLICE("p2c")) || slice_eq(strategy, SLICE("hrw")) ||
-           slice_eq(strategy, SLICE("leasttime"));
+    return slice_eq(strategy, SLICE("p2c")) || slice_eq(strategy, SLICE("leasttime"));
 }
 
 static struct slice load_balancer_wrong(struct resolver *resolver, struct http_service *service)
@@ -55,7 +68,13 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
         copy->servers_transport = qualified(pool, balancer->servers_transport, service->element.provider);
         service->config.load_balancer = balancer = copy;
     }
-    if (balancer->strategy.len && !slice_eq(balancer->strategy, SLICE("wrr"))) {
+    if (slice_eq(balancer->strategy, SLICE("hrw"))) {
+        if (balancer->sticky && balancer->sticky->cookie) {
+            element_error(
+                resolver->model, &service->element, false,
+                "loadBalancer.sticky has no effect with the strategy hrw: the client's address decides");
+        }
+    } else if (balancer->strategy.len && !slice_eq(balancer->strategy, SLICE("wrr"))) {
         if (!known_strategy(balancer->strategy)) {
             return pool_printf(pool, "unsupported load-balancer strategy \"%.*s\"",
                                SLICE_ARG(balancer->strategy));
@@ -66,6 +85,7 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
             SLICE_ARG(balancer->strategy));
     }
     note_unserved(resolver, service, &load_balancer_schema, balancer);
+    note_sticky(resolver, service, balancer->sticky, "loadBalancer");
     for (size_t i = 0; i < balancer->servers.count; i++) {
         struct server_url url;
         struct error why = {0};
@@ -86,32 +106,54 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
     return NOTHING;
 }
 
+/* In a weighted service it is said whose error it is, as in Traefik. */
+static struct slice child_wrong(struct resolver *resolver, struct http_service *service, struct slice name,
+                                const struct frame *here)
+{
+    struct pool *pool = resolver->model->pool;
+    struct slice text = service_use(resolver, name, service->element.provider, here);
+    uint32_t child;
+
+    if (text.len) {
+        return text;
+    }
+    child = name_table_find(pool, &resolver->services, name, service->element.provider);
+    return resolver->model->services[child]->config.middlewares.count
+               ? SLICE("middlewares of a service that is part of another are not yet served by this build")
+               : NOTHING;
+}
+
 static struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,
                                    const struct frame *here)
 {
     const struct weighted *weighted = service->config.weighted;
     const struct weighted_service *children = weighted->services.items;
-    struct pool *pool = resolver->model->pool;
 
     note_unserved(resolver, service, &weighted_schema, weighted);
+    note_sticky(resolver, service, weighted->sticky, "weighted");
     for (size_t i = 0; i < weighted->services.count; i++) {
-        struct slice text = service_use(resolver, children[i].name, service->element.provider, here);
+        struct slice text = child_wrong(resolver, service, children[i].name, here);
 
         if (text.len) {
-            return pool_printf(pool, "building HTTP service \"%.*s\": %.*s", SLICE_ARG(children[i].name),
-                               SLICE_ARG(text));
-        }
-        uint32_t child =
-            name_table_find(pool, &resolver->services, children[i].name, service->element.provider);
-
-        if (resolver->model->services[child]->config.middlewares.count) {
-            return pool_printf(pool,
-                               "building HTTP service \"%.*s\": middlewares of a service that is part of "
-                               "another are not yet served by this build",
-                               SLICE_ARG(children[i].name));
+            return pool_printf(resolver->model->pool, "building HTTP service \"%.*s\": %.*s",
+                               SLICE_ARG(children[i].name), SLICE_ARG(text));
         }
     }
     return NOTHING;
+}
+
+static struct slice hashed_wrong(struct resolver *resolver, struct http_service *service,
+                                 const struct frame *here)
+{
+    const struct weighted *hashed = service->config.highest_random_weight;
+    const struct weighted_service *children = hashed->services.items;
+    struct slice text = NOTHING;
+
+    note_unserved(resolver, service, &highest_random_weight_schema, hashed);
+    for (size_t i = 0; i < hashed->services.count && text.len == 0; i++) {
+        text = child_wrong(resolver, service, children[i].name, here);
+    }
+    return text;
 }
 
 static struct slice middlewares_wrong(struct resolver *resolver, const struct http_service *service)
@@ -144,16 +186,16 @@ static struct slice wrong(struct resolver *resolver, struct http_service *servic
             "cannot create service: multi-types service not supported, consider declaring two different "
             "pieces of service instead");
     }
-    if (config->mirroring || config->failover || config->highest_random_weight) {
+    if (config->mirroring || config->failover) {
         return pool_printf(resolver->model->pool, "services of the kind %s are not yet served by this build",
-                           config->mirroring  ? "mirroring"
-                           : config->failover ? "failover"
-                                              : "highestRandomWeight");
+                           config->mirroring ? "mirroring" : "failover");
     }
     if (config->load_balancer) {
         text = load_balancer_wrong(resolver, service);
     } else if (config->weighted) {
         text = weighted_wrong(resolver, service, &here);
+    } else if (config->highest_random_weight) {
+        text = hashed_wrong(resolver, service, &here);
     } else {
         return pool_printf(resolver->model->pool, "the service \"%.*s\" does not have any type defined",
                            SLICE_ARG(service->element.name));

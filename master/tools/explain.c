@@ -295,6 +295,14 @@ static void print_origin(const struct element *element)
     }
 }
 
+static void print_cookie(const struct page *page, const struct service *service)
+{
+    if (service->cookie.len) {
+        printf(", clients stick by the cookie %.*s", SLICE_ARG(page_text(page, service->cookie)));
+    }
+    putchar('\n');
+}
+
 static void print_service(const struct answer *answer, uint32_t number, int depth, uint32_t weight)
 {
     const struct page *page;
@@ -318,7 +326,10 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     if (service->kind == SERVICE_WEIGHTED) {
         const struct service_child *children = page_at(page, service->children.items);
 
-        puts(": weighted");
+        fputs(service->strategy == STRATEGY_HRW ? ": by the client's address (highest random weight)"
+                                                : ": weighted",
+              stdout);
+        print_cookie(page, service);
         for (size_t i = 0; i < service->children.count; i++) {
             print_service(answer, children[i].service, depth + 1, children[i].weight);
         }
@@ -326,8 +337,11 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     }
     const struct server *servers = page_at(page, service->servers.items);
 
-    puts(service->servers.count ? ": load balancer"
-                                : ": load balancer without servers: 503 (reason no_server)");
+    fputs(service->servers.count ? ": load balancer"
+                                 : ": load balancer without servers: 503 (reason no_server)",
+          stdout);
+    fputs(service->strategy == STRATEGY_HRW ? ", by the client's address (hrw)" : "", stdout);
+    print_cookie(page, service);
     for (size_t i = 0; i < service->servers.count; i++) {
         struct slice url = page_text(page, servers[i].url);
         const struct server_address *addresses = page_at(page, servers[i].addresses.items);

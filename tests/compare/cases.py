@@ -1,5 +1,6 @@
 """cases.py - configurations and requests for compare.py: a fixed set that covers each feature, and random ones."""
 import base64
+import hashlib
 
 ENTRY_POINTS = {
     "web": ["asDefault=true"],
@@ -152,6 +153,10 @@ def configuration():
     router("nohost", "Host(`nohost.test`)", service="no-host-header")
     router("urlpath", "Host(`urlpath.test`)", service="url-path")
     router("wrr", "Host(`wrr.test`)", service="wrr")
+    for name in HASHED:
+        router(f"hrw-{name}", f"Host(`{name}.hrw.test`)", service=f"hrw-{name}")
+    for name in STICKY:
+        router(f"stick-{name}", f"Host(`{name}.stick.test`)", service=f"stick-{name}")
     return {"http": {
         "routers": routers,
         "middlewares": MIDDLEWARES,
@@ -161,7 +166,54 @@ def configuration():
             "no-host-header": {"loadBalancer": {"passHostHeader": False, "servers": [{"url": "http://127.0.0.1:1"}]}},
             "url-path": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1/sub/"}]}},
             "wrr": {"weighted": {"services": [{"name": "upstream", "weight": 3}, {"name": "empty", "weight": 0}]}},
+            **{f"hrw-{name}": service for name, service in HASHED.items()},
+            **{f"stick-{name}": service for name, service in STICKY.items()},
         }}}
+
+
+# One server or service takes new clients: which of several is chance in Traefik. Values of the cookie: of today and of old.
+DEAD = "http://127.0.0.1:1"
+ALL_OF_COOKIE = {"name": "a(b", "secure": True, "httpOnly": True, "sameSite": "strict", "maxAge": 7, "path": "/p;x", "domain": ".d.test"}
+STICKY = {
+    "plain": {"loadBalancer": {"servers": [{"url": DEAD}], "sticky": {"cookie": {}}}},
+    "none": {"loadBalancer": {"servers": [{"url": DEAD}], "sticky": {}}},
+    "all": {"loadBalancer": {"servers": [{"url": DEAD}], "sticky": {"cookie": ALL_OF_COOKIE}}},
+    "lax": {"loadBalancer": {"servers": [{"url": DEAD}], "sticky": {"cookie": {"name": "c", "sameSite": "lax", "maxAge": -1, "path": ""}}}},
+    "bad": {"loadBalancer": {"servers": [{"url": DEAD}], "sticky": {"cookie": {"name": "c", "sameSite": "none", "domain": "a_b"}}}},
+    "unweighted": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:3", "weight": 0}], "sticky": {"cookie": {"name": "c"}}}},
+    "empty": {"loadBalancer": {"servers": [], "sticky": {"cookie": {"name": "c"}}}},
+    "outer": {"weighted": {"services": [{"name": "upstream"}, {"name": "dead", "weight": 0}], "sticky": {"cookie": {"name": "c"}}}},
+    "both": {"weighted": {"services": [{"name": "stick-all"}], "sticky": {"cookie": {"name": "c", "httpOnly": True}}}},
+    "full": {"weighted": {"services": [{"name": "stick-empty@file"}], "sticky": {"cookie": {"secure": True}}}},
+}
+
+# By the client's address, which is 127.0.0.1: everybody is chosen by name and weight.
+HASHED = {f"{names}-{weight}": {"highestRandomWeight": {"services": [{"name": name, "weight": weight if i == 0 else 5} if weight else {"name": name}
+                                                                     for i, name in enumerate(names.split("-"))]}}
+          for names in ("upstream", "upstream-empty", "empty-upstream", "upstream-dead-empty", "dead-empty-upstream", "wrr-upstream")
+          for weight in (None, 0, 1, 3, 40, -1)}
+HASHED["none"] = {"highestRandomWeight": {"services": []}}
+HASHED["nowhere"] = {"highestRandomWeight": {"services": [{"name": "upstream"}, {"name": "nowhere"}]}}
+HASHED["strategy"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD}], "sticky": {"cookie": {}}}}
+HASHED["unweighted"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD, "weight": 0}]}}
+
+
+def sticky_values(name):
+    def fnv(text):
+        value = 0xcbf29ce484222325
+        for byte in text.encode():
+            value = value * 0x100000001b3 % 2**64 ^ byte
+        return f"{value:x}"
+    return [hashlib.sha256(name.encode()).hexdigest()[:16], name, fnv(name), fnv(fnv(name)), "nobody", ""]
+
+
+def sticky_requests():
+    for name in STICKY:
+        yield request("/", host=f"{name}.stick.test")
+        for of in (DEAD, "http://127.0.0.1:3", "upstream", "dead", "stick-all", "stick-empty@file"):
+            for value in sticky_values(of):
+                for cookie in (f"c={value}", f"x=1; c=\"{value}\"; c=other", f"a_b={value}", f"c={sticky_values('stick-all')[0]}; a_b={value}"):
+                    yield request("/", host=f"{name}.stick.test", headers=[("Cookie", cookie)])
 
 
 def request(target, host="all.test", method="GET", headers=(), body=b"", version="1.1"):
@@ -273,6 +325,11 @@ def fixed_requests():
                        ("bep.test", "/"), ("hep.test", "/"), ("empty.test", "/"), ("dead.test", "/"), ("nohost.test", "/"), ("urlpath.test", "/x"), ("wrr.test", "/")):
         add("web", path, host=host)
         add("web", path, host=host, method="POST", body=b"hello")
+    out.extend(("web", asked) for asked in sticky_requests())
+    for name in HASHED:
+        add("web", "/", host=f"{name}.hrw.test")
+        add("web", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.4")])
+        add("insecure", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.5"), ("X-Real-Ip", "1.2.3.6")])
     add("web", "/", host="v2h.test", headers=[("X-A", "1"), ("X-B", "22")])
     add("web", "/", host="v2h.test", headers=[("X-A", "1"), ("X-B", "3")])
     forwarded = [("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-For", "1.2.3.4, 5.6.7.8"), ("X-Forwarded-Host", "evil.test"), ("X-Forwarded-Proto", "https"),

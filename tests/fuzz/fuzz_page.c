@@ -172,6 +172,12 @@ static void read_services(const struct page *page)
         const uint16_t *sequence = page_at(page, service->sequence.items);
 
         read_text(page, service->name);
+        read_text(page, service->cookie);
+        for (size_t k = 0; k < service->cookies.count; k++) {
+            read_text(page, ((const struct slice *)page_at(page, service->cookies.items))[k]);
+        }
+        read_bytes(page_at(page, service->sticky_values.items),
+                   service->sticky_values.count * sizeof(struct sticky_value));
         sink += service->pass_host_header + (service->kind == SERVICE_WEIGHTED);
         for (size_t k = 0; k < service->servers.count; k++) {
             read_text(page, servers[k].url);
@@ -186,6 +192,7 @@ static void read_services(const struct page *page)
             if (service->kind == SERVICE_WEIGHTED) {
                 const struct service_child *children = page_at(page, service->children.items);
 
+                read_text(page, children[sequence[k]].name);
                 read_text(page, services_at(&services, children[sequence[k]].service, &page)->name);
             } else {
                 read_bytes(&servers[sequence[k]], sizeof(servers[0]));

@@ -195,7 +195,7 @@ static void unserved_options_are_found(void **state)
         const char *want; /* names, separated by blanks */
     } cases[] = {
         {"servers: [{url: 'http://a'}]", ""},
-        {"{servers: [{url: 'http://a'}], sticky: {cookie: {name: a}}}", "sticky "},
+        {"{servers: [{url: 'http://a'}], sticky: {cookie: {name: a}}}", ""},
         {"{passHostHeader: false, healthCheck: {path: /}, strategy: p2c}", "healthCheck "},
     };
 

@@ -2,16 +2,20 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/net/addr.h"
+#include "worker/exchange.h"
 #include "worker/pick.h"
+#include "worker/sticky.h"
 #include "worker/worker.h"
 
 static struct worker worker;
+static struct exchange exchange;
 static struct server_address somewhere;
 
 static int setup(void **state)
@@ -23,6 +27,9 @@ static int setup(void **state)
     assert_int_equal(board_create(&fd, &why), 0);
     assert_int_equal(board_map(fd, &worker.board, &why), 0);
     close(fd);
+    exchange = (struct exchange){.worker = &worker, .pool = pool_new(1024, 0)};
+    headers_init(&exchange.request.headers, exchange.pool);
+    headers_init(&exchange.response.headers, exchange.pool);
     return address_parse_host_port(SLICE("10.0.0.1:80"), &somewhere.address, &why);
 }
 
@@ -30,6 +37,7 @@ static int teardown(void **state)
 {
     (void)state;
     board_unmap(worker.board);
+    pool_free(exchange.pool);
     return 0;
 }
 
@@ -82,7 +90,7 @@ static const char *picks(const struct whole *whole, uint32_t service, size_t cou
     for (size_t i = 0; i < count; i++) {
         struct pick pick;
 
-        names[i] = pick_server(&worker, &whole->services, service, &pick) == PICK_SERVER
+        names[i] = pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
                        ? page_text(pick.page, pick.server->url).ptr[0]
                        : '-';
     }
@@ -116,7 +124,8 @@ static void weighted_services_in_each_other(void **state)
 {
     struct server a = server_named("a"), b = server_named("b"), c = server_named("c");
     uint16_t one[] = {0}, three_to_one[] = {0, 0, 1, 0}, turns[] = {0, 1};
-    struct service_child outer[] = {{1, 3}, {2, 1}}, inner[] = {{3, 1}, {4, 1}};
+    struct service_child outer[] = {{SLICE("a"), 1, 3}, {SLICE("i"), 2, 1}},
+                         inner[] = {{SLICE("b"), 3, 1}, {SLICE("c"), 4, 1}};
     struct service services[] = {
         {.name = SLICE("outer"),
          .kind = SERVICE_WEIGHTED,
@@ -185,8 +194,8 @@ static void nothing_to_pick(void **state)
     services[1].sequence = (struct list){sequence, 1};
     whole = whole_of(services, 2);
     atomic_store(board_at(worker.board, down.health), 1);
-    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_NONE);
-    assert_int_equal(pick_server(&worker, &whole->services, 1, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 1, &pick), PICK_NONE);
     whole_free(whole);
 }
 
@@ -202,15 +211,230 @@ static void a_failed_server_is_not_tried_again(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
-    assert_true(pick_next(&worker, &pick));
+    assert_true(pick_next(&exchange, &pick));
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'b');
-    assert_true(pick_next(&worker, &pick));
+    assert_true(pick_next(&exchange, &pick));
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'c');
-    assert_false(pick_next(&worker, &pick));
+    assert_false(pick_next(&exchange, &pick));
     /* the walk drew no ticket */
     assert_int_equal(atomic_load(board_at(worker.board, service.ticket)), 1);
+    whole_free(whole);
+}
+
+/* a, b and c, each with a cookie that is its letter, and A, B, C of former times. */
+static void sticky_fill(struct service *service, struct sticky_value *values, struct slice *cookies)
+{
+    static const char *const letters[] = {"a", "A", "b", "B", "c", "C"};
+
+    for (uint32_t i = 0; i < 6; i++) { /* sorted by hash */
+        struct sticky_value value = {sticky_hash(slice_cstr(letters[i])), i / 2, i % 2};
+        size_t at = i;
+
+        for (; at > 0 && values[at - 1].hash > value.hash; at--) {
+            values[at] = values[at - 1];
+        }
+        values[at] = value;
+        cookies[i / 2] = slice_cstr(letters[i / 2 * 2]);
+    }
+    service->cookie = SLICE("c");
+    service->cookies = (struct list){cookies, 3};
+    service->sticky_values = (struct list){values, 6};
+}
+
+/* "s>C": the server, and the cookies that are set. */
+static const char *stick(const struct whole *whole, const char *cookie, struct pick *pick)
+{
+    static char out[16];
+    size_t at = 0;
+
+    headers_init(&exchange.request.headers, exchange.pool);
+    if (cookie) {
+        headers_add_id(&exchange.request.headers, HEADER_COOKIE, slice_cstr(cookie));
+    }
+    out[at++] = pick_server(&exchange, &whole->services, 0, pick) == PICK_SERVER
+                    ? page_text(pick->page, pick->server->url).ptr[0]
+                    : '-';
+    out[at++] = '>';
+    for (const struct set_cookie *set = exchange.set_cookies; set; set = set->next) {
+        out[at++] = set->value.ptr[0];
+    }
+    out[at] = '\0';
+    return out;
+}
+
+static void clients_stick_to_their_server(void **state)
+{
+    struct server servers[] = {server_named("a"), server_named("b"), server_named("c")};
+    uint16_t sequence[] = {0, 1}; /* c is fenced */
+    struct sticky_value values[6];
+    struct slice cookies[3];
+    struct service service;
+    struct whole *whole;
+    struct pick pick;
+
+    (void)state;
+    servers[1].health = board_word(worker.board, 801, 1);
+    service = (struct service){.name = SLICE("s"),
+                               .servers = {servers, 3},
+                               .sequence = {sequence, 2},
+                               .ticket = board_word(worker.board, 800, 1)};
+    sticky_fill(&service, values, cookies);
+    whole = whole_of(&service, 1);
+    assert_string_equal(stick(whole, NULL, &pick), "a>a");
+    assert_string_equal(stick(whole, "c=b", &pick), "b>");
+    assert_string_equal(stick(whole, "c=b", &pick), "b>");
+    assert_string_equal(stick(whole, "c=c", &pick), "c>"); /* fenced: it keeps what it has */
+    assert_string_equal(stick(whole, "c=B", &pick), "b>b");
+    assert_int_equal(atomic_load(board_at(worker.board, service.ticket)), 1); /* one was drawn so far */
+    assert_string_equal(stick(whole, "c=x", &pick), "b>b");
+    atomic_store(board_at(worker.board, servers[1].health), 1);
+    assert_string_equal(stick(whole, "c=b", &pick),
+                        "a>a"); /* its server is down: another, and a new cookie */
+
+    /* its server does not take the connection: the same */
+    assert_string_equal(stick(whole, "c=c", &pick), "c>");
+    assert_true(pick_next(&exchange, &pick));
+    assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
+    assert_int_equal(exchange.set_cookies->value.ptr[0], 'a');
+    assert_null(exchange.set_cookies->next);
+    assert_false(pick_next(&exchange, &pick));
+    sticky_send(&exchange);
+    assert_true(slice_eq(headers_get(&exchange.response.headers, HEADER_SET_COOKIE)->value, SLICE("a")));
+    assert_null(exchange.set_cookies);
+    whole_free(whole);
+}
+
+static void clients_stick_to_service_and_server(void **state)
+{
+    struct server servers[] = {server_named("a"), server_named("b"), server_named("c")};
+    uint16_t three[] = {0, 1, 2}, one[] = {0};
+    struct sticky_value outer_values[6], values[6];
+    struct slice outer_cookies[3], cookies[3];
+    struct service_child children[] = {{SLICE("s"), 1, 1}, {SLICE("t"), 2, 1}, {SLICE("t"), 2, 1}};
+    struct service services[] = {
+        {.name = SLICE("w"), .kind = SERVICE_WEIGHTED, .children = {children, 3}, .sequence = {three, 3}},
+        {.name = SLICE("s"), .servers = {servers, 3}, .sequence = {three, 3}},
+        {.name = SLICE("t"), .servers = {servers, 1}, .sequence = {one, 1}},
+    };
+    struct whole *whole;
+    struct pick pick;
+
+    (void)state;
+    services[0].ticket = board_word(worker.board, 900, 1);
+    services[1].ticket = board_word(worker.board, 901, 1);
+    sticky_fill(&services[0], outer_values, outer_cookies);
+    sticky_fill(&services[1], values, cookies);
+    services[1].cookie = SLICE("d");
+    whole = whole_of(services, 3);
+    assert_string_equal(stick(whole, NULL, &pick), "a>aa");
+    assert_string_equal(stick(whole, "c=a; d=c", &pick), "c>");
+    assert_string_equal(stick(whole, "c=a", &pick), "b>b");
+    assert_string_equal(stick(whole, "c=A; d=C", &pick), "c>ac");
+    assert_string_equal(stick(whole, "c=b; d=c", &pick), "a>"); /* the other service does not look at it */
+    assert_string_equal(stick(whole, "d=c", &pick), "a>b");
+    whole_free(whole);
+}
+
+/* The first letter of whom the client gets. */
+static char picked_by(const struct whole *whole, uint32_t service, unsigned client)
+{
+    char text[32];
+    struct pick pick;
+
+    (void)snprintf(text, sizeof(text), "10.%u.%u.%u", client >> 16, client >> 8 & 255, client & 255);
+    exchange.client_text = slice_cstr(text);
+    return pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
+               ? page_text(pick.page, pick.server->url).ptr[0]
+               : '-';
+}
+
+#define CLIENTS 20000u
+
+static void clients_are_spread_by_their_address(void **state)
+{
+    struct server servers[] = {server_named("a.test:80"), server_named("b.test:80"),
+                               server_named("c.test:80"), server_named("d.test:80")};
+    struct service service = {.name = SLICE("s"), .strategy = STRATEGY_HRW, .servers = {servers, 4}};
+    unsigned counts[4] = {0};
+    struct whole *whole;
+    struct pick pick;
+    char *before = malloc(CLIENTS);
+
+    (void)state;
+    assert_non_null(before);
+    servers[0].weight = 1;
+    servers[1].weight = 3;
+    servers[2].weight = 1;
+    servers[1].health = board_word(worker.board, 1001, 1);
+    whole = whole_of(&service, 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        before[i] = picked_by(whole, 0, i);
+        counts[before[i] - 'a']++;
+    }
+    assert_int_equal(counts[3], 0); /* without a weight: nobody */
+    assert_in_range(counts[0], CLIENTS / 5 * 9 / 10, CLIENTS / 5 * 11 / 10);
+    assert_in_range(counts[1], CLIENTS * 3 / 5 * 9 / 10, CLIENTS * 3 / 5 * 11 / 10);
+
+    /* who had the one that is down gets another, nobody else moves; and all come back */
+    atomic_store(board_at(worker.board, servers[1].health), 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        char now = picked_by(whole, 0, i);
+
+        assert_true(before[i] == 'b' ? now == 'a' || now == 'c' : now == before[i]);
+    }
+    atomic_store(board_at(worker.board, servers[1].health), 0);
+    for (unsigned i = 0; i < CLIENTS; i += 100) {
+        assert_int_equal(picked_by(whole, 0, i), before[i]);
+    }
+    whole_free(whole);
+
+    servers[3].weight = 1; /* a new one takes clients from all, and moves no others */
+    whole = whole_of(&service, 1);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        char now = picked_by(whole, 0, i);
+
+        assert_true(now == before[i] || now == 'd');
+    }
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    for (unsigned tried = 0; tried < 3; tried++) {
+        uint16_t position = pick.position;
+
+        assert_true(pick_next(&exchange, &pick));
+        assert_int_not_equal(pick.position, position);
+    }
+    assert_false(pick_next(&exchange, &pick));
+    whole_free(whole);
+    free(before);
+}
+
+static void services_are_chosen_by_address(void **state)
+{
+    struct server a = server_named("a"), b = server_named("b");
+    uint16_t one[] = {0};
+    struct service_child children[] = {{SLICE("a"), 1, 1}, {SLICE("b"), 2, 1}, {SLICE("no"), 2, 0}},
+                         none = {0};
+    struct service services[] = {
+        {.name = SLICE("h"), .kind = SERVICE_WEIGHTED, .strategy = STRATEGY_HRW, .children = {children, 3}},
+        {.name = SLICE("a"), .servers = {&a, 1}, .sequence = {one, 1}},
+        {.name = SLICE("b"), .servers = {&b, 1}, .sequence = {one, 1}},
+        {.name = SLICE("n"), .kind = SERVICE_WEIGHTED, .strategy = STRATEGY_HRW, .children = {&none, 1}},
+    };
+    struct whole *whole;
+    unsigned first = 0;
+
+    (void)state;
+    none = (struct service_child){SLICE("a"), 1, 0};
+    whole = whole_of(services, 4);
+    for (unsigned i = 0; i < 1000; i++) {
+        char got = picked_by(whole, 0, i);
+
+        assert_int_equal(picked_by(whole, 0, i), got);
+        first += got == 'a';
+    }
+    assert_in_range(first, 400, 600);
+    assert_int_equal(picked_by(whole, 3, 1), '-');
     whole_free(whole);
 }
 
@@ -222,7 +446,7 @@ static void internal_services(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&worker, &whole->services, 0, &pick), PICK_INTERNAL);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_INTERNAL);
     assert_int_equal(pick.service->internal, INTERNAL_PING);
     whole_free(whole);
 }
@@ -235,6 +459,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(servers_that_are_down_are_passed_over, setup, teardown),
         cmocka_unit_test_setup_teardown(nothing_to_pick, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failed_server_is_not_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_stick_to_their_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_stick_to_service_and_server, setup, teardown),
+        cmocka_unit_test_setup_teardown(clients_are_spread_by_their_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(services_are_chosen_by_address, setup, teardown),
         cmocka_unit_test_setup_teardown(internal_services, setup, teardown),
     };
 

@@ -36,7 +36,7 @@
     "default@internal}}\n"                                                                                   \
     "  strategy: {loadBalancer: {servers: [], strategy: p2c}}\n"                                             \
     "  badstrategy: {loadBalancer: {servers: [], strategy: best}}\n"                                         \
-    "  sticky: {loadBalancer: {servers: [], sticky: {cookie: {}}}}\n"                                        \
+    "  sticky: {loadBalancer: {servers: [], sticky: {cookie: {domain: a_b}}}}\n"                             \
     "  mirror: {mirroring: {service: s}}\n"                                                                  \
     "  guarded: {middlewares: [strip, chain], loadBalancer: {servers: []}}\n"                                \
     "  badguard: {middlewares: [strip, gone], loadBalancer: {servers: []}}\n"                                \
@@ -234,7 +234,7 @@ static void warnings_stay_on_the_service(void **state)
         const char *name, *want;
     } services[] = {
         {"strategy@file", "p2c is understood, but not yet served"},
-        {"sticky@file", "loadBalancer.sticky is understood, but not yet served"},
+        {"sticky@file", "loadBalancer.sticky.cookie.domain \"a_b\" is not a host name"},
     };
     struct static_loaded loaded;
     struct model *model = resolve_model(OBJECTS), *resolved;

@@ -198,7 +198,7 @@ static struct server servers[] = {
      .preserve_path = true},
 };
 static uint16_t order[] = {0, 1, 0};
-static struct service_child children[] = {{0, 3}, {2, 1}};
+static struct service_child children[] = {{SLICE_INIT("a"), 0, 3}, {SLICE_INIT("noop"), 2, 1}};
 static uint16_t child_order[] = {0, 0, 1, 0};
 static const struct transport transports[] = {
     {.name = SLICE_INIT("default@internal"), .dial_timeout = 1, .max_idle_conns_per_host = 200},
@@ -211,11 +211,16 @@ static const struct transport transports[] = {
 
 static struct page_builder *sample_services(void)
 {
+    static struct slice cookies[] = {SLICE_INIT("c=x"), SLICE_INIT("c=y")};
+    struct sticky_value sticky = {sticky_hash(SLICE("y")), 1, 0};
     const struct service services[] = {
         {.name = SLICE("a@file"),
          .servers = {servers, 2},
          .sequence = {order, 3},
          .ticket = {1, 2},
+         .cookie = SLICE("c"),
+         .cookies = {cookies, 2},
+         .sticky_values = {&sticky, 1},
          .pass_host_header = true,
          .flush_interval = -1,
          .transport = 1},
@@ -271,7 +276,14 @@ static void services_come_out_as_they_went_in(void **state)
     assert_true(slice_eq(page_text(page, rows[1].path), SLICE("/p")));
     assert_true(rows[1].preserve_path && rows[1].addresses.count == 0);
     assert_memory_equal(page_at(page, a->sequence.items), order, sizeof(order));
-    assert_memory_equal(page_at(page, b->children.items), children, sizeof(children));
+    const struct service_child *kids = page_at(page, b->children.items);
+
+    assert_int_equal(b->children.count, 2);
+    assert_true(kids[0].service == 0 && kids[0].weight == 3 && kids[1].service == 2 && kids[1].weight == 1);
+    assert_true(slice_eq(page_text(page, kids[1].name), SLICE("noop")));
+    assert_true(slice_eq(page_text(page, a->cookie), SLICE("c")) && a->cookies.count == 2);
+    assert_int_equal(services_sticky(page, a, SLICE("y"))->position, 1);
+    assert_null(services_sticky(page, a, SLICE("z")));
     assert_memory_equal(page_at(page, b->sequence.items), child_order, sizeof(child_order));
     assert_int_equal(noop->internal, INTERNAL_NOOP);
     page_unref(own);
@@ -329,6 +341,13 @@ CHANGE(long_sequence, s[0].sequence.count = 65537)
 CHANGE(far_sequence, s[0].sequence.items = (void *)(uintptr_t)(1 << 20))
 CHANGE(sequence_of_nothing, s[0].servers.count = 0)
 CHANGE(bad_child, k[1].service = 3)
+CHANGE(bad_child_name, k[1].name.len = 1 << 20)
+CHANGE(bad_strategy, *(uint32_t *)(void *)&s[0].strategy = 77)
+CHANGE(bad_cookie, s[0].cookie.len = 1 << 20)
+CHANGE(few_cookies, s[0].cookies.count = 1)
+CHANGE(bad_cookies, s[0].cookies.items = (char *)s[0].cookies.items + (1 << 20))
+CHANGE(far_values, s[0].sticky_values.count = UINT64_MAX / 16)
+CHANGE(bad_value, s[0].sticky_values.items = s[0].servers.items)
 CHANGE(itself, k[1].service = 1)
 CHANGE(circle, (s[2].kind = SERVICE_WEIGHTED, k[1].service = 2, s[2].children = s[1].children))
 
@@ -346,7 +365,10 @@ static void what_is_damaged_is_refused(void **state)
         {"service 0: bad sequence", bad_sequence},        {"service 0: bad sequence", long_sequence},
         {"service 0: bad sequence", far_sequence},        {"service 0: bad sequence", sequence_of_nothing},
         {"service 1: bad children", bad_child},           {"services name each other in a circle", itself},
-        {"services name each other in a circle", circle},
+        {"services name each other in a circle", circle}, {"service 1: bad children", bad_child_name},
+        {"service 0: bad name or kind", bad_strategy},    {"service 0: bad cookies", bad_cookie},
+        {"service 0: bad cookies", few_cookies},          {"service 0: bad cookies", bad_cookies},
+        {"service 0: bad cookies", far_values},           {"service 0: bad cookies", bad_value},
     };
     struct error why = {""};
 
@@ -408,7 +430,7 @@ static void no_services_at_all(void **state)
 
 static struct page *page_at_first(uint32_t first, unsigned shift, size_t count, uint32_t child)
 {
-    struct service_child one = {child, 1};
+    struct service_child one = {SLICE("child"), child, 1};
     uint16_t sequence = 0;
     struct service rows[4];
     struct page_builder *builder = builder_new(PAGE_SERVICES);

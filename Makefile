@@ -10,8 +10,8 @@ MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -
 VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev libc-ares-dev \
-	android-libboringssl-dev node-llhttp
-PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client openssl
+	android-libboringssl-dev node-llhttp libnghttp2-dev
+PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client python3-h2 openssl
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
@@ -28,7 +28,7 @@ CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong 
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lpthread
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lnghttp2 -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)

@@ -67,6 +67,9 @@ static void read_options(struct entry_options *options, const struct page *page,
         .max_target = (size_t)max_head,
         .max_headers = MAX_HEADER_FIELDS,
     };
+    options->h2_streams = (uint32_t)config->http2.max_concurrent_streams;
+    options->h2_decoder_table = (uint32_t)config->http2.max_decoder_header_table_size;
+    options->h2_encoder_table = (uint32_t)config->http2.max_encoder_header_table_size;
     options->refused = refused_characters(&config->http.encoded_characters);
     options->sanitize_path = config->http.sanitize_path;
     options->encode_query_semicolons = config->http.encode_query_semicolons;

@@ -393,7 +393,6 @@ static nghttp2_session *engine_new(struct h2_session *session, const struct entr
 
     if (callbacks && nghttp2_option_new(&option) == 0) {
         nghttp2_option_set_no_auto_window_update(option, 1);
-        nghttp2_option_set_no_closed_streams(option, 1);
         nghttp2_option_set_server_fallback_rfc7540_priorities(option, 0);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, options->h2_encoder_table);
         if (nghttp2_session_server_new3(&engine, callbacks, session, option, &session->memory) != 0) {

@@ -44,7 +44,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long chart-test asan fuzz \
+.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube compare compare-kube \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
@@ -165,6 +165,11 @@ e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (ne
 
 e2e-long: ## the long forms of tests/e2e/test_hard.py: minutes without an API server, every kind in turn
 	WEIR_LONG=1 $(MAKE) --no-print-directory e2e PYTEST_ARGS=tests/e2e/test_hard.py
+
+h2spec: deps deps-test ## HTTP/2 as h2spec asks for it, plain and over TLS (needs Go once, to build h2spec)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
+	$(PYTHON) tests/e2e/cluster.py h2spec
+	$(PYTEST) tests/e2e/test_h2spec.py
 
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all

@@ -289,9 +289,8 @@ void h2_refuse(struct h2_stream *stream, uint16_t status, enum reason reason)
     nghttp2_nv fields[] = {pair(SLICE(":status"), number_text(status, text, sizeof(text))),
                            pair(SLICE("content-length"), SLICE("0")), pair(SLICE("date"), date_value())};
 
-    log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(reason)),
-           "refused a stream of %.*s on %s: %u", client->peer_text_len, client->peer_text,
-           client->listener->name, status);
+    log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(reason)), "refused a stream of %.*s on %s: %u",
+           client->peer_text_len, client->peer_text, client->listener->name, status);
     slab_count(client->conn.worker->slab, COUNT_REASONS + (unsigned)reason, 1);
     stream->ended = true;
     stream->body_deadline = TIMER_NEVER;

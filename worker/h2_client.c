@@ -15,7 +15,7 @@
 #define READ_SIZE ((size_t)16384) /* at most so many frames' worth in one call of nghttp2 */
 #define WRITE_SIZE ((size_t)49152)
 #define WRITES_PER_TURN 4
-#define LEAVE_NS SECOND        /* between the two GOAWAYs: what is on its way arrives (RFC 9113, 6.8) */
+#define LEAVE_NS SECOND         /* between the two GOAWAYs: what is on its way arrives (RFC 9113, 6.8) */
 #define STALL_NS (300 * SECOND) /* a client that takes nothing of an answer for that long is gone */
 #define LOOK_NS (60 * SECOND)
 /* What a client may send before its server takes it: for one stream, and for all. */
@@ -158,6 +158,7 @@ void h2_leave(struct h2_session *session)
 {
     if (!session->leaving) {
         session->leaving = true;
+        session->last_id = -1;
         session->leave_at_ns = session->client->conn.worker->now_ns + LEAVE_NS;
         (void)nghttp2_submit_shutdown_notice(session->engine);
         h2_deadline(session, session->leave_at_ns);
@@ -415,9 +416,9 @@ static int say_settings(struct h2_session *session, const struct entry_options *
     };
     int rc = nghttp2_submit_settings(session->engine, NGHTTP2_FLAG_NONE, entries, ARRAY_LEN(entries));
 
-    return rc != 0 || tight ? rc
-                            : nghttp2_session_set_local_window_size(session->engine, NGHTTP2_FLAG_NONE, 0,
-                                                                    WINDOW_ALL);
+    return rc != 0 || tight
+               ? rc
+               : nghttp2_session_set_local_window_size(session->engine, NGHTTP2_FLAG_NONE, 0, WINDOW_ALL);
 }
 
 void h2_start(struct client *client)
@@ -430,8 +431,7 @@ void h2_start(struct client *client)
     session->client = client;
     session->work_tail = &session->work;
     session->leave_at_ns = session->deadline = TIMER_NEVER;
-    session->memory =
-        (nghttp2_mem){worker, count_malloc, plain_free, count_calloc, count_realloc};
+    session->memory = (nghttp2_mem){worker, count_malloc, plain_free, count_calloc, count_realloc};
     session->engine = engine_new(session, options);
     client->in = NULL;
     client->h2 = session;

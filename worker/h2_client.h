@@ -65,13 +65,15 @@ struct h2_session {
     struct h2_stream *streams;
     unsigned count; /* of them */
     struct h2_stream *work, **work_tail;
-    int64_t deadline;    /* no stream has an earlier one */
-    int64_t leave_at_ns; /* the last GOAWAY is due; TIMER_NEVER: none was announced, or it is sent */
-    bool leaving;        /* announced */
-    bool failed;         /* the connection is to end */
-    bool backed_up;      /* when it was looked at last */
-    int64_t calm_ns;     /* when `calm` was counted last */
-    int calm;            /* how much of what serves nobody the client may still send (h2_frames.c) */
+    int64_t deadline;         /* no stream has an earlier one */
+    int64_t leave_at_ns;      /* the last GOAWAY is due; TIMER_NEVER: none was announced, or it is sent */
+    bool leaving;             /* announced */
+    bool failed;              /* the connection is to end */
+    bool backed_up;           /* when it was looked at last */
+    int32_t last_id;          /* the highest that the client opened; -1: none */
+    int32_t gap_from, gap_to; /* those that it left out below, when it did last; gap_to 0: never */
+    int64_t calm_ns;          /* when `calm` was counted last */
+    int calm;                 /* how much of what serves nobody the client may still send (h2_frames.c) */
 };
 
 extern const struct codec codec_h2;

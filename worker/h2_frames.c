@@ -75,6 +75,29 @@ static int cost_of(const nghttp2_frame *frame)
 }
 
 /* ---- heads ---- */
+/* A stream that was left out stays closed (RFC 9113, 5.1.1). nghttp2 lets it be, because it cannot tell it from one that both
+ * ends have forgotten; those that were left out last we know. */
+static int on_begin_frame(nghttp2_session *engine, const nghttp2_frame_hd *head, void *context)
+{
+    struct h2_session *session = context;
+    int32_t id = head->stream_id;
+
+    if (head->type != NGHTTP2_HEADERS || id % 2 == 0) {
+        return 0;
+    }
+    if (id > session->last_id) {
+        if (id > session->last_id + 2) {
+            session->gap_from = session->last_id + 2;
+            session->gap_to = id - 2;
+        }
+        session->last_id = id;
+    } else if (id >= session->gap_from && id <= session->gap_to) {
+        session->failed = true;
+        (void)nghttp2_session_terminate_session(engine, NGHTTP2_PROTOCOL_ERROR);
+    }
+    return 0;
+}
+
 static int on_begin_headers(nghttp2_session *engine, const nghttp2_frame *frame, void *context)
 {
     struct h2_session *session = context;
@@ -290,6 +313,7 @@ nghttp2_session_callbacks *h2_callbacks(void)
     if (nghttp2_session_callbacks_new(&callbacks) != 0) {
         return NULL;
     }
+    nghttp2_session_callbacks_set_on_begin_frame_callback(callbacks, on_begin_frame);
     nghttp2_session_callbacks_set_on_begin_headers_callback(callbacks, on_begin_headers);
     nghttp2_session_callbacks_set_on_header_callback(callbacks, on_header);
     nghttp2_session_callbacks_set_on_invalid_header_callback(callbacks, on_invalid_header);

@@ -243,7 +243,7 @@ static void fill_request(struct h2_stream *stream)
     request->target = stream->path.len ? stream->path : stream->authority; /* CONNECT has no path */
     request->version_major = 2;
     request->has_body = !stream->body_end || stream->in.len;
-    request->content_length = !request->has_body                                  ? 0
+    request->content_length = !request->has_body                               ? 0
                               : length && slice_to_u64(length->value, &number) ? (int64_t)number
                                                                                : -1;
     request->expect_continue = expect && slice_eq_nocase(expect->value, SLICE("100-continue"));
@@ -278,7 +278,8 @@ static void begin(struct h2_stream *stream)
     client->request_ns = worker->now_ns;
     look_whether_to_leave(session);
     if (stream->refused) {
-        h2_refuse(stream, stream->refused, stream->refused == 414 ? REASON_uri_too_long : REASON_head_too_large);
+        h2_refuse(stream, stream->refused,
+                  stream->refused == 414 ? REASON_uri_too_long : REASON_head_too_large);
         return;
     }
     if (!budget_admits_exchange(worker)) {

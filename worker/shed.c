@@ -123,9 +123,9 @@ static uint64_t end_costly(struct client *client)
     if (worker->budget.level < BUDGET_OVER && !stalled) {
         return 0;
     }
-    uint64_t cost =
-        budget_queued(client->conn.io.fd) + (client->h2 ? h2_held(client) : client->conn.out_len) +
-        (client->in ? client->in->size : 0);
+    uint64_t cost = budget_queued(client->conn.io.fd) +
+                    (client->h2 ? h2_held(client) : client->conn.out_len) +
+                    (client->in ? client->in->size : 0);
 
     if (cost < worker->budget.cost_least && !stalled) {
         return 0;

@@ -275,13 +275,6 @@ static void abort_answer(struct exchange *ex)
     let_go(stream);
 }
 
-/* Only an answer of 101 leads here, and none comes to a request that asked for no upgrade. */
-static void detach(struct exchange *ex, struct tunnel_end *end)
-{
-    (void)end;
-    abort_answer(ex);
-}
-
 void h2_refuse(struct h2_stream *stream, uint16_t status, enum reason reason)
 {
     struct client *client = stream->session->client;
@@ -298,6 +291,7 @@ void h2_refuse(struct h2_stream *stream, uint16_t status, enum reason reason)
                                                   ARRAY_LEN(fields), NULL));
 }
 
+/* No detach: only an answer of 101 leads there, and none is taken for a request that asks for no upgrade. */
 const struct codec codec_h2 = {
     .name = "h2",
     .send_head = send_head,
@@ -308,5 +302,4 @@ const struct codec codec_h2 = {
     .flush = flush,
     .resume = resume,
     .abort = abort_answer,
-    .detach = detach,
 };

@@ -79,32 +79,34 @@ void h2_deadline(struct h2_session *session, int64_t deadline)
     }
 }
 
-static void arm_idle(struct h2_session *session)
+static int64_t earlier(int64_t a, int64_t b)
 {
-    struct client *client = session->client;
+    return a < b ? a : b;
+}
+
+static int64_t idle_deadline(const struct client *client)
+{
     const struct entry_options *options = &client->listener->options;
 
     if (client->requests == 0 && options->read_timeout > 0) {
-        h2_deadline(session, client->opened_ns + options->read_timeout);
-    } else if (options->idle_timeout > 0) {
-        h2_deadline(session, client->conn.worker->now_ns + options->idle_timeout);
+        return client->opened_ns + options->read_timeout;
     }
+    return options->idle_timeout > 0 ? client->conn.worker->now_ns + options->idle_timeout : TIMER_NEVER;
 }
 
 /* All deadlines anew. */
 static void arm(struct h2_session *session)
 {
-    session->deadline = TIMER_NEVER;
-    h2_deadline(session, session->leave_at_ns);
-    if (session->streams == NULL) {
-        arm_idle(session);
-        return;
-    }
-    h2_deadline(session, session->client->conn.worker->now_ns + LOOK_NS);
+    struct client *client = session->client;
+    struct worker *worker = client->conn.worker;
+    int64_t deadline = session->streams ? worker->now_ns + LOOK_NS : idle_deadline(client);
+
+    deadline = earlier(deadline, session->leave_at_ns);
     for (const struct h2_stream *stream = session->streams; stream; stream = stream->next) {
-        h2_deadline(session, stream->body_deadline);
-        h2_deadline(session, stream->write_deadline);
+        deadline = earlier(deadline, earlier(stream->body_deadline, stream->write_deadline));
     }
+    session->deadline = deadline;
+    timer_set(worker->timers, &client->conn.timer, deadline);
 }
 
 /* ---- the end ---- */
@@ -184,6 +186,9 @@ static bool stream_late(struct h2_stream *stream, int64_t now)
     if (!stream->head_done) {
         return !body; /* nothing else can be read before the rest of it */
     }
+    if (stream->ex.codec == NULL && !stream->ended) {
+        return true; /* it begins this very moment */
+    }
     if (stream->ended) {
         if (now - stream->moved_ns > STALL_NS) {
             (void)nghttp2_submit_rst_stream(stream->session->engine, NGHTTP2_FLAG_NONE, stream->id,
@@ -213,6 +218,10 @@ void h2_late(struct client *client)
     int64_t now = client->conn.worker->now_ns;
     struct h2_stream *next;
 
+    if (conn_backed_up(&client->conn) && now - session->out_ns > STALL_NS) {
+        client_stop(client);
+        return;
+    }
     if (session->leave_at_ns <= now) {
         leave_now(session);
     } else if (session->streams == NULL && (session->failed || session->leaving)) {
@@ -363,7 +372,8 @@ static bool is_over(const struct h2_session *session)
 void h2_ready(struct client *client)
 {
     struct h2_session *session = client->h2;
-    bool idle = session->streams == NULL, backed_up = session->backed_up;
+    bool idle = session->streams == NULL, backed_up = session->out_len > 0;
+    uint64_t requests = client->requests;
 
     if (client->conn.io.broken || !read_some(session)) {
         client_stop(client);
@@ -374,13 +384,16 @@ void h2_ready(struct client *client)
     }
     h2_work(session);
     h2_write(session);
-    session->backed_up = conn_backed_up(&client->conn);
+    if (client->conn.out_len != session->out_len) {
+        session->out_len = client->conn.out_len;
+        session->out_ns = client->conn.worker->now_ns;
+    }
     if (client->conn.io.broken) {
         client_stop(client);
     } else if (is_over(session)) {
         h2_free(client);
         client_linger(client);
-    } else if (idle != (session->streams == NULL)) {
+    } else if (session->streams == NULL ? !idle || requests != client->requests : idle) {
         arm(session);
     }
 }

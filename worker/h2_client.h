@@ -69,7 +69,8 @@ struct h2_session {
     int64_t leave_at_ns;      /* the last GOAWAY is due; TIMER_NEVER: none was announced, or it is sent */
     bool leaving;             /* announced */
     bool failed;              /* the connection is to end */
-    bool backed_up;           /* when it was looked at last */
+    size_t out_len;           /* what waited in the outbox when it was looked at last */
+    int64_t out_ns;           /* ... and when that changed */
     int32_t last_id;          /* the highest that the client opened; -1: none */
     int32_t gap_from, gap_to; /* those that it left out below, when it did last; gap_to 0: never */
     int64_t calm_ns;          /* when `calm` was counted last */

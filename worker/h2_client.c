@@ -13,6 +13,8 @@
 #define SECOND INT64_C(1000000000)
 #define READS_PER_TURN 4
 #define READ_SIZE ((size_t)16384) /* at most so many frames' worth in one call of nghttp2 */
+#define FRAME_SIZE 16384          /* the largest that we take */
+#define CONTINUATIONS 8           /* of a head, beside those that one of the largest size needs */
 #define WRITE_SIZE ((size_t)49152)
 #define WRITES_PER_TURN 4
 #define LEAVE_NS SECOND         /* between the two GOAWAYs: what is on its way arrives (RFC 9113, 6.8) */
@@ -407,6 +409,7 @@ static nghttp2_session *engine_new(struct h2_session *session, const struct entr
 
     if (callbacks && nghttp2_option_new(&option) == 0) {
         nghttp2_option_set_no_auto_window_update(option, 1);
+        nghttp2_option_set_max_continuations(option, CONTINUATIONS + options->limits.max_head / FRAME_SIZE);
         nghttp2_option_set_server_fallback_rfc7540_priorities(option, 0);
         nghttp2_option_set_max_deflate_dynamic_table_size(option, options->h2_encoder_table);
         if (nghttp2_session_server_new3(&engine, callbacks, session, option, &session->memory) != 0) {

@@ -10,9 +10,9 @@ MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -
 VERSION := $(shell cat VERSION)
 
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev \
-	libc-ares-dev android-libboringssl-dev node-llhttp zlib1g-dev libbrotli-dev libzstd-dev
+	libc-ares-dev android-libboringssl-dev node-llhttp zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev
 PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client \
-	openssl apache2-utils python3-brotli python3-zstandard
+	openssl apache2-utils python3-brotli python3-zstandard python3-h2
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
@@ -29,7 +29,7 @@ CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong 
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lcrypt -lz -lbrotlienc -lzstd -lm -lpthread
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lcrypt -lz -lbrotlienc -lzstd -lm -lnghttp2 -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)
@@ -45,7 +45,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long chart-test asan fuzz \
+.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube compare compare-kube \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
@@ -166,6 +166,11 @@ e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (ne
 
 e2e-long: ## the long forms of tests/e2e/test_hard.py: minutes without an API server, every kind in turn
 	WEIR_LONG=1 $(MAKE) --no-print-directory e2e PYTEST_ARGS=tests/e2e/test_hard.py
+
+h2spec: deps deps-test ## HTTP/2 as h2spec asks for it, plain and over TLS (needs Go once, to build h2spec)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
+	$(PYTHON) tests/e2e/cluster.py h2spec
+	$(PYTEST) tests/e2e/test_h2spec.py
 
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all

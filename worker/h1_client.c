@@ -9,6 +9,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "worker/h2_client.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -68,6 +69,23 @@ void client_start(struct worker *worker)
 {
     record_kind_set(worker, RECORD_STREAM, stream_free);
     record_kind_set(worker, RECORD_CLIENT, free);
+    h2_start_worker(worker);
+}
+
+void client_exchange_init(struct client *client, struct exchange *ex)
+{
+    const struct entry_options *options = &client->listener->options;
+
+    ex->worker = client->conn.worker;
+    ex->generation = generation_ref(options->generation);
+    ex->entry = options;
+    ex->entry_point = options->row;
+    ex->entry_point_number = options->number;
+    ex->client = client->peer;
+    ex->client_text = slice_of(client->peer_text, client->peer_text_len);
+    ex->started_ns = client->conn.worker->now_ns;
+    ex->request.tls = client->conn.tls != NULL;
+    ex->request.tls_options = client->conn.tls ? tls_options_used(&client->conn) : 0;
 }
 
 static struct client *client_of_timer(struct timer *timer)
@@ -121,6 +139,7 @@ void client_arm(struct client *client)
     case CLIENT_LINGER:
         deadline = worker->now_ns + LINGER_NS;
         break;
+    case CLIENT_H2: /* has many: h2_client.c */
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED:
         return;
@@ -176,6 +195,9 @@ static void on_timer(struct timer *timer)
     case CLIENT_LINGER:
         client_close(client);
         break;
+    case CLIENT_H2:
+        h2_late(client);
+        break;
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED:
         break;
@@ -217,6 +239,7 @@ void client_close(struct client *client)
     }
     tls_accept_leave(client);
     client->state = CLIENT_CLOSED;
+    h2_free(client);
     if (client->stream) {
         h1_stream_give(client->stream);
     }
@@ -399,6 +422,9 @@ static void on_ready(struct io *io)
         break;
     case CLIENT_LINGER:
         linger_read(client);
+        break;
+    case CLIENT_H2:
+        h2_ready(client);
         break;
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED:

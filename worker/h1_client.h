@@ -26,9 +26,12 @@ enum client_state {
     CLIENT_FLUSH,     /* it is over, the last bytes of the answer have not left yet */
     CLIENT_DISCARD,   /* answered before the request's body was in: the rest of it is dropped */
     CLIENT_LINGER,    /* our end was sent; what still comes is dropped until the client's end comes */
+    CLIENT_H2,        /* it speaks HTTP/2: h2_client.h has the rest */
     CLIENT_TUNNEL,    /* given up to a tunnel */
     CLIENT_CLOSED,
 };
+
+struct h2_session;
 
 struct h1_stream { /* one request and its answer */
     struct record record;
@@ -57,6 +60,7 @@ struct client {
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
     struct buffer *ahead; /* bytes of later requests that came with a body */
     struct h1_stream *stream;
+    struct h2_session *h2; /* of CLIENT_H2 */
     struct address peer;
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;
@@ -86,6 +90,8 @@ void client_lost(struct client *client);
 /* Sends our end, then waits a little for the client's, so that the answer is not lost to a reset. */
 void client_linger(struct client *client);
 void client_leave(struct client *client, struct tunnel_end *end);
+/* What an exchange of this connection knows of it and of its entry point, whatever the codec; begins its time. */
+void client_exchange_init(struct client *client, struct exchange *ex);
 
 void h1_read_head(struct client *client);
 void h1_read_body(struct client *client);

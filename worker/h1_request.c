@@ -5,7 +5,7 @@
 #include <inttypes.h>
 
 #include "common/base/log.h"
-#include "worker/h1_client.h"
+#include "worker/h2_client.h"
 #include "worker/worker.h"
 
 #define READS_PER_TURN 4
@@ -80,18 +80,9 @@ static void start_exchange(struct client *client)
     client->write_deadline =
         options->write_timeout > 0 ? worker->now_ns + options->write_timeout : TIMER_NEVER;
 
-    ex->worker = worker;
+    client_exchange_init(client, ex);
     ex->codec = &codec_h1;
     ex->stream = stream;
-    ex->generation = generation_ref(options->generation);
-    ex->entry = options;
-    ex->entry_point = options->row;
-    ex->entry_point_number = options->number;
-    ex->client = client->peer;
-    ex->client_text = slice_of(client->peer_text, client->peer_text_len);
-    ex->started_ns = worker->now_ns;
-    ex->request.tls = client->conn.tls != NULL;
-    ex->request.tls_options = client->conn.tls ? tls_options_used(&client->conn) : 0;
     ex->request.method = message->method;
     ex->request.target = message->target;
     ex->request.headers = message->headers;
@@ -106,27 +97,48 @@ static void start_exchange(struct client *client)
     exchange_begin(ex);
 }
 
+/* Its first bytes are there. */
+static void begin_head(struct client *client)
+{
+    if (client->state != CLIENT_HEAD) {
+        client_enter(client, CLIENT_HEAD);
+    }
+}
+
 /* Feeds what is in the buffer. True: more bytes are needed. */
 static bool feed_head(struct client *client)
 {
     struct h1_stream *stream = client->stream;
     struct h1_error error;
 
+    if (client->state == CLIENT_IDLE) {
+        client->request_ns = client->conn.worker->now_ns;
+    }
     if (stream == NULL) {
         if (client->in->data[client->in->from] == TLS_FIRST_BYTE && client->requests == 0 &&
             client->conn.tls == NULL) {
             tls_accept(client);
             return false;
         }
+        if (client->requests == 0 && client->conn.tls == NULL) {
+            enum h2_preface preface =
+                h2_preface(slice_of(client->in->data + client->in->from, buffer_len(client->in)));
+
+            if (preface == H2_PREFACE_YES) {
+                h2_start(client);
+                return false;
+            }
+            if (preface == H2_PREFACE_MORE) {
+                begin_head(client);
+                return true;
+            }
+        }
         stream = h1_stream_take(client);
-        client->request_ns = client->conn.worker->now_ns;
     }
     switch (
         h1_parser_feed(stream->parser, client->in->data + client->in->from, buffer_len(client->in), &error)) {
     case H1_MORE:
-        if (client->state != CLIENT_HEAD) {
-            client_enter(client, CLIENT_HEAD);
-        }
+        begin_head(client);
         return true;
     case H1_HEAD_DONE:
         if (budget_admits_exchange(client->conn.worker)) {

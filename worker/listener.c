@@ -21,6 +21,8 @@
 #define ACCEPT_RETRY_MS 200
 #define ACCEPT_SAID_NS (INT64_C(1) * 1000000000)
 #define MAX_HEADER_FIELDS 1000
+#define H2_STREAMS 250 /* what Go takes for 0 */
+#define H2_TABLE 4096
 #define HEAD_SLOP 4096 /* Go reads that much more than maxHeaderBytes before it gives up */
 #define KEEP_ALIVE_IDLE_SECONDS 180
 
@@ -48,6 +50,11 @@ static bool row_named(const struct page *page, uint32_t number, const char *name
     return slice_eq(page_text(page, entry_points_at(page, number)->name), slice_cstr(name));
 }
 
+static uint32_t number_or(int64_t number, uint32_t fallback)
+{
+    return number > 0 ? (uint32_t)number : fallback;
+}
+
 static void read_options(struct entry_options *options, const struct page *page,
                          const struct entry_point_row *row)
 {
@@ -67,6 +74,9 @@ static void read_options(struct entry_options *options, const struct page *page,
         .max_target = (size_t)max_head,
         .max_headers = MAX_HEADER_FIELDS,
     };
+    options->h2_streams = number_or(config->http2.max_concurrent_streams, H2_STREAMS);
+    options->h2_decoder_table = number_or(config->http2.max_decoder_header_table_size, H2_TABLE);
+    options->h2_encoder_table = number_or(config->http2.max_encoder_header_table_size, H2_TABLE);
     options->refused = refused_characters(&config->http.encoded_characters);
     options->sanitize_path = config->http.sanitize_path;
     options->encode_query_semicolons = config->http.encode_query_semicolons;

@@ -24,6 +24,7 @@ struct entry_options {
     int64_t keep_alive_max_time, keep_alive_max_requests;
     int64_t grace_time_out;
     struct h1_limits limits;
+    uint32_t h2_streams, h2_decoder_table, h2_encoder_table;
     unsigned refused; /* enum path_encoded */
     bool sanitize_path, encode_query_semicolons;
     enum underscore_strategy underscores;

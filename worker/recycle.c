@@ -195,6 +195,7 @@ void recycler_start(struct worker *worker)
     recycler->match = pool_new(4096, 256 * 1024);
     stage_reserve(&recycler->response, STAGE_FIRST);
     stage_reserve(&recycler->request, STAGE_FIRST);
+    stage_reserve(&recycler->frames, STAGE_FIRST);
     worker->recycler = recycler;
 }
 
@@ -214,6 +215,7 @@ void recycler_stop(struct worker *worker)
     pool_free(recycler->match);
     free(recycler->response.ptr);
     free(recycler->request.ptr);
+    free(recycler->frames.ptr);
     free(recycler->scratch);
     free(recycler);
     worker->recycler = NULL;

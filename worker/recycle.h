@@ -46,6 +46,7 @@ enum record_kind {
     RECORD_GZIP,
     RECORD_BROTLI,
     RECORD_ZSTD,
+    RECORD_H2_STREAM,
     RECORD_KINDS
 };
 
@@ -73,6 +74,7 @@ struct recycler {
     struct shelf records[RECORD_KINDS];
     void (*free_record[RECORD_KINDS])(void *record);
     struct stage response, request; /* heads under construction */
+    struct stage frames;            /* of HTTP/2, on their way out */
     char *scratch;                  /* SCRATCH_SIZE bytes */
     struct pool *match;             /* scratch of the router */
 };

@@ -9,6 +9,7 @@
 #include "common/base/memory.h"
 #include "worker/encoder.h"
 #include "worker/h1_client.h"
+#include "worker/h2_client.h"
 #include "worker/helper.h"
 #include "worker/listener.h"
 #include "worker/passwords.h"
@@ -84,6 +85,8 @@ static void walk(struct timer *timer)
         worker->walk = client->next; /* moved on by the one that it points to, should that be closed */
         if (client->listener->cut_ns <= worker->now_ns) {
             client_stop(client);
+        } else if (client->state == CLIENT_H2) {
+            h2_unpin(client, worker->now_ns - LONG_ANSWER_NS);
         } else if (ex && ex->generation && ex->generation != worker->generation &&
                    worker->now_ns - ex->started_ns > LONG_ANSWER_NS) {
             exchange_unpin(ex);

@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "worker/h1_client.h"
+#include "worker/h2_client.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
 
@@ -123,8 +123,9 @@ static uint64_t end_costly(struct client *client)
     if (worker->budget.level < BUDGET_OVER && !stalled) {
         return 0;
     }
-    uint64_t cost =
-        budget_queued(client->conn.io.fd) + client->conn.out_len + (client->in ? client->in->size : 0);
+    uint64_t cost = budget_queued(client->conn.io.fd) +
+                    (client->h2 ? h2_held(client) : client->conn.out_len) +
+                    (client->in ? client->in->size : 0);
 
     if (cost < worker->budget.cost_least && !stalled) {
         return 0;
@@ -154,6 +155,8 @@ static uint64_t shed(struct client *client)
         return close_idle(client);
     case CLIENT_HEAD:
         return refuse_head(client);
+    case CLIENT_H2:
+        return h2_idle(client) ? close_idle(client) : end_costly(client);
     case CLIENT_EXCHANGE:
     case CLIENT_FLUSH:
     case CLIENT_DISCARD:

@@ -18,7 +18,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "common/tls/tls_words.h"
-#include "worker/h1_client.h"
+#include "worker/h2_client.h"
 #include "worker/tls_inner.h"
 
 #define HANDSHAKES_MOST 256
@@ -45,6 +45,7 @@ static const struct {
     void (*start)(struct client *client);
 } protocols[] = {
     {SLICE_INIT("http/1.1"), start_h1},
+    {SLICE_INIT("h2"), h2_start},
 };
 
 bool tls_protocol_served(struct slice protocol)

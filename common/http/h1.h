@@ -96,6 +96,8 @@ enum h1_chunk h1_chunked_next(struct h1_chunked *chunked, struct slice *input, s
 /* Parses a whole trailer section ("Name: value\r\n..." without the final empty line) into headers; false if
  * malformed. Fields of framing, routing, authentication and control are left out (RFC 9110 6.5.1). */
 bool h1_trailers_parse(struct slice section, struct headers *out);
+/* One field of a trailer section, left out if it is one of those; name and value are not copied. */
+void h1_trailer_add(struct headers *out, struct slice name, struct slice value);
 
 /* ---- writing ---- */
 /* "HTTP/1.1 404 Not Found\r\n" of a known status: a static slice; empty for codes not in the table. */

@@ -241,6 +241,16 @@ static bool trailer_allowed(const struct header *item)
            !(item->name.len > 12 && header_name_alias(slice_head(item->name, 12), SLICE("X-Forwarded-")));
 }
 
+void h1_trailer_add(struct headers *out, struct slice name, struct slice value)
+{
+    struct header item = {.name = name, .id = (uint8_t)header_id(name)};
+
+    item.flags = header_flags_of((enum header_id)item.id);
+    if (trailer_allowed(&item)) {
+        headers_add_token(out, name, value);
+    }
+}
+
 bool h1_trailers_parse(struct slice section, struct headers *out)
 {
     while (section.len > 0) {
@@ -257,12 +267,8 @@ bool h1_trailers_parse(struct slice section, struct headers *out)
         }
         struct slice name = slice_of(section.ptr, (size_t)(colon - section.ptr));
         struct slice value = slice_trim(slice_of(colon + 1, (size_t)(line_end - colon - 1)));
-        struct header item = {.name = name, .id = (uint8_t)header_id(name)};
 
-        item.flags = header_flags_of((enum header_id)item.id);
-        if (trailer_allowed(&item)) {
-            headers_add_token(out, name, value);
-        }
+        h1_trailer_add(out, name, value);
         section = slice_of(line_end + 2, (size_t)(end - line_end - 2));
     }
     return true;

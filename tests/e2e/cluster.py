@@ -19,6 +19,7 @@ KUBERNETES, STAGING = "v1.34.4", "v0.34.4"
 CACHE = pathlib.Path(os.environ.get("WEIR_E2E_CACHE", pathlib.Path.home() / ".cache/weir-e2e"))
 PROGRAMS = ("kube-apiserver", "kubectl")
 HELM = "v3.19.0"
+H2SPEC = "v2.2.1+incompatible"
 KINDS = {
     "ingressroutes": "IngressRoute", "ingressroutetcps": "IngressRouteTCP", "ingressrouteudps": "IngressRouteUDP",
     "middlewares": "Middleware", "middlewaretcps": "MiddlewareTCP", "traefikservices": "TraefikService",
@@ -55,17 +56,27 @@ def build(programs=PROGRAMS):
                         f"k8s.io/kubernetes/cmd/{program}"], cwd=folder, check=True, env={**os.environ, "CGO_ENABLED": "0"})
 
 
-def build_helm():
-    """The same for helm, which is a module of its own; it renders for our Kubernetes where it asks no cluster."""
-    if (CACHE / "bin/helm").exists():
+def install(package, *flags):
+    """The same for a program that is a module of its own."""
+    name = package.split("@")[0].rsplit("/", 1)[1]
+    if (CACHE / "bin" / name).exists():
         return
     if shutil.which("go") is None:
-        raise SystemExit("building helm needs Go 1.24 or later: put `go` into the PATH")
+        raise SystemExit(f"building {name} needs Go 1.24 or later: put `go` into the PATH")
+    subprocess.run(["go", "install", *flags, package], cwd="/", check=True,
+                   env={**os.environ, "CGO_ENABLED": "0", "GOBIN": str(CACHE / "bin")})
+
+
+def build_h2spec():
+    install(f"github.com/summerwind/h2spec/cmd/h2spec@{H2SPEC}")
+
+
+def build_helm():
+    """It renders for our Kubernetes where it asks no cluster."""
     minor = KUBERNETES.split(".")[1]
     flags = "-s -w" + "".join(f" -X helm.sh/helm/v3/pkg/{name}.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/{name}.k8sVersionMinor={minor}"
                               for name in ("chartutil", "lint/rules"))
-    subprocess.run(["go", "install", "-ldflags", flags, f"helm.sh/helm/v3/cmd/helm@{HELM}"], cwd="/", check=True,
-                   env={**os.environ, "CGO_ENABLED": "0", "GOBIN": str(CACHE / "bin")})
+    install(f"helm.sh/helm/v3/cmd/helm@{HELM}", "-ldflags", flags)
 
 
 def free_port():
@@ -202,8 +213,11 @@ class Cluster:
 
 if __name__ == "__main__":
     try:
-        build_helm()
+        if sys.argv[1:] != ["h2spec"]:
+            build_helm()
         if sys.argv[1:] != ["helm"]:
+            build_h2spec()
+        if not sys.argv[1:]:
             build()
     except subprocess.CalledProcessError as error:
         said = ((error.stdout or "") + (error.stderr or "")).strip()[-2000:]

@@ -14,6 +14,8 @@ OPTIONS = {
     "read_timeout": WEB + "transport.respondingTimeouts.readTimeout",
     "idle_timeout": WEB + "transport.respondingTimeouts.idleTimeout",
     "write_timeout": WEB + "transport.respondingTimeouts.writeTimeout",
+    "streams": WEB + "http2.maxConcurrentStreams",
+    "decoder_table": WEB + "http2.maxDecoderHeaderTableSize",
     "max_requests": WEB + "transport.keepAliveMaxRequests",
     "max_header_bytes": WEB + "http.maxHeaderBytes",
     "insecure": WEB + "forwardedHeaders.insecure",

@@ -237,7 +237,8 @@ struct grpc_web {
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
     MIDDLEWARE(errors, errors)                                                                               \
-    MIDDLEWARE(compress, compress)
+    MIDDLEWARE(compress, compress)                                                                           \
+    MIDDLEWARE(buffering, buffering)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -255,7 +256,6 @@ enum middleware_kind {
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \
     UNSERVED(in_flight_req, inFlightReq)                                                                     \
-    UNSERVED(buffering, buffering)                                                                           \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \

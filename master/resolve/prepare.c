@@ -119,6 +119,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_allow_list)
         PREPARED(errors)
         PREPARED(compress)
+        PREPARED(buffering)
 #undef PREPARED
     default:
         break;

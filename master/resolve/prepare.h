@@ -37,5 +37,6 @@ const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
+const void *prepare_buffering(struct preparation *at, const struct buffering *options);
 
 #endif

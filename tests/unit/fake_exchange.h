@@ -169,6 +169,22 @@ void exchange_discard_response(struct exchange *ex)
     fake.discarded++;
 }
 
+void exchange_upstream_failed(struct exchange *ex, enum reason reason)
+{
+    ex->reason = reason;
+}
+
+void exchange_snapshot(const struct exchange *ex, struct exchange_snapshot *snapshot)
+{
+    snapshot->request = ex->request;
+}
+
+void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapshot)
+{
+    ex->request = snapshot->request;
+    fake.resumed++;
+}
+
 void exchange_read_body(struct exchange *ex)
 {
     (void)ex;

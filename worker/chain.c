@@ -97,6 +97,13 @@ void chain_start(struct exchange *ex, const struct route *route)
     }
 }
 
+void chain_again(struct exchange *ex)
+{
+    ex->step = EXCHANGE_REQUEST;
+    ex->position++;
+    run(ex);
+}
+
 void exchange_resume(struct exchange *ex)
 {
     if (ex->step != EXCHANGE_SUSPENDED) {

@@ -10,6 +10,8 @@
 struct middleware_type;
 
 void chain_start(struct exchange *ex, const struct route *route);
+/* The request half once more, behind ex->position. */
+void chain_again(struct exchange *ex);
 
 enum chain_result {
     CHAIN_DONE,     /* the head may go out */

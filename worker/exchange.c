@@ -6,6 +6,8 @@
  */
 #include "worker/exchange.h"
 
+#include <string.h>
+
 #include "common/base/log.h"
 #include "common/http/h1.h"
 #include "common/http/path.h"
@@ -469,6 +471,7 @@ struct kept {
 };
 
 struct at_end {
+    uint32_t position;
     void (*undo)(struct exchange *ex, void *state);
     void *state;
     struct at_end *next;
@@ -496,24 +499,79 @@ void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void
 {
     struct at_end *owed = pool_alloc(ex->pool, sizeof(*owed));
 
-    *owed = (struct at_end){.undo = undo, .state = state, .next = ex->at_end};
+    *owed = (struct at_end){.position = ex->position, .undo = undo, .state = state, .next = ex->at_end};
     ex->at_end = owed;
 }
 
-static void undo_all(struct exchange *ex)
+/* That of the middlewares from a position on. */
+static void undo_from(struct exchange *ex, uint32_t position)
 {
-    while (ex->at_end) {
-        struct at_end *owed = ex->at_end;
+    struct at_end **link = &ex->at_end;
 
-        ex->at_end = owed->next;
+    while (*link) {
+        struct at_end *owed = *link;
+
+        if (owed->position < position) {
+            link = &owed->next;
+            continue;
+        }
+        *link = owed->next;
         owed->undo(ex, owed->state);
     }
+}
+
+/* ---- once more ---- */
+
+/* The fields may be changed on the way: the list is the snapshot's own. */
+static void copy_fields(struct exchange_request *request, struct pool *pool)
+{
+    struct headers *headers = &request->headers;
+    struct header *items = pool_alloc(pool, (headers->count + 1) * sizeof(*items));
+
+    if (headers->count) {
+        memcpy(items, headers->items, headers->count * sizeof(*items));
+    }
+    headers->items = items;
+    headers->capacity = headers->count;
+}
+
+void exchange_snapshot(const struct exchange *ex, struct exchange_snapshot *snapshot)
+{
+    snapshot->request = ex->request;
+    copy_fields(&snapshot->request, ex->pool);
+    snapshot->client_appended = ex->client_appended;
+    snapshot->not_append_forwarded_for = ex->not_append_forwarded_for;
+    snapshot->filter = ex->request_filters;
+    while (snapshot->filter && snapshot->filter->next) {
+        snapshot->filter = snapshot->filter->next;
+    }
+}
+
+void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapshot)
+{
+    if (ex->step != EXCHANGE_HELD) {
+        return;
+    }
+    undo_from(ex, ex->position + 1);
+    ex->request = snapshot->request;
+    copy_fields(&ex->request, ex->pool);
+    ex->client_appended = snapshot->client_appended;
+    ex->not_append_forwarded_for = snapshot->not_append_forwarded_for;
+    if (snapshot->filter) {
+        snapshot->filter->next = NULL;
+    } else {
+        ex->request_filters = NULL;
+    }
+    ex->request_done = !ex->request.has_body;
+    ex->answered = false;
+    ex->reason = REASON_none;
+    chain_again(ex);
 }
 
 void exchange_end(struct exchange *ex)
 {
     let_go(ex);
-    undo_all(ex);
+    undo_from(ex, 0);
     if (ex->reason != REASON_none) {
         slab_count(ex->worker->slab, COUNT_REASONS + (unsigned)ex->reason, 1);
         log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(ex->reason)), "%.*s %.*s%.*s: %u, %s",

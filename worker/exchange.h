@@ -68,6 +68,13 @@ struct exchange_response {
     struct slice own_body; /* of an answer that weir makes itself */
 };
 
+/* A request as it stands when a middleware passes it on, to be passed on again. */
+struct exchange_snapshot {
+    struct exchange_request request;
+    struct body_filter *filter; /* the last one: that of the middleware itself, when the request has a body */
+    bool client_appended, not_append_forwarded_for;
+};
+
 struct exchange;
 
 /* Who feeds the response when it is no server of the exchange's own service. */
@@ -164,6 +171,13 @@ void exchange_discard_response(struct exchange *ex);
 /* The body of the request now, though no server wants it yet: it comes to the filters (filter.h). A client that waits to be
  * asked is asked. */
 void exchange_read_body(struct exchange *ex);
+
+/* For a middleware that may send the request more than once. In its on_request, after filter_request(); its filter gives the
+ * whole body each time. */
+void exchange_snapshot(const struct exchange *ex, struct exchange_snapshot *snapshot);
+/* The middlewares behind and the service once more, on that request; what the former owed at the end is done before. From the
+ * loop, after on_response has called exchange_discard_response() and returned MW_SUSPENDED. */
+void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapshot);
 
 /* For the middleware whose hook runs: one pointer of its own, from one half to the other; NULL when none was kept. */
 void exchange_keep(struct exchange *ex, void *state);

@@ -66,6 +66,14 @@ static const struct schema_field compress_fields[] = {
 static const struct schema compress_prepared_schema =
     SCHEMA(struct prepared_compress, "compress", compress_fields);
 
+static const struct schema_field buffering_fields[] = {
+    ROW("requestMost", INT, struct prepared_buffering, request_most),
+    ROW("responseMost", INT, struct prepared_buffering, response_most),
+    ROW("again", STRING, struct prepared_buffering, again),
+};
+static const struct schema buffering_prepared_schema =
+    SCHEMA(struct prepared_buffering, "buffering", buffering_fields);
+
 static const struct schema_field headers_fields[] = {
     ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
     ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
@@ -98,6 +106,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
         [MIDDLEWARE_compress] = &compress_prepared_schema,
+        [MIDDLEWARE_buffering] = &buffering_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

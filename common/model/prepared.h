@@ -80,6 +80,11 @@ struct prepared_compress {
     struct list included, excluded; /* struct slice: media types without parameters */
 };
 
+struct prepared_buffering {
+    int64_t request_most, response_most; /* bytes of bodies */
+    struct slice again;                  /* compiled: common/rule/retry_expression.h; empty: never */
+};
+
 static inline bool status_range_holds(const struct status_range *range, unsigned status)
 {
     return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&

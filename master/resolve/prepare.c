@@ -137,6 +137,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(errors)
         PREPARED(rate_limit)
         PREPARED(compress)
+        PREPARED(buffering)
 #undef PREPARED
     default:
         break;

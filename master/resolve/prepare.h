@@ -55,5 +55,6 @@ const void *prepare_basic_auth(struct preparation *at, const struct basic_auth *
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
+const void *prepare_buffering(struct preparation *at, const struct buffering *options);
 
 #endif

@@ -88,6 +88,10 @@ MIDDLEWARES = {
     "compress-default": {"compress": {"minResponseBodyBytes": 1, "encodings": ["zstd", "br"], "defaultEncoding": "br"}},
     "compress-both": {"compress": {"includedContentTypes": ["a/b"], "excludedContentTypes": ["a/b"]}},
     "compress-none": {"compress": {"encodings": ["gzip", "deflate"]}},
+    "buffer": {"buffering": {"maxRequestBodyBytes": 10, "memRequestBodyBytes": 5, "maxResponseBodyBytes": 7, "memResponseBodyBytes": 3}},
+    "buffer-small": {"buffering": {"maxResponseBodyBytes": 6}},
+    "buffer-again": {"buffering": {"retryExpression": "(ResponseCode() == 500 || IsNetworkError()) && Attempts() < 3 && RequestMethod() != \"PUT\""}},
+    "buffer-never": {"buffering": {"retryExpression": "Attempts()"}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -290,6 +294,16 @@ def fixed_requests():
         add("web", "/", host=f"{name}.test", headers=[("Accept-Encoding", "br"), ("Accept-Encoding", "zstd;q=0.9")])
         for kind in ("application/grpc", "text/event-stream", "text/html; charset"):
             add("web", "/", host=f"{name}.test", method="POST", headers=[("Accept-Encoding", "br"), ("Content-Type", kind)], body=b"x")
+    for name in ("buffer", "buffer-small", "buffer-again", "buffer-never"):
+        for length in (0, 1, 10, 11, 70000):
+            for method in ("POST", "PUT", "GET"):
+                body = b"b" * length
+                add("web", "/", host=f"{name}.test", method=method, body=body)
+                add("web", "/", host=f"{name}.test", method=method, headers=[("Transfer-Encoding", "chunked")],
+                    body=(b"%x\r\n%s\r\n" % (length, body) if body else b"") + b"0\r\n\r\n")
+        for mode in ("redirect", "empty", "error", "chunked"):
+            for method in ("GET", "POST", "HEAD", "PUT"):
+                add("web", "/", host=f"{name}.test", method=method, headers=[("X-Answer", mode)])
     for host in ("redir.test", "redir.test:8080"):
         add("web", "/old/page?x=1", host=host)
         add("web", "/new", host=host)

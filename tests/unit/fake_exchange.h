@@ -14,9 +14,11 @@
 #include "common/http/h1.h"
 #include "common/http/path.h"
 #include "common/rule/regex.h"
+#include "worker/encoder.h"
 #include "worker/exchange.h"
 #include "worker/listener.h"
 #include "worker/middleware.h"
+#include "worker/recycle.h"
 #include "worker/subrequest.h"
 
 static struct {
@@ -177,10 +179,69 @@ void exchange_discard_response(struct exchange *ex)
     fake.discarded++;
 }
 
+void exchange_upstream_failed(struct exchange *ex, enum reason reason)
+{
+    ex->reason = reason;
+}
+
+void exchange_snapshot(const struct exchange *ex, struct exchange_snapshot *snapshot)
+{
+    snapshot->request = ex->request;
+}
+
+void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapshot)
+{
+    ex->request = snapshot->request;
+    fake.resumed++;
+}
+
 void exchange_read_body(struct exchange *ex)
 {
     (void)ex;
     fake.body_asked++;
+}
+
+/* ---- memory of bodies: from malloc; no encoder is to be had ---- */
+struct buffer *buffer_take(struct worker *worker, size_t room)
+{
+    struct buffer *buffer = malloc(sizeof(*buffer) + room);
+
+    (void)worker;
+    if (buffer == NULL) {
+        abort();
+    }
+    *buffer = (struct buffer){.size = (uint32_t)room};
+    return buffer;
+}
+
+void buffer_give(struct worker *worker, struct buffer *buffer)
+{
+    (void)worker;
+    free(buffer);
+}
+
+struct encoder *encoder_take(struct worker *worker, enum content_coding coding)
+{
+    (void)worker;
+    (void)coding;
+    return NULL;
+}
+
+void encoder_give(struct worker *worker, struct encoder *encoder)
+{
+    (void)worker;
+    (void)encoder;
+}
+
+bool encoder_run(struct encoder *encoder, struct slice *input, enum encoder_step step, struct slice *output,
+                 bool *more)
+{
+    (void)encoder;
+    (void)input;
+    (void)step;
+    (void)output;
+    *more = false;
+    return false;
 }
 
 /* ---- filters: the one that was asked for last; what it passes on is kept as text ---- */

@@ -1,0 +1,279 @@
+/*
+ * buffering.c - a request goes to the server once its body is here, an answer to the client once its body is (buffering); and
+ * requests are sent again while retryExpression holds for what came.
+ *
+ * Bodies wait in the worker's buffers, up to the bounds that the options set, and while the memory budget has room: over the
+ * bound of a request 413, of an answer 500, without memory 503. The expression is asked as soon as the status is known; at most
+ * ten times it sends again. Test: tests/integration/test_middleware_buffering.py
+ */
+#include <stddef.h>
+
+#include "common/http/h1.h"
+#include "common/model/prepared.h"
+#include "common/rule/retry_expression.h"
+#include "worker/body_store.h"
+#include "worker/codec.h"
+#include "worker/exchange.h"
+#include "worker/middleware.h"
+#include "worker/worker.h"
+
+#define AGAIN_MOST 10
+
+enum due { NOTHING, GIVE_REQUEST, PASS_RESPONSE, AGAIN };
+
+struct buffered { /* in the exchange's pool */
+    struct exchange *ex;
+    uint64_t request_most, response_most;
+    struct slice again; /* in the arena: good until the head of an answer has gone */
+    unsigned attempts;
+    struct exchange_snapshot snapshot;
+    struct body_filter *request_filter, *response_filter;
+    struct body_store request, response;
+    struct body_place request_at, response_at;
+    struct headers trailers; /* of the answer */
+    struct timer timer;      /* what is due in the next turn of the loop: not within calls of others */
+    enum due due;
+    bool request_whole, response_whole;
+    bool *over; /* set when the exchange ends while bytes are passed */
+};
+
+static void let_go(struct exchange *ex, void *state)
+{
+    struct buffered *buffered = state;
+
+    timer_remove(ex->worker->timers, &buffered->timer);
+    body_store_clear(ex->worker, &buffered->request);
+    body_store_clear(ex->worker, &buffered->response);
+    if (buffered->over) {
+        *buffered->over = true;
+    }
+}
+
+static void set_due(struct buffered *buffered, enum due due)
+{
+    buffered->due = due;
+    timer_again(buffered->ex->worker->timers, &buffered->timer);
+}
+
+/* ---- the request ---- */
+
+/* Answers in place of the server: the rest of the body is nobody's. */
+static bool refuse(struct buffered *buffered, uint16_t status, enum reason reason)
+{
+    struct exchange *ex = buffered->ex;
+
+    body_store_clear(ex->worker, &buffered->request);
+    exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
+    exchange_resume(ex);
+    return false;
+}
+
+static bool on_request_body(struct body_filter *filter, struct slice data, bool last,
+                            const struct headers *trailers)
+{
+    struct buffered *buffered = filter->state;
+    struct exchange *ex = filter->ex;
+
+    (void)trailers; /* the length is known: there is no place for them */
+    if (buffered->request.len + data.len > buffered->request_most) {
+        return refuse(buffered, 413, REASON_body_too_large);
+    }
+    if (!body_store_add(ex->worker, &buffered->request, data)) {
+        return refuse(buffered, 503, REASON_limit);
+    }
+    if (last) {
+        buffered->request_whole = true;
+        ex->request.content_length = (int64_t)buffered->request.len;
+        ex->request.has_body = buffered->request.len > 0;
+        ex->request_done = !ex->request.has_body;
+        exchange_snapshot(ex, &buffered->snapshot);
+        exchange_resume(ex);
+    }
+    return true;
+}
+
+static bool on_request_wanted(struct body_filter *filter)
+{
+    struct buffered *buffered = filter->state;
+
+    if (!buffered->request_whole) {
+        return false;
+    }
+    set_due(buffered, GIVE_REQUEST);
+    return true;
+}
+
+static void give_request(struct buffered *buffered)
+{
+    struct slice piece;
+    bool room = true, over = false;
+
+    buffered->over = &over;
+    do {
+        piece = body_store_next(&buffered->request, &buffered->request_at);
+        room = filter_pass_request(buffered->request_filter, piece, piece.len == 0, NULL);
+        if (over) {
+            return;
+        }
+        if (room && piece.len && stopwatch_is_over(&buffered->ex->worker->watch)) {
+            set_due(buffered, GIVE_REQUEST);
+            room = false;
+        }
+    } while (room && piece.len);
+    buffered->over = NULL;
+}
+
+/* ---- the answer ---- */
+
+static void pass_response(struct buffered *buffered)
+{
+    struct exchange *ex = buffered->ex;
+    struct slice piece;
+    bool room = true, over = false;
+
+    buffered->over = &over;
+    while (room && (piece = body_store_next(&buffered->response, &buffered->response_at)).len) {
+        room = filter_pass_response(buffered->response_filter, piece);
+        if (over) {
+            return;
+        }
+        if (room && stopwatch_is_over(&ex->worker->watch)) {
+            set_due(buffered, PASS_RESPONSE);
+            room = false;
+        }
+    }
+    buffered->over = NULL;
+    if (room) {
+        filter_end_response(buffered->response_filter, buffered->trailers.count ? &buffered->trailers : NULL);
+    } else {
+        ex->codec->flush(ex);
+    }
+}
+
+static bool on_response_body(struct body_filter *filter, struct slice data)
+{
+    struct buffered *buffered = filter->state;
+    struct exchange *ex = filter->ex;
+    bool large = buffered->response.len + data.len > buffered->response_most;
+
+    if (large || !body_store_add(ex->worker, &buffered->response, data)) {
+        exchange_upstream_failed(ex, large ? REASON_internal_error : REASON_limit);
+        return false;
+    }
+    return true;
+}
+
+static void on_response_end(struct body_filter *filter, const struct headers *trailers)
+{
+    struct buffered *buffered = filter->state;
+
+    if (trailers) {
+        headers_copy(&buffered->trailers, trailers);
+    } else {
+        filter->ex->response.content_length = (int64_t)buffered->response.len;
+    }
+    buffered->response_whole = true;
+    if (exchange_response_resume(filter->ex)) {
+        pass_response(buffered);
+    }
+}
+
+static bool on_response_drained(struct body_filter *filter)
+{
+    struct buffered *buffered = filter->state;
+
+    if (!buffered->response_whole) {
+        return true;
+    }
+    set_due(buffered, PASS_RESPONSE);
+    return false;
+}
+
+static void on_timer(struct timer *timer)
+{
+    struct buffered *buffered = (struct buffered *)((char *)timer - offsetof(struct buffered, timer));
+    enum due due = buffered->due;
+
+    buffered->due = NOTHING;
+    switch (due) {
+    case GIVE_REQUEST:
+        give_request(buffered);
+        break;
+    case PASS_RESPONSE:
+        pass_response(buffered);
+        break;
+    case AGAIN:
+        buffered->request_at = (struct body_place){.at = NULL};
+        exchange_again(buffered->ex, &buffered->snapshot);
+        break;
+    case NOTHING:
+        break;
+    }
+}
+
+/* ---- the chain ---- */
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct prepared_buffering *p = params;
+    struct buffered *buffered;
+
+    if (ex->request.content_length > p->request_most) {
+        return exchange_answer_plain(ex, 413, REASON_body_too_large, slice_cstr(http_status_text(413)));
+    }
+    buffered = pool_zalloc(ex->pool, sizeof(*buffered));
+    buffered->ex = ex;
+    buffered->request_most = (uint64_t)p->request_most;
+    buffered->response_most = (uint64_t)p->response_most;
+    buffered->again = exchange_text(ex, p->again);
+    buffered->timer.fire = on_timer;
+    headers_init(&buffered->trailers, ex->pool);
+    exchange_keep(ex, buffered);
+    exchange_at_end(ex, let_go, buffered);
+    if (!ex->request.has_body) {
+        exchange_snapshot(ex, &buffered->snapshot);
+        return MW_PASS;
+    }
+    buffered->request_filter = filter_request(ex, buffered);
+    exchange_read_body(ex);
+    return MW_SUSPENDED;
+}
+
+static enum mw_verdict on_response(struct exchange *ex, const void *params)
+{
+    struct buffered *buffered = exchange_kept(ex);
+    struct retry_facts facts;
+
+    (void)params;
+    if (buffered == NULL || ex->response.status == 101) {
+        return MW_PASS;
+    }
+    facts = (struct retry_facts){++buffered->attempts, ex->response.status, ex->request.method};
+    if (buffered->again.len && buffered->attempts <= AGAIN_MOST &&
+        retry_expression_holds(buffered->again, &facts)) {
+        exchange_discard_response(ex);
+        slab_count(ex->worker->slab, COUNT_RETRIES, 1);
+        set_due(buffered, AGAIN);
+        return MW_SUSPENDED;
+    }
+    if (!ex->response.has_body) {
+        return MW_PASS;
+    }
+    if (ex->response.content_length > (int64_t)buffered->response_most) {
+        exchange_discard_response(ex);
+        return exchange_answer_plain(ex, 500, REASON_internal_error, slice_cstr(http_status_text(500)));
+    }
+    buffered->response_filter = filter_response(ex, buffered);
+    return MW_SUSPENDED;
+}
+
+const struct middleware_type mw_buffering = {
+    .name = "buffering",
+    .on_request = on_request,
+    .on_response = on_response,
+    .filter = {.on_request_body = on_request_body,
+               .on_request_wanted = on_request_wanted,
+               .on_response_body = on_response_body,
+               .on_response_end = on_response_end,
+               .on_response_drained = on_response_drained},
+};

@@ -30,6 +30,7 @@
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(rate_limit, "the source sent more than it may in that time")                                      \
+    REASON(in_flight, "as many requests of the source are under way as may be")                              \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

@@ -238,7 +238,8 @@ struct grpc_web {
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
     MIDDLEWARE(errors, errors)                                                                               \
-    MIDDLEWARE(rate_limit, rateLimit)
+    MIDDLEWARE(rate_limit, rateLimit)                                                                        \
+    MIDDLEWARE(in_flight_req, inFlightReq)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -254,7 +255,6 @@ enum middleware_kind {
     UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \
-    UNSERVED(in_flight_req, inFlightReq)                                                                     \
     UNSERVED(buffering, buffering)                                                                           \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(compress, compress)                                                                             \

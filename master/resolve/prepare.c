@@ -125,6 +125,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_allow_list)
         PREPARED(errors)
         PREPARED(rate_limit)
+        PREPARED(in_flight_req)
 #undef PREPARED
     default:
         break;

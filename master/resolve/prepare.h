@@ -42,6 +42,7 @@ const void *prepare_set_headers(struct preparation *at, const struct set_headers
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
+const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 
 #endif

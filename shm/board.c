@@ -417,6 +417,13 @@ struct board_slab *board_slab(struct board *board, unsigned worker)
     return slab_at(board, worker);
 }
 
+unsigned board_slots(struct board *board)
+{
+    uint32_t used = atomic_load_explicit(&board->head->header.slabs_used, memory_order_relaxed);
+
+    return used < BOARD_WORKERS ? used : BOARD_WORKERS;
+}
+
 void board_fold(struct board *board, unsigned worker)
 {
     struct board_slab *slab = board_slab(board, worker);

@@ -105,6 +105,8 @@ struct board_slab {                /* one writer; readers use relaxed loads */
 
 /* NULL when out of range. Ask only for workers that exist: reading a slab takes its memory. */
 struct board_slab *board_slab(struct board *board, unsigned worker);
+/* Slots from here on were never used by a worker. */
+unsigned board_slots(struct board *board);
 /* After a worker was reaped, before its successor starts: zeroes all of its slab but the counters and laps, and
  * begins a new life of the slot: what it held in tables counts no more. */
 void board_fold(struct board *board, unsigned worker);

@@ -54,7 +54,7 @@ void tables_sweep(struct board *board, uint64_t oldest);
 /* The table, or NULL when it was freed meanwhile or there is none. */
 void *table_at(struct board *board, struct table_ref ref);
 /* The key of a source in it: never below TABLE_KEYS, hard to guess, and the text itself for all that matters. */
-#define TABLE_KEYS ((uint64_t)BOARD_SLOTS + 1)
+#define TABLE_KEYS ((uint64_t)1 << 41)
 uint64_t table_key(struct board *board, struct table_ref ref, struct slice source);
 
 #endif

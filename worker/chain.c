@@ -73,13 +73,9 @@ _Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index)
     return board_at(ex->worker->board, words[index]);
 }
 
-void *exchange_table(const struct exchange *ex, struct slice source, uint64_t *key)
+struct table_ref exchange_table(const struct exchange *ex)
 {
-    const struct middleware_row *row = row_at(ex, chain_of(ex), ex->position);
-    void *table = table_at(ex->worker->board, row->table);
-
-    *key = table ? table_key(ex->worker->board, row->table, source) : 0;
-    return table;
+    return row_at(ex, chain_of(ex), ex->position)->table;
 }
 
 const struct middleware_type *chain_current(const struct exchange *ex)

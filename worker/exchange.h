@@ -146,9 +146,8 @@ uint32_t exchange_asked_service(const struct exchange *ex, uint32_t index);
 /* A word on the board of the middleware whose hook runs (prepare_words()); NULL when the board was full: do without. */
 _Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index);
 
-/* The table on the board of the middleware whose hook runs (prepare_table()), and the key of a source in it; NULL when there is
- * none. */
-void *exchange_table(const struct exchange *ex, struct slice source, uint64_t *key);
+/* The table on the board of the middleware whose hook runs (prepare_table()). */
+struct table_ref exchange_table(const struct exchange *ex);
 
 /* A redirection as Traefik's middlewares make it: Location and the status text as body. */
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location);

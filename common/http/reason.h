@@ -31,6 +31,7 @@
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(rate_limit, "the source sent more than it may in that time")                                      \
     REASON(unauthenticated, "a middleware asked for a user and a password that are right")                    \
+    REASON(in_flight, "as many requests of the source are under way as may be")                              \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

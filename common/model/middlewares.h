@@ -241,7 +241,8 @@ struct grpc_web {
     MIDDLEWARE(rate_limit, rateLimit)                                                                        \
     MIDDLEWARE(basic_auth, basicAuth)                                                                        \
     MIDDLEWARE(compress, compress)                                                                           \
-    MIDDLEWARE(buffering, buffering)
+    MIDDLEWARE(buffering, buffering)                                                                         \
+    MIDDLEWARE(in_flight_req, inFlightReq)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -256,7 +257,6 @@ enum middleware_kind {
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \
-    UNSERVED(in_flight_req, inFlightReq)                                                                     \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \

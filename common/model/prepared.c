@@ -29,6 +29,14 @@ static const struct schema_field rate_limit_prepared_fields[] = {
 static const struct schema rate_limit_prepared_schema =
     SCHEMA(struct prepared_rate_limit, "rateLimit", rate_limit_prepared_fields);
 
+static const struct schema_field in_flight_prepared_fields[] = {
+    ROW("amount", INT, struct prepared_in_flight_req, amount),
+    ROW("body", STRING, struct prepared_in_flight_req, body),
+    ROW("source", STRUCT, struct prepared_in_flight_req, source, .sub = &source_schema),
+};
+static const struct schema in_flight_prepared_schema =
+    SCHEMA(struct prepared_in_flight_req, "inFlightReq", in_flight_prepared_fields);
+
 static const struct schema_field ip_list_fields[] = {
     ROW("allowed", STRING, struct prepared_ip_list, allowed),
     ROW("client", STRUCT, struct prepared_ip_list, client, .sub = &client_schema),
@@ -104,6 +112,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
+        [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
         [MIDDLEWARE_compress] = &compress_prepared_schema,
         [MIDDLEWARE_buffering] = &buffering_prepared_schema,

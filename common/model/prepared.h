@@ -35,6 +35,12 @@ struct prepared_rate_limit { /* struct rate of shm/rate.h */
     struct prepared_source source;
 };
 
+struct prepared_in_flight_req {
+    int64_t amount;
+    struct slice body; /* of the answer beyond it */
+    struct prepared_source source;
+};
+
 struct prepared_ip_list { /* ipAllowList, ipWhiteList */
     struct slice allowed; /* ranges */
     struct prepared_client client;

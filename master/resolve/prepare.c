@@ -138,6 +138,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(rate_limit)
         PREPARED(compress)
         PREPARED(buffering)
+        PREPARED(in_flight_req)
 #undef PREPARED
     default:
         break;

@@ -53,6 +53,7 @@ const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_basic_auth(struct preparation *at, const struct basic_auth *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
+const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
 const void *prepare_buffering(struct preparation *at, const struct buffering *options);

@@ -2,9 +2,13 @@
  * prepare_limits.c - the middlewares that bound what a source may ask for: what makes a source, and numbers ready to count with.
  */
 #include "master/resolve/prepare.h"
+
+#include <inttypes.h>
+
 #include "shm/rate.h"
 
-/* What stands in a table (prepare_table()): times of one scale. Scales lie within 128 of 0. */
+/* What stands in a table (prepare_table()): counts; times of one scale. Scales lie within 128 of 0. */
+#define LAYOUT_IN_FLIGHT 1
 #define LAYOUT_RATE(shift) ((uint64_t)(0x100 + 128 + (shift)))
 
 bool prepare_source(struct preparation *at, const struct source_criterion *criterion,
@@ -56,5 +60,18 @@ const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *
     made->max_delay_ns = rate.max_delay_ns;
     made->shift = rate.shift;
     prepare_table(at, LAYOUT_RATE(rate.shift), !slice_eq(options->scope, SLICE("middleware")));
+    return made;
+}
+
+const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options)
+{
+    struct prepared_in_flight_req *made = pool_zalloc(at->pool, sizeof(*made));
+
+    if (!prepare_source(at, options->source_criterion, SOURCE_HOST, &made->source)) {
+        return NULL;
+    }
+    made->amount = options->amount;
+    made->body = pool_printf(at->pool, "max connections reached: %" PRId64, options->amount);
+    prepare_table(at, LAYOUT_IN_FLIGHT, true);
     return made;
 }

@@ -104,18 +104,19 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
                               .tolerance = p->tolerance,
                               .max_delay_ns = p->max_delay_ns,
                               .shift = p->shift};
-    uint64_t key;
 
     if (rate.interval == 0) {
         return MW_PASS;
     }
 
-    void *table = exchange_table(ex, source_bytes(ex, &p->source), &key);
+    struct table_ref ref = exchange_table(ex);
+    void *table = table_at(ex->worker->board, ref);
 
     if (table == NULL) {
         return MW_PASS;
     }
 
+    uint64_t key = table_key(ex->worker->board, ref, source_bytes(ex, &p->source));
     struct rate_verdict verdict = rate_take(&rate, table, key, ex->worker->now_ns);
 
     if (!verdict.pass) {

@@ -43,6 +43,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->addresses = addresses;
     stored->identity = from->identity;
     stored->health = from->health;
+    stored->load = from->load;
     stored->preserve_path = from->preserve_path;
     stored->weight = from->weight;
 }
@@ -283,7 +284,7 @@ static int service_check(const struct page *page, const struct service *service,
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
-        strategy > STRATEGY_HRW || !page_holds_bool(&service->pass_host_header)) {
+        strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header)) {
         return error_set(why, -EBADMSG, "bad name or kind");
     }
     if (!servers_good(page, service->servers)) {

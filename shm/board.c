@@ -4,6 +4,7 @@
  *   0         header | struct board_tree
  *   UNIT      slabs, a page each, so that none that is unused takes memory and workers can write in their own only
  *   ...       what guard and master say of themselves (board_life.h), each on pages of its own
+ *   ...       loads, a table a worker, sparse: requests under way on servers
  *   ...       the directory of tables (tables.h), on pages of its own
  *   ...       words, a cache line each: the word, the identity and epoch it belongs to, the last generation naming it
  *   ...       tables
@@ -30,7 +31,7 @@
 #include "shm/page.h"
 
 #define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
-#define BOARD_LAYOUT 5u
+#define BOARD_LAYOUT 6u
 #ifdef __aarch64__
 #define UNIT 65536u /* the largest page there is: protection goes by pages */
 #else
@@ -67,11 +68,14 @@ _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "words are shared between processes"
 #define UNITS(type) ((sizeof(type) + UNIT - 1) / UNIT * UNIT)
 #define GUARD_AT (SLABS_AT + (size_t)BOARD_WORKERS * UNIT)
 #define MASTER_AT (GUARD_AT + UNITS(struct board_guard))
-#define DIRECTORY_AT (MASTER_AT + UNITS(struct board_master))
+#define LOADS_AT (MASTER_AT + UNITS(struct board_master))
+#define LOADS_SIZE (BOARD_LOADS * sizeof(_Atomic uint32_t))
+#define DIRECTORY_AT (LOADS_AT + BOARD_WORKERS * LOADS_SIZE)
 #define WORDS_AT (DIRECTORY_AT + UNITS(struct table_directory))
 #define TABLES_AT (WORDS_AT + (size_t)WORDS * sizeof(struct board_entry))
 #define BOARD_SIZE (TABLES_AT + (size_t)TABLE_SLOTS * TABLE_BYTES)
 
+_Static_assert(LOADS_SIZE % UNIT == 0, "workers can write in their own only");
 _Static_assert(BOARD_SIZE <= BOARD_ROOM, "workers have it at a place of that size");
 
 struct board {
@@ -180,7 +184,7 @@ static bool open_to_writes(struct board *board, size_t from, size_t to)
 
 int board_join(int fd, void *place, unsigned worker, struct board **out, struct error *why)
 {
-    size_t slab = SLABS_AT + (size_t)worker * UNIT;
+    size_t slab = SLABS_AT + (size_t)worker * UNIT, loads = LOADS_AT + (size_t)worker * LOADS_SIZE;
 
     if (worker >= BOARD_WORKERS) {
         return error_set(why, -ERANGE, "there is no slot %u on the board", worker);
@@ -191,7 +195,7 @@ int board_join(int fd, void *place, unsigned worker, struct board **out, struct 
         return rc;
     }
     if (!open_to_writes(*out, 0, SLABS_AT) || !open_to_writes(*out, slab, slab + UNIT) ||
-        !open_to_writes(*out, WORDS_AT, BOARD_SIZE)) {
+        !open_to_writes(*out, loads, loads + LOADS_SIZE) || !open_to_writes(*out, WORDS_AT, BOARD_SIZE)) {
         rc = error_set(why, -errno, "cannot open the board to writes: %s", strerror(errno));
         board_unmap(*out);
         return rc;
@@ -424,6 +428,33 @@ unsigned board_slots(struct board *board)
     return used < BOARD_WORKERS ? used : BOARD_WORKERS;
 }
 
+/* ---- loads ---- */
+
+static _Atomic uint32_t *loads_at(struct board *board, unsigned worker)
+{
+    return (_Atomic uint32_t *)(void *)(board->base + LOADS_AT + (size_t)worker * LOADS_SIZE);
+}
+
+_Atomic uint32_t *board_load(struct board *board, unsigned worker, struct board_ref server)
+{
+    return server.slot == 0 || worker >= BOARD_WORKERS
+               ? NULL
+               : &loads_at(board, worker)[server.slot & (BOARD_LOADS - 1)];
+}
+
+uint64_t board_load_sum(struct board *board, struct board_ref server)
+{
+    uint32_t slabs = atomic_load_explicit(&board->head->header.slabs_used, memory_order_relaxed);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; server.slot && i < slabs && i < BOARD_WORKERS; i++) {
+        sum += atomic_load_explicit(board_load(board, i, server), memory_order_relaxed);
+    }
+    return sum;
+}
+
+/* ---- slabs at their end ---- */
+
 void board_fold(struct board *board, unsigned worker)
 {
     struct board_slab *slab = board_slab(board, worker);
@@ -433,6 +464,9 @@ void board_fold(struct board *board, unsigned worker)
     }
     for (size_t i = 0; i < BOARD_GAUGES; i++) {
         atomic_store_explicit(&slab->gauges[i], 0, memory_order_relaxed);
+    }
+    if (madvise(loads_at(board, worker), LOADS_SIZE, MADV_REMOVE) == -1) { /* zero, and without memory */
+        memset((void *)loads_at(board, worker), 0, LOADS_SIZE);
     }
     atomic_store_explicit(&slab->heartbeat_ns, 0, memory_order_relaxed);
     atomic_store_explicit(&slab->generation, 0, memory_order_relaxed);

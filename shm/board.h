@@ -136,6 +136,14 @@ static inline void slab_state(struct board_slab *slab, uint64_t state, int64_t n
     }
 }
 
+/* ---- loads: how many requests are under way on a server, for those services that ask ---- */
+/* Each worker counts its own, so that the counts of a dead one go with it (board_fold()); the sum is over all. A server is
+ * known by its word; with more than BOARD_LOADS words two servers may come to share a count. */
+#define BOARD_LOADS 16384u
+/* The worker's own count; NULL for slot 0. */
+_Atomic uint32_t *board_load(struct board *board, unsigned worker, struct board_ref server);
+uint64_t board_load_sum(struct board *board, struct board_ref server);
+
 /* ---- of the whole tree ---- */
 enum board_memory_kind {
     MEMORY_TREE,  /* limits.memory, measured by ourselves */

@@ -15,9 +15,12 @@
 #include "shm/page.h"
 
 enum service_kind { SERVICE_LOAD_BALANCER, SERVICE_WEIGHTED, SERVICE_INTERNAL };
-enum service_strategy {               /* how a new client, or a request without one, is given a place */
-                        STRATEGY_WRR, /* in turn, by the sequence */
-                        STRATEGY_HRW  /* by the client's address: the highest score of shm/hrw.h */
+enum service_strategy {                     /* how a new client, or a request without one, is given a place */
+                        STRATEGY_WRR,       /* in turn, by the sequence */
+                        STRATEGY_HRW,       /* by the client's address: the highest score of shm/hrw.h */
+                        STRATEGY_P2C,       /* of two at random the one with fewer requests under way */
+                        STRATEGY_LEASTTIME, /* time to the first byte, by requests under way and weight */
+                        STRATEGY_LEASTCONN  /* requests under way, by weight; as above in turn among equals */
 };
 enum service_internal {
     INTERNAL_NONE,
@@ -40,6 +43,9 @@ struct server {            /* stored */
     struct list addresses; /* struct server_address; empty while a name has not been resolved */
     uint64_t identity; /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
     struct board_ref health; /* word: 0 up, 1 down; slot 0 (always up) where nobody looks after its health */
+    struct board_ref
+        load; /* counts requests under way (board_load()); its word: nanoseconds to the first byte on
+                              average, 0: not known. Only where the strategy asks */
     bool preserve_path;
 };
 
@@ -64,7 +70,7 @@ struct service { /* stored */
     struct list servers;  /* struct server */
     struct list children; /* struct service_child */
     struct list
-        sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever; of STRATEGY_WRR */
+        sequence; /* uint16_t positions in servers or children: the smooth order, repeated for ever; not of STRATEGY_HRW */
     struct board_ref
         ticket;          /* slot 0 where the sequence has less than two entries: there is nothing to choose */
     struct slice cookie; /* name of the cookie that keeps a client where it is; empty: there is none */

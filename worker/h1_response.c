@@ -88,6 +88,8 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
         return;
     }
     up->state = UPSTREAM_TUNNEL;
+    up->load = ux->pick.load;
+    ux->pick.load = NULL;
     up->ux = NULL;
     ux->up = NULL;
     ex->step = EXCHANGE_TUNNEL;
@@ -151,6 +153,9 @@ static bool head_done(struct upstream_exchange *ux, struct slice *input)
 {
     uint16_t status = ux->message.status;
 
+    if (ux->interim == 0) {
+        pick_answered(ux->ex->worker, &ux->pick, ux->ex->worker->now_ns - ux->sent_ns);
+    }
     if (status == 101) {
         if (!switch_allowed(ux)) {
             log_debug("the server switched to a protocol that was not asked for");

@@ -3,13 +3,18 @@
  */
 #include "worker/pick.h"
 
+#include <math.h>
+
+#include "common/base/hash.h"
 #include "shm/hrw.h"
 #include "worker/exchange.h"
 #include "worker/forwarded.h"
 #include "worker/sticky.h"
 #include "worker/worker.h"
 
-#define DEPTH_MAX 16 /* weighted services inside each other; the master refuses cycles */
+#define SAMPLES 16u       /* of times to the first byte: how far back an average reaches */
+#define ANYTHING INFINITY /* of what a server may have to do */
+#define DEPTH_MAX 16      /* weighted services inside each other; the master refuses cycles */
 
 static uint64_t draw_ticket(struct worker *worker, const struct service *service)
 {
@@ -65,13 +70,31 @@ static void take(struct pick *pick, uint16_t position)
     pick->position = position;
 }
 
-/* From place `from` on, the first server that is up and was not tried. */
-static bool walk(struct worker *worker, struct pick *pick, uint32_t from)
+/* What a server has to do, the more the worse. */
+static double burden(struct worker *worker, const struct pick *pick, uint16_t position)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+    const struct server *server = &servers[position];
+    double load = (double)board_load_sum(worker->board, server->load);
+    _Atomic uint64_t *word;
+
+    if (pick->service->strategy == STRATEGY_P2C) {
+        return load;
+    }
+    if (pick->service->strategy == STRATEGY_LEASTCONN) {
+        return (1 + load) / server->weight;
+    }
+    word = board_at(worker->board, server->load);
+    return word ? (double)atomic_load_explicit(word, memory_order_relaxed) * (1 + load) / server->weight : 0;
+}
+
+/* From place `from` on, the first server that is up, was not tried and has no more to do than `most`. */
+static bool walk(struct worker *worker, struct pick *pick, uint32_t from, double most)
 {
     for (uint32_t i = from; i < pick->service->sequence.count; i++) {
         uint16_t position = place(pick, pick->service, pick->ticket + i);
 
-        if (usable(worker, pick, position)) {
+        if (usable(worker, pick, position) && (most >= ANYTHING || burden(worker, pick, position) <= most)) {
             take(pick, position);
             pick->walked = i;
             return true;
@@ -100,22 +123,123 @@ static bool highest(struct exchange *ex, struct pick *pick)
     return best >= 0;
 }
 
+static void draw(struct exchange *ex, struct pick *pick)
+{
+    if (!pick->drawn) {
+        pick->drawn = true;
+        pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
+    }
+}
+
 static bool in_turn(struct exchange *ex, struct pick *pick)
 {
-    if (pick->drawn) {
-        return walk(ex->worker, pick, pick->walked + 1);
-    }
-    pick->drawn = true;
-    pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
-    return walk(ex->worker, pick, 0);
+    uint32_t from = pick->drawn ? pick->walked + 1 : 0;
+
+    draw(ex, pick);
+    return walk(ex->worker, pick, from, ANYTHING);
 }
+
+/* Those with the least to do, in turn. */
+static bool least(struct exchange *ex, struct pick *pick)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+    double lowest = ANYTHING;
+
+    for (size_t i = 0; i < pick->service->servers.count; i++) {
+        if (servers[i].weight && usable(ex->worker, pick, (uint16_t)i)) {
+            lowest = fmin(lowest, burden(ex->worker, pick, (uint16_t)i));
+        }
+    }
+    draw(ex, pick);
+    /* when other workers have given it something to do meanwhile, any will do */
+    return walk(ex->worker, pick, 0, lowest) || walk(ex->worker, pick, 0, ANYTHING);
+}
+
+/* Two of the servers at random, and the one of them with less to do. */
+static bool of_two(struct exchange *ex, struct pick *pick)
+{
+    uint16_t first, tried = pick->failed_count;
+    uint64_t chance;
+    bool found;
+
+    pick->drawn = false;
+    draw(ex, pick);
+    pick->ticket = chance = hash_finish(pick->ticket);
+    found = walk(ex->worker, pick, 0, ANYTHING);
+    if (!found || tried == PICK_ATTEMPTS) {
+        return found;
+    }
+    first = pick->position;
+    pick->failed[pick->failed_count++] = first; /* the second is another one */
+    pick->ticket = chance >> 32;
+    if (walk(ex->worker, pick, 0, ANYTHING) &&
+        burden(ex->worker, pick, first) <= burden(ex->worker, pick, pick->position)) {
+        take(pick, first);
+    }
+    pick->failed_count = tried;
+    return true;
+}
+
+static bool by_strategy(struct exchange *ex, struct pick *pick)
+{
+    switch (pick->service->strategy) {
+    case STRATEGY_WRR:
+        break;
+    case STRATEGY_HRW:
+        return highest(ex, pick);
+    case STRATEGY_P2C:
+        return of_two(ex, pick);
+    case STRATEGY_LEASTTIME:
+    case STRATEGY_LEASTCONN:
+        return least(ex, pick);
+    }
+    return in_turn(ex, pick);
+}
+
+/* ---- requests under way ---- */
+
+/* A count that nobody else writes. */
+static void count(_Atomic uint32_t *load, uint32_t by)
+{
+    atomic_store_explicit(load, atomic_load_explicit(load, memory_order_relaxed) + by, memory_order_relaxed);
+}
+
+static void enter(struct worker *worker, struct pick *pick)
+{
+    pick->load = board_load(worker->board, worker->slot, pick->server->load);
+    if (pick->load) {
+        count(pick->load, 1);
+    }
+}
+
+void pick_leave(_Atomic uint32_t **load)
+{
+    if (*load) {
+        count(*load, UINT32_MAX);
+        *load = NULL;
+    }
+}
+
+void pick_answered(struct worker *worker, const struct pick *pick, int64_t took_ns)
+{
+    _Atomic uint64_t *word = pick->load ? board_at(worker->board, pick->server->load) : NULL;
+
+    if (word && took_ns >= 0) { /* a store that gets lost is one sample of many */
+        uint64_t now = atomic_load_explicit(word, memory_order_relaxed), took = (uint64_t)took_ns + 1;
+
+        atomic_store_explicit(word, now ? now - now / SAMPLES + took / SAMPLES : took, memory_order_relaxed);
+    }
+}
+
+/* ---- the choice ---- */
 
 /* A server for a client that has none, or whose server did not do. */
 static bool choose(struct exchange *ex, struct pick *pick)
 {
-    bool found = pick->service->strategy == STRATEGY_HRW ? highest(ex, pick) : in_turn(ex, pick);
+    bool found = by_strategy(ex, pick);
 
     if (found) {
+        enter(ex->worker, pick);
         pick->cookie = sticky_reset(ex, pick->cookie, pick->page, pick->service, pick->position);
     }
     return found;
@@ -127,6 +251,7 @@ static enum pick_result pick_balanced(struct exchange *ex, struct pick *pick)
 
     if (stuck && usable(ex->worker, pick, (uint16_t)stuck->position)) {
         take(pick, (uint16_t)stuck->position);
+        enter(ex->worker, pick);
         if (stuck->outdated) {
             pick->cookie = sticky_set(ex, pick->page, pick->service, stuck->position);
         }
@@ -220,6 +345,7 @@ bool pick_next(struct exchange *ex, struct pick *pick)
     if (pick->failed_count == PICK_ATTEMPTS) {
         return false;
     }
+    pick_leave(&pick->load);
     pick->failed[pick->failed_count++] = pick->position;
     return choose(ex, pick);
 }

@@ -1,6 +1,6 @@
 /*
- * pick.h - which server of a service: the one that the client's cookie names, else smooth weighted round robin by the
- * ticket on the board (I7).
+ * pick.h - which server of a service: the one that the client's cookie names, else as the service's strategy says: smooth
+ * weighted round robin by the ticket on the board (I7), or what the board knows of the servers' load.
  *
  * A choice in a sticky service is told the client: what Set-Cookie says is kept with the exchange (sticky.h) until its
  * response goes out, outer services first.
@@ -11,6 +11,7 @@
 #include "shm/services.h"
 
 struct exchange;
+struct worker;
 struct set_cookie;
 
 #define PICK_ATTEMPTS 16 /* different servers tried for one request, at most */
@@ -21,6 +22,7 @@ struct pick {
     const struct server *server;
     uint64_t ticket;                /* of that load balancer; a retry walks on from it without drawing one */
     bool drawn;                     /* there is a ticket: a client that sticks to its server needs none */
+    _Atomic uint32_t *load;         /* where this request is counted as under way; NULL: nowhere */
     struct set_cookie *cookie;      /* that is set for this server; NULL: none is */
     uint32_t walked;                /* places passed over so far */
     uint16_t failed[PICK_ATTEMPTS]; /* positions of servers that did not accept */
@@ -33,6 +35,10 @@ enum pick_result { PICK_SERVER, PICK_INTERNAL, PICK_NONE };
 /* Walks down weighted services to a server that is up. PICK_INTERNAL: pick->service says which. */
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
                              struct pick *pick);
+/* The request that is counted there is no longer under way; *load is NULL then. Harmless twice. */
+void pick_leave(_Atomic uint32_t **load);
+/* The first byte of the answer came after so many nanoseconds. */
+void pick_answered(struct worker *worker, const struct pick *pick, int64_t took_ns);
 /* Passes over pick->server: the next one that is up and has not been tried; false when there is none left. */
 bool pick_next(struct exchange *ex, struct pick *pick);
 

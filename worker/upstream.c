@@ -78,6 +78,7 @@ static void attach(struct upstream_exchange *ux, struct upstream *up)
 static void send_request(struct upstream_exchange *ux)
 {
     ux->ex->doing = "sending the request";
+    ux->sent_ns = ux->ex->worker->now_ns;
     ux->codec->send_head(ux);
 }
 
@@ -255,7 +256,10 @@ void upstream_begin(struct exchange *ex)
 
 void upstream_tunnel_closed(struct conn *conn)
 {
-    upstream_close((struct upstream *)conn);
+    struct upstream *up = (struct upstream *)conn;
+
+    pick_leave(&up->load);
+    upstream_close(up);
 }
 
 bool upstream_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers)
@@ -284,7 +288,7 @@ void upstream_unpin(struct exchange *ex)
 
     ux->transport_copy = *ux->transport;
     ux->transport = &ux->transport_copy;
-    ux->pick = (struct pick){0};
+    ux->pick = (struct pick){.load = ux->pick.load};
 }
 
 void upstream_release(struct exchange *ex)
@@ -293,6 +297,7 @@ void upstream_release(struct exchange *ex)
     struct upstream *up = ux->up;
 
     ex->upstream = NULL;
+    pick_leave(&ux->pick.load);
     if (up) {
         up->ux = NULL;
         if (up->state == UPSTREAM_BUSY && ux->codec->reusable(ux)) {

@@ -32,6 +32,7 @@ struct upstream {     /* a connection to a server */
     struct upstream *next, *previous; /* idle ones */
     struct upstream_exchange *ux;     /* while not idle */
     int64_t idle_timeout;
+    _Atomic uint32_t *load; /* where a tunnel is counted as under way */
 };
 
 /* How far the response has come. */
@@ -50,6 +51,7 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     const struct transport *transport;
     struct transport transport_copy; /* once the generation was let go */
     const struct upstream_codec *codec;
+    int64_t sent_ns;   /* when the request began to leave */
     uint32_t address;  /* which of the server's addresses */
     bool retried;      /* a pooled connection had died once */
     bool request_sent; /* head and body are handed over to the connection */

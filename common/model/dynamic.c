@@ -180,8 +180,11 @@ static const struct schema_field load_balancer_fields[] = {
     ROW("servers", LIST, struct load_balancer, servers, .flags = OMIT, .sub = &server_schema,
         .text = "The servers."),
     ROW("strategy", STRING, struct load_balancer, strategy, .flags = OMIT, .fallback = "wrr",
-        .text = "How a server is picked: wrr (weighted round robin), hrw (by the client's address); p2c and "
-                "leasttime are not served yet."),
+        .text = "How a server is picked: wrr (in turn, by weight), p2c (of two at random the one with fewer "
+                "requests "
+                "under way), hrw (by the client's address), leasttime (the quickest to begin its answers, by "
+                "requests "
+                "under way and weight), leastconn (the fewest requests under way, by weight)."),
     ROW("healthCheck", OPTIONAL, struct load_balancer, health_check, .flags = OMIT | SCHEMA_NOT_SERVED,
         .sub = &health_check_schema, .text = "Ask the servers regularly whether they are well."),
     ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check,

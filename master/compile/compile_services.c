@@ -11,6 +11,7 @@
 
 #define SERVERS_MAX 65536u /* positions in a sequence have 16 bits */
 #define SEED_TICKET 0x7469636b6574ULL
+#define SEED_LOAD 0x6c6f6164ULL
 #define SEED_HEALTH 0x6865616c7468ULL
 #define SEED_POOL 0x706f6f6cULL
 #define MILLISECOND 1000000LL
@@ -205,6 +206,21 @@ static struct list servers_now(const struct compiler *compiler, uint32_t positio
     return compiler->model->services[position]->config.load_balancer->servers;
 }
 
+static enum service_strategy strategy_of(struct slice name)
+{
+    return slice_eq(name, SLICE("hrw"))         ? STRATEGY_HRW
+           : slice_eq(name, SLICE("p2c"))       ? STRATEGY_P2C
+           : slice_eq(name, SLICE("leasttime")) ? STRATEGY_LEASTTIME
+           : slice_eq(name, SLICE("leastconn")) ? STRATEGY_LEASTCONN
+                                                : STRATEGY_WRR;
+}
+
+/* p2c knows no weights; a server without a share gets nobody otherwise. */
+static uint32_t share_of(const struct server_config *config, enum service_strategy strategy)
+{
+    return strategy == STRATEGY_P2C ? 1 : weight_of(config->weight);
+}
+
 static void load_balancer_fill(struct compiler *compiler, uint32_t position, struct service *row)
 {
     struct http_service *service = compiler->model->services[position];
@@ -217,6 +233,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     size_t count = 0;
     uint64_t identity;
 
+    row->strategy = strategy_of(balancer->strategy);
     row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
     row->flush_interval =
         balancer->response_forwarding ? balancer->response_forwarding->flush_interval : 100 * MILLISECOND;
@@ -232,14 +249,18 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
         }
         if (server_fill(compiler, service, &configs[i], identity, &servers[count])) {
             /* a fenced server is on its way out: it is kept for sticky sessions, new ones do not begin there */
-            weights[count] = configs[i].fenced ? 0 : weight_of(configs[i].weight);
-            servers[count].weight = weights[count];
-            names[count] = weight_of(configs[i].weight) > 0 ? configs[i].url : SLICE("");
+            uint32_t share = share_of(&configs[i], row->strategy);
+
+            servers[count].weight = weights[count] = configs[i].fenced ? 0 : share;
+            names[count] = share > 0 ? configs[i].url : SLICE("");
+            if (row->strategy >= STRATEGY_P2C) {
+                servers[count].load = compile_word(
+                    compiler, hash_slice(hash_slice(SEED_LOAD, service->element.name), configs[i].url));
+            }
             count++;
         }
     }
     row->servers = (struct list){servers, count};
-    row->strategy = slice_eq(balancer->strategy, SLICE("hrw")) ? STRATEGY_HRW : STRATEGY_WRR;
     if (row->strategy == STRATEGY_HRW) {
         return; /* the client's address is what sticks */
     }

@@ -52,7 +52,15 @@ static void note_sticky(struct resolver *resolver, struct http_service *service,
 
 static bool known_strategy(struct slice strategy)
 {
-    return slice_eq(strategy, SLICE("p2c")) || slice_eq(strategy, SLICE("leasttime"));
+    static const struct slice known[] = {SLICE_INIT(""),    SLICE_INIT("wrr"),       SLICE_INIT("p2c"),
+                                         SLICE_INIT("hrw"), SLICE_INIT("leasttime"), SLICE_INIT("leastconn")};
+
+    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+        if (slice_eq(strategy, known[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static struct slice load_balancer_wrong(struct resolver *resolver, struct http_service *service)
@@ -68,21 +76,14 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
         copy->servers_transport = qualified(pool, balancer->servers_transport, service->element.provider);
         service->config.load_balancer = balancer = copy;
     }
-    if (slice_eq(balancer->strategy, SLICE("hrw"))) {
-        if (balancer->sticky && balancer->sticky->cookie) {
-            element_error(
-                resolver->model, &service->element, false,
-                "loadBalancer.sticky has no effect with the strategy hrw: the client's address decides");
-        }
-    } else if (balancer->strategy.len && !slice_eq(balancer->strategy, SLICE("wrr"))) {
-        if (!known_strategy(balancer->strategy)) {
-            return pool_printf(pool, "unsupported load-balancer strategy \"%.*s\"",
-                               SLICE_ARG(balancer->strategy));
-        }
+    if (!known_strategy(balancer->strategy)) {
+        return pool_printf(pool, "unsupported load-balancer strategy \"%.*s\"",
+                           SLICE_ARG(balancer->strategy));
+    }
+    if (slice_eq(balancer->strategy, SLICE("hrw")) && balancer->sticky && balancer->sticky->cookie) {
         element_error(
             resolver->model, &service->element, false,
-            "loadBalancer.strategy %.*s is understood, but not yet served by this build: wrr is used",
-            SLICE_ARG(balancer->strategy));
+            "loadBalancer.sticky has no effect with the strategy hrw: the client's address decides");
     }
     note_unserved(resolver, service, &load_balancer_schema, balancer);
     note_sticky(resolver, service, balancer->sticky, "loadBalancer");

@@ -309,6 +309,11 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     const struct service *service = services_at(&answer->tool.generation->services, number, &page);
     static const char *const internals[] = {"internal", "ping", "ready", "none (a middleware answers)"};
 
+    static const char *const strategies[] = {"", ", hrw: by the client's address",
+                                             ", p2c: the less busy of two at random",
+                                             ", leasttime: the quickest, by requests under way and weight",
+                                             ", leastconn: the fewest requests under way, by weight"};
+
     if (service == NULL || depth > DEPTH_MAX) {
         return;
     }
@@ -340,7 +345,7 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     fputs(service->servers.count ? ": load balancer"
                                  : ": load balancer without servers: 503 (reason no_server)",
           stdout);
-    fputs(service->strategy == STRATEGY_HRW ? ", by the client's address (hrw)" : "", stdout);
+    fputs(strategies[service->strategy], stdout);
     print_cookie(page, service);
     for (size_t i = 0; i < service->servers.count; i++) {
         struct slice url = page_text(page, servers[i].url);

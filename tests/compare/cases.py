@@ -204,6 +204,10 @@ HASHED = {f"{names}-{weight}": {"highestRandomWeight": {"services": [{"name": na
 HASHED["none"] = {"highestRandomWeight": {"services": []}}
 HASHED["nowhere"] = {"highestRandomWeight": {"services": [{"name": "upstream"}, {"name": "nowhere"}]}}
 HASHED["strategy"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD}], "sticky": {"cookie": {}}}}
+for strategy in ("p2c", "leasttime", "wrr", ""):
+    HASHED[f"s{strategy}"] = {"loadBalancer": {"strategy": strategy, "servers": [{"url": DEAD, "weight": 2}], "sticky": {"cookie": {}}}}
+    HASHED[f"s{strategy}-0"] = {"loadBalancer": {"strategy": strategy, "servers": [{"url": DEAD, "weight": 0}], "sticky": {"cookie": {}}}}
+HASHED["sbest"] = {"loadBalancer": {"strategy": "best", "servers": [{"url": DEAD}]}}
 HASHED["unweighted"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD, "weight": 0}]}}
 
 

@@ -438,6 +438,126 @@ static void services_are_chosen_by_address(void **state)
     whole_free(whole);
 }
 
+/* Three servers under that strategy, each with a count. */
+static struct whole *loaded(enum service_strategy strategy, struct server *servers)
+{
+    uint16_t sequence[] = {0, 1, 2};
+    struct service service = {
+        .name = SLICE("s"), .strategy = strategy, .servers = {servers, 3}, .sequence = {sequence, 3}};
+
+    for (unsigned i = 0; i < 3; i++) {
+        servers[i] = server_named(i == 0 ? "a" : i == 1 ? "b" : "c");
+        servers[i].weight = 1;
+        servers[i].load = board_word(worker.board, 1100 + i, 1);
+    }
+    service.ticket = board_word(worker.board, 1110, 1);
+    return whole_of(&service, 1);
+}
+
+static void load_set(const struct server *server, unsigned of_worker, uint32_t load)
+{
+    (void)board_slab(worker.board, of_worker);
+    atomic_store(board_load(worker.board, of_worker, server->load), load);
+}
+
+/* How many of 300 requests each gets, one after the other. */
+static void spread(const struct whole *whole, unsigned counts[3])
+{
+    memset(counts, 0, 3 * sizeof(*counts));
+    for (unsigned i = 0; i < 300; i++) {
+        struct pick pick;
+
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        counts[pick.position]++;
+        pick_leave(&pick.load);
+        pick_leave(&pick.load);
+    }
+}
+
+static void the_less_busy_of_two_is_picked(void **state)
+{
+    struct server servers[3];
+    struct whole *whole = loaded(STRATEGY_P2C, servers);
+    unsigned counts[3];
+    struct pick pick;
+
+    (void)state;
+    spread(whole, counts);
+    assert_true(counts[0] > 50 && counts[1] > 50 && counts[2] > 50);
+    load_set(&servers[1], 3, 7); /* another worker has it do something */
+    spread(whole, counts);
+    assert_int_equal(counts[1], 0); /* every other one is better */
+    load_set(&servers[2], 4, 3);
+    spread(whole, counts);
+    assert_true(counts[0] > counts[2] && counts[2] > 50 && counts[1] == 0);
+    board_fold(worker.board, 3); /* that worker has died */
+    spread(whole, counts);
+    assert_true(counts[1] > 50);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_true(pick_next(&exchange, &pick) && pick_next(&exchange, &pick));
+    assert_false(pick_next(&exchange, &pick));
+    for (unsigned i = 0; i < 3; i++) {
+        assert_int_equal(board_load_sum(worker.board, servers[i].load), i == 2 ? 3 : 0);
+    }
+    whole_free(whole);
+}
+
+static void the_fewest_requests_by_weight(void **state)
+{
+    struct server servers[3];
+    struct whole *whole = loaded(STRATEGY_LEASTCONN, servers);
+    struct pick held[30];
+    unsigned counts[3];
+
+    (void)state;
+    spread(whole, counts); /* equals in turn */
+    assert_true(counts[0] == 100 && counts[1] == 100 && counts[2] == 100);
+    memset(counts, 0, sizeof(counts));
+    load_set(&servers[0], 5, 10);
+    for (unsigned i = 0; i < ARRAY_LEN(held); i++) { /* none of them ends: all come to the same */
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, &held[i]), PICK_SERVER);
+        counts[held[i].position]++;
+    }
+    assert_in_range(counts[0], 3, 4);
+    assert_in_range(counts[1], 13, 14);
+    assert_in_range(counts[2], 13, 14);
+    for (unsigned i = 0; i < ARRAY_LEN(held); i++) {
+        pick_leave(&held[i].load);
+    }
+    whole_free(whole);
+}
+
+static void the_quickest_is_preferred(void **state)
+{
+    struct server servers[3];
+    struct whole *whole = loaded(STRATEGY_LEASTTIME, servers);
+    static const int64_t took[] = {10000000, 1000000, 5000000};
+    unsigned counts[3];
+    struct pick pick;
+
+    (void)state;
+    for (unsigned i = 0; i < 3; i++) { /* who is not known yet is asked first */
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        pick_answered(&worker, &pick, took[pick.position]);
+        pick_leave(&pick.load);
+        assert_true(atomic_load(board_at(worker.board, pick.server->load)) > 0);
+    }
+    spread(whole, counts);
+    assert_int_equal(counts[1], 300);
+    load_set(&servers[1], 6, 7); /* 1 ms for each of eight is worse than 5 ms for one */
+    spread(whole, counts);
+    assert_int_equal(counts[2], 300);
+    load_set(&servers[1], 6, 0);
+    for (unsigned i = 0; i < 100; i++) { /* it becomes slow */
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        pick_answered(&worker, &pick, pick.position == 1 ? 50000000 : took[pick.position]);
+        pick_leave(&pick.load);
+    }
+    spread(whole, counts);
+    assert_int_equal(counts[2], 300);
+    whole_free(whole);
+}
+
 static void internal_services(void **state)
 {
     struct service service = {
@@ -463,6 +583,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(clients_stick_to_service_and_server, setup, teardown),
         cmocka_unit_test_setup_teardown(clients_are_spread_by_their_address, setup, teardown),
         cmocka_unit_test_setup_teardown(services_are_chosen_by_address, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_less_busy_of_two_is_picked, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_fewest_requests_by_weight, setup, teardown),
+        cmocka_unit_test_setup_teardown(the_quickest_is_preferred, setup, teardown),
         cmocka_unit_test_setup_teardown(internal_services, setup, teardown),
     };
 

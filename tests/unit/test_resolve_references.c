@@ -34,7 +34,7 @@
     "  transport: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}], serversTransport: t}}\n"           \
     "  default: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}], serversTransport: "                  \
     "default@internal}}\n"                                                                                   \
-    "  strategy: {loadBalancer: {servers: [], strategy: p2c}}\n"                                             \
+    "  strategy: {loadBalancer: {servers: [], strategy: hrw, sticky: {cookie: {}}}}\n"                       \
     "  badstrategy: {loadBalancer: {servers: [], strategy: best}}\n"                                         \
     "  sticky: {loadBalancer: {servers: [], sticky: {cookie: {domain: a_b}}}}\n"                             \
     "  mirror: {mirroring: {service: s}}\n"                                                                  \
@@ -233,7 +233,7 @@ static void warnings_stay_on_the_service(void **state)
     static const struct {
         const char *name, *want;
     } services[] = {
-        {"strategy@file", "p2c is understood, but not yet served"},
+        {"strategy@file", "loadBalancer.sticky has no effect with the strategy hrw"},
         {"sticky@file", "loadBalancer.sticky.cookie.domain \"a_b\" is not a host name"},
     };
     struct static_loaded loaded;

@@ -129,6 +129,14 @@ static struct slice date_value(void)
     return slice_of(line.ptr + name, line.len - name - 2);
 }
 
+/* With the answer goes what Connection: close is in HTTP/1. */
+static void leave_if_ending(struct h2_stream *stream)
+{
+    if (stream->ex.worker->draining || listener_is_ending(stream->session->client->listener)) {
+        h2_leave(stream->session);
+    }
+}
+
 static void send_head(struct exchange *ex)
 {
     struct h2_stream *stream = stream_of(ex);
@@ -143,9 +151,7 @@ static void send_head(struct exchange *ex)
 
     stream->head_sent = true;
     stream->bodiless = !body_allowed(ex) || response->content_length == 0;
-    if (ex->worker->draining || listener_is_ending(stream->session->client->listener)) {
-        h2_leave(stream->session);
-    }
+    leave_if_ending(stream);
     fields[0] = pair(SLICE(":status"), number_text(response->status, status, sizeof(status)));
     count += put_fields(fields + 1, &response->headers, skip, &written);
     if (!(written & HEADER_BIT(HEADER_DATE))) {
@@ -248,6 +254,7 @@ static void finish(struct exchange *ex, const struct headers *trailers)
         headers_copy(&stream->answer_trailers, trailers);
     }
     stream->complete = true;
+    leave_if_ending(stream); /* its head may have left before */
     flush(ex);
     let_go(stream);
 }

@@ -1,5 +1,5 @@
 /*
- * h2_client.c - an HTTP/2 connection: its start, reading, writing, its timer, its end. See h2_client.h.
+ * h2_client.c - an HTTP/2 connection: reading, writing, its timer, its end. See h2_client.h.
  */
 #include "worker/h2_client.h"
 
@@ -7,60 +7,16 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
-#include "common/base/memory.h"
 #include "worker/worker.h"
 
 #define SECOND INT64_C(1000000000)
 #define READS_PER_TURN 4
 #define READ_SIZE ((size_t)16384) /* at most so many frames' worth in one call of nghttp2 */
-#define FRAME_SIZE 16384          /* the largest that we take */
-#define CONTINUATIONS 8           /* of a head, beside those that one of the largest size needs */
 #define WRITE_SIZE ((size_t)49152)
 #define WRITES_PER_TURN 4
 #define LEAVE_NS SECOND         /* between the two GOAWAYs: what is on its way arrives (RFC 9113, 6.8) */
 #define STALL_NS (300 * SECOND) /* a client that takes nothing of an answer for that long is gone */
 #define LOOK_NS (60 * SECOND)
-/* What a client may send before its server takes it: for one stream, and for all. */
-#define WINDOW_STREAM (256 * 1024)
-#define WINDOW_ALL (1024 * 1024)
-#define WINDOW_TIGHT 65535 /* the least that a connection has */
-
-static const char preface[] = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-
-enum h2_preface h2_preface(struct slice begin)
-{
-    size_t len = begin.len < sizeof(preface) - 1 ? begin.len : sizeof(preface) - 1;
-
-    if (memcmp(begin.ptr, preface, len) != 0) {
-        return H2_PREFACE_NO;
-    }
-    return len == sizeof(preface) - 1 ? H2_PREFACE_YES : H2_PREFACE_MORE;
-}
-
-/* ---- memory ---- */
-static void *count_malloc(size_t size, void *worker)
-{
-    (void)budget_took(&((struct worker *)worker)->budget, size); /* looked at with the next buffer */
-    return malloc(size);
-}
-
-static void *count_calloc(size_t count, size_t size, void *worker)
-{
-    (void)budget_took(&((struct worker *)worker)->budget, count * size);
-    return calloc(count, size);
-}
-
-static void *count_realloc(void *memory, size_t size, void *worker)
-{
-    (void)budget_took(&((struct worker *)worker)->budget, size);
-    return realloc(memory, size);
-}
-
-static void plain_free(void *memory, void *worker)
-{
-    (void)worker;
-    free(memory);
-}
 
 size_t h2_held(const struct client *client)
 {
@@ -96,8 +52,7 @@ static int64_t idle_deadline(const struct client *client)
     return options->idle_timeout > 0 ? client->conn.worker->now_ns + options->idle_timeout : TIMER_NEVER;
 }
 
-/* All deadlines anew. */
-static void arm(struct h2_session *session)
+void h2_arm(struct h2_session *session)
 {
     struct client *client = session->client;
     struct worker *worker = client->conn.worker;
@@ -239,7 +194,7 @@ void h2_late(struct client *client)
             return;
         }
     }
-    arm(session);
+    h2_arm(session);
     h2_later(session);
 }
 
@@ -302,8 +257,7 @@ void h2_write(struct h2_session *session)
 }
 
 /* ---- reading ---- */
-/* False: the connection is over. */
-static bool feed(struct h2_session *session, const char *bytes, size_t len)
+bool h2_feed(struct h2_session *session, const char *bytes, size_t len)
 {
     struct client *client = session->client;
     ssize_t n = nghttp2_session_mem_recv(session->engine, (const uint8_t *)bytes, len);
@@ -344,7 +298,7 @@ static bool read_some(struct h2_session *session)
         if (n < 0 && errno == EAGAIN) {
             return true;
         }
-        if (n <= 0 || !feed(session, worker->recycler->scratch, (size_t)n)) {
+        if (n <= 0 || !h2_feed(session, worker->recycler->scratch, (size_t)n)) {
             return false;
         }
         h2_work(session);
@@ -396,69 +350,6 @@ void h2_ready(struct client *client)
         h2_free(client);
         client_linger(client);
     } else if (session->streams == NULL ? !idle || requests != client->requests : idle) {
-        arm(session);
+        h2_arm(session);
     }
-}
-
-/* ---- the start ---- */
-static nghttp2_session *engine_new(struct h2_session *session, const struct entry_options *options)
-{
-    nghttp2_session_callbacks *callbacks = h2_callbacks();
-    nghttp2_session *engine = NULL;
-    nghttp2_option *option = NULL;
-
-    if (callbacks && nghttp2_option_new(&option) == 0) {
-        nghttp2_option_set_no_auto_window_update(option, 1);
-        nghttp2_option_set_max_continuations(option, CONTINUATIONS + options->limits.max_head / FRAME_SIZE);
-        nghttp2_option_set_server_fallback_rfc7540_priorities(option, 0);
-        nghttp2_option_set_max_deflate_dynamic_table_size(option, options->h2_encoder_table);
-        if (nghttp2_session_server_new3(&engine, callbacks, session, option, &session->memory) != 0) {
-            engine = NULL;
-        }
-    }
-    nghttp2_option_del(option);
-    nghttp2_session_callbacks_del(callbacks);
-    return engine;
-}
-
-static int say_settings(struct h2_session *session, const struct entry_options *options)
-{
-    bool tight = session->client->conn.worker->budget.level >= BUDGET_TIGHT;
-    nghttp2_settings_entry entries[] = {
-        {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->h2_streams},
-        {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, options->h2_decoder_table},
-        {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->limits.max_head},
-        {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, tight ? WINDOW_TIGHT : WINDOW_STREAM},
-    };
-    int rc = nghttp2_submit_settings(session->engine, NGHTTP2_FLAG_NONE, entries, ARRAY_LEN(entries));
-
-    return rc != 0 || tight
-               ? rc
-               : nghttp2_session_set_local_window_size(session->engine, NGHTTP2_FLAG_NONE, 0, WINDOW_ALL);
-}
-
-void h2_start(struct client *client)
-{
-    const struct entry_options *options = &client->listener->options;
-    struct worker *worker = client->conn.worker;
-    struct h2_session *session = xcalloc(1, sizeof(*session));
-    struct buffer *in = client->in;
-
-    session->client = client;
-    session->work_tail = &session->work;
-    session->leave_at_ns = session->deadline = TIMER_NEVER;
-    session->memory = (nghttp2_mem){worker, count_malloc, plain_free, count_calloc, count_realloc};
-    session->engine = engine_new(session, options);
-    client->in = NULL;
-    client->h2 = session;
-    client->state = CLIENT_H2;
-    arm(session);
-    if (session->engine == NULL || say_settings(session, options) != 0 ||
-        (in && !feed(session, in->data + in->from, buffer_len(in)))) {
-        buffer_give(worker, in);
-        client_stop(client);
-        return;
-    }
-    buffer_give(worker, in);
-    h2_later(session);
 }

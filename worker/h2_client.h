@@ -2,7 +2,8 @@
  * h2_client.h - HTTP/2 as clients speak it (RFC 9113): a connection, many requests on it at a time. nghttp2 knows frames,
  * HPACK and flow control; what a request is and what becomes of it is here.
  *
- *   h2_client.c   the connection: start, reading, writing, timer, end
+ *   h2_start.c    the preface, the session and its settings
+ *   h2_client.c   the connection: reading, writing, timer, end
  *   h2_frames.c   what nghttp2 tells about frames: written down, and work is noted for later
  *   h2_stream.c   the work: from a stream to an exchange, bodies, ends
  *   h2_answer.c   the codec table: answers
@@ -11,7 +12,7 @@
  * session's list of work. Streams are freed in that work and nowhere else. Nothing in here closes a client's connection but
  * h2_client.c on its own events.
  *
- * Memory that a client can make us hold: of requests' bodies what the windows allow (h2_client.c), of answers one read of
+ * Memory that a client can make us hold: of requests' bodies what the windows allow (h2_start.c), of answers one read of
  * the server for each stream, because send_body() says false while a window or the socket is full.
  */
 #ifndef WEIR_WORKER_H2_CLIENT_H
@@ -100,13 +101,17 @@ size_t h2_held(const struct client *client);
 void h2_unpin(struct client *client, int64_t before_ns);
 void h2_start_worker(struct worker *worker);
 
-/* ---- between the four files ---- */
+/* ---- between the five files ---- */
 /* What is ready goes out with this turn's writing. */
 void h2_later(struct h2_session *session);
 /* Writes what there is to write, unless the connection is backed up. */
 void h2_write(struct h2_session *session);
 /* GOAWAY: no new streams; those that are there end. A second one, with the last stream's number, follows. */
 void h2_leave(struct h2_session *session);
+/* Gives nghttp2 what came. False: the connection is over. */
+bool h2_feed(struct h2_session *session, const char *bytes, size_t len);
+/* All deadlines anew. */
+void h2_arm(struct h2_session *session);
 /* No deadline of a stream is missed. */
 void h2_deadline(struct h2_session *session, int64_t deadline);
 

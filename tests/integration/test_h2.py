@@ -187,6 +187,42 @@ def test_a_client_that_opens_no_window_holds_the_server_back(h2):
     assert client.proxy.connect()
 
 
+def test_many_slow_streams_take_little(h2):
+    def handler(peer, web):
+        peer.until(b"\r\n\r\n")
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (1 << 20))
+        try:
+            peer.send(bytes(1 << 20))
+            peer.rest()
+        except OSError:
+            pass
+    client = h2(handler, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 0})
+    client.frame()
+    before = client.proxy.resident_kib()
+    streams = [client.request() for _ in range(100)]
+    client.until(lambda: all(client.streams[stream].heads for stream in streams))
+    assert client.proxy.resident_kib() - before < 24 * 1024
+    assert not any(client.streams[stream].body for stream in streams)
+
+
+def test_a_stream_that_is_cancelled_ends_its_server_s_connection(h2):
+    begun, over = threading.Event(), threading.Event()
+
+    def handler(peer, web):
+        peer.request()
+        begun.set()
+        peer.rest()
+        over.set()
+    client = h2(handler)
+    stream = client.request()
+    assert begun.wait(DEADLINE)
+    client.send(RstStreamFrame(stream, error_code=8))
+    assert over.wait(DEADLINE)
+    client.send(PingFrame(0, b"12345678"))
+    while not isinstance(client.frame(), PingFrame):
+        pass
+
+
 def test_a_server_that_takes_nothing_holds_the_client_back(h2):
     gate = threading.Event()
 

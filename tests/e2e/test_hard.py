@@ -203,7 +203,7 @@ def test_another_binary_takes_over_while_the_api_server_is_away(cluster, cluster
         for _ in range(20):
             assert common.curl(program.ports["web"], host="app.test").status == 200
 
-    away(cluster, 0, upgrade)
+    away(cluster, 12, upgrade)  # a start where nothing is served yet waits 10 s
     cluster.apply(route("more", "more.test", "app"))
     serves(program, "more.test")
     load.stop()

@@ -238,7 +238,8 @@ struct grpc_web {
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
     MIDDLEWARE(errors, errors)                                                                               \
     MIDDLEWARE(compress, compress)                                                                           \
-    MIDDLEWARE(buffering, buffering)
+    MIDDLEWARE(buffering, buffering)                                                                         \
+    MIDDLEWARE(encoded_characters_filter, encodedCharacters)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -250,7 +251,6 @@ enum middleware_kind {
 /* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
-    UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
     UNSERVED(rate_limit, rateLimit)                                                                          \
     UNSERVED(basic_auth, basicAuth)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \

@@ -305,8 +305,10 @@ bool exchange_response_head(struct exchange *ex)
 
 bool exchange_response_resume(struct exchange *ex)
 {
-    if (!send_head(ex, chain_response(ex))) {
-        return false;
+    uint32_t discarded = ex->discarded;
+
+    if (!send_head(ex, chain_response(ex)) || ex->discarded != discarded) {
+        return false; /* over, or dropped by one that holds back what comes instead */
     }
     feed_on(ex);
     return true;

@@ -242,7 +242,8 @@ struct grpc_web {
     MIDDLEWARE(basic_auth, basicAuth)                                                                        \
     MIDDLEWARE(compress, compress)                                                                           \
     MIDDLEWARE(buffering, buffering)                                                                         \
-    MIDDLEWARE(in_flight_req, inFlightReq)
+    MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
+    MIDDLEWARE(encoded_characters_filter, encodedCharacters)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -254,7 +255,6 @@ enum middleware_kind {
 /* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
-    UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(forward_auth, forwardAuth)                                                                      \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \

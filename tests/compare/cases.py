@@ -97,6 +97,9 @@ MIDDLEWARES = {
     "buffer-small": {"buffering": {"maxResponseBodyBytes": 6}},
     "buffer-again": {"buffering": {"retryExpression": "(ResponseCode() == 500 || IsNetworkError()) && Attempts() < 3 && RequestMethod() != \"PUT\""}},
     "buffer-never": {"buffering": {"retryExpression": "Attempts()"}},
+    "encoded": {"encodedCharacters": {"allowEncodedSlash": False}},
+    "encoded-some": {"encodedCharacters": {"allowEncodedSlash": True, "allowEncodedBackSlash": True, "allowEncodedNullCharacter": True, "allowEncodedSemicolon": True}},
+    "encoded-other": {"encodedCharacters": {"allowEncodedPercent": True, "allowEncodedQuestionMark": True, "allowEncodedHash": True}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -313,6 +316,9 @@ def fixed_requests():
         for mode in ("redirect", "empty", "error", "chunked"):
             for method in ("GET", "POST", "HEAD", "PUT"):
                 add("web", "/", host=f"{name}.test", method=method, headers=[("X-Answer", mode)])
+    for path in PATHS:
+        for name in ("encoded", "encoded-some", "encoded-other"):
+            add("web", path, host=f"{name}.test")
     for host in ("redir.test", "redir.test:8080"):
         add("web", "/old/page?x=1", host=host)
         add("web", "/new", host=host)

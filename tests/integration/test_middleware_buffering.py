@@ -1,6 +1,7 @@
 """buffering: requests and answers that go on once they are whole, their bounds, and requests that are sent again."""
 import contextlib
 import threading
+import zlib
 
 import pytest
 
@@ -153,6 +154,23 @@ def test_sends_again_what_is_the_same(server, routed):
         assert asked.line == "POST /p/x HTTP/1.1" and asked.body == b"body" * 50000
         assert (asked.all("x-new"), asked.all("x-mine")) == (["1"], ["2"])
         assert asked.all("x-forwarded-for") == ["127.0.0.1"]
+
+
+@pytest.mark.parametrize("inner", [{"compress": {}}, {"buffering": {}}])
+def test_sends_again_over_middlewares_that_hold_the_answer(server, routed, inner):
+    left = [200, 500, 500]  # an answer that is dropped takes its connection with it
+
+    def chunked(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                server.requests.append(peer.request())
+                status = left.pop()
+                peer.send(b"HTTP/1.1 %d Said\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n" % status)
+    app = server(chunked)
+    proxied = routed(one_route(app, {**buffering(retryExpression="ResponseCode() == 500 && Attempts() < 4"), "i": inner}))
+    answer = ask(proxied, get("/x", "Accept-Encoding: gzip"))
+    body = zlib.decompress(answer.body, 31) if answer.get("content-encoding") else answer.body
+    assert (answer.status, body, answer.get("content-length")) == (200, b"abc", str(len(answer.body)))
 
 
 def test_gives_up(server, routed):

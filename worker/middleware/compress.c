@@ -78,26 +78,26 @@ enum packed { PACKED, PACKED_BACKED_UP, PACKED_OVER /* nothing may be touched an
 static enum packed hand_on(struct packing *packing, struct slice data, enum encoder_step step)
 {
     struct exchange *ex = packing->filter->ex;
-    bool more = true, room = true, over = false;
+    bool more = true, room = true, same = true, over = false;
 
-    packing->over = &over;
+    packing->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a packing */
     packing->pending = step == ENCODER_GO;
-    while (more) {
+    while (more && same) {
         struct slice output;
 
         if (!encoder_run(packing->encoder, &data, step, &output, &more)) {
             exchange_upstream_failed(ex, REASON_internal_error);
-            return PACKED_OVER;
-        }
-        if (output.len) {
+            same = false;
+        } else if (output.len) {
             room = filter_pass_response(packing->filter, output);
         }
-        if (over || ex->discarded != packing->discarded) {
+        if (over) {
             return PACKED_OVER;
         }
+        same = same && ex->discarded == packing->discarded;
     }
     packing->over = NULL;
-    return room ? PACKED : PACKED_BACKED_UP;
+    return !same ? PACKED_OVER : room ? PACKED : PACKED_BACKED_UP;
 }
 
 /* A held one begins, with a byte of it or before the first. */

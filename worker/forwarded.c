@@ -34,7 +34,7 @@ static bool managed_alias(struct slice name)
     return false;
 }
 
-static bool managed(const struct header *item)
+bool forwarded_managed(const struct header *item)
 {
     return item->id == HEADER_OTHER ? managed_alias(item->name) : (managed_ids & MANAGED(item->id)) != 0;
 }
@@ -61,7 +61,7 @@ static struct slice value_of(const struct headers *headers, enum header_id id)
     return item ? item->value : SLICE("");
 }
 
-static struct slice client_text(struct exchange *ex)
+struct slice forwarded_client(struct exchange *ex)
 {
     if (ex->client_text.len == 0) {
         char *text = pool_alloc(ex->pool, ADDRESS_TEXT_SIZE);
@@ -79,7 +79,7 @@ static bool asks_for_websocket(const struct exchange *ex)
 }
 
 /* The port of a Host header; else by the scheme. */
-static struct slice port_text(const struct exchange *ex)
+struct slice forwarded_port(const struct exchange *ex)
 {
     struct slice host = ex->request.host;
     ptrdiff_t colon = slice_rfind(host, ':');
@@ -140,9 +140,9 @@ static void add_all(struct exchange *ex)
     bool websocket = ex->request.upgrade && asks_for_websocket(ex);
     struct slice proto = websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex);
 
-    headers_add_id(headers, HEADER_X_REAL_IP, client_text(ex));
+    headers_add_id(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     headers_add_id(headers, HEADER_X_FORWARDED_PROTO, proto);
-    headers_add_id(headers, HEADER_X_FORWARDED_PORT, port_text(ex));
+    headers_add_id(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
     if (ex->entry->scheme_headers) {
         headers_add_id(headers, HEADER_X_FORWARDED_SCHEME, proto);
         headers_add_id(headers, HEADER_X_SCHEME, proto);
@@ -161,10 +161,10 @@ static void complete(struct exchange *ex)
     struct headers *headers = &ex->request.headers;
     bool websocket = asks_for_websocket(ex);
 
-    set_if_empty(headers, HEADER_X_REAL_IP, client_text(ex));
+    set_if_empty(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     set_if_empty(headers, HEADER_X_FORWARDED_PROTO,
                  websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex));
-    set_if_empty(headers, HEADER_X_FORWARDED_PORT, port_text(ex));
+    set_if_empty(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
     if (ex->entry->scheme_headers) {
         struct slice proto = value_of(headers, HEADER_X_FORWARDED_PROTO);
 
@@ -206,7 +206,7 @@ static void drop_named(struct exchange *ex)
         if (!(item->flags & HEADER_HOP_BY_HOP) || header_flags_of(item->id)) {
             continue;
         }
-        if (managed(item)) {
+        if (forwarded_managed(item)) {
             item->flags &= (uint8_t)~HEADER_HOP_BY_HOP;
         } else if (!kept_for_chain(ex, item->name)) {
             item->flags |= HEADER_REMOVED;
@@ -227,7 +227,7 @@ void forwarded_apply(struct exchange *ex)
         if (item->flags & HEADER_HOP_BY_HOP) {
             named = true;
         }
-        if (managed(item)) {
+        if (forwarded_managed(item)) {
             if (ex->request.trusted) {
                 ex->claims = true;
             } else {
@@ -254,7 +254,8 @@ void forwarded_append_client(struct exchange *ex)
         return;
     }
     if (!ex->claims && ex->chain_done == 0) {
-        headers_add_id(headers, HEADER_X_FORWARDED_FOR, client_text(ex)); /* nobody can have put one there */
+        headers_add_id(headers, HEADER_X_FORWARDED_FOR,
+                       forwarded_client(ex)); /* nobody can have put one there */
         return;
     }
     if (headers_suppressed(headers, HEADER_X_FORWARDED_FOR)) {
@@ -265,9 +266,9 @@ void forwarded_append_client(struct exchange *ex)
     struct slice before = value_of(headers, HEADER_X_FORWARDED_FOR);
 
     if (before.len == 0) {
-        headers_set_id(headers, HEADER_X_FORWARDED_FOR, client_text(ex));
+        headers_set_id(headers, HEADER_X_FORWARDED_FOR, forwarded_client(ex));
     } else if (pool_join(ex->pool, before, SLICE(", "), &joined) &&
-               pool_join(ex->pool, joined, client_text(ex), &joined)) {
+               pool_join(ex->pool, joined, forwarded_client(ex), &joined)) {
         headers_set_id(headers, HEADER_X_FORWARDED_FOR, joined);
     }
 }

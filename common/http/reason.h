@@ -30,6 +30,8 @@
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(unauthenticated, "a middleware asked for a user and a password that are right")                    \
+    REASON(auth_denied, "the server that is asked who may pass said no")                                     \
+    REASON(auth_failed, "the server that is asked who may pass gave no answer that counts")                  \
     REASON(middleware, "a middleware answered")                                                              \
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \

@@ -237,6 +237,7 @@ struct grpc_web {
     MIDDLEWARE(ip_white_list, ipWhiteList)                                                                   \
     MIDDLEWARE(ip_allow_list, ipAllowList)                                                                   \
     MIDDLEWARE(basic_auth, basicAuth)                                                                        \
+    MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
     MIDDLEWARE(errors, errors)
 
 enum middleware_kind {
@@ -252,7 +253,6 @@ enum middleware_kind {
     UNSERVED(encoded_characters_filter, encodedCharacters)                                                   \
     UNSERVED(rate_limit, rateLimit)                                                                          \
     UNSERVED(digest_auth, digestAuth)                                                                        \
-    UNSERVED(forward_auth, forwardAuth)                                                                      \
     UNSERVED(in_flight_req, inFlightReq)                                                                     \
     UNSERVED(buffering, buffering)                                                                           \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \

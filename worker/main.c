@@ -20,7 +20,6 @@
 #include "worker/control.h"
 #include "worker/crash.h"
 #include "worker/sandbox.h"
-#include "worker/schedule.h"
 #include "worker/worker.h"
 
 #define HEART_MS 100
@@ -127,7 +126,6 @@ static int run(struct worker *worker)
     heart.timer.data = &heart;
     (void)uv_timer_start(&heart.timer, on_heart, HEART_MS, HEART_MS);
 
-    schedule_short_turns();
     sandbox_enter(&worker->fence);
     serve_run(worker);
 

@@ -132,6 +132,7 @@ static const struct allowed allowed[] = {
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
+    CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_QUICKACK)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
@@ -288,8 +289,9 @@ static _Atomic long landlock_abi; /* what the threads find is the same */
 /* 0 or the errno. Everything that is handled and has no rule is refused. */
 static int lock_files(void)
 {
-    long abi = landlock_abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
+    long abi = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
 
+    landlock_abi = abi;
     if (abi < 1) {
         return errno;
     }

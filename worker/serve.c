@@ -214,7 +214,11 @@ static void drain_look(struct timer *timer)
         done(worker);
         return;
     }
-    timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);
+    if (drain->refusing && worker->clients == NULL) {
+        timer_again(worker->timers, &drain->timer); /* queues are emptied turn by turn */
+    } else {
+        timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);
+    }
 }
 
 void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_until_ns,
@@ -232,7 +236,7 @@ void serve_drain(struct worker *worker, int64_t accept_until_ns, int64_t finish_
     drain->finish_until_ns = finish_until_ns;
     drain->done = done;
     worker->drain_deadline_ns = finish_until_ns;
-    timer_set(worker->timers, &drain->timer, worker->now_ns);
+    timer_again(worker->timers, &drain->timer);
 }
 
 void serve_stop(struct worker *worker)

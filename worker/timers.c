@@ -39,6 +39,19 @@ static void ring_take(struct timer *timer)
     timer->previous = timer->next = NULL;
 }
 
+/* All of `from` behind what is in `to`. */
+static void ring_move(struct timer *to, struct timer *from)
+{
+    if (from->next == from) {
+        return;
+    }
+    to->previous->next = from->next;
+    from->next->previous = to->previous;
+    to->previous = from->previous;
+    from->previous->next = to;
+    ring_init(from);
+}
+
 struct timers *timers_new(int64_t now_ns)
 {
     struct timers *timers = xcalloc(1, sizeof(*timers));
@@ -111,29 +124,22 @@ void timer_remove(struct timers *timers, struct timer *timer)
     timer->deadline_ns = TIMER_NEVER;
 }
 
-/* Behind those that are due already. On a ring of their own, so that timers put back into this slot wait for its next turn. */
-static void take_slot(struct timers *timers, struct timer *slot)
-{
-    struct timer *due = &timers->due;
-
-    if (slot->next == slot) {
-        return;
-    }
-    due->previous->next = slot->next;
-    slot->next->previous = due->previous;
-    due->previous = slot->previous;
-    slot->previous->next = due;
-    ring_init(slot);
-}
-
+/* Those that are due now: one that is set again by its own callback waits for the next turn. */
 static bool run_due(struct timers *timers, int64_t now_ns)
 {
-    struct timer *due = &timers->due;
-    int64_t piece = due->next == due ? 0 : piece_begin();
+    struct timer now;
     bool fired = false;
 
-    while (due->next != due) {
-        struct timer *timer = due->next;
+    if (timers->due.next == &timers->due) {
+        return false;
+    }
+
+    int64_t piece = piece_begin();
+
+    ring_init(&now);
+    ring_move(&now, &timers->due);
+    while (now.next != &now) {
+        struct timer *timer = now.next;
 
         ring_take(timer);
         if (timer->deadline_ns == TIMER_NEVER) {
@@ -150,6 +156,8 @@ static bool run_due(struct timers *timers, int64_t now_ns)
             break;
         }
     }
+    ring_move(&now, &timers->due); /* what is left comes first */
+    ring_move(&timers->due, &now);
     return fired;
 }
 
@@ -164,7 +172,8 @@ bool timers_run(struct timers *timers, int64_t now_ns)
     }
     for (; timers->tick < now; turned = true) {
         timers->tick++;
-        take_slot(timers, &timers->slots[timers->tick % SLOTS]);
+        ring_move(&timers->due,
+                  &timers->slots[timers->tick % SLOTS]); /* those put back wait for its next turn */
     }
     return run_due(timers, now_ns) || turned;
 }

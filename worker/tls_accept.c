@@ -8,6 +8,8 @@
  * protocol   by ALPN, from the table below
  */
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <openssl/err.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -277,6 +279,17 @@ static void failed(struct client *client)
     }
 }
 
+/* BoringSSL sends tickets with the first answer, so nothing tells the client that its last message came; and a client that
+ * does not switch Nagle's algorithm off waits for that before it asks: 40 ms, as long as the kernel waits with bare ACKs. */
+static void acknowledge(struct conn *conn)
+{
+    int on = 1;
+
+    if (!conn->io.readable) {
+        setsockopt(conn->io.fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on));
+    }
+}
+
 static void succeeded(struct client *client)
 {
     struct conn *conn = &client->conn;
@@ -291,6 +304,7 @@ static void succeeded(struct client *client)
     handshake_over(worker);
     client->opened_ns = worker->now_ns;
     conn->io.readable = conn->io.readable || conn->tls->in || SSL_has_pending(ssl);
+    acknowledge(conn);
     start_protocol(client);
 }
 

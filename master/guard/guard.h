@@ -187,6 +187,8 @@ void lend_forget(struct guard *guard, unsigned borrower); /* it is dead: what it
 
 /* ---- retire.c ---- */
 void retire_to(struct guard *guard, unsigned wanted, int64_t now); /* from now on so many workers */
+/* New sockets come for a slot, ahead of the word that it is wanted: if it is being emptied, that begins anew. */
+void retire_again(struct guard *guard, unsigned slot, int64_t now);
 void retire_tend(struct guard *guard, int64_t now);
 void retire_steer(struct guard *guard); /* after sockets came or went */
 /* Writes a program of at most 2 * count + 3 lines that takes one of the places by lot; its length. */

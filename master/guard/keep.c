@@ -17,6 +17,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
 
 struct kept *keep_find(struct guard *guard, const char *name)
 {
@@ -97,6 +98,7 @@ void keep_add(struct guard *guard, const char *name, unsigned first, const int *
             close(fds[i]);
             continue;
         }
+        retire_again(guard, slot, process_clock_ns());
         keep_store(kept, slot, fds[i]);
         guard->slots = slot >= guard->slots ? slot + 1 : guard->slots;
         send_one(guard, kept, slot, slot);

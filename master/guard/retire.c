@@ -98,6 +98,14 @@ static void revive(struct guard *guard, unsigned slot)
     }
 }
 
+void retire_again(struct guard *guard, unsigned slot, int64_t now)
+{
+    if (guard->workers[slot].retire_ns != 0) {
+        revive(guard, slot);
+        guard->workers[slot].retire_ns = now;
+    }
+}
+
 void retire_to(struct guard *guard, unsigned wanted, int64_t now)
 {
     for (unsigned slot = 0; slot < guard->slots; slot++) {

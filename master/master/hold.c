@@ -8,10 +8,16 @@
 #define UNREAD_NS (INT64_C(60) * 1000000000)
 #define CLUSTER_NS (INT64_C(10) * 1000000000)
 
+/* Workers have it from an earlier master; or those of an earlier build, whose board is another, until ours have something. */
+static bool served_already(const struct master *master)
+{
+    return atomic_load(&master->tree->generation) > 0 ||
+           life_get(&board_guard(master->board)->was_ready) != 0;
+}
+
 struct hold_rule hold_begin(struct master *master)
 {
-    struct hold_rule rule = {.first = master->current.number == 0,
-                             .earlier = atomic_load(&master->tree->generation) > 0};
+    struct hold_rule rule = {.first = master->current.number == 0, .earlier = served_already(master)};
     int64_t now = process_clock_ns();
 
     if (rule.first && master->hold.cluster_until == 0) {

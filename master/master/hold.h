@@ -1,11 +1,11 @@
 /*
  * hold.h - whether the first generation of a master is held back, and for what.
  *
- * Two things may be missing from it. A provider waits for its cluster: workers that serve what an earlier master
- * published keep it for as long as that takes (stale is better than nothing), others wait 10 s, then the other providers
- * are served without it, or with what it kept of its cluster (stateDir). Or a provider cannot be read, wholly or in part:
- * workers keep what an earlier master published as long as nothing else changes, and then for 60 s more, in which whoever
- * writes a file in two goes, or has made a mistake in it, comes back.
+ * Two things may be missing from it. A provider waits for its cluster: workers that serve what an earlier master (of an
+ * earlier build too) published keep it for as long as that takes (stale is better than nothing), others wait 10 s, then the
+ * other providers are served without it, or with what it kept of its cluster (stateDir). Or a provider cannot be read, wholly
+ * or in part: workers keep what an earlier master published as long as nothing else changes, and then for 60 s more, in which
+ * whoever writes a file in two goes, or has made a mistake in it, comes back.
  *
  * After the first generation nothing is held back any more.
  */

@@ -84,7 +84,7 @@ struct k8s_live {            /* kept between loads */
     int64_t kept_s;          /* of what time */
     bool stale;              /* load() gave it last */
     struct k8s_refresh *refresh; /* of the model that load() gave last; NULL: it must be loaded again */
-    struct k8s_judging judging; /* of the last load */
+    struct k8s_judging judging;  /* of the last load */
 };
 
 /* Where one object is being read: what an error needs to name. */

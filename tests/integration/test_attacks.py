@@ -139,12 +139,6 @@ def test_too_few_descriptors_are_told_at_the_start(number, words):
     assert words in line and "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile of containers)" in line
 
 
-def test_too_little_address_space_is_told_at_the_start():
-    done = subprocess.run(["sh", "-c", 'ulimit -v 8000000 && exec "$@"', "sh", BINARY, "--workers=1"], capture_output=True, text=True,
-                          timeout=conftest.DEADLINE)
-    assert done.returncode == 1 and "address space are too few" in done.stderr and "ulimit -v, LimitAS= of systemd" in done.stderr
-
-
 @pytest.mark.parametrize("says,status", [(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200), (b"", 502)])
 def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
     """Its bytes, or its end, arrive in one event with the connection: they are noticed, nobody waits for ever."""

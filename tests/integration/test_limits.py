@@ -7,11 +7,12 @@ import os
 import pathlib
 import re
 import signal
+import subprocess
 import time
 
 import pytest
 
-from conftest import wait_until
+from conftest import BINARY, DEADLINE, wait_until
 from crowd import Crowd, Fountain, allow_descriptors
 from processes import freeze
 from rawhttp import connect, get
@@ -203,3 +204,9 @@ def test_tight(bounded):
         assert time.monotonic() - began < 3
     assert crowd.ended() == (0, 0, 750)
     crowd.close()
+
+
+def test_too_little_address_space_is_told_at_the_start():
+    done = subprocess.run(["sh", "-c", 'ulimit -v 8000000 && exec "$@"', "sh", BINARY, "--workers=1"], capture_output=True, text=True,
+                          timeout=DEADLINE)
+    assert done.returncode == 1 and "address space are too few" in done.stderr and "ulimit -v, LimitAS= of systemd" in done.stderr

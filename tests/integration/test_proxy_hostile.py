@@ -64,7 +64,6 @@ REQUESTS = {
     "target_cut_escape": (request(start=b"GET /% HTTP/1.1"), 400),
     "target_with_fragment": (request(start=b"GET /a#b HTTP/1.1"), 400),
     "target_above_root": (request(start=b"GET /../../etc HTTP/1.1"), 200),
-    "tls_hello": (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(40) + b"\r\n\r\n", 400),
     "http2_preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
     # host
     "no_host": (request(host=b""), 400),

@@ -1,4 +1,5 @@
 """Configuration that changes while traffic flows: what is in force, what is said about it, what it must not disturb."""
+import contextlib
 import http.client
 import os
 import re
@@ -383,7 +384,8 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file)
         _, said = router.wait_log(r"(INF Static configuration from|ERR The static configuration is refused.*)", mark)
         assert said[0].startswith("INF"), said[0]
     finally:
-        os.kill(worker, signal.SIGCONT)
+        with contextlib.suppress(ProcessLookupError):  # it hung for too long, and another one has its place
+            os.kill(worker, signal.SIGCONT)
     wait_port(other)
     wait_until("it serves", lambda: curl(other, host="one").status == 200)
 

@@ -241,7 +241,8 @@ static void publish_some(const struct stand *stand, uint64_t page, uint64_t word
     struct page_files pages = {.count = PAGE_KINDS};
 
     for (int kind = 0; kind < PAGE_KINDS; kind++) {
-        pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), page + (uint64_t)kind, page, NULL);
+        pages.items[kind] =
+            page_file_new(memfd_create("page", MFD_CLOEXEC), page + (uint64_t)kind, page, NULL);
     }
     publish(stand->master, &pages, NULL, words);
     assert_true(offered(stand));

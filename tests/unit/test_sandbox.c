@@ -771,6 +771,7 @@ static int connections_work(void)
     NEED(socket(AF_INET6, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0) != -1 || errno == EAFNOSUPPORT);
     NEED(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
     NEED(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
+    NEED(setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)) == 0);
     NEED(connect(fd, &scene.fence.targets[1].any, sizeof(scene.address)) == 0 || errno == EINPROGRESS);
     NEED(epoll_ctl(scene.epoll, EPOLL_CTL_ADD, scene.listener, &event) == 0);
     NEED(epoll_wait(scene.epoll, &event, 1, -1) == 1);

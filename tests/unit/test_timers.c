@@ -246,9 +246,34 @@ static void what_takes_long_is_done_in_pieces(void **state)
     assert_int_equal(timers_patience(timers, now), -1);
 }
 
+static void on_fire_again(struct timer *timer)
+{
+    on_fire(timer);
+    timer_again(timers, timer);
+}
+
+static void again_is_the_next_turn(void **state)
+{
+    struct probe restless = probe_new(), other = probe_new();
+
+    (void)state;
+    restless.timer.fire = on_fire_again;
+    timer_again(timers, &restless.timer);
+    timer_again(timers, &other.timer);
+    for (int turn = 1; turn <= 3; turn++) {
+        assert_int_equal(timers_patience(timers, now), 0);
+        assert_true(timers_run(timers, now));
+        assert_int_equal(restless.fired, turn);
+        assert_int_equal(other.fired, 1);
+    }
+    timer_remove(timers, &restless.timer);
+    assert_int_equal(timers_patience(timers, now), -1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(again_is_the_next_turn, setup, teardown),
         cmocka_unit_test_setup_teardown(fires_once_and_in_time, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deadline_moved_away_is_one_store, setup, teardown),
         cmocka_unit_test_setup_teardown(a_deadline_moved_nearer_holds, setup, teardown),

@@ -29,7 +29,7 @@
     REASON(tls_handshake, "the TLS handshake failed")                                                        \
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
-    REASON(unauthenticated, "a middleware asked for a user and a password that are right")                    \
+    REASON(unauthenticated, "a middleware asked for a user and a password that are right")                   \
     REASON(auth_denied, "the server that is asked who may pass said no")                                     \
     REASON(auth_failed, "the server that is asked who may pass gave no answer that counts")                  \
     REASON(middleware, "a middleware answered")                                                              \

@@ -34,7 +34,7 @@ static bool managed_alias(struct slice name)
     return false;
 }
 
-static bool managed(const struct header *item)
+bool forwarded_managed(const struct header *item)
 {
     return item->id == HEADER_OTHER ? managed_alias(item->name) : (managed_ids & MANAGED(item->id)) != 0;
 }
@@ -79,7 +79,7 @@ static bool asks_for_websocket(const struct exchange *ex)
 }
 
 /* The port of a Host header; else by the scheme. */
-static struct slice port_text(const struct exchange *ex)
+struct slice forwarded_port(const struct exchange *ex)
 {
     struct slice host = ex->request.host;
     ptrdiff_t colon = slice_rfind(host, ':');
@@ -142,7 +142,7 @@ static void add_all(struct exchange *ex)
 
     headers_add_id(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     headers_add_id(headers, HEADER_X_FORWARDED_PROTO, proto);
-    headers_add_id(headers, HEADER_X_FORWARDED_PORT, port_text(ex));
+    headers_add_id(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
     if (ex->entry->scheme_headers) {
         headers_add_id(headers, HEADER_X_FORWARDED_SCHEME, proto);
         headers_add_id(headers, HEADER_X_SCHEME, proto);
@@ -164,7 +164,7 @@ static void complete(struct exchange *ex)
     set_if_empty(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     set_if_empty(headers, HEADER_X_FORWARDED_PROTO,
                  websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex));
-    set_if_empty(headers, HEADER_X_FORWARDED_PORT, port_text(ex));
+    set_if_empty(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
     if (ex->entry->scheme_headers) {
         struct slice proto = value_of(headers, HEADER_X_FORWARDED_PROTO);
 
@@ -206,7 +206,7 @@ static void drop_named(struct exchange *ex)
         if (!(item->flags & HEADER_HOP_BY_HOP) || header_flags_of(item->id)) {
             continue;
         }
-        if (managed(item)) {
+        if (forwarded_managed(item)) {
             item->flags &= (uint8_t)~HEADER_HOP_BY_HOP;
         } else if (!kept_for_chain(ex, item->name)) {
             item->flags |= HEADER_REMOVED;
@@ -227,7 +227,7 @@ void forwarded_apply(struct exchange *ex)
         if (item->flags & HEADER_HOP_BY_HOP) {
             named = true;
         }
-        if (managed(item)) {
+        if (forwarded_managed(item)) {
             if (ex->request.trusted) {
                 ex->claims = true;
             } else {

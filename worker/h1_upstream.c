@@ -160,6 +160,7 @@ static void send_head(struct upstream_exchange *ux)
         if (conn_queue(&up->conn, slice_of(stage->ptr, stage->len)) < 0) {
             write_failed(up);
         }
+        stage_reset(stage); /* a body that was kept comes at once */
         exchange_want_body(ex);
         poller_again(&up->conn.io);
     }

@@ -15,6 +15,10 @@ enum path_result url_normalise(struct pool *pool, struct slice text, struct slic
 /* The path alone, in both forms. */
 enum path_result url_path_of(struct pool *pool, struct slice text, struct url_path *out);
 
+/* A reference from an http(s) base, resolved (RFC 3986 5.2); base_path begins with '/'. Then as url_normalise(). */
+enum path_result url_resolve(struct pool *pool, struct slice scheme, struct slice authority,
+                             struct slice base_path, struct slice reference, struct slice *out);
+
 /* As Go's url.QueryEscape: blanks as +, everything but letters, digits and -_.~ as %XX. */
 struct slice url_query_escape(struct pool *pool, struct slice text);
 

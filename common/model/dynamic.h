@@ -196,6 +196,7 @@ struct http_service {
     struct element element;
     struct service_config config;
     bool reached; /* a router leads here, straight or through other services */
+    bool hidden;  /* of a middleware alone */
     struct pool *
         servers_pool; /* that its load balancer's servers lie in; NULL: in the model's (model_free() frees it) */
 };

@@ -243,7 +243,8 @@ struct grpc_web {
     MIDDLEWARE(compress, compress)                                                                           \
     MIDDLEWARE(buffering, buffering)                                                                         \
     MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
-    MIDDLEWARE(encoded_characters_filter, encodedCharacters)
+    MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
+    MIDDLEWARE(forward_auth, forwardAuth)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -256,7 +257,6 @@ enum middleware_kind {
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(digest_auth, digestAuth)                                                                        \
-    UNSERVED(forward_auth, forwardAuth)                                                                      \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \

@@ -82,6 +82,26 @@ static const struct schema_field buffering_fields[] = {
 static const struct schema buffering_prepared_schema =
     SCHEMA(struct prepared_buffering, "buffering", buffering_fields);
 
+static const struct schema_field forward_auth_fields[] = {
+    ROW("authority", STRING, struct prepared_forward_auth, authority),
+    ROW("path", STRING, struct prepared_forward_auth, path),
+    ROW("query", STRING, struct prepared_forward_auth, query),
+    ROW("hasQuery", BOOL, struct prepared_forward_auth, has_query),
+    ROW("trust", INT, struct prepared_forward_auth, trust),
+    ROW("requestHeaders", STRINGS, struct prepared_forward_auth, request_headers),
+    ROW("responseHeaders", STRINGS, struct prepared_forward_auth, response_headers),
+    ROW("responseRegexes", REGEXES, struct prepared_forward_auth, response_regexes),
+    ROW("cookies", STRINGS, struct prepared_forward_auth, cookies),
+    ROW("forwardBody", BOOL, struct prepared_forward_auth, forward_body),
+    ROW("bodyMost", INT, struct prepared_forward_auth, body_most),
+    ROW("answerMost", INT, struct prepared_forward_auth, answer_most),
+    ROW("keepLocation", BOOL, struct prepared_forward_auth, keep_location),
+    ROW("keepMethod", BOOL, struct prepared_forward_auth, keep_method),
+    ROW("signin", STRING, struct prepared_forward_auth, signin),
+};
+static const struct schema forward_auth_prepared_schema =
+    SCHEMA(struct prepared_forward_auth, "forwardAuth", forward_auth_fields);
+
 static const struct schema_field headers_fields[] = {
     ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
     ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
@@ -111,6 +131,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
+        [MIDDLEWARE_forward_auth] = &forward_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,

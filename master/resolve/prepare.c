@@ -29,6 +29,21 @@ void prepare_service(struct preparation *at, struct slice name)
                    qualified(at->pool, name, middleware->element.provider));
 }
 
+void prepare_server(struct preparation *at, struct slice url)
+{
+    struct model *model = at->resolver->model;
+    struct slice name = pool_printf(at->pool, "%.*s@middleware", SLICE_ARG(at->middleware->element.name));
+    struct server_config *server = pool_zalloc(at->pool, sizeof(*server));
+    struct load_balancer *balancer = pool_zalloc(at->pool, sizeof(*balancer));
+    struct http_service *service = model_add_service(model, name, SLICE("middleware"));
+
+    server->url = url;
+    balancer->servers = (struct list){server, 1};
+    service->config.load_balancer = balancer;
+    service->hidden = true;
+    prepare_service(at, name);
+}
+
 void prepare_words(struct preparation *at, uint32_t count, bool by_router)
 {
     at->middleware->word_count = count;
@@ -134,6 +149,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_white_list)
         PREPARED(ip_allow_list)
         PREPARED(basic_auth)
+        PREPARED(forward_auth)
         PREPARED(errors)
         PREPARED(rate_limit)
         PREPARED(compress)

@@ -19,6 +19,9 @@ void *prepare_wrong(struct preparation *at, const char *format, ...) __attribute
 /* The middleware asks that service: its number is at index 0, 1... of the middleware's row, in the order of these calls.
  * That it exists is checked where a router uses the middleware. */
 void prepare_service(struct preparation *at, struct slice name);
+/* The same for a server that only this middleware knows (http://host:port): makes a service that nobody else can name and nobody
+ * is shown. */
+void prepare_server(struct preparation *at, struct slice url);
 /* So many words on the board belong to the middleware, zero at first; of each router that uses it some of its own when
  * by_router. */
 void prepare_words(struct preparation *at, uint32_t count, bool by_router);
@@ -52,6 +55,7 @@ const void *prepare_set_headers(struct preparation *at, const struct set_headers
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_basic_auth(struct preparation *at, const struct basic_auth *options);
+const void *prepare_forward_auth(struct preparation *at, const struct forward_auth *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);

@@ -136,11 +136,16 @@ static void add_middlewares(const struct model *model, struct text *out)
 
 static void add_services(const struct model *model, struct text *out)
 {
+    size_t shown = 0;
+
     text_add_cstr(out, "\"services\":{");
     for (size_t i = 0; i < model->service_count; i++) {
         const struct http_service *service = model->services[i];
 
-        begin(out, i, &service->element, &service_schema, &service->config);
+        if (service->hidden) {
+            continue;
+        }
+        begin(out, shown++, &service->element, &service_schema, &service->config);
         add_state(out, &service->element);
         add_strings(out, "usedBy", &service->element.used_by);
         add_server_status(out, service);

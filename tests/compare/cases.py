@@ -100,6 +100,18 @@ MIDDLEWARES = {
     "encoded": {"encodedCharacters": {"allowEncodedSlash": False}},
     "encoded-some": {"encodedCharacters": {"allowEncodedSlash": True, "allowEncodedBackSlash": True, "allowEncodedNullCharacter": True, "allowEncodedSemicolon": True}},
     "encoded-other": {"encodedCharacters": {"allowEncodedPercent": True, "allowEncodedQuestionMark": True, "allowEncodedHash": True}},
+    "auth-dead": {"forwardAuth": {"address": "http://127.0.0.1:1/", "trustForwardHeader": True, "authResponseHeaders": ["X-User"],
+                                  "authResponseHeadersRegex": "^X-Id-", "authRequestHeaders": ["X-One"], "addAuthCookiesToResponse": ["a"],
+                                  "headerField": "X-User", "forwardBody": True, "maxBodySize": 10, "maxResponseBodySize": 10,
+                                  "preserveLocationHeader": True, "preserveRequestMethod": True, "authSigninURL": "https://login.test/"}},
+    "auth": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS/decide?a=1"}},
+    "auth-trust": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS", "trustForwardHeader": True, "authResponseHeaders": ["x-user", "X-Gone"],
+                                   "authResponseHeadersRegex": "^X-Id-", "preserveRequestMethod": True, "addAuthCookiesToResponse": ["a"]}},
+    "auth-some": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS/some/where", "trustForwardHeader": False, "headerField": "X-User",
+                                  "authRequestHeaders": ["X-Case", "x-answer", "User-Agent", "X-One", "X-Forwarded-Prefix"], "forwardBody": True, "maxBodySize": 5,
+                                  "maxResponseBodySize": 7, "preserveLocationHeader": True, "authSigninURL": "https://login.test/?a=1&b=2"}},
+    "auth-body": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS/body/x", "trustForwardHeader": True, "forwardBody": True,
+                                  "authRequestHeaders": ["X-Case", "X-Answer", "User-Agent"]}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -319,6 +331,16 @@ def fixed_requests():
     for path in PATHS:
         for name in ("encoded", "encoded-some", "encoded-other"):
             add("web", path, host=f"{name}.test")
+    for name in (name for name in MIDDLEWARES if name.startswith("auth")):
+        for mode in ("", "redirect", "empty", "hop", "error", "chunked", "deny", "user"):
+            for method in ("GET", "HEAD", "POST"):
+                for entry_point in ("web", "insecure"):
+                    add(entry_point, "/x%2Fy?q=1", host=f"{name}.test", method=method, headers=[
+                        ("X-Answer", mode), ("X-User", "eve"), ("X-Id-B", "eve"), ("X-One", "1"), ("X-Gone", "1"), ("User-Agent", "mine"),
+                        ("X-Forwarded-For", "1.2.3.4"), ("X-Forwarded-Method", "PATCH"), ("X-Forwarded-Uri", "/was"), ("X-Forwarded-Prefix", "/p")])
+        for body in (b"", b"short", b"longer than five"):
+            add("web", "/", host=f"{name}.test", method="POST", headers=[("User-Agent", "mine")], body=body)
+        add("web", "/", host=f"{name}.test:8443", headers=[("User-Agent", "mine"), ("Connection", "X-Foo"), ("X-Foo", "1"), ("TE", "trailers"), ("Proxy-Authorization", "p")])
     for host in ("redir.test", "redir.test:8080"):
         add("web", "/old/page?x=1", host=host)
         add("web", "/new", host=host)

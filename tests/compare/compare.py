@@ -40,6 +40,7 @@ ACCEPTED = [
 ACCEPTED_LINES = [
     (r"^headers: traefik \[\('Content-Type', 'text/(plain|html); charset=utf-8'\)\] weir \[\]$",
      "no Content-Type is guessed where a middleware removed it"),
+    (r"^upstream: traefik .*'Go-http-client/1.1'", "whoever decides about a request without User-Agent is not told that Go asks"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
 
@@ -97,6 +98,11 @@ class Upstream:
                     extra += "Vary: Origin\r\n"
                 elif mode == "html":
                     extra += "Content-Type: text/html; charset=utf-8\r\n"
+                elif mode == "deny":
+                    status, answer = "401 Unauthorized", b"who are you\n"
+                    extra += "Www-Authenticate: Some\r\nX-Id-A: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\n"
+                elif mode == "user":
+                    extra += "X-User: bob\r\nX-Id-A: 1\r\nX-Id-A: 2\r\nSet-Cookie: a=1\r\n"
                 elif mode == "error":
                     status, answer = "500 Internal Server Error", b"broken\n"
                 if mode == "chunked":
@@ -262,7 +268,7 @@ async def run_set(args, upstream, title, dynamic, requests, directory, totals):
                                             "entryPoints": list(ENTRY_POINTS)}
     dynamic["http"].setdefault("services", {})["upstream"] = {
         "loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{upstream.port}"}]}}
-    path.write_text(json.dumps(dynamic, indent=1))
+    path.write_text(json.dumps(dynamic, indent=1).replace("UPSTREAM_ADDRESS", f"127.0.0.1:{upstream.port}"))
     routers = []
     try:
         for name, binary in (("traefik", args.traefik), ("weir", args.weir)):

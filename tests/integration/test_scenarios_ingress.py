@@ -404,3 +404,21 @@ spec: {rules: [{host: basic.test, http: {paths: [{path: /, backend: {serviceName
     answer = curl(port, "/", host="basic.test", extra=["-u", "bob:secret"])
     lines = answer.body.splitlines()
     assert answer.status == 200 and "X-User: bob" in lines and not [line for line in lines if line.startswith("Authorization")]
+
+
+def test_who_passes_is_asked(ingress, manifests, whoami):
+    """Forward authentication as Traefik 1 had it: a whoami says yes to everything."""
+    auth = whoami("auth")
+    manifests.write("all.yaml", service("app", 80, addresses=[whoami("app").address]) + f"""---
+apiVersion: networking.k8s.io/v1beta1
+kind: Ingress
+metadata:
+  name: asks
+  annotations:
+    ingress.kubernetes.io/auth-type: forward
+    ingress.kubernetes.io/auth-url: http://{auth.address}/decide
+    ingress.kubernetes.io/auth-response-headers: Content-Type
+spec: {{rules: [{{host: asks.test, http: {{paths: [{{path: /, backend: {{serviceName: app, servicePort: 80}}}}]}}}}]}}
+""")
+    answer = curl(ingress().ports["web"], "/", host="asks.test")
+    assert answer.status == 200 and "Content-Type: text/plain; charset=utf-8" in answer.body.splitlines()

@@ -14,10 +14,12 @@
 #include "common/http/h1.h"
 #include "common/http/path.h"
 #include "common/rule/regex.h"
+#include "worker/body_store.h"
 #include "worker/encoder.h"
 #include "worker/exchange.h"
 #include "worker/listener.h"
 #include "worker/middleware.h"
+#include "worker/passwords.h"
 #include "worker/recycle.h"
 #include "worker/subrequest.h"
 
@@ -342,6 +344,45 @@ struct slice exchange_url(const struct exchange *ex)
     return pool_printf(ex->pool, "%s://%.*s%.*s%s%.*s", ex->request.tls ? "https" : "http",
                        SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.raw_path),
                        ex->request.has_query ? "?" : "", SLICE_ARG(ex->request.query));
+}
+
+struct slice exchange_scheme(const struct exchange *ex)
+{
+    return ex->request.tls ? SLICE("https") : SLICE("http");
+}
+
+enum password_answer passwords_ask(struct exchange *ex, struct slice hash, struct slice password, bool counts,
+                                   password_decided *decided, void *context)
+{
+    (void)ex;
+    (void)hash;
+    (void)password;
+    (void)counts;
+    (void)decided;
+    (void)context;
+    abort();
+}
+
+/* ---- bodies that wait: the same ---- */
+bool body_store_add(struct worker *worker, struct body_store *store, struct slice data)
+{
+    (void)worker;
+    (void)store;
+    (void)data;
+    abort();
+}
+
+void body_store_clear(struct worker *worker, struct body_store *store)
+{
+    (void)worker;
+    (void)store;
+}
+
+struct slice body_store_next(const struct body_store *store, struct body_place *place)
+{
+    (void)store;
+    (void)place;
+    abort();
 }
 
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location)

@@ -64,7 +64,7 @@ REQUESTS = {
     "target_cut_escape": (request(start=b"GET /% HTTP/1.1"), 400),
     "target_with_fragment": (request(start=b"GET /a#b HTTP/1.1"), 400),
     "target_above_root": (request(start=b"GET /../../etc HTTP/1.1"), 200),
-    "http2_preface": (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505),
+    "no_http2_preface": (b"PRI * HTTP/2.0\r\n\r\nXX\r\n\r\n", 505),
     # host
     "no_host": (request(host=b""), 400),
     "no_host_10": (request(start=b"GET / HTTP/1.0", host=b""), 200),

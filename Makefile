@@ -29,7 +29,9 @@ CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong 
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
 	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto -lcrypt -lz -lbrotlienc -lzstd -lm -lnghttp2 -lpthread
+# Under AddressSanitizer crypt_r() is its own, which calls that of libcrypt: nothing else asks for the library then.
+CRYPT = -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto $(CRYPT) -lz -lbrotlienc -lzstd -lm -lnghttp2 -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)

@@ -107,12 +107,14 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
 def test_sets_that_are_gone_cost_the_sessions_of_older_ones_nothing(serving, installed):
     router = serving()
     load = Load(router.web, websockets=4, fresh=1, kept=1)  # in the workers of the first build to the end
+    first = set(router.workers(2))
     for number in (1, 2, 3):
+        before = set(router.children("worker"))
         installed.install_build(number)
         mark = upgrade(router)
         router.wait_log(r"The new workers serve", mark)
         load.more(20)
-        wait_until("only those with WebSockets are left", lambda: len(router.children("worker")) <= 4)
+        wait_until("the last set is gone", lambda: not (before - first) & set(router.children("worker")))
     load.clean()
 
 

@@ -56,8 +56,8 @@ def test_tunnels_are_under_way(server, routed):
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
                 if peer.request().get("upgrade"):
-                    peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n")
                     held.append(server)
+                    peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: test\r\n\r\n")
                     peer.rest()
                     return
                 peer.send(ok(str(server.port).encode()))

@@ -5,6 +5,7 @@ import subprocess
 import pytest
 
 from api_server import GROUPS, ApiServer
+from board import Board
 from conftest import BINARY, DEADLINE, curl, free_port, wait_until
 
 ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
@@ -44,7 +45,8 @@ def serves(program, host, status=200):
 
 
 def published(program):
-    return program.log().count("Configuration changed")
+    """The number of the last generation: on the board at once, in the log later."""
+    return Board(program.pid).published()
 
 
 def test_pages_are_put_together_and_the_token_is_shown_to_the_server_only(api, cluster_weir, whoami):
@@ -99,8 +101,9 @@ def test_a_version_too_old_means_a_list_that_changes_only_what_changed(api, clus
     serves(program, "comes.test")
     for host, status in (("stays.test", 200), ("goes.test", 404), ("moves.test", 404)):
         assert curl(program.ports["web"], host=host).status == status
-    lines = [line for line in program.log().splitlines() if "Configuration changed" in line][before:]
-    assert len(lines) == 1 and "stays" not in lines[0], lines
+    assert published(program) == before + 1
+    at, _ = program.wait_log(rf"Configuration changed.*generation={before + 1}\b")
+    assert "stays" not in program.lines[at]
 
 
 def test_a_list_that_brings_nothing_new_publishes_nothing(api, cluster_weir, whoami):
@@ -127,7 +130,7 @@ def test_garbage_in_a_stream_costs_what_it_stands_for_only(api, cluster_weir, wh
     api.put(route("b"))
     serves(program, "b.test")
     for words in ("a NUL character", 'unknown type "NEWS"', "is no object", "more than 8388608 are not read"):
-        assert words in program.log()
+        program.wait_log(re.escape(words))
     api.put(route("c"), silent=True)
     api.send(ROUTES, b"<html>")  # no stream of objects any more: begun anew
     program.wait_log(r"WRN watch ingressroutes\.traefik\.io: malformed answer: byte 0x3c")
@@ -211,6 +214,7 @@ def test_what_was_kept_is_served_while_the_api_server_is_away_at_the_start(api, 
     serves(program, "c.test")
     assert ask_ready(ping) == (200, "ready\n")
     assert [curl(program.ports["web"], host=host).status for host in ("a.test", "b.test")] == [200, 404]
+    program.wait_log(r"Configuration changed.*routers: .*-c-")
     changes = [line for line in program.log().splitlines() if "Configuration changed" in line][1:]
     assert len(changes) == 1 and "-a-" not in changes[0], changes
     wait_until("what is new is kept", lambda: "c.test" in kept(file) and "b.test" not in kept(file))

@@ -141,6 +141,7 @@ def test_a_status_that_cannot_be_written_is_one_line(api, cluster_weir, whoami, 
     api.put(route("more"), broken("bad"))
     serves(program, "more.test")
     api.wait(lambda: [e["regarding"]["name"] for e in api.events.values()] == ["bad"])  # Events are another right
+    program.wait_log("WRN ingressroutes.traefik.io:")
     assert len([l for l in program.log().splitlines() if "WRN ingressroutes.traefik.io:" in l]) == 1
     if code == 403:
         program.wait_log(r"INF ingressroutes\.traefik\.io can be written now", seconds=60)  # tried again after 5 s
@@ -161,6 +162,7 @@ def test_events_that_are_forbidden_are_one_line(api, cluster_weir, whoami):
     api.refuse[f"POST {EVENTS}"] = [(403, "no events")] * 9
     program = cluster_weir()
     api.wait(lambda: api.condition("a") and api.condition("b"))
+    program.wait_log(r"Events cannot be written \(403: no events\)")
     assert len([l for l in program.log().splitlines() if "Events cannot be written (403: no events)" in l]) == 1
 
 

@@ -118,6 +118,7 @@ def test_what_is_no_news_publishes_nothing(api, cluster_weir, whoami):
         thing["endpoints"][0].update(nodeName=f"n{i}", hints={"forZones": [{"name": f"z{i}"}]})  # read by nobody
         api.put(thing, endpoint_slice("n-1", "nobody", [f"10.0.1.{i}"]))
     marker.wait(program)
+    program.wait_log(CHANGED, mark)
     changes = lines(program, CHANGED, mark)
     assert 1 <= len(changes) <= 2 and all("changed (default-marker-" in line and "default-a-" not in line for line in changes), changes
 
@@ -186,7 +187,7 @@ def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, w
     before = short(program)
     for _ in range(3):
         marker.wait(program)
-    assert short(program) >= before + 3
+    wait_until("three were said", lambda: short(program) >= before + 3)
     assert not lines(program, "is withdrawn", mark)
 
 

@@ -241,6 +241,21 @@ static void check_providers(struct static_loaded *loaded)
     check_kubernetes(loaded, "kubernetesIngress", providers->kubernetes_ingress);
 }
 
+static void check_ocsp(struct static_loaded *loaded)
+{
+    const struct ocsp_config *ocsp = loaded->config.ocsp;
+
+    for (size_t i = 0; ocsp && i < ocsp->responder_overrides.count; i++) {
+        const struct string_pair *pair = &ocsp->responder_overrides.items[i];
+
+        if (!slice_has_prefix(pair->value, SLICE("http://")) &&
+            !slice_has_prefix(pair->value, SLICE("https://"))) {
+            static_error(loaded, "ocsp.responderOverrides.%.*s: \"%.*s\" is no URL of http or https",
+                         SLICE_ARG(pair->key), SLICE_ARG(pair->value));
+        }
+    }
+}
+
 static void check_log(struct static_loaded *loaded)
 {
     const struct log_config *log = loaded->config.log;
@@ -263,6 +278,7 @@ void static_check(struct static_loaded *loaded)
     check_entry_points(loaded);
     check_providers(loaded);
     check_log(loaded);
+    check_ocsp(loaded);
     if (config->api && !valid_base_path(config->api->base_path)) {
         static_error(loaded, "api.basePath: \"%.*s\" is no absolute path", SLICE_ARG(config->api->base_path));
     }

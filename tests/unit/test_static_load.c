@@ -272,6 +272,7 @@ static void refusals_say_where_and_what(void **state)
         {NULL, "--workers=-1", "", {"workers"}},
         {NULL, "--limits.memory=-1", "", {"limits.memory"}},
         {NULL, "--limits.memory=100MiB", "", {"limits.memory"}},
+        {NULL, "--ocsp.responderOverrides.a=", "", {"ocsp.responderOverrides.a", "no URL"}},
         {NULL, "--log.level=LOUD", "", {"log.level", "LOUD", "INFO"}},
         {NULL, "--log.format=xml", "", {"log.format", "json"}},
         {NULL, "--core.defaultRuleSyntax=v4", "", {"core.defaultRuleSyntax", "v4"}},

@@ -595,7 +595,7 @@ void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapsho
     } else {
         ex->request_filters = NULL;
     }
-    ex->request_done = !ex->request.has_body;
+    ex->request_done = !ex->request.has_body && !ex->request.tunnel;
     ex->answered = false;
     ex->reason = REASON_none;
     chain_again(ex);

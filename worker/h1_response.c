@@ -99,6 +99,35 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
     tunnel_open(worker, &client, &server);
 }
 
+/* The same for a client whose connection is not this exchange's alone: what follows are bodies. False: ux is gone. */
+static bool begin_raw(struct upstream_exchange *ux)
+{
+    struct exchange *ex = ux->ex;
+    struct worker *worker = ex->worker;
+
+    ux->phase = RESPONSE_BODY;
+    ux->raw = true;
+    ux->message.keep_alive = false;
+    ux->body.framing = H1_UNTIL_CLOSE;
+    ux->body.done = false;
+    upstream_arm(ux);
+    ux->entered = true;
+    (void)exchange_response_head(ex);
+    if (!upstream_leave(worker, ux)) {
+        return false;
+    }
+    if (ex->step != EXCHANGE_RESPONSE) { /* held back, as no middleware may do with a switch */
+        upstream_attempt_failed(ux, REASON_bad_response);
+        return false;
+    }
+    log_debug("switching protocols");
+    ex->doing = "tunnelling";
+    ex->request_filters = ex->response_filters = NULL;
+    exchange_unpin(ex);
+    exchange_want_body(ex);
+    return true;
+}
+
 /* The switch must be what was asked for, else the two sides would read different protocols. */
 static bool switch_allowed(const struct upstream_exchange *ux)
 {
@@ -106,7 +135,7 @@ static bool switch_allowed(const struct upstream_exchange *ux)
     const struct header *given = headers_get(&ux->message.headers, HEADER_UPGRADE);
 
     return ux->ex->request.upgrade && asked && given && slice_eq_nocase(asked->value, given->value) &&
-           ux->ex->request_done;
+           (ux->ex->request_done || ux->ex->request.tunnel);
 }
 
 static void fill_response(struct upstream_exchange *ux)
@@ -163,6 +192,9 @@ static bool head_done(struct upstream_exchange *ux, struct slice *input)
             return false;
         }
         fill_response(ux);
+        if (ux->ex->request.tunnel) {
+            return begin_raw(ux);
+        }
         open_tunnel(ux, *input);
         return false;
     }

@@ -213,6 +213,10 @@ static bool send_body(struct upstream_exchange *ux, struct slice data, bool last
     stage_reset(stage);
     if (last) {
         ux->request_sent = true;
+        ux->end_due = ux->raw;
+    }
+    if (ux->end_due && !conn_backed_up(&up->conn)) {
+        (void)conn_end(&up->conn);
     }
     upstream_arm(ux);
     return !conn_backed_up(&up->conn);

@@ -146,18 +146,20 @@ static void send_head(struct exchange *ex)
     uint64_t skip =
         HEADER_BIT(HEADER_CONTENT_LENGTH) | (response->status == 304 ? HEADER_BIT(HEADER_CONTENT_TYPE) : 0);
     uint64_t written = 0;
-    char status[3], length[20];
+    char text[3], length[20];
     size_t count = 1;
+    uint16_t status = stream->protocol.len ? h2_connect_answer(stream) : response->status;
 
     stream->head_sent = true;
-    stream->bodiless = !body_allowed(ex) || response->content_length == 0;
+    stream->bodiless = !stream->tunnel && (!body_allowed(ex) || response->content_length == 0);
     leave_if_ending(stream);
-    fields[0] = pair(SLICE(":status"), number_text(response->status, status, sizeof(status)));
+    fields[0] = pair(SLICE(":status"), number_text(status, text, sizeof(text)));
     count += put_fields(fields + 1, &response->headers, skip, &written);
     if (!(written & HEADER_BIT(HEADER_DATE))) {
         fields[count++] = pair(SLICE("date"), date_value());
     }
-    if (response->content_length >= 0 && response->status != 204 && response->status != 304) {
+    if (response->content_length >= 0 && response->status != 204 && response->status != 304 &&
+        !stream->tunnel) {
         fields[count++] = pair(SLICE("content-length"),
                                number_text((uint64_t)response->content_length, length, sizeof(length)));
     }
@@ -275,7 +277,7 @@ static void abort_answer(struct exchange *ex)
 
     if (!stream->closed) {
         (void)nghttp2_submit_rst_stream(stream->session->engine, NGHTTP2_FLAG_NONE, stream->id,
-                                        NGHTTP2_INTERNAL_ERROR);
+                                        stream->tunnel ? NGHTTP2_CONNECT_ERROR : NGHTTP2_INTERNAL_ERROR);
         h2_later(stream->session);
     }
     h2_bytes_drop(ex->worker, &stream->out);
@@ -298,7 +300,7 @@ void h2_refuse(struct h2_stream *stream, uint16_t status, enum reason reason)
                                                   ARRAY_LEN(fields), NULL));
 }
 
-/* No detach: only an answer of 101 leads there, and none is taken for a request that asks for no upgrade. */
+/* No detach: a stream has no connection to give up. Its requests that ask for an upgrade have `tunnel` set. */
 const struct codec codec_h2 = {
     .name = "h2",
     .send_head = send_head,

@@ -6,6 +6,7 @@
  *   h2_client.c   the connection: reading, writing, timer, end
  *   h2_frames.c   what nghttp2 tells about frames: written down, and work is noted for later
  *   h2_stream.c   the work: from a stream to an exchange, bodies, ends
+ *   h2_connect.c  WebSocket: extended CONNECT
  *   h2_answer.c   the codec table: answers
  *
  * No exchange runs while nghttp2 is on the stack: its callbacks only write down what came and put the stream into the
@@ -40,7 +41,7 @@ struct h2_stream { /* one request and its answer */
     bool head_done;   /* the head is complete */
     bool ended;       /* no exchange is under way: not yet if !head_done, else never again */
     /* the request */
-    struct slice method, authority, path;
+    struct slice method, authority, path, protocol;
     size_t head_len; /* of names and values, counted as RFC 9113, 6.5.2 */
     unsigned fields;
     struct headers trailers;
@@ -55,6 +56,7 @@ struct h2_stream { /* one request and its answer */
     struct headers answer_trailers;
     int64_t moved_ns; /* something of it left then */
     bool head_sent, continued, bodiless;
+    bool tunnel;   /* the server switched protocols: bodies are bytes of that one */
     bool complete; /* all of it is in `out` */
     bool waits;    /* send_body() said false */
 };
@@ -101,7 +103,7 @@ size_t h2_held(const struct client *client);
 void h2_unpin(struct client *client, int64_t before_ns);
 void h2_start_worker(struct worker *worker);
 
-/* ---- between the five files ---- */
+/* ---- between the six files ---- */
 /* What is ready goes out with this turn's writing. */
 void h2_later(struct h2_session *session);
 /* Writes what there is to write, unless the connection is backed up. */
@@ -114,6 +116,12 @@ bool h2_feed(struct h2_session *session, const char *bytes, size_t len);
 void h2_arm(struct h2_session *session);
 /* No deadline of a stream is missed. */
 void h2_deadline(struct h2_session *session, int64_t deadline);
+
+/* Of a stream with :protocol: whether it is one that can be asked for; the request that stands for it, once the rest is
+ * filled in; the status that goes out for that of the answer. */
+bool h2_connect_known(const struct h2_stream *stream);
+void h2_connect_request(struct h2_stream *stream);
+uint16_t h2_connect_answer(struct h2_stream *stream);
 
 nghttp2_session_callbacks *h2_callbacks(void); /* NULL: no memory */
 

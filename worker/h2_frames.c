@@ -146,6 +146,7 @@ static void add_pseudo(struct h2_stream *stream, struct slice name, const uint8_
     struct slice *kept = slice_eq(name, SLICE(":method"))      ? &stream->method
                          : slice_eq(name, SLICE(":authority")) ? &stream->authority
                          : slice_eq(name, SLICE(":path"))      ? &stream->path
+                         : slice_eq(name, SLICE(":protocol"))  ? &stream->protocol
                                                                : NULL;
 
     if (kept == &stream->path && len > stream->session->client->listener->options.limits.max_target) {

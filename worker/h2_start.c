@@ -80,6 +80,7 @@ static int say_settings(struct h2_session *session, const struct entry_options *
         {NGHTTP2_SETTINGS_MAX_CONCURRENT_STREAMS, options->h2_streams},
         {NGHTTP2_SETTINGS_HEADER_TABLE_SIZE, options->h2_decoder_table},
         {NGHTTP2_SETTINGS_MAX_HEADER_LIST_SIZE, (uint32_t)options->limits.max_head},
+        {NGHTTP2_SETTINGS_ENABLE_CONNECT_PROTOCOL, 1},
         {NGHTTP2_SETTINGS_INITIAL_WINDOW_SIZE, tight ? WINDOW_TIGHT : WINDOW_STREAM},
     };
     int rc = nghttp2_submit_settings(session->engine, NGHTTP2_FLAG_NONE, entries, ARRAY_LEN(entries));

@@ -248,6 +248,9 @@ static void fill_request(struct h2_stream *stream)
                                                                                : -1;
     request->expect_continue = expect && slice_eq_nocase(expect->value, SLICE("100-continue"));
     stream->body_given = stream->ex.request_done = !request->has_body;
+    if (stream->protocol.len) {
+        h2_connect_request(stream);
+    }
 }
 
 /* New streams are to go to another connection: as Connection: close of HTTP/1. */
@@ -280,6 +283,10 @@ static void begin(struct h2_stream *stream)
     if (stream->refused) {
         h2_refuse(stream, stream->refused,
                   stream->refused == 414 ? REASON_uri_too_long : REASON_head_too_large);
+        return;
+    }
+    if (stream->protocol.len && !h2_connect_known(stream)) {
+        h2_refuse(stream, 501, REASON_unsupported);
         return;
     }
     if (!budget_admits_exchange(worker)) {

@@ -72,7 +72,7 @@ static void attach(struct upstream_exchange *ux, struct upstream *up)
     ux->up = up;
     up->ux = ux;
     ux->phase = RESPONSE_NOTHING;
-    ux->request_sent = false;
+    ux->request_sent = ux->raw = ux->end_due = false;
 }
 
 static void send_request(struct upstream_exchange *ux)

@@ -65,6 +65,8 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     unsigned interim;    /* 1xx answers so far */
     struct buffer *head; /* a head that came in pieces */
     struct h1_body body;
+    bool raw;               /* the server switched protocols: both bodies are bytes without framing */
+    bool end_due;           /* of the connection's sending side, once everything has left */
     bool paused;            /* the client is slow */
     bool rest;              /* bytes behind the response: not to be used again */
     bool entered, released; /* the exchange is called, and let go of this meanwhile: upstream_leave() */

@@ -146,7 +146,9 @@ static void busy(struct upstream *up)
             io->broken = io->readable = true; /* there may be an answer to be read all the same */
         } else if (!conn_backed_up(&up->conn)) {
             upstream_arm(ux);
-            if (!ux->request_sent && !ux->body_held) {
+            if (ux->end_due) {
+                (void)conn_end(&up->conn);
+            } else if ((!ux->request_sent || ux->raw) && !ux->body_held) {
                 exchange_want_body(ux->ex);
             }
         }

@@ -174,6 +174,10 @@ struct metrics_config {
     struct unserved *datadog, *statsd, *influxdb2, *otlp, *removed;
 };
 
+struct ocsp_config {
+    struct string_map responder_overrides; /* who is asked, by the URL that a certificate names */
+};
+
 struct limits_config {
     int64_t memory; /* bytes, 0: none of our own */
 };
@@ -205,8 +209,8 @@ struct static_config {
     struct global_config global;
     struct metrics_config *metrics;
     /* understood, not served by this build */
-    struct unserved *access_log, *tracing, *host_resolver, *experimental, *tcp_servers_transport, *spiffe,
-        *ocsp;
+    struct unserved *access_log, *tracing, *host_resolver, *experimental, *tcp_servers_transport, *spiffe;
+    struct ocsp_config *ocsp;
     struct map certificates_resolvers; /* struct unserved */
     struct legacy_config legacy;
     struct limits_config limits; /* ours */

@@ -1,5 +1,5 @@
 /*
- * static_extras.c - the options of certificates resolvers, OCSP and Traefik's experiments. None is served yet.
+ * static_extras.c - the options of certificates resolvers, OCSP and Traefik's experiments.
  */
 #include "common/model/rows.h"
 #include "common/model/static.h"
@@ -74,8 +74,9 @@ const struct schema certificates_resolver_schema =
     SCHEMA(struct unserved, "certificatesResolver", resolver_fields);
 
 static const struct schema_field ocsp_fields[] = {
-    U_PAIRS("responderOverrides", "Other responders, by their URL.")};
-const struct schema ocsp_schema = SCHEMA(struct unserved, "ocsp", ocsp_fields);
+    ROW("responderOverrides", STRING_MAP, struct ocsp_config, responder_overrides,
+        .text = "Other responders, by the URL that certificates name.")};
+const struct schema ocsp_schema = SCHEMA(struct ocsp_config, "ocsp", ocsp_fields);
 
 /* ---- limits ---- */
 

@@ -8,9 +8,11 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "common/base/hash.h"
 #include "common/base/memory.h"
 #include "common/model/layer4.h"
 #include "master/compile/compiler.h"
+#include "master/tls/staples.h"
 #include "master/tls/vault.h"
 #include "shm/secrets.h"
 
@@ -33,6 +35,19 @@ struct secrets_compile {
 };
 
 /* ---- certificates ---- */
+/* The OCSP answer for it, if there is one by now; whoever is asked about it is asked from now on. */
+static void add_staple(struct secrets_compile *secrets, const struct keypair *pair,
+                       struct certificate_row *row)
+{
+    const struct ocsp_config *ocsp = secrets->compiler->config->ocsp;
+    struct staples *staples = vault_staples(secrets->vault);
+
+    if (staples && ocsp) {
+        row->staple = staples_for(staples, pair, &ocsp->responder_overrides, secrets->pool);
+        row->identity = hash_slice(row->identity, row->staple);
+    }
+}
+
 static uint32_t add_row(struct secrets_compile *secrets, const struct keypair *pair)
 {
     size_t capacity = secrets->capacity;
@@ -42,6 +57,7 @@ static uint32_t add_row(struct secrets_compile *secrets, const struct keypair *p
     secrets->pairs =
         pool_grow(secrets->pool, secrets->pairs, secrets->count, &capacity, sizeof(*secrets->pairs));
     secrets->rows[secrets->count] = pair->row;
+    add_staple(secrets, pair, &secrets->rows[secrets->count]);
     secrets->pairs[secrets->count] = pair;
     return (uint32_t)secrets->count++;
 }

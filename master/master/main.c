@@ -236,6 +236,7 @@ static void on_heart(uv_timer_t *timer)
     memory_tend(master);
     publish_tend(master, process_clock_ns());
     keys_tend(master, process_clock_ns());
+    stapling_tend(master);
 }
 
 /* ---- stop ---- */
@@ -250,6 +251,7 @@ void master_stop(struct master *master)
     publish_free(master);
     static_watch_stop(master);
     reload_stop(master);
+    stapling_stop(master);
     uv_close((uv_handle_t *)&master->guard_poll, NULL);
     uv_close((uv_handle_t *)&master->heart, NULL);
     uv_close((uv_handle_t *)&master->retry, NULL);
@@ -258,6 +260,7 @@ void master_stop(struct master *master)
 static void clean_up(struct master *master)
 {
     reload_free(master);
+    stapling_free(master);
     keys_free(master);
     listeners_free(master);
     settings_unref(master->settings);
@@ -301,6 +304,7 @@ static int run(struct master *master)
         return 1;
     }
     keys_start(master);
+    stapling_start(master);
     (void)uv_timer_init(&master->loop, &master->heart);
     (void)uv_timer_init(&master->loop, &master->retry);
     master->heart.data = master->retry.data = master;

@@ -14,6 +14,7 @@
  * hold.c       when the first generation is held back
  * publish.c    the generation in force and how far each worker has it
  * keys.c       rotating keys of session tickets, looking at files of certificates
+ * stapling.c   asking OCSP responders
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
  * static_watch.c  a static configuration that lies in a volume of Kubernetes
@@ -44,6 +45,7 @@ struct names;
 struct compiler;
 struct vault;
 struct keys;
+struct stapling;
 struct job;
 struct known; /* changes.c: what was in force, to tell what changed */
 
@@ -149,6 +151,7 @@ struct master {
     unsigned refreshes;              /* jobs that took the short way since the last that did not */
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
+    struct stapling *stapling;       /* stapling.c */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
@@ -236,6 +239,12 @@ void keys_adopt(struct master *master,
                 int fd); /* of the guard, taken over; -1: none. Before the first compile */
 void keys_tend(struct master *master, int64_t now); /* from the heart */
 void keys_free(struct master *master);
+
+/* ---- stapling.c ---- */
+void stapling_start(struct master *master);
+void stapling_tend(struct master *master); /* from the heart */
+void stapling_stop(struct master *master); /* closes what is under way; its handles close with the loop's */
+void stapling_free(struct master *master);
 
 /* ---- publish.c ---- */
 /* hold, which may be NULL, is taken over. */

@@ -103,6 +103,25 @@ static void check_ranges(struct static_loaded *loaded, struct slice name, const 
     }
 }
 
+static void check_proxy_protocol(struct static_loaded *loaded, struct slice name,
+                                 const struct trusted_peers *peers)
+{
+    if (peers == NULL) {
+        return;
+    }
+    check_ranges(loaded, name, "proxyProtocol.trustedIPs", &peers->trusted_ips);
+    if (peers->insecure) {
+        static_warn(loaded,
+                    "entryPoints.%.*s.proxyProtocol.insecure: the PROXY header of every client is believed",
+                    SLICE_ARG(name));
+    } else if (peers->trusted_ips.count == 0) {
+        static_error(
+            loaded,
+            "entryPoints.%.*s.proxyProtocol: nobody is trusted, write trustedIPs (or insecure for a test)",
+            SLICE_ARG(name));
+    }
+}
+
 static void check_entry_points(struct static_loaded *loaded)
 {
     const struct map *map = &loaded->config.entry_points;
@@ -120,9 +139,7 @@ static void check_entry_points(struct static_loaded *loaded)
         }
         check_overlap(loaded, i, &address, udp);
         check_ranges(loaded, name, "forwardedHeaders.trustedIPs", &points[i].forwarded_headers.trusted_ips);
-        if (points[i].proxy_protocol) {
-            check_ranges(loaded, name, "proxyProtocol.trustedIPs", &points[i].proxy_protocol->trusted_ips);
-        }
+        check_proxy_protocol(loaded, name, points[i].proxy_protocol);
         if (udp) {
             static_warn(loaded,
                         "entryPoints.%.*s.address: UDP is understood, but not yet served by this build",
@@ -224,6 +241,21 @@ static void check_providers(struct static_loaded *loaded)
     check_kubernetes(loaded, "kubernetesIngress", providers->kubernetes_ingress);
 }
 
+static void check_ocsp(struct static_loaded *loaded)
+{
+    const struct ocsp_config *ocsp = loaded->config.ocsp;
+
+    for (size_t i = 0; ocsp && i < ocsp->responder_overrides.count; i++) {
+        const struct string_pair *pair = &ocsp->responder_overrides.items[i];
+
+        if (!slice_has_prefix(pair->value, SLICE("http://")) &&
+            !slice_has_prefix(pair->value, SLICE("https://"))) {
+            static_error(loaded, "ocsp.responderOverrides.%.*s: \"%.*s\" is no URL of http or https",
+                         SLICE_ARG(pair->key), SLICE_ARG(pair->value));
+        }
+    }
+}
+
 static void check_log(struct static_loaded *loaded)
 {
     const struct log_config *log = loaded->config.log;
@@ -246,6 +278,7 @@ void static_check(struct static_loaded *loaded)
     check_entry_points(loaded);
     check_providers(loaded);
     check_log(loaded);
+    check_ocsp(loaded);
     if (config->api && !valid_base_path(config->api->base_path)) {
         static_error(loaded, "api.basePath: \"%.*s\" is no absolute path", SLICE_ARG(config->api->base_path));
     }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "master/tls/staples.h"
 #include "master/tls/vault_inner.h"
 
 #define BUCKETS_FIRST 64
@@ -20,6 +21,7 @@ struct vault *vault_new(bool fallback)
     vault->buckets = xcalloc(vault->size, sizeof(struct vault_pair *));
     vault->fd = -1;
     vault->fallback = fallback;
+    vault->staples = fallback ? staples_new() : NULL;
     (void)pthread_mutex_init(&vault->mutex, NULL);
     return vault;
 }
@@ -45,6 +47,7 @@ void vault_free(struct vault *vault)
     }
     free(vault->buckets);
     texts_free(vault);
+    staples_free(vault->staples);
     vault_files_unref(vault->using);
     vault_files_unref(vault->used);
     kept_free(&vault->kept);
@@ -53,9 +56,17 @@ void vault_free(struct vault *vault)
 }
 
 /* ---- a compile ---- */
+struct staples *vault_staples(struct vault *vault)
+{
+    return vault->staples;
+}
+
 void vault_begin(struct vault *vault)
 {
     vault->round++;
+    if (vault->staples) {
+        staples_begin(vault->staples);
+    }
     vault_files_unref(vault->using);
     vault->using = files_new();
 }
@@ -85,6 +96,9 @@ void vault_end(struct vault *vault)
 
     sweep(vault);
     texts_sweep(vault);
+    if (vault->staples) {
+        staples_end(vault->staples);
+    }
     pthread_mutex_lock(&vault->mutex);
     old = vault->used;
     vault->used = vault->using;

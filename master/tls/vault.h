@@ -50,6 +50,10 @@ size_t vault_tickets(struct vault *vault, struct ticket_key out[TICKET_KEYS]);
 /* Makes a new key when the newest is old enough. True: they are others now. now: seconds since 1970. */
 bool vault_rotate(struct vault *vault, int64_t now);
 
+/* OCSP answers for certificates; NULL in a vault that may make no certificate of its own: nobody would ask. */
+struct staples;
+struct staples *vault_staples(struct vault *vault);
+
 /* The files that the last finished compile read, with their state then; shared with a thread. NULL: none. */
 struct vault_files;
 struct vault_files *vault_files(struct vault *vault); /* the caller's reference */

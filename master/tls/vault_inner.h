@@ -57,6 +57,7 @@ struct vault {
     struct vault_pair **buckets;
     size_t size, count;
     struct vault_text *texts;
+    struct staples *staples;
     uint64_t round;
     bool fallback;                    /* kept.fallback may be made */
     struct vault_files *using, *used; /* of the compile under way, of the last one */

@@ -260,6 +260,7 @@ static void clean_up(struct master *master)
     reload_free(master);
     keys_free(master);
     listeners_free(master);
+    datagrams_free(master);
     settings_unref(master->settings);
     outbox_close(&master->guard);
     memory_stop(master);

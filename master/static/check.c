@@ -123,10 +123,8 @@ static void check_entry_points(struct static_loaded *loaded)
         if (points[i].proxy_protocol) {
             check_ranges(loaded, name, "proxyProtocol.trustedIPs", &points[i].proxy_protocol->trusted_ips);
         }
-        if (udp) {
-            static_warn(loaded,
-                        "entryPoints.%.*s.address: UDP is understood, but not yet served by this build",
-                        SLICE_ARG(name));
+        if (udp && points[i].udp_timeout <= 0) {
+            static_error(loaded, "entryPoints.%.*s.udp.timeout: must be greater than zero", SLICE_ARG(name));
         }
         if (points[i].forwarded_headers.insecure) {
             static_warn(

@@ -93,7 +93,7 @@ enum board_gauge {
     GAUGE_GENERATIONS,
     GAUGE_BACKED_UP, /* connections that hold bytes nobody takes; only while there is a memory budget */
     GAUGE_UDP_SESSIONS,
-    GAUGE_MEMORY,    /* bytes of the process and its sockets; only while there is a memory budget */
+    GAUGE_MEMORY, /* bytes of the process and its sockets; only while there is a memory budget */
     BOARD_GAUGES
 };
 

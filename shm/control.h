@@ -67,11 +67,11 @@ struct control_message {
     uint32_t kind;
     uint32_t fd_count; /* how many descriptors belong to it: checked against what arrived */
     uint64_t build_id;
-    uint64_t number;      /* generation, or signal number, or number of workers; guard -> worker LISTEN,
+    uint64_t number; /* generation, or signal number, or number of workers; guard -> worker LISTEN,
                                    UNLISTEN, UDP_*: which set of sockets (0: all); HANDOVER: 1, or 0 to take it back */
-    uint32_t worker;      /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS; UDP: number of the (first) shard */
-    uint32_t entry_point; /* number in the static page (LISTEN, UNLISTEN) */
-    uint64_t base;        /* GENERATION: pages that do not come are those of this one; 0: all come */
+    uint32_t worker; /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS; UDP: number of the (first) shard */
+    uint32_t entry_point;         /* number in the static page (LISTEN, UNLISTEN) */
+    uint64_t base;                /* GENERATION: pages that do not come are those of this one; 0: all come */
     uint64_t pages[CONTROL_FDS];  /* GENERATION: numbers of the pages whose descriptors come */
     uint16_t places[CONTROL_FDS]; /* and their places; UDP_GIVE: numbers of the shards */
     uint32_t page_count;          /* GENERATION: how many pages it has */

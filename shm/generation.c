@@ -51,10 +51,14 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
 static int page_check_as(enum page_kind kind, const struct page *page, struct error *why)
 {
     static int (*const checks[PAGE_KINDS])(const struct page *page, struct error *why) = {
-        [PAGE_STATIC] = static_page_check,      [PAGE_ROUTES] = routes_check,
-        [PAGE_MIDDLEWARES] = middlewares_check, [PAGE_TRANSPORTS] = transports_check,
-        [PAGE_TLS] = tls_options_check,         [PAGE_SECRETS] = secrets_check,
-        [PAGE_UDP] = udp_page_check,            [PAGE_SERVICES] = services_check,
+        [PAGE_STATIC] = static_page_check,
+        [PAGE_ROUTES] = routes_check,
+        [PAGE_MIDDLEWARES] = middlewares_check,
+        [PAGE_TRANSPORTS] = transports_check,
+        [PAGE_TLS] = tls_options_check,
+        [PAGE_SECRETS] = secrets_check,
+        [PAGE_UDP] = udp_page_check,
+        [PAGE_SERVICES] = services_check,
     };
 
     return checks[kind](page, why);

@@ -10,7 +10,7 @@
 
 #include "shm/services.h"
 
-struct udp_route { /* stored */
+struct udp_route {        /* stored */
     uint32_t entry_point; /* number in the static page */
     uint32_t service;     /* number on this page */
 };

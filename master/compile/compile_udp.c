@@ -185,8 +185,7 @@ static uint32_t service_number(struct udp_compiler *udp, uint32_t position, unsi
 static void router_take(struct udp_compiler *udp, const struct udp_router *router, uint32_t *services)
 {
     const struct slice *names = router->entry_points.items;
-    uint32_t position =
-        name_find(udp->all, &udp->index, router->config.service, router->element.provider);
+    uint32_t position = name_find(udp->all, &udp->index, router->config.service, router->element.provider);
     uint32_t number = position == NUMBER_NONE ? NUMBER_NONE : service_number(udp, position, 0);
 
     for (size_t i = 0; i < router->entry_points.count && number != NUMBER_NONE; i++) {

@@ -200,7 +200,7 @@ struct sharded *shards_new(struct guard *guard, const char *name, uint64_t id);
 void shards_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count);
 void shards_remove(struct guard *guard, const char *name); /* at once, with its sessions */
 void shards_close_all(struct guard *guard);
-void shards_send_master(struct guard *guard); /* a new master is told what there is */
+void shards_send_master(struct guard *guard);       /* a new master is told what there is */
 void shards_tend(struct guard *guard, int64_t now); /* each shard to whom it belongs now */
 void shards_mend(struct guard *guard);              /* after a worker's death */
 bool shards_owns(const struct guard *guard, unsigned slot);
@@ -252,7 +252,8 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
 void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, int64_t now);
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);
-bool upgrade_old_open(const struct guard *guard); /* workers of an earlier build were not told to finish yet */
+bool upgrade_old_open(
+    const struct guard *guard); /* workers of an earlier build were not told to finish yet */
 void upgrade_kill_old(const struct guard *guard, int signal);
 
 /* ---- logs.c ---- */

@@ -195,8 +195,8 @@ static void move(struct guard *guard, struct sharded *set, unsigned number, unsi
     if (pair[0] != -1) {
         close(pair[0]);
     }
-    *shard = (struct shard){
-        .fd = shard->fd, .lane = -1, .owner = (int)to, .owner_pid = guard->workers[to].pid};
+    *shard =
+        (struct shard){.fd = shard->fd, .lane = -1, .owner = (int)to, .owner_pid = guard->workers[to].pid};
 }
 
 static void tend_shard(struct guard *guard, struct sharded *set, unsigned number, bool old_read, int64_t now)
@@ -250,8 +250,7 @@ void shards_mend(struct guard *guard)
 /* In as few messages as it takes, because they must all fit into the channel. */
 static void announce_set(struct guard *guard, struct sharded *set, unsigned slot)
 {
-    struct control_message give = {
-        .kind = CONTROL_UDP_GIVE, .number = set->id, .flags = CONTROL_AT_THE_END};
+    struct control_message give = {.kind = CONTROL_UDP_GIVE, .number = set->id, .flags = CONTROL_AT_THE_END};
     int lanes[CONTROL_FDS];
     size_t count = 0;
 

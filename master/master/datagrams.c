@@ -103,9 +103,9 @@ static int fail(const struct opened_datagrams *opening, int error, struct error 
 {
     const char *hint = error == EADDRINUSE      ? " (another program has the port)"
                        : error == EADDRNOTAVAIL ? " (no interface of this machine has it)"
-                       : error == EACCES        ? " (ports below 1024 need root, CAP_NET_BIND_SERVICE, or sysctl "
-                                                  "net.ipv4.ip_unprivileged_port_start)"
-                                                : "";
+                       : error == EACCES ? " (ports below 1024 need root, CAP_NET_BIND_SERVICE, or sysctl "
+                                           "net.ipv4.ip_unprivileged_port_start)"
+                                         : "";
 
     return error_set(why, -error, "entry point \"%.*s\": cannot listen on %.*s: %s%s",
                      SLICE_ARG(opening->name), SLICE_ARG(opening->text), strerror(error), hint);
@@ -128,11 +128,8 @@ static int open_one(struct master *master, struct slice name, const struct entry
 {
     struct opened_datagrams *opening = xcalloc(1, sizeof(*opening));
 
-    *opening = (struct opened_datagrams){.name = name,
-                                         .text = entry->address,
-                                         .where = where,
-                                         .share = entry->reuse_port,
-                                         .next = *list};
+    *opening = (struct opened_datagrams){
+        .name = name, .text = entry->address, .where = where, .share = entry->reuse_port, .next = *list};
     *list = opening;
     for (unsigned i = 0; i < UDP_SHARDS; i++) {
         opening->fds[i] = -1;

@@ -108,7 +108,7 @@ struct input { /* one provider */
     struct error error;  /* of the last load: the same is not said again */
 };
 
-struct kept_sockets; /* listeners.c: what the guard keeps for us */
+struct kept_sockets;   /* listeners.c: what the guard keeps for us */
 struct kept_datagrams; /* datagrams.c: the same of UDP */
 struct opened_datagrams;
 

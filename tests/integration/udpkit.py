@@ -4,6 +4,8 @@ Server(name): answers each datagram with `name PORT datagram`, PORT being where 
 Client(port): one socket; ask() sends until an answer to that very datagram comes, told(...) splits it.
 """
 import contextlib
+import resource
+import selectors
 import socket
 import threading
 
@@ -11,6 +13,7 @@ from ports import free_port
 from waiting import DEADLINE, wait_until
 
 RESEND = 1.0
+AT_ONCE = 50  # so that no buffer runs over
 
 
 class Server:
@@ -101,3 +104,79 @@ def udp_file(path, routers, services, weighted=()):
     part.write_text("\n".join(lines) + "\n")
     part.rename(path)
     return path
+
+
+class Crowd:
+    """Many clients, each with one socket."""
+
+    def __init__(self, port, count, host="127.0.0.1"):
+        hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.to, self.turn = (host, port), 0
+        self.sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(count)]
+        for s in self.sockets:
+            s.setblocking(False)
+
+    def ask(self, seconds=DEADLINE):
+        """What each is told, (name, port), in their order. What is lost is asked again."""
+        self.turn += 1
+        word, told = f"turn {self.turn}".encode(), {}
+        with selectors.DefaultSelector() as selector:
+            for number, s in enumerate(self.sockets):
+                selector.register(s, selectors.EVENT_READ, number)
+
+            def answered():
+                left = [n for n in range(len(self.sockets)) if n not in told]
+                for start in range(0, len(left), AT_ONCE):
+                    for number in left[start:start + AT_ONCE]:
+                        self.sockets[number].sendto(word, self.to)
+                    self._hear(selector, word, told, start + AT_ONCE)
+                return len(told) == len(self.sockets)
+            wait_until(f"answers to {len(self.sockets)} clients", answered, seconds)
+        return [told[number] for number in range(len(self.sockets))]
+
+    @staticmethod
+    def _hear(selector, word, told, enough):
+        while events := selector.select(RESEND / 5):
+            for key, _ in events:
+                data = key.fileobj.recv(65536)
+                if data.endswith(b" " + word):
+                    name, port, _ = data.split(b" ", 2)
+                    told[key.data] = (name.decode(), int(port))
+            if len(told) >= enough:
+                return
+
+    def close(self):
+        for s in self.sockets:
+            s.close()
+
+
+class Traffic:
+    """A few clients that ask again and again meanwhile; each must be told the same for ever."""
+
+    def __init__(self, port, count=8):
+        self.crowd, self.stopping, self.error, self.turns = Crowd(port, count), threading.Event(), None, 0
+        self.first = self.crowd.ask()
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def _run(self):
+        try:
+            while not self.stopping.is_set():
+                told = self.crowd.ask()
+                assert told == self.first, f"turn {self.turns}: {told}, not {self.first}"
+                self.turns += 1
+        except Exception as error:  # told by stop()
+            self.error = error
+
+    def more(self):
+        """A whole turn, begun after this."""
+        turns = self.turns + 2
+        wait_until("more turns", lambda: self.turns >= turns or self.error)
+        assert self.error is None, self.error
+
+    def close(self):
+        self.stopping.set()
+        self._thread.join(DEADLINE * 2)
+        self.crowd.close()
+        assert self.error is None, self.error

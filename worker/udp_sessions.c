@@ -15,6 +15,7 @@
 #include "worker/pick.h"
 #include "worker/udp_inner.h"
 
+#define SESSIONS_SHARE 2 /* a flood of senders that do not exist leaves as many descriptors to TCP */
 #define SAID_NS (INT64_C(1) * 1000000000)
 #define DEPTH_MAX 64 /* weighted services inside each other; the master refuses cycles */
 
@@ -151,6 +152,10 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
     }
     if (set->service == UDP_NO_SERVICE) {
         refuse(set, "no router has the entry point");
+        return NULL;
+    }
+    if (worker->udp->sessions >= (size_t)worker->fd_servers / SESSIONS_SHARE) {
+        refuse(set, "they have their share of the descriptors");
         return NULL;
     }
     if (!budget_admits(worker)) {

@@ -1,4 +1,6 @@
 """UDP entry points: datagrams to a server and back, sessions by client, whom they go to, how they end."""
+import os
+import signal
 import socket
 
 import pytest
@@ -39,14 +41,15 @@ def kit():
 @pytest.fixture
 def udp(weir, tmp_path):
     """udp(routers, services, weighted) starts weir with one UDP entry point `u` (more with points={name: address})."""
-    def start(routers, services, weighted=(), points=None, flags=(), **kw):
+    def start(routers, services, weighted=(), points=None, flags=(), grace=True, **kw):
         path = udp_file(tmp_path / "udp.yml", routers, services, weighted)
         port = free_port()
         points = points or {"u": f"127.0.0.1:{port}/udp"}
         if not any("udp.timeout" in flag for flag in flags):
             flags = [*flags, *[f"--entryPoints.{name}.udp.timeout=60s" for name in points]]
             kw.setdefault("leftovers", "sessions stay for a minute")
-        flags = [*flags, *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=100ms" for name in (*points, "web")]]
+        if grace:
+            flags = [*flags, *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=100ms" for name in (*points, "web")]]
         router = weir(*[f"--entryPoints.{name}.address={address}" for name, address in points.items()],
                       f"--providers.file.filename={path}", *flags, **kw)
         router.udp, router.file = port, path
@@ -172,3 +175,33 @@ def test_answers_come_from_the_address_that_was_asked(udp, kit):
     first = one.ask()
     one.to = ("127.0.0.3", port)
     assert one.ask() != first  # to another address: a session of its own, else the answer would come from the wrong one
+
+
+def test_sessions_have_their_share_of_the_descriptors(udp, kit, whoami):
+    server = kit.server("a")
+    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=3s"], prefix=("prlimit", "--nofile=200"),
+                 leftovers="sessions stay for three seconds")
+    clients = [kit.client(router.udp) for _ in range(120)]
+    for client in clients:
+        client.socket.sendto(b"x", client.to)
+    router.wait_log("Entry point u: UDP sessions are refused: they have their share of the descriptors")
+    assert 50 <= gauge(router) < 100
+    assert curl(router.ports["web"]).status == 404  # TCP has the other half
+    wait_until("silence ends them", lambda: gauge(router) == 0)
+    assert clients[0].ask()[0] == "a"
+
+
+def test_a_router_that_stops_lets_sessions_finish(udp, kit):
+    server = kit.server("a")
+    router = udp({"r": (["u"], "s")}, {"s": [server.address]},
+                 flags=["--entryPoints.u.udp.timeout=60s", *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=3s" for name in ("u", "web")]],
+                 leftovers="sessions stay for a minute", grace=False)
+    client = kit.client(router.udp)
+    told = client.ask()
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGTERM)
+    router.wait_log("Stopping", mark)
+    assert client.ask() == told
+    wait_until("no session begins any more", lambda: kit.client(router.udp).unanswered())
+    assert client.ask() == told
+    assert router.wait() == 0

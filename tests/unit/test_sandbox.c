@@ -957,8 +957,8 @@ static int lives(const struct attempt *attempt)
     }
     sandbox_enter(&scene.fence);
     NEED(pthread_join(thread, &result) == 0 && result == NULL);
-    return connections_work() || datagrams_work() || empty_places_are_harmless() || memory_works() || descriptors_arrive() ||
-           expressions_are_compiled() || own_signals_work();
+    return connections_work() || datagrams_work() || empty_places_are_harmless() || memory_works() ||
+           descriptors_arrive() || expressions_are_compiled() || own_signals_work();
 }
 
 static int aborts(const struct attempt *attempt)

@@ -194,7 +194,7 @@ def test_sessions_have_their_share_of_the_descriptors(udp, kit, whoami):
 def test_a_router_that_stops_lets_sessions_finish(udp, kit):
     server = kit.server("a")
     router = udp({"r": (["u"], "s")}, {"s": [server.address]},
-                 flags=["--entryPoints.u.udp.timeout=60s", *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=3s" for name in ("u", "web")]],
+                 flags=["--entryPoints.u.udp.timeout=60s", *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=5s" for name in ("u", "web")]],
                  leftovers="sessions stay for a minute", grace=False)
     client = kit.client(router.udp)
     told = client.ask()

@@ -75,6 +75,11 @@ enum board_counter { /* since start, never go down */
                      COUNT_SHED_BUSY,           /* ... and requests or answers broken off */
                      COUNT_HANDSHAKES,          /* TLS connections of clients, ... */
                      COUNT_RESUMED,             /* ... and those that went on with an earlier session */
+                     COUNT_UDP_SESSIONS,        /* begun, ... */
+                     COUNT_UDP_REFUSED,         /* ... refused: a bound, or nobody to send to, ... */
+                     COUNT_UDP_IN,              /* ... datagrams of clients, ... */
+                     COUNT_UDP_OUT,             /* ... to clients, ... */
+                     COUNT_UDP_DROPPED,         /* ... and of either those that could not be passed on */
                      COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
                      COUNT_REASONS_END = COUNT_REASONS + 64,
                      BOARD_COUNTERS
@@ -87,7 +92,8 @@ enum board_gauge {
     GAUGE_BUFFERS,
     GAUGE_GENERATIONS,
     GAUGE_BACKED_UP, /* connections that hold bytes nobody takes; only while there is a memory budget */
-    GAUGE_MEMORY,    /* bytes of the process and its sockets; only while there is a memory budget */
+    GAUGE_UDP_SESSIONS,
+    GAUGE_MEMORY, /* bytes of the process and its sockets; only while there is a memory budget */
     BOARD_GAUGES
 };
 

@@ -9,7 +9,9 @@
  *                      back, UNLISTEN (closed are the sockets of a slot, or of an entry point that left: then its name)
  *   master -> guard    LISTEN (fds to keep), UNLISTEN, WORKERS (how many), READY, FAILED (static configuration bad)
  *   guard  -> worker   LISTEN (fd of its slot, or of one lent to it), UNLISTEN, MASTER (fd: channel to the master), STOP,
- *                      HANDOVER (the channel's end will mean: drain)
+ *                      HANDOVER (the channel's end will mean: drain), UDP_TAKE (fds: a shard of a UDP entry point, and
+ *                      maybe a lane that its sessions come from), UDP_GIVE (fds: lanes that those of its shards go to),
+ *                      UDP_DROP (a UDP entry point is gone)
  *   master -> worker   GENERATION (fds of the pages that are new to it, in as many parts as that takes), MEMORY (fds of the
  *                      control group's files that tell its use of memory, or none)
  *   worker -> master   ACK (generation), REFUSED (generation, text), RESEND
@@ -27,6 +29,9 @@
 #define CONTROL_SHARED 1u            /* sockets of other programs may be in the group */
 #define CONTROL_LEAVING 1u           /* sockets of an entry point that has gone or moved, being emptied */
 #define CONTROL_MORE 1u              /* not the last part */
+#define CONTROL_UDP 2u               /* shards of a UDP entry point */
+#define CONTROL_AT_THE_END 1u        /* not now: when the channel to the guard has ended */
+#define UDP_SHARDS 32                /* sockets of a UDP entry point, always */
 
 enum worker_state { /* on the board, in the worker's slab */
                     WORKER_STARTING = 1,
@@ -52,6 +57,9 @@ enum control_kind {
     CONTROL_STOP,
     CONTROL_HANDOVER,
     CONTROL_MEMORY,
+    CONTROL_UDP_TAKE,
+    CONTROL_UDP_GIVE,
+    CONTROL_UDP_DROP,
     CONTROL_KINDS
 };
 
@@ -61,13 +69,13 @@ struct control_message {
     uint32_t kind;
     uint32_t fd_count; /* how many descriptors belong to it: checked against what arrived */
     uint64_t build_id;
-    uint64_t number;      /* generation, or signal number, or number of workers; guard -> worker LISTEN,
-                                   UNLISTEN: which set of sockets (0: all); HANDOVER: 1, or 0 to take it back */
-    uint32_t worker;      /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS */
-    uint32_t entry_point; /* number in the static page (LISTEN, UNLISTEN) */
-    uint64_t base;        /* GENERATION: pages that do not come are those of this one; 0: all come */
+    uint64_t number; /* generation, or signal number, or number of workers; guard -> worker LISTEN,
+                                   UNLISTEN, UDP_*: which set of sockets (0: all); HANDOVER: 1, or 0 to take it back */
+    uint32_t worker; /* slot; guard -> worker UNLISTEN: CONTROL_ALL_SLOTS; UDP: number of the (first) shard */
+    uint32_t entry_point;         /* number in the static page (LISTEN, UNLISTEN) */
+    uint64_t base;                /* GENERATION: pages that do not come are those of this one; 0: all come */
     uint64_t pages[CONTROL_FDS];  /* GENERATION: numbers of the pages whose descriptors come */
-    uint16_t places[CONTROL_FDS]; /* and their places */
+    uint16_t places[CONTROL_FDS]; /* and their places; UDP_GIVE: numbers of the shards */
     uint32_t page_count;          /* GENERATION: how many pages it has */
     uint32_t part;                /* GENERATION: which message of several, from 0; flags: CONTROL_MORE */
     uint32_t flags; /* LISTEN to the guard: CONTROL_SHARED, to the master: CONTROL_LEAVING; READY: log format;

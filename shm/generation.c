@@ -12,6 +12,7 @@
 #include "shm/static_page.h"
 #include "shm/tls_options.h"
 #include "shm/transports.h"
+#include "shm/udp_page.h"
 
 static int routes_fit(const struct page *routes, const struct page *middlewares, uint32_t service_count,
                       struct error *why)
@@ -50,9 +51,13 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
 static int page_check_as(enum page_kind kind, const struct page *page, struct error *why)
 {
     static int (*const checks[PAGE_KINDS])(const struct page *page, struct error *why) = {
-        [PAGE_STATIC] = static_page_check,      [PAGE_ROUTES] = routes_check,
-        [PAGE_MIDDLEWARES] = middlewares_check, [PAGE_TRANSPORTS] = transports_check,
-        [PAGE_TLS] = tls_options_check,         [PAGE_SECRETS] = secrets_check,
+        [PAGE_STATIC] = static_page_check,
+        [PAGE_ROUTES] = routes_check,
+        [PAGE_MIDDLEWARES] = middlewares_check,
+        [PAGE_TRANSPORTS] = transports_check,
+        [PAGE_TLS] = tls_options_check,
+        [PAGE_SECRETS] = secrets_check,
+        [PAGE_UDP] = udp_page_check,
         [PAGE_SERVICES] = services_check,
     };
 
@@ -83,6 +88,20 @@ static int pages_check(struct page *const *pages, size_t page_count, const struc
     return rc;
 }
 
+/* Its services use no transports: number 0 is always there. */
+static int udp_link(struct generation *generation, struct error *why)
+{
+    struct page **pages = generation->pages;
+    int rc = services_link(pages + PAGE_UDP, 1, transports_count(pages[PAGE_TRANSPORTS]), NULL,
+                           &generation->udp_services, why);
+
+    if (rc < 0) {
+        error_prefix(why, "UDP page");
+        return rc;
+    }
+    return udp_page_fit(pages[PAGE_UDP], entry_points_count(pages[PAGE_STATIC]), why);
+}
+
 static int generation_link(struct generation *generation, const struct generation *before, struct error *why)
 {
     struct page **pages = generation->pages;
@@ -94,6 +113,9 @@ static int generation_link(struct generation *generation, const struct generatio
     if (rc == 0 && !(is_same(before, pages, PAGE_ROUTES) && is_same(before, pages, PAGE_MIDDLEWARES) &&
                      before->services.count <= generation->services.count)) {
         rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], generation->services.count, why);
+    }
+    if (rc == 0) {
+        rc = udp_link(generation, why);
     }
     return rc;
 }

@@ -14,7 +14,8 @@
 struct generation {
     uint64_t number;
     atomic_uint references;
-    struct services services; /* a view of the pages from PAGE_SERVICES on */
+    struct services services;     /* a view of the pages from PAGE_SERVICES on */
+    struct services udp_services; /* of the UDP page */
     size_t page_count;
     struct page *pages[]; /* by place; one reference each, never NULL */
 };

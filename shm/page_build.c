@@ -209,8 +209,13 @@ static int write_all(int fd, const char *data, size_t size)
 const char *page_kind_name(enum page_kind kind)
 {
     static const char *const names[PAGE_KINDS] = {
-        [PAGE_STATIC] = "static",         [PAGE_ROUTES] = "routes", [PAGE_MIDDLEWARES] = "middlewares",
-        [PAGE_TRANSPORTS] = "transports", [PAGE_TLS] = "tls",       [PAGE_SECRETS] = "secrets",
+        [PAGE_STATIC] = "static",
+        [PAGE_ROUTES] = "routes",
+        [PAGE_MIDDLEWARES] = "middlewares",
+        [PAGE_TRANSPORTS] = "transports",
+        [PAGE_TLS] = "tls",
+        [PAGE_SECRETS] = "secrets",
+        [PAGE_UDP] = "UDP",
         [PAGE_SERVICES] = "services",
     };
 

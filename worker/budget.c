@@ -68,6 +68,12 @@ static uint64_t connections_most(const struct budget *budget)
     return budget->most / CONNECTION_BYTES + 1;
 }
 
+/* Of clients; a UDP session costs as much as an idle one. */
+static uint64_t connections_now(struct worker *worker)
+{
+    return budget_gauge(worker, GAUGE_CONNECTIONS) + budget_gauge(worker, GAUGE_UDP_SESSIONS);
+}
+
 /* The budget that is used most. */
 static const struct board_memory *worst(struct board_tree *tree, uint64_t *permille)
 {
@@ -100,7 +106,7 @@ static void say(struct worker *worker, const struct board_memory *memory, uint64
             log_warn("Memory budget: %" PRIu64 " %% of %" PRIu64 " MiB used, %" PRIu64
                      " connections where %" PRIu64 " may be, %" PRIu64
                      " exchanges: new connections are refused",
-                     permille / 10, load(&memory->budget) / MIB, budget_gauge(worker, GAUGE_CONNECTIONS),
+                     permille / 10, load(&memory->budget) / MIB, connections_now(worker),
                      connections_most(&worker->budget), budget_gauge(worker, GAUGE_EXCHANGES));
         }
     } else if (load(&tree->memory_refusing) && now - said >= ENDED_NS &&
@@ -121,7 +127,7 @@ static uint64_t promised(struct worker *worker, uint64_t used_permille)
 {
     const struct budget *budget = &worker->budget;
     uint64_t exchanges = budget_gauge(worker, GAUGE_EXCHANGES), known = budget_gauge(worker, GAUGE_BACKED_UP);
-    uint64_t connections = budget_gauge(worker, GAUGE_CONNECTIONS) * PROMISED_MOST / connections_most(budget);
+    uint64_t connections = connections_now(worker) * PROMISED_MOST / connections_most(budget);
     uint64_t growth = exchanges > known ? (exchanges - known) * EXCHANGE_BYTES * 1000 / budget->most : 0;
     uint64_t most = used_permille + growth > connections ? used_permille + growth : connections;
 
@@ -158,7 +164,7 @@ static void follow(struct worker *worker)
     struct budget *budget = &worker->budget;
     struct board_tree *tree = board_tree(worker->board);
     uint64_t workers = load(&tree->workers), most = connections_most(budget);
-    uint64_t connections = budget_gauge(worker, GAUGE_CONNECTIONS);
+    uint64_t connections = connections_now(worker);
     uint64_t share = budget->most / SOCKET_SHARE;
 
     workers = workers ? workers : 1;

@@ -102,6 +102,7 @@ void budget_measure_ourselves(struct worker *worker)
     struct budget *budget = &worker->budget;
     _Atomic int64_t *gauges = worker->slab->gauges;
     int64_t sockets = atomic_load_explicit(&gauges[GAUGE_CONNECTIONS], memory_order_relaxed) +
+                      atomic_load_explicit(&gauges[GAUGE_UDP_SESSIONS], memory_order_relaxed) +
                       atomic_load_explicit(&gauges[GAUGE_UPSTREAM_IDLE], memory_order_relaxed) +
                       atomic_load_explicit(&gauges[GAUGE_UPSTREAM_ACTIVE], memory_order_relaxed);
 

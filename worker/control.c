@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "worker/control_inner.h"
+#include "worker/udp.h"
 
 static const struct socket_place all_sockets = {.set = 0, .slot = SOCKET_ANY_SLOT};
 
@@ -112,8 +113,19 @@ static void from_guard(void *owner, const struct control_message *message, const
         serve_unlisten(control->worker, asked);
         break;
     }
+    case CONTROL_UDP_TAKE:
+    case CONTROL_UDP_GIVE:
+    case CONTROL_UDP_DROP:
+        if (!control->stopping || message->kind != CONTROL_UDP_TAKE) {
+            udp_message(control->worker, message, fds);
+            return;
+        }
+        break;
     case CONTROL_HANDOVER:
         control->handed_over = message->number != 0;
+        if (!control->handed_over) {
+            udp_stay(control->worker);
+        }
         control->handover = *message;
         break;
     case CONTROL_MASTER:
@@ -142,6 +154,7 @@ static void guard_end(void *owner)
         serve_quit(control->worker);
     } else if (!control->stopping) {
         log_info("Another build serves now: finishing what is open");
+        udp_leave(control->worker);
         stop(control, &control->handover);
     }
 }

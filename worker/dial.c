@@ -15,9 +15,9 @@
 
 #define PROBE_IDLE_SECONDS 30 /* Go's dialer has it so */
 
-static int open_socket(const struct worker *worker, int family)
+static int open_socket(const struct worker *worker, int family, int type)
 {
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int fd = socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     int on = 1, idle = PROBE_IDLE_SECONDS;
 
     if (fd < 0) {
@@ -27,6 +27,9 @@ static int open_socket(const struct worker *worker, int family)
         close(fd);
         return -EMFILE;
     }
+    if (type == SOCK_DGRAM) {
+        return fd;
+    }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
     setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
     setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
@@ -34,7 +37,7 @@ static int open_socket(const struct worker *worker, int family)
     return fd;
 }
 
-int dial_address(const struct worker *worker, const struct server_address *to)
+static int dial(const struct worker *worker, const struct server_address *to, int type)
 {
     const struct target *target = &worker->fence.targets[to->target];
     bool four = to->address.family == 4;
@@ -42,7 +45,7 @@ int dial_address(const struct worker *worker, const struct server_address *to)
     if (!targets_hold(worker->fence.targets, to->target, &to->address)) {
         return -EADDRNOTAVAIL;
     }
-    int fd = open_socket(worker, four ? AF_INET : AF_INET6);
+    int fd = open_socket(worker, four ? AF_INET : AF_INET6, type);
 
     if (fd < 0) {
         return fd;
@@ -55,4 +58,14 @@ int dial_address(const struct worker *worker, const struct server_address *to)
         return rc;
     }
     return fd;
+}
+
+int dial_address(const struct worker *worker, const struct server_address *to)
+{
+    return dial(worker, to, SOCK_STREAM);
+}
+
+int dial_datagrams(const struct worker *worker, const struct server_address *to)
+{
+    return dial(worker, to, SOCK_DGRAM);
 }

@@ -12,4 +12,7 @@ struct worker;
  * descriptors are short, -EADDRNOTAVAIL when this address is not among those that may be connected to (any more). */
 int dial_address(const struct worker *worker, const struct server_address *to);
 
+/* The same as a UDP socket, connected: it hears nobody else. */
+int dial_datagrams(const struct worker *worker, const struct server_address *to);
+
 #endif

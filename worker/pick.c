@@ -24,6 +24,11 @@ static uint64_t draw_ticket(struct worker *worker, const struct service *service
     return word ? atomic_fetch_add_explicit(word, 1, memory_order_relaxed) : spare++;
 }
 
+uint64_t pick_ticket(struct worker *worker, const struct service *service)
+{
+    return draw_ticket(worker, service);
+}
+
 static bool is_down(struct worker *worker, const struct server *server)
 {
     if (server->addresses.count == 0) {

@@ -42,4 +42,7 @@ void pick_answered(struct worker *worker, const struct pick *pick, int64_t took_
 /* Passes over pick->server: the next one that is up and has not been tried; false when there is none left. */
 bool pick_next(struct exchange *ex, struct pick *pick);
 
+/* The next turn of a service: one count for all workers (I7). */
+uint64_t pick_ticket(struct worker *worker, const struct service *service);
+
 #endif

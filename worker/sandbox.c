@@ -78,6 +78,7 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 #define CALL(name, ...) {.number = __NR_##name, .when = {__VA_ARGS__}}
 #define MASKED(number, bits, result) {.argument = (number), .mask = (bits), .value = (result)}
 #define IS(number, result) MASKED(number, UINT32_MAX, result)
+#define BEYOND(number, bits) {.argument = (number), .mask = ~(uint32_t)(bits), .differs = true} /* not 0 but for those */
 #define HAS(number, bits) MASKED(number, bits, bits)
 #define LACKS(number, bits) MASKED(number, bits, 0)
 #define IS_OWN_PID(number) {.argument = (number), .mask = UINT32_MAX, .what = OWN_PID}
@@ -120,6 +121,13 @@ static const struct allowed allowed[] = {
     CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_STREAM), IS(2, 0)),
     CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in))),
     CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in6))),
+    /* UDP: sessions have sockets to servers; clients are answered wherever they are, and a session moves to another worker
+     * with its socket, so this one takes addresses and descriptors. Not on the first four, the last of which is the guard's
+     * channel: it must never get a descriptor to close. */
+    CALL(socket, IS(0, AF_INET), MASKED(1, TYPE, SOCK_DGRAM), IS(2, 0)),
+    CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_DGRAM), IS(2, 0)),
+    CALL(recvmmsg, IS_NULL(4)),
+    CALL(sendmmsg, BEYOND(0, 3), LACKS(3, MSG_FASTOPEN)),
     CALL(getsockopt),
     CALL(getsockname),                   /* TLS: clients that send no name get the certificate of the address */
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */

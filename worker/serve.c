@@ -19,6 +19,7 @@
 #include "worker/timers.h"
 #include "worker/subrequest.h"
 #include "worker/tunnel.h"
+#include "worker/udp.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
 
@@ -129,6 +130,7 @@ int serve_start(struct worker *worker, struct error *why)
     worker->walker->timer = (struct timer){.deadline_ns = TIMER_NEVER, .fire = walk};
     client_start(worker);
     tls_start(worker);
+    udp_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
     subrequest_start_all(worker);
@@ -185,6 +187,7 @@ void serve_switch(struct worker *worker, struct generation *next)
         listener_refresh(listener, next);
     }
     tls_switch(worker);
+    udp_switch(worker);
     generation_unref(old); /* control.c holds one more and unmaps on a thread */
     walk_later(worker);
     log_debug("generation %llu in force", (unsigned long long)next->number);
@@ -250,7 +253,8 @@ static void drain_look(struct timer *timer)
     if (drain->refusing) {
         close_idle(drain);
     }
-    bool finished = worker->clients == NULL && worker->listeners == NULL; /* their queues are empty too */
+    bool finished = worker->clients == NULL && worker->listeners == NULL && /* their queues are empty too */
+                    udp_is_idle(worker);
 
     if (drain->refusing && (finished || worker->now_ns >= drain->finish_until_ns)) {
         void (*done)(struct worker *) = drain->done;
@@ -260,7 +264,8 @@ static void drain_look(struct timer *timer)
         done(worker);
         return;
     }
-    if (drain->refusing && (worker->clients == NULL || worker->leaving)) {
+    if (drain->refusing &&
+        ((worker->clients == NULL && worker->listeners != NULL) || worker->leaving != NULL)) {
         timer_again(worker->timers, &drain->timer); /* queues are emptied turn by turn */
     } else {
         timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);
@@ -300,6 +305,7 @@ void serve_stop(struct worker *worker)
     }
     subrequest_stop_all(worker);
     upstream_stop(worker);
+    udp_stop(worker);
     if (worker->drain) {
         timer_remove(worker->timers, &worker->drain->timer);
         free(worker->drain);

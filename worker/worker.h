@@ -31,6 +31,7 @@ struct drain;
 struct subrequest;
 struct walker;
 struct tls_worker;
+struct udp_worker;
 
 #define SOCKET_ANY_SLOT UINT32_MAX
 #define WORKER_JOBS 16 /* room of worker->helper */
@@ -67,6 +68,7 @@ struct worker {
     struct client *walk;    /* serve.c: how far the look for long answers has come */
     struct walker *walker;
     struct tls_worker *tls; /* contexts, tickets, areas for records (tls.h) */
+    struct udp_worker *udp; /* UDP entry points (udp.h) */
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,

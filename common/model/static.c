@@ -140,7 +140,7 @@ struct udp_config { /* entry_point.udp_timeout seen as a struct, for its dotted 
     int64_t timeout;
 };
 static const struct schema_field udp_fields[] = {
-    ROW("timeout", DURATION, struct udp_config, timeout, .fallback = "3s", .flags = SCHEMA_NOT_SERVED,
+    ROW("timeout", DURATION, struct udp_config, timeout, .fallback = "3s",
         .text = "Silence after which a UDP session ends."),
 };
 static const struct schema udp_schema = SCHEMA(struct udp_config, "udp", udp_fields);

@@ -1,8 +1,8 @@
 /*
  * compile.c - the order of a compile: plan, number, write the pages.
  *
- * Not here: what gets in (plan.c), services (compile_services.c), middlewares (compile_middlewares.c), the static page
- * (compile_static.c).
+ * Not here: what gets in (plan.c), services (compile_services.c), middlewares (compile_middlewares.c), UDP
+ * (compile_udp.c), the static page (compile_static.c).
  */
 #include "master/compile/compile.h"
 
@@ -127,6 +127,7 @@ int compile_model(const struct static_config *config, struct model *model, struc
     compile_services(compiler, &made);
     made.pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
     compile_routes(compiler, made.pages[PAGE_ROUTES]);
+    made.pages[PAGE_UDP] = compile_udp(compiler);
     compile_handshakes(compiler, vault, &made);
     compiler_strip(compiler);
     *out = made;

@@ -107,6 +107,9 @@ struct board_ref compile_word(struct compiler *compiler, uint64_t identity);
 void compile_services(struct compiler *compiler, struct compiled *out);
 struct page_builder *compile_services_page(struct compiler *compiler, size_t page);
 
+/* compile_udp.c: routes and services of UDP, apart from all others. The builder is the caller's. */
+struct page_builder *compile_udp(struct compiler *compiler);
+
 /* compile_sticky.c: fills the cookie of a row whose servers or children have these names (empty: it takes no clients). */
 void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,
                     size_t count, struct service *row);

@@ -120,6 +120,7 @@ static void start_master(struct guard *guard, int64_t now)
         return;
     }
     keep_send_master(guard);
+    shards_send_master(guard);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         if (guard->workers[slot].pid != 0) {
             connect_to_master(guard, slot);
@@ -264,6 +265,7 @@ static void bury_worker(struct guard *guard, unsigned slot, int status, int64_t 
     }
     lend_forget(guard, slot);
     keep_mend(guard);
+    shards_mend(guard);
     board_fold(guard->board, slot);
     child_send(&guard->master, &gone, NULL, 0);
 }

@@ -214,6 +214,7 @@ static void tend(struct guard *guard, int64_t now)
         retire_tend(guard, now);
     }
     upgrade_tend(guard, now);
+    shards_tend(guard, now);
 }
 
 static void turn(struct guard *guard, struct pollfd *polled)
@@ -366,6 +367,7 @@ static struct guard *guard_new(char **arguments)
 static void guard_free(struct guard *guard)
 {
     keep_close_all(guard);
+    shards_close_all(guard);
     outbox_close(&guard->master.out);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_close(&guard->workers[slot].out);

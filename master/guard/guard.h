@@ -8,6 +8,7 @@
  * lend.c      the slot of a worker that is dead or silent is served by another one meanwhile
  * retire.c    fewer workers, moved entry points: queues are emptied before they are closed
  * share.c     a port that other programs have too is left to them before its sockets are closed
+ * shards.c    sockets of UDP entry points: which worker reads which
  * upgrade.c   another binary takes our place
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
@@ -71,6 +72,20 @@ struct kept { /* one entry point's sockets */
     struct kept *next;
 };
 
+struct shard {       /* one socket of a UDP entry point */
+    int fd;          /* -1: it has not come yet */
+    int lane;        /* where the sessions of an owner of another build will come from; -1: none */
+    int owner;       /* slot of the worker that reads it, -1: nobody of ours */
+    pid_t owner_pid; /* which life of that slot */
+};
+
+struct sharded { /* a UDP entry point */
+    char name[CONTROL_TEXT];
+    uint64_t id; /* never used twice, also not by a struct kept */
+    struct shard shards[UDP_SHARDS];
+    struct sharded *next;
+};
+
 #define OLD_MASTER UINT64_MAX
 
 struct old_child { /* of an earlier build, finishing */
@@ -122,6 +137,7 @@ struct guard {
     bool master_failed;     /* it said why it cannot go on; do not say more */
     bool hangup_waits;      /* a SIGHUP was passed on that no master has followed yet */
     struct kept *kept;
+    struct sharded *sharded;
     int64_t grace_ns[2];    /* accept, finish: the master's word */
     int64_t stop_accept_ns; /* while draining: when the kept sockets are closed */
     int64_t deadline_ns;    /* while draining or leaving: then SIGKILL */
@@ -178,6 +194,20 @@ void keep_close_all(struct guard *guard);
 void keep_send_slot(struct guard *guard, unsigned slot, unsigned to); /* all sockets of a slot to a worker */
 void keep_send_master(struct guard *guard);                           /* all sockets back to a new master */
 
+/* ---- shards.c ---- */
+struct sharded *shards_new(struct guard *guard, const char *name, uint64_t id);
+/* Takes over the shards from number `first` on; 0 begins a new set. */
+void shards_add(struct guard *guard, const char *name, unsigned first, const int *fds, size_t count);
+void shards_remove(struct guard *guard, const char *name); /* at once, with its sessions */
+void shards_close_all(struct guard *guard);
+void shards_send_master(struct guard *guard);       /* a new master is told what there is */
+void shards_tend(struct guard *guard, int64_t now); /* each shard to whom it belongs now */
+void shards_mend(struct guard *guard);              /* after a worker's death */
+bool shards_owns(const struct guard *guard, unsigned slot);
+/* Owners learn where their sessions are to go when another build takes over; off: it does not. */
+void shards_announce(struct guard *guard, bool on);
+void shards_disown(struct guard *guard); /* after the upgrade: the owners are not ours */
+
 /* ---- lend.c ---- */
 bool lend_serves(struct guard *guard, unsigned slot,
                  int64_t now); /* the slot's own worker, heard of lately */
@@ -222,6 +252,8 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
 void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, int64_t now);
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);
+bool upgrade_old_open(
+    const struct guard *guard); /* workers of an earlier build were not told to finish yet */
 void upgrade_kill_old(const struct guard *guard, int signal);
 
 /* ---- logs.c ---- */

@@ -39,6 +39,21 @@ static void write_kept(FILE *out, const struct kept *kept)
     }
 }
 
+static void write_shards(FILE *out, const struct guard *guard)
+{
+    for (const struct sharded *set = guard->sharded; set; set = set->next) {
+        (void)fprintf(out, "udp %" PRIu64 " %s\n", set->id, set->name);
+        for (unsigned i = 0; i < UDP_SHARDS; i++) {
+            const struct shard *shard = &set->shards[i];
+
+            if (shard->fd != -1) {
+                (void)fprintf(out, "shard %u %d %d %d %d\n", i, shard->fd, shard->lane, shard->owner,
+                              (int)shard->owner_pid);
+            }
+        }
+    }
+}
+
 static void write_slots(FILE *out, const struct guard *guard)
 {
     for (unsigned slot = 0; slot < guard->slots; slot++) {
@@ -92,6 +107,7 @@ int handover_write(const struct guard *guard, struct error *why)
     (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
     write_slots(out, guard);
     write_kept(out, guard->kept);
+    write_shards(out, guard);
     (void)fprintf(out, "end\n");
     if (fclose(out) != 0) {
         close(fd);
@@ -124,6 +140,12 @@ void handover_inherit(const struct guard *guard, bool on)
     for (const struct kept *kept = guard->kept; kept; kept = kept->next) {
         for (unsigned i = 0; i < kept->count; i++) {
             inherit(kept->fds[kept->order[i]], on);
+        }
+    }
+    for (const struct sharded *set = guard->sharded; set; set = set->next) {
+        for (unsigned i = 0; i < UDP_SHARDS; i++) {
+            inherit(set->shards[i].fd, on);
+            inherit(set->shards[i].lane, on);
         }
     }
 }
@@ -216,6 +238,41 @@ static bool read_socket(struct reader *reader, const char *line)
         return false;
     }
     keep_store(reader->guard->kept, slot, fd);
+    return true;
+}
+
+static bool read_sharded(struct guard *guard, const char *line)
+{
+    uint64_t id;
+    int at = 0;
+
+    if (sscanf(line, "udp %" SCNu64 " %n", &id, &at) != 1 || at == 0 || strlen(line + at) >= CONTROL_TEXT) {
+        return false;
+    }
+    (void)shards_new(guard, line + at, id);
+    return true;
+}
+
+static bool is_udp(int fd)
+{
+    int type = 0;
+    socklen_t len = sizeof(type);
+
+    return is_open(fd) && getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &len) == 0 && type == SOCK_DGRAM;
+}
+
+static bool read_shard(struct guard *guard, const char *line)
+{
+    unsigned number;
+    int fd, lane, owner, pid;
+
+    if (sscanf(line, "shard %u %d %d %d %d", &number, &fd, &lane, &owner, &pid) != 5 ||
+        number >= UDP_SHARDS || !is_udp(fd) || (lane != -1 && !is_open(lane)) || owner < -1 ||
+        owner >= BOARD_WORKERS || guard->sharded == NULL || guard->sharded->shards[number].fd != -1) {
+        return false;
+    }
+    guard->sharded->shards[number] =
+        (struct shard){.fd = fd, .lane = lane, .owner = owner, .owner_pid = (pid_t)pid};
     return true;
 }
 
@@ -312,6 +369,12 @@ static bool read_line(struct reader *reader, const char *line)
     }
     if (strncmp(line, "socket ", 7) == 0) {
         return read_socket(reader, line);
+    }
+    if (strncmp(line, "udp ", 4) == 0) {
+        return read_sharded(guard, line);
+    }
+    if (strncmp(line, "shard ", 6) == 0) {
+        return read_shard(guard, line);
     }
     reader->ended = strcmp(line, "end") == 0;
     return reader->ended;

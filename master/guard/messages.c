@@ -72,12 +72,20 @@ static void handle(struct guard *guard, const struct control_message *message, c
 
     switch ((enum control_kind)message->kind) {
     case CONTROL_LISTEN:
-        keep_add(guard, message->text, message->worker, fds, message->fd_count,
-                 (message->flags & CONTROL_SHARED) != 0);
+        if (message->flags & CONTROL_UDP) {
+            shards_add(guard, message->text, message->worker, fds, message->fd_count);
+        } else {
+            keep_add(guard, message->text, message->worker, fds, message->fd_count,
+                     (message->flags & CONTROL_SHARED) != 0);
+        }
         taken = message->fd_count;
         break;
     case CONTROL_UNLISTEN:
-        keep_remove(guard, message->text, process_clock_ns());
+        if (message->flags & CONTROL_UDP) {
+            shards_remove(guard, message->text);
+        } else {
+            keep_remove(guard, message->text, process_clock_ns());
+        }
         break;
     case CONTROL_WORKERS:
         retire_to(guard, message->number < BOARD_WORKERS ? (unsigned)message->number : BOARD_WORKERS,
@@ -101,6 +109,9 @@ static void handle(struct guard *guard, const struct control_message *message, c
     case CONTROL_STOP:
     case CONTROL_HANDOVER:
     case CONTROL_MEMORY:
+    case CONTROL_UDP_TAKE:
+    case CONTROL_UDP_GIVE:
+    case CONTROL_UDP_DROP:
     case CONTROL_KINDS:
         log_error("The master sent a message of kind %u, which is not for the guard", message->kind);
         break;

@@ -151,8 +151,9 @@ static void dismiss(struct guard *guard, unsigned slot)
     }
     const struct board_slab *slab = board_slab(guard->board, slot);
 
-    if (!worker->told_to_leave && slab &&
-        atomic_load_explicit(&slab->gauges[GAUGE_CONNECTIONS], memory_order_relaxed) <= 0) {
+    if (!worker->told_to_leave && slab && !shards_owns(guard, slot) &&
+        atomic_load_explicit(&slab->gauges[GAUGE_CONNECTIONS], memory_order_relaxed) <= 0 &&
+        atomic_load_explicit(&slab->gauges[GAUGE_UDP_SESSIONS], memory_order_relaxed) <= 0) {
         worker->told_to_leave = true;
         child_send(worker, &stop, NULL, 0);
     }

@@ -71,6 +71,20 @@ static void show_points(const struct guard *guard, struct board_guard *life)
         life_set(&shown->sockets, kept->count);
         life_set(&shown->leaving_ns, (uint64_t)kept->leaving_ns);
     }
+    for (const struct sharded *set = guard->sharded; set && count < BOARD_POINTS; set = set->next) {
+        struct board_point *shown = &life->point[count++];
+        char where[ADDRESS_TEXT_SIZE + 16], address[ADDRESS_TEXT_SIZE + 16];
+
+        if (life_get(&shown->set) != set->id) {
+            write_address(set->shards[0].fd, where, sizeof(where));
+            (void)snprintf(address, sizeof(address), "%.*s/udp", (int)sizeof(address) - 5, where);
+            board_text_set(&shown->name, slice_cstr(set->name));
+            board_text_set(&shown->address, slice_cstr(address));
+            life_set(&shown->set, set->shards[0].fd != -1 ? set->id : 0);
+        }
+        life_set(&shown->sockets, UDP_SHARDS);
+        life_set(&shown->leaving_ns, 0);
+    }
     life_set(&life->points, count);
 }
 

@@ -121,6 +121,16 @@ bool upgrade_old_alive(const struct guard *guard, bool master)
     return false;
 }
 
+bool upgrade_old_open(const struct guard *guard)
+{
+    for (const struct old_child *old = guard->old; old; old = old->next) {
+        if (old->set != OLD_MASTER && old->channel != -1) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void upgrade_kill_old(const struct guard *guard, int signal)
 {
     for (const struct old_child *old = guard->old; old; old = old->next) {
@@ -419,6 +429,7 @@ static void announce(struct guard *guard, bool on)
 {
     struct control_message stop = {.kind = CONTROL_STOP};
 
+    shards_announce(guard, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         struct control_message message = {
             .kind = CONTROL_HANDOVER, .number = on, .grace_ns = {0, GRACE_WITHOUT_END}};
@@ -510,6 +521,7 @@ static void make_all_old(struct guard *guard, int64_t now)
         *worker = (struct child){.lent_to = -1, .retire_ns = slot >= guard->wanted ? now : 0};
         outbox_init(&worker->out, -1);
     }
+    shards_disown(guard);
 }
 
 static int arrive(struct guard *guard, int handed, bool *same, struct error *why)

@@ -101,7 +101,10 @@ static void handle(struct master *master, const struct control_message *message,
         master_begin(master, message->worker);
         break;
     case CONTROL_LISTEN:
-        if (message->fd_count == 1) {
+        if (message->fd_count == 1 && (message->flags & CONTROL_UDP)) {
+            datagrams_returned(master, message->text, fds[0]);
+            fds[0] = -1;
+        } else if (message->fd_count == 1) {
             listeners_returned(master, message->worker, message->text,
                                (message->flags & CONTROL_LEAVING) != 0, fds[0]);
             fds[0] = -1;
@@ -141,6 +144,9 @@ static void handle(struct master *master, const struct control_message *message,
     case CONTROL_FAILED:
     case CONTROL_HANDOVER:
     case CONTROL_MEMORY:
+    case CONTROL_UDP_TAKE:
+    case CONTROL_UDP_GIVE:
+    case CONTROL_UDP_DROP:
     case CONTROL_KINDS:
         log_error("The guard sent a message of kind %u, which is not for the master", message->kind);
         break;

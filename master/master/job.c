@@ -67,7 +67,7 @@ int job_seal(struct job *job, const struct compiled *compiled)
 {
     job->page_count = compiled->count;
     for (size_t i = 0; i < compiled->count; i++) {
-        struct target_hold *hold = i < PAGE_SERVICES || compiled->pages[i] == NULL
+        struct target_hold *hold = (i < PAGE_SERVICES && i != PAGE_UDP) || compiled->pages[i] == NULL
                                        ? NULL
                                        : target_hold_page(job->master->targets, compiled->pages[i]);
 

@@ -51,7 +51,7 @@ struct job {
     size_t page_count; /* of the new generation */
     uint64_t hashes[PAGE_PLACES];
     int fds[PAGE_PLACES];                   /* -1: the published page is the same */
-    struct target_hold *holds[PAGE_PLACES]; /* of services pages that are new */
+    struct target_hold *holds[PAGE_PLACES]; /* of services pages and of the UDP page, when new */
     double elapsed_ms;
     int rc;
     struct error why;

@@ -338,10 +338,7 @@ static int open_all(struct master *master, const struct static_config *config, s
         bool udp = false;
 
         rc = plan_one(master, config->entry_points.keys[i], &entries[i], &openings[*count], &udp, why);
-        if (rc == 0 && udp) {
-            log_warn("Entry point %.*s: UDP is not served by this build",
-                     SLICE_ARG(config->entry_points.keys[i]));
-        } else if (rc == 0) {
+        if (rc == 0 && !udp) { /* datagrams.c has the others */
             rc = bind_all(&openings[(*count)++], master->workers, why);
         }
     }
@@ -375,8 +372,13 @@ int listeners_apply(struct master *master, const struct static_config *config, s
 
     forget_left(master);
 
+    struct opened_datagrams *datagrams = NULL;
     int rc = open_all(master, config, openings, &count, why);
 
+    if (rc == 0) {
+        rc = datagrams_open(master, config, &datagrams, why);
+    }
+    datagrams_finish(master, datagrams, rc == 0);
     if (rc == 0) {
         for (struct kept_sockets *kept = master->kept; kept; kept = kept->next) {
             kept->wanted = false;

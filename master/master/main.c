@@ -20,6 +20,7 @@
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "common/net/addr.h"
 #include "master/kube/status.h"
 #include "master/master/master.h"
 
@@ -117,11 +118,27 @@ static void give_up(struct master *master, const char *text)
     master_stop(master);
 }
 
-/* Guard and master have every worker's sockets, while an entry point moves both sets of it, and a channel to each worker. */
+static size_t udp_entry_points(const struct static_config *config)
+{
+    const struct entry_point *entries = config->entry_points.values;
+    size_t count = 0;
+
+    for (size_t i = 0; i < config->entry_points.count; i++) {
+        struct address ignored;
+        bool udp = false;
+
+        count += entry_point_address(&entries[i], &ignored, &udp, NULL) == 0 && udp;
+    }
+    return count;
+}
+
+/* Guard and master have every worker's sockets, while an entry point moves both sets of it, and a channel to each worker. Of
+ * UDP they have all shards, while an entry point or its sessions move twice as many descriptors. */
 static int check_descriptors(const struct static_config *config, unsigned workers, struct error *why)
 {
-    size_t entries = config->entry_points.count;
-    rlim_t need = PROCESS_DESCRIPTORS_LEAST + (rlim_t)workers * (2 * entries + 1);
+    size_t entries = config->entry_points.count, udp = udp_entry_points(config);
+    rlim_t need = PROCESS_DESCRIPTORS_LEAST + (rlim_t)workers * (2 * (entries - udp) + 1) +
+                  (rlim_t)udp * 2 * UDP_SHARDS;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur >= need) {
@@ -263,6 +280,7 @@ static void clean_up(struct master *master)
     stapling_free(master);
     keys_free(master);
     listeners_free(master);
+    datagrams_free(master);
     settings_unref(master->settings);
     outbox_close(&master->guard);
     memory_stop(master);

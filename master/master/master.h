@@ -52,7 +52,7 @@ struct known; /* changes.c: what was in force, to tell what changed */
 /* ---- a sealed page, shared by the generations that use it; counted on the loop only ---- */
 struct page_file {
     int fd;
-    struct target_hold *hold; /* of a services page: the addresses that it names; else NULL */
+    struct target_hold *hold; /* of a services page or the UDP page: the addresses that it names; else NULL */
     uint64_t number, hash;
     unsigned references;
 };
@@ -110,7 +110,9 @@ struct input { /* one provider */
     struct error error;  /* of the last load: the same is not said again */
 };
 
-struct kept_sockets; /* listeners.c: what the guard keeps for us */
+struct kept_sockets;   /* listeners.c: what the guard keeps for us */
+struct kept_datagrams; /* datagrams.c: the same of UDP */
+struct opened_datagrams;
 
 struct master {
     uv_loop_t loop;
@@ -141,6 +143,7 @@ struct master {
     int memory_fds[MEMORY_FILES]; /* usage and its parts, for workers; -1: none */
     int statm;
     struct kept_sockets *kept;
+    struct kept_datagrams *datagrams;
 
     struct input inputs[PROVIDER_COUNT];
     size_t input_count;
@@ -209,6 +212,16 @@ void listeners_slot_closed(struct master *master, unsigned slot);
 /* The guard closed the last sockets of an entry point that has gone or moved. */
 void listeners_left(struct master *master, const char *name);
 void listeners_free(struct master *master);
+
+/* ---- datagrams.c ---- */
+/* For the UDP entry points that have no sockets yet, in *out, also on failure; datagrams_finish() follows. */
+int datagrams_open(struct master *master, const struct static_config *config, struct opened_datagrams **out,
+                   struct error *why);
+/* good: they are handed to the guard, and those that nobody wants are closed; else all stays as it was. */
+void datagrams_finish(struct master *master, struct opened_datagrams *opened, bool good);
+/* The guard keeps them for an entry point of that name; fd, one of them, is taken over. */
+void datagrams_returned(struct master *master, const char *name, int fd);
+void datagrams_free(struct master *master);
 
 /* ---- cpus.c ---- */
 /* At least 1; the reason is written for the log. budget: bytes of memory, 0 for no bound. */

@@ -1,5 +1,5 @@
 /*
- * layer4.c - what resolving TCP, UDP and TLS has in common: merging, names, entry points, users, "not yet served".
+ * layer4.c - what resolving TCP, UDP and TLS has in common: merging, names, entry points, users; "not yet served" of TCP.
  *
  * TLS options and stores called "default" are for all providers and keep that name; defined twice they are none, as in
  * Traefik.
@@ -134,8 +134,11 @@ void layer4_unserved(struct resolver *resolver)
 {
     for (size_t kind = 0; kind < TLS_CERTIFICATE; kind++) {
         const struct layer4_objects *objects = &resolver->model->layer4[kind];
-        bool router = kind == TCP_ROUTER || kind == UDP_ROUTER;
+        bool router = kind == TCP_ROUTER;
 
+        if (kind == UDP_ROUTER || kind == UDP_SERVICE) {
+            continue;
+        }
         for (size_t i = 0; i < objects->count; i++) {
             struct element *element = objects->items[i];
 

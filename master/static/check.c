@@ -140,10 +140,8 @@ static void check_entry_points(struct static_loaded *loaded)
         check_overlap(loaded, i, &address, udp);
         check_ranges(loaded, name, "forwardedHeaders.trustedIPs", &points[i].forwarded_headers.trusted_ips);
         check_proxy_protocol(loaded, name, points[i].proxy_protocol);
-        if (udp) {
-            static_warn(loaded,
-                        "entryPoints.%.*s.address: UDP is understood, but not yet served by this build",
-                        SLICE_ARG(name));
+        if (udp && points[i].udp_timeout <= 0) {
+            static_error(loaded, "entryPoints.%.*s.udp.timeout: must be greater than zero", SLICE_ARG(name));
         }
         if (points[i].forwarded_headers.insecure) {
             static_warn(

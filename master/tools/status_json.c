@@ -185,6 +185,7 @@ static void add_slot(struct text *out, const struct status_slot *slot)
         [GAUGE_UPSTREAM_IDLE] = "upstreamIdle",
         [GAUGE_UPSTREAM_ACTIVE] = "upstreamActive",
         [GAUGE_GENERATIONS] = "mappedGenerations",
+        [GAUGE_UDP_SESSIONS] = "udpSessions",
         [GAUGE_MEMORY] = "memory",
         [GAUGE_BACKED_UP] = "backedUp",
     };
@@ -286,6 +287,11 @@ static void add_counters(struct text *out, const struct status *status)
         [COUNT_SHED_BUSY] = "shedBusy",
         [COUNT_HANDSHAKES] = "handshakes",
         [COUNT_RESUMED] = "resumed",
+        [COUNT_UDP_SESSIONS] = "udpSessions",
+        [COUNT_UDP_REFUSED] = "udpRefused",
+        [COUNT_UDP_IN] = "udpIn",
+        [COUNT_UDP_OUT] = "udpOut",
+        [COUNT_UDP_DROPPED] = "udpDropped",
     };
 
     begin(out, "counters", '{');

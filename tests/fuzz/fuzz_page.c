@@ -16,6 +16,7 @@
 #include "shm/services.h"
 #include "shm/static_page.h"
 #include "shm/transports.h"
+#include "shm/udp_page.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -302,6 +303,15 @@ static void read_secrets(const struct page *page)
     read_bytes(keys, tickets * sizeof(*keys));
 }
 
+static void read_udp(const struct page *page)
+{
+    read_services(page);
+    for (uint32_t i = 0; i < 4; i++) {
+        sink += udp_page_service(page, i);
+    }
+    sink += udp_page_fit(page, 4, NULL) == 0;
+}
+
 static const struct {
     int (*check)(const struct page *page, struct error *why);
     void (*read)(const struct page *page);
@@ -312,6 +322,7 @@ static const struct {
     [PAGE_TRANSPORTS] = {transports_check, read_transports},
     [PAGE_TLS] = {tls_options_check, read_tls},
     [PAGE_SECRETS] = {secrets_check, read_secrets},
+    [PAGE_UDP] = {udp_page_check, read_udp},
     [PAGE_SERVICES] = {services_check, read_services},
 };
 

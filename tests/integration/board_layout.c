@@ -17,6 +17,7 @@ static const char *const gauges[BOARD_GAUGES] = {
     [GAUGE_UPSTREAM_ACTIVE] = "upstream_active",
     [GAUGE_BUFFERS] = "buffers",
     [GAUGE_GENERATIONS] = "generations",
+    [GAUGE_UDP_SESSIONS] = "udp_sessions",
 };
 
 /* Where this process has the board mapped. */

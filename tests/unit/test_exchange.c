@@ -16,6 +16,7 @@
 #include "shm/services.h"
 #include "shm/static_page.h"
 #include "shm/transports.h"
+#include "shm/udp_page.h"
 #include "worker/codec.h"
 #include "worker/listener.h"
 #include "worker/upstream.h"
@@ -144,6 +145,14 @@ static struct page *services_page(void)
     return sealed(builder, PAGE_SERVICES);
 }
 
+static struct page *udp_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_UDP);
+
+    udp_page_build(builder, NULL, 0, NULL, 0);
+    return sealed(builder, PAGE_UDP);
+}
+
 static struct page *tls_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_TLS);
@@ -235,6 +244,7 @@ static int group_setup(void **state)
         [PAGE_TRANSPORTS] = transports_page(),
         [PAGE_TLS] = tls_page(),
         [PAGE_SECRETS] = secrets_page(),
+        [PAGE_UDP] = udp_page(),
         [PAGE_SERVICES] = services_page(),
     };
 

@@ -49,6 +49,7 @@ static struct scene {
     int targets;                /* shm/targets.h: that address stands in place 1, an IPv6 one in place 2 */
     struct fence fence;
     int epoll;
+    int datagrams; /* a bound UDP socket */
     pid_t parent;
     char secret[16]; /* in the parent's memory */
 } scene;
@@ -273,9 +274,34 @@ static long try_raw_socket(void)
     return socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
 }
 
-static long try_udp_socket(void)
+static long try_udp_lite_socket(void)
 {
-    return socket(AF_INET, SOCK_DGRAM, 0);
+    return socket(AF_INET, SOCK_DGRAM, 136);
+}
+
+/* A descriptor for the guard, which would have to close it. */
+static long send_many_on(int fd, int flags)
+{
+    char byte = 'x';
+    struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+    struct mmsghdr head = {.msg_hdr = {.msg_iov = &piece, .msg_iovlen = 1}};
+
+    return syscall(SYS_sendmmsg, fd, &head, 1, flags);
+}
+
+static long try_send_many_to_the_guard(void)
+{
+    return send_many_on(3, 0);
+}
+
+static long try_send_many_on_a_standard_descriptor(void)
+{
+    return send_many_on(STDOUT_FILENO, 0);
+}
+
+static long try_send_many_as_fast_open(void)
+{
+    return send_many_on(scene.pair[0], MSG_FASTOPEN);
 }
 
 static long try_other_protocol(void)
@@ -672,7 +698,10 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_netlink_socket),
     ATTEMPT(try_packet_socket),
     ATTEMPT(try_raw_socket),
-    ATTEMPT(try_udp_socket),
+    ATTEMPT(try_udp_lite_socket),
+    ATTEMPT(try_send_many_to_the_guard),
+    ATTEMPT(try_send_many_on_a_standard_descriptor),
+    ATTEMPT(try_send_many_as_fast_open),
     ATTEMPT(try_other_protocol),
     ATTEMPT(try_connect_from_the_stack),
     ATTEMPT(try_connect_from_the_heap),
@@ -783,6 +812,31 @@ static int connections_work(void)
     NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
     NEED(recv(fd, &byte, 1, 0) == 1 && byte == 'x');
     NEED(shutdown(fd, SHUT_WR) == 0 && close(fd) == 0 && close(accepted) == 0);
+    return 0;
+}
+
+static int datagrams_work(void)
+{
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int other = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    char bytes[2] = "x";
+    struct iovec piece = {.iov_base = bytes, .iov_len = 1};
+    struct sockaddr_in name = {0};
+    socklen_t length = sizeof(name);
+    struct mmsghdr head = {.msg_hdr = {.msg_iov = &piece, .msg_iovlen = 1}};
+
+    NEED(fd != -1 && other != -1);
+    NEED(connect(fd, &scene.fence.targets[1].any, sizeof(scene.address)) == 0);
+    NEED(connect(other, &scene.fence.targets[1].any, sizeof(scene.address)) == 0);
+    NEED(sendmmsg(fd, &head, 1, MSG_DONTWAIT) == 1); /* nobody is there */
+    NEED(getsockname(other, (struct sockaddr *)&name, &length) == 0);
+    head.msg_hdr.msg_name = &name;
+    head.msg_hdr.msg_namelen = length;
+    NEED(sendmmsg(scene.datagrams, &head, 1, MSG_DONTWAIT) == 1); /* an answer, wherever the client is */
+    head.msg_hdr.msg_name = NULL;
+    head.msg_hdr.msg_namelen = 0;
+    NEED(recvmmsg(scene.datagrams, &head, 1, MSG_DONTWAIT, NULL) == -1 && errno == EAGAIN);
+    NEED(close(fd) == 0 && close(other) == 0);
     return 0;
 }
 
@@ -903,8 +957,8 @@ static int lives(const struct attempt *attempt)
     }
     sandbox_enter(&scene.fence);
     NEED(pthread_join(thread, &result) == 0 && result == NULL);
-    return connections_work() || empty_places_are_harmless() || memory_works() || descriptors_arrive() ||
-           expressions_are_compiled() || own_signals_work();
+    return connections_work() || datagrams_work() || empty_places_are_harmless() || memory_works() ||
+           descriptors_arrive() || expressions_are_compiled() || own_signals_work();
 }
 
 static int aborts(const struct attempt *attempt)
@@ -1005,6 +1059,7 @@ static int set_scene(void **state)
     scene.memory = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     scene.file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
     scene.pidfd = (int)syscall(SYS_pidfd_open, scene.parent, 0);
+    scene.datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     scene.epoll = epoll_create1(EPOLL_CLOEXEC);
     return bind(scene.other_listener, (struct sockaddr *)&scene.address, len) == -1 ||
            bind(scene.listener, (struct sockaddr *)&scene.address, len) == -1 ||

@@ -272,7 +272,11 @@ static void ended(struct upstream_exchange *ux, bool orderly)
         complete(ux);
         return;
     }
-    upstream_attempt_failed(ux, ux->phase == RESPONSE_BODY ? REASON_body_cut : REASON_reset_before_headers);
+    bool tls = !orderly && upstream_tls_broke(ux);
+
+    upstream_attempt_failed(ux, ux->phase == RESPONSE_BODY ? REASON_body_cut
+                                : tls                      ? REASON_upstream_tls
+                                                           : REASON_reset_before_headers);
 }
 
 void h1_response_read(struct upstream_exchange *ux)

@@ -44,6 +44,8 @@ void tls_accept_leave(struct client *client);
 ssize_t tls_read(struct conn *conn, void *space, size_t size);
 /* After tls_read() gave 0: did the peer say that nothing follows? Else somebody may have cut the end off. */
 bool tls_ended_well(const struct conn *conn);
+/* After tls_read() failed: what the peer said, or what is wrong with what it sent. NULL: only TCP is broken. */
+const char *tls_broken_words(const struct conn *conn);
 /* As conn_queue(). */
 int tls_queue(struct conn *conn, struct slice data);
 /* As conn_send(). */

@@ -89,6 +89,7 @@ struct tls { /* of a connection */
     bool end_said;     /* by us */
     bool end_heard;    /* from the peer */
     bool broken;       /* a call failed for good: nothing more can be said */
+    const char *words; /* why, when it was not the end of TCP: static */
 };
 
 /* ---- tls_stream.c ---- */

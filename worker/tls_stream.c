@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/base/memory.h"
+#include "common/tls/tls_words.h"
 #include "worker/tls_inner.h"
 
 #define READ_LEAST 4096
@@ -171,6 +172,7 @@ static int read_stopped(struct tls *tls, int rc)
         return 0;
     default:
         tls->broken = true;
+        tls->words = tls->ended ? NULL : tls_error_words();
         return tls->ended ? 0 : -1;
     }
 }
@@ -300,6 +302,11 @@ int tls_queue(struct conn *conn, struct slice data)
 }
 
 /* ---- the end ---- */
+const char *tls_broken_words(const struct conn *conn)
+{
+    return conn->tls->broken ? conn->tls->words : NULL;
+}
+
 bool tls_ended_well(const struct conn *conn)
 {
     return conn->tls->end_heard;

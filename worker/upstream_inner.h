@@ -109,6 +109,8 @@ void upstream_tunnel_closed(struct conn *conn);
 /* TCP is there, and the server is one of https. */
 void upstream_tls_start(struct upstream *up);
 void upstream_tls_step(struct upstream *up);
+/* Reading failed: when that is for TLS (the server refuses our certificate only after the handshake, say), it is logged. */
+bool upstream_tls_broke(const struct upstream_exchange *ux);
 
 /* ---- upstream_pool.c ---- */
 /* It is ready for a request: bytes may have come with the last event, and no other edge tells of them. */

@@ -11,16 +11,30 @@
 
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
 
-static void failed(struct upstream *up, const struct error *why)
+static void say(const struct upstream_exchange *ux, const char *why)
 {
-    const struct upstream_exchange *ux = up->ux;
     const struct page *transports = ux->ex->generation->pages[PAGE_TRANSPORTS];
 
     log_at(LOG_LEVEL_ERROR, LOG_FIELDS("reason", reason_name(REASON_upstream_tls)),
            "TLS with the server %.*s (serversTransport %.*s) failed: %s",
            SLICE_ARG(page_text(ux->pick.page, ux->pick.server->url)),
-           SLICE_ARG(page_text(transports, ux->transport->name)), why->text);
+           SLICE_ARG(page_text(transports, ux->transport->name)), why);
+}
+
+static void failed(struct upstream *up, const struct error *why)
+{
+    say(up->ux, why->text);
     upstream_attempt_failed(up->ux, REASON_upstream_tls);
+}
+
+bool upstream_tls_broke(const struct upstream_exchange *ux)
+{
+    const char *words = ux->up->conn.tls ? tls_broken_words(&ux->up->conn) : NULL;
+
+    if (words && ux->pick.server) { /* else the generation was let go: there is no name to say any more */
+        say(ux, words);
+    }
+    return words != NULL;
 }
 
 void upstream_tls_start(struct upstream *up)

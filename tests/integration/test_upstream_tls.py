@@ -426,3 +426,26 @@ def test_the_next_server_takes_over(made, secure, routed):
     proxied = routed(routes({"t": {"rootCAs": [made["authority"].pem]}}, {"t": [https(bad), https(good)]}))
     assert [ask(proxied, "/t").status for _ in range(4)] == [200] * 4
     assert len(good.requests) == 4 and not bad.requests
+
+
+# ---- what middlewares ask ----
+
+def test_forward_auth(made, secure, routed):
+    """It has settings of its own: those of the services, the default ones too, are not for it."""
+    app, auth, demanding = secure(made["server"]), secure(made["server"]), secure(made["server"], clients=made["middle"])
+    pair = {"cert": str(made["client"].crt), "key": made["client"].key_pem}
+    asked = {"ca": (auth, {"ca": str(made["authority"].crt)}), "inline": (auth, {"ca": made["authority"].pem}),
+             "lax": (auth, {"insecureSkipVerify": True}), "system": (auth, None), "wrong": (auth, {"ca": made["stranger"].pem}),
+             "pair": (demanding, {"ca": made["authority"].pem, **pair}), "nopair": (demanding, {"ca": made["authority"].pem})}
+    http = routes({name: {"insecureSkipVerify": True} for name in asked}, https(app))
+    http["middlewares"] = {name: {"forwardAuth": {"address": https(server) + "/decide", **({"tls": tls} if tls else {})}}
+                           for name, (server, tls) in asked.items()}
+    for name in asked:
+        http["routers"][name]["middlewares"] = [name]
+    proxied = routed(http, "--serversTransport.insecureSkipVerify=true")
+    assert {name: ask(proxied, f"/{name}").status for name in asked} == {
+        "ca": 200, "inline": 200, "lax": 200, "system": 500, "wrong": 500, "pair": 200, "nopair": 500}
+    assert [request.line.split()[1] for request in auth.requests] == ["/decide"] * 3
+    assert demanding.handshakes[0].client == made["client"].der
+    proxied.router.wait_log(r"TLS with the server https://\S+ \(serversTransport system@file@middleware\) failed")
+    assert made["client"].key_pem.splitlines()[1] not in proxied.router.log()

@@ -17,14 +17,15 @@ struct server_san { /* stored */
     uint64_t is_uri; /* 1: a URI; 0: a DNS name or an address */
 };
 
-struct server_tls {    /* stored as it is given */
-    uint64_t identity; /* of its content, certificates and authorities with it: contexts and sessions made of it outlive
+struct server_tls { /* stored as it is given */
+    uint64_t
+        identity; /* of its content, certificates and authorities with it: contexts and sessions made of it outlive
                         * generations; the system's set counts as itself whatever stands in it */
     struct slice server_name; /* asked for and verified; empty: the host of the server */
     struct slice ciphers;     /* of TLS 1.2, as BoringSSL reads them; empty: its own choice */
     struct list certificates; /* uint32_t: numbers in the secrets page; shown to a server that asks */
-    struct list sans;         /* struct server_san: when there are any, the certificate must have one of them */
-    uint32_t authorities;     /* number of a set */
+    struct list sans;     /* struct server_san: when there are any, the certificate must have one of them */
+    uint32_t authorities; /* number of a set */
     uint16_t min_version, max_version; /* as on the wire; max 0: the library's */
     bool insecure;                     /* any certificate will do */
     uint8_t reserved[7];

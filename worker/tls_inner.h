@@ -78,18 +78,18 @@ struct tls_worker {
 
 struct tls { /* of a connection */
     SSL *ssl;
-    struct tls_live *live;           /* of clients */
-    struct tls_upstream *upstream;   /* of servers: tls_upstream.c */
-    struct tls_meeting *meeting;     /* with a server: until the handshake is over */
-    uint64_t peer;                   /* the server that sessions are kept for */
-    int64_t until;                   /* they may be: seconds since 1970, the end of its certificate */
-    struct buffer *in; /* records that were read and not used yet; NULL: none */
-    size_t wanted;     /* while a read is under way: how much there is room for */
-    bool ended;        /* the peer sent the end of TCP */
-    bool end_said;     /* by us */
-    bool end_heard;    /* from the peer */
-    bool broken;       /* a call failed for good: nothing more can be said */
-    const char *words; /* why, when it was not the end of TCP: static */
+    struct tls_live *live;         /* of clients */
+    struct tls_upstream *upstream; /* of servers: tls_upstream.c */
+    struct tls_meeting *meeting;   /* with a server: until the handshake is over */
+    uint64_t peer;                 /* the server that sessions are kept for */
+    int64_t until;                 /* they may be: seconds since 1970, the end of its certificate */
+    struct buffer *in;             /* records that were read and not used yet; NULL: none */
+    size_t wanted;                 /* while a read is under way: how much there is room for */
+    bool ended;                    /* the peer sent the end of TCP */
+    bool end_said;                 /* by us */
+    bool end_heard;                /* from the peer */
+    bool broken;                   /* a call failed for good: nothing more can be said */
+    const char *words;             /* why, when it was not the end of TCP: static */
 };
 
 /* ---- tls_stream.c ---- */

@@ -173,7 +173,8 @@ static struct tls_live *live_new(const struct page *options_page, const struct t
     live->references = 1;
     live->ssl = SSL_CTX_new(TLS_server_method());
     ERR_clear_error();
-    if (live->ssl == NULL || !set_certificate(live, secrets, certificate) || !set_options(live, options_page, options)) {
+    if (live->ssl == NULL || !set_certificate(live, secrets, certificate) ||
+        !set_options(live, options_page, options)) {
         log_error("TLS options %.*s cannot be used with a certificate: %s",
                   SLICE_ARG(page_text(options_page, options->name)), tls_error_words());
         live_free(live);

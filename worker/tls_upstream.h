@@ -27,14 +27,15 @@
 struct tls_upstream_want {
     const struct generation *generation;
     uint32_t settings; /* their number: server_tls_at() */
-    struct slice host; /* of the server, a port behind it or not: asked for and verified, unless settings name another */
+    struct slice
+        host; /* of the server, a port behind it or not: asked for and verified, unless settings name another */
     uint64_t peer;     /* the server's identity: whose sessions are taken up again */
     struct slice alpn; /* as on the wire, by preference; empty: none is offered */
 };
 
 enum tls_upstream_step {
-    TLS_UPSTREAM_MORE,   /* call again when the connection is ready */
-    TLS_UPSTREAM_DONE,   /* bytes of the server may be there already: look at conn->io.readable, no new event comes for them */
+    TLS_UPSTREAM_MORE, /* call again when the connection is ready */
+    TLS_UPSTREAM_DONE, /* bytes of the server may be there already: look at conn->io.readable, no new event comes for them */
     TLS_UPSTREAM_FAILED, /* close the connection; *why says it in words that may be logged */
 };
 

@@ -54,7 +54,7 @@ static bool add_named(const struct tls_meeting *meeting, X509_STORE *store, X509
 }
 
 /* The authorities that may have signed any of the chain, or stand in it themselves. NULL: no memory. */
-static X509_STORE *store_for(const struct tls_meeting *meeting, const STACK_OF(X509) *chain)
+static X509_STORE *store_for(const struct tls_meeting *meeting, const STACK_OF(X509) * chain)
 {
     X509_STORE *store = X509_STORE_new();
 
@@ -111,7 +111,9 @@ static void say_other_name(struct error *why, const struct tls_meeting *meeting,
     }
     GENERAL_NAMES_free(names);
     if (shown == 0) {
-        add_words(why, &used, meeting->address.family ? " (no such address among its SANs)" : " (no name among its SANs)");
+        add_words(why, &used,
+                  meeting->address.family ? " (no such address among its SANs)"
+                                          : " (no name among its SANs)");
     }
 }
 
@@ -165,7 +167,7 @@ static bool set_param(const struct tls_meeting *meeting, X509_STORE_CTX *context
                 : X509_VERIFY_PARAM_set1_host(param, meeting->name, strlen(meeting->name))) == 1;
 }
 
-static bool chain_good(struct tls_meeting *meeting, STACK_OF(X509) *chain, uint8_t *alert)
+static bool chain_good(struct tls_meeting *meeting, STACK_OF(X509) * chain, uint8_t *alert)
 {
     X509 *leaf = sk_X509_value(chain, 0);
     X509_STORE *store = store_for(meeting, chain);
@@ -175,7 +177,8 @@ static bool chain_good(struct tls_meeting *meeting, STACK_OF(X509) *chain, uint8
 
     if (!ready) {
         *alert = SSL_AD_INTERNAL_ERROR;
-        error_set(&meeting->why, 0, "its certificate cannot be looked at (no memory, or no name to look for)");
+        error_set(&meeting->why, 0,
+                  "its certificate cannot be looked at (no memory, or no name to look for)");
     } else if (!good) {
         say(meeting, leaf, X509_STORE_CTX_get_error(context), X509_STORE_CTX_get_error_depth(context), alert);
     }
@@ -193,9 +196,9 @@ static bool has_uri(const GENERAL_NAMES *names, struct slice uri)
         if (name->type == GEN_URI) {
             const ASN1_STRING *text = name->d.uniformResourceIdentifier;
 
-            if (slice_eq_nocase(slice_of((const char *)ASN1_STRING_get0_data(text),
-                                         (size_t)ASN1_STRING_length(text)),
-                                uri)) {
+            if (slice_eq_nocase(
+                    slice_of((const char *)ASN1_STRING_get0_data(text), (size_t)ASN1_STRING_length(text)),
+                    uri)) {
                 return true;
             }
         }
@@ -233,7 +236,7 @@ static bool sans_good(struct tls_meeting *meeting, X509 *leaf, uint8_t *alert)
 }
 
 /* ---- all of it ---- */
-static STACK_OF(X509) *parse_chain(const SSL *ssl)
+static STACK_OF(X509) * parse_chain(const SSL *ssl)
 {
     const STACK_OF(CRYPTO_BUFFER) *sent = SSL_get0_peer_certificates(ssl);
     STACK_OF(X509) *chain = sk_X509_new_null();
@@ -278,7 +281,8 @@ enum ssl_verify_result_t tls_verify_server(SSL *ssl, uint8_t *alert)
     if (chain) {
         int64_t end = end_of(sk_X509_value(chain, 0));
 
-        good = good || (chain_good(meeting, chain, alert) && sans_good(meeting, sk_X509_value(chain, 0), alert));
+        good =
+            good || (chain_good(meeting, chain, alert) && sans_good(meeting, sk_X509_value(chain, 0), alert));
         tls->until = end < hour && !settings->insecure ? end : hour;
     } else if (!good) {
         *alert = SSL_AD_DECODE_ERROR;

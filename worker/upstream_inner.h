@@ -59,11 +59,11 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     const struct transport *transport;
     struct transport transport_copy; /* once the generation was let go */
     const struct upstream_codec *codec;
-    int64_t sent_ns;   /* when the request began to leave */
-    uint32_t address;  /* which of the server's addresses */
-    bool retried;      /* a pooled connection had died once */
-    bool request_sent; /* head and body are handed over to the connection */
-    bool body_held;    /* Expect: 100-continue: the body waits for the server's word */
+    int64_t sent_ns;     /* when the request began to leave */
+    uint32_t address;    /* which of the server's addresses */
+    bool retried;        /* a pooled connection had died once */
+    bool request_sent;   /* head and body are handed over to the connection */
+    bool body_held;      /* Expect: 100-continue: the body waits for the server's word */
     enum reason refused; /* why the last connection did not come about; none: nobody was asked yet */
     /* response */
     struct h1_parser *parser; /* kept with the record */

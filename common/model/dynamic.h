@@ -183,7 +183,8 @@ extern const struct schema load_balancer_schema, weighted_schema, highest_random
 extern const struct schema weighted_service_schema, health_signal_schema, tls_certificate_file_schema;
 extern const struct schema tls_domain_schema, sticky_schema, health_check_schema, passive_health_check_schema;
 extern const struct schema response_forwarding_schema;
-extern const struct schema router_tls_schema, router_observability_schema, forwarding_timeouts_schema, peer_cert_san_schema;
+extern const struct schema router_tls_schema, router_observability_schema, forwarding_timeouts_schema,
+    peer_cert_san_schema;
 
 struct http_router {
     struct element element;

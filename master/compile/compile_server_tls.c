@@ -53,8 +53,8 @@ static uint16_t version_number(struct slice name)
 }
 
 /* False, with an error: the settings cannot be had. */
-static bool take_versions(struct compiler *compiler, struct element *owner, const struct server_tls_wish *wish,
-                          struct server_tls *row)
+static bool take_versions(struct compiler *compiler, struct element *owner,
+                          const struct server_tls_wish *wish, struct server_tls *row)
 {
     row->min_version = version_number(wish->min_version);
     row->max_version = version_number(wish->max_version);
@@ -70,7 +70,8 @@ static bool take_versions(struct compiler *compiler, struct element *owner, cons
         return false;
     }
     if (row->min_version == 0) {
-        row->min_version = row->max_version && row->max_version < VERSION_TLS12 ? row->max_version : VERSION_TLS12;
+        row->min_version =
+            row->max_version && row->max_version < VERSION_TLS12 ? row->max_version : VERSION_TLS12;
     }
     return true;
 }
@@ -127,13 +128,13 @@ static uint32_t set_number(struct compiler *compiler, struct list set)
     struct server_tls_compile *tls = of(compiler);
 
     /* mostly neighbours have the same ones; whoever differs pays with a few bytes for each authority */
-    for (size_t i = tls->set_count > SETS_COMPARED ? tls->set_count - SETS_COMPARED : 1; i < tls->set_count; i++) {
+    for (size_t i = tls->set_count > SETS_COMPARED ? tls->set_count - SETS_COMPARED : 1; i < tls->set_count;
+         i++) {
         if (sets_equal(&tls->sets[i], &set)) {
             return (uint32_t)i;
         }
     }
-    tls->sets =
-        pool_grow(compiler->pool, tls->sets, tls->set_count, &tls->set_capacity, sizeof(*tls->sets));
+    tls->sets = pool_grow(compiler->pool, tls->sets, tls->set_count, &tls->set_capacity, sizeof(*tls->sets));
     tls->sets[tls->set_count] = set;
     return (uint32_t)tls->set_count++;
 }
@@ -158,10 +159,12 @@ static uint32_t take_authorities(struct compiler *compiler, struct element *owne
             continue;
         }
         if (why.text[0]) {
-            compile_note(compiler, owner, false, "rootCAs[%zu]: %s; what was there before holds", i, why.text);
+            compile_note(compiler, owner, false, "rootCAs[%zu]: %s; what was there before holds", i,
+                         why.text);
         }
         for (size_t k = 0; k < found.count; k++) {
-            struct authority *items = pool_grow(compiler->pool, all.items, all.count, &capacity, sizeof(*items));
+            struct authority *items =
+                pool_grow(compiler->pool, all.items, all.count, &capacity, sizeof(*items));
 
             items[all.count] = ((const struct authority *)found.items)[k];
             all = (struct list){items, all.count + 1};
@@ -191,8 +194,7 @@ static struct list take_certificates(struct compiler *compiler, struct element *
 
     for (size_t i = 0; i < wish->certificates.count; i++) {
         struct error why;
-        const struct keypair *pair =
-            vault_pair(compiler->vault, files[i].cert_file, files[i].key_file, &why);
+        const struct keypair *pair = vault_pair(compiler->vault, files[i].cert_file, files[i].key_file, &why);
 
         if (pair == NULL) {
             compile_note(compiler, owner, false, "certificates[%zu]: %s: it is left out", i, why.text);

@@ -49,7 +49,7 @@ struct crd_tcp_transport_tls {
     struct list root_cas;             /* struct crd_root_ca */
     struct list root_cas_secrets;     /* struct slice */
     struct list certificates_secrets; /* struct slice */
-    struct list peer_cert_sans; /* struct peer_cert_san */
+    struct list peer_cert_sans;       /* struct peer_cert_san */
     struct doc *spiffe;
 };
 

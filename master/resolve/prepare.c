@@ -32,8 +32,7 @@ void prepare_service(struct preparation *at, struct slice name)
 /* A transport of its own, by the name of the service. */
 static void add_transport(struct preparation *at, struct slice name, const struct client_tls *tls)
 {
-    struct servers_transport *transport =
-        model_add_transport(at->resolver->model, name, SLICE("middleware"));
+    struct servers_transport *transport = model_add_transport(at->resolver->model, name, SLICE("middleware"));
     struct slice *authority = pool_zalloc(at->pool, sizeof(*authority));
     struct tls_certificate_file *pair = pool_zalloc(at->pool, sizeof(*pair));
 

@@ -39,8 +39,8 @@ static bool take_address(struct preparation *at, struct slice address, const str
         prepare_wrong(at, "forwardAuth.tls: cert and key go together, and one of them is missing");
         return false;
     }
-    prepare_server(
-        at, pool_printf(at->pool, "%.*s://%.*s", SLICE_ARG(url.scheme), SLICE_ARG(url.authority)), tls);
+    prepare_server(at, pool_printf(at->pool, "%.*s://%.*s", SLICE_ARG(url.scheme), SLICE_ARG(url.authority)),
+                   tls);
     return true;
 }
 

@@ -239,7 +239,8 @@ static const struct {
 } cases[] = {
     {"version unknown", "TLS9", "", "", "invalid TLS minimum version: TLS9", false},
     {"maximum unknown", "", "TLS9", "", "invalid TLS maximum version: TLS9", false},
-    {"crossed", "VersionTLS13", "VersionTLS12", "", "VersionTLS13 is above the maximum version VersionTLS12", false},
+    {"crossed", "VersionTLS13", "VersionTLS12", "", "VersionTLS13 is above the maximum version VersionTLS12",
+     false},
     {"only a minimum", "VersionTLS13", "", "", NULL, true},
     {"low maximum", "", "VersionTLS11", "", NULL, true},
     {"cipher unknown", "", "", "TLS_NONE", "invalid CipherSuite: TLS_NONE", false},
@@ -266,7 +267,8 @@ static void bad_words_are_told_and_the_safe_settings_hold(void **state)
         generation = compile_now();
         if (settings(generation, 1)->insecure != cases[i].kept ||
             (cases[i].error ? !has_error(transport, cases[i].error) : transport->element.errors.count > 0)) {
-            fail_msg("%s: %s", cases[i].title, transport->element.errors.count ? "told otherwise" : "not told");
+            fail_msg("%s: %s", cases[i].title,
+                     transport->element.errors.count ? "told otherwise" : "not told");
         }
         generation_unref(generation);
     }
@@ -295,7 +297,8 @@ static void authorities_are_found_by_their_subject(void **state)
     assert_null(authorities_find(page, settings(generation, 1)->authorities, 1, &count));
     assert_true(has_error(bad, "rootCAs[0]: "));
     assert_null(authorities_find(page, settings(generation, 2)->authorities,
-                                 ((const struct authority *)read.items)[0].subject, &count)); /* nobody is believed */
+                                 ((const struct authority *)read.items)[0].subject,
+                                 &count)); /* nobody is believed */
     generation_unref(generation);
 }
 

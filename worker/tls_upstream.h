@@ -8,7 +8,7 @@
  *
  *   tls_upstream.c   contexts (one for each content of settings, a bounded number), the handshake
  *   tls_verify.c     who the server is: authorities, name, dates
- *   tls_session.c    sessions that are taken up again, a bounded number
+ *   tls_kept.c       sessions that are taken up again, a bounded number
  *
  * A context holds nothing of a generation; what a handshake needs of one it holds until it is over. Settings are rows of
  * the transports page (shm/server_tls.h).

@@ -393,6 +393,20 @@ def test_file_of_an_authority_changes(made, secure, routed, tmp_path):
     wait_until("the new authority is believed", lambda: ask(proxied, "/t").status == 200)
 
 
+def test_more_settings_than_are_kept(made, secure, routed):
+    """A worker keeps so many contexts; who comes back to one that went gets another."""
+    server = secure(made["server"], closing)
+    names = [f"t{i}" for i in range(140)]
+    http = routes({name: {"rootCAs": [str(made["authority"].crt)], "serverName": f"{name}.wild.test"} for name in names}, https(server))
+    for router in http["routers"].values():
+        router["rule"] = router["rule"].replace("PathPrefix", "Path")
+    proxied = routed(http)
+    for name in [*names, *names[:10], *names[-10:]]:
+        assert ask(proxied, f"/{name}").status == 200
+    assert [met.name for met in server.handshakes[:140]] == [f"{name}.wild.test" for name in names]
+    assert not any(met.reused for met in server.handshakes[:140]) and any(met.reused for met in server.handshakes[150:])
+
+
 # ---- servers that are none ----
 
 def test_plain_server(made, secure, routed, tmp_path):

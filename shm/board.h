@@ -80,6 +80,8 @@ enum board_counter { /* since start, never go down */
                      COUNT_UDP_IN,              /* ... datagrams of clients, ... */
                      COUNT_UDP_OUT,             /* ... to clients, ... */
                      COUNT_UDP_DROPPED,         /* ... and of either those that could not be passed on */
+                     COUNT_UPSTREAM_HANDSHAKES, /* TLS connections to servers, ... */
+                     COUNT_UPSTREAM_RESUMED,    /* ... and those that went on with an earlier session */
                      COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
                      COUNT_REASONS_END = COUNT_REASONS + 64,
                      BOARD_COUNTERS

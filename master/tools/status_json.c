@@ -292,6 +292,8 @@ static void add_counters(struct text *out, const struct status *status)
         [COUNT_UDP_IN] = "udpIn",
         [COUNT_UDP_OUT] = "udpOut",
         [COUNT_UDP_DROPPED] = "udpDropped",
+        [COUNT_UPSTREAM_HANDSHAKES] = "upstreamHandshakes",
+        [COUNT_UPSTREAM_RESUMED] = "upstreamResumed",
     };
 
     begin(out, "counters", '{');

@@ -12,6 +12,7 @@ work=$target.part
 rm -rf "$work"
 mkdir -p "$work/fetch/src"
 trap 'rm -rf "$work"' EXIT
+trap 'exit 130' INT TERM
 
 # cargo wants a project that asks for it; nothing of that is built.
 printf '[package]\nname = "fetch"\nversion = "0.0.0"\nedition = "2021"\n[dependencies]\nboring-sys = "=%s"\n' "$version" >"$work/fetch/Cargo.toml"

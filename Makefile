@@ -23,15 +23,28 @@ PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
 WERROR ?= -Werror
 OPT ?= -O2
-CPPFLAGS += -D_GNU_SOURCE -I. -isystem /usr/include/android -isystem /usr/share/include/llhttp \
+# Debian's BoringSSL is built small. The full one of `make boringssl` is linked when it is there; BORINGSSL= takes Debian's.
+BORINGSSL_VERSION = 5.4.0
+BORINGSSL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir-boringssl
+BORINGSSL ?= $(patsubst %/lib/libssl.a,%,$(wildcard $(BORINGSSL_CACHE)/$(BORINGSSL_VERSION)/lib/libssl.a))
+ifeq ($(BORINGSSL),)
+TLS_HEADERS = /usr/include/android
+TLS_LIBS = -L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android -lssl -lcrypto
+TLS_WORDS = small, of Debian
+else
+TLS_HEADERS = $(BORINGSSL)/include
+TLS_LIBS = $(BORINGSSL)/lib/libssl.a $(BORINGSSL)/lib/libcrypto.a -l:libstdc++.a
+TLS_WORDS = full, $(notdir $(BORINGSSL))
+endif
+CPPFLAGS += -D_GNU_SOURCE -I. -isystem $(TLS_HEADERS) -isystem /usr/share/include/llhttp \
 	-DLLHTTP_STRICT_MODE=1 -DPCRE2_CODE_UNIT_WIDTH=8 -DWEIR_VERSION='"$(VERSION)"'
 CFLAGS += -std=gnu17 -g $(OPT) -fno-omit-frame-pointer -fstack-protector-strong -fPIE -ffunction-sections \
 	-fdata-sections $(WARN) $(WERROR) $(SANITIZE)
 LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--as-needed \
-	-L/usr/lib/$(MULTIARCH)/android -Wl,-rpath,/usr/lib/$(MULTIARCH)/android $(SANITIZE)
+	$(SANITIZE)
 # Under AddressSanitizer crypt_r() is its own, which calls that of libcrypt: nothing else asks for the library then.
 CRYPT = -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
-LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares -lssl -lcrypto $(CRYPT) -lz -lbrotlienc -lzstd -lm -lnghttp2 -lpthread
+LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares $(TLS_LIBS) $(CRYPT) -lz -lbrotlienc -lzstd -lm -lnghttp2 -lpthread
 
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)
@@ -47,7 +60,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long h2spec chart-test asan fuzz \
+.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube compare compare-kube \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
 
@@ -65,7 +78,12 @@ $(BUILD)/libweir.a: $(OBJECTS)
 	@rm -f $@
 	@ar rcsP $@ $^
 
-$(BUILD)/%.o: %.c Makefile VERSION
+# Which BoringSSL the objects were made for: another one makes them anew.
+TLS_STAMP := $(BUILD)/boringssl
+$(shell mkdir -p $(BUILD) && { test "$$(cat $(TLS_STAMP) 2>/dev/null)" = '$(TLS_HEADERS)' || echo '$(TLS_HEADERS)' >$(TLS_STAMP); })
+$(BUILD)/master/tools/version.o: CPPFLAGS += -DWEIR_BORINGSSL='"$(TLS_WORDS)"'
+
+$(BUILD)/%.o: %.c Makefile VERSION $(TLS_STAMP)
 	@mkdir -p $(@D)
 	$(SAY) CC $<
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
@@ -77,6 +95,9 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 	$(Q)$(CC) -std=gnu17 -g -O2 -fPIE -I/usr/share/include/llhttp -DLLHTTP_STRICT_MODE=1 $(SANITIZE) -w -c -o $@ $<
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/common/main.d
+
+boringssl: ## build the full BoringSSL into a cache outside of the tree; make links it from then on (cargo, cmake, ninja, g++)
+	@deploy/boringssl.sh $(BORINGSSL_VERSION) $(BORINGSSL_CACHE)/$(BORINGSSL_VERSION)
 
 # ---- try it ----
 run: deps ## build and start the demo (deploy/demo) with its backends

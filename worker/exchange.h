@@ -56,7 +56,7 @@ struct exchange_request {
     bool has_body;
     int64_t content_length; /* -1: unknown (chunked) */
     bool upgrade;           /* asks for a switch of protocol */
-    bool tunnel;            /* after it bytes go on as bodies, both ways: the codec has no connection to give up */
+    bool tunnel; /* after it bytes go on as bodies, both ways: the codec has no connection to give up */
     bool expect_continue;
 };
 

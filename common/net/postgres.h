@@ -13,7 +13,6 @@
 #define POSTGRES_HEAD_SIZE 8 /* length and code; an SSLRequest or GSSENCRequest is nothing else */
 #define POSTGRES_MOST 10000  /* servers take no longer first message */
 #define POSTGRES_WILLING "S" /* the answer to an SSLRequest: TLS begins with the next byte */
-#define POSTGRES_UNWILLING "N"
 
 enum postgres_first {
     POSTGRES_MORE,  /* fewer than 8 bytes, and they may become one of the messages below */

@@ -3,6 +3,7 @@
  */
 #include <ares.h>
 #include <cjson/cJSON.h>
+#include <openssl/base.h>
 #include <pcre2.h>
 #include <stdio.h>
 #include <sys/utsname.h>
@@ -15,6 +16,10 @@
 
 #ifndef WEIR_VERSION
 #define WEIR_VERSION "unknown" /* the Makefile gives it from the file VERSION */
+#endif
+
+#ifndef WEIR_BORINGSSL
+#define WEIR_BORINGSSL "of unknown making" /* the Makefile knows */
 #endif
 
 const char *tool_version(void)
@@ -36,5 +41,6 @@ int face_version(int argc, char **argv)
     (void)printf("OS/Arch:      %s/%s\n", system.sysname, system.machine);
     (void)printf("Libraries:    libuv %s, libyaml %s, cJSON %s, PCRE2 %s, c-ares %s\n", uv_version_string(),
                  yaml_get_version_string(), cJSON_Version(), pcre2, ares_version(NULL));
+    (void)printf("TLS:          BoringSSL (%s), API %d\n", WEIR_BORINGSSL, BORINGSSL_API_VERSION);
     return 0;
 }

@@ -270,7 +270,7 @@ def generations(router):
     (ok(b"no", status="403 Forbidden"), 403), (ok(b"what?"), 502), (b"HTTP/1.1 204 No Content\r\n\r\n", 502),
     (b"HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n", 302), (b"nonsense\r\n\r\n", 502),
     (b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: other\r\n\r\n", 502),
-])
+], ids=["403", "200", "204", "302", "nonsense", "other-protocol"])
 def test_a_server_that_does_not_switch(stand, answer, status):
     def handler(peer, web):
         web.requests.append(peer.request())

@@ -152,7 +152,8 @@ def test_delegates_count_and_others_do_not(stand, authority):
 
 
 @pytest.mark.parametrize("mode,words", [("broken", "it answers 500"), ("garbage", "it does not answer us|malformed"),
-                                        ("long", "its answer is longer than 65536 bytes")])
+                                        ("long", "its answer is longer than 65536 bytes")],
+                         ids=["broken", "garbage", "long"])
 def test_responders_that_do_not_answer(stand, authority, mode, words):
     authority.mode = mode
     stand.start(authority.served("a", 16))

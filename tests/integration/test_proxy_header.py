@@ -73,7 +73,7 @@ def sources(router):
     (SIGNATURE + b"\x20\x00\x00\x00", "127.0.0.1"),
     (SIGNATURE + b"\x21\x31" + struct.pack("!H", 216) + b"/run/a".ljust(108, b"\0") * 2, "127.0.0.1"),
     (b"", "127.0.0.1"),
-])
+], ids=["tcp4", "tcp6", "mapped", "unknown", "unknown-words", "v2", "v2-v6", "v2-tlvs", "v2-local", "v2-local-empty", "v2-unix", "none"])
 def test_header_of_a_trusted_peer(stand, header, source):
     router = stand(TRUSTED + "10.0.0.0/8,127.0.0.0/8")
     client, answer = ask(router, header)
@@ -125,7 +125,7 @@ def test_insecure_and_curl(stand):
 @pytest.mark.parametrize("bytes_", [
     b"PROXYTCP4 ", b"PROXY TCP4 1.2.3.4 5.6.7.8 1\r\n", b"PROXY TCP4 1.2.3.4 5.6.7.8 1 99999\r\n", b"PROXY " + b"x" * 200,
     SIGNATURE + b"\x11\x11\x00\x0c" + b"\0" * 12, SIGNATURE + b"\x21\x11\x00\x04" + b"\0" * 4, SIGNATURE + b"\x21\x11\xff\xff",
-])
+], ids=["no-space", "few-words", "port", "long", "v1-in-v2", "short", "huge"])
 def test_malformed_headers_cost_the_connection(stand, bytes_):
     router = stand(INSECURE)
     client = connect(router.port)
@@ -135,7 +135,8 @@ def test_malformed_headers_cost_the_connection(stand, bytes_):
     assert ask(router, LINE)[1].status == 200
 
 
-@pytest.mark.parametrize("begin", [b"P", b"PROXY TCP4 1.2.3.4", SIGNATURE[:5], SIGNATURE + b"\x21\x11\x00\x0c\x01"])
+@pytest.mark.parametrize("begin", [b"P", b"PROXY TCP4 1.2.3.4", SIGNATURE[:5], SIGNATURE + b"\x21\x11\x00\x0c\x01"],
+                         ids=["letter", "line", "signature", "addresses"])
 def test_half_a_header_has_its_time(stand, begin):
     router = stand(INSECURE, read_timeout="500ms")
     client = connect(router.port)

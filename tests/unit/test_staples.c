@@ -1,0 +1,138 @@
+/* test_staples.c - which OCSP answers are there and when each is asked for again, on a clock of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+
+#include "common/base/log.h"
+#include "master/tls/staples.h"
+#include "ocsp_sample.h"
+
+#define BYTES(array) slice_of((const char *)(array), sizeof(array))
+#define NOW (SAMPLE_PRODUCED + 10)
+#define HALF ((SAMPLE_UNTIL - SAMPLE_PRODUCED) / 2)
+
+static struct slice chain[2], name;
+static struct keypair pair;
+static const struct string_map nobody;
+static const struct error failure = {"it does not listen"};
+
+static struct slice compile(struct staples *staples, const struct string_map *overrides, struct pool *pool)
+{
+    struct slice answer;
+
+    staples_begin(staples);
+    answer = staples_for(staples, &pair, overrides, pool);
+    staples_end(staples);
+    return answer;
+}
+
+static struct staples *stand(struct pool **pool)
+{
+    log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");
+    chain[0] = BYTES(sample_certificate);
+    chain[1] = BYTES(sample_issuer);
+    name = SLICE("a.test");
+    pair = (struct keypair){.row = {.chain = {chain, 2}, .identity = 7}, .names = {&name, 1}};
+    *pool = pool_new(1024, 0);
+    return staples_new();
+}
+
+static void answer(struct staples *staples, struct staple_question *question, int rc, int64_t now)
+{
+    staples_answered(staples, question, rc, rc == 0 ? BYTES(sample_answer) : SLICE(""), now, &failure);
+    pool_free(question->pool);
+}
+
+static void asks_keeps_renews_and_drops(void **state)
+{
+    struct staple_question question, again;
+    struct pool *pool;
+    struct staples *staples = stand(&pool);
+
+    (void)state;
+    assert_false(staples_next(staples, NOW, &question));
+    assert_int_equal(compile(staples, &nobody, pool).len, 0);
+    assert_true(staples_next(staples, NOW, &question));
+    assert_true(slice_eq(question.url, SLICE("http://one.test/")));
+    assert_true(slice_eq(question.request, BYTES(sample_question)));
+    assert_true(slice_eq(question.name, name));
+    assert_false(staples_next(staples, NOW, &again)); /* it is being asked */
+    assert_false(staples_take_changed(staples));
+    answer(staples, &question, 0, NOW);
+    assert_true(staples_take_changed(staples));
+    assert_false(staples_take_changed(staples));
+    assert_true(slice_eq(compile(staples, &nobody, pool), BYTES(sample_answer)));
+    assert_false(staples_next(staples, SAMPLE_PRODUCED + HALF - 1, &question));
+    assert_true(staples_next(staples, SAMPLE_PRODUCED + HALF, &question));
+    answer(staples, &question, 0,
+           SAMPLE_PRODUCED + HALF); /* the same one: nothing is new, and it is not asked for at once */
+    assert_false(staples_take_changed(staples));
+    assert_false(staples_next(staples, SAMPLE_PRODUCED + HALF + 59, &question));
+    assert_true(staples_next(staples, SAMPLE_UNTIL, &question));
+    assert_true(staples_take_changed(staples)); /* its time is over */
+    answer(staples, &question, -1, SAMPLE_UNTIL);
+    assert_int_equal(compile(staples, &nobody, pool).len, 0);
+    staples_free(staples);
+    pool_free(pool);
+}
+
+static void waits_longer_each_time(void **state)
+{
+    static const int64_t waits[] = {30, 60, 120, 240, 480, 960, 1920, 3600, 3600};
+    struct staple_question question;
+    struct pool *pool;
+    struct staples *staples = stand(&pool);
+    int64_t now = NOW;
+
+    (void)state;
+    (void)compile(staples, &nobody, pool);
+    for (size_t i = 0; i < ARRAY_LEN(waits); i++) {
+        for (int url = 0; url < 2; url++) { /* both that it names, one after the other */
+            assert_true(staples_next(staples, now, &question));
+            assert_true(slice_eq(question.url, url ? SLICE("http://two.test/x") : SLICE("http://one.test/")));
+            answer(staples, &question, -1, now);
+        }
+        assert_false(staples_next(staples, now + waits[i] - 1, &question));
+        now += waits[i];
+    }
+    staples_free(staples);
+    pool_free(pool);
+}
+
+static void knows_who_is_asked_instead_and_who_is_gone(void **state)
+{
+    struct string_pair instead = {SLICE("http://one.test/"), SLICE("http://other.test/")};
+    const struct string_map overrides = {&instead, 1};
+    struct staple_question question;
+    struct pool *pool;
+    struct staples *staples = stand(&pool);
+
+    (void)state;
+    (void)compile(staples, &overrides, pool);
+    assert_true(staples_next(staples, NOW, &question));
+    assert_true(slice_eq(question.url, SLICE("http://other.test/")));
+    staples_begin(staples); /* a compile that does not have it any more */
+    staples_end(staples);
+    answer(staples, &question, 0, NOW);
+    assert_false(staples_take_changed(staples));
+    assert_int_equal(compile(staples, &nobody, pool).len, 0);
+    chain[0] = BYTES(sample_issuer); /* names nobody who could be asked */
+    pair.row.identity = 8;
+    (void)compile(staples, &nobody, pool);
+    assert_false(staples_next(staples, NOW, &question));
+    staples_free(staples);
+    pool_free(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(asks_keeps_renews_and_drops),
+        cmocka_unit_test(waits_longer_each_time),
+        cmocka_unit_test(knows_who_is_asked_instead_and_who_is_gone),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -184,20 +184,19 @@ static bool is_datagram_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
 }
 
-/* What is no UDP socket stays open: closing what a worker that went wrong has sent could take as long as it liked. */
+/* What is no UDP socket came from a worker that went wrong. */
 static void adopt(struct udp_shard *shard, const struct envelope *envelope, size_t length, size_t count)
 {
     bool good = length == sizeof(envelope->message) && envelope->message.magic == MAGIC &&
                 envelope->message.count == count;
 
     for (size_t i = 0; i < count; i++) {
-        if (!is_datagram_socket(envelope->fds[i])) {
-            log_error("Entry point %s: a session came with something that is no UDP socket",
-                      shard->set->name);
-        } else if (good) {
+        if (good && is_datagram_socket(envelope->fds[i])) {
             udp_session_adopt(shard, &envelope->message.sessions[i].flow, envelope->fds[i],
                               envelope->message.sessions[i].left_ns);
         } else {
+            log_error("Entry point %s: a session that came from another worker cannot be read",
+                      shard->set->name);
             close(envelope->fds[i]);
         }
     }

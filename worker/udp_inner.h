@@ -72,6 +72,8 @@ void udp_shard_close(struct udp_shard *shard);
 struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_flow *flow);
 /* One that came over a lane; fd, connected, is taken over. */
 void udp_session_adopt(struct udp_shard *shard, const struct udp_flow *flow, int fd, int64_t left_ns);
+/* So many that came have no room here. */
+void udp_sessions_lost(struct udp_set *set, uint64_t count);
 void udp_session_end(struct udp_session *session);
 void udp_session_end_all(struct udp_shard *shard);
 static inline struct udp_session *udp_session_of(struct udp_entry *entry)

@@ -187,8 +187,9 @@ static bool is_datagram_socket(int fd)
 /* What is no UDP socket came from a worker that went wrong. */
 static void adopt(struct udp_shard *shard, const struct envelope *envelope, size_t length, size_t count)
 {
+    /* fewer when our descriptors are all taken: those of the last ones did not come */
     bool good = length == sizeof(envelope->message) && envelope->message.magic == MAGIC &&
-                envelope->message.count == count;
+                envelope->message.count >= count && envelope->message.count <= AT_ONCE;
 
     for (size_t i = 0; i < count; i++) {
         if (good && is_datagram_socket(envelope->fds[i])) {
@@ -199,6 +200,9 @@ static void adopt(struct udp_shard *shard, const struct envelope *envelope, size
                       shard->set->name);
             close(envelope->fds[i]);
         }
+    }
+    if (good && envelope->message.count > count) {
+        udp_sessions_lost(shard->set, envelope->message.count - count);
     }
 }
 

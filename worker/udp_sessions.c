@@ -5,6 +5,7 @@
  * connected socket in the shards' group would cost every datagram of the entry point a search.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -185,13 +186,25 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
     return session;
 }
 
+void udp_sessions_lost(struct udp_set *set, uint64_t count)
+{
+    slab_count(set->worker->slab, COUNT_UDP_REFUSED, count);
+    log_warn("Entry point %s: %" PRIu64 " UDP sessions that came from another worker end: there are no more "
+             "descriptors",
+             set->name, count);
+}
+
 void udp_session_adopt(struct udp_shard *shard, const struct udp_flow *flow, int fd, int64_t left_ns)
 {
-    int64_t most = shard->set->timeout_ns, left = left_ns < 0                   ? 0
-                                                  : left_ns < most || most == 0 ? left_ns
-                                                                                : most;
+    struct udp_set *set = shard->set;
+    int64_t most = set->timeout_ns ? set->timeout_ns : left_ns, left = left_ns < most ? left_ns : most;
+    bool fits = fd < set->worker->fd_servers;
 
-    if (udp_table_find(&shard->sessions, flow) || session_new(shard, flow, fd, left) == NULL) {
+    if (!fits || udp_table_find(&shard->sessions, flow) ||
+        session_new(shard, flow, fd, left > 0 ? left : 0) == NULL) {
         close(fd);
+    }
+    if (!fits) {
+        udp_sessions_lost(set, 1);
     }
 }

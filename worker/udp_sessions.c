@@ -5,7 +5,6 @@
  * connected socket in the shards' group would cost every datagram of the entry point a search.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -130,11 +129,11 @@ static struct udp_session *session_new(struct udp_shard *shard, const struct udp
     return session;
 }
 
-static void refuse(struct udp_set *set, const char *reason)
+static void refuse(struct udp_set *set, uint64_t count, const char *reason)
 {
     struct worker *worker = set->worker;
 
-    slab_count(worker->slab, COUNT_UDP_REFUSED, 1);
+    slab_count(worker->slab, COUNT_UDP_REFUSED, count);
     if (set->said_ns == 0 || worker->now_ns - set->said_ns >= SAID_NS) {
         set->said_ns = worker->now_ns;
         log_warn("Entry point %s: UDP sessions are refused: %s", set->name, reason);
@@ -152,27 +151,27 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
         return NULL;
     }
     if (set->service == UDP_NO_SERVICE) {
-        refuse(set, "no router has the entry point");
+        refuse(set, 1, "no router has the entry point");
         return NULL;
     }
     if (worker->udp->sessions >= (size_t)worker->fd_servers / SESSIONS_SHARE) {
-        refuse(set, "they have their share of the descriptors");
+        refuse(set, 1, "they have their share of the descriptors");
         return NULL;
     }
     if (!budget_admits(worker)) {
-        refuse(set, "the memory budget is used up");
+        refuse(set, 1, "the memory budget is used up");
         return NULL;
     }
     const struct server *server = choose(worker, set->service, &page);
 
     if (server == NULL) {
-        refuse(set, "its service has no server");
+        refuse(set, 1, "its service has no server");
         return NULL;
     }
     int fd = dial(worker, page, server);
 
     if (fd < 0) {
-        refuse(set, fd == -EMFILE || fd == -ENFILE ? "there are no more descriptors" : strerror(-fd));
+        refuse(set, 1, fd == -EMFILE || fd == -ENFILE ? "there are no more descriptors" : strerror(-fd));
         return NULL;
     }
     struct udp_session *session = session_new(shard, flow, fd, set->timeout_ns);
@@ -181,17 +180,14 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
         slab_count(worker->slab, COUNT_UDP_SESSIONS, 1);
     } else {
         close(fd);
-        refuse(set, "the kernel has no room");
+        refuse(set, 1, "the kernel has no room");
     }
     return session;
 }
 
 void udp_sessions_lost(struct udp_set *set, uint64_t count)
 {
-    slab_count(set->worker->slab, COUNT_UDP_REFUSED, count);
-    log_warn("Entry point %s: %" PRIu64 " UDP sessions that came from another worker end: there are no more "
-             "descriptors",
-             set->name, count);
+    refuse(set, count, "those of another worker find no descriptors here and end");
 }
 
 void udp_session_adopt(struct udp_shard *shard, const struct udp_flow *flow, int fd, int64_t left_ns)

@@ -16,8 +16,7 @@
 #include "common/base/memory.h"
 #include "worker/udp_inner.h"
 
-#define AT_ONCE 16u         /* sessions of one message */
-#define MESSAGES_A_TURN 32u /* then others have theirs */
+#define AT_ONCE 16u /* sessions of one message */
 #define MAGIC UINT64_C(0x7765697275647031)
 #define RETRY_NS TIMER_TICK_NS
 
@@ -130,10 +129,11 @@ static void give_some(struct io *io)
     struct worker *worker = shard->set->worker;
     struct envelope envelope;
     struct udp_session *sessions[AT_ONCE];
+    int64_t piece = piece_begin();
     int rc = 0;
 
     udp_flush(worker->udp);
-    for (unsigned turn = 0; turn < MESSAGES_A_TURN && rc == 0 && shard->sessions.count > 0; turn++) {
+    while (rc == 0 && shard->sessions.count > 0 && !piece_is_over(piece)) {
         size_t count = pack_some(shard, &envelope, sessions);
 
         rc = send_some(lane, &envelope, count);
@@ -224,8 +224,9 @@ static void take_some(struct io *io)
 {
     struct udp_lane *lane = (struct udp_lane *)io;
     struct envelope envelope;
+    int64_t piece = piece_begin();
 
-    for (unsigned turn = 0; turn < MESSAGES_A_TURN; turn++) {
+    while (!piece_is_over(piece)) {
         ssize_t got;
 
         prepare(&envelope);

@@ -97,6 +97,21 @@ void udp_session_end_all(struct udp_shard *shard)
     }
 }
 
+bool udp_session_end_some(struct udp_shard *shard)
+{
+    int64_t piece = piece_begin();
+    struct udp_entry *entry;
+    size_t at = 0;
+
+    while (!piece_is_over(piece)) {
+        if ((entry = udp_table_any(&shard->sessions, &at)) == NULL) {
+            return true;
+        }
+        udp_session_end(udp_session_of(entry));
+    }
+    return false;
+}
+
 static void silent(struct timer *timer)
 {
     udp_session_end((struct udp_session *)((char *)timer - offsetof(struct udp_session, timer)));

@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -17,17 +18,19 @@
 #include "common/base/memory.h"
 
 #define FREE UINT64_MAX /* in `first`: family 0xffff */
-#define MAGIC UINT64_C(0x0a73746567726174)
+#define MAGIC UINT64_C(0x0b73746567726174)
 
 struct head {        /* in place 0 */
     uint64_t nobody; /* FREE: no address either */
     uint64_t magic;
     _Atomic uint32_t count;
     uint32_t unused;
-    uint64_t reserved;
+    struct linger at_once;
 };
 
 _Static_assert(sizeof(struct target) == 32 && sizeof(struct head) == 32, "places do not overlap pages");
+_Static_assert(offsetof(struct head, at_once) == TARGETS_AT_ONCE,
+               "the filter of system calls knows where it lies");
 _Static_assert(ATOMIC_LLONG_LOCK_FREE == 2, "shared between processes");
 
 static struct head *head_of(const struct target *targets)
@@ -65,7 +68,11 @@ static int append(int fd, size_t at, const struct head *head, struct error *why)
 int targets_create(int *out, struct error *why)
 {
     const struct head head = {
-        .nobody = FREE, .magic = MAGIC, .count = (uint32_t)(block_bytes() / sizeof(struct target))};
+        .nobody = FREE,
+        .magic = MAGIC,
+        .count = (uint32_t)(block_bytes() / sizeof(struct target)),
+        .at_once = {.l_onoff = 1, .l_linger = 0},
+    };
     int fd = memfd_create("weir-targets", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 
     if (fd == -1) {
@@ -120,6 +127,11 @@ void targets_unmap(struct target *targets)
 uint32_t targets_count(const struct target *targets)
 {
     return atomic_load_explicit(&head_of(targets)->count, memory_order_acquire);
+}
+
+const struct linger *targets_at_once(const struct target *targets)
+{
+    return &head_of(targets)->at_once;
 }
 
 /* As it stands in a place. */

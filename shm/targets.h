@@ -16,6 +16,7 @@
 
 #include <netinet/in.h>
 #include <stdatomic.h>
+#include <sys/socket.h>
 
 #include "common/base/error.h"
 #include "common/net/addr.h"
@@ -32,6 +33,7 @@ struct target {
     };
 };
 
+#define TARGETS_AT_ONCE 24u /* where in the head the only value of SO_LINGER lies that workers may set */
 #define TARGETS_BYTES ((size_t)TARGETS_MOST * sizeof(struct target))
 
 /* A new memfd with one block of free places. */
@@ -42,6 +44,8 @@ int targets_map(int fd, void *place, struct target **out, struct error *why);
 void targets_unmap(struct target *targets); /* what was mapped to be written */
 /* How many places there are, the head included; those of a lower number can be read. */
 uint32_t targets_count(const struct target *targets);
+/* Close at once, with a reset. */
+const struct linger *targets_at_once(const struct target *targets);
 /* Whether this is what stands in that place; 0 and numbers that are too high hold nothing. */
 bool targets_hold(const struct target *targets, uint32_t place, const struct address *address);
 

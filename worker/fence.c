@@ -50,3 +50,12 @@ int fence_build(int fd, struct fence *out, struct error *why)
         .targets = targets, .upper = (uint32_t)((uintptr_t)targets >> 32), .board = base + 2 * PART};
     return 0;
 }
+
+void fence_reset_on_close(const struct fence *fence, int fd)
+{
+    static const struct linger at_once = {.l_onoff = 1,
+                                          .l_linger = 0}; /* where there is no fence: in tests */
+    const struct linger *value = fence->targets ? targets_at_once(fence->targets) : &at_once;
+
+    (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, value, sizeof(*value));
+}

@@ -22,4 +22,8 @@ struct fence {
 /* Takes 16 GiB of address space, which cost nothing, and maps the table of fd there. For the life of the process. */
 int fence_build(int fd, struct fence *out, struct error *why);
 
+/* The socket is to end with a reset, at once. The sandbox lets workers set no other SO_LINGER: closing a descriptor that came
+ * from a worker never makes anybody wait. */
+void fence_reset_on_close(const struct fence *fence, int fd);
+
 #endif

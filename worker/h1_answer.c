@@ -274,8 +274,7 @@ static void abort_answer(struct exchange *ex)
     client->conn.cut = true;
     if (stream->answer == H1_UNTIL_CLOSE && client->conn.tls == NULL) {
         /* an orderly end would look like the end of the body */
-        struct linger reset = {.l_onoff = 1, .l_linger = 0};
-        setsockopt(client->conn.io.fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+        fence_reset_on_close(&client->conn.worker->fence, client->conn.io.fd);
     }
     exchange_end(ex);
     client_close(client);

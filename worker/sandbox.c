@@ -97,8 +97,7 @@ static const struct allowed allowed[] = {
     CALL(recvfrom),
     CALL(write),                         /* one piece; what the helper thread says; stack trace */
     CALL(writev),                        /* several pieces; backtrace_symbols_fd() */
-    /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it, which takes as long as its
-     * SO_LINGER says: that would stop the guard. */
+    /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it. See sendmmsg below. */
     CALL(recvmsg),                       /* messages of guard and master, with descriptors */
     CALL(sendto, IS_NULL(4), LACKS(3, MSG_FASTOPEN)), /* answers to guard and master, refusals to clients */
 #ifdef __NR_epoll_wait
@@ -123,7 +122,8 @@ static const struct allowed allowed[] = {
     CALL(connect, IS_TARGET(1), LACKS(1, sizeof(struct target) - 1), IS(2, sizeof(struct sockaddr_in6))),
     /* UDP: sessions have sockets to servers; clients are answered wherever they are, and a session moves to another worker
      * with its socket, so this one takes addresses and descriptors. Not on the first four, the last of which is the guard's
-     * channel: it must never get a descriptor to close. */
+     * channel: it must never get a descriptor to close. Master and other workers may, but none takes long to be closed,
+     * because SO_LINGER is pinned. */
     CALL(socket, IS(0, AF_INET), MASKED(1, TYPE, SOCK_DGRAM), IS(2, 0)),
     CALL(socket, IS(0, AF_INET6), MASKED(1, TYPE, SOCK_DGRAM), IS(2, 0)),
     CALL(recvmmsg, IS_NULL(4)),
@@ -137,7 +137,7 @@ static const struct allowed allowed[] = {
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_RCVBUF)),
-    CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER)),
+    CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_LINGER), IS_TARGET(3), IS(3, TARGETS_AT_ONCE)), /* one value only */
     CALL(shutdown, IS(1, SHUT_WR)),      /* the other directions would end a listening socket */
 
     /* descriptors that came from guard or master: pages, channels, sockets */

@@ -264,8 +264,9 @@ static void drain_look(struct timer *timer)
         done(worker);
         return;
     }
-    if (drain->refusing &&
-        ((worker->clients == NULL && worker->listeners != NULL) || worker->leaving != NULL)) {
+    bool queues = worker->clients == NULL && worker->listeners != NULL;
+
+    if (drain->refusing && (queues || worker->leaving)) {
         timer_again(worker->timers, &drain->timer); /* queues are emptied turn by turn */
     } else {
         timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);

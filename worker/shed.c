@@ -60,9 +60,7 @@ void shed_refuse(struct listener *listener, int fd, const struct address *peer)
 
 static void reset_on_close(const struct client *client)
 {
-    struct linger now = {.l_onoff = 1, .l_linger = 0};
-
-    (void)setsockopt(client->conn.io.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now));
+    fence_reset_on_close(&client->conn.worker->fence, client->conn.io.fd);
 }
 
 static uint64_t close_idle(struct client *client)

@@ -45,6 +45,48 @@ static struct udp_set *find_set(const struct udp_worker *udp, uint64_t id)
     return set;
 }
 
+static void set_free(struct udp_set *set)
+{
+    struct udp_set **link = &set->worker->udp->sets;
+
+    while (set->shards) {
+        udp_lane_close(set->shards);
+        udp_session_end_all(set->shards);
+        udp_shard_close(set->shards);
+    }
+    timer_remove(set->worker->timers, &set->drop);
+    while (*link != set) {
+        link = &(*link)->next;
+    }
+    *link = set->next;
+    free(set);
+}
+
+static void drop_some(struct timer *timer)
+{
+    struct udp_set *set = (struct udp_set *)((char *)timer - offsetof(struct udp_set, drop));
+
+    if (set->shards && udp_session_end_some(set->shards)) {
+        udp_lane_close(set->shards);
+        udp_shard_close(set->shards);
+    }
+    if (set->shards) {
+        timer_again(set->worker->timers, timer);
+    } else {
+        set_free(set);
+    }
+}
+
+/* Nothing is read any more; the sessions end in some turns of the loop. */
+static void drop_set(struct udp_set *set)
+{
+    set->dropped = true;
+    for (struct udp_shard *shard = set->shards; shard; shard = shard->next) {
+        udp_shard_watch(shard);
+    }
+    timer_again(set->worker->timers, &set->drop);
+}
+
 static struct udp_set *set_new(struct worker *worker, uint64_t id, const char *name)
 {
     struct udp_set *set = xcalloc(1, sizeof(*set));
@@ -52,6 +94,7 @@ static struct udp_set *set_new(struct worker *worker, uint64_t id, const char *n
     set->worker = worker;
     set->id = id;
     set->service = UDP_NO_SERVICE;
+    set->drop = (struct timer){.deadline_ns = TIMER_NEVER, .fire = drop_some};
     (void)snprintf(set->name, sizeof(set->name), "%s", name);
     set->next = worker->udp->sets;
     worker->udp->sets = set;
@@ -59,22 +102,6 @@ static struct udp_set *set_new(struct worker *worker, uint64_t id, const char *n
         refresh(set);
     }
     return set;
-}
-
-static void drop_set(struct udp_worker *udp, struct udp_set *set)
-{
-    struct udp_set **link = &udp->sets;
-
-    while (set->shards) {
-        udp_lane_close(set->shards);
-        udp_session_end_all(set->shards);
-        udp_shard_close(set->shards);
-    }
-    while (*link != set) {
-        link = &(*link)->next;
-    }
-    *link = set->next;
-    free(set);
 }
 
 /* ---- shards ---- */
@@ -87,7 +114,7 @@ static void close_all(const int *fds, uint32_t count)
 
 void udp_shard_watch(struct udp_shard *shard)
 {
-    bool on = shard->state == UDP_READING && shard->set->known;
+    bool on = shard->state == UDP_READING && shard->set->known && !shard->set->dropped;
 
     if (on != shard->watched) {
         poller_watch(&shard->io, on);
@@ -214,13 +241,14 @@ void udp_message(struct worker *worker, const struct control_message *message, c
         return;
     default:
         if ((set = find_set(worker->udp, message->number))) {
-            drop_set(worker->udp, set);
+            drop_set(set);
         }
         break;
     }
     close_all(fds, message->fd_count);
 }
 
+/* One whose sessions have nowhere to go is read by somebody else from now on: they end. */
 void udp_leave(struct worker *worker)
 {
     for (struct udp_set *set = worker->udp->sets; set; set = set->next) {
@@ -231,6 +259,10 @@ void udp_leave(struct worker *worker)
             shard->last_lane = -1;
             if (lane != -1) {
                 give(shard, lane);
+            } else if (shard->state != UDP_GIVING) {
+                udp_lane_close(shard);
+                udp_session_end_all(shard);
+                udp_shard_close(shard);
             }
         }
     }
@@ -272,7 +304,7 @@ void udp_start(struct worker *worker)
 void udp_stop(struct worker *worker)
 {
     while (worker->udp->sets) {
-        drop_set(worker->udp, worker->udp->sets);
+        set_free(worker->udp->sets);
     }
     udp_batch_free(worker->udp->batch);
     free(worker->udp);

@@ -160,19 +160,34 @@ static struct udp_session *session_for(struct udp_shard *shard, struct msghdr *h
     return entry ? udp_session_of(entry) : udp_session_begin(shard, flow);
 }
 
-/* Neighbours of one session. A server that is not there shows in the next call: the session ends, and the client's next
- * datagram begins another one. */
+/* No room, or too large for the way: others may still pass. */
+static bool only_this_one(int error)
+{
+    return error == EAGAIN || error == ENOBUFS || error == ENOMEM || error == EMSGSIZE;
+}
+
+/* Neighbours of one session, which may have ended in this batch already. A server that is not there shows in the next call, or
+ * when the session is read: it ends, and the client's next datagram begins another one. A call that has sent some of them
+ * forgets the error of the one behind, so the rest is always tried. */
 static void pass_on(struct udp_session *session, struct mmsghdr *heads, unsigned count)
 {
     struct worker *worker = session->shard->set->worker;
-    int sent = session->io.fd < 0 ? 0 : send_many(session->io.fd, heads, count);
+    unsigned done = 0, sent = 0;
 
-    if (sent < (int)count) {
-        slab_count(worker->slab, COUNT_UDP_DROPPED, count - (unsigned)(sent > 0 ? sent : 0));
+    while (done < count && session->io.fd >= 0) {
+        int now = send_many(session->io.fd, &heads[done], count - done);
+
+        if (now > 0) {
+            sent += (unsigned)now;
+            done += (unsigned)now;
+        } else if (only_this_one(errno)) {
+            done++;
+        } else {
+            udp_session_end(session);
+        }
     }
-    if (sent < 0 && errno != EAGAIN && errno != ENOBUFS && errno != EMSGSIZE) {
-        udp_session_end(session);
-    } else {
+    slab_count(worker->slab, COUNT_UDP_DROPPED, count - sent);
+    if (session->io.fd >= 0) {
         udp_session_moved(session);
     }
 }

@@ -40,10 +40,12 @@ struct udp_set { /* an entry point */
     struct udp_set *next;
     struct udp_shard *shards;
     uint64_t id;
+    bool dropped;
     bool known;       /* the generation in force has it */
     uint32_t service; /* in generation->udp_services; UDP_NO_SERVICE: it has no router */
     int64_t timeout_ns;
-    int64_t said_ns; /* when the log said last that sessions are refused */
+    struct timer drop; /* its sessions end, piece by piece: it is gone */
+    int64_t said_ns;   /* when the log said last that sessions are refused */
     char name[CONTROL_TEXT];
 };
 
@@ -72,8 +74,12 @@ void udp_shard_close(struct udp_shard *shard);
 struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_flow *flow);
 /* One that came over a lane; fd, connected, is taken over. */
 void udp_session_adopt(struct udp_shard *shard, const struct udp_flow *flow, int fd, int64_t left_ns);
+/* So many that came have no room here. */
+void udp_sessions_lost(struct udp_set *set, uint64_t count);
 void udp_session_end(struct udp_session *session);
 void udp_session_end_all(struct udp_shard *shard);
+/* False: the time of this turn is over, and some are left. */
+bool udp_session_end_some(struct udp_shard *shard);
 static inline struct udp_session *udp_session_of(struct udp_entry *entry)
 {
     return (struct udp_session *)((char *)entry - offsetof(struct udp_session, entry));

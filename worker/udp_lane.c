@@ -16,8 +16,7 @@
 #include "common/base/memory.h"
 #include "worker/udp_inner.h"
 
-#define AT_ONCE 16u         /* sessions of one message */
-#define MESSAGES_A_TURN 32u /* then others have theirs */
+#define AT_ONCE 16u /* sessions of one message */
 #define MAGIC UINT64_C(0x7765697275647031)
 #define RETRY_NS TIMER_TICK_NS
 
@@ -130,10 +129,11 @@ static void give_some(struct io *io)
     struct worker *worker = shard->set->worker;
     struct envelope envelope;
     struct udp_session *sessions[AT_ONCE];
+    int64_t piece = piece_begin();
     int rc = 0;
 
     udp_flush(worker->udp);
-    for (unsigned turn = 0; turn < MESSAGES_A_TURN && rc == 0 && shard->sessions.count > 0; turn++) {
+    while (rc == 0 && shard->sessions.count > 0 && !piece_is_over(piece)) {
         size_t count = pack_some(shard, &envelope, sessions);
 
         rc = send_some(lane, &envelope, count);
@@ -184,22 +184,25 @@ static bool is_datagram_socket(int fd)
     return getsockopt(fd, SOL_SOCKET, SO_TYPE, &type, &size) == 0 && type == SOCK_DGRAM;
 }
 
-/* What is no UDP socket stays open: closing what a worker that went wrong has sent could take as long as it liked. */
+/* What is no UDP socket came from a worker that went wrong. */
 static void adopt(struct udp_shard *shard, const struct envelope *envelope, size_t length, size_t count)
 {
+    /* fewer when our descriptors are all taken: those of the last ones did not come */
     bool good = length == sizeof(envelope->message) && envelope->message.magic == MAGIC &&
-                envelope->message.count == count;
+                envelope->message.count >= count && envelope->message.count <= AT_ONCE;
 
     for (size_t i = 0; i < count; i++) {
-        if (!is_datagram_socket(envelope->fds[i])) {
-            log_error("Entry point %s: a session came with something that is no UDP socket",
-                      shard->set->name);
-        } else if (good) {
+        if (good && is_datagram_socket(envelope->fds[i])) {
             udp_session_adopt(shard, &envelope->message.sessions[i].flow, envelope->fds[i],
                               envelope->message.sessions[i].left_ns);
         } else {
+            log_error("Entry point %s: a session that came from another worker cannot be read",
+                      shard->set->name);
             close(envelope->fds[i]);
         }
+    }
+    if (good && envelope->message.count > count) {
+        udp_sessions_lost(shard->set, envelope->message.count - count);
     }
 }
 
@@ -221,8 +224,9 @@ static void take_some(struct io *io)
 {
     struct udp_lane *lane = (struct udp_lane *)io;
     struct envelope envelope;
+    int64_t piece = piece_begin();
 
-    for (unsigned turn = 0; turn < MESSAGES_A_TURN; turn++) {
+    while (!piece_is_over(piece)) {
         ssize_t got;
 
         prepare(&envelope);

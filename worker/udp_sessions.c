@@ -97,6 +97,21 @@ void udp_session_end_all(struct udp_shard *shard)
     }
 }
 
+bool udp_session_end_some(struct udp_shard *shard)
+{
+    int64_t piece = piece_begin();
+    struct udp_entry *entry;
+    size_t at = 0;
+
+    while (!piece_is_over(piece)) {
+        if ((entry = udp_table_any(&shard->sessions, &at)) == NULL) {
+            return true;
+        }
+        udp_session_end(udp_session_of(entry));
+    }
+    return false;
+}
+
 static void silent(struct timer *timer)
 {
     udp_session_end((struct udp_session *)((char *)timer - offsetof(struct udp_session, timer)));
@@ -129,11 +144,11 @@ static struct udp_session *session_new(struct udp_shard *shard, const struct udp
     return session;
 }
 
-static void refuse(struct udp_set *set, const char *reason)
+static void refuse(struct udp_set *set, uint64_t count, const char *reason)
 {
     struct worker *worker = set->worker;
 
-    slab_count(worker->slab, COUNT_UDP_REFUSED, 1);
+    slab_count(worker->slab, COUNT_UDP_REFUSED, count);
     if (set->said_ns == 0 || worker->now_ns - set->said_ns >= SAID_NS) {
         set->said_ns = worker->now_ns;
         log_warn("Entry point %s: UDP sessions are refused: %s", set->name, reason);
@@ -151,27 +166,27 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
         return NULL;
     }
     if (set->service == UDP_NO_SERVICE) {
-        refuse(set, "no router has the entry point");
+        refuse(set, 1, "no router has the entry point");
         return NULL;
     }
     if (worker->udp->sessions >= (size_t)worker->fd_servers / SESSIONS_SHARE) {
-        refuse(set, "they have their share of the descriptors");
+        refuse(set, 1, "they have their share of the descriptors");
         return NULL;
     }
     if (!budget_admits(worker)) {
-        refuse(set, "the memory budget is used up");
+        refuse(set, 1, "the memory budget is used up");
         return NULL;
     }
     const struct server *server = choose(worker, set->service, &page);
 
     if (server == NULL) {
-        refuse(set, "its service has no server");
+        refuse(set, 1, "its service has no server");
         return NULL;
     }
     int fd = dial(worker, page, server);
 
     if (fd < 0) {
-        refuse(set, fd == -EMFILE || fd == -ENFILE ? "there are no more descriptors" : strerror(-fd));
+        refuse(set, 1, fd == -EMFILE || fd == -ENFILE ? "there are no more descriptors" : strerror(-fd));
         return NULL;
     }
     struct udp_session *session = session_new(shard, flow, fd, set->timeout_ns);
@@ -180,18 +195,27 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
         slab_count(worker->slab, COUNT_UDP_SESSIONS, 1);
     } else {
         close(fd);
-        refuse(set, "the kernel has no room");
+        refuse(set, 1, "the kernel has no room");
     }
     return session;
 }
 
+void udp_sessions_lost(struct udp_set *set, uint64_t count)
+{
+    refuse(set, count, "those of another worker find no descriptors here and end");
+}
+
 void udp_session_adopt(struct udp_shard *shard, const struct udp_flow *flow, int fd, int64_t left_ns)
 {
-    int64_t most = shard->set->timeout_ns, left = left_ns < 0                   ? 0
-                                                  : left_ns < most || most == 0 ? left_ns
-                                                                                : most;
+    struct udp_set *set = shard->set;
+    int64_t most = set->timeout_ns ? set->timeout_ns : left_ns, left = left_ns < most ? left_ns : most;
+    bool fits = fd < set->worker->fd_servers;
 
-    if (udp_table_find(&shard->sessions, flow) || session_new(shard, flow, fd, left) == NULL) {
+    if (!fits || udp_table_find(&shard->sessions, flow) ||
+        session_new(shard, flow, fd, left > 0 ? left : 0) == NULL) {
         close(fd);
+    }
+    if (!fits) {
+        udp_sessions_lost(set, 1);
     }
 }

@@ -55,12 +55,13 @@ static const char dynamic_head[] = "\n"
                                    "serve.\n"
                                    "\n";
 
-static const char layer4_head[] = "\n"
-                                  "### TCP, UDP, TLS\n"
-                                  "\n"
-                                  "All of it is understood, checked and shown by `weir config`, and not yet "
-                                  "served: each object says so, and routers of TCP and UDP are disabled.\n"
-                                  "\n";
+static const char layer4_head[] =
+    "\n"
+    "### TCP, UDP, TLS\n"
+    "\n"
+    "UDP and TLS are served. TCP is understood, checked and shown by `weir config`, "
+    "and not yet served: each object says so, and its routers are disabled.\n"
+    "\n";
 
 int face_reference(int argc, char **argv)
 {

@@ -80,7 +80,7 @@ def test_a_worker_that_tries_is_refused(serving):
         ("socket", socket.AF_UNIX, socket.SOCK_STREAM, 0),
         ("socket", socket.AF_NETLINK, socket.SOCK_RAW, 0),
         ("socket", socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_ICMP),
-        ("socket", socket.AF_INET, socket.SOCK_DGRAM, 0),
+        ("socket", socket.AF_INET, socket.SOCK_DGRAM, 136),  # UDP-Lite
         ("listen", 0, 1),
         ("memfd_create", b"x", 0),
         ("bpf", 0, 0, 0),

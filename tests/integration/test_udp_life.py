@@ -144,7 +144,8 @@ def test_a_killed_worker_loses_only_its_own(house):
     lost = sessions_of(victim, ports)
     os.kill(victim, signal.SIGKILL)
     again = crowd.ask()
-    assert {p for (_, p), (_, q) in zip(told, again) if p != q} == lost
+    changed = {p for (_, p), (_, q) in zip(told, again) if p != q}
+    assert changed <= lost and len(lost - changed) <= 2  # a new session may get the very port by chance
     ports = [p for _, p in again]
     router.worker(1, other_than=[victim])
     spread(router, ports, 4)  # it has its shards again, with the sessions that began meanwhile

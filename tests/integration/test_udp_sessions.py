@@ -7,6 +7,7 @@ import pytest
 
 from board import Board
 from conftest import BINARY, Program, curl, free_port, wait_until
+from processes import freeze
 from udpkit import Client, Server, udp_file
 
 
@@ -149,6 +150,18 @@ def test_a_server_that_is_not_there_ends_the_session(udp, kit):
     router = udp({"r": (["u"], "s")}, {"s": [f"127.0.0.1:{gone}", a.address]})
     client = kit.client(router.udp)
     assert client.ask()[0] == "a"  # the second try
+
+
+def test_sessions_that_end_amid_a_batch(udp, kit):
+    router = udp({"r": (["u"], "s")}, {"s": [f"127.0.0.1:{free_port()}"]})
+    clients = [kit.client(router.udp) for _ in range(100)]  # a few on each socket
+    for _ in range(3):
+        freeze(router.worker(0))
+        for turn in range(6):  # in turn, so that each comes several times in a batch, and each other time twice
+            for client in [c for c in clients for _ in range(1 + turn % 2)]:
+                client.socket.sendto(b"%d" % turn, client.to)
+        os.kill(router.worker(0), signal.SIGCONT)
+        wait_until("all have ended", lambda: gauge(router) == 0)
 
 
 def test_the_same_port_for_tcp_and_udp(weir, whoami, kit, tmp_path):

@@ -141,6 +141,51 @@ static void all_comes_back(void **state)
     guard_drop(from, true);
 }
 
+static void shards_come_back(void **state)
+{
+    struct guard *from = guard_make(), *to = guard_make();
+    struct error why = {""};
+    uint64_t build = 0;
+    int fds[3], lane = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        fds[i] = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        assert_int_not_equal(fds[i], -1);
+    }
+    from->board_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    from->rings_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    shards_add(from, "a name", 0, fds, ARRAY_LEN(fds));
+    from->sharded->shards[1].owner = 4;
+    from->sharded->shards[1].owner_pid = 99;
+    from->sharded->shards[2].lane = lane;
+
+    int fd = handover_write(from, &why);
+
+    assert_true(fd >= 0);
+    assert_int_equal(handover_read(to, fd, &build, &why), 0);
+
+    const struct sharded *got = to->sharded;
+
+    assert_non_null(got);
+    assert_null(got->next);
+    assert_string_equal(got->name, "a name");
+    assert_true(got->id == 1 && to->sets == 1);
+    for (size_t i = 0; i < ARRAY_LEN(fds); i++) {
+        assert_int_equal(got->shards[i].fd, fds[i]);
+        assert_int_equal(got->shards[i].owner, i == 1 ? 4 : -1);
+        assert_int_equal(got->shards[i].owner_pid, i == 1 ? 99 : 0);
+        assert_int_equal(got->shards[i].lane, i == 2 ? lane : -1);
+    }
+    assert_int_equal(got->shards[3].fd, -1);
+    close(fd);
+    free(to->sharded);
+    to->sharded = NULL;
+    shards_close_all(from);
+    guard_drop(to, false);
+    guard_drop(from, true);
+}
+
 static void numbers_that_older_builds_do_not_write_are_optional(void **state)
 {
     static const char text[] = "weir-handover 2\ncounts 2 7 3 4\nold 99 -1 3\nend\n";
@@ -183,6 +228,8 @@ static void what_is_not_right_is_refused(void **state)
         "weir-handover 2\nlog 1 0 -1\nend\n",
         "weir-handover 2\nlog 1 0 9999\nend\n",
         "weir-handover 2\nmaster 1 9999\nend\n",
+        "weir-handover 2\nudp web\nend\n",
+        "weir-handover 2\nshard 0 0 -1 -1 0\nend\n",
     };
 
     (void)state;
@@ -232,6 +279,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_comes_back),
+        cmocka_unit_test(shards_come_back),
         cmocka_unit_test(numbers_that_older_builds_do_not_write_are_optional),
         cmocka_unit_test(what_is_not_right_is_refused),
         cmocka_unit_test(order_follows_the_kernel),

@@ -605,6 +605,20 @@ static long try_32_bit(void)
 }
 #endif
 
+/* Whoever has to close it would wait. */
+static long try_linger(void)
+{
+    static const struct linger long_time = {.l_onoff = 1, .l_linger = 1000};
+
+    return setsockopt(scene.listener, SOL_SOCKET, SO_LINGER, &long_time, sizeof(long_time));
+}
+
+/* The address in a place as a number of seconds. */
+static long try_linger_of_a_target(void)
+{
+    return setsockopt(scene.listener, SOL_SOCKET, SO_LINGER, &scene.fence.targets[1], sizeof(struct linger));
+}
+
 /* To the guard, which would have to close it. */
 static long try_send_descriptor(void)
 {
@@ -732,6 +746,8 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_map_over_the_board),
     ATTEMPT(try_bind),
     ATTEMPT(try_listen),
+    ATTEMPT(try_linger),
+    ATTEMPT(try_linger_of_a_target),
     ATTEMPT(try_send_descriptor),
     ATTEMPT(try_end_listening),
     ATTEMPT(try_end_listening_twice),
@@ -807,7 +823,13 @@ static int connections_work(void)
 
     int accepted = accept4(scene.listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+    struct linger linger = {0};
+    socklen_t length = sizeof(linger);
+
     NEED(accepted != -1);
+    fence_reset_on_close(&scene.fence, accepted);
+    NEED(getsockopt(accepted, SOL_SOCKET, SO_LINGER, &linger, &length) == 0);
+    NEED(linger.l_onoff == 1 && linger.l_linger == 0);
     NEED(writev(accepted, &(struct iovec){.iov_base = &byte, .iov_len = 1}, 1) == 1);
     NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
     NEED(recv(fd, &byte, 1, 0) == 1 && byte == 'x');

@@ -371,7 +371,8 @@ static void accepted_with_a_word(void **state)
         const char *args;
         const char *warning; /* part of one; NULL: none at all */
     } cases[] = {
-        {"--entryPoints.web.address=:80 --entryPoints.udp.address=:80/udp --entryPoints.udp.udp.timeout=5s", NULL},
+        {"--entryPoints.web.address=:80 --entryPoints.udp.address=:80/udp --entryPoints.udp.udp.timeout=5s",
+         NULL},
         {"--entryPoints.a.address=127.0.0.1:80 --entryPoints.b.address=127.0.0.2:80", NULL},
         {"--entryPoints.a.address=:80 --entryPoints.a.reusePort --entryPoints.b.address=:80 "
          "--entryPoints.b.reusePort=true",

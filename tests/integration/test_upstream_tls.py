@@ -10,7 +10,7 @@ from rawhttp import Server, get, ok
 from routing import routed  # noqa: F401 a fixture
 from tls_servers import https, routes, secure  # noqa: F401 a fixture
 from test_status import status
-from tlskit import Maker, Pair
+from tlskit import Maker, Pair, hello
 
 pytestmark = pytest.mark.usefixtures("routed", "secure")
 LOCAL = ["DNS:a.test", "DNS:*.wild.test", "DNS:localhost", "IP:127.0.0.1", "URI:spiffe://house/Room"]
@@ -309,6 +309,21 @@ def test_bodies(made, secure, routed, version):
         body = bytes(range(256)) * (size // 256) + b"x" * (size % 256)
         assert ask(proxied, "/t", "POST", body).body == body, size
     assert len(server.handshakes) == 1, [len(server.handshakes)]
+
+
+def test_tls_on_both_sides(made, secure, routed):
+    server = secure(made["server"], echo)
+    http = routes({"t": {"insecureSkipVerify": True}}, https(server))
+    http["routers"]["t"]["tls"] = {}
+    proxied = routed(http)
+    client = hello(proxied.port, "a.test")
+    with contextlib.closing(client.sock):
+        for size in (1, 100_000, 2_000_000):
+            body = bytes(range(256)) * (size // 256) + b"z" * (size % 256)
+            client.send(get("/t", f"Content-Length: {size}", method="POST") + body)
+            client.until(b"\r\n\r\n")
+            assert client.exactly(size) == body, size
+    assert len(server.handshakes) == 1
 
 
 def until_close(end):

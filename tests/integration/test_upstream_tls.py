@@ -396,6 +396,40 @@ def test_change_of_settings(made, secure, routed):
     assert [met.name for met in server.handshakes] == [None, None, "a.test"]
 
 
+def test_a_handshake_outlives_its_generations(made, secure, routed):
+    """It goes on by what it began with; its generation and the one after it are gone when it comes to the certificate."""
+    server = secure(made["server"])
+    http = routes({"t": {"rootCAs": [made["authority"].pem], "peerCertURI": "spiffe://house/room"}}, https(server))
+    proxied = routed(http)
+    server.gate.clear()
+    client = proxied.connect()
+    client.send(get("/t"))
+    wait_until("the connection is there", lambda: server.peers)
+    for name in ("one", "two"):
+        http["serversTransports"]["t"] = {"rootCAs": [made["stranger"].pem], "serverName": f"{name}.test"}
+        proxied.change(http)
+    server.gate.set()
+    with contextlib.closing(client):
+        assert client.response().status == 200
+    assert ask(proxied, "/t").status == 502
+
+
+def test_changes_disturb_no_kept_connection(made, secure, routed):
+    server = secure(made["server"])
+    http = routes({"t": {"rootCAs": [made["authority"].pem]}}, https(server))
+    proxied = routed(http)
+    client = proxied.connect()
+    with contextlib.closing(client):
+        for i in range(6):
+            http["serversTransports"][f"other{i}"] = {"insecureSkipVerify": True}
+            http["services"][f"other{i}"] = {"loadBalancer": {"servers": [{"url": https(server)}], "serversTransport": f"other{i}"}}
+            http["routers"][f"other{i}"] = {"rule": f"PathPrefix(`/other{i}`)", "service": f"other{i}"}
+            proxied.change(http)
+            client.send(get("/t"))
+            assert client.response().status == 200
+    assert len(server.handshakes) == 1
+
+
 def test_file_of_an_authority_changes(made, secure, routed, tmp_path):
     server = secure(made["server"])
     file = tmp_path / "ca.pem"

@@ -25,6 +25,8 @@ def made(tmp_path_factory):
     maker.signed("expired", authority, LOCAL, days=-1)
     maker.signed("other", stranger, LOCAL)
     maker.own("itself", LOCAL)
+    maker.own("alone", [*LOCAL, "DNS:alone.test"], extensions=["basicConstraints=critical,CA:FALSE", "keyUsage=digitalSignature",
+                                                               "extendedKeyUsage=serverAuth"])
     maker.signed("between", authority, extensions=["basicConstraints=critical,CA:TRUE"])
     between = Pair(maker.folder, "between")
     leaf = maker.signed("leaf", between, LOCAL)
@@ -57,6 +59,8 @@ BELIEVED = {  # the transport's fields, the host of the URL, the server's certif
     "itself": ({"rootCAs": "itself"}, "127.0.0.1", "itself"),
     "chain": ({"rootCAs": "authority"}, "127.0.0.1", "leaf"),
     "partial": ({"rootCAs": "between"}, "127.0.0.1", "leaf"),  # trusted as it stands
+    "pinned": ({"rootCAs": "server"}, "127.0.0.1", "server"),  # the certificate itself
+    "pinnedleaf": ({"rootCAs": "alone"}, "127.0.0.1", "alone"),
     "insecure": ({"insecureSkipVerify": True}, "127.0.0.1", "expired"),
     "uri": ({"rootCAs": "authority", "peerCertURI": "spiffe://house/room"}, "127.0.0.1", "server"),
     "san": ({"rootCAs": "authority", "insecureSkipVerify": True, "serverName": "nobody.test",

@@ -34,9 +34,16 @@ struct server_address {
     uint32_t target;        /* its place in shm/targets.h; 0: none, nobody can connect to it */
 };
 
+enum server_protocol {
+    SERVER_HTTP,
+    SERVER_HTTPS, /* left out by the compiler until it is served */
+    SERVER_H2C    /* HTTP/2 from the first byte on, without TLS */
+};
+
 struct server {            /* stored */
     struct slice url;      /* as in the configuration */
-    struct slice scheme;   /* "http" (others are refused by the compiler until they are served) */
+    struct slice scheme;   /* "http", "h2c" */
+    uint32_t protocol;     /* enum server_protocol: the same as a number */
     uint32_t weight;       /* 0: it takes nobody new (fenced, or without a share) */
     struct slice host;     /* for the Host header: host or host:port as in the URL */
     struct slice path;     /* of the URL, used with preserve_path */

@@ -27,6 +27,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
 
     stored->url = url;
     stored->scheme = scheme;
+    stored->protocol = from->protocol;
     stored->host = host;
     stored->path = path;
     stored->addresses = addresses;

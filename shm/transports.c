@@ -11,7 +11,7 @@ struct transports_root {
     struct list transports; /* struct transport */
 };
 
-_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 4 * sizeof(int64_t), "copied as it is");
+_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 6 * sizeof(int64_t), "copied as it is");
 
 void transports_build(struct page_builder *builder, const struct transport *transports, size_t count)
 {

@@ -11,6 +11,8 @@ struct transport { /* stored */
     int64_t dial_timeout, response_header_timeout, idle_conn_timeout; /* ns, 0 none */
     int64_t
         max_idle_conns_per_host; /* never 0: the compiler applies the default of 200; negative: none is kept */
+    int64_t read_idle_timeout,
+        ping_timeout; /* of HTTP/2, ns: silence before a PING (0: none is sent), and before its answer */
 };
 
 /* Rows in native form, copied into the page; number 0 is the default one. */

@@ -10,6 +10,7 @@
 #include "common/base/memory.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/h2_upstream.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
 #include "worker/upstream_inner.h"
@@ -19,6 +20,7 @@
 #define RESPONSE_FIELDS_MAX 1000
 #define CONTINUE_NS INT64_C(1000000000)      /* as Go: then the body goes without the server's word */
 #define STALL_NS (INT64_C(300) * 1000000000) /* a server that takes nothing of a body for that long */
+#define REFUSALS_MOST 3 /* of a request that the server did nothing of: then it is not asked again */
 
 static struct upstream_exchange *ux_take(struct exchange *ex)
 {
@@ -55,24 +57,22 @@ void upstream_arm(struct upstream_exchange *ux)
         if (ux->transport->dial_timeout > 0) {
             deadline = worker->now_ns + ux->transport->dial_timeout;
         }
-    } else if (conn_backed_up(&ux->up->conn)) {
+    } else if (ux->codec->backed_up(ux)) {
         deadline = worker->now_ns + STALL_NS;
     } else if (ux->body_held) {
         deadline = worker->now_ns + CONTINUE_NS;
     } else if (ux->request_sent && ux->phase < RESPONSE_BODY && ux->transport->response_header_timeout > 0) {
         deadline = worker->now_ns + ux->transport->response_header_timeout;
     }
-    timer_set(worker->timers, &ux->up->conn.timer, deadline);
+    timer_set(worker->timers, ux->timer, deadline);
 }
 
 /* ---- attempts ---- */
 
-static void attach(struct upstream_exchange *ux, struct upstream *up)
+static void begin_attempt(struct upstream_exchange *ux)
 {
-    ux->up = up;
-    up->ux = ux;
     ux->phase = RESPONSE_NOTHING;
-    ux->request_sent = false;
+    ux->request_sent = ux->stale = ux->refused = ux->lost = false;
 }
 
 static void send_request(struct upstream_exchange *ux)
@@ -88,7 +88,31 @@ void upstream_connected(struct upstream_exchange *ux)
     send_request(ux);
 }
 
-/* Dials addresses of the server, and of the next servers, until one does not fail at once. */
+/* On a connection that is there. */
+static bool join(struct upstream_exchange *ux)
+{
+    begin_attempt(ux);
+    if (!ux->codec->join(ux)) {
+        return false;
+    }
+    log_debug("reusing a connection to %.*s", SLICE_ARG(page_text(ux->pick.page, ux->pick.server->url)));
+    if (ux->up->state == UPSTREAM_CONNECTING) {
+        ux->ex->doing = "connecting to the server";
+        upstream_arm(ux);
+    } else {
+        send_request(ux);
+    }
+    return true;
+}
+
+static const struct upstream_codec *codec_for(const struct upstream_exchange *ux)
+{
+    /* a switch of protocols is a matter of HTTP/1: such servers are asked in it, as Go does */
+    return ux->pick.server->protocol == SERVER_H2C && !ux->ex->request.upgrade ? &upstream_h2 : &upstream_h1;
+}
+
+/* Opens a connection to one of the server's addresses, or of the next servers', until one does not fail at once. What is
+ * shared is looked for anew with each server. */
 static void dial(struct upstream_exchange *ux)
 {
     struct exchange *ex = ux->ex;
@@ -99,12 +123,17 @@ static void dial(struct upstream_exchange *ux)
         const struct server_address *addresses = page_at(ux->pick.page, server->addresses.items);
         struct upstream *up;
 
+        ux->codec = codec_for(ux);
+        if (ux->codec == &upstream_h2 && join(ux)) {
+            return;
+        }
         if (ux->address < server->addresses.count) {
             int rc = upstream_dial(worker, server, &addresses[ux->address], &up);
 
             if (rc == 0) {
                 ex->doing = "connecting to the server";
-                attach(ux, up);
+                begin_attempt(ux);
+                ux->codec->attach(ux, up);
                 upstream_arm(ux);
                 return;
             }
@@ -125,19 +154,6 @@ static void dial(struct upstream_exchange *ux)
     }
 }
 
-static void start_attempt(struct upstream_exchange *ux)
-{
-    struct upstream *up = upstream_reuse(ux->ex->worker, ux->pick.server);
-
-    if (up == NULL) {
-        dial(ux);
-        return;
-    }
-    attach(ux, up);
-    log_debug("reusing a connection to %.*s", SLICE_ARG(page_text(ux->pick.page, ux->pick.server->url)));
-    send_request(ux);
-}
-
 static bool idempotent(struct slice method)
 {
     static const struct slice methods[] = {SLICE_INIT("GET"),    SLICE_INIT("HEAD"), SLICE_INIT("OPTIONS"),
@@ -151,34 +167,40 @@ static bool idempotent(struct slice method)
     return false;
 }
 
-/* A connection from the pool that was closed just when it was used: nothing of the answer came, nothing is lost. */
+/* A connection from the pool that was closed just when it was used, or a stream that the server refused: nothing of the answer
+ * came, nothing is lost. */
 static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
 {
     const struct exchange *ex = ux->ex;
+    bool whole = !ex->request.has_body || (ex->bytes_in == 0 && !ex->request_done);
 
-    return reason == REASON_reset_before_headers && ux->up->reused && !ux->retried &&
-           ux->phase == RESPONSE_NOTHING && ex->step == EXCHANGE_UPSTREAM &&
-           (!ex->request.has_body ||
-            (ex->bytes_in == 0 && !ex->request_done && idempotent(ex->request.method)));
+    if (reason != REASON_reset_before_headers || ux->phase != RESPONSE_NOTHING ||
+        ex->step != EXCHANGE_UPSTREAM || !whole) {
+        return false;
+    }
+    if (ux->refused) {
+        return ux->refusals < REFUSALS_MOST;
+    }
+    return ux->stale && !ux->retried && (!ex->request.has_body || idempotent(ex->request.method));
 }
 
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
 {
-    struct upstream *up = ux->up;
-    bool connecting = up->state == UPSTREAM_CONNECTING;
+    bool connecting = ux->up->state == UPSTREAM_CONNECTING;
     bool again = !connecting && may_retry(ux, reason);
 
-    ux->up = NULL;
     buffer_give(ux->ex->worker, ux->head);
     ux->head = NULL;
-    upstream_close(up);
-    if (connecting) {
+    ux->codec->leave(ux);
+    if (connecting && !ux->lost) {
         ux->timed_out = reason == REASON_connect_timeout;
         ux->address++;
         dial(ux);
     } else if (again) {
-        log_debug("a kept connection was closed by the server: trying again on a new one");
-        ux->retried = true;
+        log_debug(ux->refused ? "the server refused the request: trying again"
+                              : "a kept connection was closed by the server: trying again on a new one");
+        ux->retried = ux->retried || !ux->refused;
+        ux->refusals += ux->refused;
         ux->address = 0;
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
@@ -187,11 +209,9 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
     }
 }
 
-void upstream_on_timer(struct upstream *up)
+void upstream_late(struct upstream_exchange *ux)
 {
-    struct upstream_exchange *ux = up->ux;
-
-    if (up->state == UPSTREAM_CONNECTING) {
+    if (ux->up->state == UPSTREAM_CONNECTING) {
         upstream_attempt_failed(ux, REASON_connect_timeout);
     } else if (ux->body_held) {
         ux->body_held = false;
@@ -250,8 +270,10 @@ void upstream_begin(struct exchange *ex)
         return;
     }
     ux->transport = transports_at(ex->generation->pages[PAGE_TRANSPORTS], ux->pick.service->transport);
-    ux->codec = &upstream_h1;
-    start_attempt(ux);
+    ux->codec = codec_for(ux);
+    if (!join(ux)) {
+        dial(ux);
+    }
 }
 
 void upstream_tunnel_closed(struct conn *conn)
@@ -278,7 +300,7 @@ void upstream_resume(struct exchange *ex)
 
     if (ux->paused && ux->up) {
         ux->paused = false;
-        poller_again(&ux->up->conn.io);
+        ux->codec->resume(ux);
     }
 }
 
@@ -294,17 +316,11 @@ void upstream_unpin(struct exchange *ex)
 void upstream_release(struct exchange *ex)
 {
     struct upstream_exchange *ux = ex->upstream;
-    struct upstream *up = ux->up;
 
     ex->upstream = NULL;
     pick_leave(&ux->pick.load);
-    if (up) {
-        up->ux = NULL;
-        if (up->state == UPSTREAM_BUSY && ux->codec->reusable(ux)) {
-            upstream_keep(up, ux->transport);
-        } else {
-            upstream_close(up);
-        }
+    if (ux->up) {
+        ux->codec->leave(ux);
     }
     buffer_give(ex->worker, ux->head);
     ux->released = true;

@@ -44,6 +44,8 @@ static void transport_fill(const struct compiler *compiler, const struct servers
         .response_header_timeout = timeouts ? timeouts->response_header_timeout : 0,
         .idle_conn_timeout = timeouts ? timeouts->idle_conn_timeout : 90 * SECOND,
         .max_idle_conns_per_host = config->max_idle_conns_per_host ? config->max_idle_conns_per_host : 200,
+        .read_idle_timeout = timeouts ? timeouts->read_idle_timeout : 0,
+        .ping_timeout = timeouts ? timeouts->ping_timeout : 15 * SECOND,
     };
 }
 
@@ -65,8 +67,9 @@ static const struct transport *transports_make(struct compiler *compiler)
 /* What idle connections of this transport may be shared by. */
 static uint64_t transport_identity(const struct transport *transport)
 {
-    const int64_t numbers[] = {transport->dial_timeout, transport->response_header_timeout,
-                               transport->idle_conn_timeout, transport->max_idle_conns_per_host};
+    const int64_t numbers[] = {transport->dial_timeout,      transport->response_header_timeout,
+                               transport->idle_conn_timeout, transport->max_idle_conns_per_host,
+                               transport->read_idle_timeout, transport->ping_timeout};
 
     return hash_bytes(hash_slice(SEED_POOL, transport->name), numbers, sizeof(numbers));
 }
@@ -147,7 +150,9 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
                      why.text);
         return false;
     }
-    if (!slice_eq_nocase(url.scheme, SLICE("http"))) {
+    bool h2c = slice_eq_nocase(url.scheme, SLICE("h2c"));
+
+    if (!h2c && !slice_eq_nocase(url.scheme, SLICE("http"))) {
         compile_note(compiler, &service->element, false,
                      "server %.*s://%.*s is left out: scheme %.*s is not yet served", SLICE_ARG(url.scheme),
                      SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
@@ -160,7 +165,8 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     }
     *out = (struct server){
         .url = config->url,
-        .scheme = SLICE("http"),
+        .scheme = h2c ? SLICE("h2c") : SLICE("http"),
+        .protocol = h2c ? SERVER_H2C : SERVER_HTTP,
         .host = url.authority,
         .path = url.path,
         .addresses = addresses_of(compiler, &url),

@@ -347,6 +347,11 @@ static void do_work(struct h2_call *call)
     struct upstream_exchange *ux = call->ux;
     struct exchange *ex = ux->ex;
 
+    if (!call->begun && call->server->settled && call->server->count > call->server->most) {
+        ux->refused = true; /* there is no room for it here, as is known now */
+        upstream_attempt_failed(ux, REASON_reset_before_headers);
+        return;
+    }
     if (call->unasked && call->server->settled && !call->closed) {
         call->unasked = false;
         exchange_want_body(ex);

@@ -45,6 +45,7 @@ struct h2_call { /* one attempt of an exchange */
     struct h2_bytes out;
     struct slice now; /* of it, what is not copied: the caller's, during send_body() */
     struct headers trailers;
+    bool begun;     /* its head has left */
     bool complete;  /* all of it is in `out` */
     bool sent;      /* nghttp2 has had the end of it */
     bool waits;     /* send_body() said false */
@@ -72,7 +73,9 @@ struct h2_server { /* a connection */
     struct h2_call *calls;
     unsigned count, most; /* of them */
     struct work_list work;
-    bool settled;       /* the server's settings are here */
+    bool
+        sounding; /* a PING is out behind requests that the server may refuse: its answer comes behind the refusals */
+    bool settled;       /* the server's settings are here, and what it refused because of them */
     bool leaving;       /* nobody new: GOAWAY */
     bool lost;          /* nothing is read or written any more; ... */
     enum reason reason; /* ... why, for those whose head is not complete */

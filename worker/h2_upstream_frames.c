@@ -135,6 +135,17 @@ static void calm_take(struct h2_server *server, const nghttp2_frame *frame)
     }
 }
 
+/* Bodies may be asked for. */
+static void settle(struct h2_server *server)
+{
+    server->settled = true;
+    for (struct h2_call *call = server->calls; call; call = call->next) {
+        if (call->unasked || !call->begun) {
+            h2_call_work(call);
+        }
+    }
+}
+
 static void on_settings(struct h2_server *server)
 {
     uint32_t most =
@@ -142,13 +153,11 @@ static void on_settings(struct h2_server *server)
 
     server->most = most < H2_SERVER_STREAMS ? most : H2_SERVER_STREAMS;
     server->up->pool->streams_most = server->most ? server->most : 1;
-    if (!server->settled) {
-        server->settled = true;
-        for (struct h2_call *call = server->calls; call; call = call->next) {
-            if (call->unasked) {
-                h2_call_work(call);
-            }
-        }
+    if (!server->settled && !server->sounding && server->count > server->most) {
+        server->sounding = true;
+        (void)nghttp2_submit_ping(server->engine, NGHTTP2_FLAG_NONE, NULL);
+    } else if (!server->sounding) {
+        settle(server);
     }
     h2_server_room(server);
 }
@@ -175,6 +184,12 @@ static int on_frame(nghttp2_session *engine, const nghttp2_frame *frame, void *c
     case NGHTTP2_SETTINGS:
         if (!(frame->hd.flags & NGHTTP2_FLAG_ACK)) {
             on_settings(server);
+        }
+        break;
+    case NGHTTP2_PING:
+        if (server->sounding && (frame->hd.flags & NGHTTP2_FLAG_ACK)) {
+            server->sounding = false;
+            settle(server);
         }
         break;
     case NGHTTP2_GOAWAY:
@@ -238,6 +253,9 @@ static int on_frame_sent(nghttp2_session *engine, const nghttp2_frame *frame, vo
 
     if (frame->hd.type == NGHTTP2_DATA) {
         h2_calm_add(&server->calm, H2_CALM_DATA);
+    }
+    if (call && frame->hd.type == NGHTTP2_HEADERS) {
+        call->begun = true;
     }
     if (call && (frame->hd.type == NGHTTP2_DATA || frame->hd.type == NGHTTP2_HEADERS) &&
         (frame->hd.flags & NGHTTP2_FLAG_END_STREAM)) {

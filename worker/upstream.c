@@ -181,7 +181,9 @@ static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
     if (ux->refused) {
         return ux->refusals < REFUSALS_MOST;
     }
-    return ux->stale && !ux->retried && (!ex->request.has_body || idempotent(ex->request.method));
+    /* over HTTP/1 it was idle; over HTTP/2 others were on it, so the server may have begun */
+    return ux->stale && !ux->retried &&
+           (idempotent(ex->request.method) || (ux->codec == &upstream_h1 && !ex->request.has_body));
 }
 
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)

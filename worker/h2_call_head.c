@@ -35,6 +35,14 @@ static struct slice target_of(const struct upstream_exchange *ux)
     return slice_of(to, len);
 }
 
+/* gRPC asks for it, whatever the client was that a middleware speaks gRPC for. */
+static bool is_grpc(const struct headers *headers)
+{
+    const struct header *type = headers_get(headers, HEADER_CONTENT_TYPE);
+
+    return type && slice_has_prefix(type->value, SLICE("application/grpc"));
+}
+
 int h2_call_submit(struct h2_call *call, const nghttp2_data_provider *body)
 {
     struct upstream_exchange *ux = call->ux;
@@ -56,7 +64,7 @@ int h2_call_submit(struct h2_call *call, const nghttp2_data_provider *body)
     fields[count++] = h2_pair(SLICE(":path"), target_of(ux));
     count += h2_put_fields(fields + count, headers,
                            HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH), &written);
-    if (upstream_request_takes_trailers(ex)) {
+    if (upstream_request_takes_trailers(ex) || is_grpc(headers)) {
         fields[count++] = h2_pair(SLICE("te"), SLICE("trailers"));
     }
     if (length >= 0) {

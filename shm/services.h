@@ -34,16 +34,9 @@ struct server_address {
     uint32_t target;        /* its place in shm/targets.h; 0: none, nobody can connect to it */
 };
 
-enum server_protocol {
-    SERVER_HTTP,
-    SERVER_HTTPS, /* left out by the compiler until it is served */
-    SERVER_H2C    /* HTTP/2 from the first byte on, without TLS */
-};
-
 struct server {            /* stored */
     struct slice url;      /* as in the configuration */
-    struct slice scheme;   /* "http", "h2c" */
-    uint32_t protocol;     /* enum server_protocol: the same as a number */
+    struct slice scheme;   /* "http", "https" or "h2c" (others are refused by the compiler) */
     uint32_t weight;       /* 0: it takes nobody new (fenced, or without a share) */
     struct slice host;     /* for the Host header: host or host:port as in the URL */
     struct slice path;     /* of the URL, used with preserve_path */
@@ -54,6 +47,8 @@ struct server {            /* stored */
         load; /* counts requests under way (board_load()); its word: nanoseconds to the first byte on
                               average, 0: not known. Only where the strategy asks */
     bool preserve_path;
+    bool tls; /* of https */
+    bool h2c; /* HTTP/2 from the first byte on, without TLS */
 };
 
 struct service_child { /* stored */

@@ -27,7 +27,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
 
     stored->url = url;
     stored->scheme = scheme;
-    stored->protocol = from->protocol;
+    stored->h2c = from->h2c;
     stored->host = host;
     stored->path = path;
     stored->addresses = addresses;
@@ -35,6 +35,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->health = from->health;
     stored->load = from->load;
     stored->preserve_path = from->preserve_path;
+    stored->tls = from->tls;
     stored->weight = from->weight;
 }
 

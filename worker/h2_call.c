@@ -116,6 +116,21 @@ static void attach(struct upstream_exchange *ux, struct upstream *up)
     enter(ux, up);
 }
 
+void h2_upstream_adopt(struct upstream *up)
+{
+    struct upstream_exchange *ux = up->ux;
+
+    up->ux = NULL;
+    ux->codec = &upstream_h2;
+    if (join(ux)) {
+        upstream_close(up); /* another one was quicker */
+        upstream_connected(ux);
+    } else {
+        attach(ux, up);
+        h2_upstream_connected(up);
+    }
+}
+
 /* The server is told, unless it knows that nothing follows in either direction. */
 static void reset(struct h2_call *call)
 {
@@ -331,7 +346,7 @@ static void failed(struct h2_call *call)
     enum reason reason = ux->phase == RESPONSE_BODY ? REASON_body_cut : REASON_reset_before_headers;
 
     if (told) {
-        ux->refused = call->code == NGHTTP2_REFUSED_STREAM;
+        ux->untouched = call->code == NGHTTP2_REFUSED_STREAM;
     } else if (server->lost) {
         reason = ux->phase == RESPONSE_BODY ? REASON_body_cut : server->reason;
         ux->stale = ux->up->reused && server->heard == call->heard;
@@ -348,7 +363,7 @@ static void do_work(struct h2_call *call)
     struct exchange *ex = ux->ex;
 
     if (!call->begun && call->server->settled && call->server->count > call->server->most) {
-        ux->refused = true; /* there is no room for it here, as is known now */
+        ux->untouched = true; /* there is no room for it here, as is known now */
         upstream_attempt_failed(ux, REASON_reset_before_headers);
         return;
     }

@@ -59,7 +59,7 @@ int h2_call_submit(struct h2_call *call, const nghttp2_data_provider *body)
     int64_t length = upstream_request_length(ex);
 
     fields[count++] = h2_pair(SLICE(":method"), ex->request.method);
-    fields[count++] = h2_pair(SLICE(":scheme"), SLICE("http"));
+    fields[count++] = h2_pair(SLICE(":scheme"), ux->pick.server->tls ? SLICE("https") : SLICE("http"));
     fields[count++] = h2_pair(SLICE(":authority"), upstream_request_host(ux));
     fields[count++] = h2_pair(SLICE(":path"), target_of(ux));
     count += h2_put_fields(fields + count, headers,

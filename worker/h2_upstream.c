@@ -345,6 +345,9 @@ void h2_upstream_ready(struct upstream *up)
     }
     flush(server);
     if (!read_some(server, &reason)) {
+        if (server->calls && upstream_tls_broke(server->calls->ux)) {
+            reason = REASON_upstream_tls;
+        }
         h2_upstream_lost(up, reason);
         return;
     }

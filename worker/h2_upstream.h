@@ -91,6 +91,9 @@ extern const struct upstream_codec upstream_h2;
 /* ---- for upstream_pool.c ---- */
 void h2_upstream_start(struct worker *worker);
 void h2_upstream_connected(struct upstream *up);
+/* The server of https chose HTTP/2: the exchange that opened the connection goes over to it, or to one that others opened
+ * meanwhile. */
+void h2_upstream_adopt(struct upstream *up);
 /* Its descriptor is ready, or it asked to be called again. */
 void h2_upstream_ready(struct upstream *up);
 void h2_upstream_late(struct upstream *up);

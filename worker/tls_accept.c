@@ -20,6 +20,7 @@
 #include "common/tls/tls_words.h"
 #include "worker/h2_client.h"
 #include "worker/tls_inner.h"
+#include "worker/tls_upstream.h"
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
@@ -469,6 +470,7 @@ void tls_stop(struct worker *worker)
     struct tls_worker *tls = worker->tls;
 
     tls_lives_drop(tls);
+    tls_upstream_stop(worker);
     tls_tickets_set(tls, NULL);
     tls_stream_stop();
     free(tls->out.ptr);
@@ -481,4 +483,5 @@ void tls_stop(struct worker *worker)
 void tls_switch(struct worker *worker)
 {
     tls_tickets_set(worker->tls, worker->generation->pages[PAGE_SECRETS]);
+    tls_upstream_switch(worker);
 }

@@ -19,8 +19,14 @@
 #define RESPONSE_HEAD_MAX ((size_t)1024 * 1024)
 #define RESPONSE_FIELDS_MAX 1000
 #define CONTINUE_NS INT64_C(1000000000)      /* as Go: then the body goes without the server's word */
+#define HANDSHAKE_NS INT64_C(10000000000)    /* as Go */
 #define STALL_NS (INT64_C(300) * 1000000000) /* a server that takes nothing of a body for that long */
 #define REFUSALS_MOST 3 /* of a request that the server did nothing of: then it is not asked again */
+
+static bool is_opening(const struct upstream *up)
+{
+    return up->state == UPSTREAM_CONNECTING || up->state == UPSTREAM_HANDSHAKE;
+}
 
 static struct upstream_exchange *ux_take(struct exchange *ex)
 {
@@ -57,6 +63,8 @@ void upstream_arm(struct upstream_exchange *ux)
         if (ux->transport->dial_timeout > 0) {
             deadline = worker->now_ns + ux->transport->dial_timeout;
         }
+    } else if (ux->up->state == UPSTREAM_HANDSHAKE) {
+        deadline = worker->now_ns + HANDSHAKE_NS;
     } else if (ux->codec->backed_up(ux)) {
         deadline = worker->now_ns + STALL_NS;
     } else if (ux->body_held) {
@@ -72,7 +80,7 @@ void upstream_arm(struct upstream_exchange *ux)
 static void begin_attempt(struct upstream_exchange *ux)
 {
     ux->phase = RESPONSE_NOTHING;
-    ux->request_sent = ux->stale = ux->refused = ux->lost = false;
+    ux->request_sent = ux->stale = ux->untouched = ux->lost = false;
 }
 
 static void send_request(struct upstream_exchange *ux)
@@ -88,12 +96,30 @@ void upstream_connected(struct upstream_exchange *ux)
     send_request(ux);
 }
 
-/* On a connection that is there. */
-static bool join(struct upstream_exchange *ux)
+/* HTTP/2 may carry it. Not a switch of protocols: that is a matter of HTTP/1, and such servers are asked in it, as Go does. */
+static bool may_share(const struct upstream_exchange *ux)
+{
+    const struct server *server = ux->pick.server;
+
+    return (server->h2c || (server->tls && !ux->transport->http1_only)) && !ux->ex->request.upgrade;
+}
+
+/* What a new connection is attached as; that to a server of https may turn out to be one of HTTP/2. */
+static const struct upstream_codec *opening_codec(const struct upstream_exchange *ux)
+{
+    return ux->pick.server->h2c && may_share(ux) ? &upstream_h2 : &upstream_h1;
+}
+
+/* On a connection that is there: a shared one, or an idle one of HTTP/1 if that is wanted. */
+static bool join(struct upstream_exchange *ux, bool idle_too)
 {
     begin_attempt(ux);
-    if (!ux->codec->join(ux)) {
-        return false;
+    ux->codec = &upstream_h2;
+    if (!may_share(ux) || !ux->codec->join(ux)) {
+        ux->codec = opening_codec(ux);
+        if (!idle_too || ux->codec != &upstream_h1 || !ux->codec->join(ux)) {
+            return false;
+        }
     }
     log_debug("reusing a connection to %.*s", SLICE_ARG(page_text(ux->pick.page, ux->pick.server->url)));
     if (ux->up->state == UPSTREAM_CONNECTING) {
@@ -103,12 +129,6 @@ static bool join(struct upstream_exchange *ux)
         send_request(ux);
     }
     return true;
-}
-
-static const struct upstream_codec *codec_for(const struct upstream_exchange *ux)
-{
-    /* a switch of protocols is a matter of HTTP/1: such servers are asked in it, as Go does */
-    return ux->pick.server->protocol == SERVER_H2C && !ux->ex->request.upgrade ? &upstream_h2 : &upstream_h1;
 }
 
 /* Opens a connection to one of the server's addresses, or of the next servers', until one does not fail at once. What is
@@ -123,8 +143,7 @@ static void dial(struct upstream_exchange *ux)
         const struct server_address *addresses = page_at(ux->pick.page, server->addresses.items);
         struct upstream *up;
 
-        ux->codec = codec_for(ux);
-        if (ux->codec == &upstream_h2 && join(ux)) {
+        if (join(ux, false)) {
             return;
         }
         if (ux->address < server->addresses.count) {
@@ -132,7 +151,6 @@ static void dial(struct upstream_exchange *ux)
 
             if (rc == 0) {
                 ex->doing = "connecting to the server";
-                begin_attempt(ux);
                 ux->codec->attach(ux, up);
                 upstream_arm(ux);
                 return;
@@ -148,7 +166,7 @@ static void dial(struct upstream_exchange *ux)
             ux->address = 0;
             slab_count(worker->slab, COUNT_RETRIES, 1);
         } else {
-            exchange_upstream_failed(ex, ux->timed_out ? REASON_connect_timeout : REASON_connect_refused);
+            exchange_upstream_failed(ex, ux->refused ? ux->refused : REASON_connect_refused);
             return;
         }
     }
@@ -178,7 +196,7 @@ static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
         ex->step != EXCHANGE_UPSTREAM || !whole) {
         return false;
     }
-    if (ux->refused) {
+    if (ux->untouched) {
         return ux->refusals < REFUSALS_MOST;
     }
     /* over HTTP/1 it was idle; over HTTP/2 others were on it, so the server may have begun */
@@ -188,21 +206,21 @@ static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
 
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
 {
-    bool connecting = ux->up->state == UPSTREAM_CONNECTING;
+    bool connecting = is_opening(ux->up);
     bool again = !connecting && may_retry(ux, reason);
 
     buffer_give(ux->ex->worker, ux->head);
     ux->head = NULL;
     ux->codec->leave(ux);
     if (connecting && !ux->lost) {
-        ux->timed_out = reason == REASON_connect_timeout;
+        ux->refused = reason;
         ux->address++;
         dial(ux);
     } else if (again) {
-        log_debug(ux->refused ? "the server refused the request: trying again"
-                              : "a kept connection was closed by the server: trying again on a new one");
-        ux->retried = ux->retried || !ux->refused;
-        ux->refusals += ux->refused;
+        log_debug(ux->untouched ? "the server refused the request: trying again"
+                                : "a kept connection was closed by the server: trying again on a new one");
+        ux->retried = ux->retried || !ux->untouched;
+        ux->refusals += ux->untouched;
         ux->address = 0;
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
@@ -213,7 +231,7 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
 
 void upstream_late(struct upstream_exchange *ux)
 {
-    if (ux->up->state == UPSTREAM_CONNECTING) {
+    if (is_opening(ux->up)) {
         upstream_attempt_failed(ux, REASON_connect_timeout);
     } else if (ux->body_held) {
         ux->body_held = false;
@@ -272,8 +290,7 @@ void upstream_begin(struct exchange *ex)
         return;
     }
     ux->transport = transports_at(ex->generation->pages[PAGE_TRANSPORTS], ux->pick.service->transport);
-    ux->codec = codec_for(ux);
-    if (!join(ux)) {
+    if (!join(ux, true)) {
         dial(ux);
     }
 }

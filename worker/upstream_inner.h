@@ -3,6 +3,7 @@
  *
  *   upstream.c        an exchange's attempts: pick, connect, retry, release
  *   upstream_pool.c   connections and the pools of idle ones
+ *   upstream_tls.c    the handshake with a server of https
  *   upstream_request.c what of a request is the same for every codec
  *   h1_upstream.c     HTTP/1.1 towards a server: writing requests      h1_response.c  reading responses
  *   h2_upstream*.c    HTTP/2 towards a server: h2_upstream.h
@@ -16,7 +17,14 @@
 #include "worker/h1_body.h"
 #include "worker/upstream.h"
 
-enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_TUNNEL, UPSTREAM_CLOSED };
+enum upstream_state {
+    UPSTREAM_CONNECTING,
+    UPSTREAM_HANDSHAKE, /* of TLS */
+    UPSTREAM_BUSY,
+    UPSTREAM_IDLE,
+    UPSTREAM_TUNNEL,
+    UPSTREAM_CLOSED
+};
 
 struct upstream_pool { /* of one server identity; kept over generations */
     uint64_t identity;
@@ -64,11 +72,12 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     bool retried;         /* a pooled connection had died once */
     bool request_sent;    /* head and body are handed over to the connection */
     bool body_held;       /* Expect: 100-continue: the body waits for the server's word */
-    bool timed_out;       /* the last attempt ended by its time, not by a refusal */
-    bool stale;   /* of the attempt: the connection was there before, and may have been closed just then */
-    bool refused; /* of the attempt: the server said that it did nothing of it */
-    unsigned refusals; /* so many have */
-    bool lost;         /* of the attempt: a part of the body went with it */
+    enum reason refused;  /* why the last connection did not come about; none: nobody was asked yet */
+    /* of the attempt */
+    bool stale;        /* the connection was there before, and may have been closed just then */
+    bool untouched;    /* the server said that it did nothing of it */
+    bool lost;         /* a part of the body went with it */
+    unsigned refusals; /* so many attempts were untouched */
     /* response */
     struct h1_parser *parser; /* kept with the record */
     struct h1_limits limits;
@@ -117,7 +126,16 @@ void upstream_connected(struct upstream_exchange *ux);
 void upstream_late(struct upstream_exchange *ux);
 void upstream_tunnel_closed(struct conn *conn);
 
+/* ---- upstream_tls.c ---- */
+/* TCP is there, and the server is one of https. */
+void upstream_tls_start(struct upstream *up);
+void upstream_tls_step(struct upstream *up);
+/* Reading failed: when that is for TLS (the server refuses our certificate only after the handshake, say), it is logged. */
+bool upstream_tls_broke(const struct upstream_exchange *ux);
+
 /* ---- upstream_pool.c ---- */
+/* It is ready for a request: bytes may have come with the last event, and no other edge tells of them. */
+void upstream_opened(struct upstream *up);
 /* An idle connection of HTTP/1 to the server, or NULL. */
 struct upstream *upstream_reuse(struct worker *worker, const struct server *server);
 /* Where connections to the server are; NULL: there is none. */

@@ -16,6 +16,7 @@
 #include "worker/dial.h"
 #include "worker/h1_response.h"
 #include "worker/h2_upstream.h"
+#include "worker/tls_upstream.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
 
@@ -191,13 +192,24 @@ static void connect_done(struct upstream *up)
         connect_failed(up, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);
         return;
     }
+    if (up->ux && up->ux->pick.server->tls) {
+        upstream_tls_start(up);
+    } else {
+        upstream_opened(up);
+    }
+}
+
+void upstream_opened(struct upstream *up)
+{
     up->state = UPSTREAM_BUSY;
-    if (up->h2) {
+    if (up->h2 == NULL && slice_eq(tls_upstream_protocol(&up->conn), SLICE("h2"))) {
+        h2_upstream_adopt(up);
+    } else if (up->h2) {
         h2_upstream_connected(up);
     } else {
         upstream_connected(up->ux);
     }
-    if (up->conn.io.readable) { /* came in the same event: there is no other edge for it */
+    if (up->conn.io.readable) {
         poller_again(&up->conn.io);
     }
 }
@@ -222,6 +234,18 @@ static void busy(struct upstream *up)
     }
 }
 
+/* Nothing came that belongs to no request. Records of TLS that carry no data (tickets, keys) do not count. */
+static bool is_silent(struct upstream *up)
+{
+    struct io *io = &up->conn.io;
+    char byte;
+
+    if (up->conn.tls && io->readable && !io->hangup && !io->broken) {
+        return conn_read(&up->conn, &byte, 1) < 0 && errno == EAGAIN && !io->hangup && !io->broken;
+    }
+    return !io->readable && !io->hangup && !io->broken;
+}
+
 static void on_ready(struct io *io)
 {
     struct upstream *up = (struct upstream *)io;
@@ -229,6 +253,9 @@ static void on_ready(struct io *io)
     switch (up->state) {
     case UPSTREAM_CONNECTING:
         connect_done(up);
+        break;
+    case UPSTREAM_HANDSHAKE:
+        upstream_tls_step(up);
         break;
     case UPSTREAM_BUSY:
         if (up->h2) {
@@ -240,7 +267,7 @@ static void on_ready(struct io *io)
     case UPSTREAM_IDLE:
         if (up->h2) {
             h2_upstream_ready(up);
-        } else if (io->readable || io->hangup || io->broken) {
+        } else if (!is_silent(up)) {
             upstream_close(up);
         }
         break;
@@ -350,7 +377,7 @@ void upstream_keep(struct upstream *up, const struct transport *transport)
     struct worker *worker = up->conn.worker;
     int64_t limit = idle_limit(worker, transport);
 
-    if (!may_idle(up) || up->conn.io.readable || limit == 0) {
+    if (!may_idle(up) || limit == 0 || !is_silent(up)) {
         upstream_close(up);
         return;
     }

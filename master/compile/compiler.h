@@ -41,11 +41,24 @@ struct plan { /* one router that gets in; for each group of entry points that re
     uint32_t denied;
 };
 
+struct server_tls_compile; /* compile_server_tls.c */
+struct keypair;
+
+/* What a user asks of TLS towards servers, whoever they are servers of. */
+struct server_tls_wish {
+    struct slice server_name, min_version, max_version, peer_cert_uri;
+    struct list root_cas, cipher_suites; /* struct slice; root_cas empty: the system's */
+    struct list certificates;            /* struct tls_certificate_file */
+    struct list sans;                    /* struct peer_cert_san */
+    bool insecure, spiffe;
+};
+
 struct compiler {
     const struct static_config *config;
     struct model *model;
     struct board *board;
     struct names *names;
+    struct vault *vault; /* of the compile under way */
     uint64_t generation;
     struct pool *pool; /* dies with the compile */
     struct pool *kept; /* what is needed of it afterwards: numbers, names, transports */
@@ -64,6 +77,9 @@ struct compiler {
     uint32_t service_count, middleware_count,
         transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
+    struct server_tls_compile *server_tls;
+    bool system_wanted; /* somebody speaks TLS to servers: the system's authorities must be there, ... */
+    bool system_there;  /* ... and are, on the pages of the last compile_model() */
     const struct servers_change *changes; /* what is not in the model yet */
     size_t change_count;
 
@@ -91,6 +107,20 @@ uint32_t entry_point_number(const struct map *entry_points, struct slice name);
 size_t plan_entry_points(struct compiler *compiler, struct http_router *router, uint32_t **out);
 /* What each entry point refuses in a path, as bits in the order of struct encoded_characters: compiler->denied. */
 void plan_denied(struct compiler *compiler);
+
+/* compile_server_tls.c: adds settings and returns their number for server_tls_at(); before the pages of transports and secrets
+ * are made. Who speaks TLS to servers sets compiler->system_wanted too. What is wrong is an error on `owner`. */
+uint32_t compile_server_tls(struct compiler *compiler, struct element *owner,
+                            const struct server_tls_wish *wish);
+uint64_t compile_server_tls_identity(struct compiler *compiler, uint32_t number);
+/* All of them, for the page; owner: who is told that the system's authorities cannot be read. */
+struct server_tls_input compile_server_tls_input(struct compiler *compiler, struct element *owner);
+/* Their client certificates: the first ones of the secrets page, in this order. */
+const struct keypair **compile_client_pairs(const struct compiler *compiler, size_t *count);
+
+/* compile_transports.c: the rows, before services; the page, after all who speak TLS to servers. */
+void compile_transport_rows(struct compiler *compiler);
+void compile_transports(struct compiler *compiler, struct page_builder *builder);
 
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);

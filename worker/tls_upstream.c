@@ -297,8 +297,11 @@ enum tls_upstream_step tls_upstream_step(struct conn *conn, struct error *why)
     struct tls *tls = conn->tls;
     int rc, sent, reason;
 
-    if (conn_backed_up(conn) && conn->io.writable && conn_flush(conn) < 0) {
-        conn->io.broken = true;
+    if (conn->io.broken || (conn_backed_up(conn) && conn->io.writable && conn_flush(conn) < 0)) {
+        tls->ended = true;
+        say_failure(conn, -1, why);
+        tls->broken = true;
+        return TLS_UPSTREAM_FAILED;
     }
     tls_begin(conn);
     tls->wanted = TLS_RECORD_MOST;

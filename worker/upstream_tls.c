@@ -70,7 +70,10 @@ void upstream_tls_step(struct upstream *up)
         poller_again(&up->conn.io);
         return;
     }
-    switch (tls_upstream_step(&up->conn, &why)) {
+    enum tls_upstream_step step = tls_upstream_step(&up->conn, &why);
+
+    stopwatch_end(&worker->watch, LAP_UPSTREAM); /* it may take a millisecond: what follows is another matter */
+    switch (step) {
     case TLS_UPSTREAM_MORE:
         break;
     case TLS_UPSTREAM_DONE:

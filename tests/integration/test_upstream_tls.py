@@ -10,7 +10,7 @@ from rawhttp import Server, get, ok
 from routing import routed  # noqa: F401 a fixture
 from tls_servers import https, routes, secure  # noqa: F401 a fixture
 from test_status import status
-from tlskit import Maker, Pair
+from tlskit import Maker, Pair, hello
 
 pytestmark = pytest.mark.usefixtures("routed", "secure")
 LOCAL = ["DNS:a.test", "DNS:*.wild.test", "DNS:localhost", "IP:127.0.0.1", "URI:spiffe://house/Room"]
@@ -311,6 +311,21 @@ def test_bodies(made, secure, routed, version):
     assert len(server.handshakes) == 1, [len(server.handshakes)]
 
 
+def test_tls_on_both_sides(made, secure, routed):
+    server = secure(made["server"], echo)
+    http = routes({"t": {"insecureSkipVerify": True}}, https(server))
+    http["routers"]["t"]["tls"] = {}
+    proxied = routed(http)
+    client = hello(proxied.port, "a.test")
+    with contextlib.closing(client.sock):
+        for size in (1, 100_000, 2_000_000):
+            body = bytes(range(256)) * (size // 256) + b"z" * (size % 256)
+            client.send(get("/t", f"Content-Length: {size}", method="POST") + body)
+            client.until(b"\r\n\r\n")
+            assert client.exactly(size) == body, size
+    assert len(server.handshakes) == 1
+
+
 def until_close(end):
     def handler(peer, server):
         server.requests.append(peer.request())
@@ -391,6 +406,20 @@ def test_file_of_an_authority_changes(made, secure, routed, tmp_path):
     part.write_text(made["authority"].pem)
     part.rename(file)
     wait_until("the new authority is believed", lambda: ask(proxied, "/t").status == 200)
+
+
+def test_more_settings_than_are_kept(made, secure, routed):
+    """A worker keeps so many contexts; who comes back to one that went gets another."""
+    server = secure(made["server"], closing)
+    names = [f"t{i}" for i in range(140)]
+    http = routes({name: {"rootCAs": [str(made["authority"].crt)], "serverName": f"{name}.wild.test"} for name in names}, https(server))
+    for router in http["routers"].values():
+        router["rule"] = router["rule"].replace("PathPrefix", "Path")
+    proxied = routed(http)
+    for name in [*names, *names[:10], *names[-10:]]:
+        assert ask(proxied, f"/{name}").status == 200
+    assert [met.name for met in server.handshakes[:140]] == [f"{name}.wild.test" for name in names]
+    assert not any(met.reused for met in server.handshakes[:140]) and any(met.reused for met in server.handshakes[150:])
 
 
 # ---- servers that are none ----

@@ -17,10 +17,11 @@ CODES = {code.value[0]: code for code in grpc.StatusCode}
 
 
 class Echo(grpc.GenericRpcHandler):
-    def __init__(self, options=()):
+    def __init__(self, options=(), credentials=None):
         self.hanging, self.cancelled, self.metadata, self.deadlines = 0, threading.Semaphore(0), [], []
         self.server = grpc.server(futures.ThreadPoolExecutor(16), handlers=[self], options=[*OPTIONS, *options])
-        self.port = self.server.add_insecure_port("127.0.0.1:0")
+        self.port = (self.server.add_secure_port("127.0.0.1:0", credentials) if credentials
+                     else self.server.add_insecure_port("127.0.0.1:0"))
         self.server.start()
 
     def close(self):

@@ -6,6 +6,9 @@ head), .read() (the next piece of the body, b"" at its end), .body(), .trailers,
 `window=False`. `settings` are those it says. `.connections` are Connection objects: .goaway(last, code), .send(*frames), .ended.
 """
 import queue
+import select
+import socket
+import ssl
 import threading
 
 from hpack import Decoder, Encoder
@@ -204,3 +207,29 @@ class H2Server(Server):
         connection = Connection(self, peer)
         self.connections.append(connection)
         connection.serve()
+
+
+class TlsFront(Server):
+    """TLS before a server that speaks none: bytes both ways, a thread for each connection. `.protocols` are those agreed on."""
+
+    def __init__(self, pair, behind, alpn=("h2", "http/1.1")):
+        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.context.load_cert_chain(pair.crt, pair.key)
+        self.context.set_alpn_protocols(list(alpn))
+        self.behind, self.protocols = behind, []
+        super().__init__(self.relay)
+
+    def relay(self, peer, server):
+        outer = self.context.wrap_socket(peer.sock, server_side=True)
+        peer.sock = outer
+        self.protocols.append(outer.selected_alpn_protocol())
+        with outer, socket.create_connection(("127.0.0.1", self.behind.port), SECONDS) as inner:
+            outer.settimeout(None)
+            while True:
+                ready = [outer] if outer.pending() else select.select([outer, inner], [], [])[0]
+                for one, other in ((outer, inner), (inner, outer)):
+                    if one in ready:
+                        piece = one.recv(65536)
+                        if not piece:
+                            return
+                        other.sendall(piece)

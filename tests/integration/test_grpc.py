@@ -1,4 +1,4 @@
-"""gRPC from end to end, a real client and a real server: over h2c on both sides, and from a client that speaks TLS."""
+"""gRPC from end to end, a real client and a real server: over h2c and over TLS, on either side."""
 import json
 import queue
 import threading
@@ -31,18 +31,25 @@ def router(routed, echo):
     return routed(everything_to(echo.port))
 
 
-@pytest.fixture(params=["plain", "tls"])
-def client(request, weir, echo, tmp_path):
-    """A channel through weir, plain and over TLS."""
-    pair = Maker(tmp_path).own("a.test", ["DNS:a.test"]) if request.param == "tls" else None
-    everything = {"http": everything_to(echo.port, tls=pair is not None)}
-    if pair:
-        everything["tls"] = {"certificates": [{"certFile": str(pair.crt), "keyFile": str(pair.key)}]}
+@pytest.fixture(params=["plain", "tls", "tls both sides"])
+def client(request, weir, tmp_path):
+    """A channel through weir; .echo is the server."""
+    pair = Maker(tmp_path).own("a.test", ["DNS:a.test", "IP:127.0.0.1"])
+    inside = request.param.endswith("sides") and grpc.ssl_server_credentials([(pair.key.read_bytes(), pair.crt.read_bytes())])
+    echo = Echo(credentials=inside or None)
+    tls = request.param != "plain"
+    http = everything_to(echo.port, tls)
+    if inside:
+        http["services"]["all"]["loadBalancer"] = {"serversTransport": "st", "servers": [{"url": f"https://127.0.0.1:{echo.port}"}]}
+        http["serversTransports"] = {"st": {"rootCAs": [str(pair.crt)]}}
+    everything = {"http": http, "tls": {"certificates": [{"certFile": str(pair.crt), "keyFile": str(pair.key)}]}}
     (tmp_path / "dynamic.json").write_text(json.dumps(everything))
     port = weir(f"--providers.file.filename={tmp_path}/dynamic.json").ports["web"]
-    with channel(port, grpc.ssl_channel_credentials(pair.crt.read_bytes()) if pair else None,
-                 [("grpc.ssl_target_name_override", "a.test")] if pair else []) as made:
+    with channel(port, grpc.ssl_channel_credentials(pair.crt.read_bytes()) if tls else None,
+                 [("grpc.ssl_target_name_override", "a.test")] if tls else []) as made:
+        made.echo = echo
         yield made
+    echo.close()
 
 
 def failure(made):
@@ -53,13 +60,13 @@ def failure(made):
 
 # ---- the four kinds ----
 
-def test_unary(client, echo):
+def test_unary(client):
     answer, done = call(client, "Unary").with_call(b"hello", metadata=(("x-own", "1"), ("x-raw-bin", b"\x00\x01")), timeout=SECONDS)
     assert answer == b"hello"
     assert dict(done.initial_metadata())["x-initial"] == "first"
     assert dict(done.trailing_metadata())["x-trailing"] == "last"
     assert dict(done.trailing_metadata())["x-binary-bin"] == b"\x00\xff"
-    assert echo.metadata[0]["x-own"] == "1" and echo.metadata[0]["x-raw-bin"] == b"\x00\x01"
+    assert client.echo.metadata[0]["x-own"] == "1" and client.echo.metadata[0]["x-raw-bin"] == b"\x00\x01"
 
 
 @pytest.mark.parametrize("size", [0, 100_000, 3_000_000])
@@ -104,22 +111,22 @@ def test_error_after_messages(client):
     assert (error.code(), error.details()) == (grpc.StatusCode.ABORTED, "that was all")
 
 
-def test_deadline(client, echo):
+def test_deadline(client):
     error = failure(lambda: call(client, "Hang")(b"", timeout=1))
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
-    assert echo.cancelled.acquire(timeout=SECONDS)
-    assert 0 < echo.deadlines[0] <= 1  # the server knew it
+    assert client.echo.cancelled.acquire(timeout=SECONDS)
+    assert 0 < client.echo.deadlines[0] <= 1  # the server knew it
 
 
-def test_the_client_cancels(client, echo):
+def test_the_client_cancels(client):
     under_way = call(client, "Hang").future(b"")
-    wait_until("it is there", lambda: echo.hanging)
+    wait_until("it is there", lambda: client.echo.hanging)
     under_way.cancel()
-    assert echo.cancelled.acquire(timeout=SECONDS)
+    assert client.echo.cancelled.acquire(timeout=SECONDS)
     assert call(client, "Unary")(b"next", timeout=SECONDS) == b"next"
 
 
-def test_the_client_cancels_a_stream(client, echo):
+def test_the_client_cancels_a_stream(client):
     asked = queue.Queue()
     answers = call(client, "Both")(iter(asked.get, None), timeout=SECONDS)
     asked.put(b"one")
@@ -130,10 +137,10 @@ def test_the_client_cancels_a_stream(client, echo):
     assert call(client, "Unary")(b"next", timeout=SECONDS) == b"next"
 
 
-def test_the_server_stops(client, echo):
+def test_the_server_stops(client):
     under_way = call(client, "Hang").future(b"", timeout=SECONDS)
-    wait_until("it is there", lambda: echo.hanging)
-    echo.server.stop(0)
+    wait_until("it is there", lambda: client.echo.hanging)
+    client.echo.server.stop(0)
     assert failure(under_way.result).code() in (grpc.StatusCode.CANCELLED, grpc.StatusCode.UNAVAILABLE)
 
 

@@ -6,11 +6,12 @@ import pytest
 from board import Board
 from conftest import free_port, wait_until
 from h2kit import Http2
-from h2server import H2Server
+from h2server import H2Server, TlsFront
 from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, SettingsFrame, WindowUpdateFrame
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import get
 from routing import routed  # noqa: F401 (fixture)
+from tlskit import Maker
 
 CANCEL, REFUSED, NO_ERROR = 8, 7, 0
 MAX_STREAMS = SettingsFrame.MAX_CONCURRENT_STREAMS
@@ -629,6 +630,74 @@ def test_push_is_refused(hostile):
 
     router, _ = hostile(play)
     assert ask(router).status == 502
+
+
+# ---- over TLS ----
+
+@pytest.fixture
+def https(routed, h2server, tmp_path):
+    """Weir before a server of https that chooses of `alpn`: (proxy, server, what stands before it)."""
+    pair, fronts = Maker(tmp_path).own("localhost", ["DNS:localhost", "IP:127.0.0.1"]), []
+
+    def start(up=None, alpn=("h2", "http/1.1"), **transport):
+        up = up or h2server()
+        fronts.append(TlsFront(pair, up, alpn))
+        return routed({
+            "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all"}},
+            "services": {"all": {"loadBalancer": {"serversTransport": "st",
+                                                  "servers": [{"url": f"https://127.0.0.1:{fronts[0].port}"}]}}},
+            "serversTransports": {"st": {"rootCAs": [str(pair.crt)], **transport}}}), up, fronts[0]
+
+    yield start
+    for front in fronts:
+        front.close()
+
+
+def test_chosen_by_alpn(https):
+    router, up, front = https()
+    body = b"x" * 300_000
+    up.on_stream = lambda stream: stream.answer(stream.body())
+    for _ in range(5):
+        client = router.connect()
+        client.send(get("/", f"Content-Length: {len(body)}", method="POST") + body)
+        assert client.response().body == body
+    assert front.protocols == ["h2"] and up.requests[0].get(":scheme") == "https"
+
+
+def test_many_at_once_over_tls(https):
+    """Connections that open at the same time: one of them is kept, all requests go over it."""
+    gate = threading.Event()
+    router, up, front = https()
+    up.on_stream = lambda stream: (gate.wait(20), stream.answer())
+    client = Http2(router.connect())
+    streams = [client.request() for _ in range(10)]
+    wait_until("all have come", lambda: len(up.requests) == 10)
+    gate.set()
+    assert all(client.answer(stream).status == 200 for stream in streams)
+    assert ask(router).status == 200
+    assert len({stream.connection for stream in up.requests}) == 1
+
+
+@pytest.mark.parametrize("alpn, transport", [(["http/1.1"], {}), (["h2", "http/1.1"], {"disableHTTP2": True})])
+def test_not_chosen(https, server, alpn, transport):
+    router, up, front = https(server(), alpn, **transport)
+    for _ in range(3):
+        assert ask(router).body == b"ok"
+    assert "h2" not in front.protocols and up.requests[0].line.endswith("HTTP/1.1")
+
+
+def test_websocket_over_tls_is_http1(https, server):
+    def handler(peer, up):
+        up.requests.append(peer.head())
+        peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+        peer.send(peer.exactly(4))
+
+    router, up, front = https(server(handler))
+    client = router.connect()
+    client.send(get("/", "Connection: Upgrade", "Upgrade: websocket"))
+    assert client.head().status == 101
+    client.send(b"ping")
+    assert client.exactly(4) == b"ping" and front.protocols == ["http/1.1"]
 
 
 # ---- other protocols, other generations ----

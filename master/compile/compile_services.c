@@ -111,8 +111,8 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
 
     if (!tls && !h2c && !slice_eq_nocase(url.scheme, SLICE("http"))) {
         compile_note(compiler, &service->element, false,
-                     "server %.*s://%.*s is left out: scheme %.*s is not yet served", SLICE_ARG(url.scheme),
-                     SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
+                     "server %.*s://%.*s is left out: scheme %.*s is none of http, https, h2c",
+                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
         return false;
     }
     if (url.has_user || url.has_query) {

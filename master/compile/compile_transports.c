@@ -43,7 +43,7 @@ static void fill(struct compiler *compiler, struct element *owner,
         .idle_conn_timeout = timeouts ? timeouts->idle_conn_timeout : 90 * SECOND,
         .max_idle_conns_per_host = config->max_idle_conns_per_host ? config->max_idle_conns_per_host : 200,
         .read_idle_timeout = timeouts ? timeouts->read_idle_timeout : 0,
-        .ping_timeout = timeouts ? timeouts->ping_timeout : 15 * SECOND,
+        .ping_timeout = timeouts && timeouts->ping_timeout > 0 ? timeouts->ping_timeout : 15 * SECOND,
         .tls = compile_server_tls(compiler, owner, &wish),
         .http1_only = config->disable_http2,
     };

@@ -209,7 +209,7 @@ def test_origins(routed, echo, origins, origin, allowed):
     assert {"content-type", "x-initial", "grpc-status", "grpc-message", "vary"} <= exposed
 
     client = router.connect()
-    fields = ["Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type, x-Grpc-web,X-USER-agent"]
+    fields = ["Access-Control-Request-Method: POST", "Access-Control-Request-Headers: content-type, x-Grpc-web,X-USER-agent  x_own"]
     client.send(get("/echo.Echo/Unary", *fields, *([f"Origin: {origin}"] if origin else []), method="OPTIONS"))
     answer = client.response()
     assert (answer.status, answer.body) == (200, b"")
@@ -217,7 +217,7 @@ def test_origins(routed, echo, origins, origin, allowed):
     assert answer.get("access-control-allow-origin") == (PAGE if allowed else None)
     if allowed:
         assert answer.get("access-control-allow-methods") == "POST"
-        assert answer.get("access-control-allow-headers") == "Content-Type, X-Grpc-Web, X-User-Agent"
+        assert answer.get("access-control-allow-headers") == "Content-Type, X-Grpc-Web, X-User-Agent, X_Own"
         assert answer.get("access-control-allow-credentials") == "true" and answer.get("access-control-max-age") == "600"
 
 

@@ -89,17 +89,36 @@ static struct slice upper(struct pool *pool, struct slice text)
     return copy;
 }
 
-/* The names that are asked for, as Go writes them. */
+static bool is_digit_or_dash(char c)
+{
+    return (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+/* The names that are asked for, as Traefik's library reads them: blanks part them too, what stands in no name is left out, and
+ * words begin with a capital. */
 static struct slice names_of(struct pool *pool, struct slice list)
 {
-    struct slice all = SLICE(""), item;
+    char *to = pool_alloc(pool, 2 * list.len + 1);
+    size_t len = 0;
+    bool begun = false, capital = true;
 
-    while (header_list_next(&list, &item)) {
-        struct slice name = header_name_canonical(pool, item);
+    for (size_t i = 0; i < list.len; i++) {
+        char c = (char)ascii_lower((unsigned char)list.ptr[i]);
 
-        all = all.len ? pool_printf(pool, "%.*s, %.*s", SLICE_ARG(all), SLICE_ARG(name)) : name;
+        if (c == ' ' || c == ',') {
+            begun = false;
+            capital = true;
+        } else if ((c >= 'a' && c <= 'z') || is_digit_or_dash(c)) {
+            if (!begun && len) {
+                memcpy(to + len, ", ", 2);
+                len += 2;
+            }
+            to[len++] = capital && c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+            begun = true;
+            capital = c == '-' || c == '_';
+        }
     }
-    return all;
+    return slice_of(to, len);
 }
 
 static enum mw_verdict preflight(struct exchange *ex, const struct grpc_web *p, struct slice asked)
@@ -189,6 +208,9 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     web->text = slice_has_prefix(type, WEB_TEXT);
     web->allowed = origin_allowed(ex, params, field(headers, SLICE("Origin")));
     retype(ex, headers, web->text ? WEB_TEXT : WEB, GRPC);
+    if (headers_get(headers, HEADER_CONTENT_TYPE) == NULL) {
+        headers_set_id(headers, HEADER_CONTENT_TYPE, SLICE(""));
+    }
     if (ex->request.has_body) {
         headers_remove_id(headers, HEADER_CONTENT_LENGTH);
         ex->request.content_length = -1;
@@ -221,11 +243,14 @@ static bool named_before(const struct headers *headers, size_t position)
     return false;
 }
 
-/* A page may see all of them. */
+/* A page may see all of them; a type that is missing is named as well, as in Traefik. */
 static void expose(struct exchange *ex)
 {
     struct headers *headers = &ex->response.headers;
-    size_t len = sizeof("grpc-status, grpc-message");
+    struct slice last = headers_get(headers, HEADER_CONTENT_TYPE)
+                            ? SLICE("grpc-status, grpc-message")
+                            : SLICE("Content-Type, grpc-status, grpc-message");
+    size_t len = last.len;
     char *text, *at;
 
     headers_remove(headers, SLICE("Access-Control-Expose-Headers"));
@@ -242,8 +267,8 @@ static void expose(struct exchange *ex)
             at += item->name.len + 2;
         }
     }
-    memcpy(at, "grpc-status, grpc-message", sizeof("grpc-status, grpc-message") - 1);
-    at += sizeof("grpc-status, grpc-message") - 1;
+    memcpy(at, last.ptr, last.len);
+    at += last.len;
     headers_add(headers, SLICE("Access-Control-Expose-Headers"), slice_of(text, (size_t)(at - text)));
 }
 
@@ -265,12 +290,13 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
                     field(&ex->request.headers, SLICE("Origin")));
         set_missing(headers, SLICE("Access-Control-Allow-Credentials"), SLICE("true"));
     }
+    if (web->text) {
+        headers_remove_id(headers, HEADER_CONTENT_LENGTH);
+    }
     expose(ex);
-    if (response->status == 204 || response->status == 304 ||
-        (!web->text && headers_get(headers, HEADER_CONTENT_LENGTH))) {
+    if (response->status == 204 || response->status == 304 || headers_get(headers, HEADER_CONTENT_LENGTH)) {
         return MW_PASS;
     }
-    headers_remove_id(headers, HEADER_CONTENT_LENGTH);
     response->content_length = -1;
     response->has_body = true;
     web->discarded = ex->discarded;
@@ -376,7 +402,8 @@ static void on_response_end(struct body_filter *filter, const struct headers *tr
 {
     struct web *web = filter->state;
 
-    if (hand_on(web, frame_of(filter->ex, trailers), true) != HANDED_OVER) {
+    if (hand_on(web, SLICE(""), true) != HANDED_OVER &&
+        hand_on(web, frame_of(filter->ex, trailers), true) != HANDED_OVER) {
         filter_end_response(filter, NULL);
     }
 }

@@ -252,6 +252,11 @@ static bool backed_up(const struct upstream_exchange *ux)
     return ux->call->out.len > 0 || conn_backed_up(&ux->up->conn);
 }
 
+static size_t held(const struct upstream_exchange *ux)
+{
+    return ux->call->in.len + ux->call->out.len;
+}
+
 static bool send_body(struct upstream_exchange *ux, struct slice data, bool last,
                       const struct headers *trailers)
 {
@@ -424,6 +429,7 @@ const struct upstream_codec upstream_h2 = {
     .attach = attach,
     .send_head = send_head,
     .send_body = send_body,
+    .held = held,
     .backed_up = backed_up,
     .resume = resume,
     .leave = leave,

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
+#include "worker/upstream.h"
 #include "worker/worker.h"
 
 #define SECOND INT64_C(1000000000)
@@ -22,7 +23,7 @@ size_t h2_held(const struct client *client)
     size_t held = client->conn.out_len;
 
     for (const struct h2_stream *stream = client->h2->streams; stream; stream = stream->next) {
-        held += stream->in.len + stream->out.len;
+        held += stream->in.len + stream->out.len + upstream_held(&stream->ex);
     }
     return held;
 }

@@ -62,6 +62,9 @@ static bool add_field(struct h2_call *call, const uint8_t *name, size_t name_len
         return false;
     }
     if (name_len && name[0] == ':') {
+        if (call->final) {
+            return false;
+        }
         call->head->status = status_of(value, len); /* no other is allowed in a response */
         return call->head->status != 0;
     }

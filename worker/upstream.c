@@ -323,6 +323,13 @@ void upstream_resume(struct exchange *ex)
     }
 }
 
+size_t upstream_held(const struct exchange *ex)
+{
+    const struct upstream_exchange *ux = ex->upstream;
+
+    return ux && ux->up && ux->codec->held ? ux->codec->held(ux) : 0;
+}
+
 void upstream_unpin(struct exchange *ex)
 {
     struct upstream_exchange *ux = ex->upstream;

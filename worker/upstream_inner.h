@@ -102,6 +102,8 @@ struct upstream_codec {
     void (*send_head)(struct upstream_exchange *ux);
     bool (*send_body)(struct upstream_exchange *ux, struct slice data, bool last,
                       const struct headers *trailers);
+    /* Bytes that are held in memory of ours for this exchange. Absent: none are. */
+    size_t (*held)(const struct upstream_exchange *ux);
     /* Bytes of the request wait because the server does not take them. */
     bool (*backed_up)(const struct upstream_exchange *ux);
     /* The client takes bytes of the response again. */

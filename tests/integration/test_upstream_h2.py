@@ -4,7 +4,7 @@ import threading
 import pytest
 
 from board import Board
-from conftest import free_port, wait_until
+from conftest import curl, free_port, wait_until
 from h2kit import Http2
 from h2server import H2Server, TlsFront
 from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, SettingsFrame, WindowUpdateFrame
@@ -790,3 +790,41 @@ def test_gauges(h2c):
         wait_until("it is idle", lambda: (board.gauges()["upstream_active"], board.gauges()["upstream_idle"]) == (0, 1))
     finally:
         board.close()
+
+
+# ---- Kubernetes ----
+
+def test_schemes_of_kubernetes(h2server, weir, manifests):
+    """A route's `scheme`, and the annotation of a Service."""
+    up = h2server()
+
+    def service(name, annotation=""):
+        return f"""apiVersion: v1
+kind: Service
+metadata: {{name: {name}{annotation}}}
+spec: {{ports: [{{name: main, port: 8000}}]}}
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: {{name: {name}-1, labels: {{kubernetes.io/service-name: {name}}}}}
+addressType: IPv4
+ports: [{{name: main, port: {up.port}}}]
+endpoints: [{{addresses: [127.0.0.1]}}]
+---
+"""
+
+    manifests.write("all.yaml", service("routed") + service(
+        "annotated", ", annotations: {traefik.ingress.kubernetes.io/service.serversscheme: h2c}") + """apiVersion: traefik.io/v1alpha1
+kind: IngressRoute
+metadata: {name: routed}
+spec: {routes: [{kind: Rule, match: Path(`/routed`), services: [{name: routed, port: 8000, scheme: h2c}]}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: annotated}
+spec: {rules: [{http: {paths: [{path: /annotated, pathType: Exact, backend: {service: {name: annotated, port: {number: 8000}}}}]}}]}
+""")
+    router = weir(f"--providers.kubernetesCRD.manifests={manifests.path}", f"--providers.kubernetesIngress.manifests={manifests.path}")
+    for path in ("/routed", "/annotated"):
+        assert curl(router.ports["web"], path).body == "ok", path
+    assert [stream.get(":path") for stream in up.requests] == ["/routed", "/annotated"]

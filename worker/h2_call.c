@@ -152,7 +152,6 @@ static void leave(struct upstream_exchange *ux)
     struct h2_call *call = ux->call;
     struct h2_server *server = call->server;
 
-    ux->lost = ux->up->state == UPSTREAM_CONNECTING && (call->out.len > 0 || call->complete);
     reset(call);
     call_free(call);
     ux->call = NULL;

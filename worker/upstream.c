@@ -80,7 +80,29 @@ void upstream_arm(struct upstream_exchange *ux)
 static void begin_attempt(struct upstream_exchange *ux)
 {
     ux->phase = RESPONSE_NOTHING;
-    ux->request_sent = ux->stale = ux->untouched = ux->lost = false;
+    ux->request_sent = ux->stale = ux->untouched = false;
+}
+
+/* An earlier attempt had asked for the body, and it came while this one was on its way. False: backed up. */
+static bool send_early(struct upstream_exchange *ux)
+{
+    const struct headers *trailers = ux->early_trailers.count ? &ux->early_trailers : NULL;
+    bool last = ux->early_last, room = true;
+
+    while (ux->early.first) {
+        struct buffer *buffer = h2_bytes_pop(&ux->early);
+        bool end = last && ux->early.first == NULL;
+
+        room = ux->codec->send_body(ux, slice_of(buffer->data + buffer->from, buffer_len(buffer)), end,
+                                    end ? trailers : NULL);
+        buffer_give(ux->ex->worker, buffer);
+        ux->early_last = ux->early_last && !end;
+    }
+    if (ux->early_last) {
+        ux->early_last = false;
+        room = ux->codec->send_body(ux, slice_of(NULL, 0), true, trailers);
+    }
+    return room;
 }
 
 static void send_request(struct upstream_exchange *ux)
@@ -88,6 +110,24 @@ static void send_request(struct upstream_exchange *ux)
     ux->ex->doing = "sending the request";
     ux->sent_ns = ux->ex->worker->now_ns;
     ux->codec->send_head(ux);
+    if ((ux->early.len || ux->early_last) && send_early(ux)) {
+        exchange_want_body(ux->ex);
+    }
+}
+
+static bool keep_early(struct upstream_exchange *ux, struct slice data, bool last,
+                       const struct headers *trailers)
+{
+    if (!h2_bytes_add(ux->ex->worker, &ux->early, data)) {
+        exchange_upstream_failed(ux->ex, REASON_limit);
+        return true;
+    }
+    ux->early_last = last;
+    headers_init(&ux->early_trailers, ux->ex->pool);
+    if (trailers) {
+        headers_copy(&ux->early_trailers, trailers);
+    }
+    return false;
 }
 
 void upstream_connected(struct upstream_exchange *ux)
@@ -212,7 +252,7 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
     buffer_give(ux->ex->worker, ux->head);
     ux->head = NULL;
     ux->codec->leave(ux);
-    if (connecting && !ux->lost) {
+    if (connecting) {
         ux->refused = reason;
         ux->address++;
         dial(ux);
@@ -310,6 +350,9 @@ bool upstream_body(struct exchange *ex, struct slice data, bool last, const stru
     if (ux->up == NULL) {
         return true;
     }
+    if (is_opening(ux->up) || ux->early.len) {
+        return keep_early(ux, data, last, trailers);
+    }
     return ux->codec->send_body(ux, data, last, trailers);
 }
 
@@ -349,6 +392,7 @@ void upstream_release(struct exchange *ex)
         ux->codec->leave(ux);
     }
     buffer_give(ex->worker, ux->head);
+    h2_bytes_drop(ex->worker, &ux->early);
     ux->released = true;
     if (!ux->entered) {
         record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);

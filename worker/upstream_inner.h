@@ -15,6 +15,7 @@
 #include "shm/services.h"
 #include "shm/transports.h"
 #include "worker/h1_body.h"
+#include "worker/h2_bytes.h"
 #include "worker/upstream.h"
 
 enum upstream_state {
@@ -76,8 +77,11 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     /* of the attempt */
     bool stale;        /* the connection was there before, and may have been closed just then */
     bool untouched;    /* the server said that it did nothing of it */
-    bool lost;         /* a part of the body went with it */
     unsigned refusals; /* so many attempts were untouched */
+    /* of the body, what came while a connection was being opened once more */
+    struct h2_bytes early;
+    struct headers early_trailers;
+    bool early_last;
     /* response */
     struct h1_parser *parser; /* kept with the record */
     struct h1_limits limits;

@@ -216,10 +216,12 @@ class TlsFront(Server):
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.load_cert_chain(pair.crt, pair.key)
         self.context.set_alpn_protocols(list(alpn))
-        self.behind, self.protocols = behind, []
+        self.behind, self.protocols, self.gate = behind, [], threading.Event()
+        self.gate.set()  # cleared: handshakes wait
         super().__init__(self.relay)
 
     def relay(self, peer, server):
+        self.gate.wait(SECONDS)
         outer = self.context.wrap_socket(peer.sock, server_side=True)
         peer.sock = outer
         self.protocols.append(outer.selected_alpn_protocol())

@@ -9,7 +9,7 @@ from h2kit import Http2
 from h2server import H2Server, TlsFront
 from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, SettingsFrame, WindowUpdateFrame
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from rawhttp import get
+from rawhttp import get, ok
 from routing import routed  # noqa: F401 (fixture)
 from tlskit import Maker
 
@@ -684,6 +684,34 @@ def test_not_chosen(https, server, alpn, transport):
     for _ in range(3):
         assert ask(router).body == b"ok"
     assert "h2" not in front.protocols and up.requests[0].line.endswith("HTTP/1.1")
+
+
+def test_a_body_that_comes_while_it_is_asked_again(https, server):
+    """A kept connection dies when its request is there; the body comes while the next one still shakes hands."""
+    died = threading.Event()
+
+    def handler(peer, up):
+        while True:
+            head = peer.head()
+            if head.line.startswith("PUT") and not died.is_set():
+                front.gate.clear()
+                died.set()
+                return
+            head.body = peer.body(head)
+            up.requests.append(head)
+            peer.send(ok(head.body or b"ok"))
+
+    router, up, front = https(server(handler), ["http/1.1"])
+    assert ask(router).body == b"ok"
+    client = router.connect()
+    client.send(get("/", "Content-Length: 200000", method="PUT"))
+    assert died.wait(20)
+    wait_until("it is asked again", lambda: len(front.peers) == 2)
+    client.send(b"b" * 100_000)
+    front.gate.set()
+    client.send(b"b" * 100_000)
+    assert client.response().body == b"b" * 200_000
+    assert [r.line.split()[0] for r in up.requests] == ["GET", "PUT"]
 
 
 def test_websocket_over_tls_is_http1(https, server):

@@ -27,6 +27,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
 
     stored->url = url;
     stored->scheme = scheme;
+    stored->h2c = from->h2c;
     stored->host = host;
     stored->path = path;
     stored->addresses = addresses;

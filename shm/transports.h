@@ -14,6 +14,8 @@ struct transport { /* stored */
     uint64_t identity;           /* of all of it, TLS included: what idle connections may be shared by */
     uint32_t tls;                /* number of the settings for servers of https: server_tls_at() */
     uint32_t http1_only;         /* 1: HTTP/2 is never offered (disableHTTP2) */
+    int64_t read_idle_timeout,
+        ping_timeout; /* of HTTP/2, ns: silence before a PING (0: none is sent), and before its answer */
 };
 
 /* Rows in native form, copied into the page; number 0 is the default one. tls: the settings that they name, and those of others

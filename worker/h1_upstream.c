@@ -5,7 +5,6 @@
  * server may have answered before it closed), deals with it. So nothing here ends an exchange.
  */
 #include "worker/codec.h"
-#include "worker/forwarded.h"
 #include "worker/h1_response.h"
 #include "worker/head_write.h"
 #include "worker/upstream_inner.h"
@@ -21,40 +20,19 @@ static void write_failed(struct upstream *up)
 
 static void put_target(struct stage *stage, const struct upstream_exchange *ux)
 {
-    const struct exchange_request *request = &ux->ex->request;
-    struct slice path = request->raw_path.len ? request->raw_path : SLICE("/");
+    struct slice pieces[TARGET_PIECES];
+    unsigned count = upstream_request_target(ux, pieces);
 
-    if (ux->pick.server->preserve_path) {
-        struct slice base = page_text(ux->pick.page, ux->pick.server->path);
-
-        if (base.len && base.ptr[base.len - 1] == '/') {
-            base.len--;
-        }
-        stage_put(stage, base);
-        if (path.ptr[0] != '/') {
-            stage_literal(stage, "/");
-        }
+    for (unsigned i = 0; i < count; i++) {
+        stage_put(stage, pieces[i]);
     }
-    stage_put(stage, path);
-    if (request->has_query) {
-        stage_literal(stage, "?");
-        stage_put(stage, request->query);
-    }
-}
-
-static bool names_te(const struct headers *headers)
-{
-    const struct header *connection = headers_get(headers, HEADER_CONNECTION);
-
-    return connection && header_list_has(connection->value, SLICE("te"));
 }
 
 static void put_hop_fields(struct stage *stage, const struct exchange *ex)
 {
     const struct headers *headers = &ex->request.headers;
-    const struct header *te = headers_get(headers, HEADER_TE);
 
-    if (te && header_list_has(te->value, SLICE("trailers")) && !names_te(headers)) {
+    if (upstream_request_takes_trailers(ex)) {
         stage_literal(stage, "Te: trailers\r\n");
     }
     if (ex->request.upgrade) {
@@ -67,23 +45,15 @@ static void put_hop_fields(struct stage *stage, const struct exchange *ex)
     }
 }
 
-static bool announces_empty_body(struct slice method)
-{
-    return slice_eq(method, SLICE("POST")) || slice_eq(method, SLICE("PUT")) ||
-           slice_eq(method, SLICE("PATCH"));
-}
-
 static void put_framing(struct stage *stage, const struct exchange *ex)
 {
-    if (!ex->request.has_body) {
-        if (announces_empty_body(ex->request.method)) {
-            stage_literal(stage, "Content-Length: 0\r\n");
-        }
-    } else if (ex->request.content_length >= 0) {
+    int64_t length = upstream_request_length(ex);
+
+    if (length >= 0) {
         stage_literal(stage, "Content-Length: ");
-        stage_number(stage, (uint64_t)ex->request.content_length);
+        stage_number(stage, (uint64_t)length);
         stage_literal(stage, "\r\n");
-    } else {
+    } else if (ex->request.has_body) {
         const struct header *trailer = headers_get(&ex->request.headers, HEADER_TRAILER);
 
         stage_literal(stage, "Transfer-Encoding: chunked\r\n");
@@ -93,45 +63,16 @@ static void put_framing(struct stage *stage, const struct exchange *ex)
     }
 }
 
-static struct slice host_of(const struct upstream_exchange *ux)
-{
-    if (ux->pick.service->pass_host_header && ux->ex->request.host.len) {
-        return ux->ex->request.host;
-    }
-    return page_text(ux->pick.page, ux->pick.server->host);
-}
-
-/* One User-Agent, and none that is empty: as Go sends them. */
-static void settle_user_agent(struct headers *headers)
-{
-    bool first = true;
-
-    for (size_t i = 0; i < headers->count; i++) {
-        struct header *item = &headers->items[i];
-
-        if (item->id == HEADER_USER_AGENT && !(item->flags & HEADER_REMOVED)) {
-            if (!first || item->value.len == 0) {
-                item->flags |= HEADER_REMOVED;
-            }
-            first = false;
-        }
-    }
-}
-
 static void build_head(struct stage *stage, struct upstream_exchange *ux)
 {
     struct exchange *ex = ux->ex;
 
-    if (!ex->client_appended) {
-        ex->client_appended = true;
-        forwarded_append_client(ex);
-        settle_user_agent(&ex->request.headers);
-    }
+    upstream_request_settle(ex);
     stage_put(stage, ex->request.method);
     stage_literal(stage, " ");
     put_target(stage, ux);
     stage_literal(stage, " HTTP/1.1\r\n");
-    head_put_field(stage, SLICE("Host"), host_of(ux));
+    head_put_field(stage, SLICE("Host"), upstream_request_host(ux));
     head_put_fields(stage, &ex->request.headers, HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH),
                     ex->chain_done > 0);
     put_hop_fields(stage, ex);
@@ -228,10 +169,56 @@ static bool reusable(const struct upstream_exchange *ux)
            !conn_backed_up(&ux->up->conn);
 }
 
+/* ---- connections ---- */
+
+static void attach(struct upstream_exchange *ux, struct upstream *up)
+{
+    ux->up = up;
+    ux->timer = &up->conn.timer;
+    ux->stale = up->reused;
+    up->ux = ux;
+}
+
+static bool join(struct upstream_exchange *ux)
+{
+    struct upstream *up = upstream_reuse(ux->ex->worker, ux->pick.server);
+
+    if (up) {
+        attach(ux, up);
+    }
+    return up != NULL;
+}
+
+static bool backed_up(const struct upstream_exchange *ux)
+{
+    return conn_backed_up(&ux->up->conn);
+}
+
+static void resume(struct upstream_exchange *ux)
+{
+    poller_again(&ux->up->conn.io);
+}
+
+static void leave(struct upstream_exchange *ux)
+{
+    struct upstream *up = ux->up;
+
+    up->ux = NULL;
+    if (up->state == UPSTREAM_BUSY && reusable(ux)) {
+        upstream_keep(up, ux->transport);
+    } else {
+        upstream_close(up);
+    }
+    ux->up = NULL;
+}
+
 const struct upstream_codec upstream_h1 = {
     .name = "h1",
+    .join = join,
+    .attach = attach,
     .send_head = send_head,
     .send_body = send_body,
-    .read = h1_response_read,
-    .reusable = reusable,
+    .backed_up = backed_up,
+    .resume = resume,
+    .leave = leave,
 };

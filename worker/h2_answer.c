@@ -19,43 +19,6 @@ static struct h2_stream *stream_of(struct exchange *ex)
     return ex->stream;
 }
 
-static nghttp2_nv pair(struct slice name, struct slice value)
-{
-    return (nghttp2_nv){(uint8_t *)(uintptr_t)name.ptr, (uint8_t *)(uintptr_t)value.ptr, name.len, value.len,
-                        NGHTTP2_NV_FLAG_NONE};
-}
-
-static struct slice number_text(uint64_t number, char *space, size_t size)
-{
-    size_t at = size;
-
-    do {
-        space[--at] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    return slice_of(space + at, size - at);
-}
-
-/* Fields of one connection are not for this one; nghttp2 copies and turns names to lower case. A middleware may have made a
- * field from parts of the request: such a one may not leave if it holds what no field may. */
-static size_t put_fields(nghttp2_nv *to, const struct headers *headers, uint64_t skip, uint64_t *written)
-{
-    size_t count = 0;
-
-    for (size_t i = 0; i < headers->count; i++) {
-        const struct header *item = &headers->items[i];
-
-        if ((item->flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP) && item->id != HEADER_TRAILER) ||
-            item->flags & HEADER_REMOVED || (skip & HEADER_BIT(item->id) & ~UINT64_C(1)) ||
-            !header_name_valid(item->name) || !header_value_valid(item->value)) {
-            continue;
-        }
-        *written |= HEADER_BIT(item->id);
-        to[count++] = pair(item->name, item->value);
-    }
-    return count;
-}
-
 /* Room for fields in a request's pool, which is gone with the stream. */
 static nghttp2_nv *room(struct exchange *ex, const struct headers *headers)
 {
@@ -78,7 +41,7 @@ static void submit_trailers(struct h2_stream *stream)
 {
     nghttp2_nv *fields = room(&stream->ex, &stream->answer_trailers);
     uint64_t written = 0;
-    size_t count = put_fields(fields, &stream->answer_trailers, 0, &written);
+    size_t count = h2_put_fields(fields, &stream->answer_trailers, 0, &written);
 
     submit_failed(stream, nghttp2_submit_trailer(stream->session->engine, stream->id, fields, count));
 }
@@ -153,15 +116,15 @@ static void send_head(struct exchange *ex)
     stream->head_sent = true;
     stream->bodiless = !stream->tunnel && (!body_allowed(ex) || response->content_length == 0);
     leave_if_ending(stream);
-    fields[0] = pair(SLICE(":status"), number_text(status, text, sizeof(text)));
-    count += put_fields(fields + 1, &response->headers, skip, &written);
+    fields[0] = h2_pair(SLICE(":status"), h2_number(status, text, sizeof(text)));
+    count += h2_put_fields(fields + 1, &response->headers, skip, &written);
     if (!(written & HEADER_BIT(HEADER_DATE))) {
-        fields[count++] = pair(SLICE("date"), date_value());
+        fields[count++] = h2_pair(SLICE("date"), date_value());
     }
     if (response->content_length >= 0 && response->status != 204 && response->status != 304 &&
         !stream->tunnel) {
-        fields[count++] = pair(SLICE("content-length"),
-                               number_text((uint64_t)response->content_length, length, sizeof(length)));
+        fields[count++] = h2_pair(SLICE("content-length"),
+                                  h2_number((uint64_t)response->content_length, length, sizeof(length)));
     }
     submit_failed(stream, nghttp2_submit_response(stream->session->engine, stream->id, fields, count,
                                                   stream->bodiless ? NULL : &body));
@@ -179,9 +142,9 @@ static void send_interim(struct exchange *ex, uint16_t status, const struct head
         return; /* there is no such thing: RFC 9113, 8.6 */
     }
     stream->continued = stream->continued || status == 100;
-    fields[0] = pair(SLICE(":status"), number_text(status, text, sizeof(text)));
+    fields[0] = h2_pair(SLICE(":status"), h2_number(status, text, sizeof(text)));
     if (headers) {
-        count += put_fields(fields + 1, headers, HEADER_BIT(HEADER_CONTENT_LENGTH), &written);
+        count += h2_put_fields(fields + 1, headers, HEADER_BIT(HEADER_CONTENT_LENGTH), &written);
     }
     submit_failed(stream, nghttp2_submit_headers(stream->session->engine, NGHTTP2_FLAG_NONE, stream->id, NULL,
                                                  fields, count, NULL));
@@ -288,8 +251,9 @@ void h2_refuse(struct h2_stream *stream, uint16_t status, enum reason reason)
 {
     struct client *client = stream->session->client;
     char text[3];
-    nghttp2_nv fields[] = {pair(SLICE(":status"), number_text(status, text, sizeof(text))),
-                           pair(SLICE("content-length"), SLICE("0")), pair(SLICE("date"), date_value())};
+    nghttp2_nv fields[] = {h2_pair(SLICE(":status"), h2_number(status, text, sizeof(text))),
+                           h2_pair(SLICE("content-length"), SLICE("0")),
+                           h2_pair(SLICE("date"), date_value())};
 
     log_at(LOG_LEVEL_DEBUG, LOG_FIELDS("reason", reason_name(reason)), "refused a stream of %.*s on %s: %u",
            client->peer_text_len, client->peer_text, client->listener->name, status);

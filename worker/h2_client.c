@@ -7,12 +7,12 @@
 #include <stdlib.h>
 
 #include "common/base/log.h"
+#include "worker/upstream.h"
 #include "worker/worker.h"
 
 #define SECOND INT64_C(1000000000)
 #define READS_PER_TURN 4
 #define READ_SIZE ((size_t)16384) /* at most so many frames' worth in one call of nghttp2 */
-#define WRITE_SIZE ((size_t)49152)
 #define WRITES_PER_TURN 4
 #define LEAVE_NS SECOND         /* between the two GOAWAYs: what is on its way arrives (RFC 9113, 6.8) */
 #define STALL_NS (300 * SECOND) /* a client that takes nothing of an answer for that long is gone */
@@ -23,7 +23,7 @@ size_t h2_held(const struct client *client)
     size_t held = client->conn.out_len;
 
     for (const struct h2_stream *stream = client->h2->streams; stream; stream = stream->next) {
-        held += stream->in.len + stream->out.len;
+        held += stream->in.len + stream->out.len + upstream_held(&stream->ex);
     }
     return held;
 }
@@ -204,25 +204,6 @@ void h2_later(struct h2_session *session)
     poller_again(&session->client->conn.io);
 }
 
-/* Frames into the stage. False: nghttp2 cannot go on. */
-static bool gather(struct h2_session *session, struct stage *stage)
-{
-    while (stage->len < WRITE_SIZE) {
-        const uint8_t *frame;
-        ssize_t n = nghttp2_session_mem_send(session->engine, &frame);
-
-        if (n < 0) {
-            log_debug("an HTTP/2 connection ends: %s", nghttp2_strerror((int)n));
-            return false;
-        }
-        if (n == 0) {
-            break;
-        }
-        stage_put(stage, slice_of((const char *)frame, (size_t)n));
-    }
-    return true;
-}
-
 static void write_failed(struct h2_session *session)
 {
     session->client->conn.io.broken = true; /* dealt with on its event: the caller may be an exchange */
@@ -235,7 +216,7 @@ void h2_write(struct h2_session *session)
     struct stage *stage = &client->conn.worker->recycler->frames;
 
     for (int i = 0; i < WRITES_PER_TURN && !conn_backed_up(&client->conn) && !client->conn.io.broken; i++) {
-        bool good = gather(session, stage);
+        bool good = h2_gather(session->engine, stage);
         struct iovec piece = {stage->ptr, stage->len};
         int rc = good && stage->len ? conn_send(&client->conn, &piece, 1) : 0;
 
@@ -244,7 +225,7 @@ void h2_write(struct h2_session *session)
             client->starved = rc == -ENOMEM;
             write_failed(session);
         }
-        bool all = stage->len < WRITE_SIZE;
+        bool all = stage->len < H2_WRITE_SIZE;
 
         stage_reset(stage);
         if (all) {

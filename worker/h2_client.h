@@ -22,19 +22,16 @@
 #include <nghttp2/nghttp2.h>
 
 #include "worker/h1_client.h"
-
-/* Bytes in a row, in buffers of the worker. */
-struct h2_bytes {
-    struct buffer *first, *last;
-    size_t len;
-};
+#include "worker/h2_bytes.h"
+#include "worker/h2_engine.h"
+#include "worker/work_list.h"
 
 struct h2_stream { /* one request and its answer */
     struct record record;
     struct exchange ex; /* ex.pool is kept with the record */
     struct h2_session *session;
     struct h2_stream *next, *previous; /* of the session */
-    struct h2_stream *work_next, **work_place;
+    struct work work;
     int32_t id;
     uint16_t refused; /* the head is over a bound: what to answer */
     bool closed;      /* nghttp2 has no such stream any more */
@@ -67,7 +64,7 @@ struct h2_session {
     nghttp2_mem memory;
     struct h2_stream *streams;
     unsigned count; /* of them */
-    struct h2_stream *work, **work_tail;
+    struct work_list work;
     int64_t deadline;         /* no stream has an earlier one */
     int64_t leave_at_ns;      /* the last GOAWAY is due; TIMER_NEVER: none was announced, or it is sent */
     bool leaving;             /* announced */
@@ -76,8 +73,7 @@ struct h2_session {
     int64_t out_ns;           /* ... and when that changed */
     int32_t last_id;          /* the highest that the client opened; -1: none */
     int32_t gap_from, gap_to; /* those that it left out below, when it did last; gap_to 0: never */
-    int64_t calm_ns;          /* when `calm` was counted last */
-    int calm;                 /* how much of what serves nobody the client may still send (h2_frames.c) */
+    struct h2_calm calm;
 };
 
 extern const struct codec codec_h2;
@@ -137,8 +133,5 @@ void h2_drop_body(struct h2_stream *stream);
 void h2_refuse(struct h2_stream *stream, uint16_t status, enum reason reason);
 /* Takes up to len bytes of what is to be sent. */
 size_t h2_answer_take(struct h2_stream *stream, uint8_t *to, size_t len);
-
-bool h2_bytes_add(struct worker *worker, struct h2_bytes *bytes, struct slice data); /* false: no memory */
-void h2_bytes_drop(struct worker *worker, struct h2_bytes *bytes);
 
 #endif

@@ -10,67 +10,20 @@
 
 #define FIELD_EXTRA 32 /* RFC 9113, 6.5.2 */
 
-/* What serves nobody costs calm; it comes back with time, and with every frame of an answer, because windows and probes of
- * a client that reads come with those. */
-#define CALM_MOST 4000
-#define CALM_PER_SECOND 200
-#define CALM_DATA_SENT 4
-#define CALM_RESET 5
-#define CALM_SETTINGS 20
-#define CALM_PING 2
-#define CALM_WINDOW 1
-#define CALM_EMPTY_DATA 4
-#define CALM_OTHER 2
-
 struct h2_stream *h2_stream_find(nghttp2_session *engine, int32_t id)
 {
     return nghttp2_session_get_stream_user_data(engine, id);
 }
 
 /* ---- calm ---- */
-static void calm_add(struct h2_session *session, int more)
-{
-    session->calm = session->calm + more < CALM_MOST ? session->calm + more : CALM_MOST;
-}
-
 static void calm_take(struct h2_session *session, int cost)
 {
     struct client *client = session->client;
-    int64_t now = client->conn.worker->now_ns;
-    int64_t back = (now - session->calm_ns) / (INT64_C(1000000000) / CALM_PER_SECOND);
 
-    if (session->calm_ns == 0 || back >= CALM_MOST) {
-        session->calm = CALM_MOST;
-        session->calm_ns = now;
-    } else if (back > 0) {
-        calm_add(session, (int)back);
-        session->calm_ns += back * (INT64_C(1000000000) / CALM_PER_SECOND);
-    }
-    session->calm -= cost;
-    if (session->calm < 0 && !session->failed) {
+    if (!h2_calm_take(&session->calm, cost, client->conn.worker->now_ns) && !session->failed) {
         session->failed = true;
         slab_count(client->conn.worker->slab, COUNT_REASONS + REASON_limit, 1);
         (void)nghttp2_session_terminate_session(session->engine, NGHTTP2_ENHANCE_YOUR_CALM);
-    }
-}
-
-static int cost_of(const nghttp2_frame *frame)
-{
-    switch (frame->hd.type) {
-    case NGHTTP2_DATA:
-        return frame->hd.length == 0 && !(frame->hd.flags & NGHTTP2_FLAG_END_STREAM) ? CALM_EMPTY_DATA : 0;
-    case NGHTTP2_HEADERS:
-        return 0;
-    case NGHTTP2_RST_STREAM:
-        return CALM_RESET;
-    case NGHTTP2_SETTINGS:
-        return frame->hd.flags & NGHTTP2_FLAG_ACK ? 0 : CALM_SETTINGS;
-    case NGHTTP2_PING:
-        return CALM_PING;
-    case NGHTTP2_WINDOW_UPDATE:
-        return CALM_WINDOW;
-    default:
-        return CALM_OTHER;
     }
 }
 
@@ -128,19 +81,6 @@ static bool keep(struct h2_stream *stream, const uint8_t *bytes, size_t len, str
     return true;
 }
 
-/* As Go writes it: what servers get is as from a client of HTTP/1. The name is our copy. */
-static void canonical(char *name, size_t len)
-{
-    bool upper = true;
-
-    for (size_t i = 0; i < len; i++) {
-        if (upper && name[i] >= 'a' && name[i] <= 'z') {
-            name[i] = (char)(name[i] - 'a' + 'A');
-        }
-        upper = name[i] == '-';
-    }
-}
-
 static void add_pseudo(struct h2_stream *stream, struct slice name, const uint8_t *value, size_t len)
 {
     struct slice *kept = slice_eq(name, SLICE(":method"))      ? &stream->method
@@ -164,7 +104,7 @@ static void add_field(struct h2_stream *stream, bool trailer, const uint8_t *nam
     if (!keep(stream, name, name_len, &kept_name) || !keep(stream, value, len, &kept_value)) {
         return;
     }
-    canonical((char *)(uintptr_t)kept_name.ptr, name_len);
+    h2_name_canonical((char *)(uintptr_t)kept_name.ptr, name_len);
     if (trailer) {
         h1_trailer_add(&stream->trailers, kept_name, kept_value);
     } else {
@@ -236,7 +176,7 @@ static int on_frame(nghttp2_session *engine, const nghttp2_frame *frame, void *c
 {
     struct h2_session *session = context;
     struct h2_stream *stream = h2_stream_find(engine, frame->hd.stream_id);
-    int cost = cost_of(frame);
+    int cost = h2_calm_cost(frame);
 
     if (cost) {
         calm_take(session, cost);
@@ -295,7 +235,7 @@ static int on_frame_sent(nghttp2_session *engine, const nghttp2_frame *frame, vo
     struct h2_stream *stream = h2_stream_find(engine, frame->hd.stream_id);
 
     if (frame->hd.type == NGHTTP2_DATA) {
-        calm_add(session, CALM_DATA_SENT);
+        h2_calm_add(&session->calm, H2_CALM_DATA);
     }
     if (stream == NULL || (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)) {
         return 0;

@@ -27,31 +27,6 @@ enum h2_preface h2_preface(struct slice begin)
     return len == sizeof(preface) - 1 ? H2_PREFACE_YES : H2_PREFACE_MORE;
 }
 
-/* ---- memory ---- */
-static void *count_malloc(size_t size, void *worker)
-{
-    (void)budget_took(&((struct worker *)worker)->budget, size); /* looked at with the next buffer */
-    return malloc(size);
-}
-
-static void *count_calloc(size_t count, size_t size, void *worker)
-{
-    (void)budget_took(&((struct worker *)worker)->budget, count * size);
-    return calloc(count, size);
-}
-
-static void *count_realloc(void *memory, size_t size, void *worker)
-{
-    (void)budget_took(&((struct worker *)worker)->budget, size);
-    return realloc(memory, size);
-}
-
-static void plain_free(void *memory, void *worker)
-{
-    (void)worker;
-    free(memory);
-}
-
 /* ---- the session ---- */
 static nghttp2_session *engine_new(struct h2_session *session, const struct entry_options *options)
 {
@@ -98,9 +73,9 @@ void h2_start(struct client *client)
     struct buffer *in = client->in;
 
     session->client = client;
-    session->work_tail = &session->work;
+    work_list_init(&session->work);
     session->leave_at_ns = session->deadline = TIMER_NEVER;
-    session->memory = (nghttp2_mem){worker, count_malloc, plain_free, count_calloc, count_realloc};
+    session->memory = h2_memory(worker);
     session->engine = engine_new(session, options);
     client->in = NULL;
     client->h2 = session;

@@ -10,76 +10,12 @@
 
 #define STREAM_POOL_FIRST 4096
 #define STREAM_POOL_LIMIT ((size_t)8 * 1024 * 1024)
-#define PIECE_LEAST 1024 /* a new buffer has room for so much at least */
 
 /* ---- bytes ---- */
-bool h2_bytes_add(struct worker *worker, struct h2_bytes *bytes, struct slice data)
-{
-    while (data.len) {
-        struct buffer *last = bytes->last;
-
-        if (last == NULL || last->to == last->size) {
-            size_t room = data.len < PIECE_LEAST ? PIECE_LEAST : data.len;
-            struct buffer *fresh =
-                buffer_take(worker, room < BUFFER_LARGE / 2 ? room : BUFFER_LARGE - sizeof(*fresh));
-
-            if (fresh == NULL) {
-                return false;
-            }
-            *(last ? &last->next : &bytes->first) = fresh;
-            bytes->last = last = fresh;
-        }
-
-        size_t part = last->size - last->to < data.len ? last->size - last->to : data.len;
-
-        memcpy(last->data + last->to, data.ptr, part);
-        last->to += (uint32_t)part;
-        bytes->len += part;
-        data = slice_from(data, part);
-    }
-    return true;
-}
-
-static struct buffer *bytes_pop(struct h2_bytes *bytes)
-{
-    struct buffer *first = bytes->first;
-
-    bytes->first = first->next;
-    bytes->last = bytes->first ? bytes->last : NULL;
-    bytes->len -= buffer_len(first);
-    return first;
-}
-
-void h2_bytes_drop(struct worker *worker, struct h2_bytes *bytes)
-{
-    while (bytes->first) {
-        buffer_give(worker, bytes_pop(bytes));
-    }
-}
-
-static size_t bytes_take(struct worker *worker, struct h2_bytes *bytes, uint8_t *to, size_t len)
-{
-    size_t done = 0;
-
-    while (bytes->first && done < len) {
-        struct buffer *first = bytes->first;
-        size_t part = buffer_len(first) < len - done ? buffer_len(first) : len - done;
-
-        memcpy(to + done, first->data + first->from, part);
-        first->from += (uint32_t)part;
-        bytes->len -= part;
-        done += part;
-        if (buffer_len(first) == 0) {
-            buffer_give(worker, bytes_pop(bytes));
-        }
-    }
-    return done;
-}
-
 size_t h2_answer_take(struct h2_stream *stream, uint8_t *to, size_t len)
 {
     struct worker *worker = stream->ex.worker;
-    size_t done = bytes_take(worker, &stream->out, to, len);
+    size_t done = h2_bytes_take(worker, &stream->out, to, len);
     size_t part = stream->now.len < len - done ? stream->now.len : len - done;
 
     if (part) {
@@ -140,28 +76,12 @@ void h2_start_worker(struct worker *worker)
     record_kind_set(worker, RECORD_H2_STREAM, record_free);
 }
 
-static void work_remove(struct h2_stream *stream)
-{
-    struct h2_session *session = stream->session;
-
-    if (stream->work_place == NULL) {
-        return;
-    }
-    *stream->work_place = stream->work_next;
-    if (stream->work_next) {
-        stream->work_next->work_place = stream->work_place;
-    } else {
-        session->work_tail = stream->work_place;
-    }
-    stream->work_place = NULL;
-}
-
 void h2_stream_free(struct h2_stream *stream)
 {
     struct h2_session *session = stream->session;
     struct worker *worker = session->client->conn.worker;
 
-    work_remove(stream);
+    work_remove(&session->work, &stream->work);
     h2_drop_body(stream);
     h2_bytes_drop(worker, &stream->out);
     *(stream->previous ? &stream->previous->next : &session->streams) = stream->next;
@@ -180,13 +100,7 @@ void h2_stream_work(struct h2_stream *stream)
 {
     struct h2_session *session = stream->session;
 
-    if (stream->work_place) {
-        return;
-    }
-    stream->work_next = NULL;
-    stream->work_place = session->work_tail;
-    *session->work_tail = stream;
-    session->work_tail = &stream->work_next;
+    work_add(&session->work, &stream->work);
     poller_again(&session->client->conn.io);
 }
 
@@ -334,7 +248,7 @@ static void hand_on(struct h2_stream *stream)
     struct worker *worker = stream->ex.worker;
 
     while (stream->body_wanted && !stream->ended && (stream->in.first || stream->body_end)) {
-        struct buffer *buffer = stream->in.first ? bytes_pop(&stream->in) : NULL;
+        struct buffer *buffer = stream->in.first ? h2_bytes_pop(&stream->in) : NULL;
         struct slice data =
             buffer ? slice_of(buffer->data + buffer->from, buffer_len(buffer)) : slice_of(NULL, 0);
         bool last = stream->body_end && stream->in.first == NULL;
@@ -387,16 +301,17 @@ void h2_work(struct h2_session *session)
     struct worker *worker = session->client->conn.worker;
     unsigned most = session->count;
 
-    for (unsigned done = 0; session->work && done < most; done++) {
-        struct h2_stream *stream = session->work;
+    for (unsigned done = 0; session->work.first && done < most; done++) {
+        struct work *work = session->work.first;
+        struct h2_stream *stream = (struct h2_stream *)((char *)work - offsetof(struct h2_stream, work));
 
-        work_remove(stream);
+        work_remove(&session->work, work);
         do_work(stream);
         if (stopwatch_is_over(&worker->watch)) {
             break;
         }
     }
-    if (session->work) {
+    if (session->work.first) {
         poller_again(&session->client->conn.io);
     }
 }

@@ -47,6 +47,7 @@ enum record_kind {
     RECORD_BROTLI,
     RECORD_ZSTD,
     RECORD_H2_STREAM,
+    RECORD_H2_CALL,
     RECORD_KINDS
 };
 

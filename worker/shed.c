@@ -123,7 +123,8 @@ static uint64_t end_costly(struct client *client)
     }
     uint64_t cost = budget_queued(client->conn.io.fd) +
                     (client->h2 ? h2_held(client) : client->conn.out_len) +
-                    (client->in ? client->in->size : 0);
+                    (client->in ? client->in->size : 0) +
+                    (client->state == CLIENT_EXCHANGE ? upstream_held(&client->stream->ex) : 0);
 
     if (cost < worker->budget.cost_least && !stalled) {
         return 0;

@@ -23,6 +23,7 @@
 
 /* As a server of HTTP is told first what may be spoken: struct tls_upstream_want.alpn. */
 #define TLS_UPSTREAM_ALPN_H1 SLICE("\x08http/1.1")
+#define TLS_UPSTREAM_ALPN_H2 SLICE("\x02h2\x08http/1.1")
 
 struct tls_upstream_want {
     const struct generation *generation;

@@ -10,6 +10,7 @@
 #include "common/base/memory.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/h2_upstream.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
 #include "worker/upstream_inner.h"
@@ -20,6 +21,12 @@
 #define CONTINUE_NS INT64_C(1000000000)      /* as Go: then the body goes without the server's word */
 #define HANDSHAKE_NS INT64_C(10000000000)    /* as Go */
 #define STALL_NS (INT64_C(300) * 1000000000) /* a server that takes nothing of a body for that long */
+#define REFUSALS_MOST 3 /* of a request that the server did nothing of: then it is not asked again */
+
+static bool is_opening(const struct upstream *up)
+{
+    return up->state == UPSTREAM_CONNECTING || up->state == UPSTREAM_HANDSHAKE;
+}
 
 static struct upstream_exchange *ux_take(struct exchange *ex)
 {
@@ -58,24 +65,44 @@ void upstream_arm(struct upstream_exchange *ux)
         }
     } else if (ux->up->state == UPSTREAM_HANDSHAKE) {
         deadline = worker->now_ns + HANDSHAKE_NS;
-    } else if (conn_backed_up(&ux->up->conn)) {
+    } else if (ux->codec->backed_up(ux)) {
         deadline = worker->now_ns + STALL_NS;
     } else if (ux->body_held) {
         deadline = worker->now_ns + CONTINUE_NS;
     } else if (ux->request_sent && ux->phase < RESPONSE_BODY && ux->transport->response_header_timeout > 0) {
         deadline = worker->now_ns + ux->transport->response_header_timeout;
     }
-    timer_set(worker->timers, &ux->up->conn.timer, deadline);
+    timer_set(worker->timers, ux->timer, deadline);
 }
 
 /* ---- attempts ---- */
 
-static void attach(struct upstream_exchange *ux, struct upstream *up)
+static void begin_attempt(struct upstream_exchange *ux)
 {
-    ux->up = up;
-    up->ux = ux;
     ux->phase = RESPONSE_NOTHING;
-    ux->request_sent = ux->raw = ux->end_due = false;
+    ux->request_sent = ux->raw = ux->end_due = ux->stale = ux->untouched = false;
+}
+
+/* An earlier attempt had asked for the body, and it came while this one was on its way. False: backed up. */
+static bool send_early(struct upstream_exchange *ux)
+{
+    const struct headers *trailers = ux->early_trailers.count ? &ux->early_trailers : NULL;
+    bool last = ux->early_last, room = true;
+
+    while (ux->early.first) {
+        struct buffer *buffer = h2_bytes_pop(&ux->early);
+        bool end = last && ux->early.first == NULL;
+
+        room = ux->codec->send_body(ux, slice_of(buffer->data + buffer->from, buffer_len(buffer)), end,
+                                    end ? trailers : NULL);
+        buffer_give(ux->ex->worker, buffer);
+        ux->early_last = ux->early_last && !end;
+    }
+    if (ux->early_last) {
+        ux->early_last = false;
+        room = ux->codec->send_body(ux, slice_of(NULL, 0), true, trailers);
+    }
+    return room;
 }
 
 static void send_request(struct upstream_exchange *ux)
@@ -83,6 +110,24 @@ static void send_request(struct upstream_exchange *ux)
     ux->ex->doing = "sending the request";
     ux->sent_ns = ux->ex->worker->now_ns;
     ux->codec->send_head(ux);
+    if ((ux->early.len || ux->early_last) && send_early(ux)) {
+        exchange_want_body(ux->ex);
+    }
+}
+
+static bool keep_early(struct upstream_exchange *ux, struct slice data, bool last,
+                       const struct headers *trailers)
+{
+    if (!h2_bytes_add(ux->ex->worker, &ux->early, data)) {
+        exchange_upstream_failed(ux->ex, REASON_limit);
+        return true;
+    }
+    ux->early_last = last;
+    headers_init(&ux->early_trailers, ux->ex->pool);
+    if (trailers) {
+        headers_copy(&ux->early_trailers, trailers);
+    }
+    return false;
 }
 
 void upstream_connected(struct upstream_exchange *ux)
@@ -91,7 +136,43 @@ void upstream_connected(struct upstream_exchange *ux)
     send_request(ux);
 }
 
-/* Dials addresses of the server, and of the next servers, until one does not fail at once. */
+/* HTTP/2 may carry it. Not a switch of protocols: that is a matter of HTTP/1, and such servers are asked in it, as Go does. */
+static bool may_share(const struct upstream_exchange *ux)
+{
+    const struct server *server = ux->pick.server;
+
+    return (server->h2c || (server->tls && !ux->transport->http1_only)) && !ux->ex->request.upgrade;
+}
+
+/* What a new connection is attached as; that to a server of https may turn out to be one of HTTP/2. */
+static const struct upstream_codec *opening_codec(const struct upstream_exchange *ux)
+{
+    return ux->pick.server->h2c && may_share(ux) ? &upstream_h2 : &upstream_h1;
+}
+
+/* On a connection that is there: a shared one, or an idle one of HTTP/1 if that is wanted. */
+static bool join(struct upstream_exchange *ux, bool idle_too)
+{
+    begin_attempt(ux);
+    ux->codec = &upstream_h2;
+    if (!may_share(ux) || !ux->codec->join(ux)) {
+        ux->codec = opening_codec(ux);
+        if (!idle_too || ux->codec != &upstream_h1 || !ux->codec->join(ux)) {
+            return false;
+        }
+    }
+    log_debug("reusing a connection to %.*s", SLICE_ARG(page_text(ux->pick.page, ux->pick.server->url)));
+    if (ux->up->state == UPSTREAM_CONNECTING) {
+        ux->ex->doing = "connecting to the server";
+        upstream_arm(ux);
+    } else {
+        send_request(ux);
+    }
+    return true;
+}
+
+/* Opens a connection to one of the server's addresses, or of the next servers', until one does not fail at once. What is
+ * shared is looked for anew with each server. */
 static void dial(struct upstream_exchange *ux)
 {
     struct exchange *ex = ux->ex;
@@ -102,12 +183,15 @@ static void dial(struct upstream_exchange *ux)
         const struct server_address *addresses = page_at(ux->pick.page, server->addresses.items);
         struct upstream *up;
 
+        if (join(ux, false)) {
+            return;
+        }
         if (ux->address < server->addresses.count) {
             int rc = upstream_dial(worker, server, &addresses[ux->address], &up);
 
             if (rc == 0) {
                 ex->doing = "connecting to the server";
-                attach(ux, up);
+                ux->codec->attach(ux, up);
                 upstream_arm(ux);
                 return;
             }
@@ -128,19 +212,6 @@ static void dial(struct upstream_exchange *ux)
     }
 }
 
-static void start_attempt(struct upstream_exchange *ux)
-{
-    struct upstream *up = upstream_reuse(ux->ex->worker, ux->pick.server);
-
-    if (up == NULL) {
-        dial(ux);
-        return;
-    }
-    attach(ux, up);
-    log_debug("reusing a connection to %.*s", SLICE_ARG(page_text(ux->pick.page, ux->pick.server->url)));
-    send_request(ux);
-}
-
 static bool idempotent(struct slice method)
 {
     static const struct slice methods[] = {SLICE_INIT("GET"),    SLICE_INIT("HEAD"), SLICE_INIT("OPTIONS"),
@@ -154,34 +225,42 @@ static bool idempotent(struct slice method)
     return false;
 }
 
-/* A connection from the pool that was closed just when it was used: nothing of the answer came, nothing is lost. */
+/* A connection from the pool that was closed just when it was used, or a stream that the server refused: nothing of the answer
+ * came, nothing is lost. */
 static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
 {
     const struct exchange *ex = ux->ex;
+    bool whole = !ex->request.has_body || (ex->bytes_in == 0 && !ex->request_done);
 
-    return reason == REASON_reset_before_headers && ux->up->reused && !ux->retried &&
-           ux->phase == RESPONSE_NOTHING && ex->step == EXCHANGE_UPSTREAM &&
-           (!ex->request.has_body ||
-            (ex->bytes_in == 0 && !ex->request_done && idempotent(ex->request.method)));
+    if (reason != REASON_reset_before_headers || ux->phase != RESPONSE_NOTHING ||
+        ex->step != EXCHANGE_UPSTREAM || !whole) {
+        return false;
+    }
+    if (ux->untouched) {
+        return ux->refusals < REFUSALS_MOST;
+    }
+    /* over HTTP/1 it was idle; over HTTP/2 others were on it, so the server may have begun */
+    return ux->stale && !ux->retried &&
+           (idempotent(ex->request.method) || (ux->codec == &upstream_h1 && !ex->request.has_body));
 }
 
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
 {
-    struct upstream *up = ux->up;
-    bool connecting = up->state == UPSTREAM_CONNECTING || up->state == UPSTREAM_HANDSHAKE;
+    bool connecting = is_opening(ux->up);
     bool again = !connecting && may_retry(ux, reason);
 
-    ux->up = NULL;
     buffer_give(ux->ex->worker, ux->head);
     ux->head = NULL;
-    upstream_close(up);
+    ux->codec->leave(ux);
     if (connecting) {
         ux->refused = reason;
         ux->address++;
         dial(ux);
     } else if (again) {
-        log_debug("a kept connection was closed by the server: trying again on a new one");
-        ux->retried = true;
+        log_debug(ux->untouched ? "the server refused the request: trying again"
+                                : "a kept connection was closed by the server: trying again on a new one");
+        ux->retried = ux->retried || !ux->untouched;
+        ux->refusals += ux->untouched;
         ux->address = 0;
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
@@ -190,11 +269,9 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
     }
 }
 
-void upstream_on_timer(struct upstream *up)
+void upstream_late(struct upstream_exchange *ux)
 {
-    struct upstream_exchange *ux = up->ux;
-
-    if (up->state == UPSTREAM_CONNECTING || up->state == UPSTREAM_HANDSHAKE) {
+    if (is_opening(ux->up)) {
         upstream_attempt_failed(ux, REASON_connect_timeout);
     } else if (ux->body_held) {
         ux->body_held = false;
@@ -253,8 +330,9 @@ void upstream_begin(struct exchange *ex)
         return;
     }
     ux->transport = transports_at(ex->generation->pages[PAGE_TRANSPORTS], ux->pick.service->transport);
-    ux->codec = &upstream_h1;
-    start_attempt(ux);
+    if (!join(ux, true)) {
+        dial(ux);
+    }
 }
 
 void upstream_tunnel_closed(struct conn *conn)
@@ -272,6 +350,9 @@ bool upstream_body(struct exchange *ex, struct slice data, bool last, const stru
     if (ux->up == NULL) {
         return true;
     }
+    if (is_opening(ux->up) || ux->early.len) {
+        return keep_early(ux, data, last, trailers);
+    }
     return ux->codec->send_body(ux, data, last, trailers);
 }
 
@@ -281,8 +362,15 @@ void upstream_resume(struct exchange *ex)
 
     if (ux->paused && ux->up) {
         ux->paused = false;
-        poller_again(&ux->up->conn.io);
+        ux->codec->resume(ux);
     }
+}
+
+size_t upstream_held(const struct exchange *ex)
+{
+    const struct upstream_exchange *ux = ex->upstream;
+
+    return ux && ux->up && ux->codec->held ? ux->codec->held(ux) : 0;
 }
 
 void upstream_unpin(struct exchange *ex)
@@ -297,19 +385,14 @@ void upstream_unpin(struct exchange *ex)
 void upstream_release(struct exchange *ex)
 {
     struct upstream_exchange *ux = ex->upstream;
-    struct upstream *up = ux->up;
 
     ex->upstream = NULL;
     pick_leave(&ux->pick.load);
-    if (up) {
-        up->ux = NULL;
-        if (up->state == UPSTREAM_BUSY && ux->codec->reusable(ux)) {
-            upstream_keep(up, ux->transport);
-        } else {
-            upstream_close(up);
-        }
+    if (ux->up) {
+        ux->codec->leave(ux);
     }
     buffer_give(ex->worker, ux->head);
+    h2_bytes_drop(ex->worker, &ux->early);
     ux->released = true;
     if (!ux->entered) {
         record_give(ex->worker, RECORD_UPSTREAM_EXCHANGE, ux);

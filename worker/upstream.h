@@ -27,6 +27,8 @@ void upstream_begin(struct exchange *ex);
 bool upstream_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers);
 /* The client took what was sent: read on. */
 void upstream_resume(struct exchange *ex);
+/* Bytes of its bodies that wait here because one side or the other is slow. */
+size_t upstream_held(const struct exchange *ex);
 /* Copies what is still needed of the generation. */
 void upstream_unpin(struct exchange *ex);
 /* The exchange wants nothing more of it: the connection is pooled if it is clean, else closed. ex->upstream is NULL. */

@@ -4,7 +4,9 @@
  *   upstream.c        an exchange's attempts: pick, connect, retry, release
  *   upstream_pool.c   connections and the pools of idle ones
  *   upstream_tls.c    the handshake with a server of https
+ *   upstream_request.c what of a request is the same for every codec
  *   h1_upstream.c     HTTP/1.1 towards a server: writing requests      h1_response.c  reading responses
+ *   h2_upstream*.c    HTTP/2 towards a server: h2_upstream.h
  */
 #ifndef WEIR_WORKER_UPSTREAM_INNER_H
 #define WEIR_WORKER_UPSTREAM_INNER_H
@@ -13,6 +15,7 @@
 #include "shm/services.h"
 #include "shm/transports.h"
 #include "worker/h1_body.h"
+#include "worker/h2_bytes.h"
 #include "worker/upstream.h"
 
 enum upstream_state {
@@ -26,9 +29,12 @@ enum upstream_state {
 
 struct upstream_pool { /* of one server identity; kept over generations */
     uint64_t identity;
-    struct upstream *idle, *idle_last; /* newest first */
-    uint32_t idle_count;
-    uint32_t connections; /* all that belong to it */
+    struct upstream *idle, *idle_last; /* of HTTP/1, newest first */
+    uint32_t idle_count;               /* with those of HTTP/2 */
+    uint32_t connections;              /* all that belong to it */
+    struct upstream *shared,
+        *shared_last;      /* of HTTP/2, idle or not: those that take one more exchange first */
+    uint32_t streams_most; /* what the server said last about streams at a time; 0: nothing yet */
     struct upstream_pool *next;
 };
 
@@ -37,8 +43,9 @@ struct upstream {     /* a connection to a server */
     enum upstream_state state;
     bool reused; /* served an exchange before */
     struct upstream_pool *pool;
-    struct upstream *next, *previous; /* idle ones */
-    struct upstream_exchange *ux;     /* while not idle */
+    struct upstream *next, *previous; /* idle ones, or shared ones */
+    struct upstream_exchange *ux;     /* of HTTP/1, while not idle */
+    struct h2_server *h2;             /* of HTTP/2: its session, from the beginning on */
     int64_t idle_timeout;
     _Atomic uint32_t *load; /* where a tunnel is counted as under way */
 };
@@ -59,12 +66,22 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     const struct transport *transport;
     struct transport transport_copy; /* once the generation was let go */
     const struct upstream_codec *codec;
-    int64_t sent_ns;     /* when the request began to leave */
-    uint32_t address;    /* which of the server's addresses */
-    bool retried;        /* a pooled connection had died once */
-    bool request_sent;   /* head and body are handed over to the connection */
-    bool body_held;      /* Expect: 100-continue: the body waits for the server's word */
-    enum reason refused; /* why the last connection did not come about; none: nobody was asked yet */
+    struct h2_call *call; /* of HTTP/2, with `up` */
+    struct timer *timer;  /* of the attempt: its connection's, or its own */
+    int64_t sent_ns;      /* when the request began to leave */
+    uint32_t address;     /* which of the server's addresses */
+    bool retried;         /* a pooled connection had died once */
+    bool request_sent;    /* head and body are handed over to the connection */
+    bool body_held;       /* Expect: 100-continue: the body waits for the server's word */
+    enum reason refused;  /* why the last connection did not come about; none: nobody was asked yet */
+    /* of the attempt */
+    bool stale;        /* the connection was there before, and may have been closed just then */
+    bool untouched;    /* the server said that it did nothing of it */
+    unsigned refusals; /* so many attempts were untouched */
+    /* of the body, what came while a connection was being opened once more */
+    struct h2_bytes early;
+    struct headers early_trailers;
+    bool early_last;
     /* response */
     struct h1_parser *parser; /* kept with the record */
     struct h1_limits limits;
@@ -80,17 +97,26 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     bool entered, released; /* the exchange is called, and let go of this meanwhile: upstream_leave() */
 };
 
-/* What carries an exchange to a server: HTTP/2 will be another table. */
+/* What carries an exchange to a server. */
 struct upstream_codec {
     const char *name;
+    /* On a connection that is there, or will be soon (h2). False: one must be opened. */
+    bool (*join)(struct upstream_exchange *ux);
+    /* The attempt goes over that new connection, which is still being opened. */
+    void (*attach)(struct upstream_exchange *ux, struct upstream *up);
     /* The connection is there: send the head, ask for the body. */
     void (*send_head)(struct upstream_exchange *ux);
     bool (*send_body)(struct upstream_exchange *ux, struct slice data, bool last,
                       const struct headers *trailers);
-    /* Something to read, or the end. */
-    void (*read)(struct upstream_exchange *ux);
-    /* May the connection serve another exchange? */
-    bool (*reusable)(const struct upstream_exchange *ux);
+    /* Bytes that are held in memory of ours for this exchange. Absent: none are. */
+    size_t (*held)(const struct upstream_exchange *ux);
+    /* Bytes of the request wait because the server does not take them. */
+    bool (*backed_up)(const struct upstream_exchange *ux);
+    /* The client takes bytes of the response again. */
+    void (*resume)(struct upstream_exchange *ux);
+    /* The attempt is over, however: its part of the connection is given back, kept for others, or ended so that the server
+     * sees it. ux->up is NULL afterwards. */
+    void (*leave)(struct upstream_exchange *ux);
 };
 
 extern const struct upstream_codec upstream_h1;
@@ -104,7 +130,8 @@ void upstream_arm(struct upstream_exchange *ux);
 bool upstream_leave(struct worker *worker, struct upstream_exchange *ux);
 void upstream_exchange_free(void *record);
 void upstream_connected(struct upstream_exchange *ux);
-void upstream_on_timer(struct upstream *up);
+/* The time of the phase that the attempt is in is over. */
+void upstream_late(struct upstream_exchange *ux);
 void upstream_tunnel_closed(struct conn *conn);
 
 /* ---- upstream_tls.c ---- */
@@ -117,13 +144,34 @@ bool upstream_tls_broke(const struct upstream_exchange *ux);
 /* ---- upstream_pool.c ---- */
 /* It is ready for a request: bytes may have come with the last event, and no other edge tells of them. */
 void upstream_opened(struct upstream *up);
-/* An idle connection to the server, or NULL. */
+/* An idle connection of HTTP/1 to the server, or NULL. */
 struct upstream *upstream_reuse(struct worker *worker, const struct server *server);
+/* Where connections to the server are; NULL: there is none. */
+struct upstream_pool *upstream_pool_find(struct worker *worker, const struct server *server);
 /* Begins to connect. 0 with *out, or a negative errno. */
 int upstream_dial(struct worker *worker, const struct server *server, const struct server_address *address,
                   struct upstream **out);
 /* Into the pool, or closed when that is full. */
 void upstream_keep(struct upstream *up, const struct transport *transport);
 void upstream_close(struct upstream *up); /* whatever its state; harmless twice */
+/* An HTTP/2 connection takes its place among those of its pool: in front when it has room for one more exchange. */
+void upstream_share(struct upstream *up, bool room);
+/* May it wait for its next exchange? */
+bool upstream_may_wait(const struct upstream *up, const struct transport *transport);
+/* An HTTP/2 connection has no exchange any more, or has one again. */
+void upstream_rest(struct upstream *up, bool idle);
+
+/* ---- upstream_request.c ---- */
+/* Once, before the head of the first attempt is built: X-Forwarded-For, User-Agent. */
+void upstream_request_settle(struct exchange *ex);
+/* What Host, or :authority, says. */
+struct slice upstream_request_host(const struct upstream_exchange *ux);
+/* The target in pieces, to be put one behind the other. Returns how many. */
+#define TARGET_PIECES 5
+unsigned upstream_request_target(const struct upstream_exchange *ux, struct slice pieces[TARGET_PIECES]);
+/* The length that is told: -1: none (no body, or one of unknown length). */
+int64_t upstream_request_length(const struct exchange *ex);
+/* The client takes trailers (TE). */
+bool upstream_request_takes_trailers(const struct exchange *ex);
 
 #endif

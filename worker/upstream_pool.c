@@ -14,6 +14,9 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "worker/dial.h"
+#include "worker/h1_response.h"
+#include "worker/h2_upstream.h"
+#include "worker/tls_upstream.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
 
@@ -36,6 +39,11 @@ static struct upstream_pool *pool_find(struct worker *worker, uint64_t identity)
         pool = pool->next;
     }
     return pool;
+}
+
+struct upstream_pool *upstream_pool_find(struct worker *worker, const struct server *server)
+{
+    return pool_find(worker, server->identity);
 }
 
 static struct upstream_pool *pool_for(struct worker *worker, uint64_t identity)
@@ -89,10 +97,50 @@ static void idle_add(struct upstream *up)
     slab_gauge(up->conn.worker->slab, GAUGE_UPSTREAM_IDLE, 1);
 }
 
+/* ---- those of HTTP/2 ---- */
+
+static void shared_remove(struct upstream *up)
+{
+    struct upstream_pool *pool = up->pool;
+
+    *(up->previous ? &up->previous->next : &pool->shared) = up->next;
+    *(up->next ? &up->next->previous : &pool->shared_last) = up->previous;
+    up->next = up->previous = NULL;
+}
+
+void upstream_share(struct upstream *up, bool room)
+{
+    struct upstream_pool *pool = up->pool;
+
+    if (up->next || up->previous || pool->shared == up) {
+        shared_remove(up);
+    }
+    if (room || pool->shared == NULL) {
+        up->next = pool->shared;
+        *(up->next ? &up->next->previous : &pool->shared_last) = up;
+        pool->shared = up;
+    } else {
+        up->previous = pool->shared_last;
+        up->previous->next = up;
+        pool->shared_last = up;
+    }
+}
+
+void upstream_rest(struct upstream *up, bool idle)
+{
+    struct board_slab *slab = up->conn.worker->slab;
+
+    up->state = idle ? UPSTREAM_IDLE : UPSTREAM_BUSY;
+    up->pool->idle_count += idle ? 1 : -1u;
+    slab_gauge(slab, GAUGE_UPSTREAM_ACTIVE, idle ? -1 : 1);
+    slab_gauge(slab, GAUGE_UPSTREAM_IDLE, idle ? 1 : -1);
+}
+
 static void on_closed(struct io *io)
 {
     struct upstream *up = (struct upstream *)io;
 
+    h2_upstream_free(up);
     record_give(up->conn.worker, RECORD_UPSTREAM, up);
 }
 
@@ -103,16 +151,31 @@ void upstream_close(struct upstream *up)
     if (up->state == UPSTREAM_CLOSED) {
         return;
     }
-    if (up->state == UPSTREAM_IDLE) {
+    if (up->state == UPSTREAM_IDLE && up->h2) {
+        up->pool->idle_count--;
+        slab_gauge(worker->slab, GAUGE_UPSTREAM_IDLE, -1);
+    } else if (up->state == UPSTREAM_IDLE) {
         idle_remove(up);
     } else {
         slab_gauge(worker->slab, GAUGE_UPSTREAM_ACTIVE, -1);
+    }
+    if (up->h2) {
+        shared_remove(up);
     }
     up->state = UPSTREAM_CLOSED;
     up->ux = NULL;
     conn_close(&up->conn);
     pool_leave(worker, up->pool);
     up->pool = NULL;
+}
+
+static void connect_failed(struct upstream *up, enum reason reason)
+{
+    if (up->h2) {
+        h2_upstream_lost(up, reason);
+    } else {
+        upstream_attempt_failed(up->ux, reason);
+    }
 }
 
 static void connect_done(struct upstream *up)
@@ -126,10 +189,10 @@ static void connect_done(struct upstream *up)
     getsockopt(up->conn.io.fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error) {
         log_debug("connecting failed: %s", strerror(error));
-        upstream_attempt_failed(up->ux, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);
+        connect_failed(up, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);
         return;
     }
-    if (up->ux->pick.server->tls) {
+    if (up->ux && up->ux->pick.server->tls) {
         upstream_tls_start(up);
     } else {
         upstream_opened(up);
@@ -139,7 +202,13 @@ static void connect_done(struct upstream *up)
 void upstream_opened(struct upstream *up)
 {
     up->state = UPSTREAM_BUSY;
-    upstream_connected(up->ux);
+    if (up->h2 == NULL && slice_eq(tls_upstream_protocol(&up->conn), SLICE("h2"))) {
+        h2_upstream_adopt(up);
+    } else if (up->h2) {
+        h2_upstream_connected(up);
+    } else {
+        upstream_connected(up->ux);
+    }
     if (up->conn.io.readable) {
         poller_again(&up->conn.io);
     }
@@ -163,7 +232,7 @@ static void busy(struct upstream *up)
         }
     }
     if (io->readable && !ux->paused) {
-        ux->codec->read(ux);
+        h1_response_read(ux);
     }
 }
 
@@ -191,10 +260,16 @@ static void on_ready(struct io *io)
         upstream_tls_step(up);
         break;
     case UPSTREAM_BUSY:
-        busy(up);
+        if (up->h2) {
+            h2_upstream_ready(up);
+        } else {
+            busy(up);
+        }
         break;
     case UPSTREAM_IDLE:
-        if (!is_silent(up)) {
+        if (up->h2) {
+            h2_upstream_ready(up);
+        } else if (!is_silent(up)) {
             upstream_close(up);
         }
         break;
@@ -208,10 +283,12 @@ static void on_timer(struct timer *timer)
 {
     struct upstream *up = (struct upstream *)((char *)timer - offsetof(struct upstream, conn.timer));
 
-    if (up->state == UPSTREAM_IDLE) {
+    if (up->h2) {
+        h2_upstream_late(up);
+    } else if (up->state == UPSTREAM_IDLE) {
         upstream_close(up);
     } else if (up->ux) {
-        upstream_on_timer(up);
+        upstream_late(up->ux);
     }
 }
 
@@ -283,16 +360,30 @@ static int64_t idle_limit(struct worker *worker, const struct transport *transpo
     return workers > 1 ? (limit + workers - 1) / workers : limit;
 }
 
+/* Nothing but their number is against it. */
+static bool may_idle(const struct upstream *up)
+{
+    const struct worker *worker = up->conn.worker;
+    const struct io *io = &up->conn.io;
+
+    return !worker->draining && worker->budget.level < BUDGET_FULL && !io->hangup && !io->broken;
+}
+
+bool upstream_may_wait(const struct upstream *up, const struct transport *transport)
+{
+    return may_idle(up) && up->pool->idle_count < idle_limit(up->conn.worker, transport);
+}
+
 void upstream_keep(struct upstream *up, const struct transport *transport)
 {
     struct worker *worker = up->conn.worker;
     int64_t limit = idle_limit(worker, transport);
 
-    if (worker->draining || worker->budget.level >= BUDGET_FULL || limit == 0 || !is_silent(up)) {
+    if (!may_idle(up) || limit == 0 || !is_silent(up)) {
         upstream_close(up);
         return;
     }
-    if (up->pool->idle_count >= limit) {
+    if (up->pool->idle_last && up->pool->idle_count >= limit) {
         upstream_close(
             up->pool->idle_last); /* the one that waited longest: it would have been the last to be taken */
     }
@@ -309,6 +400,29 @@ void upstream_start(struct worker *worker)
     worker->pools = xcalloc(1, sizeof(*worker->pools));
     record_kind_set(worker, RECORD_UPSTREAM, free);
     record_kind_set(worker, RECORD_UPSTREAM_EXCHANGE, upstream_exchange_free);
+    h2_upstream_start(worker);
+}
+
+/* One that is idle, the one that waited longest first where that is known. NULL: there is none. */
+static struct upstream *idlest(const struct upstream_pool *pool)
+{
+    struct upstream *up = pool->idle_last;
+
+    for (up = up ? up : pool->shared; up && up->state != UPSTREAM_IDLE;) {
+        up = up->next;
+    }
+    return up;
+}
+
+/* With the last one the pool goes. */
+static unsigned close_idle(struct upstream_pool *pool, unsigned most)
+{
+    unsigned closed = 0;
+
+    for (uint32_t left = pool->idle_count; left > 0 && closed < most; left--, closed++) {
+        upstream_close(idlest(pool));
+    }
+    return closed;
 }
 
 unsigned upstream_shed(struct worker *worker, unsigned most)
@@ -321,9 +435,7 @@ unsigned upstream_shed(struct worker *worker, unsigned most)
         while (pool && closed < most) {
             struct upstream_pool *next = pool->next;
 
-            for (uint32_t left = pool->idle_count; left > 0 && closed < most; left--, closed++) {
-                upstream_close(pool->idle_last); /* with the last one the pool goes */
-            }
+            closed += close_idle(pool, most - closed);
             pool = next;
         }
     }
@@ -341,9 +453,7 @@ void upstream_stop(struct worker *worker)
         while (pool) {
             struct upstream_pool *next = pool->next;
 
-            for (uint32_t left = pool->idle_count; left > 0; left--) {
-                upstream_close(pool->idle); /* with the last one the pool goes */
-            }
+            (void)close_idle(pool, UINT32_MAX);
             pool = next;
         }
     }

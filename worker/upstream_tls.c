@@ -45,7 +45,9 @@ void upstream_tls_start(struct upstream *up)
         .settings = ux->transport->tls,
         .host = page_text(ux->pick.page, ux->pick.server->host),
         .peer = ux->pick.server->identity,
-        .alpn = ux->transport->http1_only ? SLICE("") : TLS_UPSTREAM_ALPN_H1,
+        .alpn = ux->transport->http1_only ? SLICE("")
+                : ux->ex->request.upgrade ? TLS_UPSTREAM_ALPN_H1
+                                          : TLS_UPSTREAM_ALPN_H2,
     };
     struct error why;
 

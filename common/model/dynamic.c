@@ -296,10 +296,10 @@ static const struct schema_field timeout_fields[] = {
         .text = "How long a server may take to begin its answer; 0 for no bound."),
     ROW("idleConnTimeout", DURATION, struct forwarding_timeouts, idle_conn_timeout, .flags = OMIT,
         .fallback = "90s", .text = "How long an idle connection to a server is kept."),
-    ROW("readIdleTimeout", DURATION, struct forwarding_timeouts, read_idle_timeout,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .text = "Silence after which an HTTP/2 connection is pinged."),
-    ROW("pingTimeout", DURATION, struct forwarding_timeouts, ping_timeout, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .fallback = "15s", .text = "How long the answer to that ping may take."),
+    ROW("readIdleTimeout", DURATION, struct forwarding_timeouts, read_idle_timeout, .flags = OMIT,
+        .text = "Silence after which an HTTP/2 connection is pinged; 0 for never."),
+    ROW("pingTimeout", DURATION, struct forwarding_timeouts, ping_timeout, .flags = OMIT, .fallback = "15s",
+        .text = "How long the answer to that ping may take."),
 };
 const struct schema forwarding_timeouts_schema =
     SCHEMA(struct forwarding_timeouts, "forwardingTimeouts", timeout_fields);

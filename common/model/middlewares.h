@@ -244,7 +244,8 @@ struct grpc_web {
     MIDDLEWARE(buffering, buffering)                                                                         \
     MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
-    MIDDLEWARE(forward_auth, forwardAuth)
+    MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
+    MIDDLEWARE(grpc_web, grpcWeb)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -260,8 +261,7 @@ enum middleware_kind {
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(retry, retry)                                                                                   \
-    UNSERVED(content_type, contentType)                                                                      \
-    UNSERVED(grpc_web, grpcWeb)
+    UNSERVED(content_type, contentType)
 
 /* What a middleware object holds: exactly one of these is set. */
 struct middleware_config {

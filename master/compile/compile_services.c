@@ -107,12 +107,12 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
                      why.text);
         return false;
     }
-    bool tls = slice_eq_nocase(url.scheme, SLICE("https"));
+    bool tls = slice_eq_nocase(url.scheme, SLICE("https")), h2c = slice_eq_nocase(url.scheme, SLICE("h2c"));
 
-    if (!tls && !slice_eq_nocase(url.scheme, SLICE("http"))) {
+    if (!tls && !h2c && !slice_eq_nocase(url.scheme, SLICE("http"))) {
         compile_note(compiler, &service->element, false,
-                     "server %.*s://%.*s is left out: scheme %.*s is not yet served", SLICE_ARG(url.scheme),
-                     SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
+                     "server %.*s://%.*s is left out: scheme %.*s is none of http, https, h2c",
+                     SLICE_ARG(url.scheme), SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
         return false;
     }
     if (url.has_user || url.has_query) {
@@ -123,8 +123,11 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     compiler->system_wanted = compiler->system_wanted || tls;
     *out = (struct server){
         .url = config->url,
-        .scheme = tls ? SLICE("https") : SLICE("http"),
+        .scheme = tls   ? SLICE("https")
+                  : h2c ? SLICE("h2c")
+                        : SLICE("http"),
         .tls = tls,
+        .h2c = h2c,
         .host = url.authority,
         .path = url.path,
         .addresses = addresses_of(compiler, &url),

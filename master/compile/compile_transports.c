@@ -11,8 +11,9 @@
 /* What idle connections of this transport may be shared by. */
 static uint64_t identity_of(const struct transport *transport, uint64_t tls)
 {
-    const int64_t numbers[] = {transport->dial_timeout, transport->response_header_timeout,
+    const int64_t numbers[] = {transport->dial_timeout,      transport->response_header_timeout,
                                transport->idle_conn_timeout, transport->max_idle_conns_per_host,
+                               transport->read_idle_timeout, transport->ping_timeout,
                                transport->http1_only};
 
     return hash_bytes(hash_slice(SEED_POOL, transport->name), numbers, sizeof(numbers)) ^ tls;
@@ -41,6 +42,8 @@ static void fill(struct compiler *compiler, struct element *owner,
         .response_header_timeout = timeouts ? timeouts->response_header_timeout : 0,
         .idle_conn_timeout = timeouts ? timeouts->idle_conn_timeout : 90 * SECOND,
         .max_idle_conns_per_host = config->max_idle_conns_per_host ? config->max_idle_conns_per_host : 200,
+        .read_idle_timeout = timeouts ? timeouts->read_idle_timeout : 0,
+        .ping_timeout = timeouts && timeouts->ping_timeout > 0 ? timeouts->ping_timeout : 15 * SECOND,
         .tls = compile_server_tls(compiler, owner, &wish),
         .http1_only = config->disable_http2,
     };

@@ -97,6 +97,8 @@ MIDDLEWARES = {
     "buffer-small": {"buffering": {"maxResponseBodyBytes": 6}},
     "buffer-again": {"buffering": {"retryExpression": "(ResponseCode() == 500 || IsNetworkError()) && Attempts() < 3 && RequestMethod() != \"PUT\""}},
     "buffer-never": {"buffering": {"retryExpression": "Attempts()"}},
+    "grpcweb": {"grpcWeb": {"allowOrigins": ["https://a.test", "https://b.test"]}},
+    "grpcweb-all": {"grpcWeb": {"allowOrigins": ["*"]}},
     "encoded": {"encodedCharacters": {"allowEncodedSlash": False}},
     "encoded-some": {"encodedCharacters": {"allowEncodedSlash": True, "allowEncodedBackSlash": True, "allowEncodedNullCharacter": True, "allowEncodedSemicolon": True}},
     "encoded-other": {"encodedCharacters": {"allowEncodedPercent": True, "allowEncodedQuestionMark": True, "allowEncodedHash": True}},
@@ -383,6 +385,19 @@ def fixed_requests():
         for mode in ("redirect", "empty", "error", "chunked"):
             for method in ("GET", "POST", "HEAD", "PUT"):
                 add("web", "/", host=f"{name}.test", method=method, headers=[("X-Answer", mode)])
+    for name in ("grpcweb", "grpcweb-all"):
+        for origin in ("https://a.test", "https://c.test", "null", "HTTPS://A.TEST", ""):
+            more = [("Origin", origin)] if origin else []
+            for asked in ("POST", "delete", "get", ""):
+                for names in ("x-grpc-web", "content-type, X-GRPC-WEB,x_own  x-q", "x-own", ""):
+                    add("web", "/", host=f"{name}.test", method="OPTIONS",
+                        headers=more + [("Access-Control-Request-Method", asked), ("Access-Control-Request-Headers", names)])
+            for kind in ("application/grpc-web", "application/grpc-web+proto", "application/grpc-webby", "application/grpc", "Application/grpc-web"):
+                for mode in ("", "chunked", "vary", "empty", "error"):
+                    add("web", "/", host=f"{name}.test", method="POST", headers=more + [("Content-Type", kind), ("X-Answer", mode)], body=b"body")
+            add("web", "/", host=f"{name}.test", method="POST", body=b"Ym9keQ==",
+                headers=more + [("Content-Type", "application/grpc-web-text+proto"), ("X-Answer", "chunked")])
+            add("web", "/", host=f"{name}.test", method="PUT", headers=more + [("Content-Type", "application/grpc-web")], body=b"body")
     for path in PATHS:
         for name in ("encoded", "encoded-some", "encoded-other"):
             add("web", path, host=f"{name}.test")

@@ -24,6 +24,8 @@ OPTIONS = {
     "encode_semicolons": WEB + "http.encodeQuerySemicolons",
     "not_append": WEB + "forwardedHeaders.notAppendXForwardedFor",
     "header_timeout": "--serversTransport.forwardingTimeouts.responseHeaderTimeout",
+    "server_idle": "--serversTransport.forwardingTimeouts.idleConnTimeout",
+    "max_idle": "--serversTransport.maxIdleConnsPerHost",
     "dial_timeout": "--serversTransport.forwardingTimeouts.dialTimeout",
 }
 
@@ -75,8 +77,8 @@ def server():
 
 @pytest.fixture
 def proxy(weir, tmp_path):
-    def start(*servers, workers=1, pass_host=True, **options):
-        urls = "".join(f"          - url: http://127.0.0.1:{port_of(s)}\n" for s in servers)
+    def start(*servers, workers=1, pass_host=True, scheme="http", **options):
+        urls = "".join(f"          - url: {scheme}://127.0.0.1:{port_of(s)}\n" for s in servers)
         dynamic = tmp_path / "dynamic.yml"
         dynamic.write_text("http:\n"
                            "  routers:\n"

@@ -434,16 +434,18 @@ static void servers_that_cannot_be_served_are_left_out_and_named_once(void **sta
 
     (void)state;
     router("r@file", "s@file", "");
-    service = balancer("s@file",
-                       "https://10.0.0.1 http://10.0.0.2 h2c://10.0.0.3 10.0.0.4 http://u:secret@10.0.0.5/x "
-                       "http://u:secret@[bad");
+    service = balancer(
+        "s@file",
+        "https://10.0.0.1 http://10.0.0.2 ftp://10.0.0.3 10.0.0.4 http://u:secret@10.0.0.5/x h2c://10.0.0.6 "
+        "http://u:secret@[bad");
     generation = compile_now();
     generation_unref(generation);
     generation = compile_now();
-    assert_int_equal(service_at(generation, "s@file")->servers.count, 3);
+    assert_int_equal(service_at(generation, "s@file")->servers.count, 4);
+    assert_true(server_at(generation, "s@file", 3)->h2c && !server_at(generation, "s@file", 1)->h2c);
     assert_true(server_at(generation, "s@file", 0)->tls && !server_at(generation, "s@file", 1)->tls);
     assert_int_equal(service->element.status, ELEMENT_WARNING);
-    assert_true(has_error(&service->element, "scheme h2c"));
+    assert_true(has_error(&service->element, "scheme ftp"));
     assert_true(has_error(&service->element, "10.0.0.4 is left out"));
     assert_true(has_error(&service->element, "user information in its URL has no effect"));
     assert_false(has_error(&service->element, "secret"));

@@ -211,7 +211,7 @@ const char *page_kind_name(enum page_kind kind)
     static const char *const names[PAGE_KINDS] = {
         [PAGE_STATIC] = "static",         [PAGE_ROUTES] = "routes", [PAGE_MIDDLEWARES] = "middlewares",
         [PAGE_TRANSPORTS] = "transports", [PAGE_TLS] = "tls",       [PAGE_SECRETS] = "secrets",
-        [PAGE_SERVICES] = "services",
+        [PAGE_TCP_ROUTES] = "tcp-routes", [PAGE_TCP] = "tcp",       [PAGE_SERVICES] = "services",
     };
 
     return (unsigned)kind < PAGE_KINDS ? names[kind] : "unknown";

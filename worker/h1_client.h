@@ -27,11 +27,13 @@ enum client_state {
     CLIENT_DISCARD,   /* answered before the request's body was in: the rest of it is dropped */
     CLIENT_LINGER,    /* our end was sent; what still comes is dropped until the client's end comes */
     CLIENT_H2,        /* it speaks HTTP/2: h2_client.h has the rest */
+    CLIENT_SESSION,   /* of a TCP router: a server is dialled (tcp_session.h) */
     CLIENT_TUNNEL,    /* given up to a tunnel */
     CLIENT_CLOSED,
 };
 
 struct h2_session;
+struct tcp_session;
 
 struct h1_stream { /* one request and its answer */
     struct record record;
@@ -60,7 +62,8 @@ struct client {
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
     struct buffer *ahead; /* bytes of later requests that came with a body */
     struct h1_stream *stream;
-    struct h2_session *h2; /* of CLIENT_H2 */
+    struct h2_session *h2;   /* of CLIENT_H2 */
+    struct tcp_session *tcp; /* a TCP router has it; NULL: none */
     struct address peer;
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;

@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "worker/h2_client.h"
+#include "worker/tcp_route.h"
 #include "worker/worker.h"
 
 #define READS_PER_TURN 4
@@ -118,6 +119,10 @@ static bool feed_head(struct client *client)
         if (client->in->data[client->in->from] == TLS_FIRST_BYTE && client->requests == 0 &&
             client->conn.tls == NULL) {
             tls_accept(client);
+            return false;
+        }
+        if (client->listener->options.tcp && client->requests == 0 && client->conn.tls == NULL &&
+            tcp_route_plain(client)) {
             return false;
         }
         if (client->requests == 0 && client->conn.tls == NULL) {

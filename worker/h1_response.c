@@ -96,7 +96,7 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
     ex->doing = "tunnelling";
     log_debug("switching protocols");
     ex->codec->detach(ex, &client); /* ends the exchange: ux is gone */
-    tunnel_open(worker, &client, &server);
+    tunnel_open(worker, &client, &server, &tunnel_usual);
 }
 
 /* The switch must be what was asked for, else the two sides would read different protocols. */

@@ -42,4 +42,8 @@ void pick_answered(struct worker *worker, const struct pick *pick, int64_t took_
 /* Passes over pick->server: the next one that is up and has not been tried; false when there is none left. */
 bool pick_next(struct exchange *ex, struct pick *pick);
 
+/* The same for a session of TCP: in turn alone, nothing is counted. False: there is no server that is up. */
+bool pick_turn(struct worker *worker, const struct services *services, uint32_t number, struct pick *pick);
+bool pick_turn_next(struct worker *worker, struct pick *pick);
+
 #endif

@@ -47,6 +47,8 @@ enum record_kind {
     RECORD_BROTLI,
     RECORD_ZSTD,
     RECORD_H2_STREAM,
+    RECORD_TCP_SESSION,
+    RECORD_TCP_SERVER,
     RECORD_KINDS
 };
 

@@ -132,6 +132,7 @@ static const struct allowed allowed[] = {
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
+    CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_QUICKACK)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),

@@ -16,6 +16,7 @@
 #include "worker/poller.h"
 #include "worker/timers.h"
 #include "worker/subrequest.h"
+#include "worker/tcp_session.h"
 #include "worker/tunnel.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
@@ -87,6 +88,8 @@ static void walk(struct timer *timer)
             client_stop(client);
         } else if (client->state == CLIENT_H2) {
             h2_unpin(client, worker->now_ns - LONG_ANSWER_NS);
+        } else if (client->tcp) {
+            tcp_session_unpin(client, worker->now_ns - LONG_ANSWER_NS);
         } else if (ex && ex->generation && ex->generation != worker->generation &&
                    worker->now_ns - ex->started_ns > LONG_ANSWER_NS) {
             exchange_unpin(ex);

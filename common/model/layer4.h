@@ -34,6 +34,7 @@ struct tcp_router {
     int64_t priority;         /* effective; -1 for HostSNI(`*`) alone */
     uint32_t precedence;      /* of its provider: between equal priorities the lower one wins */
     bool v2;                  /* rule syntax in force */
+    struct slice tls_options; /* full name of those that a connection gets whose TLS ends here */
     struct rule *rule;        /* NULL when it did not parse; the model frees it */
 };
 

@@ -1,7 +1,7 @@
 /*
  * compile.c - the order of a compile: plan, number, write the pages.
  *
- * Not here: what gets in (plan.c), services (compile_services.c), middlewares (compile_middlewares.c), the static page
+ * Not here: what gets in (plan.c), TCP (compile_tcp.c), services (compile_services.c), middlewares (compile_middlewares.c), the static page
  * (compile_static.c).
  */
 #include "master/compile/compile.h"
@@ -102,6 +102,11 @@ static void compiler_strip(struct compiler *compiler)
     compiler->middleware_rows = NULL;
     compiler->denied = NULL;
     compiler->plans = NULL;
+    compiler->tcp_states = NULL;
+    compiler->tcp_plans = NULL;
+    compiler->tcp_plan_count = 0;
+    compiler->tcp_middlewares = NULL;
+    compiler->tls_options = NULL;
     compiler->plan_count = compiler->plan_capacity = 0;
 }
 
@@ -126,6 +131,7 @@ int compile_model(const struct static_config *config, struct model *model, struc
     made.pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
     compile_routes(compiler, made.pages[PAGE_ROUTES]);
     compile_handshakes(compiler, vault, &made);
+    compile_tcp(compiler, &made);
     compiler_strip(compiler);
     *out = made;
     return 0;

@@ -39,6 +39,14 @@ struct plan { /* one router that gets in; for each group of entry points that re
     uint32_t denied;
 };
 
+struct tcp_plan {             /* one TCP router that gets in */
+    uint32_t router, service; /* positions in the model's arrays */
+    uint32_t *chain;          /* numbers of middlewares in the TCP page */
+    uint32_t chain_count;
+    const uint32_t *entry_points;
+    size_t entry_point_count;
+};
+
 struct compiler {
     const struct static_config *config;
     struct model *model;
@@ -62,6 +70,20 @@ struct compiler {
     uint32_t service_count, middleware_count,
         transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
+
+    /* TCP: its services have the numbers behind those of HTTP */
+    uint32_t http_service_count;
+    struct name_index tcp_services;
+    uint8_t *tcp_states;   /* enum service_state, by position in the model's array */
+    uint32_t *tcp_orders;  /* as service_orders */
+    uint32_t *tcp_numbers; /* by position; NUMBER_NONE: not used */
+    struct tcp_plan *tcp_plans;
+    size_t tcp_plan_count;
+    const struct tcp_middleware_row *tcp_middlewares; /* by number */
+    uint32_t tcp_middleware_count;
+    const struct tls_options_row *tls_options; /* as on the TLS page, once that is made */
+    size_t tls_option_count;
+
     const struct servers_change *changes; /* what is not in the model yet */
     size_t change_count;
 
@@ -79,6 +101,10 @@ uint32_t name_find(const struct compiler *compiler, const struct name_index *ind
 void compile_note(struct compiler *compiler, struct element *element, bool critical, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* plan.c: numbers of an element's entry points, ascending, each once; those that there are none of are noted. */
+size_t entry_points_find(struct compiler *compiler, struct element *element, const struct list *names,
+                         uint32_t **out);
+
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
@@ -88,6 +114,19 @@ uint32_t entry_point_number(const struct map *entry_points, struct slice name);
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
 struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+
+/* compile_tcp.c, compile_tcp_pages.c: which TCP routers get in, with numbers for what they use behind the services of HTTP; the row of such a
+ * service; then, when the TLS page is made, the two pages. */
+void tcp_plan_all(struct compiler *compiler);
+void tcp_service_row(struct compiler *compiler, uint32_t position, struct service *row);
+void compile_tcp(struct compiler *compiler, struct compiled *out);
+
+/* compile_services.c: the addresses of a host as server_address; a smooth sequence of the weights with its ticket. */
+struct list compile_addresses(struct compiler *compiler, struct slice host, const struct address *literal,
+                              uint16_t port);
+void compile_sequence(struct compiler *compiler, struct slice service, const uint32_t *weights, size_t count,
+                      struct service *row);
+uint32_t compile_weight(struct opt_int weight);
 
 /* compile_middlewares.c: numbers for what the plans' chains name, and the page. */
 void middlewares_number(struct compiler *compiler);

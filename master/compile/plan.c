@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/model/layer4.h"
 #include "master/compile/compiler.h"
 
 #define DEPTH_MAX 64 /* of weighted services in each other, and of chains in chains */
@@ -294,19 +295,18 @@ static int number_order(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-/* Numbers of the router's entry points, ascending, each once. */
-static size_t entry_points_find(struct compiler *compiler, struct http_router *router, uint32_t **out)
+size_t entry_points_find(struct compiler *compiler, struct element *element, const struct list *list,
+                         uint32_t **out)
 {
-    const struct slice *names = router->entry_points.items;
-    uint32_t *numbers = pool_alloc(compiler->pool, (router->entry_points.count + 1) * sizeof(*numbers));
+    const struct slice *names = list->items;
+    uint32_t *numbers = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*numbers));
     size_t count = 0, unique = 0;
 
-    for (size_t i = 0; i < router->entry_points.count; i++) {
+    for (size_t i = 0; i < list->count; i++) {
         uint32_t number = entry_point_number(&compiler->config->entry_points, names[i]);
 
         if (number == NUMBER_NONE) {
-            compile_note(compiler, &router->element, false, "entry point %.*s does not exist",
-                         SLICE_ARG(names[i]));
+            compile_note(compiler, element, false, "entry point %.*s does not exist", SLICE_ARG(names[i]));
         } else {
             numbers[count++] = number;
         }
@@ -399,7 +399,8 @@ static void plan_router(struct compiler *compiler, uint32_t position)
         compile_note(compiler, &router->element, true, "it has no rule");
         return;
     }
-    if ((entry_point_count = entry_points_find(compiler, router, &entry_points)) == 0) {
+    if ((entry_point_count =
+             entry_points_find(compiler, &router->element, &router->entry_points, &entry_points)) == 0) {
         compile_note(compiler, &router->element, true, "it is served on no entry point");
         return;
     }
@@ -440,6 +441,11 @@ static void services_deal_out(struct compiler *compiler)
             positions[compiler->service_numbers[i]] = (uint32_t)i;
         }
     }
+    for (size_t i = 0; i < compiler->model->layer4[TCP_SERVICE].count; i++) {
+        if (compiler->tcp_numbers[i] != NUMBER_NONE) {
+            positions[compiler->tcp_numbers[i]] = (uint32_t)i;
+        }
+    }
     compiler->service_positions = positions;
     compiler->service_shift = services_shift(compiler->service_count);
 }
@@ -461,6 +467,8 @@ void plan_all(struct compiler *compiler)
     }
     compiler->service_count = number(kept, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
                                      &compiler->service_numbers);
+    compiler->http_service_count = compiler->service_count;
+    tcp_plan_all(compiler);
     middlewares_number(compiler);
     compiler->transport_count =
         number(kept, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);

@@ -214,7 +214,7 @@ static void any_other_length_is_refused(void **state)
         }
     }
     assert_int_equal(page_adopt_memory(bytes, size, PAGE_SERVICES, &page, &why), -EBADMSG);
-    assert_string_equal(why.text, "services page: kind 1 where 6 is wanted");
+    assert_string_equal(why.text, "services page: kind 1 where 8 is wanted");
     free(longer);
     free(bytes);
 }

@@ -1,0 +1,23 @@
+/*
+ * tcp_route.h - which TCP router a new connection belongs to, if any: before HTTP is looked for (listener's options.tcp).
+ *
+ *   at once    an entry point without anything for TLS: nothing of the client is waited for, so servers may speak first
+ *   plain      the first bytes are there, and they are not those of TLS
+ *   hello      the ClientHello is there
+ *
+ * In the order of Traefik: HTTP routers that name the host, TCP routers, HTTP routers that name none, TCP routers for
+ * HostSNI(`*`); what nobody takes is HTTP.
+ */
+#ifndef WEIR_WORKER_TCP_ROUTE_H
+#define WEIR_WORKER_TCP_ROUTE_H
+
+#include "common/tls/hello.h"
+#include "worker/h1_client.h"
+
+/* All: true when the connection is not HTTP's any more (it may be closed). */
+bool tcp_route_at_once(struct client *client);
+bool tcp_route_plain(struct client *client);
+/* name: the server name in lower case. A router whose TLS ends here only leaves its session with the client: false. */
+bool tcp_route_hello(struct client *client, const struct tls_hello *hello, struct slice name);
+
+#endif

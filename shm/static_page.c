@@ -33,6 +33,8 @@ void static_page_build(struct page_builder *builder, const struct entry_point_in
         uint64_t at = items + i * sizeof(struct entry_point_row);
         struct slice name = builder_text(builder, rows[i].name);
         uint64_t trusted = pack_cidrs(builder, rows[i].trusted, rows[i].trusted_count);
+        struct slice proxies = builder_text(builder, rows[i].proxies);
+        const struct trusted_peers *peers = rows[i].config->proxy_protocol;
         struct entry_point_row *row;
 
         pack_into(builder, &entry_point_schema, rows[i].config,
@@ -40,6 +42,9 @@ void static_page_build(struct page_builder *builder, const struct entry_point_in
         row = builder_at(builder, at);
         row->name = name;
         row->trusted = (struct list){stored_pointer(trusted), rows[i].trusted_count};
+        row->proxies = proxies;
+        row->proxy_protocol = peers != NULL;
+        row->proxy_insecure = peers && peers->insecure;
         row->port = rows[i].port;
         row->internal = rows[i].internal;
     }
@@ -85,7 +90,8 @@ int static_page_check(const struct page *page, struct error *why)
         int rc;
 
         if (!page_holds_text(page, rows[i].name) || !cidrs_good(page, rows[i].trusted) ||
-            !page_holds_bool(&rows[i].internal)) {
+            !page_holds_text(page, rows[i].proxies) || !page_holds_bool(&rows[i].proxy_protocol) ||
+            !page_holds_bool(&rows[i].proxy_insecure) || !page_holds_bool(&rows[i].internal)) {
             return error_set(why, -EBADMSG, "static page: entry point %zu is damaged", i);
         }
         if ((rc = page_check(page, &entry_point_schema, page_offset(page, &rows[i].config), why)) < 0) {

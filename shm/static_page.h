@@ -12,8 +12,10 @@ struct entry_point_row { /* stored */
     struct slice name;
     struct entry_point config; /* packed by its schema */
     struct list trusted;       /* struct cidr: forwardedHeaders.trustedIPs */
-    uint16_t port;             /* of the address; for X-Forwarded-Port and redirects */
-    bool internal;             /* the implicit "traefik" one */
+    struct slice proxies;      /* ranges.h: proxyProtocol.trustedIPs */
+    bool proxy_protocol, proxy_insecure;
+    uint16_t port; /* of the address; for X-Forwarded-Port and redirects */
+    bool internal; /* the implicit "traefik" one */
 };
 
 struct static_root {
@@ -29,6 +31,7 @@ struct entry_point_input {
     const struct entry_point *config;
     const struct cidr *trusted;
     size_t trusted_count;
+    struct slice proxies; /* ranges.h */
     uint16_t port;
     bool internal;
 };

@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "worker/h2_client.h"
+#include "worker/proxy_accept.h"
 #include "worker/tcp_route.h"
 #include "worker/tcp_session.h"
 #include "worker/tunnel.h"
@@ -106,6 +107,23 @@ static int64_t earlier(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
+/* Of what comes before the first request and has begun. */
+static int64_t first_deadline(const struct client *client)
+{
+    int64_t most = client->listener->options.read_timeout;
+
+    return client->opened_ns + (most > 0 && most < HANDSHAKE_NS ? most : HANDSHAKE_NS);
+}
+
+/* Of a connection with nothing under way: the first request has the time of a head to begin, as in Go. */
+static int64_t silence_deadline(const struct client *client)
+{
+    const struct entry_options *options = &client->listener->options;
+
+    return client->requests == 0 && options->read_timeout > 0 ? client->opened_ns + options->read_timeout
+                                                              : after(client, options->idle_timeout);
+}
+
 /* The deadline of the state: at most one store, as a rule (timers.h). */
 void client_arm(struct client *client)
 {
@@ -114,17 +132,15 @@ void client_arm(struct client *client)
     int64_t deadline = TIMER_NEVER;
 
     switch (client->state) {
+    case CLIENT_PROXY:
+        deadline = client->in ? first_deadline(client) : silence_deadline(client);
+        break;
     case CLIENT_HELLO:
     case CLIENT_HANDSHAKE:
-        deadline = client->opened_ns + (options->read_timeout > 0 && options->read_timeout < HANDSHAKE_NS
-                                            ? options->read_timeout
-                                            : HANDSHAKE_NS);
+        deadline = first_deadline(client);
         break;
     case CLIENT_IDLE:
-        /* the first request has the time of a head to begin, as in Go */
-        deadline = client->requests == 0 && options->read_timeout > 0
-                       ? client->opened_ns + options->read_timeout
-                       : after(client, options->idle_timeout);
+        deadline = silence_deadline(client);
         break;
     case CLIENT_HEAD:
         deadline = options->read_timeout > 0 ? client->request_ns + options->read_timeout : TIMER_NEVER;
@@ -184,6 +200,9 @@ static void on_timer(struct timer *timer)
     struct client *client = client_of_timer(timer);
 
     switch (client->state) {
+    case CLIENT_PROXY:
+        proxy_accept_late(client);
+        break;
     case CLIENT_HELLO:
     case CLIENT_HANDSHAKE:
         tls_accept_late(client);
@@ -408,6 +427,9 @@ static void on_ready(struct io *io)
         flush(client);
     }
     switch (client->state) {
+    case CLIENT_PROXY:
+        proxy_accept_ready(client);
+        break;
     case CLIENT_HELLO:
     case CLIENT_HANDSHAKE:
         tls_accept_ready(client);
@@ -481,11 +503,32 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
 {
     struct client *client = take_in(listener, fd, peer);
 
-    if (client) {
-        client_enter(client, CLIENT_IDLE); /* who connects sends at once, mostly: the first event tells */
-        if (listener->options.tcp) {
-            tcp_route_at_once(client);
-        }
+    if (client && listener->options.proxy_protocol) {
+        client_enter(client, CLIENT_PROXY);
+    } else if (client) {
+        client_begin(client); /* who connects sends at once, mostly: the first event tells */
+    }
+}
+
+void client_begin(struct client *client)
+{
+    client_enter(client, CLIENT_IDLE);
+    if (client->listener->options.tcp && tcp_route_at_once(client)) {
+        return;
+    }
+    if (client->in || client->conn.io.readable) {
+        poller_again(&client->conn.io);
+    }
+}
+
+void client_local(const struct client *client, struct address *local)
+{
+    struct sockaddr_storage storage;
+    socklen_t len = sizeof(storage);
+
+    *local = client->local;
+    if (local->family == 0 && getsockname(client->conn.io.fd, (struct sockaddr *)&storage, &len) == 0) {
+        address_from_sockaddr((const struct sockaddr *)&storage, local);
     }
 }
 

@@ -18,7 +18,8 @@
 #include "worker/listener.h"
 
 enum client_state {
-    CLIENT_HELLO,     /* TLS, and not all of the ClientHello is there, or it has to wait (tls_accept.c) */
+    CLIENT_PROXY, /* whether a PROXY header comes is not known, or not all of it is there (proxy_accept.c) */
+    CLIENT_HELLO, /* TLS, and not all of the ClientHello is there, or it has to wait (tls_accept.c) */
     CLIENT_HANDSHAKE, /* of TLS */
     CLIENT_IDLE,      /* nothing of the next request is there */
     CLIENT_HEAD,      /* a part of a head is */
@@ -67,6 +68,7 @@ struct client {
     struct address peer;
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;
+    struct address local;          /* as a PROXY header told it; family 0: that of the socket */
     int64_t opened_ns, request_ns; /* request_ns: first byte of the request */
     int64_t body_deadline, write_deadline, end_deadline;
     uint64_t requests;
@@ -95,6 +97,10 @@ void client_linger(struct client *client);
 void client_leave(struct client *client, struct tunnel_end *end);
 /* What an exchange of this connection knows of it and of its entry point, whatever the codec; begins its time. */
 void client_exchange_init(struct client *client, struct exchange *ex);
+/* Who it comes from is known: its first bytes tell what it speaks. Those that were read already are in client->in. */
+void client_begin(struct client *client);
+/* The address that it speaks to, as the proxy in front tells it; family 0 when it is not known. */
+void client_local(const struct client *client, struct address *local);
 
 void h1_read_head(struct client *client);
 void h1_read_body(struct client *client);

@@ -87,6 +87,9 @@ static void read_options(struct entry_options *options, const struct page *page,
     options->scheme_headers = config->forwarded_headers.add_x_forwarded_scheme_headers;
     options->trusted = page_at(page, row->trusted.items);
     options->trusted_count = row->trusted.count;
+    options->proxy_protocol = row->proxy_protocol;
+    options->proxy_insecure = row->proxy_insecure;
+    options->proxies = page_text(page, row->proxies);
     options->connection = page_at(page, config->forwarded_headers.connection.items);
     options->connection_count = config->forwarded_headers.connection.count;
     options->host_name = page_text(page, root->host_name);

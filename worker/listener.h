@@ -31,6 +31,8 @@ struct entry_options {
     bool trust_all, not_append_forwarded_for, scheme_headers;
     const struct cidr *trusted;
     size_t trusted_count;
+    bool proxy_protocol, proxy_insecure;
+    struct slice proxies;           /* ranges.h: whose PROXY header is believed */
     const struct slice *connection; /* stored: page_text() */
     size_t connection_count;
     struct slice host_name;

@@ -152,6 +152,8 @@ static uint64_t end_costly(struct client *client)
 static uint64_t shed(struct client *client)
 {
     switch (client->state) {
+    case CLIENT_PROXY:
+        return client->in ? end_handshake(client) : close_idle(client);
     case CLIENT_HELLO:
     case CLIENT_HANDSHAKE:
     case CLIENT_SESSION:

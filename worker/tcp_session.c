@@ -13,6 +13,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/net/proxy_protocol.h"
 #include "common/net/ranges.h"
 #include "shm/in_flight.h"
 #include "shm/tcp_page.h"
@@ -177,6 +178,19 @@ static void keep_alive(const struct tcp_session *session, int fd)
     }
 }
 
+/* False: the connection is lost. */
+static bool tell_client(const struct tcp_session *session)
+{
+    char header[PROXY_HEADER_WRITTEN];
+    struct address local;
+    struct iovec piece = {.iov_base = header};
+
+    client_local(session->client, &local);
+    piece.iov_len =
+        proxy_header_write((int)session->way.proxy_protocol, &session->client->peer, &local, header);
+    return conn_send(&session->server->conn, &piece, 1) == 0;
+}
+
 static void opened(struct tcp_session *session)
 {
     struct client *client = session->client;
@@ -232,6 +246,10 @@ static void on_server_ready(struct io *io)
     if (error) {
         log_debug("connecting failed: %s", strerror(error));
         attempt_failed(session, error == ETIMEDOUT);
+        return;
+    }
+    if (session->way.proxy_protocol && !tell_client(session)) {
+        attempt_failed(session, false);
         return;
     }
     opened(session);

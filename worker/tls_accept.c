@@ -162,9 +162,7 @@ void tls_accept_late(struct client *client)
 static bool server_name(const struct client *client, const struct tls_hello *hello, char *space,
                         struct slice *name, bool *sent)
 {
-    struct sockaddr_storage local;
-    socklen_t len = sizeof(local);
-    struct address address;
+    struct address local;
 
     *sent = hello->server_name.len != 0;
     if (*sent) {
@@ -178,10 +176,8 @@ static bool server_name(const struct client *client, const struct tls_hello *hel
         return true;
     }
     *name = slice_of(space, 0);
-    if (getsockname(client->conn.io.fd, (struct sockaddr *)&local, &len) == 0) {
-        address_from_sockaddr((const struct sockaddr *)&local, &address);
-        name->len = address_format(&address, space);
-    }
+    client_local(client, &local);
+    name->len = local.family ? address_format(&local, space) : 0;
     return true;
 }
 

@@ -27,6 +27,7 @@
     REASON(misdirected, "the connection's TLS options are not those that the router needs")                  \
     REASON(plain_to_tls, "an HTTP request came where only HTTPS is served")                                  \
     REASON(tls_handshake, "the TLS handshake failed")                                                        \
+    REASON(proxy_header, "the PROXY header was malformed or did not arrive in time")                         \
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(rate_limit, "the source sent more than it may in that time")                                      \

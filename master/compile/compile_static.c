@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "common/base/pool.h"
+#include "common/net/ranges.h"
 #include "master/compile/compile.h"
 #include "shm/static_page.h"
 
@@ -25,19 +26,46 @@ static int entry_point_port(struct slice name, struct slice address, uint16_t *o
     return 0;
 }
 
-static int trusted_ranges(struct pool *pool, struct slice name, const struct list *texts, struct cidr **out,
-                          struct error *why)
+static int trusted_ranges(struct pool *pool, struct slice name, const char *option, const struct list *texts,
+                          struct cidr **out, struct error *why)
 {
     const struct slice *items = texts->items;
     struct cidr *ranges = pool_zalloc(pool, (texts->count + 1) * sizeof(*ranges));
 
     for (size_t i = 0; i < texts->count; i++) {
         if (!cidr_parse(items[i], &ranges[i], why)) {
-            error_prefix(why, "entryPoints.%.*s.forwardedHeaders.trustedIPs", SLICE_ARG(name));
+            error_prefix(why, "entryPoints.%.*s.%s.trustedIPs", SLICE_ARG(name), option);
             return -EINVAL;
         }
     }
     *out = ranges;
+    return 0;
+}
+
+static int fill_row(struct pool *pool, struct slice name, const struct entry_point *config,
+                    struct entry_point_input *row, struct error *why)
+{
+    const struct list *trusted = &config->forwarded_headers.trusted_ips;
+    struct cidr *ranges;
+    int rc;
+
+    if ((rc = entry_point_port(name, config->address, &row->port, why)) < 0 ||
+        (rc = trusted_ranges(pool, name, "forwardedHeaders", trusted, &ranges, why)) < 0) {
+        return rc;
+    }
+    row->name = name;
+    row->config = config;
+    row->trusted = ranges;
+    row->trusted_count = trusted->count;
+    row->internal = slice_eq(name, SLICE("traefik"));
+    if (config->proxy_protocol) {
+        const struct list *proxies = &config->proxy_protocol->trusted_ips;
+
+        if ((rc = trusted_ranges(pool, name, "proxyProtocol", proxies, &ranges, why)) < 0) {
+            return rc;
+        }
+        row->proxies = ranges_make(pool, ranges, proxies->count);
+    }
     return 0;
 }
 
@@ -64,19 +92,7 @@ int compile_static(const struct static_config *config, struct page_builder **out
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
-        struct slice name = config->entry_points.keys[i];
-        const struct list *trusted = &entry_points[i].forwarded_headers.trusted_ips;
-        struct cidr *ranges = NULL;
-
-        if ((rc = entry_point_port(name, entry_points[i].address, &rows[i].port, why)) < 0 ||
-            (rc = trusted_ranges(pool, name, trusted, &ranges, why)) < 0) {
-            break;
-        }
-        rows[i].name = name;
-        rows[i].config = &entry_points[i];
-        rows[i].trusted = ranges;
-        rows[i].trusted_count = trusted->count;
-        rows[i].internal = slice_eq(name, SLICE("traefik"));
+        rc = fill_row(pool, config->entry_points.keys[i], &entry_points[i], &rows[i], why);
     }
     if (rc == 0) {
         log_options(config->log, &level, &format);

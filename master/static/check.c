@@ -103,6 +103,25 @@ static void check_ranges(struct static_loaded *loaded, struct slice name, const 
     }
 }
 
+static void check_proxy_protocol(struct static_loaded *loaded, struct slice name,
+                                 const struct trusted_peers *peers)
+{
+    if (peers == NULL) {
+        return;
+    }
+    check_ranges(loaded, name, "proxyProtocol.trustedIPs", &peers->trusted_ips);
+    if (peers->insecure) {
+        static_warn(loaded,
+                    "entryPoints.%.*s.proxyProtocol.insecure: the PROXY header of every client is believed",
+                    SLICE_ARG(name));
+    } else if (peers->trusted_ips.count == 0) {
+        static_error(
+            loaded,
+            "entryPoints.%.*s.proxyProtocol: nobody is trusted, write trustedIPs (or insecure for a test)",
+            SLICE_ARG(name));
+    }
+}
+
 static void check_entry_points(struct static_loaded *loaded)
 {
     const struct map *map = &loaded->config.entry_points;
@@ -120,9 +139,7 @@ static void check_entry_points(struct static_loaded *loaded)
         }
         check_overlap(loaded, i, &address, udp);
         check_ranges(loaded, name, "forwardedHeaders.trustedIPs", &points[i].forwarded_headers.trusted_ips);
-        if (points[i].proxy_protocol) {
-            check_ranges(loaded, name, "proxyProtocol.trustedIPs", &points[i].proxy_protocol->trusted_ips);
-        }
+        check_proxy_protocol(loaded, name, points[i].proxy_protocol);
         if (udp) {
             static_warn(loaded,
                         "entryPoints.%.*s.address: UDP is understood, but not yet served by this build",

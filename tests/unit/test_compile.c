@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "common/net/ranges.h"
 #include "common/rule/rule.h"
 #include "master/compile/compile.h"
 #include "shm/generation.h"
@@ -660,7 +661,9 @@ static void tickets_and_health_stay_over_generations(void **state)
 static void the_static_page(void **state)
 {
     struct slice trusted[] = {SLICE("10.0.0.0/8"), SLICE("::1")};
+    struct trusted_peers peers = {.trusted_ips = {trusted, 2}};
     struct log_config log = {.level = SLICE("DEBUG"), .format = SLICE("json")};
+    struct address inside = {.family = 4, .bytes = {10, 1, 2, 3}}, outside = {.family = 4, .bytes = {11}};
     struct page_builder *builder;
     struct error why = {""};
     struct compiled compiled;
@@ -668,6 +671,7 @@ static void the_static_page(void **state)
 
     (void)state;
     points[1].forwarded_headers.trusted_ips = (struct list){trusted, 2};
+    points[2].proxy_protocol = &peers;
     config.log = &log;
     compiled = compile_with(NULL, 1);
     generation = adopt(&compiled);
@@ -679,12 +683,21 @@ static void the_static_page(void **state)
     assert_false(entry_points_at(page, 1)->internal);
     assert_int_equal(entry_points_at(page, 1)->trusted.count, 2);
     assert_int_equal(entry_points_at(page, 2)->port, 443);
+    assert_false(entry_points_at(page, 1)->proxy_protocol);
+    assert_true(entry_points_at(page, 2)->proxy_protocol);
+    assert_false(entry_points_at(page, 2)->proxy_insecure);
+    assert_true(ranges_hold(page_text(page, entry_points_at(page, 2)->proxies), &inside));
+    assert_false(ranges_hold(page_text(page, entry_points_at(page, 2)->proxies), &outside));
     generation_unref(generation);
     trusted[1] = SLICE("nonsense");
     assert_true(compile_static(&config, &builder, &why) < 0);
     assert_string_equal(
         why.text, "entryPoints.web.forwardedHeaders.trustedIPs: \"nonsense\" is no IP address or range");
-    trusted[1] = SLICE("::1");
+    points[1].forwarded_headers.trusted_ips = (struct list){NULL, 0};
+    assert_true(compile_static(&config, &builder, &why) < 0);
+    assert_string_equal(
+        why.text, "entryPoints.websecure.proxyProtocol.trustedIPs: \"nonsense\" is no IP address or range");
+    points[2].proxy_protocol = NULL;
     points[2].address = SLICE("443");
     assert_true(compile_static(&config, &builder, &why) < 0);
     assert_string_equal(why.text, "entryPoints.websecure.address: \"443\" has no port");

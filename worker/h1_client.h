@@ -58,6 +58,7 @@ struct client {
     enum client_state state;
     bool half_closed; /* the client sent its end while an answer was due */
     bool refused;     /* only to be told that there is no room */
+    bool starttls;    /* PostgreSQL: TLS was asked for before it began (tcp_route.c) */
     bool starved;     /* no buffer was to be had for its answer */
     struct listener *listener;
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */

@@ -121,9 +121,16 @@ static bool feed_head(struct client *client)
             tls_accept(client);
             return false;
         }
-        if (client->listener->options.tcp && client->requests == 0 && client->conn.tls == NULL &&
-            tcp_route_plain(client)) {
-            return false;
+        if (client->listener->options.tcp && client->requests == 0 && client->conn.tls == NULL) {
+            enum tcp_first first = tcp_route_first(client);
+
+            if (first == TCP_FIRST_TAKEN) {
+                return false;
+            }
+            if (first == TCP_FIRST_MORE) {
+                begin_head(client);
+                return true;
+            }
         }
         if (client->requests == 0 && client->conn.tls == NULL) {
             enum h2_preface preface =

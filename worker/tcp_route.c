@@ -3,7 +3,7 @@
  */
 #include "worker/tcp_route.h"
 
-#include "common/base/log.h"
+#include "common/net/postgres.h"
 #include "shm/tcp_page.h"
 #include "shm/tls_options.h"
 #include "worker/tcp_session.h"
@@ -41,9 +41,38 @@ bool tcp_route_at_once(struct client *client)
     return (there & TCP_PLAIN) && !(there & (TCP_TLS | TCP_HTTPS)) && take_plain(client);
 }
 
-bool tcp_route_plain(struct client *client)
+/* The request is answered; TLS follows. */
+static void start_tls(struct client *client)
 {
-    return (client->listener->options.tcp & TCP_PLAIN) && take_plain(client);
+    static const char willing[] = POSTGRES_WILLING;
+    struct iovec piece = {(char *)(uintptr_t)willing, sizeof(willing) - 1};
+    struct buffer *in = client->in;
+
+    client->starttls = true;
+    in->from += POSTGRES_HEAD_SIZE;
+    if (in->from == in->to) {
+        in->from = in->to = 0;
+    }
+    if (conn_send(&client->conn, &piece, 1) < 0) {
+        client_close(client);
+        return;
+    }
+    tls_accept(client);
+}
+
+enum tcp_first tcp_route_first(struct client *client)
+{
+    unsigned there = client->listener->options.tcp;
+    struct slice bytes = slice_of(client->in->data + client->in->from, buffer_len(client->in));
+
+    if ((there & TCP_TLS) && postgres_maybe_ssl(bytes)) {
+        if (bytes.len < POSTGRES_HEAD_SIZE) {
+            return TCP_FIRST_MORE;
+        }
+        start_tls(client);
+        return TCP_FIRST_TAKEN;
+    }
+    return (there & TCP_PLAIN) && take_plain(client) ? TCP_FIRST_TAKEN : TCP_FIRST_HTTP;
 }
 
 /* Whether HTTP comes first for a connection that the router would take. */
@@ -68,7 +97,7 @@ bool tcp_route_hello(struct client *client, const struct tls_hello *hello, struc
         return false;
     }
     route = route_of(client, number);
-    if (is_for_http(client, route, name)) {
+    if (!client->starttls && is_for_http(client, route, name)) {
         return false;
     }
     if (tcp_session_new(client, number) == NULL) {

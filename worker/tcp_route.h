@@ -2,7 +2,8 @@
  * tcp_route.h - which TCP router a new connection belongs to, if any: before HTTP is looked for (listener's options.tcp).
  *
  *   at once    an entry point without anything for TLS: nothing of the client is waited for, so servers may speak first
- *   plain      the first bytes are there, and they are not those of TLS
+ *   first      the first bytes are there, and they are not those of TLS; PostgreSQL's clients ask for it (STARTTLS): they
+ *              are answered, and go on with their ClientHello
  *   hello      the ClientHello is there
  *
  * In the order of Traefik: HTTP routers that name the host, TCP routers, HTTP routers that name none, TCP routers for
@@ -14,10 +15,17 @@
 #include "common/tls/hello.h"
 #include "worker/h1_client.h"
 
-/* All: true when the connection is not HTTP's any more (it may be closed). */
+/* True when the connection is not HTTP's any more (it may be closed). */
 bool tcp_route_at_once(struct client *client);
-bool tcp_route_plain(struct client *client);
-/* name: the server name in lower case. A router whose TLS ends here only leaves its session with the client: false. */
+
+enum tcp_first {
+    TCP_FIRST_HTTP,
+    TCP_FIRST_TAKEN /* it may be closed */,
+    TCP_FIRST_MORE /* bytes are needed */
+};
+enum tcp_first tcp_route_first(struct client *client);
+
+/* As tcp_route_at_once(). name: the server name in lower case. A router whose TLS ends here only leaves its session with the client: false. */
 bool tcp_route_hello(struct client *client, const struct tls_hello *hello, struct slice name);
 
 #endif

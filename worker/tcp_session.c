@@ -13,6 +13,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/net/postgres.h"
 #include "common/net/proxy_protocol.h"
 #include "common/net/ranges.h"
 #include "shm/in_flight.h"
@@ -39,6 +40,8 @@ struct tcp_session {
     struct tcp_peer *server; /* that is being dialled */
     uint32_t address;        /* which of its addresses */
     bool timed_out;          /* the last attempt ended by its time */
+    bool asks_tls;           /* of the server, as its client did of us: PostgreSQL, passed through */
+    bool asked_tls;          /* ... and its answer is waited for */
     int64_t since_ns;
     struct in_flight *held; /* counts of middlewares */
     size_t held_count;
@@ -222,6 +225,7 @@ static void attempt_failed(struct tcp_session *session, bool timed_out)
 
     session->server = NULL;
     session->timed_out = timed_out;
+    session->asked_tls = false;
     server->session = NULL;
     server_close(server);
     if (session->generation == NULL) {
@@ -230,6 +234,34 @@ static void attempt_failed(struct tcp_session *session, bool timed_out)
     }
     session->address++;
     dial(session);
+}
+
+/* What goes before the client's bytes. False: the connection is lost. */
+static bool introduce(struct tcp_session *session)
+{
+    struct iovec piece = {(char *)(uintptr_t)postgres_ssl_request.ptr, postgres_ssl_request.len};
+
+    if (session->way.proxy_protocol && !tell_client(session)) {
+        return false;
+    }
+    session->asked_tls = session->asks_tls;
+    return !session->asks_tls || conn_send(&session->server->conn, &piece, 1) == 0;
+}
+
+/* The server's answer to that. */
+static void read_willing(struct tcp_session *session)
+{
+    char answer;
+    ssize_t n = io_read(&session->server->conn.io, &answer, 1);
+
+    if (n < 0 && errno == EAGAIN) {
+        return;
+    }
+    if (n == 1 && answer == POSTGRES_WILLING[0]) {
+        opened(session);
+    } else {
+        refuse(session, REASON_bad_response);
+    }
 }
 
 static void on_server_ready(struct io *io)
@@ -242,17 +274,21 @@ static void on_server_ready(struct io *io)
     if (session == NULL || !io->writable) {
         return;
     }
+    if (session->asked_tls) {
+        read_willing(session);
+        return;
+    }
     getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error) {
         log_debug("connecting failed: %s", strerror(error));
         attempt_failed(session, error == ETIMEDOUT);
         return;
     }
-    if (session->way.proxy_protocol && !tell_client(session)) {
+    if (!introduce(session)) {
         attempt_failed(session, false);
-        return;
+    } else if (!session->asked_tls) {
+        opened(session);
     }
-    opened(session);
 }
 
 static void on_server_late(struct timer *timer)
@@ -338,6 +374,7 @@ void tcp_session_dial(struct client *client)
     struct tcp_session *session = client->tcp;
 
     client_enter(client, CLIENT_SESSION);
+    session->asks_tls = client->starttls && (session->route->flags & ROUTE_PASSTHROUGH);
     session->since_ns = session->worker->now_ns;
     if (!pick_turn(session->worker, &session->generation->services, session->route->service,
                    &session->pick)) {

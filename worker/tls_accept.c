@@ -423,7 +423,14 @@ static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
         refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
         return true;
     }
-    return tcp_route_hello(client, hello, sent ? name : SLICE(""));
+    if (tcp_route_hello(client, hello, sent ? name : SLICE(""))) {
+        return true;
+    }
+    if (client->starttls && client->tcp == NULL) {
+        refuse(client, ALERT_UNRECOGNIZED_NAME, "no TCP router takes it after STARTTLS");
+        return true;
+    }
+    return false;
 }
 
 static void hello_ready(struct client *client)

@@ -15,6 +15,7 @@
 #include "worker/passwords.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
+#include "worker/splice.h"
 #include "worker/subrequest.h"
 #include "worker/tcp_session.h"
 #include "worker/tunnel.h"
@@ -129,6 +130,7 @@ int serve_start(struct worker *worker, struct error *why)
     tls_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
+    splice_start(worker);
     subrequest_start_all(worker);
     encoders_start(worker);
     budget_start(worker);
@@ -262,6 +264,7 @@ void serve_stop(struct worker *worker)
     }
     subrequest_stop_all(worker);
     upstream_stop(worker);
+    splice_stop(worker);
     if (worker->drain) {
         timer_remove(worker->timers, &worker->drain->timer);
         free(worker->drain);

@@ -1,8 +1,8 @@
 /*
  * tunnel.c - see tunnel.h.
  *
- * Each direction reads into the worker's scratch area and writes at once; while the other side is backed up it does not
- * read. Memory: nothing while both sides keep up.
+ * Each direction reads into the worker's scratch area and writes at once, or splices where much comes at once and there is no
+ * TLS; while the other side is backed up it does not read. Memory: nothing while both sides keep up.
  */
 #include "worker/tunnel.h"
 
@@ -11,6 +11,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "worker/splice.h"
 #include "worker/worker.h"
 
 #define READS_PER_TURN 4
@@ -26,6 +27,7 @@ struct tunnel {
     int64_t cut_ns; /* half open so long at most */
     bool ended[2];  /* that side sent its end */
     bool told[2];   /* that side was told of the other's, behind everything before it */
+    bool bulk[2];   /* that side sent much at once: splice.h */
     bool closed;
 };
 
@@ -104,11 +106,32 @@ static bool pass_end(struct tunnel *tunnel, int from)
     return true;
 }
 
+/* One portion: how many bytes went over; 0 at the end of that side; -EAGAIN; another negative errno: one is lost. */
+static ssize_t move(struct tunnel *tunnel, int from)
+{
+    struct conn *in = conn_of(tunnel, from), *out = conn_of(tunnel, 1 - from);
+    char *scratch = tunnel->worker->recycler->scratch;
+    ssize_t n;
+    int rc = 0;
+
+    if (tunnel->bulk[from] && splice_fits(in, out)) {
+        n = splice_bytes(in, out);
+    } else {
+        n = conn_read(in, scratch, scratch_size(tunnel->worker));
+        n = n < 0 ? -errno : n;
+        rc = n > 0 ? conn_send(out, &(struct iovec){scratch, (size_t)n}, 1) : 0;
+    }
+    if (n > 0) {
+        tunnel->bulk[from] = n >= SPLICE_LEAST;
+        slab_count(tunnel->worker->slab, from == 0 ? COUNT_BYTES_IN : COUNT_BYTES_OUT, (uint64_t)n);
+    }
+    return rc < 0 ? rc : n;
+}
+
 /* Bytes from one side to the other. False: the tunnel is over. */
 static bool pump(struct tunnel *tunnel, int from)
 {
     struct conn *in = conn_of(tunnel, from), *out = conn_of(tunnel, 1 - from);
-    char *scratch = tunnel->worker->recycler->scratch;
 
     for (int i = 0; i < READS_PER_TURN && in->io.readable && !tunnel->ended[from] && !conn_backed_up(out);
          i++) {
@@ -116,9 +139,9 @@ static bool pump(struct tunnel *tunnel, int from)
             break;
         }
 
-        ssize_t n = conn_read(in, scratch, scratch_size(tunnel->worker));
+        ssize_t n = move(tunnel, from);
 
-        if (n < 0 && errno == EAGAIN) {
+        if (n == -EAGAIN) {
             break;
         }
         if (n < 0) {
@@ -128,14 +151,6 @@ static bool pump(struct tunnel *tunnel, int from)
         if (n == 0) {
             tunnel->ended[from] = true;
             return pass_end(tunnel, from);
-        }
-
-        struct iovec piece = {scratch, (size_t)n};
-
-        slab_count(tunnel->worker->slab, from == 0 ? COUNT_BYTES_IN : COUNT_BYTES_OUT, (uint64_t)n);
-        if (conn_send(out, &piece, 1) < 0) {
-            tunnel_close(tunnel);
-            return false;
         }
         if (half_open(tunnel) && !tunnel->terms.from_the_end) {
             count_half_open(tunnel);

@@ -31,6 +31,7 @@ struct drain;
 struct subrequest;
 struct walker;
 struct tls_worker;
+struct splicer;
 
 #define SOCKET_ANY_SLOT UINT32_MAX
 #define WORKER_JOBS 16 /* room of worker->helper */
@@ -65,7 +66,8 @@ struct worker {
     struct client *shed; /* shed.c: the next one to look at */
     struct client *walk; /* serve.c: how far the look for long answers has come */
     struct walker *walker;
-    struct tls_worker *tls; /* contexts, tickets, areas for records (tls.h) */
+    struct tls_worker *tls;  /* contexts, tickets, areas for records (tls.h) */
+    struct splicer *splicer; /* NULL: bytes are copied (splice.h) */
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,

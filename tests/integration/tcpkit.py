@@ -106,10 +106,11 @@ def stand(weir, tmp_path):
     return Stand(weir, tmp_path)
 
 
-def services(**ports):
-    """Of each name its servers' ports."""
-    return "  services:\n" + "".join(
-        f"    {name}: {{loadBalancer: {{servers: [" +
+def services(_transport="", **ports):
+    """Of each name its servers' ports; all of them have the transport."""
+    named = "serversTransport: t, " if _transport else ""
+    return (f"  serversTransports: {{t: {{{_transport}}}}}\n" if _transport else "") + "  services:\n" + "".join(
+        f"    {name}: {{loadBalancer: {{{named}servers: [" +
         ", ".join(f"{{address: '127.0.0.1:{port}'}}" for port in (got if isinstance(got, (list, tuple)) else [got])) + "]}}\n"
         for name, got in ports.items())
 

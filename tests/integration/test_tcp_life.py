@@ -69,9 +69,7 @@ def test_a_server_that_does_not_answer_costs_its_time_out(stand, tcp_server):
         sock.connect_ex(("127.0.0.1", port))
         pending.append(sock)
     server = tcp_server(named("s"))
-    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") +
-                f"  services: {{s: {{loadBalancer: {{serversTransport: t, servers: [{{address: '127.0.0.1:{port}'}}, "
-                f"{{address: '127.0.0.1:{server.port}'}}]}}}}}}\n  serversTransports: {{t: {{dialTimeout: 300ms}}}}\n")
+    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services("dialTimeout: 300ms", s=[port, server.port]))
     for _ in range(2):
         client = open_session(stand.port)
         client.close()

@@ -20,10 +20,12 @@ def test_a_server_that_speaks_first(stand, tcp_server):
     client.close()
 
 
-def test_bytes_arrive_as_they_are_in_both_directions(stand, tcp_server):
+@pytest.mark.parametrize("budget", [(), ("--limits.memory=268435456",)])
+def test_bytes_arrive_as_they_are_in_both_directions(stand, tcp_server, budget):
+    """Much at once (that is spliced), with back-pressure: the client reads only when it has sent a part."""
     server = tcp_server()
-    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port))
-    sent = os.urandom(8 << 20)
+    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services("terminationDelay: -1s", s=server.port), *budget)
+    sent = os.urandom(12 << 20)
     client = connect(stand.port)
 
     def send():
@@ -52,8 +54,7 @@ def test_either_side_may_end_first(stand, tcp_server, first):
 
     got, done = [], threading.Event()
     server = tcp_server(serve)
-    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + "  services:\n    s: {loadBalancer: {serversTransport: t, servers: "
-                f"[{{address: '127.0.0.1:{server.port}'}}]}}}}\n  serversTransports: {{t: {{terminationDelay: 60s}}}}\n")
+    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services("terminationDelay: 60s", s=server.port))
     client = connect(stand.port)
     if first == "client":
         client.send(b"question")

@@ -114,8 +114,7 @@ def test_half_close_under_tls(stand, tcp_server, made):
         peer.send(b"answer")
     server = tcp_server(serve)
     stand.start("tcp:\n" + routers(r="HostSNI(`a.test`) -> s, tls: {}") +
-                f"  services: {{s: {{loadBalancer: {{serversTransport: t, servers: [{{address: '127.0.0.1:{server.port}'}}]}}}}}}\n"
-                "  serversTransports: {t: {terminationDelay: 60s}}\n" + certificates(made["ours"]))
+                services("terminationDelay: 60s", s=server.port) + certificates(made["ours"]))
     asking = subprocess.run(["openssl", "s_client", "-quiet", "-servername", "a.test", "-connect", f"127.0.0.1:{stand.port}",
                              "-no_ign_eof"], input=b"question", capture_output=True, timeout=30)
     assert got == [b"question"], asking.stderr

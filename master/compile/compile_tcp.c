@@ -152,7 +152,7 @@ static bool router_plan(struct compiler *compiler, const struct name_index *midd
     }
     *plan = (struct tcp_plan){.router = position};
     plan->entry_point_count =
-        entry_points_find(compiler, &router->element, &router->entry_points, &entry_points);
+        plan_entry_points(compiler, &router->element, &router->entry_points, &entry_points);
     plan->entry_points = entry_points;
     if (plan->entry_point_count == 0) {
         compile_note(compiler, &router->element, true, "it is served on no entry point");

@@ -75,6 +75,8 @@ enum board_counter { /* since start, never go down */
                      COUNT_SHED_BUSY,           /* ... and requests or answers broken off */
                      COUNT_HANDSHAKES,          /* TLS connections of clients, ... */
                      COUNT_RESUMED,             /* ... and those that went on with an earlier session */
+                     COUNT_UPSTREAM_HANDSHAKES, /* TLS connections to servers, ... */
+                     COUNT_UPSTREAM_RESUMED,    /* ... and those that went on with an earlier session */
                      COUNT_REASONS, /* first of REASON_KINDS counters, one for each reason (I13) */
                      COUNT_REASONS_END = COUNT_REASONS + 64,
                      BOARD_COUNTERS

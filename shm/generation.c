@@ -49,16 +49,18 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
 }
 
 /* Their services lie together, at the end. */
-static int tcp_routes_fit(const struct page *routes, const struct page *tcp, uint32_t service_count,
-                          struct error *why)
+static int tcp_routes_fit(struct page *const *pages, uint32_t service_count, struct error *why)
 {
+    const struct page *routes = pages[PAGE_TCP_ROUTES], *tcp = pages[PAGE_TCP];
     uint32_t middleware_count = tcp_middlewares_count(tcp);
 
     for (uint32_t i = 0; i < routes_count(routes); i++) {
         const struct route *route = routes_at(routes, i);
         const uint32_t *chain = page_at(routes, route->middlewares.items);
 
-        if (route->service >= service_count || tcp_way_of(tcp, route->service) == NULL) {
+        const struct tcp_way *way = tcp_way_of(tcp, route->service);
+
+        if (route->service >= service_count || way == NULL) {
             return error_set(why, -EBADMSG, "TCP route %u names service %u", i, route->service);
         }
         for (size_t k = 0; k < route->middlewares.count; k++) {
@@ -121,8 +123,8 @@ static int generation_link(struct generation *generation, const struct generatio
         rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], generation->services.count, why);
     }
     if (rc == 0 && !(is_same(before, pages, PAGE_TCP_ROUTES) && is_same(before, pages, PAGE_TCP) &&
-                     before->services.count <= generation->services.count)) {
-        rc = tcp_routes_fit(pages[PAGE_TCP_ROUTES], pages[PAGE_TCP], generation->services.count, why);
+                     same_transports && before->services.count <= generation->services.count)) {
+        rc = tcp_routes_fit(pages, generation->services.count, why);
     }
     return rc;
 }

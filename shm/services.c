@@ -52,7 +52,8 @@ static bool servers_good(const struct page *page, struct list stored)
 
         if (!page_holds_text(page, server->url) || !page_holds_text(page, server->scheme) ||
             !page_holds_text(page, server->host) || !page_holds_text(page, server->path) ||
-            !addresses_good(page, server->addresses) || !page_holds_bool(&server->preserve_path)) {
+            !addresses_good(page, server->addresses) || !page_holds_bool(&server->preserve_path) ||
+            !page_holds_bool(&server->tls)) {
             return false;
         }
     }

@@ -36,7 +36,7 @@ struct server_address {
 
 struct server {            /* stored */
     struct slice url;      /* as in the configuration */
-    struct slice scheme;   /* "http" (others are refused by the compiler until they are served) */
+    struct slice scheme;   /* "http" or "https" (others are refused by the compiler until they are served) */
     uint32_t weight;       /* 0: it takes nobody new (fenced, or without a share) */
     struct slice host;     /* for the Host header: host or host:port as in the URL */
     struct slice path;     /* of the URL, used with preserve_path */
@@ -47,6 +47,7 @@ struct server {            /* stored */
         load; /* counts requests under way (board_load()); its word: nanoseconds to the first byte on
                               average, 0: not known. Only where the strategy asks */
     bool preserve_path;
+    bool tls; /* of https */
 };
 
 struct service_child { /* stored */

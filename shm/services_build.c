@@ -34,6 +34,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->health = from->health;
     stored->load = from->load;
     stored->preserve_path = from->preserve_path;
+    stored->tls = from->tls;
     stored->weight = from->weight;
 }
 

@@ -23,7 +23,7 @@ struct tcp_way {               /* stored as it is given: how the servers of a se
     int64_t keep_alive;        /* ns between probes; negative: none are sent */
     int64_t termination_delay; /* ns that one side may go on when the other has ended; negative: for ever */
     uint32_t proxy_protocol;   /* version of the header that goes first; 0: none does */
-    uint32_t unused;
+    uint32_t tls;              /* settings for those servers that speak TLS: server_tls_at() */
 };
 
 enum tcp_middleware_kind { TCP_IP_LIST, TCP_IN_FLIGHT_CONN, TCP_MIDDLEWARE_KINDS };

@@ -4,17 +4,21 @@
 #include "shm/transports.h"
 
 #include <errno.h>
+#include <stddef.h>
 
 #include "shm/page_inner.h"
 
 struct transports_root {
     struct list transports; /* struct transport */
+    struct server_tls_root tls;
 };
 
-_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 4 * sizeof(int64_t), "copied as it is");
+_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 6 * sizeof(int64_t), "copied as it is");
 
-void transports_build(struct page_builder *builder, const struct transport *transports, size_t count)
+void transports_build(struct page_builder *builder, const struct transport *transports, size_t count,
+                      const struct server_tls_input *tls)
 {
+    static const struct server_tls_input none;
     uint64_t root = builder_alloc(builder, sizeof(struct transports_root), PAGE_ALIGN);
     uint64_t rows = count ? builder_alloc(builder, count * sizeof(*transports), PAGE_ALIGN) : 0;
 
@@ -27,6 +31,7 @@ void transports_build(struct page_builder *builder, const struct transport *tran
     }
     ((struct transports_root *)builder_at(builder, root))->transports =
         (struct list){stored_pointer(rows), count};
+    server_tls_build(builder, tls ? tls : &none, root + offsetof(struct transports_root, tls));
     builder_set_root(builder, root);
 }
 
@@ -46,7 +51,12 @@ int transports_check(const struct page *page, struct error *why)
             return error_set(why, -EBADMSG, "transports page: transport %zu is damaged", i);
         }
     }
-    return 0;
+    return server_tls_check(page, &root->tls, why);
+}
+
+const struct server_tls_root *transports_tls(const struct page *page)
+{
+    return &((const struct transports_root *)page_root(page))->tls;
 }
 
 uint32_t transports_count(const struct page *page)

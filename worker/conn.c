@@ -198,6 +198,11 @@ int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count)
 
 int conn_queue(struct conn *conn, struct slice data)
 {
+    return conn->tls ? tls_queue(conn, data) : conn_queue_raw(conn, data);
+}
+
+int conn_queue_raw(struct conn *conn, struct slice data)
+{
     return conn->io.fd < 0 ? -EPIPE : outbox_add(conn, data.ptr, data.len);
 }
 

@@ -46,6 +46,7 @@ static inline ssize_t conn_read(struct conn *conn, void *space, size_t size)
 int conn_end(struct conn *conn);
 /* Only puts it into the outbox: more follows at once. */
 int conn_queue(struct conn *conn, struct slice data);
+int conn_queue_raw(struct conn *conn, struct slice data);
 /* To be called when writable: writes what waits. 0 or a negative errno. */
 int conn_flush(struct conn *conn);
 

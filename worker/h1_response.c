@@ -241,13 +241,13 @@ static bool take(struct upstream_exchange *ux, struct slice input)
 static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
 {
     struct worker *worker = ux->ex->worker;
-    struct io *io = &ux->up->conn.io;
+    struct conn *conn = &ux->up->conn;
     ssize_t n;
 
     if (ux->phase >= RESPONSE_BODY || ux->head == NULL) {
         char *scratch = worker->recycler->scratch;
 
-        n = io_read(io, scratch, scratch_size(worker));
+        n = conn_read(conn, scratch, scratch_size(worker));
         *input = slice_of(scratch, n > 0 ? (size_t)n : 0);
         return n;
     }
@@ -259,7 +259,7 @@ static ssize_t read_more(struct upstream_exchange *ux, struct slice *input)
 
     struct buffer *head = ux->head;
 
-    n = io_read(io, head->data + head->to, head->size - head->to);
+    n = conn_read(conn, head->data + head->to, head->size - head->to);
     head->to += n > 0 ? (uint32_t)n : 0;
     *input = slice_of(head->data + head->from, buffer_len(head));
     return n;
@@ -272,7 +272,11 @@ static void ended(struct upstream_exchange *ux, bool orderly)
         complete(ux);
         return;
     }
-    upstream_attempt_failed(ux, ux->phase == RESPONSE_BODY ? REASON_body_cut : REASON_reset_before_headers);
+    bool tls = !orderly && upstream_tls_broke(ux);
+
+    upstream_attempt_failed(ux, ux->phase == RESPONSE_BODY ? REASON_body_cut
+                                : tls                      ? REASON_upstream_tls
+                                                           : REASON_reset_before_headers);
 }
 
 void h1_response_read(struct upstream_exchange *ux)
@@ -292,7 +296,7 @@ void h1_response_read(struct upstream_exchange *ux)
             break;
         }
         if (n <= 0) {
-            ended(ux, n == 0);
+            ended(ux, n == 0 && (ux->up->conn.tls == NULL || tls_ended_well(&ux->up->conn)));
             return;
         }
         if (!take(ux, input)) {

@@ -13,6 +13,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "common/net/postgres.h"
 #include "common/net/proxy_protocol.h"
 #include "common/net/ranges.h"
@@ -20,9 +21,12 @@
 #include "shm/tcp_page.h"
 #include "worker/dial.h"
 #include "worker/pick.h"
+#include "worker/tls_upstream.h"
 #include "worker/tunnel.h"
 
 #define SECOND INT64_C(1000000000)
+#define HANDSHAKE_NS (10 * SECOND)
+#define TURN_NS 1000000 /* so old may a turn be for another step to begin */
 
 struct tcp_peer {                /* a connection to a server */
     struct conn conn;            /* first */
@@ -39,9 +43,11 @@ struct tcp_session {
     struct tcp_way way;
     struct tcp_peer *server; /* that is being dialled */
     uint32_t address;        /* which of its addresses */
-    bool timed_out;          /* the last attempt ended by its time */
+    enum reason failure;     /* why the last attempt ended */
     bool asks_tls;           /* of the server, as its client did of us: PostgreSQL, passed through */
     bool asked_tls;          /* ... and its answer is waited for */
+    bool wants_tls;          /* the server that is dialled speaks TLS */
+    bool shakes;             /* ... and the handshake is under way */
     int64_t since_ns;
     struct in_flight *held; /* counts of middlewares */
     size_t held_count;
@@ -219,17 +225,17 @@ static void opened(struct tcp_session *session)
 
 static void dial(struct tcp_session *session);
 
-static void attempt_failed(struct tcp_session *session, bool timed_out)
+static void attempt_failed(struct tcp_session *session, enum reason why)
 {
     struct tcp_peer *server = session->server;
 
     session->server = NULL;
-    session->timed_out = timed_out;
-    session->asked_tls = false;
+    session->failure = why;
+    session->asked_tls = session->shakes = false;
     server->session = NULL;
     server_close(server);
     if (session->generation == NULL) {
-        refuse(session, timed_out ? REASON_connect_timeout : REASON_connect_refused);
+        refuse(session, why);
         return;
     }
     session->address++;
@@ -248,6 +254,71 @@ static bool introduce(struct tcp_session *session)
     return !session->asks_tls || conn_send(&session->server->conn, &piece, 1) == 0;
 }
 
+/* ---- TLS with the server ---- */
+
+static void handshake_failed(struct tcp_session *session, const struct error *why)
+{
+    log_at(LOG_LEVEL_ERROR, LOG_FIELDS("reason", reason_name(REASON_upstream_tls)),
+           "TLS with the server %.*s (TCP service %.*s) failed: %s",
+           SLICE_ARG(page_text(session->pick.page, session->pick.server->url)),
+           SLICE_ARG(page_text(session->pick.page, session->pick.service->name)), why->text);
+    attempt_failed(session, REASON_upstream_tls);
+}
+
+static void shake_hands(struct tcp_session *session)
+{
+    struct conn *conn = &session->server->conn;
+    struct error why = {""};
+
+    if (session->generation == NULL) { /* let go of: who the server has to be is not known any more */
+        attempt_failed(session, REASON_connect_timeout);
+        return;
+    }
+    if (process_clock_ns() - session->worker->now_ns >= TURN_NS) {
+        poller_again(&conn->io);
+        return;
+    }
+    enum tls_upstream_step step = tls_upstream_step(conn, &why);
+
+    stopwatch_end(&session->worker->watch, LAP_UPSTREAM); /* it may take a millisecond */
+    if (step == TLS_UPSTREAM_DONE) {
+        opened(session);
+    } else if (step == TLS_UPSTREAM_FAILED) {
+        handshake_failed(session, &why);
+    }
+}
+
+/* The server knows all that goes before the client's bytes, but for TLS. */
+static void spoken_to(struct tcp_session *session)
+{
+    struct conn *conn = &session->server->conn;
+    const struct server *server = session->pick.server;
+    struct error why = {""};
+
+    if (!session->wants_tls) {
+        opened(session);
+        return;
+    }
+    if (session->generation == NULL) { /* let go of: who the server has to be is not known any more */
+        attempt_failed(session, REASON_connect_timeout);
+        return;
+    }
+    const struct tls_upstream_want want = {
+        .generation = session->generation,
+        .settings = session->way.tls,
+        .host = page_text(session->pick.page, server->host),
+        .peer = server->identity,
+    };
+
+    session->shakes = true;
+    timer_set(session->worker->timers, &conn->timer, session->worker->now_ns + HANDSHAKE_NS);
+    if (tls_upstream_start(conn, &want, &why) < 0) {
+        handshake_failed(session, &why);
+        return;
+    }
+    shake_hands(session);
+}
+
 /* The server's answer to that. */
 static void read_willing(struct tcp_session *session)
 {
@@ -258,7 +329,8 @@ static void read_willing(struct tcp_session *session)
         return;
     }
     if (n == 1 && answer == POSTGRES_WILLING[0]) {
-        opened(session);
+        session->asked_tls = false;
+        spoken_to(session);
     } else {
         refuse(session, REASON_bad_response);
     }
@@ -278,16 +350,20 @@ static void on_server_ready(struct io *io)
         read_willing(session);
         return;
     }
+    if (session->shakes) {
+        shake_hands(session);
+        return;
+    }
     getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &error, &length);
     if (error) {
         log_debug("connecting failed: %s", strerror(error));
-        attempt_failed(session, error == ETIMEDOUT);
+        attempt_failed(session, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);
         return;
     }
     if (!introduce(session)) {
-        attempt_failed(session, false);
+        attempt_failed(session, REASON_connect_refused);
     } else if (!session->asked_tls) {
-        opened(session);
+        spoken_to(session);
     }
 }
 
@@ -296,7 +372,7 @@ static void on_server_late(struct timer *timer)
     struct tcp_peer *server = (struct tcp_peer *)((char *)timer - offsetof(struct tcp_peer, conn.timer));
 
     if (server->session) {
-        attempt_failed(server->session, true);
+        attempt_failed(server->session, REASON_connect_timeout);
     }
 }
 
@@ -350,6 +426,7 @@ static void dial(struct tcp_session *session)
             int rc = connect_to(session, &addresses[session->address]);
 
             if (rc == 0) {
+                session->wants_tls = server->tls;
                 return;
             }
             log_debug("connecting to %.*s failed: %s", SLICE_ARG(page_text(session->pick.page, server->url)),
@@ -363,7 +440,7 @@ static void dial(struct tcp_session *session)
             session->address = 0;
             slab_count(worker->slab, COUNT_RETRIES, 1);
         } else {
-            refuse(session, session->timed_out ? REASON_connect_timeout : REASON_connect_refused);
+            refuse(session, session->failure ? session->failure : REASON_connect_refused);
             return;
         }
     }

@@ -23,6 +23,7 @@
 #include "worker/tcp_route.h"
 #include "worker/tcp_session.h"
 #include "worker/tls_inner.h"
+#include "worker/tls_upstream.h"
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
@@ -502,6 +503,7 @@ void tls_stop(struct worker *worker)
     struct tls_worker *tls = worker->tls;
 
     tls_lives_drop(tls);
+    tls_upstream_stop(worker);
     tls_tickets_set(tls, NULL);
     tls_stream_stop();
     free(tls->out.ptr);
@@ -514,4 +516,5 @@ void tls_stop(struct worker *worker)
 void tls_switch(struct worker *worker)
 {
     tls_tickets_set(worker->tls, worker->generation->pages[PAGE_SECRETS]);
+    tls_upstream_switch(worker);
 }

@@ -6,8 +6,10 @@
 
 #include <openssl/ssl.h>
 
+#include "common/net/addr.h"
 #include "common/tls/hello.h"
 #include "shm/secrets.h"
+#include "shm/server_tls.h"
 #include "shm/tls_options.h"
 #include "worker/conn.h"
 #include "worker/tls.h"
@@ -35,6 +37,27 @@ struct ticket_cipher {
     EVP_AEAD_CTX aead;
 };
 
+/* One SSL_CTX towards servers, made of one row of settings, known by its content. */
+struct tls_upstream {
+    struct tls_upstream *newer, *older; /* by last use */
+    uint64_t identity;
+    unsigned references; /* connections; and one while it is kept */
+    bool stays;          /* the generation in force has such settings: tls_upstream_switch() */
+    SSL_CTX *ssl;
+};
+
+/* What a handshake with a server needs besides. */
+struct tls_meeting {
+    struct page *transports, *secrets; /* references */
+    const struct server_tls *settings;
+    char name[256];         /* whom we look for, NUL-terminated */
+    struct address address; /* the same, where that is an address; family 0: it is none */
+    EVP_PKEY *key;          /* of the certificate that is shown */
+    struct error why;       /* why the server is not believed; empty: it is, or has not shown itself */
+};
+
+struct kept_session;
+
 #define TLS_BUCKETS 512
 
 struct tls_worker {
@@ -42,6 +65,9 @@ struct tls_worker {
     struct tls_live *buckets[TLS_BUCKETS];
     struct tls_live *newest, *oldest;
     unsigned live_count;
+    struct tls_upstream *up_newest, *up_oldest;
+    unsigned up_count;
+    struct kept_session *sessions; /* NULL until there is one: tls_kept.c */
     struct ticket_cipher tickets[TICKET_KEYS];
     size_t ticket_count;
     unsigned handshakes;                /* under way */
@@ -54,12 +80,18 @@ struct tls_worker {
 
 struct tls { /* of a connection */
     SSL *ssl;
-    struct tls_live *live;
-    struct buffer *in; /* records that were read and not used yet; NULL: none */
-    size_t wanted;     /* while a read is under way: how much there is room for */
-    bool ended;        /* the peer sent the end of TCP */
-    bool end_said;     /* by us */
-    bool broken;       /* a call failed for good: nothing more can be said */
+    struct tls_live *live;         /* of clients */
+    struct tls_upstream *upstream; /* of servers: tls_upstream.c */
+    struct tls_meeting *meeting;   /* with a server: until the handshake is over */
+    uint64_t peer;                 /* the server that sessions are kept for */
+    int64_t until;                 /* they may be: seconds since 1970, the end of its certificate */
+    struct buffer *in;             /* records that were read and not used yet; NULL: none */
+    size_t wanted;                 /* while a read is under way: how much there is room for */
+    bool ended;                    /* the peer sent the end of TCP */
+    bool end_said;                 /* by us */
+    bool end_heard;                /* from the peer */
+    bool broken;                   /* a call failed for good: nothing more can be said */
+    const char *words;             /* why, when it was not the end of TCP: static */
 };
 
 /* ---- tls_stream.c ---- */
@@ -81,6 +113,30 @@ void tls_lives_drop(struct tls_worker *tls);
 /* ---- tls_ticket.c ---- */
 extern const SSL_TICKET_AEAD_METHOD tls_ticket_method;
 void tls_tickets_set(struct tls_worker *tls, const struct page *secrets);
+
+/* ---- tls_key.c ---- */
+/* A chain and its key, for a context or, when that is NULL, for one connection. *out is the caller's, also on failure. */
+bool tls_chain_set(const struct page *page, const struct certificate_row *row, SSL_CTX *context, SSL *ssl,
+                   EVP_PKEY **out);
+
+/* ---- tls_upstream.c ---- */
+/* A context that is kept, or NULL. */
+struct tls_upstream *tls_upstream_find(const struct tls_worker *tls, uint64_t identity);
+void tls_upstream_leave(struct tls *tls); /* the connection ends */
+
+/* ---- tls_verify.c ---- */
+/* Callbacks of a context towards servers. */
+enum ssl_verify_result_t tls_verify_server(SSL *ssl, uint8_t *alert);
+int tls_show_certificate(SSL *ssl, void *unused);
+
+/* ---- tls_kept.c ---- */
+/* Before the handshake: the session that is kept for the connection's server, if there is one. */
+void tls_kept_offer(struct conn *conn);
+int tls_kept_new(SSL *ssl, SSL_SESSION *session); /* callback of a context */
+void tls_kept_drop(struct conn *conn);            /* that one */
+/* Those of settings that have no context any more. */
+void tls_kept_sweep(struct tls_worker *tls);
+void tls_kept_free(struct tls_worker *tls);
 
 /* ---- tls_accept.c ---- */
 bool tls_protocol_served(struct slice protocol);

@@ -4,13 +4,9 @@
  * Made when the first client asks, known by the content of both, so a change of the configuration that does not touch them
  * leaves them alone; at most LIVE_MOST are kept, the one that was not used for longest goes first. A connection holds a
  * reference until its handshake is over and longer, so none is taken away from under it.
- *
- * Keys are used through BoringSSL's private-key method alone: a process of their own may hold them one day.
  */
 #include <limits.h>
 #include <openssl/err.h>
-#include <openssl/pool.h>
-#include <openssl/rsa.h>
 #include <openssl/x509.h>
 #include <stdlib.h>
 
@@ -21,86 +17,12 @@
 #include "worker/tls_inner.h"
 
 #define LIVE_MOST 256
-#define CHAIN_MOST 16
 #define SESSION_SECONDS (24 * 3600)
-
-/* ---- the key ---- */
-static EVP_PKEY *key_of(SSL *ssl)
-{
-    const struct tls_live *live = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-
-    return live->key;
-}
-
-static enum ssl_private_key_result_t key_sign(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out,
-                                              uint16_t algorithm, const uint8_t *in, size_t in_len)
-{
-    EVP_MD_CTX digest;
-    EVP_PKEY_CTX *options;
-    size_t len = max_out;
-
-    EVP_MD_CTX_init(&digest);
-
-    bool good = EVP_DigestSignInit(&digest, &options, SSL_get_signature_algorithm_digest(algorithm), NULL,
-                                   key_of(ssl)) == 1;
-
-    if (good && SSL_is_signature_algorithm_rsa_pss(algorithm)) {
-        good = EVP_PKEY_CTX_set_rsa_padding(options, RSA_PKCS1_PSS_PADDING) == 1 &&
-               EVP_PKEY_CTX_set_rsa_pss_saltlen(options, -1) == 1;
-    }
-    good = good && EVP_DigestSign(&digest, out, &len, in, in_len) == 1;
-    EVP_MD_CTX_cleanup(&digest);
-    *out_len = len;
-    return good ? ssl_private_key_success : ssl_private_key_failure;
-}
-
-/* TLS 1.2 without a key exchange of its own, when the options allow that. */
-static enum ssl_private_key_result_t key_decrypt(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out,
-                                                 const uint8_t *in, size_t in_len)
-{
-    RSA *rsa = EVP_PKEY_get0_RSA(key_of(ssl));
-
-    return rsa && RSA_decrypt(rsa, out_len, out, max_out, in, in_len, RSA_NO_PADDING) == 1
-               ? ssl_private_key_success
-               : ssl_private_key_failure;
-}
-
-static enum ssl_private_key_result_t key_complete(SSL *ssl, uint8_t *out, size_t *out_len, size_t max_out)
-{
-    (void)ssl;
-    (void)out;
-    (void)out_len;
-    (void)max_out;
-    return ssl_private_key_failure; /* the two above are done at once */
-}
-
-static const SSL_PRIVATE_KEY_METHOD key_method = {
-    .sign = key_sign,
-    .decrypt = key_decrypt,
-    .complete = key_complete,
-};
 
 static bool set_certificate(struct tls_live *live, const struct page *page, const struct certificate_row *row)
 {
-    const struct slice *chain = page_at(page, row->chain.items);
-    struct slice key = page_text(page, row->key);
-    CRYPTO_BUFFER *buffers[CHAIN_MOST];
-    size_t count = row->chain.count < CHAIN_MOST ? row->chain.count : CHAIN_MOST;
-    bool good = true;
-    CBS cbs;
+    bool good = tls_chain_set(page, row, live->ssl, NULL, &live->key);
 
-    for (size_t i = 0; i < count; i++) {
-        struct slice der = page_text(page, chain[i]);
-
-        buffers[i] = CRYPTO_BUFFER_new((const uint8_t *)der.ptr, der.len, NULL);
-        good = good && buffers[i] != NULL;
-    }
-    CBS_init(&cbs, (const uint8_t *)key.ptr, key.len);
-    live->key = EVP_parse_private_key(&cbs);
-    good = good && live->key && SSL_CTX_set_chain_and_key(live->ssl, buffers, count, NULL, &key_method) == 1;
-    for (size_t i = 0; i < count; i++) {
-        CRYPTO_BUFFER_free(buffers[i]);
-    }
     if (good && row->staple.len) {
         struct slice staple = page_text(page, row->staple);
 
@@ -258,8 +180,8 @@ static struct tls_live *live_new(const struct page *options_page, const struct t
     live->references = 1;
     live->ssl = SSL_CTX_new(TLS_server_method());
     ERR_clear_error();
-    if (live->ssl == NULL || SSL_CTX_set_app_data(live->ssl, live) != 1 ||
-        !set_certificate(live, secrets, certificate) || !set_options(live, options_page, options)) {
+    if (live->ssl == NULL || !set_certificate(live, secrets, certificate) ||
+        !set_options(live, options_page, options)) {
         log_error("TLS options %.*s cannot be used with a certificate: %s",
                   SLICE_ARG(page_text(options_page, options->name)), tls_error_words());
         live_free(live);

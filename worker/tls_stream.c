@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "common/base/memory.h"
+#include "common/tls/tls_words.h"
 #include "worker/tls_inner.h"
 
 #define READ_LEAST 4096
@@ -167,9 +168,11 @@ static int read_stopped(struct tls *tls, int rc)
     case SSL_ERROR_WANT_WRITE:
         return 1;
     case SSL_ERROR_ZERO_RETURN:
+        tls->end_heard = true;
         return 0;
     default:
         tls->broken = true;
+        tls->words = tls->ended ? NULL : tls_error_words();
         return tls->ended ? 0 : -1;
     }
 }
@@ -277,7 +280,38 @@ int tls_send(struct conn *conn, const struct iovec *pieces, int count)
     return good ? rc : -EPIPE;
 }
 
+int tls_queue(struct conn *conn, struct slice data)
+{
+    struct filling filling = {.conn = conn};
+    struct stage *out = &conn->worker->tls->out;
+    bool good = !conn->tls->broken;
+    int rc;
+
+    if (conn->io.fd < 0) {
+        return -EPIPE;
+    }
+    tls_begin(conn);
+    good = good && fill(&filling, data.ptr, data.len) && fill_end(&filling);
+    conn->tls->broken = conn->tls->broken || !good;
+    ERR_clear_error();
+    good = keep_window(conn) && good;
+    conn->worker->tls->window = slice_of(NULL, 0);
+    rc = good ? conn_queue_raw(conn, slice_of(out->ptr, out->len)) : -EPIPE;
+    stage_reset(out);
+    return rc;
+}
+
 /* ---- the end ---- */
+const char *tls_broken_words(const struct conn *conn)
+{
+    return conn->tls->broken ? conn->tls->words : NULL;
+}
+
+bool tls_ended_well(const struct conn *conn)
+{
+    return conn->tls->end_heard;
+}
+
 int tls_end(struct conn *conn)
 {
     if (conn->tls->broken || conn->tls->end_said) {
@@ -299,6 +333,7 @@ void tls_close(struct conn *conn, bool orderly)
     }
     SSL_free(tls->ssl);
     tls_live_unref(tls->live);
+    tls_upstream_leave(tls);
     buffer_give(conn->worker, tls->in);
     conn->tls = NULL;
     record_give(conn->worker, RECORD_TLS, tls);

@@ -18,6 +18,7 @@
 #define RESPONSE_HEAD_MAX ((size_t)1024 * 1024)
 #define RESPONSE_FIELDS_MAX 1000
 #define CONTINUE_NS INT64_C(1000000000)      /* as Go: then the body goes without the server's word */
+#define HANDSHAKE_NS INT64_C(10000000000)    /* as Go */
 #define STALL_NS (INT64_C(300) * 1000000000) /* a server that takes nothing of a body for that long */
 
 static struct upstream_exchange *ux_take(struct exchange *ex)
@@ -55,6 +56,8 @@ void upstream_arm(struct upstream_exchange *ux)
         if (ux->transport->dial_timeout > 0) {
             deadline = worker->now_ns + ux->transport->dial_timeout;
         }
+    } else if (ux->up->state == UPSTREAM_HANDSHAKE) {
+        deadline = worker->now_ns + HANDSHAKE_NS;
     } else if (conn_backed_up(&ux->up->conn)) {
         deadline = worker->now_ns + STALL_NS;
     } else if (ux->body_held) {
@@ -119,7 +122,7 @@ static void dial(struct upstream_exchange *ux)
             ux->address = 0;
             slab_count(worker->slab, COUNT_RETRIES, 1);
         } else {
-            exchange_upstream_failed(ex, ux->timed_out ? REASON_connect_timeout : REASON_connect_refused);
+            exchange_upstream_failed(ex, ux->refused ? ux->refused : REASON_connect_refused);
             return;
         }
     }
@@ -165,7 +168,7 @@ static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
 {
     struct upstream *up = ux->up;
-    bool connecting = up->state == UPSTREAM_CONNECTING;
+    bool connecting = up->state == UPSTREAM_CONNECTING || up->state == UPSTREAM_HANDSHAKE;
     bool again = !connecting && may_retry(ux, reason);
 
     ux->up = NULL;
@@ -173,7 +176,7 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
     ux->head = NULL;
     upstream_close(up);
     if (connecting) {
-        ux->timed_out = reason == REASON_connect_timeout;
+        ux->refused = reason;
         ux->address++;
         dial(ux);
     } else if (again) {
@@ -191,7 +194,7 @@ void upstream_on_timer(struct upstream *up)
 {
     struct upstream_exchange *ux = up->ux;
 
-    if (up->state == UPSTREAM_CONNECTING) {
+    if (up->state == UPSTREAM_CONNECTING || up->state == UPSTREAM_HANDSHAKE) {
         upstream_attempt_failed(ux, REASON_connect_timeout);
     } else if (ux->body_held) {
         ux->body_held = false;

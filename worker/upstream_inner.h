@@ -3,6 +3,7 @@
  *
  *   upstream.c        an exchange's attempts: pick, connect, retry, release
  *   upstream_pool.c   connections and the pools of idle ones
+ *   upstream_tls.c    the handshake with a server of https
  *   h1_upstream.c     HTTP/1.1 towards a server: writing requests      h1_response.c  reading responses
  */
 #ifndef WEIR_WORKER_UPSTREAM_INNER_H
@@ -14,7 +15,14 @@
 #include "worker/h1_body.h"
 #include "worker/upstream.h"
 
-enum upstream_state { UPSTREAM_CONNECTING, UPSTREAM_BUSY, UPSTREAM_IDLE, UPSTREAM_TUNNEL, UPSTREAM_CLOSED };
+enum upstream_state {
+    UPSTREAM_CONNECTING,
+    UPSTREAM_HANDSHAKE, /* of TLS */
+    UPSTREAM_BUSY,
+    UPSTREAM_IDLE,
+    UPSTREAM_TUNNEL,
+    UPSTREAM_CLOSED
+};
 
 struct upstream_pool { /* of one server identity; kept over generations */
     uint64_t identity;
@@ -51,12 +59,12 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     const struct transport *transport;
     struct transport transport_copy; /* once the generation was let go */
     const struct upstream_codec *codec;
-    int64_t sent_ns;   /* when the request began to leave */
-    uint32_t address;  /* which of the server's addresses */
-    bool retried;      /* a pooled connection had died once */
-    bool request_sent; /* head and body are handed over to the connection */
-    bool body_held;    /* Expect: 100-continue: the body waits for the server's word */
-    bool timed_out;    /* the last attempt ended by its time, not by a refusal */
+    int64_t sent_ns;     /* when the request began to leave */
+    uint32_t address;    /* which of the server's addresses */
+    bool retried;        /* a pooled connection had died once */
+    bool request_sent;   /* head and body are handed over to the connection */
+    bool body_held;      /* Expect: 100-continue: the body waits for the server's word */
+    enum reason refused; /* why the last connection did not come about; none: nobody was asked yet */
     /* response */
     struct h1_parser *parser; /* kept with the record */
     struct h1_limits limits;
@@ -97,7 +105,16 @@ void upstream_connected(struct upstream_exchange *ux);
 void upstream_on_timer(struct upstream *up);
 void upstream_tunnel_closed(struct conn *conn);
 
+/* ---- upstream_tls.c ---- */
+/* TCP is there, and the server is one of https. */
+void upstream_tls_start(struct upstream *up);
+void upstream_tls_step(struct upstream *up);
+/* Reading failed: when that is for TLS (the server refuses our certificate only after the handshake, say), it is logged. */
+bool upstream_tls_broke(const struct upstream_exchange *ux);
+
 /* ---- upstream_pool.c ---- */
+/* It is ready for a request: bytes may have come with the last event, and no other edge tells of them. */
+void upstream_opened(struct upstream *up);
 /* An idle connection to the server, or NULL. */
 struct upstream *upstream_reuse(struct worker *worker, const struct server *server);
 /* Begins to connect. 0 with *out, or a negative errno. */

@@ -129,9 +129,18 @@ static void connect_done(struct upstream *up)
         upstream_attempt_failed(up->ux, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);
         return;
     }
+    if (up->ux->pick.server->tls) {
+        upstream_tls_start(up);
+    } else {
+        upstream_opened(up);
+    }
+}
+
+void upstream_opened(struct upstream *up)
+{
     up->state = UPSTREAM_BUSY;
     upstream_connected(up->ux);
-    if (up->conn.io.readable) { /* came in the same event: there is no other edge for it */
+    if (up->conn.io.readable) {
         poller_again(&up->conn.io);
     }
 }
@@ -156,6 +165,18 @@ static void busy(struct upstream *up)
     }
 }
 
+/* Nothing came that belongs to no request. Records of TLS that carry no data (tickets, keys) do not count. */
+static bool is_silent(struct upstream *up)
+{
+    struct io *io = &up->conn.io;
+    char byte;
+
+    if (up->conn.tls && io->readable && !io->hangup && !io->broken) {
+        return conn_read(&up->conn, &byte, 1) < 0 && errno == EAGAIN && !io->hangup && !io->broken;
+    }
+    return !io->readable && !io->hangup && !io->broken;
+}
+
 static void on_ready(struct io *io)
 {
     struct upstream *up = (struct upstream *)io;
@@ -164,11 +185,14 @@ static void on_ready(struct io *io)
     case UPSTREAM_CONNECTING:
         connect_done(up);
         break;
+    case UPSTREAM_HANDSHAKE:
+        upstream_tls_step(up);
+        break;
     case UPSTREAM_BUSY:
         busy(up);
         break;
     case UPSTREAM_IDLE:
-        if (io->readable || io->hangup || io->broken) {
+        if (!is_silent(up)) {
             upstream_close(up);
         }
         break;
@@ -262,8 +286,7 @@ void upstream_keep(struct upstream *up, const struct transport *transport)
     struct worker *worker = up->conn.worker;
     int64_t limit = idle_limit(worker, transport);
 
-    if (worker->draining || worker->budget.level >= BUDGET_FULL || up->conn.io.hangup || up->conn.io.broken ||
-        up->conn.io.readable || limit == 0) {
+    if (worker->draining || worker->budget.level >= BUDGET_FULL || limit == 0 || !is_silent(up)) {
         upstream_close(up);
         return;
     }

@@ -12,6 +12,7 @@
     REASON(no_server, "the service has no server that may be used")                                          \
     REASON(connect_refused, "no server accepted the connection")                                             \
     REASON(connect_timeout, "no server accepted the connection in time")                                     \
+    REASON(upstream_tls, "TLS with the server failed, or its certificate is not believed")                   \
     REASON(reset_before_headers, "the server closed the connection before it answered")                      \
     REASON(response_timeout, "the server did not answer in time")                                            \
     REASON(bad_response, "the server's answer was malformed")                                                \

@@ -313,21 +313,30 @@ static const struct schema_field certificate_fields[] = {
 const struct schema tls_certificate_file_schema =
     SCHEMA(struct tls_certificate_file, "clientCertificate", certificate_fields);
 
+static const char *const san_types[] = {"DNSName", "URI", NULL};
+
+static const struct schema_field san_fields[] = {
+    ROW("type", ENUM, struct peer_cert_san, type, .flags = OMIT | SCHEMA_REQUIRED, .choices = san_types,
+        .text = "What the value is."),
+    ROW("value", STRING, struct peer_cert_san, value, .flags = OMIT | SCHEMA_REQUIRED,
+        .text = "The name (or address), or the URI."),
+};
+const struct schema peer_cert_san_schema = SCHEMA(struct peer_cert_san, "peerCertSAN", san_fields);
+
 static const struct schema_field transport_fields[] = {
-    ROW("serverName", STRING, struct servers_transport_config, server_name, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .text = "Name asked for in the TLS handshake."),
-    ROW("insecureSkipVerify", BOOL, struct servers_transport_config, insecure_skip_verify,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .text = "Believe any certificate of a server."),
-    ROW("rootCAs", STRINGS, struct servers_transport_config, root_cas, .flags = OMIT | SCHEMA_NOT_SERVED,
+    ROW("serverName", STRING, struct servers_transport_config, server_name, .flags = OMIT,
+        .text = "Name asked for in the TLS handshake, and looked for in the certificate."),
+    ROW("insecureSkipVerify", BOOL, struct servers_transport_config, insecure_skip_verify, .flags = OMIT,
+        .text = "Believe any certificate of a server."),
+    ROW("rootCAs", STRINGS, struct servers_transport_config, root_cas, .flags = OMIT,
         .text = "Authorities (path or PEM) that servers' certificates are checked against."),
-    ROW("certificates", LIST, struct servers_transport_config, certificates,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .sub = &tls_certificate_file_schema,
-        .text = "Certificates shown to servers."),
-    ROW("cipherSuites", STRINGS, struct servers_transport_config, cipher_suites,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .text = "Cipher suites offered to servers."),
-    ROW("minVersion", STRING, struct servers_transport_config, min_version, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .text = "Lowest TLS version."),
-    ROW("maxVersion", STRING, struct servers_transport_config, max_version, .flags = OMIT | SCHEMA_NOT_SERVED,
+    ROW("certificates", LIST, struct servers_transport_config, certificates, .flags = OMIT,
+        .sub = &tls_certificate_file_schema, .text = "Certificates shown to servers."),
+    ROW("cipherSuites", STRINGS, struct servers_transport_config, cipher_suites, .flags = OMIT,
+        .text = "Cipher suites offered to servers."),
+    ROW("minVersion", STRING, struct servers_transport_config, min_version, .flags = OMIT,
+        .text = "Lowest TLS version: VersionTLS10 to VersionTLS13; VersionTLS12 when empty."),
+    ROW("maxVersion", STRING, struct servers_transport_config, max_version, .flags = OMIT,
         .text = "Highest TLS version."),
     ROW("maxIdleConnsPerHost", INT, struct servers_transport_config, max_idle_conns_per_host, .flags = OMIT,
         .min = INT32_MIN, .max = INT32_MAX,
@@ -336,11 +345,10 @@ static const struct schema_field transport_fields[] = {
         .sub = &forwarding_timeouts_schema, .text = "Bounds on waiting for servers."),
     ROW("disableHTTP2", BOOL, struct servers_transport_config, disable_http2, .flags = OMIT,
         .text = "Never speak HTTP/2 to servers."),
-    ROW("peerCertURI", STRING, struct servers_transport_config, peer_cert_uri,
-        .flags = OMIT | SCHEMA_NOT_SERVED,
+    ROW("peerCertURI", STRING, struct servers_transport_config, peer_cert_uri, .flags = OMIT,
         .text = "URI that the server's certificate must carry; upstream prefers peerCertSANs."),
-    ROW("peerCertSANs", DOC, struct servers_transport_config, peer_cert_sans,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .text = "Names that the server's certificate must carry."),
+    ROW("peerCertSANs", LIST, struct servers_transport_config, peer_cert_sans, .flags = OMIT,
+        .sub = &peer_cert_san_schema, .text = "Names, one of which the server's certificate must carry."),
     ROW("spiffe", DOC, struct servers_transport_config, spiffe, .flags = OMIT | SCHEMA_NOT_SERVED,
         .text = "Check servers by SPIFFE identities."),
 };

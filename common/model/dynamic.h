@@ -148,6 +148,10 @@ struct forwarding_timeouts {
     int64_t read_idle_timeout, ping_timeout;
 };
 
+struct peer_cert_san {
+    struct slice type, value; /* "DNSName" or "URI" */
+};
+
 struct servers_transport_config {
     struct slice server_name;
     bool insecure_skip_verify;
@@ -157,8 +161,9 @@ struct servers_transport_config {
     struct forwarding_timeouts *forwarding_timeouts;
     bool disable_http2;
     struct slice peer_cert_uri, min_version, max_version;
-    struct list cipher_suites; /* struct slice */
-    struct doc *peer_cert_sans, *spiffe;
+    struct list cipher_suites;  /* struct slice */
+    struct list peer_cert_sans; /* struct peer_cert_san */
+    struct doc *spiffe;
 };
 
 struct tls_certificate_file {
@@ -178,7 +183,8 @@ extern const struct schema load_balancer_schema, weighted_schema, highest_random
 extern const struct schema weighted_service_schema, health_signal_schema, tls_certificate_file_schema;
 extern const struct schema tls_domain_schema, sticky_schema, health_check_schema, passive_health_check_schema;
 extern const struct schema response_forwarding_schema;
-extern const struct schema router_tls_schema, router_observability_schema, forwarding_timeouts_schema;
+extern const struct schema router_tls_schema, router_observability_schema, forwarding_timeouts_schema,
+    peer_cert_san_schema;
 
 struct http_router {
     struct element element;

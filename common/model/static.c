@@ -205,8 +205,8 @@ static const struct schema spiffe_schema = SCHEMA(struct unserved, "spiffe", spi
 
 static const struct schema_field servers_transport_fields[] = {
     ROW("insecureSkipVerify", BOOL, struct servers_transport_config, insecure_skip_verify,
-        .flags = SCHEMA_NOT_SERVED, .text = "Believe any certificate of a server."),
-    ROW("rootCAs", STRINGS, struct servers_transport_config, root_cas, .flags = SCHEMA_NOT_SERVED,
+        .text = "Believe any certificate of a server."),
+    ROW("rootCAs", STRINGS, struct servers_transport_config, root_cas,
         .text = "Authorities (path or PEM) that servers' certificates are checked against."),
     ROW("maxIdleConnsPerHost", INT, struct servers_transport_config, max_idle_conns_per_host,
         .fallback = "200", .min = INT32_MIN, .max = INT32_MAX,

@@ -141,8 +141,8 @@ static const struct schema_field client_tls_fields[] = {
         .sub = &tls_certificate_file_schema, .text = "Certificates shown to servers."),
     ROW("peerCertURI", STRING, struct tcp_client_tls, peer_cert_uri, .flags = OMIT,
         .text = "URI that the server's certificate must carry; upstream prefers peerCertSANs."),
-    ROW("peerCertSANs", DOC, struct tcp_client_tls, peer_cert_sans, .flags = OMIT,
-        .text = "Names that the server's certificate must carry."),
+    ROW("peerCertSANs", LIST, struct tcp_client_tls, peer_cert_sans, .flags = OMIT,
+        .sub = &peer_cert_san_schema, .text = "Names that the server's certificate must carry."),
     ROW("spiffe", DOC, struct tcp_client_tls, spiffe, .flags = OMIT,
         .text = "Check servers by SPIFFE identities."),
 };

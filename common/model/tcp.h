@@ -76,7 +76,8 @@ struct tcp_client_tls {
     struct list root_cas;     /* struct slice */
     struct list certificates; /* struct tls_certificate_file (dynamic.h) */
     struct slice peer_cert_uri;
-    struct doc *peer_cert_sans, *spiffe;
+    struct list peer_cert_sans; /* struct peer_cert_san (dynamic.h) */
+    struct doc *spiffe;
 };
 
 struct tcp_transport_config {

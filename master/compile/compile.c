@@ -49,22 +49,6 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
     routes_build(builder, rows, compiler->plan_count);
 }
 
-static void compile_handshakes(struct compiler *compiler, struct vault *vault, struct compiled *made)
-{
-    struct vault *own = vault ? NULL : vault_new(false);
-
-    if (own) {
-        vault_begin(own);
-        vault = own;
-    }
-    made->pages[PAGE_TLS] = compile_tls(compiler, vault);
-    made->pages[PAGE_SECRETS] = compile_secrets(compiler, vault);
-    if (own) {
-        vault_end(own);
-        vault_free(own);
-    }
-}
-
 static struct compiler *compiler_new(const struct static_config *config, struct model *model,
                                      struct board *board, uint64_t generation, struct names *names)
 {
@@ -102,14 +86,40 @@ static void compiler_strip(struct compiler *compiler)
     compiler->middlewares = (struct name_index){0};
     compiler->service_states = compiler->transport_used = NULL;
     compiler->middleware_rows = NULL;
+    compiler->server_tls = NULL;
+    compiler->vault = NULL;
     compiler->denied = NULL;
     compiler->plans = NULL;
     compiler->tcp_states = NULL;
     compiler->tcp_plans = NULL;
     compiler->tcp_plan_count = 0;
     compiler->tcp_middlewares = NULL;
+    compiler->tcp_ways = NULL;
     compiler->tls_options = NULL;
     compiler->plan_count = compiler->plan_capacity = 0;
+}
+
+static void own_vault_free(struct vault *own)
+{
+    if (own) {
+        vault_end(own);
+        vault_free(own);
+    }
+}
+
+/* Those behind the middlewares; transports and secrets after all who speak TLS to servers. */
+static void compile_pages(struct compiler *compiler, struct compiled *made)
+{
+    compile_transport_rows(compiler);
+    tcp_ways_make(compiler);
+    compile_services(compiler, made);
+    made->pages[PAGE_TRANSPORTS] = builder_new(PAGE_TRANSPORTS);
+    compile_transports(compiler, made->pages[PAGE_TRANSPORTS]);
+    made->pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
+    compile_routes(compiler, made->pages[PAGE_ROUTES]);
+    made->pages[PAGE_TLS] = compile_tls(compiler, compiler->vault);
+    made->pages[PAGE_SECRETS] = compile_secrets(compiler, compiler->vault);
+    compile_tcp(compiler, made);
 }
 
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
@@ -118,8 +128,13 @@ int compile_model(const struct static_config *config, struct model *model, struc
 {
     struct compiled made = {.compiler = compiler_new(config, model, board, generation, names)};
     struct compiler *compiler = made.compiler;
+    struct vault *own = vault ? NULL : vault_new(false);
     int rc;
 
+    compiler->vault = own ? own : vault;
+    if (own) {
+        vault_begin(own);
+    }
     if (names) {
         names_begin(names);
     }
@@ -127,14 +142,12 @@ int compile_model(const struct static_config *config, struct model *model, struc
     made.pages[PAGE_MIDDLEWARES] = builder_new(PAGE_MIDDLEWARES);
     if ((rc = compile_middlewares(compiler, made.pages[PAGE_MIDDLEWARES], why)) < 0) {
         compiled_free(&made);
+        own_vault_free(own);
         return rc;
     }
-    compile_services(compiler, &made);
-    made.pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
-    compile_routes(compiler, made.pages[PAGE_ROUTES]);
-    compile_handshakes(compiler, vault, &made);
-    compile_tcp(compiler, &made);
+    compile_pages(compiler, &made);
     compiler_strip(compiler);
+    own_vault_free(own);
     *out = made;
     return 0;
 }
@@ -172,6 +185,9 @@ int compile_servers(struct compiler *compiler, const struct servers_change *chan
     }
     if (errors_of(compiler, changes, count) != errors) {
         rc = -EAGAIN; /* what is wrong is found, counted and said by the whole way */
+    }
+    if (compiler->system_wanted && !compiler->system_there) {
+        rc = -EAGAIN; /* the first server of https */
     }
     compiler->changes = NULL;
     compiler->change_count = 0;

@@ -3,6 +3,8 @@
  *
  * What is wrong with a certificate stays with it: the others serve, and the default one stands in.
  *
+ * Certificates that are shown to servers come first (compile_server_tls.c).
+ *
  * Not here: reading (master/tls/vault.h), options of handshakes (compile_tls.c).
  */
 #include <stdlib.h>
@@ -87,6 +89,17 @@ static void add_claims(struct secrets_compile *secrets, uint32_t number)
                                     &secrets->claim_capacity, sizeof(*secrets->claims));
         secrets->claims[secrets->claim_count++] =
             (struct claim){.name = ((const struct slice *)names->items)[i], .certificate = number};
+    }
+}
+
+/* Shown to servers, for no name: their numbers are known already. */
+static void add_clients(struct secrets_compile *secrets)
+{
+    size_t count;
+    const struct keypair **pairs = compile_client_pairs(secrets->compiler, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        (void)add_row(secrets, pairs[i]);
     }
 }
 
@@ -221,6 +234,7 @@ struct page_builder *compile_secrets(struct compiler *compiler, struct vault *va
     struct ticket_key tickets[TICKET_KEYS];
     struct secrets_input input = {.tickets = tickets, .ticket_count = vault_tickets(vault, tickets)};
 
+    add_clients(&secrets);
     add_certificates(&secrets);
     add_fallback(&secrets, input.fallback);
     input.names = names_make(&secrets, &input.name_count);

@@ -1,5 +1,5 @@
 /*
- * compile_services.c - rows of the services pages: servers with their addresses, shares, tickets, transports.
+ * compile_services.c - rows of the services pages: servers with their addresses, shares, tickets.
  *
  * A word on the board is taken only where something is to be remembered: a ticket where there is a choice, a health word
  * where somebody looks after health.
@@ -13,7 +13,6 @@
 #define SEED_TICKET 0x7469636b6574ULL
 #define SEED_LOAD 0x6c6f6164ULL
 #define SEED_HEALTH 0x6865616c7468ULL
-#define SEED_POOL 0x706f6f6cULL
 #define MILLISECOND 1000000LL
 #define SECOND (1000 * MILLISECOND)
 
@@ -31,45 +30,6 @@ uint32_t compile_weight(struct opt_int weight)
 }
 
 /* ---- transports ---- */
-
-static void transport_fill(const struct compiler *compiler, const struct servers_transport_config *config,
-                           struct slice name, struct transport *out)
-{
-    const struct forwarding_timeouts *timeouts = config->forwarding_timeouts;
-
-    (void)compiler;
-    *out = (struct transport){
-        .name = name,
-        .dial_timeout = timeouts ? timeouts->dial_timeout : 30 * SECOND,
-        .response_header_timeout = timeouts ? timeouts->response_header_timeout : 0,
-        .idle_conn_timeout = timeouts ? timeouts->idle_conn_timeout : 90 * SECOND,
-        .max_idle_conns_per_host = config->max_idle_conns_per_host ? config->max_idle_conns_per_host : 200,
-    };
-}
-
-static const struct transport *transports_make(struct compiler *compiler)
-{
-    const struct model *model = compiler->model;
-    struct transport *rows = pool_zalloc(compiler->kept, compiler->transport_count * sizeof(*rows));
-
-    transport_fill(compiler, &compiler->config->servers_transport, SLICE("default@internal"), &rows[0]);
-    for (size_t i = 0; i < model->transport_count; i++) {
-        if (compiler->transport_numbers[i] != NUMBER_NONE) {
-            transport_fill(compiler, &model->transports[i]->config, model->transports[i]->element.name,
-                           &rows[compiler->transport_numbers[i]]);
-        }
-    }
-    return rows;
-}
-
-/* What idle connections of this transport may be shared by. */
-static uint64_t transport_identity(const struct transport *transport)
-{
-    const int64_t numbers[] = {transport->dial_timeout, transport->response_header_timeout,
-                               transport->idle_conn_timeout, transport->max_idle_conns_per_host};
-
-    return hash_bytes(hash_slice(SEED_POOL, transport->name), numbers, sizeof(numbers));
-}
 
 /* False, with an error, when the transport that the service names cannot be used. */
 static bool transport_number(struct compiler *compiler, struct http_service *service, uint32_t *out)
@@ -148,7 +108,9 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
                      why.text);
         return false;
     }
-    if (!slice_eq_nocase(url.scheme, SLICE("http"))) {
+    bool tls = slice_eq_nocase(url.scheme, SLICE("https"));
+
+    if (!tls && !slice_eq_nocase(url.scheme, SLICE("http"))) {
         compile_note(compiler, &service->element, false,
                      "server %.*s://%.*s is left out: scheme %.*s is not yet served", SLICE_ARG(url.scheme),
                      SLICE_ARG(url.authority), SLICE_ARG(url.scheme));
@@ -159,9 +121,11 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
                      SLICE_ARG(url.scheme), SLICE_ARG(url.authority),
                      url.has_user ? "user information" : "a query");
     }
+    compiler->system_wanted = compiler->system_wanted || tls;
     *out = (struct server){
         .url = config->url,
-        .scheme = SLICE("http"),
+        .scheme = tls ? SLICE("https") : SLICE("http"),
+        .tls = tls,
         .host = url.authority,
         .path = url.path,
         .addresses = compile_addresses(compiler, url.host, &url.literal, url.port),
@@ -241,7 +205,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     if (!transport_number(compiler, service, &row->transport)) {
         return;
     }
-    identity = transport_identity(&compiler->transport_rows[row->transport]);
+    identity = compiler->transport_rows[row->transport].identity;
     for (size_t i = 0; i < list.count; i++) {
         if (count == SERVERS_MAX) {
             compile_note(compiler, &service->element, false, "only its first %u servers are used",
@@ -345,11 +309,8 @@ void compile_services(struct compiler *compiler, struct compiled *out)
 {
     size_t pages = services_pages(compiler->service_count, compiler->service_shift);
 
-    compiler->transport_rows = transports_make(compiler);
     for (size_t i = 0; i < pages; i++) {
         out->pages[PAGE_SERVICES + i] = compile_services_page(compiler, i);
     }
     out->count = PAGE_SERVICES + pages;
-    out->pages[PAGE_TRANSPORTS] = builder_new(PAGE_TRANSPORTS);
-    transports_build(out->pages[PAGE_TRANSPORTS], compiler->transport_rows, compiler->transport_count);
 }

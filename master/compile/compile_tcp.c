@@ -17,6 +17,7 @@
 
 #define DEPTH_MAX 64
 #define SERVERS_MAX 65536u /* positions in a sequence have 16 bits */
+#define SEED_SERVER 0x746370ULL
 #define SEED_IN_FLIGHT 0x746370636f6eULL
 
 static struct tcp_service *service_at(const struct compiler *compiler, uint32_t position)
@@ -207,12 +208,6 @@ static bool server_fill(struct compiler *compiler, struct tcp_service *service,
     struct server_url url;
     struct error why;
 
-    if (config->tls) {
-        compile_note(compiler, &service->element, false,
-                     "server %.*s is left out: TLS to servers of TCP services is not yet served",
-                     SLICE_ARG(address));
-        return false;
-    }
     if (address.len == 0 || slice_rfind(address, ':') < 0 || address.ptr[address.len - 1] == ':' ||
         address.ptr[address.len - 1] == ']') {
         compile_note(compiler, &service->element, false,
@@ -225,9 +220,13 @@ static bool server_fill(struct compiler *compiler, struct tcp_service *service,
                      url.path.len ? "it is no HOST:PORT" : why.text);
         return false;
     }
+    compiler->system_wanted = compiler->system_wanted || config->tls;
     *out = (struct server){
         .url = address,
         .scheme = SLICE("tcp"),
+        .host = address,
+        .identity = hash_slice(SEED_SERVER, address),
+        .tls = config->tls,
         .addresses = compile_addresses(compiler, url.host, &url.literal, url.port),
         .weight = 1,
     };

@@ -39,9 +39,9 @@ static struct tcp_way way_of(const struct compiler *compiler, const struct tcp_s
     return way;
 }
 
-static const struct tcp_service *service_of(const struct compiler *compiler, uint32_t position)
+static struct tcp_service *service_of(const struct compiler *compiler, uint32_t position)
 {
-    return (const struct tcp_service *)compiler->model->layer4[TCP_SERVICE].items[position];
+    return (struct tcp_service *)compiler->model->layer4[TCP_SERVICE].items[position];
 }
 
 static bool names_host(const struct rule *rule)
@@ -81,21 +81,73 @@ static const uint8_t *points_make(struct compiler *compiler)
     return flags;
 }
 
+static bool speaks_tls(const struct tcp_service *service)
+{
+    const struct tcp_load_balancer *balancer = service->config.load_balancer;
+    const struct tcp_server *servers = balancer ? balancer->servers.items : NULL;
+
+    for (size_t i = 0; balancer && i < balancer->servers.count; i++) {
+        if (servers[i].tls) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Settings of the transport, or those where nothing is set; once for all services that name it. */
+static uint32_t settings_of(struct compiler *compiler, struct tcp_service *service, uint32_t *known)
+{
+    struct slice name = service->config.load_balancer->servers_transport;
+    struct tcp_transport *transport = name.len ? layer4_find(compiler->model, TCP_TRANSPORT, name) : NULL;
+    const struct tcp_client_tls *config = transport ? transport->config.tls : NULL;
+    struct server_tls_wish wish = {.insecure = false};
+    struct element *owner = transport ? &transport->element : &service->element;
+
+    if (config == NULL) {
+        if (*known == NUMBER_NONE) {
+            *known = compile_server_tls(compiler, owner, &wish);
+        }
+        return *known;
+    }
+    wish = (struct server_tls_wish){
+        .server_name = config->server_name,
+        .peer_cert_uri = config->peer_cert_uri,
+        .root_cas = config->root_cas,
+        .certificates = config->certificates,
+        .sans = config->peer_cert_sans,
+        .insecure = config->insecure_skip_verify,
+        .spiffe = config->spiffe != NULL,
+    };
+    return compile_server_tls(compiler, owner, &wish);
+}
+
+void tcp_ways_make(struct compiler *compiler)
+{
+    size_t count = compiler->service_count - compiler->http_service_count;
+    struct tcp_way *ways = pool_alloc(compiler->pool, (count + 1) * sizeof(*ways));
+    uint32_t usual = NUMBER_NONE;
+
+    for (size_t i = 0; i < count; i++) {
+        struct tcp_service *service =
+            service_of(compiler, compiler->service_positions[compiler->http_service_count + i]);
+
+        ways[i] = way_of(compiler, service);
+        if (speaks_tls(service)) {
+            ways[i].tls = settings_of(compiler, service, &usual);
+        }
+    }
+    compiler->tcp_ways = ways;
+}
+
 static struct page_builder *build_page(struct compiler *compiler)
 {
     struct page_builder *builder = builder_new(PAGE_TCP);
     size_t count = compiler->service_count - compiler->http_service_count;
-    struct tcp_way *ways = pool_alloc(compiler->pool, (count + 1) * sizeof(*ways));
-
-    for (size_t i = 0; i < count; i++) {
-        ways[i] = way_of(compiler,
-                         service_of(compiler, compiler->service_positions[compiler->http_service_count + i]));
-    }
 
     struct tcp_page_input input = {
         .points = points_make(compiler),
         .point_count = compiler->config->entry_points.count,
-        .ways = ways,
+        .ways = compiler->tcp_ways,
         .way_count = count,
         .first_service = compiler->http_service_count,
         .middlewares = compiler->tcp_middlewares,

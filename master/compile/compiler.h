@@ -49,11 +49,24 @@ struct tcp_plan {             /* one TCP router that gets in */
     size_t entry_point_count;
 };
 
+struct server_tls_compile; /* compile_server_tls.c */
+struct keypair;
+
+/* What a user asks of TLS towards servers, whoever they are servers of. */
+struct server_tls_wish {
+    struct slice server_name, min_version, max_version, peer_cert_uri;
+    struct list root_cas, cipher_suites; /* struct slice; root_cas empty: the system's */
+    struct list certificates;            /* struct tls_certificate_file */
+    struct list sans;                    /* struct peer_cert_san */
+    bool insecure, spiffe;
+};
+
 struct compiler {
     const struct static_config *config;
     struct model *model;
     struct board *board;
     struct names *names;
+    struct vault *vault; /* of the compile under way */
     uint64_t generation;
     struct pool *pool; /* dies with the compile */
     struct pool *kept; /* what is needed of it afterwards: numbers, names, transports */
@@ -72,6 +85,9 @@ struct compiler {
     uint32_t service_count, middleware_count,
         transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
+    struct server_tls_compile *server_tls;
+    bool system_wanted; /* somebody speaks TLS to servers: the system's authorities must be there, ... */
+    bool system_there;  /* ... and are, on the pages of the last compile_model() */
 
     /* TCP: its services have the numbers behind those of HTTP */
     uint32_t http_service_count;
@@ -83,6 +99,7 @@ struct compiler {
     size_t tcp_plan_count;
     const struct tcp_middleware_row *tcp_middlewares; /* by number */
     uint32_t tcp_middleware_count;
+    const struct tcp_way *tcp_ways; /* by number, from http_service_count on */
     const struct tls_options_row *tls_options; /* as on the TLS page, once that is made */
     size_t tls_option_count;
 
@@ -115,14 +132,30 @@ size_t plan_entry_points(struct compiler *compiler, struct element *router, cons
 /* What each entry point refuses in a path, as bits in the order of struct encoded_characters: compiler->denied. */
 void plan_denied(struct compiler *compiler);
 
+/* compile_server_tls.c: adds settings and returns their number for server_tls_at(); before the pages of transports and secrets
+ * are made. Who speaks TLS to servers sets compiler->system_wanted too. What is wrong is an error on `owner`. */
+uint32_t compile_server_tls(struct compiler *compiler, struct element *owner,
+                            const struct server_tls_wish *wish);
+uint64_t compile_server_tls_identity(struct compiler *compiler, uint32_t number);
+/* All of them, for the page; owner: who is told that the system's authorities cannot be read. */
+struct server_tls_input compile_server_tls_input(struct compiler *compiler, struct element *owner);
+/* Their client certificates: the first ones of the secrets page, in this order. */
+const struct keypair **compile_client_pairs(const struct compiler *compiler, size_t *count);
+
+/* compile_transports.c: the rows, before services; the page, after all who speak TLS to servers. */
+void compile_transport_rows(struct compiler *compiler);
+void compile_transports(struct compiler *compiler, struct page_builder *builder);
+
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
 struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
 
-/* compile_tcp.c, compile_tcp_pages.c: which TCP routers get in, with numbers for what they use behind the services of HTTP; the row of such a
- * service; then, when the TLS page is made, the two pages. */
+/* compile_tcp.c: which TCP routers get in, with numbers for what they use behind the services of HTTP; the row of such a
+ * service. compile_tcp_pages.c: how its servers are reached, before the transports page is made; when the TLS page is, the
+ * two pages of TCP. */
 void tcp_plan_all(struct compiler *compiler);
 void tcp_service_row(struct compiler *compiler, uint32_t position, struct service *row);
+void tcp_ways_make(struct compiler *compiler);
 void compile_tcp(struct compiler *compiler, struct compiled *out);
 
 /* compile_services.c: the addresses of a host as server_address; a smooth sequence of the weights with its ticket. */

@@ -255,7 +255,8 @@ static const struct schema_field servers_transport_fields[] = {
               .sub = &forwarding_timeouts_schema, .text = "Bounds on waiting for servers."),
     TRANSPORT("disableHTTP2", BOOL, disable_http2, .text = "Never speak HTTP/2 to servers."),
     TRANSPORT("peerCertURI", STRING, peer_cert_uri, .text = "URI that the server's certificate must carry."),
-    TRANSPORT("peerCertSANs", DOC, peer_cert_sans, .text = "Names that the server's certificate must carry."),
+    TRANSPORT("peerCertSANs", LIST, peer_cert_sans, .sub = &peer_cert_san_schema,
+              .text = "Names, one of which the server's certificate must carry."),
     TRANSPORT("spiffe", DOC, spiffe, .text = "Check servers by SPIFFE identities."),
 };
 const struct schema crd_servers_transport_schema =

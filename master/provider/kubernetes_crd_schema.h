@@ -118,7 +118,8 @@ struct crd_servers_transport {
     struct list cipher_suites;        /* struct slice */
     int64_t max_idle_conns_per_host;
     struct forwarding_timeouts *forwarding_timeouts;
-    struct doc *peer_cert_sans, *spiffe;
+    struct list peer_cert_sans; /* struct peer_cert_san */
+    struct doc *spiffe;
 };
 
 extern const struct schema crd_ingress_route_schema, crd_route_schema, crd_traefik_service_schema,

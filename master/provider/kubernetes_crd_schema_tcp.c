@@ -115,8 +115,8 @@ static const struct schema_field transport_tls_fields[] = {
                   .text = "Secrets with certificates shown to servers."),
     TRANSPORT_TLS("peerCertURI", STRING, peer_cert_uri,
                   .text = "URI that the server's certificate must carry."),
-    TRANSPORT_TLS("peerCertSANs", DOC, peer_cert_sans,
-                  .text = "Names that the server's certificate must carry."),
+    TRANSPORT_TLS("peerCertSANs", LIST, peer_cert_sans, .sub = &peer_cert_san_schema,
+                  .text = "Names, one of which the server's certificate must carry."),
     TRANSPORT_TLS("spiffe", DOC, spiffe, .text = "Check servers by SPIFFE identities."),
 };
 static const struct schema transport_tls_schema =

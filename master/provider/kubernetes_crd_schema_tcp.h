@@ -49,7 +49,8 @@ struct crd_tcp_transport_tls {
     struct list root_cas;             /* struct crd_root_ca */
     struct list root_cas_secrets;     /* struct slice */
     struct list certificates_secrets; /* struct slice */
-    struct doc *peer_cert_sans, *spiffe;
+    struct list peer_cert_sans;       /* struct peer_cert_san */
+    struct doc *spiffe;
 };
 
 struct crd_tcp_transport {

@@ -29,7 +29,26 @@ void prepare_service(struct preparation *at, struct slice name)
                    qualified(at->pool, name, middleware->element.provider));
 }
 
-void prepare_server(struct preparation *at, struct slice url)
+/* A transport of its own, by the name of the service. */
+static void add_transport(struct preparation *at, struct slice name, const struct client_tls *tls)
+{
+    struct servers_transport *transport = model_add_transport(at->resolver->model, name, SLICE("middleware"));
+    struct slice *authority = pool_zalloc(at->pool, sizeof(*authority));
+    struct tls_certificate_file *pair = pool_zalloc(at->pool, sizeof(*pair));
+
+    transport->element.origin = at->middleware->element.origin;
+    schema_defaults(&servers_transport_schema, at->pool, &transport->config);
+    if (tls == NULL) {
+        return;
+    }
+    *authority = tls->ca;
+    *pair = (struct tls_certificate_file){tls->cert, tls->key};
+    transport->config.insecure_skip_verify = tls->insecure_skip_verify;
+    transport->config.root_cas = (struct list){authority, tls->ca.len > 0};
+    transport->config.certificates = (struct list){pair, tls->cert.len > 0};
+}
+
+void prepare_server(struct preparation *at, struct slice url, const struct client_tls *tls)
 {
     struct model *model = at->resolver->model;
     struct slice name = pool_printf(at->pool, "%.*s@middleware", SLICE_ARG(at->middleware->element.name));
@@ -41,6 +60,10 @@ void prepare_server(struct preparation *at, struct slice url)
     balancer->servers = (struct list){server, 1};
     service->config.load_balancer = balancer;
     service->hidden = true;
+    if (slice_eq_nocase(slice_head(url, 6), SLICE("https:"))) {
+        balancer->servers_transport = name;
+        add_transport(at, name, tls);
+    }
     prepare_service(at, name);
 }
 

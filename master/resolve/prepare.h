@@ -19,9 +19,10 @@ void *prepare_wrong(struct preparation *at, const char *format, ...) __attribute
 /* The middleware asks that service: its number is at index 0, 1... of the middleware's row, in the order of these calls.
  * That it exists is checked where a router uses the middleware. */
 void prepare_service(struct preparation *at, struct slice name);
-/* The same for a server that only this middleware knows (http://host:port): makes a service that nobody else can name and nobody
- * is shown. */
-void prepare_server(struct preparation *at, struct slice url);
+/* The same for a server that only this middleware knows (http://host:port, https://host:port): makes a service that nobody else can
+ * name and nobody is shown. Over https it is spoken to as `tls` says (NULL: as where nothing is set), never as services of the
+ * user are. */
+void prepare_server(struct preparation *at, struct slice url, const struct client_tls *tls);
 /* So many words on the board belong to the middleware, zero at first; of each router that uses it some of its own when
  * by_router. */
 void prepare_words(struct preparation *at, uint32_t count, bool by_router);

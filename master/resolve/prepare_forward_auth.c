@@ -4,7 +4,8 @@
 #include "master/compile/url.h"
 #include "master/resolve/prepare.h"
 
-static bool take_address(struct preparation *at, struct slice address, struct prepared_forward_auth *made)
+static bool take_address(struct preparation *at, struct slice address, const struct client_tls *tls,
+                         struct prepared_forward_auth *made)
 {
     struct server_url url;
     struct error why;
@@ -25,13 +26,8 @@ static bool take_address(struct preparation *at, struct slice address, struct pr
         prepare_wrong(at, "forwardAuth.address holds a user, which is not sent: leave it out");
         return false;
     }
-    if (slice_eq_nocase(url.scheme, SLICE("https"))) {
-        prepare_wrong(at,
-                      "forwardAuth.address: servers over https are not yet served by this build: use http");
-        return false;
-    }
-    if (!slice_eq_nocase(url.scheme, SLICE("http"))) {
-        prepare_wrong(at, "forwardAuth.address: \"%.*s\" is not http", SLICE_ARG(url.scheme));
+    if (!slice_eq_nocase(url.scheme, SLICE("http")) && !slice_eq_nocase(url.scheme, SLICE("https"))) {
+        prepare_wrong(at, "forwardAuth.address: \"%.*s\" is neither http nor https", SLICE_ARG(url.scheme));
         return false;
     }
     mark = slice_find(address, '?');
@@ -39,7 +35,12 @@ static bool take_address(struct preparation *at, struct slice address, struct pr
     made->query = mark >= 0 ? slice_from(address, (size_t)mark + 1) : SLICE("");
     made->path = url.path.len ? url.path : SLICE("/");
     made->authority = url.authority;
-    prepare_server(at, pool_printf(at->pool, "http://%.*s", SLICE_ARG(url.authority)));
+    if (tls && (tls->cert.len == 0) != (tls->key.len == 0)) {
+        prepare_wrong(at, "forwardAuth.tls: cert and key go together, and one of them is missing");
+        return false;
+    }
+    prepare_server(at, pool_printf(at->pool, "%.*s://%.*s", SLICE_ARG(url.scheme), SLICE_ARG(url.authority)),
+                   tls);
     return true;
 }
 
@@ -59,7 +60,7 @@ const void *prepare_forward_auth(struct preparation *at, const struct forward_au
 {
     struct prepared_forward_auth *made = pool_zalloc(at->pool, sizeof(*made));
 
-    if (!take_address(at, options->address, made) ||
+    if (!take_address(at, options->address, options->tls, made) ||
         !names_good(at, "authRequestHeaders", &options->auth_request_headers) ||
         !names_good(at, "authResponseHeaders", &options->auth_response_headers)) {
         return NULL;

@@ -260,6 +260,7 @@ void services_check_all(struct resolver *resolver)
 
     model_objects_sort(model->services, model->service_count); /* middlewares have brought some */
     name_table_make(model->pool, &resolver->services, model->services, model->service_count);
+    model_objects_sort(model->transports, model->transport_count);
     name_table_make(model->pool, &resolver->transports, model->transports, model->transport_count);
     resolver->service_visits = pool_zalloc(model->pool, model->service_count + 1);
     for (size_t i = 0; i < model->service_count; i++) {

@@ -5,6 +5,7 @@
  * certificates name (nothing reads them yet).
  */
 #include "master/resolve/resolver.h"
+#include "master/tls/library.h"
 
 #define NOTHING ((struct slice){NULL, 0})
 #define DEFAULT SLICE("default")
@@ -26,36 +27,6 @@ static const char *const curves[] = {"secp256r1",
                                      "secp384r1mlkem1024",
                                      "SecP384r1MLKEM1024",
                                      NULL};
-
-static const char *const ciphers[] = {"TLS_RSA_WITH_RC4_128_SHA",
-                                      "TLS_RSA_WITH_3DES_EDE_CBC_SHA",
-                                      "TLS_RSA_WITH_AES_128_CBC_SHA",
-                                      "TLS_RSA_WITH_AES_256_CBC_SHA",
-                                      "TLS_RSA_WITH_AES_128_CBC_SHA256",
-                                      "TLS_RSA_WITH_AES_128_GCM_SHA256",
-                                      "TLS_RSA_WITH_AES_256_GCM_SHA384",
-                                      "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA",
-                                      "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA",
-                                      "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA",
-                                      "TLS_ECDHE_RSA_WITH_RC4_128_SHA",
-                                      "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA",
-                                      "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA",
-                                      "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA",
-                                      "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256",
-                                      "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256",
-                                      "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256",
-                                      "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
-                                      "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384",
-                                      "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384",
-                                      "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305",
-                                      "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256",
-                                      "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305",
-                                      "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256",
-                                      "TLS_AES_128_GCM_SHA256",
-                                      "TLS_AES_256_GCM_SHA384",
-                                      "TLS_CHACHA20_POLY1305_SHA256",
-                                      "TLS_FALLBACK_SCSV",
-                                      NULL};
 
 static bool among(const char *const *names, struct slice name)
 {
@@ -104,7 +75,7 @@ static void options_check(struct resolver *resolver, struct tls_options *options
                       "building TLS config: invalid clientAuthType: %.*s, CAFiles is required",
                       SLICE_ARG(auth->type));
     }
-    if ((unknown = first_unknown(ciphers, &config->cipher_suites)) != NULL) {
+    if ((unknown = tls_ciphers_unknown(&config->cipher_suites)) != NULL) {
         element_error(resolver->model, &options->element, true,
                       "building TLS config: invalid CipherSuite: %.*s", SLICE_ARG(*unknown));
     }

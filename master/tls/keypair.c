@@ -42,8 +42,9 @@ static bool add_der(struct pool *pool, struct list *chain, size_t *capacity, X50
     return true;
 }
 
-/* *leaf, when asked for, is the caller's. */
-static int read_chain(struct slice pem, struct pool *pool, struct list *out, X509 **leaf, struct error *why)
+/* Up to `most`. *leaf, when asked for, is the caller's. */
+static int read_chain(struct slice pem, struct pool *pool, size_t most, struct list *out, X509 **leaf,
+                      struct error *why)
 {
     BIO *bio = tls_memory(pem);
     X509 *certificate;
@@ -51,7 +52,7 @@ static int read_chain(struct slice pem, struct pool *pool, struct list *out, X50
     bool good = bio != NULL;
 
     *out = (struct list){NULL, 0};
-    while (good && out->count < CHAIN_MOST &&
+    while (good && out->count < most &&
            (certificate = PEM_read_bio_X509(bio, NULL, tls_no_passphrase, NULL)) != NULL) {
         good = add_der(pool, out, &capacity, certificate);
         if (out->count == 1 && leaf) {
@@ -61,7 +62,7 @@ static int read_chain(struct slice pem, struct pool *pool, struct list *out, X50
         }
     }
     BIO_free(bio);
-    if (!good || (out->count < CHAIN_MOST && !tls_at_end_of_pem())) {
+    if (!good || (out->count < most && !tls_at_end_of_pem())) {
         return error_set(why, -EINVAL, "malformed (%s; PEM is expected)", tls_error_words());
     }
     return out->count ? 0 : error_set(why, -EINVAL, "there is no certificate in it (PEM is expected)");
@@ -69,7 +70,40 @@ static int read_chain(struct slice pem, struct pool *pool, struct list *out, X50
 
 int certificates_read(struct slice pem, struct pool *pool, struct list *out, struct error *why)
 {
-    return read_chain(pem, pool, out, NULL, why);
+    return read_chain(pem, pool, SIZE_MAX, out, NULL, why);
+}
+
+static uint64_t subject_of(struct slice der)
+{
+    const uint8_t *at = (const uint8_t *)der.ptr, *name;
+    X509 *certificate = d2i_X509(NULL, &at, (long)der.len);
+    uint64_t subject = 0;
+    size_t len;
+
+    if (certificate && X509_NAME_get0_der(X509_get_subject_name(certificate), &name, &len)) {
+        subject = authority_subject(slice_of((const char *)name, len));
+    }
+    X509_free(certificate);
+    return subject;
+}
+
+int authorities_read(struct slice pem, struct pool *pool, struct list *out, struct error *why)
+{
+    struct list chain;
+    struct authority *all;
+    int rc = read_chain(pem, pool, SIZE_MAX, &chain, NULL, why);
+
+    if (rc < 0) {
+        return rc;
+    }
+    all = pool_alloc(pool, chain.count * sizeof(*all));
+    for (size_t i = 0; i < chain.count; i++) {
+        struct slice der = ((const struct slice *)chain.items)[i];
+
+        all[i] = (struct authority){.subject = subject_of(der), .der = der};
+    }
+    *out = (struct list){all, chain.count};
+    return 0;
 }
 
 /* ---- names ---- */
@@ -243,7 +277,7 @@ int keypair_read(struct slice certificate, struct slice key, struct keypair *out
     *out = (struct keypair){.pool = pool_new(POOL_FIRST, 0)};
     ERR_clear_error();
 
-    int rc = read_chain(certificate, out->pool, &out->row.chain, &leaf, why);
+    int rc = read_chain(certificate, out->pool, CHAIN_MOST, &out->row.chain, &leaf, why);
 
     if (rc < 0) {
         error_prefix(why, "the certificate");

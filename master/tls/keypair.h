@@ -11,6 +11,7 @@
 #include "common/base/error.h"
 #include "common/base/pool.h"
 #include "shm/secrets.h"
+#include "shm/server_tls.h"
 
 struct keypair {
     struct pool *pool; /* what the rest lies in; NULL: nothing was read */
@@ -27,5 +28,7 @@ void keypair_free(struct keypair *pair); /* NULL is fine */
 
 /* All certificates of a PEM text as DER (struct slice) into the pool; at least one, or an error. */
 int certificates_read(struct slice pem, struct pool *pool, struct list *out, struct error *why);
+/* The same as struct authority. */
+int authorities_read(struct slice pem, struct pool *pool, struct list *out, struct error *why);
 
 #endif

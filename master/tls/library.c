@@ -36,6 +36,10 @@ static const struct known_cipher ciphers[] = {
     {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca8},
     {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", 0xcca9},
     {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca9},
+    {"TLS_AES_128_GCM_SHA256", 0},
+    {"TLS_AES_256_GCM_SHA384", 0},
+    {"TLS_CHACHA20_POLY1305_SHA256", 0},
+    {"TLS_FALLBACK_SCSV", 0},
 };
 
 static const struct {
@@ -83,6 +87,18 @@ static const struct known_cipher *cipher_named(struct slice name)
     return NULL;
 }
 
+const struct slice *tls_ciphers_unknown(const struct list *names)
+{
+    const struct slice *items = names->items;
+
+    for (size_t i = 0; i < names->count; i++) {
+        if (cipher_named(items[i]) == NULL) {
+            return &items[i];
+        }
+    }
+    return NULL;
+}
+
 /* BoringSSL knows some by number only: whether it also takes them is tried. */
 static const char *cipher_own(SSL_CTX *scratch, uint16_t number)
 {
@@ -108,7 +124,7 @@ struct tls_names tls_ciphers(struct pool *pool, const struct list *names)
 
         if (own) {
             add(pool, &out, own);
-        } else if (known) {
+        } else if (known && known->number) {
             miss(&out, items[i]);
         }
     }

@@ -18,6 +18,8 @@ struct tls_names {
 /* Of TLS 1.2 and below; those of 1.3 cannot be chosen and are passed over. names: struct slice. */
 struct tls_names tls_ciphers(struct pool *pool, const struct list *names);
 struct tls_names tls_curves(struct pool *pool, const struct list *names);
+/* The first name that is none of a cipher suite; NULL: all are. */
+const struct slice *tls_ciphers_unknown(const struct list *names);
 /* When the user names none: as Go chooses. */
 struct slice tls_ciphers_default(void);
 struct slice tls_curves_default(struct pool *pool);

@@ -45,6 +45,7 @@ void vault_free(struct vault *vault)
     }
     free(vault->buckets);
     texts_free(vault);
+    authorities_free(vault);
     vault_files_unref(vault->using);
     vault_files_unref(vault->used);
     kept_free(&vault->kept);
@@ -85,6 +86,7 @@ void vault_end(struct vault *vault)
 
     sweep(vault);
     texts_sweep(vault);
+    authorities_sweep(vault);
     pthread_mutex_lock(&vault->mutex);
     old = vault->used;
     vault->used = vault->using;
@@ -113,7 +115,7 @@ static bool is_text(struct slice value)
 }
 
 /* The path, when it is one. */
-static bool path_of(struct slice value, char path[PATH_MAX])
+bool vault_path(struct slice value, char path[PATH_MAX])
 {
     return !is_text(value) && slice_to_cstr(value, path, PATH_MAX) && path[0];
 }
@@ -127,7 +129,7 @@ static void digest_add(struct vault *vault, SHA256_CTX *place, SHA256_CTX *whole
     memset(&state, 0, sizeof(state));
     SHA256_Update(place, &value.len, sizeof(value.len));
     SHA256_Update(place, value.ptr, value.len);
-    if (path_of(value, path)) {
+    if (vault_path(value, path)) {
         files_state(path, &state);
         files_add(vault->using, path, &state);
     }
@@ -142,7 +144,7 @@ static int text_of(struct slice value, struct pool *pool, struct slice *out, str
         *out = value;
         return 0;
     }
-    if (!path_of(value, path)) {
+    if (!vault_path(value, path)) {
         return error_set(why, -EINVAL, "it is neither a path nor PEM");
     }
     return files_read(path, pool, out, why);
@@ -154,7 +156,7 @@ int vault_text(struct vault *vault, struct slice value, struct pool *pool, struc
     struct file_state state;
     char path[PATH_MAX];
 
-    if (path_of(value, path)) {
+    if (vault_path(value, path)) {
         files_state(path, &state);
         files_add(vault->using, path, &state);
     }

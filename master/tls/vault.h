@@ -7,6 +7,7 @@
  *           that changed.
  * kept      keys of session tickets (the newest seals, the older ones still open) and the certificate for names that have
  *           none: the same in all workers, over reloads, masters and upgrades.
+ * authorities   of servers, in the same way
  * texts     of files whose reader may refuse them: the last one that it took.
  * files     whose content came from disk: vault_files_changed() tells whether to compile again.
  *
@@ -35,6 +36,12 @@ const struct keypair *vault_pair(struct vault *vault, struct slice certificate, 
 /* The content of a path, or the text itself, in the pool; its file counts as used too. */
 int vault_text(struct vault *vault, struct slice path_or_text, struct pool *pool, struct slice *out,
                struct error *why);
+/* The authorities (struct authority) in a path or text, which stay good until the next compile's vault_end(); parsed anew only
+ * when the file is another. A file that cannot be read any more leaves them as they were, with the reason in *why, which else is
+ * empty. A negative errno: there are none, with the reason. */
+int vault_authorities(struct vault *vault, struct slice path_or_text, struct list *out, struct error *why);
+/* The same for those of the system: SSL_CERT_FILE, else Debian's file. */
+int vault_system_authorities(struct vault *vault, struct list *out, struct error *why);
 /* A file whose reader may refuse what stands in it (users): accept() gets the text, in the pool, and returns a negative errno with
  * the reason. When the file cannot be read or is refused, accept() gets the text that it took last of that path. 0; 1: it was
  * that older one, *why says why; or what is wrong. A vault that is NULL remembers nothing. */

@@ -1,10 +1,11 @@
 /*
  * vault_inner.h - what the files of the vault share: vault.c (pairs), vault_kept.c (memfd), vault_files.c
- * (files), vault_texts.c (texts that a reader took).
+ * (files), vault_texts.c (texts that a reader took), vault_authorities.c.
  */
 #ifndef WEIR_MASTER_TLS_VAULT_INNER_H
 #define WEIR_MASTER_TLS_VAULT_INNER_H
 
+#include <limits.h>
 #include <openssl/sha.h>
 #include <pthread.h>
 #include <stdatomic.h>
@@ -46,6 +47,18 @@ struct vault_text { /* what a reader took last */
     size_t len;
 };
 
+struct vault_authorities {
+    struct vault_authorities *next;
+    uint64_t hash; /* of place */
+    char *place;   /* the path or the text */
+    size_t place_len;
+    struct file_state state;
+    uint64_t round;
+    struct pool *pool; /* what the list lies in; NULL: nothing was read */
+    struct list list;  /* struct authority */
+    struct error why;  /* of the last try; empty: it was good */
+};
+
 struct kept {
     int64_t made; /* when the newest ticket key was, seconds since 1970 */
     size_t ticket_count;
@@ -57,6 +70,7 @@ struct vault {
     struct vault_pair **buckets;
     size_t size, count;
     struct vault_text *texts;
+    struct vault_authorities *authorities;
     uint64_t round;
     bool fallback;                    /* kept.fallback may be made */
     struct vault_files *using, *used; /* of the compile under way, of the last one */
@@ -74,6 +88,13 @@ int files_read(const char *path, struct pool *pool, struct slice *out, struct er
 /* vault_texts.c: forgets those that the last compile did not use. */
 void texts_sweep(struct vault *vault);
 void texts_free(struct vault *vault);
+
+/* vault_authorities.c: the same. */
+void authorities_sweep(struct vault *vault);
+void authorities_free(struct vault *vault);
+
+/* vault.c: whether the value is a path, and which. */
+bool vault_path(struct slice value, char path[PATH_MAX]);
 
 /* vault_kept.c */
 void kept_load(struct kept *kept, int fd);

@@ -286,6 +286,8 @@ static void add_counters(struct text *out, const struct status *status)
         [COUNT_SHED_BUSY] = "shedBusy",
         [COUNT_HANDSHAKES] = "handshakes",
         [COUNT_RESUMED] = "resumed",
+        [COUNT_UPSTREAM_HANDSHAKES] = "upstreamHandshakes",
+        [COUNT_UPSTREAM_RESUMED] = "upstreamResumed",
     };
 
     begin(out, "counters", '{');

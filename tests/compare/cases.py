@@ -127,6 +127,8 @@ def configuration():
     router("catch", "PathPrefix(`/`) && Host(`all.test`)", entryPoints=every)
     for name in MIDDLEWARES:
         router(f"mw-{name}", f"Host(`{name}.test`)", middlewares=[name], entryPoints=["web", "trust", "insecure", "strict", "rawpath"])
+    for name in SECURED:
+        router(f"tls-{name}", f"Host(`{name}.tls.test`)", service=f"tls-{name}")
     router("redir", "Host(`redir.test`)", middlewares=["regex"])
     router("two", "Host(`two.test`)", middlewares=["strip", "add", "head"])
     router("host-upper", "Host(`UPPER.test`)")
@@ -202,7 +204,39 @@ def configuration():
             "wrr": {"weighted": {"services": [{"name": "upstream", "weight": 3}, {"name": "empty", "weight": 0}]}},
             **{f"hrw-{name}": service for name, service in HASHED.items()},
             **{f"stick-{name}": service for name, service in STICKY.items()},
-        }}}
+            **{f"tls-{name}": {"loadBalancer": {"servers": [{"url": f"https://{'DEMANDING' if 'pair' in name else 'SECURE'}_ADDRESS"}],
+                                                **({"serversTransport": f"tls-{name}"} if fields else {})}} for name, fields in SECURED.items()},
+        },
+        "serversTransports": {f"tls-{name}": fields for name, fields in SECURED.items() if fields},
+    }}
+
+
+# Transports for a server of https; the names of those that it is not reached by begin with "no-".
+BELIEVE = {"rootCAs": ["SECURE_CRT"]}
+SECURED = {
+    "ca": BELIEVE,
+    "insecure": {"insecureSkipVerify": True},
+    "name": {**BELIEVE, "serverName": "a.test"},
+    "uri": {**BELIEVE, "peerCertURI": "spiffe://house/room"},
+    "sans": {**BELIEVE, "peerCertSANs": [{"type": "URI", "value": "x:y"}, {"type": "DNSName", "value": "a.test"}]},
+    "sans-insecure": {**BELIEVE, "serverName": "b.test", "insecureSkipVerify": True, "peerCertSANs": [{"type": "DNSName", "value": "a.test"}]},
+    "pair": {**BELIEVE, "certificates": [{"certFile": "OTHER_CRT", "keyFile": "OTHER_KEY"}]},
+    "old": {**BELIEVE, "maxVersion": "VersionTLS12", "minVersion": "VersionTLS12", "cipherSuites": ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]},
+    "new": {**BELIEVE, "minVersion": "VersionTLS13", "maxVersion": "VersionTLS13"},
+    "min-only": {**BELIEVE, "minVersion": "VersionTLS13"},
+    "h1": {**BELIEVE, "disableHTTP2": True, "maxIdleConnsPerHost": 3, "forwardingTimeouts": {"dialTimeout": "5s", "idleConnTimeout": "9s"}},
+    "no-default": None,
+    "no-ca": {"rootCAs": ["OTHER_CRT"]},
+    "no-file": {"rootCAs": ["/nowhere/ca.pem"]},
+    "no-name": {**BELIEVE, "serverName": "b.test"},
+    "no-uri": {**BELIEVE, "peerCertURI": "spiffe://house/cellar"},
+    "no-sans": {**BELIEVE, "insecureSkipVerify": True, "peerCertSANs": [{"type": "DNSName", "value": "b.test"}]},
+    "no-sans-ca": {"rootCAs": ["OTHER_CRT"], "insecureSkipVerify": True, "peerCertSANs": [{"type": "DNSName", "value": "a.test"}]},
+    "no-pair": BELIEVE,
+    "no-cipher": {**BELIEVE, "cipherSuites": ["TLS_NONE"]},
+    "no-version": {**BELIEVE, "minVersion": "TLS9"},
+    "no-crossed": {**BELIEVE, "minVersion": "VersionTLS13", "maxVersion": "VersionTLS12"},
+}
 
 
 # One server or service takes new clients: which of several is chance in Traefik. Values of the cookie: of today and of old.
@@ -243,6 +277,12 @@ def sticky_values(name):
             value = value * 0x100000001b3 % 2**64 ^ byte
         return f"{value:x}"
     return [hashlib.sha256(name.encode()).hexdigest()[:16], name, fnv(name), fnv(fnv(name)), "nobody", ""]
+
+
+def secured_requests():
+    for name in SECURED:
+        yield request("/x?y=1", host=f"{name}.tls.test")
+        yield request("/x", host=f"{name}.tls.test", method="POST", body=b"hello")
 
 
 def sticky_requests():
@@ -392,6 +432,7 @@ def fixed_requests():
         add("web", path, host=host)
         add("web", path, host=host, method="POST", body=b"hello")
     out.extend(("web", asked) for asked in sticky_requests())
+    out.extend(("web", asked) for asked in secured_requests())
     for name in HASHED:
         add("web", "/", host=f"{name}.hrw.test")
         add("web", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.4")])

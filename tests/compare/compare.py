@@ -16,6 +16,7 @@ import random
 import re
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ ACCEPTED = [
     (rb"Host: compress[a-z-]*\.test\r\nAccept-Encoding: \*;q=0\.5", "gzip is taken for * as well"),
     (rb"Host: compress-in\.test\r\nAccept-Encoding: .*\r\nX-Answer: chunked", "no Content-Type is none of those included"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
+    (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
+    (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
 ]
 # The same over a line of the difference: every line must be explained.
 ACCEPTED_LINES = [
@@ -57,9 +60,28 @@ class Upstream:
     def __init__(self):
         self.seen = {}
 
-    async def start(self):
+    async def start(self, directory):
         self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
         self.port = self.server.sockets[0].getsockname()[1]
+        self.names = {"UPSTREAM_ADDRESS": f"127.0.0.1:{self.port}"}
+        for name, sans in (("SECURE", "DNS:a.test,IP:127.0.0.1,URI:spiffe://house/room"), ("OTHER", "DNS:a.test")):
+            crt, key = (str(directory / f"{name}.{end}") for end in ("crt", "key"))
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", crt,
+                            "-subj", f"/CN={name}", "-days", "2", "-addext", f"subjectAltName={sans}"], check=True, capture_output=True)
+            self.names |= {f"{name}_CRT": crt, f"{name}_KEY": key}
+        for name in ("SECURE", "DEMANDING"):  # the second wants a certificate
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.names["SECURE_CRT"], self.names["SECURE_KEY"])
+            if name == "DEMANDING":
+                context.load_verify_locations(self.names["OTHER_CRT"])
+                context.verify_mode = ssl.CERT_REQUIRED
+            server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context)
+            self.names[f"{name}_ADDRESS"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+    def named(self, text):
+        for name, value in self.names.items():
+            text = text.replace(name, value)
+        return text
 
     async def serve(self, reader, writer):
         try:
@@ -268,7 +290,7 @@ async def run_set(args, upstream, title, dynamic, requests, directory, totals):
                                             "entryPoints": list(ENTRY_POINTS)}
     dynamic["http"].setdefault("services", {})["upstream"] = {
         "loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{upstream.port}"}]}}
-    path.write_text(json.dumps(dynamic, indent=1).replace("UPSTREAM_ADDRESS", f"127.0.0.1:{upstream.port}"))
+    path.write_text(upstream.named(json.dumps(dynamic, indent=1)))
     routers = []
     try:
         for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
@@ -311,10 +333,10 @@ async def main():
     args = parser.parse_args()
     args.traefik, args.weir = args.traefik.resolve(), args.weir.resolve()
     upstream = Upstream()
-    await upstream.start()
     totals = {"asked": 0, "different": 0, "accepted": 0}
     with tempfile.TemporaryDirectory(prefix="weir-compare-") as temporary:
         directory = pathlib.Path(temporary)
+        await upstream.start(directory)
         if args.only != "random":
             await run_set(args, upstream, "fixed", configuration(), fixed_requests(), directory, totals)
         if args.only != "fixed":

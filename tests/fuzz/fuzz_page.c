@@ -211,6 +211,23 @@ static void read_transports(const struct page *page)
         read_text(page, transport->name);
         sink += (unsigned)transport->dial_timeout;
     }
+    for (uint32_t i = 0; i < server_tls_count(page); i++) {
+        const struct server_tls *row = server_tls_at(page, i);
+        const struct server_san *sans = page_at(page, row->sans.items);
+        size_t count;
+
+        read_text(page, row->server_name);
+        read_text(page, row->ciphers);
+        read_bytes(page_at(page, row->certificates.items), row->certificates.count * sizeof(uint32_t));
+        for (size_t k = 0; k < row->sans.count; k++) {
+            read_text(page, sans[k].value);
+        }
+        const struct authority *found = authorities_find(page, row->authorities, 0, &count);
+
+        for (size_t k = 0; k < count; k++) {
+            read_text(page, found[k].der);
+        }
+    }
 }
 
 static bool one_header(const struct rule_request *request, struct slice name,

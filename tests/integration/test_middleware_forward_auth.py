@@ -248,8 +248,8 @@ def test_a_change_in_the_middle(server, routed):
 
 @pytest.mark.parametrize("options, text", [
     ({}, "forwardAuth.address is missing"),
-    ({"address": "https://auth.test/"}, "https are not yet served"),
-    ({"address": "ftp://auth.test/"}, '"ftp" is not http'),
+    ({"address": "https://auth.test/", "tls": {"cert": "/x"}}, "cert and key go together"),
+    ({"address": "ftp://auth.test/"}, '"ftp" is neither http nor https'),
     ({"address": "http://bob:secret@auth.test/"}, "holds a user"),
     ({"address": "auth.test"}, "forwardAuth.address: "),
     ({"address": "http://127.0.0.1:1", "authResponseHeaders": ["X Y"]}, 'authResponseHeaders "X Y" is no name'),

@@ -50,10 +50,13 @@ class Maker:
     def authority(self, name):
         return self.own(name)
 
-    def signed(self, name, by):
-        openssl(self.folder, "req", *KEYS["ec"], "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        openssl(self.folder, "x509", "-req", "-in", f"{name}.csr", "-CA", by.crt, "-CAkey", by.key, "-CAcreateserial", "-days", "2",
-                "-out", f"{name}.crt")
+    def signed(self, name, by, names=(), key="ec", days=2, extensions=()):
+        """extensions: lines of an extension file of openssl, besides the names."""
+        openssl(self.folder, "req", *KEYS[key], "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
+        lines = [*extensions] + (["subjectAltName=" + ",".join(names)] if names else [])
+        (self.folder / f"{name}.ext").write_text("\n".join(lines) + "\n")
+        openssl(self.folder, "x509", "-req", "-in", f"{name}.csr", "-CA", by.crt, "-CAkey", by.key, "-CAcreateserial", "-days", str(days),
+                "-extfile", f"{name}.ext", "-out", f"{name}.crt")
         return Pair(self.folder, name)
 
 

@@ -416,16 +416,16 @@ static void servers_that_cannot_be_served_are_left_out_and_named_once(void **sta
     generation = compile_now();
     generation_unref(generation);
     generation = compile_now();
-    assert_int_equal(service_at(generation, "s@file")->servers.count, 2);
+    assert_int_equal(service_at(generation, "s@file")->servers.count, 3);
+    assert_true(server_at(generation, "s@file", 0)->tls && !server_at(generation, "s@file", 1)->tls);
     assert_int_equal(service->element.status, ELEMENT_WARNING);
-    assert_true(has_error(&service->element, "https://10.0.0.1 is left out: scheme https is not yet served"));
     assert_true(has_error(&service->element, "scheme h2c"));
     assert_true(has_error(&service->element, "10.0.0.4 is left out"));
     assert_true(has_error(&service->element, "user information in its URL has no effect"));
     assert_false(has_error(&service->element, "secret"));
-    assert_int_equal(service->element.errors.count, 5);
+    assert_int_equal(service->element.errors.count, 4);
     assert_true(
-        slice_eq(page_text(generation->pages[PAGE_SERVICES], server_at(generation, "s@file", 1)->host),
+        slice_eq(page_text(generation->pages[PAGE_SERVICES], server_at(generation, "s@file", 2)->host),
                  SLICE("10.0.0.5")));
     generation_unref(generation);
 }

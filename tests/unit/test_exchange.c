@@ -183,7 +183,7 @@ static struct page *transports_page(void)
     struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
     struct transport transport = {.name = SLICE("default")};
 
-    transports_build(builder, &transport, 1);
+    transports_build(builder, &transport, 1, NULL);
     return sealed(builder, PAGE_TRANSPORTS);
 }
 

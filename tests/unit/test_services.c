@@ -533,7 +533,7 @@ static void transports_come_out_as_they_went_in(void **state)
     struct page *page;
 
     (void)state;
-    transports_build(builder, transports, ARRAY_LEN(transports));
+    transports_build(builder, transports, ARRAY_LEN(transports), NULL);
     page = seal_and_adopt(builder, PAGE_TRANSPORTS);
     assert_int_equal(transports_check(page, &why), 0);
     assert_int_equal(transports_count(page), 2);
@@ -554,7 +554,7 @@ static void a_damaged_transport_is_refused(void **state)
     int fd;
 
     (void)state;
-    transports_build(builder, rows, 1);
+    transports_build(builder, rows, 1, NULL);
     assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
     assert_int_equal(page_adopt(fd, PAGE_TRANSPORTS, &page, &why), 0);
     close(fd);

@@ -33,6 +33,7 @@
 #define ALERT_HANDSHAKE_FAILURE 40
 #define ALERT_UNRECOGNIZED_NAME 112
 #define VERSION_TLS13 0x0304
+#define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
 static void start_h1(struct client *client)
@@ -413,12 +414,16 @@ static bool read_more(struct client *client)
 /* True: a TCP router took it, or it is refused. */
 static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
 {
+    const struct entry_options *entry = &client->listener->options;
     char space[NAME_SIZE];
     struct slice name;
     bool sent;
 
-    if (!(client->listener->options.tcp & TCP_TLS)) {
+    if (!(entry->tcp & TCP_TLS)) {
         return false;
+    }
+    if (!entry->row->config.allow_acme_by_pass && tls_hello_offers(hello, ACME_PROTOCOL)) {
+        return false; /* asked of us, whatever the name: no router gets it */
     }
     if (!server_name(client, hello, space, &name, &sent)) {
         refuse(client, ALERT_DECODE_ERROR, "the server name is too long");

@@ -99,7 +99,7 @@ struct compiler {
     size_t tcp_plan_count;
     const struct tcp_middleware_row *tcp_middlewares; /* by number */
     uint32_t tcp_middleware_count;
-    const struct tcp_way *tcp_ways; /* by number, from http_service_count on */
+    const struct tcp_way *tcp_ways;            /* by number, from http_service_count on */
     const struct tls_options_row *tls_options; /* as on the TLS page, once that is made */
     size_t tls_option_count;
 

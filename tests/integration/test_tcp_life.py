@@ -1,10 +1,13 @@
 """TCP sessions and the life of the processes: SIGHUP, SIGUSR2, SIGTERM, an entry point that goes, many generations, what is given back."""
 import os
+import pathlib
 import signal
 import socket
 
+import conftest
 from board import Board
 from conftest import wait_until
+from marathon import another_build
 from ports import free_port
 from tcpkit import connect, named, routers, services, stand, tcp_server  # noqa: F401
 
@@ -56,6 +59,42 @@ def test_sighup_with_another_number_of_workers(stand, tcp_server, tmp_path):
         assert all(talks(client) for client in clients)
     for client in clients:
         client.close()
+
+
+def test_another_build_takes_over_and_sessions_stay(stand, tcp_server, tmp_path, monkeypatch):
+    """SIGUSR2: those that were open stay in the old workers, new ones go to the new build."""
+    binary = tmp_path / "weir"
+    good = pathlib.Path(conftest.BINARY).read_bytes()
+    binary.write_bytes(good)
+    binary.chmod(0o755)
+    monkeypatch.setattr(conftest, "BINARY", str(binary))
+    server = tcp_server(named("s"))
+    router = stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port), leftovers="another build has other descriptors")
+    before = open_session(stand.port)
+    part = tmp_path / "part"
+    part.write_bytes(another_build(good, 1))
+    part.chmod(0o755)
+    part.rename(binary)
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGUSR2)
+    router.wait_log("The new workers serve: 1 of the earlier build finish", mark)
+    after = open_session(stand.port)
+    assert talks(before) and talks(after)
+    before.close()
+    assert talks(after)
+    after.close()
+
+
+def test_sigterm_lets_sessions_finish_within_the_grace(stand, tcp_server):
+    server = tcp_server(named("s"))
+    router = stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port),
+                         "--entryPoints.web.transport.lifeCycle.graceTimeOut=600s")
+    client = open_session(stand.port)
+    os.kill(router.pid, signal.SIGTERM)
+    router.wait_log("no longer accepting")
+    assert talks(client)
+    client.close()
+    assert router.wait() == 0
 
 
 def test_a_server_that_does_not_answer_costs_its_time_out(stand, tcp_server):

@@ -65,6 +65,18 @@ def test_passthrough_leaves_tls_to_the_server(stand, tcp_server, made):
     assert asked(stand.port, None) == (made["authority"].der, b"ping")
 
 
+def test_acme_challenges_are_not_for_routers_unless_they_may(stand, tcp_server, made):
+    server = tcp_server(over_tls(made["theirs"], alpn=["acme-tls/1"]))
+    text = "tcp:\n" + routers(p="HostSNI(`*`) -> s, tls: {passthrough: true}") + services(s=server.port)
+    stand.start(text)
+    assert closed(stand.port, "p.test", alpn=["acme-tls/1"]) and not server.peers
+    assert asked(stand.port, "p.test") == (made["theirs"].der, b"ping")
+    stand.start(text, "--entryPoints.web.allowACMEByPass=true")
+    client = hello(stand.port, "p.test", alpn=["acme-tls/1"])
+    assert client.sock.selected_alpn_protocol() == "acme-tls/1"
+    client.sock.close()
+
+
 def test_a_client_hello_in_pieces_is_passed_on_whole(stand, tcp_server, made):
     """Byte by byte, and cut into several records."""
     server = tcp_server(over_tls(made["theirs"]))

@@ -5,25 +5,20 @@
 
 #include "common/net/postgres.h"
 #include "shm/tcp_page.h"
-#include "shm/tls_options.h"
+#include "shm/tcp_routes.h"
 #include "worker/tcp_session.h"
 
-static uint32_t match(const struct client *client, bool tls, struct slice name, struct slice alpn)
+static uint32_t choose(const struct client *client, bool tls, struct slice name, struct slice alpn)
 {
     const struct entry_options *options = &client->listener->options;
-    const struct rule_request request = {.host = name, .alpn = alpn, .client = client->peer};
+    const struct rule_request connection = {.host = name, .alpn = alpn, .client = client->peer};
 
-    return routes_match(options->generation->pages[PAGE_TCP_ROUTES], options->number, tls, &request);
-}
-
-static const struct route *route_of(const struct client *client, uint32_t number)
-{
-    return routes_at(client->listener->options.generation->pages[PAGE_TCP_ROUTES], number);
+    return tcp_routes_choose(options->generation, options->number, tls, client->starttls, &connection);
 }
 
 static bool take_plain(struct client *client)
 {
-    uint32_t route = match(client, false, SLICE(""), SLICE(""));
+    uint32_t route = choose(client, false, SLICE(""), SLICE(""));
 
     if (route == ROUTE_NONE) {
         return false;
@@ -75,35 +70,22 @@ enum tcp_first tcp_route_first(struct client *client)
     return (there & TCP_PLAIN) && take_plain(client) ? TCP_FIRST_TAKEN : TCP_FIRST_HTTP;
 }
 
-/* Whether HTTP comes first for a connection that the router would take. */
-static bool is_for_http(const struct client *client, const struct route *route, struct slice name)
-{
-    const struct entry_options *options = &client->listener->options;
-
-    return tls_options_named(options->generation->pages[PAGE_TLS], options->number, name) ||
-           ((route->flags & ROUTE_CATCH_ALL) && (options->tcp & TCP_HTTPS_ALL));
-}
-
 bool tcp_route_hello(struct client *client, const struct tls_hello *hello, struct slice name)
 {
+    const struct page *routes = client->listener->options.generation->pages[PAGE_TCP_ROUTES];
     uint32_t number;
-    const struct route *route;
 
     if (client->tcp) {
         return false; /* the handshake had to wait */
     }
-    if (!(client->listener->options.tcp & TCP_TLS) ||
-        (number = match(client, true, name, hello->alpn)) == ROUTE_NONE) {
-        return false;
-    }
-    route = route_of(client, number);
-    if (!client->starttls && is_for_http(client, route, name)) {
+    number = choose(client, true, name, hello->alpn);
+    if (number == ROUTE_NONE) {
         return false;
     }
     if (tcp_session_new(client, number) == NULL) {
         return true;
     }
-    if (route->flags & ROUTE_PASSTHROUGH) {
+    if (routes_at(routes, number)->flags & ROUTE_PASSTHROUGH) {
         tcp_session_dial(client);
         return true;
     }

@@ -6,8 +6,7 @@
  *              are answered, and go on with their ClientHello
  *   hello      the ClientHello is there
  *
- * In the order of Traefik: HTTP routers that name the host, TCP routers, HTTP routers that name none, TCP routers for
- * HostSNI(`*`); what nobody takes is HTTP.
+ * Not here: in which order TCP and HTTP are asked (shm/tcp_routes.h).
  */
 #ifndef WEIR_WORKER_TCP_ROUTE_H
 #define WEIR_WORKER_TCP_ROUTE_H

@@ -197,6 +197,30 @@ def test_explain_no_match(routes):
     assert "Host(`a.test`) does not match" in done.stdout
 
 
+@pytest.mark.parametrize("url, words", [
+    ("https://tcp.test:18000/", ("TCP router     named@file takes the connection", "ends here", "TCP service    db@file")),
+    ("https://pass.test:18000/", ("TCP router     pass@file", "passthrough")),
+    ("https://h.test:18000/", ("h@file", "app@file")),
+    ("https://other.test:18000/", ("TCP router     all@file",)),
+    ("http://tcp.test:18000/", ("TCP router     plain@file", "TCP service    db@file")),
+])
+def test_explain_what_comes_before_http(routes, url, words):
+    done = run("explain", ENTRY_POINT, routes("""http:
+  routers: {h: {rule: "Host(`h.test`)", service: app, tls: {}}}
+  services: {app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}}
+tcp:
+  routers:
+    named: {rule: "HostSNI(`tcp.test`)", service: db, tls: {}}
+    pass: {rule: "HostSNI(`pass.test`) && ALPN(`h2`)", service: db, tls: {passthrough: true}}
+    all: {rule: "HostSNI(`*`)", service: db, tls: {}}
+    plain: {rule: "HostSNI(`*`)", service: db}
+  services: {db: {loadBalancer: {servers: [{address: "127.0.0.1:2"}]}}}
+"""), "GET", url)
+    assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in words), done.stdout
+    assert ("TCP router" in done.stdout) == ("TCP router" in words[0])
+
+
 def test_explain_headers(routes):
     flag = routes('http:\n  routers: {a: {rule: "Header(`X-Team`, `red`)", service: app}}\n'
                   '  services: {app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}}\n')

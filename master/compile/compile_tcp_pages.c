@@ -16,10 +16,23 @@
 
 /* ---- the TCP page ---- */
 
-static struct tcp_way way_of(const struct compiler *compiler, const struct tcp_service *service)
+/* Where a service names no transport. */
+static struct tcp_way usual_way(const struct tcp_transport_config *config)
 {
     struct tcp_way way = {
         .dial_timeout = DIAL_TIMEOUT, .keep_alive = KEEP_ALIVE, .termination_delay = TERMINATION_DELAY};
+
+    if (config) {
+        way.dial_timeout = config->dial_timeout > 0 ? config->dial_timeout : 0;
+        way.keep_alive = config->dial_keep_alive ? config->dial_keep_alive : KEEP_ALIVE;
+        way.termination_delay = config->termination_delay ? config->termination_delay : TERMINATION_DELAY;
+    }
+    return way;
+}
+
+static struct tcp_way way_of(const struct compiler *compiler, const struct tcp_service *service)
+{
+    struct tcp_way way = usual_way(compiler->config->tcp_servers_transport);
     const struct tcp_load_balancer *balancer = service->config.load_balancer;
     const struct proxy_protocol *proxy = balancer ? balancer->proxy_protocol : NULL;
     const struct tcp_transport *transport =
@@ -94,31 +107,35 @@ static bool speaks_tls(const struct tcp_service *service)
     return false;
 }
 
-/* Settings of the transport, or those where nothing is set; once for all services that name it. */
-static uint32_t settings_of(struct compiler *compiler, struct tcp_service *service, uint32_t *known)
+static struct server_tls_wish wish_of(const struct tcp_client_tls *config)
 {
+    return config == NULL ? (struct server_tls_wish){.insecure = false}
+                          : (struct server_tls_wish){
+                                .server_name = config->server_name,
+                                .peer_cert_uri = config->peer_cert_uri,
+                                .root_cas = config->root_cas,
+                                .certificates = config->certificates,
+                                .sans = config->peer_cert_sans,
+                                .insecure = config->insecure_skip_verify,
+                                .spiffe = config->spiffe != NULL,
+                            };
+}
+
+/* Settings of its transport, or the usual ones: those are made once for all. */
+static uint32_t settings_of(struct compiler *compiler, struct tcp_service *service, uint32_t *usual)
+{
+    const struct tcp_transport_config *config = compiler->config->tcp_servers_transport;
     struct slice name = service->config.load_balancer->servers_transport;
     struct tcp_transport *transport = name.len ? layer4_find(compiler->model, TCP_TRANSPORT, name) : NULL;
-    const struct tcp_client_tls *config = transport ? transport->config.tls : NULL;
-    struct server_tls_wish wish = {.insecure = false};
-    struct element *owner = transport ? &transport->element : &service->element;
+    struct server_tls_wish wish = wish_of(transport ? transport->config.tls : config ? config->tls : NULL);
 
-    if (config == NULL) {
-        if (*known == NUMBER_NONE) {
-            *known = compile_server_tls(compiler, owner, &wish);
-        }
-        return *known;
+    if (transport) {
+        return compile_server_tls(compiler, &transport->element, &wish);
     }
-    wish = (struct server_tls_wish){
-        .server_name = config->server_name,
-        .peer_cert_uri = config->peer_cert_uri,
-        .root_cas = config->root_cas,
-        .certificates = config->certificates,
-        .sans = config->peer_cert_sans,
-        .insecure = config->insecure_skip_verify,
-        .spiffe = config->spiffe != NULL,
-    };
-    return compile_server_tls(compiler, owner, &wish);
+    if (*usual == NUMBER_NONE) {
+        *usual = compile_server_tls(compiler, &service->element, &wish);
+    }
+    return *usual;
 }
 
 void tcp_ways_make(struct compiler *compiler)

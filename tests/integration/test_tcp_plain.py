@@ -76,6 +76,20 @@ def test_after_one_end_the_other_side_has_the_termination_delay(stand, tcp_serve
     assert client.at_end(15)  # the server never ends
 
 
+def test_the_static_transport_holds_where_a_service_names_none(stand, tcp_server):
+    def serve(peer):
+        got = peer.rest()
+        threading.Event().wait(0.7)
+        peer.send(b"answer to " + got)
+    server = tcp_server(serve)
+    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port), "--tcpServersTransport.terminationDelay=60s",
+                "--tcpServersTransport.dialKeepAlive=-1s")
+    client = connect(stand.port, b"x")
+    client.end()
+    assert client.rest() == b"answer to x"
+    client.close()
+
+
 def test_a_reset_of_one_side_ends_the_other(stand, tcp_server):
     ended = threading.Event()
     server = tcp_server(lambda peer: (peer.exactly(1), peer.rest(), ended.set()))

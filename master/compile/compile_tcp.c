@@ -148,7 +148,7 @@ static bool router_plan(struct compiler *compiler, const struct name_index *midd
     struct tcp_router *router = (struct tcp_router *)compiler->model->layer4[TCP_ROUTER].items[position];
     uint32_t *entry_points;
 
-    if (router->element.status == ELEMENT_DISABLED || router->rule == NULL) {
+    if ((router->element.status == ELEMENT_DISABLED && !router->tls_broken) || router->rule == NULL) {
         return false;
     }
     *plan = (struct tcp_plan){.router = position};

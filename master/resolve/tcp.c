@@ -176,6 +176,7 @@ static void router_check(struct resolver *resolver, struct tcp_router *router)
             tls_options_name(resolver->model->pool, router->config.tls->options, element->provider);
         text = tls_options_use(resolver, router->config.tls->options, element->provider);
         if (text.len) {
+            router->tls_broken = element->status != ELEMENT_DISABLED;
             element_error(resolver->model, element, true, "%.*s", SLICE_ARG(text));
         }
     }

@@ -173,6 +173,19 @@ def test_options_of_each_router(stand, tcp_server, made):
         client.sock.close()
 
 
+def test_options_that_cannot_be_had_close_what_they_are_for(stand, tcp_server, made):
+    """Nobody else gets those connections: what was wanted is not what another router does."""
+    named_one, rest = tcp_server(named("a")), tcp_server(named("rest"))
+    stand.start("tcp:\n" + routers(a="HostSNI(`a.test`) -> a, tls: {options: gone}", b="HostSNI(`b.test`) -> a, tls: {options: odd}",
+                                   rest="HostSNI(`*`) -> rest, tls: {}") + services(a=named_one.port, rest=rest.port) +
+                certificates(made["ours"], options="  options: {odd: {cipherSuites: [X]}}\n"))
+    assert closed(stand.port, "a.test") and closed(stand.port, "b.test")
+    client = hello(stand.port, "c.test")
+    assert client.until(b"\n") == b"rest\n"
+    client.sock.close()
+    assert not named_one.peers
+
+
 def test_one_port_for_everything(stand, tcp_server, whoami, made):
     """HTTPS by host, TCP over TLS by host, TCP for all other names, HTTP in plain: none is in the way of another."""
     a, rest, back = tcp_server(named("a")), tcp_server(named("rest")), whoami("back")

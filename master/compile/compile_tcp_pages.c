@@ -109,16 +109,18 @@ static bool speaks_tls(const struct tcp_service *service)
 
 static struct server_tls_wish wish_of(const struct tcp_client_tls *config)
 {
-    return config == NULL ? (struct server_tls_wish){.insecure = false}
-                          : (struct server_tls_wish){
-                                .server_name = config->server_name,
-                                .peer_cert_uri = config->peer_cert_uri,
-                                .root_cas = config->root_cas,
-                                .certificates = config->certificates,
-                                .sans = config->peer_cert_sans,
-                                .insecure = config->insecure_skip_verify,
-                                .spiffe = config->spiffe != NULL,
-                            };
+    struct server_tls_wish wish = {.insecure = false};
+
+    if (config) {
+        wish.server_name = config->server_name;
+        wish.peer_cert_uri = config->peer_cert_uri;
+        wish.root_cas = config->root_cas;
+        wish.certificates = config->certificates;
+        wish.sans = config->peer_cert_sans;
+        wish.insecure = config->insecure_skip_verify;
+        wish.spiffe = config->spiffe != NULL;
+    }
+    return wish;
 }
 
 /* Settings of its transport, or the usual ones: those are made once for all. */

@@ -10,7 +10,7 @@ from rawhttp import Server, get, ok
 from routing import routed  # noqa: F401 a fixture
 from tls_servers import https, routes, secure  # noqa: F401 a fixture
 from test_status import status
-from tlskit import Maker, Pair
+from tlskit import Maker, Pair, hello
 
 pytestmark = pytest.mark.usefixtures("routed", "secure")
 LOCAL = ["DNS:a.test", "DNS:*.wild.test", "DNS:localhost", "IP:127.0.0.1", "URI:spiffe://house/Room"]
@@ -25,6 +25,8 @@ def made(tmp_path_factory):
     maker.signed("expired", authority, LOCAL, days=-1)
     maker.signed("other", stranger, LOCAL)
     maker.own("itself", LOCAL)
+    maker.own("alone", [*LOCAL, "DNS:alone.test"], extensions=["basicConstraints=critical,CA:FALSE", "keyUsage=digitalSignature",
+                                                               "extendedKeyUsage=serverAuth"])
     maker.signed("between", authority, extensions=["basicConstraints=critical,CA:TRUE"])
     between = Pair(maker.folder, "between")
     leaf = maker.signed("leaf", between, LOCAL)
@@ -57,6 +59,8 @@ BELIEVED = {  # the transport's fields, the host of the URL, the server's certif
     "itself": ({"rootCAs": "itself"}, "127.0.0.1", "itself"),
     "chain": ({"rootCAs": "authority"}, "127.0.0.1", "leaf"),
     "partial": ({"rootCAs": "between"}, "127.0.0.1", "leaf"),  # trusted as it stands
+    "pinned": ({"rootCAs": "server"}, "127.0.0.1", "server"),  # the certificate itself
+    "pinnedleaf": ({"rootCAs": "alone"}, "127.0.0.1", "alone"),
     "insecure": ({"insecureSkipVerify": True}, "127.0.0.1", "expired"),
     "uri": ({"rootCAs": "authority", "peerCertURI": "spiffe://house/room"}, "127.0.0.1", "server"),
     "san": ({"rootCAs": "authority", "insecureSkipVerify": True, "serverName": "nobody.test",
@@ -311,6 +315,21 @@ def test_bodies(made, secure, routed, version):
     assert len(server.handshakes) == 1, [len(server.handshakes)]
 
 
+def test_tls_on_both_sides(made, secure, routed):
+    server = secure(made["server"], echo)
+    http = routes({"t": {"insecureSkipVerify": True}}, https(server))
+    http["routers"]["t"]["tls"] = {}
+    proxied = routed(http)
+    client = hello(proxied.port, "a.test")
+    with contextlib.closing(client.sock):
+        for size in (1, 100_000, 2_000_000):
+            body = bytes(range(256)) * (size // 256) + b"z" * (size % 256)
+            client.send(get("/t", f"Content-Length: {size}", method="POST") + body)
+            client.until(b"\r\n\r\n")
+            assert client.exactly(size) == body, size
+    assert len(server.handshakes) == 1
+
+
 def until_close(end):
     def handler(peer, server):
         server.requests.append(peer.request())
@@ -379,6 +398,40 @@ def test_change_of_settings(made, secure, routed):
     proxied.change(http)
     assert ask(proxied, "/same").status == ask(proxied, "/other").status == 200
     assert [met.name for met in server.handshakes] == [None, None, "a.test"]
+
+
+def test_a_handshake_outlives_its_generations(made, secure, routed):
+    """It goes on by what it began with; its generation and the one after it are gone when it comes to the certificate."""
+    server = secure(made["server"])
+    http = routes({"t": {"rootCAs": [made["authority"].pem], "peerCertURI": "spiffe://house/room"}}, https(server))
+    proxied = routed(http)
+    server.gate.clear()
+    client = proxied.connect()
+    client.send(get("/t"))
+    wait_until("the connection is there", lambda: server.peers)
+    for name in ("one", "two"):
+        http["serversTransports"]["t"] = {"rootCAs": [made["stranger"].pem], "serverName": f"{name}.test"}
+        proxied.change(http)
+    server.gate.set()
+    with contextlib.closing(client):
+        assert client.response().status == 200
+    assert ask(proxied, "/t").status == 502
+
+
+def test_changes_disturb_no_kept_connection(made, secure, routed):
+    server = secure(made["server"])
+    http = routes({"t": {"rootCAs": [made["authority"].pem]}}, https(server))
+    proxied = routed(http)
+    client = proxied.connect()
+    with contextlib.closing(client):
+        for i in range(6):
+            http["serversTransports"][f"other{i}"] = {"insecureSkipVerify": True}
+            http["services"][f"other{i}"] = {"loadBalancer": {"servers": [{"url": https(server)}], "serversTransport": f"other{i}"}}
+            http["routers"][f"other{i}"] = {"rule": f"PathPrefix(`/other{i}`)", "service": f"other{i}"}
+            proxied.change(http)
+            client.send(get("/t"))
+            assert client.response().status == 200
+    assert len(server.handshakes) == 1
 
 
 def test_file_of_an_authority_changes(made, secure, routed, tmp_path):

@@ -79,6 +79,30 @@ def objects(server, made):
         type: kubernetes.io/tls
         data: {{{encoded(tls_crt=made['client'].pem, tls_key=made['client'].key_pem)}}}
         """)
+    parts.append(f"""
+        apiVersion: v1
+        kind: Service
+        metadata:
+          name: annotated
+          annotations:
+            traefik.ingress.kubernetes.io/service.serversscheme: https
+            traefik.ingress.kubernetes.io/service.serverstransport: default-all@kubernetescrd
+        spec: {{ports: [{{name: main, port: 8000}}]}}
+        ---
+        apiVersion: discovery.k8s.io/v1
+        kind: EndpointSlice
+        metadata: {{name: annotated-1, labels: {{kubernetes.io/service-name: annotated}}}}
+        addressType: IPv4
+        ports: [{{name: main, port: {server.port}}}]
+        endpoints: [{{addresses: [127.0.0.1]}}]
+        ---
+        apiVersion: networking.k8s.io/v1
+        kind: Ingress
+        metadata: {{name: annotated}}
+        spec:
+          rules:
+          - http: {{paths: [{{path: /annotated, pathType: Exact, backend: {{service: {{name: annotated, port: {{number: 8000}}}}}}}}]}}
+        """)
     return "\n---\n".join(textwrap.dedent(part) for part in parts)
 
 
@@ -93,8 +117,8 @@ def made(tmp_path_factory):
 def test_routes_and_transports(made, secure, weir, manifests):
     server = secure(made["server"], clients=made["stranger"])
     manifests.write("all.yaml", objects(server, made))
-    router = weir(f"--providers.kubernetesCRD.manifests={manifests.path}")
-    for name in ("port", "name", "scheme"):
+    router = weir(f"--providers.kubernetesCRD.manifests={manifests.path}", f"--providers.kubernetesIngress.manifests={manifests.path}")
+    for name in ("port", "name", "scheme", "annotated"):
         assert curl(router.ports["web"], f"/{name}").status == 200, (name, server.refused)
     met = server.handshakes[0]
     assert (met.name, met.version, met.protocol, met.client) == ("a.test", "TLSv1.3", None, made["client"].der)

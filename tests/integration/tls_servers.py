@@ -6,6 +6,7 @@ those that failed. `https(server, host)` is its URL; `Fields` of a transport are
 import contextlib
 import socket
 import ssl
+import threading
 
 import pytest
 
@@ -36,6 +37,8 @@ class SecureServer(Server):
             self.context.verify_mode = ssl.CERT_REQUIRED if demand else ssl.CERT_OPTIONAL
         self.context.sni_callback = self._named
         self.names, self.handshakes, self.refused = {}, [], []
+        self.gate = threading.Event()  # cleared: handshakes wait
+        self.gate.set()
         super().__init__(handler)
 
     def _named(self, sock, name, _):
@@ -46,6 +49,7 @@ class SecureServer(Server):
         self.context.load_cert_chain(pair.crt, pair.key)
 
     def _serve(self, peer):
+        self.gate.wait()
         try:
             peer.sock = self.context.wrap_socket(peer.sock, server_side=True, suppress_ragged_eofs=False)
         except (OSError, ssl.SSLError) as error:
@@ -67,6 +71,7 @@ class SecureServer(Server):
                 peer.close()
 
     def close(self):
+        self.gate.set()
         super().close()
         for peer in self.peers:  # also those in the middle of a handshake
             with contextlib.suppress(OSError):

@@ -40,9 +40,10 @@ class Maker:
     def __init__(self, folder):
         self.folder = pathlib.Path(folder)
 
-    def own(self, name, names=(), key="ec", common=None, days=2):
+    def own(self, name, names=(), key="ec", common=None, days=2, extensions=()):
         """names: "DNS:a.test", "IP:127.0.0.1"; none: only the CN."""
         more = ["-addext", "subjectAltName=" + ",".join(names)] if names else []
+        more += [word for extension in extensions for word in ("-addext", extension)]
         openssl(self.folder, "req", "-x509", *KEYS[key], "-nodes", "-keyout", f"{name}.key", "-out", f"{name}.crt", "-subj",
                 f"/CN={common or name}", "-days", str(days), *more)
         return Pair(self.folder, name)

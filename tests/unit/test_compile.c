@@ -377,6 +377,30 @@ static void servers_that_are_wrong_need_the_whole(void **state)
     compiled_free(&before);
 }
 
+/* The system's authorities are on the page only while some server is of https. */
+static void the_first_server_of_https_needs_the_whole(void **state)
+{
+    struct servers_change change = {.position = 0};
+    struct compiled before, part;
+    struct http_service *service;
+
+    (void)state;
+    router("r@file", "s@file", "");
+    service = balancer("s@file", "http://10.0.0.1");
+    change.servers = servers_of("https://10.0.0.2");
+    before = compile_with(NULL, 1);
+    while (model->services[change.position] != service) {
+        change.position++;
+    }
+    assert_int_equal(compile_servers(before.compiler, &change, 1, 2, &part), -EAGAIN);
+    compiled_free(&before);
+    service->config.load_balancer->servers = servers_of("https://10.0.0.1");
+    before = compile_with(NULL, 1);
+    assert_int_equal(compile_servers(before.compiler, &change, 1, 2, &part), 0);
+    compiled_free(&part);
+    compiled_free(&before);
+}
+
 static void the_same_model_gives_the_same_pages(void **state)
 {
     struct compiled first, again, changed;
@@ -737,6 +761,7 @@ int main(void)
         TEST(one_endpoint_is_one_of_many_pages),
         TEST(new_servers_make_the_same_pages),
         TEST(servers_that_are_wrong_need_the_whole),
+        TEST(the_first_server_of_https_needs_the_whole),
         TEST(the_same_model_gives_the_same_pages),
         TEST(servers_that_cannot_be_served_are_left_out_and_named_once),
         TEST(what_resolve_let_through_is_never_served_in_part),

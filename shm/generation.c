@@ -10,6 +10,7 @@
 #include "shm/routes.h"
 #include "shm/secrets.h"
 #include "shm/static_page.h"
+#include "shm/tcp_page.h"
 #include "shm/tls_options.h"
 #include "shm/transports.h"
 #include "shm/udp_page.h"
@@ -48,6 +49,31 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
     return 0;
 }
 
+/* Their services lie together, at the end. */
+static int tcp_routes_fit(struct page *const *pages, uint32_t service_count, struct error *why)
+{
+    const struct page *routes = pages[PAGE_TCP_ROUTES], *tcp = pages[PAGE_TCP];
+    uint32_t middleware_count = tcp_middlewares_count(tcp);
+
+    for (uint32_t i = 0; i < routes_count(routes); i++) {
+        const struct route *route = routes_at(routes, i);
+        const uint32_t *chain = page_at(routes, route->middlewares.items);
+
+        const struct tcp_way *way = tcp_way_of(tcp, route->service);
+
+        if (route->service >= service_count || way == NULL) {
+            return error_set(why, -EBADMSG, "TCP route %u names service %u", i, route->service);
+        }
+        for (size_t k = 0; k < route->middlewares.count; k++) {
+            if (chain[k] >= middleware_count) {
+                return error_set(why, -EBADMSG, "TCP route %u names middleware %u of %u", i, chain[k],
+                                 middleware_count);
+            }
+        }
+    }
+    return 0;
+}
+
 static int page_check_as(enum page_kind kind, const struct page *page, struct error *why)
 {
     static int (*const checks[PAGE_KINDS])(const struct page *page, struct error *why) = {
@@ -57,6 +83,8 @@ static int page_check_as(enum page_kind kind, const struct page *page, struct er
         [PAGE_TRANSPORTS] = transports_check,
         [PAGE_TLS] = tls_options_check,
         [PAGE_SECRETS] = secrets_check,
+        [PAGE_TCP_ROUTES] = routes_check,
+        [PAGE_TCP] = tcp_page_check,
         [PAGE_UDP] = udp_page_check,
         [PAGE_SERVICES] = services_check,
     };
@@ -116,6 +144,10 @@ static int generation_link(struct generation *generation, const struct generatio
     }
     if (rc == 0) {
         rc = udp_link(generation, why);
+    }
+    if (rc == 0 && !(is_same(before, pages, PAGE_TCP_ROUTES) && is_same(before, pages, PAGE_TCP) &&
+                     same_transports && before->services.count <= generation->services.count)) {
+        rc = tcp_routes_fit(pages, generation->services.count, why);
     }
     return rc;
 }

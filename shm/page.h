@@ -10,7 +10,7 @@
  *          the reader of each kind (routes, services, ...) checks every offset once. The seal keeps the bytes still.
  *
  * Not here: what is in a page of a kind (routes.h, services.h, transports.h, static_page.h, middlewares.h,
- * tls_options.h, secrets.h, udp_page.h), how descriptors travel (control.h).
+ * tls_options.h, secrets.h, tcp_page.h, udp_page.h), how descriptors travel (control.h).
  */
 #ifndef WEIR_SHM_PAGE_H
 #define WEIR_SHM_PAGE_H
@@ -29,6 +29,8 @@ enum page_kind {
     PAGE_TLS,
     PAGE_SECRETS,
     PAGE_UDP,
+    PAGE_TCP_ROUTES,
+    PAGE_TCP,
     PAGE_SERVICES,
     PAGE_KINDS
 };

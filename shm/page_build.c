@@ -216,6 +216,8 @@ const char *page_kind_name(enum page_kind kind)
         [PAGE_TLS] = "tls",
         [PAGE_SECRETS] = "secrets",
         [PAGE_UDP] = "UDP",
+        [PAGE_TCP_ROUTES] = "TCP routes",
+        [PAGE_TCP] = "TCP",
         [PAGE_SERVICES] = "services",
     };
 

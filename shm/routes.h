@@ -1,5 +1,6 @@
 /*
- * routes.h - the routes page: every HTTP router, and the index that finds the one a request belongs to.
+ * routes.h - a routes page: every HTTP router, and the index that finds the one a request belongs to. Another page of the
+ * same form has the TCP routers: there a request is a connection, its host the name that TLS asks for (tcp_page.h).
  *
  * Routers are stored in order of precedence (priority, then Traefik's tie-break): a smaller number wins.
  * The index maps a request to the few lists of candidates that can match: host (exact, one-label wildcard,
@@ -32,8 +33,10 @@ struct route_input {
     int32_t precedence;           /* of its provider, at equal priority: greater wins; then the name */
     const uint32_t *entry_points; /* numbers of the static page, ascending */
     size_t entry_point_count;
-    bool tls;                    /* serves TLS connections only; otherwise plain ones only */
-    uint64_t tls_options;        /* with TLS: tls_options_id() of those that a connection must have got */
+    bool tls; /* serves TLS connections only; otherwise plain ones only */
+    uint64_t
+        tls_options; /* with TLS: tls_options_id() of those that a connection must have got; of a TCP router the
+                             number of those that it is to get, or TLS_OPTIONS_BROKEN */
     const uint32_t *middlewares; /* numbers in the middlewares page, in order of the request */
     size_t middleware_count;
     uint32_t
@@ -44,8 +47,11 @@ struct route_input {
 };
 enum route_flags {
     ROUTE_INTERNAL = 1 << 0,
-    ROUTE_V2 = 1 << 1,     /* set by the builder */
-    ROUTE_ALWAYS = 1 << 2, /* has no rule; set by the builder */
+    ROUTE_V2 = 1 << 1,          /* set by the builder */
+    ROUTE_ALWAYS = 1 << 2,      /* has no rule; set by the builder */
+    ROUTE_TCP = 1 << 3,         /* of connections: its rule is one of a TCP router */
+    ROUTE_PASSTHROUGH = 1 << 4, /* the same: TLS is the server's */
+    ROUTE_CATCH_ALL = 1 << 5,   /* the same: its rule is HostSNI(`*`) and nothing else */
     ROUTE_DENY_ENCODED_SHIFT =
         8, /* 7 bits: encoded characters that this route refuses (struct encoded_characters order) */
 };

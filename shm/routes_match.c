@@ -426,9 +426,10 @@ bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, 
         return true;
     }
     struct pool *pool = pool_new(4096, 0);
+    bool v2 = route->flags & ROUTE_V2, tcp = route->flags & ROUTE_TCP;
+    enum rule_syntax syntax = tcp ? (v2 ? RULE_TCP_V2 : RULE_TCP_V3) : (v2 ? RULE_V2 : RULE_V3);
 
-    matches = rule_parse(pool, page_text(page, route->rule), route->flags & ROUTE_V2 ? RULE_V2 : RULE_V3,
-                         &rule, NULL) == 0 &&
+    matches = rule_parse(pool, page_text(page, route->rule), syntax, &rule, NULL) == 0 &&
               rule_matches(rule, request);
     rule_free(rule);
     pool_free(pool);

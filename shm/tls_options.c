@@ -213,7 +213,7 @@ static const struct tls_host *find(const struct page *page, uint32_t entry_point
     return NULL;
 }
 
-uint32_t tls_options_find(const struct page *page, uint32_t entry_point, struct slice host)
+static const struct tls_host *find_covering(const struct page *page, uint32_t entry_point, struct slice host)
 {
     const struct tls_host *found = host.len ? find(page, entry_point, host) : NULL;
     ptrdiff_t dot = slice_find(host, '.');
@@ -224,7 +224,19 @@ uint32_t tls_options_find(const struct page *page, uint32_t entry_point, struct 
         memcpy(wildcard + 1, host.ptr + dot, host.len - (size_t)dot);
         found = find(page, entry_point, slice_of(wildcard, host.len - (size_t)dot + 1));
     }
+    return found;
+}
+
+uint32_t tls_options_find(const struct page *page, uint32_t entry_point, struct slice host)
+{
+    const struct tls_host *found = find_covering(page, entry_point, host);
+
     return found ? found->options : root_of(page)->fallback;
+}
+
+bool tls_options_named(const struct page *page, uint32_t entry_point, struct slice host)
+{
+    return find_covering(page, entry_point, host) != NULL;
 }
 
 bool tls_options_only(const struct page *page, uint32_t entry_point)

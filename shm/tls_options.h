@@ -60,6 +60,8 @@ const struct tls_options_row *tls_options_at(const struct page *page,
                                              uint32_t number); /* NULL when out of range */
 /* For a server name in lower case (may be empty): its own, those of the wildcard that covers it, else those of all. */
 uint32_t tls_options_find(const struct page *page, uint32_t entry_point, struct slice host);
+/* Whether a router names that host, itself or by a wildcard. */
+bool tls_options_named(const struct page *page, uint32_t entry_point, struct slice host);
 bool tls_options_only(const struct page *page, uint32_t entry_point);
 
 #endif

@@ -11,6 +11,8 @@
 #include "common/base/memory.h"
 #include "worker/h2_client.h"
 #include "worker/proxy_accept.h"
+#include "worker/tcp_route.h"
+#include "worker/tcp_session.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -71,6 +73,7 @@ void client_start(struct worker *worker)
     record_kind_set(worker, RECORD_STREAM, stream_free);
     record_kind_set(worker, RECORD_CLIENT, free);
     h2_start_worker(worker);
+    tcp_session_start(worker);
 }
 
 void client_exchange_init(struct client *client, struct exchange *ex)
@@ -155,6 +158,8 @@ void client_arm(struct client *client)
     case CLIENT_LINGER:
         deadline = worker->now_ns + LINGER_NS;
         break;
+    case CLIENT_SESSION: /* time counts at the server's connection */
+        break;
     case CLIENT_H2: /* has many: h2_client.c */
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED:
@@ -217,6 +222,7 @@ static void on_timer(struct timer *timer)
     case CLIENT_H2:
         h2_late(client);
         break;
+    case CLIENT_SESSION:
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED:
         break;
@@ -262,6 +268,7 @@ void client_close(struct client *client)
     tls_accept_leave(client);
     client->state = CLIENT_CLOSED;
     h2_free(client);
+    tcp_session_leave(client);
     if (client->stream) {
         h1_stream_give(client->stream);
     }
@@ -451,6 +458,9 @@ static void on_ready(struct io *io)
     case CLIENT_H2:
         h2_ready(client);
         break;
+    case CLIENT_SESSION:
+        tcp_session_ready(client);
+        break;
     case CLIENT_TUNNEL:
     case CLIENT_CLOSED:
         break;
@@ -506,6 +516,9 @@ void client_accept(struct listener *listener, int fd, const struct address *peer
 void client_begin(struct client *client)
 {
     client_enter(client, CLIENT_IDLE);
+    if (client->listener->options.tcp && tcp_route_at_once(client)) {
+        return;
+    }
     if (client->in || client->conn.io.readable) {
         poller_again(&client->conn.io);
     }

@@ -28,11 +28,13 @@ enum client_state {
     CLIENT_DISCARD,   /* answered before the request's body was in: the rest of it is dropped */
     CLIENT_LINGER,    /* our end was sent; what still comes is dropped until the client's end comes */
     CLIENT_H2,        /* it speaks HTTP/2: h2_client.h has the rest */
+    CLIENT_SESSION,   /* of a TCP router: a server is dialled (tcp_session.h) */
     CLIENT_TUNNEL,    /* given up to a tunnel */
     CLIENT_CLOSED,
 };
 
 struct h2_session;
+struct tcp_session;
 
 struct h1_stream { /* one request and its answer */
     struct record record;
@@ -56,12 +58,14 @@ struct client {
     enum client_state state;
     bool half_closed; /* the client sent its end while an answer was due */
     bool refused;     /* only to be told that there is no room */
+    bool starttls;    /* PostgreSQL: TLS was asked for before it began (tcp_route.c) */
     bool starved;     /* no buffer was to be had for its answer */
     struct listener *listener;
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
     struct buffer *ahead; /* bytes of later requests that came with a body */
     struct h1_stream *stream;
-    struct h2_session *h2; /* of CLIENT_H2 */
+    struct h2_session *h2;   /* of CLIENT_H2 */
+    struct tcp_session *tcp; /* a TCP router has it; NULL: none */
     struct address peer;
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;

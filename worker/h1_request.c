@@ -6,6 +6,7 @@
 
 #include "common/base/log.h"
 #include "worker/h2_client.h"
+#include "worker/tcp_route.h"
 #include "worker/worker.h"
 
 #define READS_PER_TURN 4
@@ -119,6 +120,17 @@ static bool feed_head(struct client *client)
             client->conn.tls == NULL) {
             tls_accept(client);
             return false;
+        }
+        if (client->listener->options.tcp && client->requests == 0 && client->conn.tls == NULL) {
+            enum tcp_first first = tcp_route_first(client);
+
+            if (first == TCP_FIRST_TAKEN) {
+                return false;
+            }
+            if (first == TCP_FIRST_MORE) {
+                begin_head(client);
+                return true;
+            }
         }
         if (client->requests == 0 && client->conn.tls == NULL) {
             enum h2_preface preface =

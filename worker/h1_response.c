@@ -96,7 +96,7 @@ static void open_tunnel(struct upstream_exchange *ux, struct slice rest)
     ex->doing = "tunnelling";
     log_debug("switching protocols");
     ex->codec->detach(ex, &client); /* ends the exchange: ux is gone */
-    tunnel_open(worker, &client, &server);
+    tunnel_open(worker, &client, &server, &tunnel_usual);
 }
 
 /* The same for a client whose connection is not this exchange's alone: what follows are bodies. False: ux is gone. */

@@ -13,6 +13,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/http/path.h"
+#include "shm/tcp_page.h"
 #include "worker/h1_client.h"
 #include "worker/shed.h"
 #include "worker/worker.h"
@@ -118,6 +119,7 @@ void listener_refresh(struct listener *listener, struct generation *generation)
     options->generation = generation_ref(generation);
     options->number = number;
     read_options(options, page, entry_points_at(page, number));
+    options->tcp = tcp_point_flags(generation->pages[PAGE_TCP], number);
     generation_unref(old);
 }
 

@@ -36,6 +36,7 @@ struct entry_options {
     const struct slice *connection; /* stored: page_text() */
     size_t connection_count;
     struct slice host_name;
+    unsigned tcp; /* enum tcp_point: what there is beside HTTP without TLS */
 };
 
 struct listener {

@@ -128,20 +128,20 @@ static bool highest(struct exchange *ex, struct pick *pick)
     return best >= 0;
 }
 
-static void draw(struct exchange *ex, struct pick *pick)
+static void draw(struct worker *worker, struct pick *pick)
 {
     if (!pick->drawn) {
         pick->drawn = true;
-        pick->ticket = pick->service->sequence.count ? draw_ticket(ex->worker, pick->service) : 0;
+        pick->ticket = pick->service->sequence.count ? draw_ticket(worker, pick->service) : 0;
     }
 }
 
-static bool in_turn(struct exchange *ex, struct pick *pick)
+static bool in_turn(struct worker *worker, struct pick *pick)
 {
     uint32_t from = pick->drawn ? pick->walked + 1 : 0;
 
-    draw(ex, pick);
-    return walk(ex->worker, pick, from, ANYTHING);
+    draw(worker, pick);
+    return walk(worker, pick, from, ANYTHING);
 }
 
 /* Those with the least to do, in turn. */
@@ -155,7 +155,7 @@ static bool least(struct exchange *ex, struct pick *pick)
             lowest = fmin(lowest, burden(ex->worker, pick, (uint16_t)i));
         }
     }
-    draw(ex, pick);
+    draw(ex->worker, pick);
     /* when other workers have given it something to do meanwhile, any will do */
     return walk(ex->worker, pick, 0, lowest) || walk(ex->worker, pick, 0, ANYTHING);
 }
@@ -168,7 +168,7 @@ static bool of_two(struct exchange *ex, struct pick *pick)
     bool found;
 
     pick->drawn = false;
-    draw(ex, pick);
+    draw(ex->worker, pick);
     pick->ticket = chance = hash_finish(pick->ticket);
     found = walk(ex->worker, pick, 0, ANYTHING);
     if (!found || tried == PICK_ATTEMPTS) {
@@ -198,7 +198,7 @@ static bool by_strategy(struct exchange *ex, struct pick *pick)
     case STRATEGY_LEASTCONN:
         return least(ex, pick);
     }
-    return in_turn(ex, pick);
+    return in_turn(ex->worker, pick);
 }
 
 /* ---- requests under way ---- */
@@ -353,4 +353,36 @@ bool pick_next(struct exchange *ex, struct pick *pick)
     pick_leave(&pick->load);
     pick->failed[pick->failed_count++] = pick->position;
     return choose(ex, pick);
+}
+
+/* ---- sessions of TCP ---- */
+
+bool pick_turn(struct worker *worker, const struct services *services, uint32_t number, struct pick *pick)
+{
+    *pick = (struct pick){.page = NULL};
+    for (unsigned depth = 0; depth <= DEPTH_MAX; depth++) {
+        const struct service *service = services_at(services, number, &pick->page);
+
+        if (service == NULL || service->sequence.count == 0) {
+            return false;
+        }
+        pick->service = service;
+        if (service->kind == SERVICE_LOAD_BALANCER) {
+            return in_turn(worker, pick);
+        }
+
+        const struct service_child *children = page_at(pick->page, service->children.items);
+
+        number = children[place(pick, service, draw_ticket(worker, service))].service;
+    }
+    return false;
+}
+
+bool pick_turn_next(struct worker *worker, struct pick *pick)
+{
+    if (pick->failed_count == PICK_ATTEMPTS) {
+        return false;
+    }
+    pick->failed[pick->failed_count++] = pick->position;
+    return in_turn(worker, pick);
 }

@@ -44,5 +44,8 @@ bool pick_next(struct exchange *ex, struct pick *pick);
 
 /* The next turn of a service: one count for all workers (I7). */
 uint64_t pick_ticket(struct worker *worker, const struct service *service);
+/* The same for a session of TCP: in turn alone, nothing is counted. False: there is no server that is up. */
+bool pick_turn(struct worker *worker, const struct services *services, uint32_t number, struct pick *pick);
+bool pick_turn_next(struct worker *worker, struct pick *pick);
 
 #endif

@@ -48,6 +48,8 @@ enum record_kind {
     RECORD_ZSTD,
     RECORD_H2_STREAM,
     RECORD_H2_CALL,
+    RECORD_TCP_SESSION,
+    RECORD_TCP_SERVER,
     RECORD_KINDS
 };
 

@@ -105,6 +105,7 @@ static const struct allowed allowed[] = {
 #endif
     CALL(epoll_pwait),                   /* libuv */
     CALL(epoll_ctl),
+    CALL(splice, IS_NULL(1), IS_NULL(3)), /* of tunnels, by a pipe that was opened before */
     CALL(close),
     CALL(read),                          /* what the helper thread says */
 #ifdef __NR_poll
@@ -133,6 +134,7 @@ static const struct allowed allowed[] = {
     /* The listening sockets are everybody's and outlive the worker: no filter, no program on their group. */
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_NODELAY)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPIDLE)),
+    CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_KEEPINTVL)),
     CALL(setsockopt, IS(1, IPPROTO_TCP), IS(2, TCP_QUICKACK)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_KEEPALIVE)),
     CALL(setsockopt, IS(1, SOL_SOCKET), IS(2, SO_SNDBUF)),

@@ -17,7 +17,9 @@
 #include "worker/passwords.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
+#include "worker/splice.h"
 #include "worker/subrequest.h"
+#include "worker/tcp_session.h"
 #include "worker/tunnel.h"
 #include "worker/udp.h"
 #include "worker/upstream.h"
@@ -93,6 +95,8 @@ static void walk(struct timer *timer)
             client_stop(client);
         } else if (client->state == CLIENT_H2) {
             h2_unpin(client, worker->now_ns - LONG_ANSWER_NS);
+        } else if (client->tcp) {
+            tcp_session_unpin(client, worker->now_ns - LONG_ANSWER_NS);
         } else if (ex && ex->generation && ex->generation != worker->generation &&
                    worker->now_ns - ex->started_ns > LONG_ANSWER_NS) {
             exchange_unpin(ex);
@@ -133,6 +137,7 @@ int serve_start(struct worker *worker, struct error *why)
     udp_start(worker);
     upstream_start(worker);
     tunnel_start(worker);
+    splice_start(worker);
     subrequest_start_all(worker);
     encoders_start(worker);
     budget_start(worker);
@@ -307,6 +312,7 @@ void serve_stop(struct worker *worker)
     subrequest_stop_all(worker);
     upstream_stop(worker);
     udp_stop(worker);
+    splice_stop(worker);
     if (worker->drain) {
         timer_remove(worker->timers, &worker->drain->timer);
         free(worker->drain);

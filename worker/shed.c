@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "shm/tcp_page.h"
 #include "worker/h2_client.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
@@ -44,7 +45,8 @@ static void count(struct worker *worker, enum board_counter what, bool reason)
 void shed_refuse(struct listener *listener, int fd, const struct address *peer)
 {
     struct worker *worker = listener->worker;
-    bool polite = worker->budget.refusals < REFUSALS && worker->budget.level < BUDGET_OVER;
+    bool http = !(listener->options.tcp & TCP_ROUTERS); /* who knows what else a client of TCP takes it for */
+    bool polite = http && worker->budget.refusals < REFUSALS && worker->budget.level < BUDGET_OVER;
 
     count(worker, COUNT_REFUSED_CONNECTIONS,
           !polite); /* else the refusal itself is counted with its reason */
@@ -52,7 +54,9 @@ void shed_refuse(struct listener *listener, int fd, const struct address *peer)
         client_refuse(listener, fd, peer);
         return;
     }
-    (void)send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (http) {
+        (void)send(fd, refusal, sizeof(refusal) - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    }
     close(fd);
 }
 
@@ -151,6 +155,7 @@ static uint64_t shed(struct client *client)
         return client->in ? end_handshake(client) : close_idle(client);
     case CLIENT_HELLO:
     case CLIENT_HANDSHAKE:
+    case CLIENT_SESSION:
         return end_handshake(client);
     case CLIENT_IDLE:
         return close_idle(client);

@@ -10,8 +10,7 @@
  *
  * A connection holds its context and nothing of a generation. Between records it holds no buffer: what is read or written goes
  * through areas of the worker. So an idle connection costs what BoringSSL keeps of a session.
- *
- * To come: TCP routers look at the ClientHello where hello_ready() does (tls_accept.c), before options are chosen.
+ * TCP routers look at the ClientHello in hello_ready() (tls_accept.c), before options are chosen.
  */
 #ifndef WEIR_WORKER_TLS_H
 #define WEIR_WORKER_TLS_H

@@ -18,7 +18,10 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "common/tls/tls_words.h"
+#include "shm/tcp_page.h"
 #include "worker/h2_client.h"
+#include "worker/tcp_route.h"
+#include "worker/tcp_session.h"
 #include "worker/tls_inner.h"
 #include "worker/tls_upstream.h"
 
@@ -30,6 +33,7 @@
 #define ALERT_HANDSHAKE_FAILURE 40
 #define ALERT_UNRECOGNIZED_NAME 112
 #define VERSION_TLS13 0x0304
+#define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
 static void start_h1(struct client *client)
@@ -64,6 +68,10 @@ static void start_protocol(struct client *client)
     const uint8_t *name;
     unsigned len;
 
+    if (client->tcp) {
+        tcp_session_dial(client);
+        return;
+    }
     SSL_get0_alpn_selected(client->conn.tls->ssl, &name, &len);
     for (size_t i = 0; i < ARRAY_LEN(protocols); i++) {
         if (len == 0 || slice_eq(protocols[i].name, slice_of((const char *)name, len))) {
@@ -226,8 +234,9 @@ static uint32_t choose(const uint32_t *numbers, const struct tls_hello *hello)
 static struct tls_live *choose_context(struct client *client, const struct tls_hello *hello)
 {
     const struct entry_options *entry = &client->listener->options;
-    const struct page *options_page = entry->generation->pages[PAGE_TLS];
-    const struct page *secrets = entry->generation->pages[PAGE_SECRETS];
+    const struct generation *generation = client->tcp ? tcp_session_generation(client) : entry->generation;
+    const struct page *options_page = generation->pages[PAGE_TLS];
+    const struct page *secrets = generation->pages[PAGE_SECRETS];
     const struct tls_options_row *options;
     const struct certificate_row *certificate;
     const uint32_t *numbers;
@@ -239,8 +248,9 @@ static struct tls_live *choose_context(struct client *client, const struct tls_h
         refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
         return NULL;
     }
-    options =
-        tls_options_at(options_page, tls_options_find(options_page, entry->number, sent ? name : SLICE("")));
+    options = tls_options_at(
+        options_page, client->tcp ? (uint32_t)tcp_session_tls_options(client)
+                                  : tls_options_find(options_page, entry->number, sent ? name : SLICE("")));
     if (options == NULL) {
         refuse(client, ALERT_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
         return NULL;
@@ -363,6 +373,7 @@ static void handshake_start(struct client *client, struct tls_live *live)
         return;
     }
     SSL_set_bio(tls->ssl, bio, bio);
+    SSL_set_app_data(tls->ssl, client->tcp); /* which protocols there are: tls_live.c */
     SSL_set_accept_state(tls->ssl);
     SSL_set_shed_handshake_config(tls->ssl, 1);
     tls->in = client->in;
@@ -400,6 +411,34 @@ static bool read_more(struct client *client)
     return true;
 }
 
+/* True: a TCP router took it, or it is refused. */
+static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
+{
+    const struct entry_options *entry = &client->listener->options;
+    char space[NAME_SIZE];
+    struct slice name;
+    bool sent;
+
+    if (!(entry->tcp & TCP_TLS)) {
+        return false;
+    }
+    if (!entry->row->config.allow_acme_by_pass && tls_hello_offers(hello, ACME_PROTOCOL)) {
+        return false; /* asked of us, whatever the name: no router gets it */
+    }
+    if (!server_name(client, hello, space, &name, &sent)) {
+        refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
+        return true;
+    }
+    if (tcp_route_hello(client, hello, sent ? name : SLICE(""))) {
+        return true;
+    }
+    if (client->starttls && client->tcp == NULL) {
+        refuse(client, ALERT_UNRECOGNIZED_NAME, "no TCP router takes it after STARTTLS");
+        return true;
+    }
+    return false;
+}
+
 static void hello_ready(struct client *client)
 {
     struct tls_worker *tls = client->conn.worker->tls;
@@ -417,6 +456,9 @@ static void hello_ready(struct client *client)
     }
     if (result != TLS_HELLO_DONE) {
         refuse(client, ALERT_DECODE_ERROR, "the ClientHello is malformed");
+        return;
+    }
+    if (is_for_tcp(client, &hello)) {
         return;
     }
     if (tls->handshakes >= HANDSHAKES_MOST) {

@@ -26,8 +26,10 @@ struct tls_live {
     SSL_CTX *ssl;
     EVP_PKEY *key;
     uint64_t options_id;
-    uint8_t alpn[256]; /* protocols as on the wire: those that are both wanted and served */
-    size_t alpn_len;
+    struct alpn { /* protocols as on the wire */
+        uint8_t bytes[256];
+        size_t len;
+    } served, wanted; /* those of the options that HTTP is served by, and all of them, for TCP routers */
 };
 
 struct ticket_cipher {

@@ -85,17 +85,24 @@ static bool set_client_auth(SSL_CTX *ssl, const struct page *page, const struct 
 }
 
 /* ---- protocols ---- */
+static void add_alpn(struct alpn *list, struct slice named)
+{
+    if (list->len + named.len <= sizeof(list->bytes)) {
+        memcpy(list->bytes + list->len, named.ptr, named.len);
+        list->len += named.len;
+    }
+}
+
 static void copy_alpn(struct tls_live *live, struct slice wanted)
 {
     while (wanted.len) {
-        size_t len = (unsigned char)wanted.ptr[0];
-        struct slice name = slice_head(slice_from(wanted, 1), len);
+        struct slice named = slice_head(wanted, 1 + (size_t)(unsigned char)wanted.ptr[0]);
 
-        if (tls_protocol_served(name) && live->alpn_len + 1 + len <= sizeof(live->alpn)) {
-            memcpy(live->alpn + live->alpn_len, wanted.ptr, 1 + len);
-            live->alpn_len += 1 + len;
+        add_alpn(&live->wanted, named);
+        if (tls_protocol_served(slice_from(named, 1))) {
+            add_alpn(&live->served, named);
         }
-        wanted = slice_from(wanted, 1 + len);
+        wanted = slice_from(wanted, named.len);
     }
 }
 
@@ -104,17 +111,17 @@ static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, cons
                            unsigned in_len, void *context)
 {
     const struct tls_live *live = context;
+    const struct alpn *ours = SSL_get_app_data(ssl) ? &live->wanted : &live->served;
     const struct tls_hello offered = {.alpn = slice_of((const char *)in, in_len)};
 
-    (void)ssl;
-    for (size_t at = 0; at < live->alpn_len; at += 1u + live->alpn[at]) {
-        if (tls_hello_offers(&offered, slice_of((const char *)live->alpn + at + 1, live->alpn[at]))) {
-            *out = live->alpn + at + 1;
-            *out_len = live->alpn[at];
+    for (size_t at = 0; at < ours->len; at += 1u + ours->bytes[at]) {
+        if (tls_hello_offers(&offered, slice_of((const char *)ours->bytes + at + 1, ours->bytes[at]))) {
+            *out = ours->bytes + at + 1;
+            *out_len = ours->bytes[at];
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    return live->alpn_len ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+    return ours->len ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* ---- making one ---- */

@@ -32,6 +32,7 @@ struct subrequest;
 struct walker;
 struct tls_worker;
 struct udp_worker;
+struct splicer;
 
 #define SOCKET_ANY_SLOT UINT32_MAX
 #define WORKER_JOBS 16 /* room of worker->helper */
@@ -69,6 +70,7 @@ struct worker {
     struct walker *walker;
     struct tls_worker *tls; /* contexts, tickets, areas for records (tls.h) */
     struct udp_worker *udp; /* UDP entry points (udp.h) */
+    struct splicer *splicer; /* NULL: bytes are copied (splice.h) */
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */
     int fd_clients,

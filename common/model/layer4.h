@@ -34,7 +34,10 @@ struct tcp_router {
     int64_t priority;         /* effective; -1 for HostSNI(`*`) alone */
     uint32_t precedence;      /* of its provider: between equal priorities the lower one wins */
     bool v2;                  /* rule syntax in force */
-    struct rule *rule;        /* NULL when it did not parse; the model frees it */
+    struct slice tls_options; /* full name of those that a connection gets whose TLS ends here */
+    bool
+        tls_broken; /* disabled for want of those alone: its connections get no handshake, nor another router */
+    struct rule *rule; /* NULL when it did not parse; the model frees it */
 };
 
 struct tcp_middleware {

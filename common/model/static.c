@@ -6,6 +6,7 @@
  */
 #include "common/model/static.h"
 #include "common/model/rows.h"
+#include "common/model/tcp.h"
 
 /* ---- entry points ---- */
 
@@ -197,12 +198,6 @@ static const struct schema_field timeout_fields[] = {
 static const struct schema timeouts_schema =
     SCHEMA(struct forwarding_timeouts, "forwardingTimeouts", timeout_fields);
 
-static const struct schema_field spiffe_fields[] = {
-    U_LIST("ids", "SPIFFE identities that are believed."),
-    U_TEXT("trustDomain", NULL, "SPIFFE trust domain that is believed."),
-};
-static const struct schema spiffe_schema = SCHEMA(struct unserved, "spiffe", spiffe_fields);
-
 static const struct schema_field servers_transport_fields[] = {
     ROW("insecureSkipVerify", BOOL, struct servers_transport_config, insecure_skip_verify,
         .text = "Believe any certificate of a server."),
@@ -220,20 +215,26 @@ static const struct schema static_transport_schema =
     SCHEMA(struct servers_transport_config, "serversTransport", servers_transport_fields);
 
 static const struct schema_field tcp_tls_fields[] = {
-    U_FLAG("insecureSkipVerify", "Believe any certificate of a server."),
-    U_LIST("rootCAs", "Authorities that servers' certificates are checked against."),
-    U_SUB("spiffe", spiffe_schema, "Check servers by SPIFFE identities."),
+    ROW("insecureSkipVerify", BOOL, struct tcp_client_tls, insecure_skip_verify,
+        .text = "Believe any certificate of a server."),
+    ROW("rootCAs", STRINGS, struct tcp_client_tls, root_cas,
+        .text = "Authorities that servers' certificates are checked against."),
+    ROW("spiffe", DOC, struct tcp_client_tls, spiffe, .flags = SCHEMA_NOT_SERVED,
+        .text = "Check servers by SPIFFE identities (ids, trustDomain)."),
 };
-static const struct schema tcp_tls_schema = SCHEMA(struct unserved, "tcpTls", tcp_tls_fields);
+static const struct schema tcp_tls_schema = SCHEMA(struct tcp_client_tls, "tcpTls", tcp_tls_fields);
 
 static const struct schema_field tcp_transport_fields[] = {
-    U_TIME("dialKeepAlive", "15s", "Time between keep-alive probes; negative for none."),
-    U_TIME("dialTimeout", "30s", "How long a connection to a server may take to open."),
-    U_TIME("terminationDelay", NULL, "How long the other half of a half-closed connection stays open."),
-    U_SUB("tls", tcp_tls_schema, "TLS to servers."),
+    ROW("dialKeepAlive", DURATION, struct tcp_transport_config, dial_keep_alive, .fallback = "15s",
+        .text = "Time between keep-alive probes; negative for none."),
+    ROW("dialTimeout", DURATION, struct tcp_transport_config, dial_timeout, .fallback = "30s",
+        .text = "How long a connection to a server may take to open."),
+    ROW("terminationDelay", DURATION, struct tcp_transport_config, termination_delay,
+        .text = "How long the other half of a half-closed connection stays open; 0 stands for 100ms."),
+    ROW("tls", OPTIONAL, struct tcp_transport_config, tls, .sub = &tcp_tls_schema, .text = "TLS to servers."),
 };
 static const struct schema tcp_transport_schema =
-    SCHEMA(struct unserved, "tcpServersTransport", tcp_transport_fields);
+    SCHEMA(struct tcp_transport_config, "tcpServersTransport", tcp_transport_fields);
 
 /* ---- small ones ---- */
 
@@ -304,8 +305,8 @@ static const struct schema_field static_fields[] = {
     ROW("global", STRUCT, S, global, .sub = &global_schema, .text = "Settings of the whole."),
     ROW("serversTransport", STRUCT, S, servers_transport, .sub = &static_transport_schema,
         .text = "How servers are spoken to, where a service does not say."),
-    ROW("tcpServersTransport", OPTIONAL, S, tcp_servers_transport, .flags = SCHEMA_NOT_SERVED,
-        .sub = &tcp_transport_schema, .text = "How TCP servers are spoken to."),
+    ROW("tcpServersTransport", OPTIONAL, S, tcp_servers_transport, .sub = &tcp_transport_schema,
+        .text = "How servers of TCP services are spoken to, where a service does not say."),
     ROW("entryPoints", MAP, S, entry_points, .sub = &entry_point_schema, .text = "Entry points by name."),
     ROW("providers", STRUCT, S, providers, .sub = &providers_schema,
         .text = "Where routers and services come from."),

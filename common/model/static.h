@@ -202,6 +202,7 @@ struct static_config {
     struct map entry_points; /* struct entry_point */
     struct providers providers;
     struct servers_transport_config servers_transport;
+    struct tcp_transport_config *tcp_servers_transport; /* NULL: its defaults hold */
     struct log_config *log;
     struct ping_config *ping;
     struct api_config *api;
@@ -209,7 +210,7 @@ struct static_config {
     struct global_config global;
     struct metrics_config *metrics;
     /* understood, not served by this build */
-    struct unserved *access_log, *tracing, *host_resolver, *experimental, *tcp_servers_transport, *spiffe;
+    struct unserved *access_log, *tracing, *host_resolver, *experimental, *spiffe;
     struct ocsp_config *ocsp;
     struct map certificates_resolvers; /* struct unserved */
     struct legacy_config legacy;

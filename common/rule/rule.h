@@ -35,7 +35,7 @@ enum rule_predicate {
     RULE_QUERY_FIRST,        /* v2: name, value: the parameter's first value */
     RULE_QUERY_FIRST_REGEXP, /* v2: the regexp sees "name=first value", or nothing when it is absent */
     RULE_CLIENT_IP,          /* network */
-    RULE_ALPN,               /* TCP: value: a protocol that the client offers */
+    RULE_ALPN,               /* TCP: value: a protocol that the client offers; no HTTP request has it */
     RULE_PREDICATES
 };
 
@@ -72,6 +72,8 @@ struct rule_request {
         host; /* lower case, without port, IPv6 without brackets; a trailing dot does not matter to Host() */
     struct slice path;  /* as routed: see common/http/path.h */
     struct slice query; /* raw, without '?' */
+    struct slice
+        alpn; /* of a TLS connection, for TCP routers: as on the wire: length, name, length, name ... */
     struct address client;
     /* Calls visit for each value of the header (name in any case) until it returns true; returns what the
      * last visit returned, false when there is none. */

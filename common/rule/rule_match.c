@@ -150,6 +150,21 @@ static enum rule_answer answer_of(bool matches)
     return matches ? RULE_YES : RULE_NO;
 }
 
+static bool offers(struct slice alpn, struct slice protocol)
+{
+    while (alpn.len) {
+        size_t len = (unsigned char)alpn.ptr[0];
+
+        alpn = slice_from(alpn, 1);
+        len = len < alpn.len ? len : alpn.len;
+        if (slice_eq(slice_head(alpn, len), protocol)) {
+            return true;
+        }
+        alpn = slice_from(alpn, len);
+    }
+    return false;
+}
+
 enum rule_answer rule_predicate_test(enum rule_predicate predicate, struct slice name, struct slice value,
                                      const struct cidr *network, const struct regex *regex,
                                      const struct rule_request *request)
@@ -185,7 +200,8 @@ enum rule_answer rule_predicate_test(enum rule_predicate predicate, struct slice
         return query_first_answer(predicate, name, value, regex, request);
     case RULE_CLIENT_IP:
         return answer_of(network && cidr_contains(network, &request->client));
-    case RULE_ALPN: /* no request has it: rules of TCP routers are for connections */
+    case RULE_ALPN:
+        return answer_of(offers(request->alpn, value));
     case RULE_PREDICATES:
         break;
     }

@@ -1,8 +1,8 @@
 /*
  * compile.c - the order of a compile: plan, number, write the pages.
  *
- * Not here: what gets in (plan.c), services (compile_services.c), middlewares (compile_middlewares.c), UDP
- * (compile_udp.c), the static page (compile_static.c).
+ * Not here: what gets in (plan.c), TCP (compile_tcp.c), UDP (compile_udp.c), services (compile_services.c), middlewares
+ * (compile_middlewares.c), the static page (compile_static.c).
  */
 #include "master/compile/compile.h"
 
@@ -90,6 +90,12 @@ static void compiler_strip(struct compiler *compiler)
     compiler->vault = NULL;
     compiler->denied = NULL;
     compiler->plans = NULL;
+    compiler->tcp_states = NULL;
+    compiler->tcp_plans = NULL;
+    compiler->tcp_plan_count = 0;
+    compiler->tcp_middlewares = NULL;
+    compiler->tcp_ways = NULL;
+    compiler->tls_options = NULL;
     compiler->plan_count = compiler->plan_capacity = 0;
 }
 
@@ -105,6 +111,7 @@ static void own_vault_free(struct vault *own)
 static void compile_pages(struct compiler *compiler, struct compiled *made)
 {
     compile_transport_rows(compiler);
+    tcp_ways_make(compiler);
     compile_services(compiler, made);
     made->pages[PAGE_TRANSPORTS] = builder_new(PAGE_TRANSPORTS);
     compile_transports(compiler, made->pages[PAGE_TRANSPORTS]);
@@ -113,6 +120,7 @@ static void compile_pages(struct compiler *compiler, struct compiled *made)
     made->pages[PAGE_UDP] = compile_udp(compiler);
     made->pages[PAGE_TLS] = compile_tls(compiler, compiler->vault);
     made->pages[PAGE_SECRETS] = compile_secrets(compiler, compiler->vault);
+    compile_tcp(compiler, made);
 }
 
 int compile_model(const struct static_config *config, struct model *model, struct board *board,

@@ -22,7 +22,7 @@ struct board_ref compile_word(struct compiler *compiler, uint64_t identity)
                            : (struct board_ref){0};
 }
 
-static uint32_t weight_of(struct opt_int weight)
+uint32_t compile_weight(struct opt_int weight)
 {
     int64_t value = weight.set ? weight.value : 1;
 
@@ -55,20 +55,21 @@ static bool transport_number(struct compiler *compiler, struct http_service *ser
 
 /* ---- servers ---- */
 
-static struct list addresses_of(struct compiler *compiler, const struct server_url *url)
+struct list compile_addresses(struct compiler *compiler, struct slice host, const struct address *literal,
+                              uint16_t port)
 {
     struct list found = {NULL, 0};
 
-    if (url->literal.family) {
-        found = (struct list){(void *)(uintptr_t)&url->literal, 1};
+    if (literal->family) {
+        found = (struct list){(void *)(uintptr_t)literal, 1};
     } else if (compiler->names) {
-        found = names_lookup(compiler->names, url->host, compiler->pool);
+        found = names_lookup(compiler->names, host, compiler->pool);
     }
     struct server_address *items = pool_zalloc(compiler->pool, (found.count + 1) * sizeof(*items));
 
     for (size_t i = 0; i < found.count; i++) {
         items[i].address = ((const struct address *)found.items)[i];
-        items[i].address.port = url->port;
+        items[i].address.port = port;
     }
     return (struct list){items, found.count};
 }
@@ -130,7 +131,7 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
         .h2c = h2c,
         .host = url.authority,
         .path = url.path,
-        .addresses = addresses_of(compiler, &url),
+        .addresses = compile_addresses(compiler, url.host, &url.literal, url.port),
         .identity = server_identity(&url, transport),
         .preserve_path = config->preserve_path,
     };
@@ -141,15 +142,15 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     return true;
 }
 
-static void sequence_make(struct compiler *compiler, const struct http_service *service,
-                          const uint32_t *weights, size_t count, struct service *row)
+void compile_sequence(struct compiler *compiler, struct slice service, const uint32_t *weights, size_t count,
+                      struct service *row)
 {
     uint16_t *order;
 
     row->sequence.count = smooth_sequence(compiler->pool, weights, count, &order);
     row->sequence.items = order;
     if (row->sequence.count > 1) {
-        row->ticket = compile_word(compiler, hash_slice(SEED_TICKET, service->element.name));
+        row->ticket = compile_word(compiler, hash_slice(SEED_TICKET, service));
     }
 }
 
@@ -185,7 +186,7 @@ static enum service_strategy strategy_of(struct slice name)
 /* p2c knows no weights; a server without a share gets nobody otherwise. */
 static uint32_t share_of(const struct server_config *config, enum service_strategy strategy)
 {
-    return strategy == STRATEGY_P2C ? 1 : weight_of(config->weight);
+    return strategy == STRATEGY_P2C ? 1 : compile_weight(config->weight);
 }
 
 static void load_balancer_fill(struct compiler *compiler, uint32_t position, struct service *row)
@@ -231,7 +232,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     if (row->strategy == STRATEGY_HRW) {
         return; /* the client's address is what sticks */
     }
-    sequence_make(compiler, service, weights, count, row);
+    compile_sequence(compiler, service->element.name, weights, count, row);
     compile_sticky(compiler, balancer->sticky, names, count, row);
 }
 
@@ -254,7 +255,7 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
             compiler->model->services[child]->config.middlewares.count > 0) {
             continue; /* plan.c said so */
         }
-        weights[count] = weight_of(configs[i].weight);
+        weights[count] = compile_weight(configs[i].weight);
         names[count] = weights[count] > 0 ? configs[i].name : SLICE("");
         children[count] =
             (struct service_child){configs[i].name, compiler->service_numbers[child], weights[count]};
@@ -265,7 +266,7 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
         row->strategy = STRATEGY_HRW;
         return;
     }
-    sequence_make(compiler, service, weights, count, row);
+    compile_sequence(compiler, service->element.name, weights, count, row);
     compile_sticky(compiler, parent->sticky, names, count, row);
 }
 
@@ -295,7 +296,13 @@ struct page_builder *compile_services_page(struct compiler *compiler, size_t pag
     struct service *rows = pool_zalloc(compiler->pool, (count + 1) * sizeof(*rows));
 
     for (size_t i = 0; i < count; i++) {
-        row_fill(compiler, compiler->service_positions[first + i], &rows[i]);
+        uint32_t position = compiler->service_positions[first + i];
+
+        if (first + i < compiler->http_service_count) {
+            row_fill(compiler, position, &rows[i]);
+        } else {
+            tcp_service_row(compiler, position, &rows[i]);
+        }
     }
     services_build(builder, (uint32_t)first, compiler->service_shift, rows, count);
     return builder;

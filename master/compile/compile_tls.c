@@ -311,5 +311,7 @@ struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault)
     };
 
     tls_options_build(builder, &input);
+    compiler->tls_options = tls.rows;
+    compiler->tls_option_count = tls.count;
     return builder;
 }

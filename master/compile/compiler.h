@@ -41,6 +41,14 @@ struct plan { /* one router that gets in; for each group of entry points that re
     uint32_t denied;
 };
 
+struct tcp_plan {             /* one TCP router that gets in */
+    uint32_t router, service; /* positions in the model's arrays */
+    uint32_t *chain;          /* numbers of middlewares in the TCP page */
+    uint32_t chain_count;
+    const uint32_t *entry_points;
+    size_t entry_point_count;
+};
+
 struct server_tls_compile; /* compile_server_tls.c */
 struct keypair;
 
@@ -80,6 +88,21 @@ struct compiler {
     struct server_tls_compile *server_tls;
     bool system_wanted; /* somebody speaks TLS to servers: the system's authorities must be there, ... */
     bool system_there;  /* ... and are, on the pages of the last compile_model() */
+
+    /* TCP: its services have the numbers behind those of HTTP */
+    uint32_t http_service_count;
+    struct name_index tcp_services;
+    uint8_t *tcp_states;   /* enum service_state, by position in the model's array */
+    uint32_t *tcp_orders;  /* as service_orders */
+    uint32_t *tcp_numbers; /* by position; NUMBER_NONE: not used */
+    struct tcp_plan *tcp_plans;
+    size_t tcp_plan_count;
+    const struct tcp_middleware_row *tcp_middlewares; /* by number */
+    uint32_t tcp_middleware_count;
+    const struct tcp_way *tcp_ways;            /* by number, from http_service_count on */
+    const struct tls_options_row *tls_options; /* as on the TLS page, once that is made */
+    size_t tls_option_count;
+
     const struct servers_change *changes; /* what is not in the model yet */
     size_t change_count;
 
@@ -104,7 +127,8 @@ void plan_all(struct compiler *compiler);
 /* plan_points.c: the number of an entry point in the static page, or NUMBER_NONE. */
 uint32_t entry_point_number(const struct map *entry_points, struct slice name);
 /* Numbers of the router's entry points, ascending, each once, in the pool of the compile; returns how many. */
-size_t plan_entry_points(struct compiler *compiler, struct http_router *router, uint32_t **out);
+size_t plan_entry_points(struct compiler *compiler, struct element *router, const struct list *entry_points,
+                         uint32_t **out);
 /* What each entry point refuses in a path, as bits in the order of struct encoded_characters: compiler->denied. */
 void plan_denied(struct compiler *compiler);
 
@@ -125,6 +149,21 @@ void compile_transports(struct compiler *compiler, struct page_builder *builder)
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
 struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+
+/* compile_tcp.c: which TCP routers get in, with numbers for what they use behind the services of HTTP; the row of such a
+ * service. compile_tcp_pages.c: how its servers are reached, before the transports page is made; when the TLS page is, the
+ * two pages of TCP. */
+void tcp_plan_all(struct compiler *compiler);
+void tcp_service_row(struct compiler *compiler, uint32_t position, struct service *row);
+void tcp_ways_make(struct compiler *compiler);
+void compile_tcp(struct compiler *compiler, struct compiled *out);
+
+/* compile_services.c: the addresses of a host as server_address; a smooth sequence of the weights with its ticket. */
+struct list compile_addresses(struct compiler *compiler, struct slice host, const struct address *literal,
+                              uint16_t port);
+void compile_sequence(struct compiler *compiler, struct slice service, const uint32_t *weights, size_t count,
+                      struct service *row);
+uint32_t compile_weight(struct opt_int weight);
 
 /* compile_middlewares.c: numbers for what the plans' chains name, and the page. */
 void middlewares_number(struct compiler *compiler);

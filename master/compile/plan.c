@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "common/base/hash.h"
+#include "common/model/layer4.h"
 #include "master/compile/compiler.h"
 
 #define DEPTH_MAX 64      /* of weighted services in each other, of chains in chains, of layers of routers */
@@ -398,7 +399,8 @@ static void plan_router(struct compiler *compiler, uint32_t position)
         compile_note(compiler, &router->element, true, "it has no rule");
         return;
     }
-    if ((entry_point_count = plan_entry_points(compiler, router, &entry_points)) == 0) {
+    if ((entry_point_count =
+             plan_entry_points(compiler, &router->element, &router->entry_points, &entry_points)) == 0) {
         compile_note(compiler, &router->element, true, "it is served on no entry point");
         return;
     }
@@ -430,6 +432,11 @@ static void services_deal_out(struct compiler *compiler)
             positions[compiler->service_numbers[i]] = (uint32_t)i;
         }
     }
+    for (size_t i = 0; i < compiler->model->layer4[TCP_SERVICE].count; i++) {
+        if (compiler->tcp_numbers[i] != NUMBER_NONE) {
+            positions[compiler->tcp_numbers[i]] = (uint32_t)i;
+        }
+    }
     compiler->service_positions = positions;
     compiler->service_shift = services_shift(compiler->service_count);
 }
@@ -451,6 +458,8 @@ void plan_all(struct compiler *compiler)
     }
     compiler->service_count = number(kept, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
                                      &compiler->service_numbers);
+    compiler->http_service_count = compiler->service_count;
+    tcp_plan_all(compiler);
     middlewares_number(compiler);
     compiler->transport_count =
         number(kept, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);

@@ -32,18 +32,18 @@ static int number_order(const void *a, const void *b)
     return x < y ? -1 : x > y;
 }
 
-size_t plan_entry_points(struct compiler *compiler, struct http_router *router, uint32_t **out)
+size_t plan_entry_points(struct compiler *compiler, struct element *router, const struct list *entry_points,
+                         uint32_t **out)
 {
-    const struct slice *names = router->entry_points.items;
-    uint32_t *numbers = pool_alloc(compiler->pool, (router->entry_points.count + 1) * sizeof(*numbers));
+    const struct slice *names = entry_points->items;
+    uint32_t *numbers = pool_alloc(compiler->pool, (entry_points->count + 1) * sizeof(*numbers));
     size_t count = 0, unique = 0;
 
-    for (size_t i = 0; i < router->entry_points.count; i++) {
+    for (size_t i = 0; i < entry_points->count; i++) {
         uint32_t number = entry_point_number(&compiler->config->entry_points, names[i]);
 
         if (number == NUMBER_NONE) {
-            compile_note(compiler, &router->element, false, "entry point %.*s does not exist",
-                         SLICE_ARG(names[i]));
+            compile_note(compiler, router, false, "entry point %.*s does not exist", SLICE_ARG(names[i]));
         } else {
             numbers[count++] = number;
         }

@@ -130,22 +130,23 @@ void layer4_used(struct resolver *resolver, enum layer4_kind kind, struct slice 
                    &resolver->layer4_user_room[kind][position], router->name);
 }
 
+/* Parts of TCP services that are understood only. */
 void layer4_unserved(struct resolver *resolver)
 {
-    for (size_t kind = 0; kind < TLS_CERTIFICATE; kind++) {
-        const struct layer4_objects *objects = &resolver->model->layer4[kind];
-        bool router = kind == TCP_ROUTER;
+    const struct layer4_objects *services = &resolver->model->layer4[TCP_SERVICE];
 
-        if (kind == UDP_ROUTER || kind == UDP_SERVICE) {
-            continue;
+    for (size_t i = 0; i < services->count; i++) {
+        const struct tcp_service *service = (struct tcp_service *)services->items[i];
+        const struct tcp_load_balancer *balancer = service->config.load_balancer;
+
+        if (balancer && balancer->health_check) {
+            element_error(
+                resolver->model, services->items[i], false,
+                "loadBalancer.healthCheck is not yet served by this build: its servers are thought well");
         }
-        for (size_t i = 0; i < objects->count; i++) {
-            struct element *element = objects->items[i];
-
-            if (element->status != ELEMENT_DISABLED) {
-                element_error(resolver->model, element, router, "%s are not yet served by this build",
-                              layer4_types[kind].plural);
-            }
+        if (service->config.weighted && service->config.weighted->health_check) {
+            element_error(resolver->model, services->items[i], false,
+                          "weighted.healthCheck is not yet served by this build");
         }
     }
 }

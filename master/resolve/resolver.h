@@ -70,7 +70,7 @@ uint32_t precedence_of(const struct resolver *resolver, struct slice provider);
 void layer4_take(struct resolver *resolver, const struct model *from);
 void layer4_unique(struct resolver *resolver); /* after model_sort() */
 void layer4_tables(struct resolver *resolver);
-/* Says once of every object that is fine that nothing serves it yet: routers are disabled by it. */
+/* Names the parts of TCP services that are understood only. */
 void layer4_unserved(struct resolver *resolver);
 /* The names in order that exist and fit (TCP or UDP), each once; the others become errors of the element. */
 void layer4_points(struct resolver *resolver, struct element *element, const struct list *wanted, bool tcp,

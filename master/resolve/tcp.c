@@ -172,8 +172,11 @@ static void router_check(struct resolver *resolver, struct tcp_router *router)
     priority_check(resolver, router);
     middlewares_check(resolver, router);
     if (router->config.tls && !router->config.tls->passthrough) {
+        router->tls_options =
+            tls_options_name(resolver->model->pool, router->config.tls->options, element->provider);
         text = tls_options_use(resolver, router->config.tls->options, element->provider);
         if (text.len) {
+            router->tls_broken = element->status != ELEMENT_DISABLED;
             element_error(resolver->model, element, true, "%.*s", SLICE_ARG(text));
         }
     }

@@ -20,6 +20,7 @@
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/tcp_routes.h"
 
 #define HEADERS_MAX 64
 #define NEAR_MISSES 10
@@ -594,6 +595,37 @@ static void print_way(struct answer *answer, uint32_t winner)
     }
 }
 
+/* What comes before HTTP: true when a TCP router takes the connection. */
+static bool print_tcp(struct answer *answer)
+{
+    static const struct slice offered = SLICE_INIT("\2h2\x08http/1.1"); /* as browsers do */
+    const struct page *routes = page_of(answer, PAGE_TCP_ROUTES);
+    bool tls = answer->question.tls;
+    const struct rule_request connection = {.host = tls ? answer->request.host : SLICE(""),
+                                            .alpn = tls ? offered : SLICE(""),
+                                            .client = answer->question.client};
+    uint32_t number =
+        tcp_routes_choose(answer->tool.generation, answer->entry_point, tls, false, &connection);
+    const struct route *route = number == ROUTE_NONE ? NULL : routes_at(routes, number);
+    const struct page *on;
+
+    if (route == NULL) {
+        return false;
+    }
+    printf("TCP router     %.*s takes the connection: it is not HTTP's\n",
+           SLICE_ARG(page_text(routes, route->name)));
+    printf("rule           %.*s (priority %lld)\n", SLICE_ARG(page_text(routes, route->rule)),
+           (long long)route->priority);
+    if (tls) {
+        printf("TLS            %s\n",
+               route->flags & ROUTE_PASSTHROUGH ? "is the server's (passthrough)" : "ends here");
+    }
+    const struct service *service = services_at(&answer->tool.generation->services, route->service, &on);
+
+    printf("TCP service    %.*s\n", SLICE_ARG(page_text(on, service->name)));
+    return true;
+}
+
 static int explain(struct answer *answer)
 {
     struct question *question = &answer->question;
@@ -612,6 +644,10 @@ static int explain(struct answer *answer)
            SLICE_ARG(question->host), SLICE_ARG(question->target));
     printf("entry point    %.*s (%.*s)\n", SLICE_ARG(name), SLICE_ARG(config->address));
     if (!prepare(answer)) {
+        return 0;
+    }
+    if (print_tcp(answer)) {
+        pool_free(answer->request.scratch);
         return 0;
     }
     if (!slice_eq(answer->path.raw, question->target)) {

@@ -8,9 +8,11 @@
 
 #include "common/model/prepared.h"
 #include "common/rule/rule.h"
+#include "common/net/ranges.h"
 #include "shm/middlewares.h"
 #include "shm/page_inner.h"
 #include "shm/secrets.h"
+#include "shm/tcp_page.h"
 #include "shm/tls_options.h"
 #include "shm/routes.h"
 #include "shm/services.h"
@@ -329,6 +331,23 @@ static void read_udp(const struct page *page)
     sink += udp_page_fit(page, 4, NULL) == 0;
 }
 
+static void read_tcp(const struct page *page)
+{
+    struct address address = {.family = 4, .bytes = {10, 0, 0, 1}};
+
+    for (uint32_t i = 0; i < tcp_middlewares_count(page); i++) {
+        const struct tcp_middleware_row *row = tcp_middleware_at(page, i);
+
+        read_text(page, row->name);
+        sink += ranges_hold(page_text(page, row->allowed), &address);
+    }
+    for (uint32_t i = 0; i < 64; i++) {
+        const struct tcp_way *way = tcp_way_of(page, i);
+
+        sink += tcp_point_flags(page, i) + (way ? way->proxy_protocol : 0);
+    }
+}
+
 static const struct {
     int (*check)(const struct page *page, struct error *why);
     void (*read)(const struct page *page);
@@ -340,6 +359,8 @@ static const struct {
     [PAGE_TLS] = {tls_options_check, read_tls},
     [PAGE_SECRETS] = {secrets_check, read_secrets},
     [PAGE_UDP] = {udp_page_check, read_udp},
+    [PAGE_TCP_ROUTES] = {routes_check, read_routes},
+    [PAGE_TCP] = {tcp_page_check, read_tcp},
     [PAGE_SERVICES] = {services_check, read_services},
 };
 

@@ -69,14 +69,14 @@ def test_check_says_what_of_tcp_udp_and_tls_is_wrong_and_what_is_not_served(rout
     good: {rule: "HostSNI(`*`)", service: db}
     bad: {rule: "HostSNI(`a.test`)", service: db}
   services:
-    db: {loadBalancer: {servers: [{address: "127.0.0.1:1"}]}}
+    db: {loadBalancer: {servers: [{address: "127.0.0.1:1"}], healthCheck: {}}}
 tls:
   certificates: [{certFile: a.pem, keyFile: b.pem}]
   option: {}
 """))
     assert done.returncode == 1
-    for words in (("error: ", "routes.yml:3: TCP router good@file", "not yet served"),
-                  ("error: ", "routes.yml:4: TCP router bad@file", "no TLS on router"),
+    assert "TCP router good@file" not in done.stderr
+    for words in (("error: ", "routes.yml:4: TCP router bad@file", "no TLS on router"),
                   ("warning: ", "routes.yml:6: TCP service db@file", "not yet served"),
                   ("error: ", "TLS certificate certificates[0]@file", "a.pem: No such file"),
                   ("error: ", "tls.option", "did you mean options")):
@@ -195,6 +195,30 @@ def test_explain_no_match(routes):
     done = run("explain", ENTRY_POINT, routes(GOOD), "GET", "http://b.test:18000/")
     assert "404" in done.stdout and "no_route" in done.stdout
     assert "Host(`a.test`) does not match" in done.stdout
+
+
+@pytest.mark.parametrize("url, words", [
+    ("https://tcp.test:18000/", ("TCP router     named@file takes the connection", "ends here", "TCP service    db@file")),
+    ("https://pass.test:18000/", ("TCP router     pass@file", "passthrough")),
+    ("https://h.test:18000/", ("h@file", "app@file")),
+    ("https://other.test:18000/", ("TCP router     all@file",)),
+    ("http://tcp.test:18000/", ("TCP router     plain@file", "TCP service    db@file")),
+])
+def test_explain_what_comes_before_http(routes, url, words):
+    done = run("explain", ENTRY_POINT, routes("""http:
+  routers: {h: {rule: "Host(`h.test`)", service: app, tls: {}}}
+  services: {app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1"}]}}}
+tcp:
+  routers:
+    named: {rule: "HostSNI(`tcp.test`)", service: db, tls: {}}
+    pass: {rule: "HostSNI(`pass.test`) && ALPN(`h2`)", service: db, tls: {passthrough: true}}
+    all: {rule: "HostSNI(`*`)", service: db, tls: {}}
+    plain: {rule: "HostSNI(`*`)", service: db}
+  services: {db: {loadBalancer: {servers: [{address: "127.0.0.1:2"}]}}}
+"""), "GET", url)
+    assert done.returncode == 0, done.stderr
+    assert all(word in done.stdout for word in words), done.stdout
+    assert ("TCP router" in done.stdout) == ("TCP router" in words[0])
 
 
 def test_explain_headers(routes):

@@ -15,6 +15,7 @@
 #include "shm/routes.h"
 #include "shm/services.h"
 #include "shm/static_page.h"
+#include "shm/tcp_page.h"
 #include "shm/transports.h"
 #include "shm/udp_page.h"
 #include "worker/codec.h"
@@ -170,6 +171,22 @@ static struct page *secrets_page(void)
     return sealed(builder, PAGE_SECRETS);
 }
 
+static struct page *tcp_routes_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_TCP_ROUTES);
+
+    routes_build(builder, NULL, 0);
+    return sealed(builder, PAGE_TCP_ROUTES);
+}
+
+static struct page *tcp_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_TCP);
+
+    tcp_page_build(builder, &(struct tcp_page_input){.first_service = 0});
+    return sealed(builder, PAGE_TCP);
+}
+
 static struct page *transports_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_TRANSPORTS);
@@ -245,6 +262,8 @@ static int group_setup(void **state)
         [PAGE_TLS] = tls_page(),
         [PAGE_SECRETS] = secrets_page(),
         [PAGE_UDP] = udp_page(),
+        [PAGE_TCP_ROUTES] = tcp_routes_page(),
+        [PAGE_TCP] = tcp_page(),
         [PAGE_SERVICES] = services_page(),
     };
 

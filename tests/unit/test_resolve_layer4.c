@@ -14,7 +14,6 @@
 
 #define POINTS                                                                                               \
     "--entryPoints.db.address=:9001 --entryPoints.web.address=:9000 --entryPoints.dns.address=:9053/udp"
-#define UNSERVED(kind) kind " are not yet served by this build"
 
 /* Two providers' models resolved; the second may be NULL. */
 struct fixture {
@@ -121,9 +120,9 @@ static void errors_stay_on_their_objects(void **state)
         "    who: {clientAuth: {clientAuthType: RequireAndVerifyClientCert}}\n    old: {minVersion: TLS12}\n"
         "  stores: {default: {defaultCertificate: {certFile: a}}}\n";
     static const struct expected rows[] = {
-        {TCP_ROUTER, "good@file", ELEMENT_DISABLED, UNSERVED("TCP routers")},
-        {TCP_ROUTER, "points@file", ELEMENT_DISABLED,
-         "entryPoint \"dns\" doesn't exist | entryPoint \"none\" doesn't exist | " UNSERVED("TCP routers")},
+        {TCP_ROUTER, "good@file", ELEMENT_ENABLED, ""},
+        {TCP_ROUTER, "points@file", ELEMENT_WARNING,
+         "entryPoint \"dns\" doesn't exist | entryPoint \"none\" doesn't exist"},
         {TCP_ROUTER, "lost@file", ELEMENT_DISABLED,
          "entryPoint \"none\" doesn't exist | no valid entryPoint for this router"},
         {TCP_ROUTER, "empty@file", ELEMENT_DISABLED,
@@ -142,13 +141,13 @@ static void errors_stay_on_their_objects(void **state)
          "the service \"db@other\" does not exist | the router priority 9223372036854775800 exceeds the max "
          "user-defined priority 9223372036854774807"},
         {TCP_ROUTER, "odd@file", ELEMENT_DISABLED, "building TLS config: invalid CipherSuite: X"},
-        {TCP_ROUTER, "pass@file", ELEMENT_DISABLED, UNSERVED("TCP routers")},
-        {TCP_ROUTER, "v2@file", ELEMENT_DISABLED, UNSERVED("TCP routers")},
-        {TCP_SERVICE, "db@file", ELEMENT_WARNING, UNSERVED("TCP services")},
+        {TCP_ROUTER, "pass@file", ELEMENT_ENABLED, ""},
+        {TCP_ROUTER, "v2@file", ELEMENT_ENABLED, ""},
+        {TCP_SERVICE, "db@file", ELEMENT_ENABLED, ""},
         {TCP_SERVICE, "half@file", ELEMENT_WARNING,
          "the server \"127.0.0.1\" is left out: it is no HOST:PORT | the server \"::1:2\" is left out: it is "
          "no "
-         "HOST:PORT | " UNSERVED("TCP services")},
+         "HOST:PORT"},
         {TCP_SERVICE, "circle@file", ELEMENT_DISABLED,
          "could not instantiate service circle@file: recursion detected in "
          "service:circle@file->service:circle@file"},
@@ -160,15 +159,14 @@ static void errors_stay_on_their_objects(void **state)
          "service instead"},
         {TCP_SERVICE, "transport@file", ELEMENT_DISABLED,
          "no transport configuration found for \"gone@file\""},
-        {TCP_MIDDLEWARE, "inside@file", ELEMENT_WARNING, UNSERVED("TCP middlewares")},
+        {TCP_MIDDLEWARE, "inside@file", ELEMENT_ENABLED, ""},
         {TCP_MIDDLEWARE, "nobody@file", ELEMENT_DISABLED, "sourceRange is empty, IPWhiteLister not created"},
         {TCP_MIDDLEWARE, "nothing@file", ELEMENT_DISABLED,
          "invalid middleware \"nothing@file\" configuration: invalid middleware type or middleware does not "
          "exist"},
         {TCP_MIDDLEWARE, "two@file", ELEMENT_WARNING,
-         "there is more than one kind of middleware in it: ipAllowList is used | " UNSERVED(
-             "TCP middlewares")},
-        {TCP_TRANSPORT, "slow@file", ELEMENT_WARNING, UNSERVED("TCP serversTransports")},
+         "there is more than one kind of middleware in it: ipAllowList is used"},
+        {TCP_TRANSPORT, "slow@file", ELEMENT_ENABLED, ""},
         {UDP_ROUTER, "first@file", ELEMENT_WARNING,
          "the entryPoint \"dns\" has the UDP router second@file already: it gets no datagrams there"},
         {UDP_ROUTER, "second@file", ELEMENT_ENABLED, ""},
@@ -232,7 +230,7 @@ static void defaults_of_two_providers_are_none(void **state)
 {
     static const struct expected rows[] = {
         {TLS_OPTIONS, "own@file", ELEMENT_ENABLED, ""},
-        {TCP_ROUTER, "own@file", ELEMENT_DISABLED, UNSERVED("TCP routers")},
+        {TCP_ROUTER, "own@file", ELEMENT_ENABLED, ""},
     };
     struct fixture f;
 

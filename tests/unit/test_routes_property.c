@@ -1,5 +1,6 @@
 /*
- * test_routes_property.c - the index agrees with "sort by precedence, the first rule that matches wins".
+ * test_routes_property.c - the index agrees with "sort by precedence, the first rule that matches wins", for requests and
+ * for connections (TCP routers).
  *
  * Random sets of routers over a small vocabulary, so that keys overlap, repeat and contradict each other,
  * against random requests. The seed of a failing round is printed; WEIR_SEED and WEIR_ROUNDS repeat or
@@ -105,6 +106,39 @@ static const char *const matchers_v2[] = {
     "ClientIP(`10.0.0.0/8`, `::1`)",
     "ClientIP(`127.0.0.1`)",
 };
+static const char *const matchers_tcp_v3[] = {
+    "HostSNI(`a.test`)",
+    "HostSNI(`b.test`)",
+    "HostSNI(`A.test`)",
+    "HostSNI(`x.a.test`)",
+    "HostSNI(`*.a.test`)",
+    "HostSNI(`*.test`)",
+    "HostSNI(`*`)",
+    "HostSNIRegexp(`^[a-z]+\\.test$`)",
+    "HostSNIRegexp(`^a\\.test$`)",
+    "HostSNIRegexp(`tes`)",
+    "HostSNIRegexp(`^$`)",
+    "ALPN(`h2`)",
+    "ALPN(`http/1.1`)",
+    "ALPN(`mqtt`)",
+    "ClientIP(`10.0.0.0/8`)",
+    "ClientIP(`192.168.0.0/16`)",
+};
+static const char *const matchers_tcp_v2[] = {
+    "HostSNI(`a.test`)",
+    "HostSNI(`b.test`, `a.test`)",
+    "HostSNI(`*`)",
+    "HostSNIRegexp(`{sub:[a-z]+}.test`)",
+    "HostSNIRegexp(`a.test`, `one`)",
+    "ALPN(`h2`, `mqtt`)",
+    "ClientIP(`10.0.0.0/8`, `::1`)",
+};
+static const struct slice protocols[] = {SLICE_INIT(""),
+                                         SLICE_INIT("\2h2"),
+                                         SLICE_INIT("\2h2\x08http/1.1"),
+                                         SLICE_INIT("\4mqtt"),
+                                         SLICE_INIT("\7nothing\4mqtt"),
+                                         SLICE_INIT("\x08http/1.1\3h2x")};
 static const char *const hosts[] = {"a.test", "b.test",  "x.a.test", "y.x.a.test", "one",
                                     "",       "a.test.", "test",     ".a.test",    "zz"};
 static const char *const paths[] = {"/",     "/api",   "/api/",   "/api/v1", "/api/v1/x", "/b",
@@ -115,13 +149,28 @@ static const char *const queries[] = {"",      "q=1",     "q",    "q=2&q=1", "p=
 static const char *const methods[] = {"GET", "POST", "PUT", "get"};
 static const char *const header_values[] = {"1", "2", "3", "abc", "xabc-defx", ""};
 
+static const char *any_matcher(enum rule_syntax syntax)
+{
+    switch (syntax) {
+    case RULE_V3:
+        return PICK(matchers_v3);
+    case RULE_V2:
+        return PICK(matchers_v2);
+    case RULE_TCP_V3:
+        return PICK(matchers_tcp_v3);
+    case RULE_TCP_V2:
+        break;
+    }
+    return PICK(matchers_tcp_v2);
+}
+
 static void write_rule(struct text *out, enum rule_syntax syntax, unsigned depth)
 {
     static const char *const opening[] = {"", "(", "((", "!("};
     unsigned kind = pick(10);
 
     if (depth == 0 || kind < 3) {
-        text_add_cstr(out, syntax == RULE_V3 ? PICK(matchers_v3) : PICK(matchers_v2));
+        text_add_cstr(out, any_matcher(syntax));
         return;
     }
     for (unsigned i = 0, n = kind == 3 ? 1 : 2 + pick(3); i < n; i++) {
@@ -141,6 +190,7 @@ struct world {
     struct rule *rules[MAX_ROUTERS];
     enum rule_syntax syntax[MAX_ROUTERS];
     size_t count;
+    bool tcp;
 };
 
 static void add_router(struct world *world)
@@ -149,7 +199,8 @@ static void add_router(struct world *world)
     static uint32_t *const sets[] = {both, first, second, far};
     static const size_t sizes[] = {2, 1, 1, 2};
     size_t i = world->count;
-    enum rule_syntax syntax = pick(4) ? RULE_V3 : RULE_V2;
+    bool v2 = pick(4) == 0;
+    enum rule_syntax syntax = world->tcp ? (v2 ? RULE_TCP_V2 : RULE_TCP_V3) : v2 ? RULE_V2 : RULE_V3;
     struct text text;
     struct error why = {{0}};
     uint32_t set = pick(8) ? 0 : pick(4);
@@ -167,13 +218,14 @@ static void add_router(struct world *world)
         .name = pool_printf(world->pool, "r%u@test", pick(1000)),
         .rule = world->rules[i],
         .rule_text = rule,
-        .v2 = syntax == RULE_V2,
+        .v2 = v2,
         .priority = pick(3) ? (int64_t)rule.len : (int64_t)pick(5) - 2,
         .precedence = (int32_t)pick(2) - 1,
         .entry_points = sets[set],
         .entry_point_count = sizes[set],
         .tls = pick(6) == 0,
         .service = (uint32_t)i,
+        .flags = world->tcp ? ROUTE_TCP : 0,
         .layer = pick(4) ? 0 : 1 + pick(2),
     };
     world->count++;
@@ -223,6 +275,7 @@ static void random_request(struct world *world, struct sample_request *sample)
     sample->request.host = slice_cstr(PICK(hosts));
     sample->request.path = slice_cstr(PICK(paths));
     sample->request.query = slice_cstr(PICK(queries));
+    sample->request.alpn = PICK(protocols);
     for (unsigned i = pick(4); i > 0; i--) {
         sample_add_header(sample,
                           pick(2)   ? SLICE("X-A")
@@ -253,9 +306,9 @@ static void explain(struct world *world, const struct page *page, const struct s
     fail_msg("the index disagrees (seed %llu)", (unsigned long long)seed);
 }
 
-static void one_round(uint64_t seed, unsigned routers)
+static void one_round(uint64_t seed, unsigned routers, bool tcp)
 {
-    struct world world = {.pool = pool_new(64 * 1024, 0), .scratch = pool_new(4096, 1 << 20)};
+    struct world world = {.pool = pool_new(64 * 1024, 0), .scratch = pool_new(4096, 1 << 20), .tcp = tcp};
     struct page *page;
 
     state = seed * 0x9e3779b97f4a7c15ULL + 1;
@@ -310,7 +363,18 @@ static void small_sets(void **unused)
 
     (void)unused;
     for (uint64_t seed = first; seed < first + rounds; seed++) {
-        one_round(seed, 2 + (unsigned)(seed % 7));
+        one_round(seed, 2 + (unsigned)(seed % 7), false);
+    }
+}
+
+/* Every third set is a large one. */
+static void connections(void **unused)
+{
+    uint64_t first = from_environment("WEIR_SEED", 1), rounds = from_environment("WEIR_ROUNDS", 3000);
+
+    (void)unused;
+    for (uint64_t seed = first; seed < first + rounds; seed++) {
+        one_round(seed + 2000000, seed % 3 ? 2 + (unsigned)(seed % 7) : 30 + (unsigned)(seed % 31), true);
     }
 }
 
@@ -321,13 +385,14 @@ static void large_sets(void **unused)
 
     (void)unused;
     for (uint64_t seed = first; seed < first + rounds; seed++) {
-        one_round(seed + 1000000, 30 + (unsigned)(seed % (MAX_ROUTERS - 29)));
+        one_round(seed + 1000000, 30 + (unsigned)(seed % (MAX_ROUTERS - 29)), false);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(small_sets), cmocka_unit_test(large_sets)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(small_sets), cmocka_unit_test(large_sets),
+                                       cmocka_unit_test(connections)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -50,6 +50,7 @@ static struct scene {
     struct fence fence;
     int epoll;
     int datagrams; /* a bound UDP socket */
+    int pipe[2];
     pid_t parent;
     char secret[16]; /* in the parent's memory */
 } scene;
@@ -663,6 +664,14 @@ static long try_lock_filter(void)
     return try_option(SOL_SOCKET, SO_LOCK_FILTER);
 }
 
+/* Sockets have no offsets; files do. */
+static long try_splice_a_file(void)
+{
+    loff_t at = 0;
+
+    return splice(scene.memory, &at, scene.pair[0], NULL, 1, 0);
+}
+
 static long try_device(void)
 {
     return try_option(SOL_SOCKET, SO_BINDTODEVICE);
@@ -754,6 +763,7 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_filter),
     ATTEMPT(try_steer),
     ATTEMPT(try_lock_filter),
+    ATTEMPT(try_splice_a_file),
     ATTEMPT(try_device),
     ATTEMPT(try_defer),
     ATTEMPT(try_map_code),
@@ -817,6 +827,7 @@ static int connections_work(void)
     NEED(setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on)) == 0);
     NEED(setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) == 0);
     NEED(setsockopt(fd, IPPROTO_TCP, TCP_QUICKACK, &on, sizeof(on)) == 0);
+    NEED(setsockopt(fd, IPPROTO_TCP, TCP_KEEPINTVL, &on, sizeof(on)) == 0);
     NEED(connect(fd, &scene.fence.targets[1].any, sizeof(scene.address)) == 0 || errno == EINPROGRESS);
     NEED(epoll_ctl(scene.epoll, EPOLL_CTL_ADD, scene.listener, &event) == 0);
     NEED(epoll_wait(scene.epoll, &event, 1, -1) == 1);
@@ -833,6 +844,10 @@ static int connections_work(void)
     NEED(writev(accepted, &(struct iovec){.iov_base = &byte, .iov_len = 1}, 1) == 1);
     NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
     NEED(recv(fd, &byte, 1, 0) == 1 && byte == 'x');
+    NEED(writev(accepted, &(struct iovec){.iov_base = &byte, .iov_len = 1}, 1) == 1);
+    NEED(poll(&(struct pollfd){.fd = fd, .events = POLLIN}, 1, -1) == 1);
+    NEED(splice(fd, NULL, scene.pipe[1], NULL, 1, SPLICE_F_NONBLOCK) == 1);
+    NEED(splice(scene.pipe[0], NULL, fd, NULL, 1, SPLICE_F_NONBLOCK) == 1);
     NEED(shutdown(fd, SHUT_WR) == 0 && close(fd) == 0 && close(accepted) == 0);
     return 0;
 }
@@ -1088,7 +1103,8 @@ static int set_scene(void **state)
            listen(scene.listener, 8) == -1 ||
            getsockname(scene.listener, (struct sockaddr *)&scene.address, &len) == -1 || set_fence() < 0 ||
            ftruncate(scene.memory, 4096) == -1 || pwrite(scene.memory, "page", 4, 0) != 4 ||
-           scene.file == -1 || scene.pidfd == -1 || scene.epoll == -1 || control_pair(scene.pair, &why) < 0;
+           scene.file == -1 || scene.pidfd == -1 || scene.epoll == -1 ||
+           pipe2(scene.pipe, O_CLOEXEC | O_NONBLOCK) == -1 || control_pair(scene.pair, &why) < 0;
 }
 
 int main(void)

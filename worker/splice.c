@@ -1,0 +1,97 @@
+/*
+ * splice.c - see splice.h.
+ */
+#include "worker/splice.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "common/base/memory.h"
+#include "worker/worker.h"
+
+#define ONCE ((size_t)64 * 1024) /* what a pipe takes as the kernel makes it */
+
+struct splicer {
+    int from, to; /* the pipe's ends: read from, written to */
+};
+
+void splice_start(struct worker *worker)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+        worker->splicer = xmalloc(sizeof(*worker->splicer));
+        *worker->splicer = (struct splicer){.from = ends[0], .to = ends[1]};
+    }
+}
+
+void splice_stop(struct worker *worker)
+{
+    if (worker->splicer) {
+        close(worker->splicer->from);
+        close(worker->splicer->to);
+        free(worker->splicer);
+        worker->splicer = NULL;
+    }
+}
+
+bool splice_fits(const struct conn *in, const struct conn *out)
+{
+    const struct worker *worker = in->worker;
+
+    return worker->splicer && in->tls == NULL && out->tls == NULL && !conn_backed_up(out) &&
+           out->io.writable && worker->budget.level < BUDGET_TIGHT;
+}
+
+static ssize_t move(int from, int to, size_t size)
+{
+    ssize_t n;
+
+    do {
+        n = splice(from, NULL, to, NULL, size, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    } while (n < 0 && errno == EINTR);
+    return n < 0 ? -errno : n;
+}
+
+/* Empties the pipe into the outbox, or into nothing when the connection is lost. 0 or a negative errno. */
+static int take_back(struct splicer *splicer, struct conn *out, size_t left, int lost)
+{
+    char *scratch = out->worker->recycler->scratch;
+
+    while (left) {
+        ssize_t n = read(splicer->from, scratch, left < SCRATCH_SIZE ? left : SCRATCH_SIZE);
+
+        if (n <= 0) { /* never: so many bytes are in it */
+            return -EIO;
+        }
+        left -= (size_t)n;
+        if (lost == 0) {
+            lost = conn_send(out, &(struct iovec){scratch, (size_t)n}, 1);
+        }
+    }
+    return lost;
+}
+
+ssize_t splice_bytes(struct conn *in, struct conn *out)
+{
+    struct splicer *splicer = in->worker->splicer;
+    ssize_t taken = move(in->io.fd, splicer->to, ONCE), given = 0;
+    int rc;
+
+    if (taken <= 0) {
+        in->io.readable = taken != -EAGAIN;
+        return taken;
+    }
+    in->worker->watch.calls += 2; /* much at once takes as long as other calls do */
+    for (size_t left = (size_t)taken; left; left -= (size_t)given) {
+        given = move(splicer->from, out->io.fd, left);
+        if (given <= 0) {
+            out->io.writable = false;
+            rc = take_back(splicer, out, left, given == -EAGAIN ? 0 : given < 0 ? (int)given : -EIO);
+            return rc < 0 ? rc : taken;
+        }
+    }
+    return taken;
+}

@@ -7,7 +7,8 @@
 #include "worker/codec.h"
 #include "worker/middleware.h"
 
-static struct body_filter *add(struct exchange *ex, struct body_filter **list, void *state)
+static struct body_filter *add(struct exchange *ex, struct body_filter **list,
+                               const struct filter_hooks *hooks, void *state)
 {
     struct body_filter *filter = pool_zalloc(ex->pool, sizeof(*filter));
 
@@ -15,7 +16,7 @@ static struct body_filter *add(struct exchange *ex, struct body_filter **list, v
         list = &(*list)->next;
     }
     filter->ex = ex;
-    filter->hooks = &chain_current(ex)->filter;
+    filter->hooks = hooks;
     filter->state = state;
     *list = filter;
     return filter;
@@ -23,12 +24,17 @@ static struct body_filter *add(struct exchange *ex, struct body_filter **list, v
 
 struct body_filter *filter_request(struct exchange *ex, void *state)
 {
-    return add(ex, &ex->request_filters, state);
+    return add(ex, &ex->request_filters, &chain_current(ex)->filter, state);
 }
 
 struct body_filter *filter_response(struct exchange *ex, void *state)
 {
-    return add(ex, &ex->response_filters, state);
+    return add(ex, &ex->response_filters, &chain_current(ex)->filter, state);
+}
+
+struct body_filter *filter_outermost(struct exchange *ex, const struct filter_hooks *hooks, void *state)
+{
+    return add(ex, &ex->response_filters, hooks, state);
 }
 
 /* ---- requests ---- */
@@ -54,19 +60,29 @@ bool filters_request_body(struct exchange *ex, struct slice data, bool last, con
     return give_request(ex, ex->request_filters, data, last, trailers);
 }
 
-/* The last of the list is the nearest to the server. */
-static bool wanted(struct body_filter *filter)
+/* The last of the list is the nearest to the server; `asks` and those behind it are not asked. */
+static bool wanted(struct body_filter *filter, const struct body_filter *asks)
 {
-    if (filter == NULL) {
+    if (filter == asks) {
         return false;
     }
-    return wanted(filter->next) ||
+    return wanted(filter->next, asks) ||
            (filter->hooks->on_request_wanted && filter->hooks->on_request_wanted(filter));
 }
 
 bool filters_request_wanted(struct exchange *ex)
 {
-    return wanted(ex->request_filters);
+    return wanted(ex->request_filters, NULL);
+}
+
+bool filters_request_kept(struct exchange *ex)
+{
+    const struct body_filter *last = ex->request_filters;
+
+    while (last && last->next) {
+        last = last->next;
+    }
+    return wanted(ex->request_filters, last);
 }
 
 /* ---- responses ---- */

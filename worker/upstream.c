@@ -78,6 +78,7 @@ static void attach(struct upstream_exchange *ux, struct upstream *up)
 static void send_request(struct upstream_exchange *ux)
 {
     ux->ex->doing = "sending the request";
+    ux->ex->contact = CONTACT_SENT;
     ux->sent_ns = ux->ex->worker->now_ns;
     ux->codec->send_head(ux);
 }
@@ -251,6 +252,7 @@ void upstream_begin(struct exchange *ex)
     }
     ux->transport = transports_at(ex->generation->pages[PAGE_TRANSPORTS], ux->pick.service->transport);
     ux->codec = &upstream_h1;
+    ex->contact = CONTACT_CHOSEN;
     start_attempt(ux);
 }
 

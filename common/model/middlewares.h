@@ -244,7 +244,9 @@ struct grpc_web {
     MIDDLEWARE(buffering, buffering)                                                                         \
     MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
-    MIDDLEWARE(forward_auth, forwardAuth)
+    MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
+    MIDDLEWARE(content_type, contentType)                                                                    \
+    MIDDLEWARE(retry, retry)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -259,8 +261,6 @@ enum middleware_kind {
     UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
-    UNSERVED(retry, retry)                                                                                   \
-    UNSERVED(content_type, contentType)                                                                      \
     UNSERVED(grpc_web, grpcWeb)
 
 /* What a middleware object holds: exactly one of these is set. */

@@ -124,6 +124,18 @@ static const struct schema_field headers_fields[] = {
 };
 static const struct schema headers_schema = SCHEMA(struct prepared_headers, "headers", headers_fields);
 
+static const struct schema_field retry_fields[] = {
+    ROW("attempts", INT, struct prepared_retry, attempts),
+    ROW("timeout", INT, struct prepared_retry, timeout),
+    ROW("initialPause", INT, struct prepared_retry, initial_pause),
+    ROW("growth", INT, struct prepared_retry, growth),
+    ROW("bodyMost", INT, struct prepared_retry, body_most),
+    ROW("statuses", STRING, struct prepared_retry, statuses),
+    ROW("byNetwork", BOOL, struct prepared_retry, by_network),
+    ROW("everyMethod", BOOL, struct prepared_retry, every_method),
+};
+static const struct schema retry_prepared_schema = SCHEMA(struct prepared_retry, "retry", retry_fields);
+
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
@@ -137,6 +149,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
         [MIDDLEWARE_compress] = &compress_prepared_schema,
         [MIDDLEWARE_buffering] = &buffering_prepared_schema,
+        [MIDDLEWARE_retry] = &retry_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

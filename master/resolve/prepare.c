@@ -155,6 +155,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(compress)
         PREPARED(buffering)
         PREPARED(in_flight_req)
+        PREPARED(retry)
 #undef PREPARED
     default:
         break;

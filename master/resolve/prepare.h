@@ -61,5 +61,6 @@ const void *prepare_in_flight_req(struct preparation *at, const struct in_flight
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
 const void *prepare_buffering(struct preparation *at, const struct buffering *options);
+const void *prepare_retry(struct preparation *at, const struct retry *options);
 
 #endif

@@ -246,7 +246,8 @@ struct grpc_web {
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
     MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
     MIDDLEWARE(content_type, contentType)                                                                    \
-    MIDDLEWARE(retry, retry)
+    MIDDLEWARE(retry, retry)                                                                                 \
+    MIDDLEWARE(circuit_breaker, circuitBreaker)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -259,7 +260,6 @@ enum middleware_kind {
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(digest_auth, digestAuth)                                                                        \
-    UNSERVED(circuit_breaker, circuitBreaker)                                                                \
     UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
     UNSERVED(grpc_web, grpcWeb)
 

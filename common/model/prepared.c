@@ -136,6 +136,18 @@ static const struct schema_field retry_fields[] = {
 };
 static const struct schema retry_prepared_schema = SCHEMA(struct prepared_retry, "retry", retry_fields);
 
+static const struct schema_field circuit_breaker_fields[] = {
+    ROW("code", STRING, struct prepared_circuit_breaker, code),
+    ROW("ranges", STRING, struct prepared_circuit_breaker, ranges),
+    ROW("latency", BOOL, struct prepared_circuit_breaker, latency),
+    ROW("check", INT, struct prepared_circuit_breaker, check),
+    ROW("fallback", INT, struct prepared_circuit_breaker, fallback),
+    ROW("recovery", INT, struct prepared_circuit_breaker, recovery),
+    ROW("status", INT, struct prepared_circuit_breaker, status),
+};
+static const struct schema circuit_breaker_prepared_schema =
+    SCHEMA(struct prepared_circuit_breaker, "circuitBreaker", circuit_breaker_fields);
+
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
@@ -150,6 +162,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_compress] = &compress_prepared_schema,
         [MIDDLEWARE_buffering] = &buffering_prepared_schema,
         [MIDDLEWARE_retry] = &retry_prepared_schema,
+        [MIDDLEWARE_circuit_breaker] = &circuit_breaker_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

@@ -99,6 +99,13 @@ struct prepared_retry {
     bool by_network, every_method;
 };
 
+struct prepared_circuit_breaker { /* common/rule/breaker_expression.h */
+    struct slice code, ranges;
+    bool latency;
+    int64_t check, fallback, recovery; /* ns */
+    int64_t status;
+};
+
 static inline bool status_range_holds(const struct status_range *range, unsigned status)
 {
     return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&

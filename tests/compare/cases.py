@@ -126,6 +126,15 @@ MIDDLEWARES = {
     "retry-never": {"retry": {"attempts": 2, "disableRetryOnNetworkError": True}},
     "retry-wrong": {"retry": {"attempts": 2, "status": ["5xx"]}},
     "retry-out": {"chain": {"middlewares": ["retry-status", "add", "buffer-again"]}},
+    "breaker": {"circuitBreaker": {"expression": "NetworkErrorRatio() > 0.30"}},
+    "breaker-code": {"circuitBreaker": {"expression": "ResponseCodeRatio(500, 600, 0, 600) > 0.02 && RequestThreshold() >= 1 || NetworkErrorRatio() >= .99",
+                                        "checkPeriod": "1ms", "fallbackDuration": "1h", "recoveryDuration": "1h", "responseCode": 418}},
+    "breaker-slow": {"circuitBreaker": {"expression": "LatencyAtQuantileMS(50.0) > 100000"}},
+    "breaker-fast": {"circuitBreaker": {"expression": "(LatencyAtQuantileMS(100.0) < 100000)", "fallbackDuration": "1h"}},
+    "breaker-int": {"circuitBreaker": {"expression": "LatencyAtQuantileMS(50) > 100"}},
+    "breaker-float": {"circuitBreaker": {"expression": "NetworkErrorRatio() > 1"}},
+    "breaker-not": {"circuitBreaker": {"expression": "!(NetworkErrorRatio() > 0.5)"}},
+    "breaker-empty": {"circuitBreaker": {"expression": ""}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -322,6 +331,9 @@ def fixed_requests():
                       "Basic " + coded("sha"), "Basic " + coded("sha:pass word").rstrip("="), "Basic !" + coded("sha:pass word")):
             add("web", "/", host=f"{name}.test", headers=[("Authorization", value)])
     for name in MIDDLEWARES:
+        if "circuitBreaker" in MIDDLEWARES[name]:
+            for mode in ("", "error", "", "error"):
+                add("web", "/", host=f"{name}.test", headers=[("X-Answer", mode)])
         if "compress" not in MIDDLEWARES[name]:
             continue
         for accepted in ("gzip", "br", "zstd", "gzip, br, zstd", "br;q=0.5, zstd;q=0.4", "gzip;q=0, br", "*;q=0.5, br;q=0.1", "identity", "identity;q=0.5, br;q=0.6",

@@ -253,7 +253,8 @@ enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
     MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-        MIDDLEWARE_KINDS
+        MIDDLEWARE_plugin, /* its options are free-form: plugins.h */
+    MIDDLEWARE_KINDS
 };
 
 /* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept

@@ -148,6 +148,12 @@ static const struct schema_field circuit_breaker_fields[] = {
 static const struct schema circuit_breaker_prepared_schema =
     SCHEMA(struct prepared_circuit_breaker, "circuitBreaker", circuit_breaker_fields);
 
+static const struct schema_field plugin_fields[] = {
+    ROW("module", INT, struct prepared_plugin, module),
+    ROW("program", STRING, struct prepared_plugin, program),
+};
+static const struct schema plugin_prepared_schema = SCHEMA(struct prepared_plugin, "plugin", plugin_fields);
+
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
@@ -162,6 +168,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_compress] = &compress_prepared_schema,
         [MIDDLEWARE_buffering] = &buffering_prepared_schema,
         [MIDDLEWARE_retry] = &retry_prepared_schema,
+        [MIDDLEWARE_plugin] = &plugin_prepared_schema,
         [MIDDLEWARE_circuit_breaker] = &circuit_breaker_prepared_schema,
     };
 

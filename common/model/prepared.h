@@ -106,6 +106,11 @@ struct prepared_circuit_breaker { /* common/rule/breaker_expression.h */
     int64_t status;
 };
 
+struct prepared_plugin {
+    int64_t module;       /* enum plugin_module */
+    struct slice program; /* what the module made of its options */
+};
+
 static inline bool status_range_holds(const struct status_range *range, unsigned status)
 {
     return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&

@@ -156,6 +156,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(buffering)
         PREPARED(in_flight_req)
         PREPARED(retry)
+        PREPARED(plugin)
         PREPARED(circuit_breaker)
 #undef PREPARED
     default:

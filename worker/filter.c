@@ -60,29 +60,24 @@ bool filters_request_body(struct exchange *ex, struct slice data, bool last, con
     return give_request(ex, ex->request_filters, data, last, trailers);
 }
 
-/* The last of the list is the nearest to the server; `asks` and those behind it are not asked. */
-static bool wanted(struct body_filter *filter, const struct body_filter *asks)
+/* The last of the list is the nearest to the server. */
+static bool wanted(struct body_filter *filter, bool by_last)
 {
-    if (filter == asks) {
+    if (filter == NULL || (filter->next == NULL && by_last)) {
         return false;
     }
-    return wanted(filter->next, asks) ||
+    return wanted(filter->next, by_last) ||
            (filter->hooks->on_request_wanted && filter->hooks->on_request_wanted(filter));
 }
 
 bool filters_request_wanted(struct exchange *ex)
 {
-    return wanted(ex->request_filters, NULL);
+    return wanted(ex->request_filters, false);
 }
 
-bool filters_request_kept(struct exchange *ex)
+bool filters_request_held(struct exchange *ex)
 {
-    const struct body_filter *last = ex->request_filters;
-
-    while (last && last->next) {
-        last = last->next;
-    }
-    return wanted(ex->request_filters, last);
+    return wanted(ex->request_filters, true);
 }
 
 /* ---- responses ---- */

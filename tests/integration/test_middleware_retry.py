@@ -1,6 +1,7 @@
 """retry: when a request is sent again, what the server gets then, and when it is not."""
 import contextlib
 import socket
+import subprocess
 import threading
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import Peer, answer_all, get, ok
-from routing import balancer, one_route, routed  # noqa: F401 fixtures
+from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
@@ -165,6 +166,24 @@ def test_a_long_body_goes_on_to_others_that_keep_it(server, routed, chunked):
     body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BIG), BIG)
     data = get("/x", "Transfer-Encoding: chunked", method="POST") + body if chunked else post(BIG)
     assert ask(proxied, data).status == 500 and [asked.body == BIG for asked in app.requests] == [True]
+
+
+@pytest.mark.parametrize("inner", [{"buffering": {}}, {"retry": {"attempts": 3, "status": ["500"], "retryNonIdempotentMethod": True}}])
+def test_behind_one_that_keeps_the_body(server, routed, inner):
+    auth, app = server(answer_all()), server(says(500, 200) if "retry" in inner else says(200))
+    forward = {"forwardAuth": {"address": url(auth) + "/auth", "forwardBody": True}}
+    proxied = routed(one_route(app, {"f": forward, "i": inner}))
+    assert ask(proxied, post(BIG)).status == 200
+    assert [asked.body == BIG for asked in auth.requests + app.requests] == [True] * (3 if "retry" in inner else 2)
+
+
+def test_http2_clients(server, routed):
+    app = server(says(500, 200))
+    proxied = routed(one_route(app, {**retry(attempts=2, status=["500"]), "b": {"buffering": {}}, "d": {"contentType": {}}}))
+    done = subprocess.run(["curl", "-sS", "-i", "--max-time", "20", "--http2-prior-knowledge", "-X", "PUT", "--data-binary", "@-",
+                           f"http://127.0.0.1:{proxied.port}/x"], input=BIG, capture_output=True)
+    assert done.stdout.startswith(b"HTTP/2 200") and done.stdout.endswith(b"answer200") and b"content-type: text/plain" in done.stdout
+    assert [asked.body == BIG for asked in app.requests] == [True, True]
 
 
 @pytest.mark.parametrize("most", [{}, {"maxRequestBodyBytes": -1}])

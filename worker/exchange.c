@@ -17,6 +17,7 @@
 #include "shm/tls_options.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/detect.h"
 #include "worker/filter.h"
 #include "worker/forwarded.h"
 #include "worker/internal.h"
@@ -241,6 +242,9 @@ void exchange_want_body(struct exchange *ex)
 
 void exchange_read_body(struct exchange *ex)
 {
+    if (filters_request_held(ex)) {
+        return;
+    }
     ex->codec->send_continue(ex);
     ex->codec->resume(ex);
 }
@@ -307,6 +311,9 @@ void exchange_interim(struct exchange *ex, const struct h1_message *message)
 
 static bool send_head(struct exchange *ex, enum chain_result result)
 {
+    if (result == CHAIN_DONE && ex->detect && detect_holds(ex)) {
+        result = CHAIN_HELD;
+    }
     switch (result) {
     case CHAIN_DONE:
         ex->step = EXCHANGE_RESPONSE;
@@ -596,6 +603,7 @@ void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapsho
         ex->request_filters = NULL;
     }
     ex->request_done = !ex->request.has_body && !ex->request.tunnel;
+    ex->contact = CONTACT_NONE;
     ex->answered = false;
     ex->reason = REASON_none;
     chain_again(ex);

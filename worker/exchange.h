@@ -26,6 +26,7 @@ struct kept;
 struct at_end;
 struct body_filter;
 struct set_cookie;
+struct detection;
 
 /* Where an exchange stands. It only goes forward, but for REQUEST again after SUSPENDED. */
 enum exchange_step {
@@ -36,6 +37,13 @@ enum exchange_step {
     EXCHANGE_RESPONSE,  /* the head of the response has gone to the codec; bodies stream */
     EXCHANGE_ANSWERED,  /* the whole response has gone to the codec */
     EXCHANGE_TUNNEL,    /* no longer HTTP */
+};
+
+/* How far a request came on its way to a server. */
+enum contact {
+    CONTACT_NONE,   /* no server was chosen */
+    CONTACT_CHOSEN, /* ... but it has seen nothing of it */
+    CONTACT_SENT    /* it may have got it */
 };
 
 struct exchange_request {
@@ -105,6 +113,7 @@ struct exchange {
     struct kept *kept;                                      /* of middlewares: exchange_keep() */
     struct at_end *at_end;                                  /* what is owed at the end */
     struct body_filter *request_filters, *response_filters; /* filter.h */
+    struct detection *detection;                            /* detect.h */
     struct set_cookie *set_cookies; /* of sticky services, for the head of the response: sticky.h */
     const struct codec *codec;
     void *stream; /* the codec's */
@@ -114,12 +123,14 @@ struct exchange {
     bool close;    /* the connection ends with the answer */
     bool answered; /* the answer is one of weir's own */
     enum exchange_step step;
+    enum contact contact;
     uint32_t chain_done; /* middlewares whose request half ran */
     uint32_t discarded;  /* how often a response was */
     bool request_done;   /* the whole request body was handed on */
     bool not_append_forwarded_for;
     bool client_appended;         /* X-Forwarded-For is complete */
     bool claims;                  /* a trusted peer sent forwarding headers of its own */
+    bool detect;                  /* contentType: a type that the answer lacks is looked for (detect.h) */
     uint64_t bytes_in, bytes_out; /* of bodies */
 };
 

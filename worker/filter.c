@@ -7,7 +7,8 @@
 #include "worker/codec.h"
 #include "worker/middleware.h"
 
-static struct body_filter *add(struct exchange *ex, struct body_filter **list, void *state)
+static struct body_filter *add(struct exchange *ex, struct body_filter **list,
+                               const struct filter_hooks *hooks, void *state)
 {
     struct body_filter *filter = pool_zalloc(ex->pool, sizeof(*filter));
 
@@ -15,7 +16,7 @@ static struct body_filter *add(struct exchange *ex, struct body_filter **list, v
         list = &(*list)->next;
     }
     filter->ex = ex;
-    filter->hooks = &chain_current(ex)->filter;
+    filter->hooks = hooks;
     filter->state = state;
     *list = filter;
     return filter;
@@ -23,12 +24,17 @@ static struct body_filter *add(struct exchange *ex, struct body_filter **list, v
 
 struct body_filter *filter_request(struct exchange *ex, void *state)
 {
-    return add(ex, &ex->request_filters, state);
+    return add(ex, &ex->request_filters, &chain_current(ex)->filter, state);
 }
 
 struct body_filter *filter_response(struct exchange *ex, void *state)
 {
-    return add(ex, &ex->response_filters, state);
+    return add(ex, &ex->response_filters, &chain_current(ex)->filter, state);
+}
+
+struct body_filter *filter_outermost(struct exchange *ex, const struct filter_hooks *hooks, void *state)
+{
+    return add(ex, &ex->response_filters, hooks, state);
 }
 
 /* ---- requests ---- */
@@ -55,18 +61,23 @@ bool filters_request_body(struct exchange *ex, struct slice data, bool last, con
 }
 
 /* The last of the list is the nearest to the server. */
-static bool wanted(struct body_filter *filter)
+static bool wanted(struct body_filter *filter, bool by_last)
 {
-    if (filter == NULL) {
+    if (filter == NULL || (filter->next == NULL && by_last)) {
         return false;
     }
-    return wanted(filter->next) ||
+    return wanted(filter->next, by_last) ||
            (filter->hooks->on_request_wanted && filter->hooks->on_request_wanted(filter));
 }
 
 bool filters_request_wanted(struct exchange *ex)
 {
-    return wanted(ex->request_filters);
+    return wanted(ex->request_filters, false);
+}
+
+bool filters_request_held(struct exchange *ex)
+{
+    return wanted(ex->request_filters, true);
 }
 
 /* ---- responses ---- */

@@ -47,6 +47,8 @@ struct body_filter {
 /* Within on_request and on_response of a middleware. The filter lives as long as the exchange. */
 struct body_filter *filter_request(struct exchange *ex, void *state);
 struct body_filter *filter_response(struct exchange *ex, void *state);
+/* Outside of middlewares, when the chain is done with the head of a response: the one next to the client. */
+struct body_filter *filter_outermost(struct exchange *ex, const struct filter_hooks *hooks, void *state);
 
 /* From hooks, or later: to the next one. false: backed up. */
 bool filter_pass_request(struct body_filter *filter, struct slice data, bool last,
@@ -59,6 +61,8 @@ void filter_end_response(struct body_filter *filter, const struct headers *trail
 bool filters_request_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers);
 /* true: a filter gives the request's body. */
 bool filters_request_wanted(struct exchange *ex);
+/* The last filter wants it, no server yet. true: one before gives it. */
+bool filters_request_held(struct exchange *ex);
 bool filters_response_body(struct exchange *ex, struct slice data);
 void filters_response_end(struct exchange *ex, const struct headers *trailers);
 void filters_response_flush(struct exchange *ex);

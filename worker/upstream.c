@@ -108,6 +108,7 @@ static bool send_early(struct upstream_exchange *ux)
 static void send_request(struct upstream_exchange *ux)
 {
     ux->ex->doing = "sending the request";
+    ux->ex->contact = CONTACT_SENT;
     ux->sent_ns = ux->ex->worker->now_ns;
     ux->codec->send_head(ux);
     if ((ux->early.len || ux->early_last) && send_early(ux)) {
@@ -330,6 +331,7 @@ void upstream_begin(struct exchange *ex)
         return;
     }
     ux->transport = transports_at(ex->generation->pages[PAGE_TRANSPORTS], ux->pick.service->transport);
+    ex->contact = CONTACT_CHOSEN;
     if (!join(ux, true)) {
         dial(ux);
     }

@@ -34,6 +34,7 @@
     REASON(rate_limit, "the source sent more than it may in that time")                                      \
     REASON(unauthenticated, "a middleware asked for a user and a password that are right")                   \
     REASON(in_flight, "as many requests of the source are under way as may be")                              \
+    REASON(circuit_open, "what is asked failed too often and is not asked for some time")                    \
     REASON(auth_denied, "the server that is asked who may pass said no")                                     \
     REASON(auth_failed, "the server that is asked who may pass gave no answer that counts")                  \
     REASON(middleware, "a middleware answered")                                                              \

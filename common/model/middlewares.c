@@ -236,11 +236,10 @@ static const struct schema_field middleware_fields[] = {
         .sub = &identifier##_schema, .text = "A middleware of this kind."),
     MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-        UNSERVED_MIDDLEWARES(UNSERVED)
     /* free-form as it is, it may hold passwords and keys: none is shown */
-    ROW("plugin", DOC, struct middleware_config, plugin, .flags = LATER | SCHEMA_SECRET,
-        .text = "Known, not served yet: a router that uses it is disabled."),
-};
+    ROW("plugin", DOC, struct middleware_config, plugin, .flags = OMIT | SCHEMA_SECRET,
+        .text = "By the name of a plugin (experimental.plugins), its options."),
+    UNSERVED_MIDDLEWARES(UNSERVED)};
 #undef UNSERVED
 const struct schema middleware_schema = SCHEMA(struct middleware_config, "middleware", middleware_fields);
 

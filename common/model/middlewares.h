@@ -245,23 +245,24 @@ struct grpc_web {
     MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
     MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
-    MIDDLEWARE(grpc_web, grpcWeb)
+    MIDDLEWARE(grpc_web, grpcWeb)                                                                            \
+    MIDDLEWARE(content_type, contentType)                                                                    \
+    MIDDLEWARE(retry, retry)                                                                                 \
+    MIDDLEWARE(circuit_breaker, circuitBreaker)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
     MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-        MIDDLEWARE_KINDS
+        MIDDLEWARE_plugin, /* its options are free-form: plugins.h */
+    MIDDLEWARE_KINDS
 };
 
 /* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(digest_auth, digestAuth)                                                                        \
-    UNSERVED(circuit_breaker, circuitBreaker)                                                                \
-    UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
-    UNSERVED(retry, retry)                                                                                   \
-    UNSERVED(content_type, contentType)
+    UNSERVED(pass_tls_client_cert, passTLSClientCert)
 
 /* What a middleware object holds: exactly one of these is set. */
 struct middleware_config {

@@ -97,7 +97,7 @@ static const struct schema_field retry_fields[] = {
         .text = "First pause; it grows from there."),
     ROW("maxRequestBodyBytes", OPT_INT, struct retry, max_request_body_bytes, .flags = OMIT,
         .fallback = "2097152", .min = -1, .max = 9.0e18,
-        .text = "Longer requests are sent once; -1 for no bound."),
+        .text = "Longer requests are sent once; -1 for 64 MiB."),
     ROW("status", STRINGS, struct retry, status, .flags = OMIT,
         .text = "Statuses (or ranges, 500-599) after which it is sent again."),
     ROW("disableRetryOnNetworkError", BOOL, struct retry, disable_retry_on_network_error, .flags = OMIT,

@@ -124,6 +124,36 @@ static const struct schema_field headers_fields[] = {
 };
 static const struct schema headers_schema = SCHEMA(struct prepared_headers, "headers", headers_fields);
 
+static const struct schema_field retry_fields[] = {
+    ROW("attempts", INT, struct prepared_retry, attempts),
+    ROW("timeout", INT, struct prepared_retry, timeout),
+    ROW("initialPause", INT, struct prepared_retry, initial_pause),
+    ROW("growth", INT, struct prepared_retry, growth),
+    ROW("bodyMost", INT, struct prepared_retry, body_most),
+    ROW("statuses", STRING, struct prepared_retry, statuses),
+    ROW("byNetwork", BOOL, struct prepared_retry, by_network),
+    ROW("everyMethod", BOOL, struct prepared_retry, every_method),
+};
+static const struct schema retry_prepared_schema = SCHEMA(struct prepared_retry, "retry", retry_fields);
+
+static const struct schema_field circuit_breaker_fields[] = {
+    ROW("code", STRING, struct prepared_circuit_breaker, code),
+    ROW("ranges", STRING, struct prepared_circuit_breaker, ranges),
+    ROW("latency", BOOL, struct prepared_circuit_breaker, latency),
+    ROW("check", INT, struct prepared_circuit_breaker, check),
+    ROW("fallback", INT, struct prepared_circuit_breaker, fallback),
+    ROW("recovery", INT, struct prepared_circuit_breaker, recovery),
+    ROW("status", INT, struct prepared_circuit_breaker, status),
+};
+static const struct schema circuit_breaker_prepared_schema =
+    SCHEMA(struct prepared_circuit_breaker, "circuitBreaker", circuit_breaker_fields);
+
+static const struct schema_field plugin_fields[] = {
+    ROW("module", INT, struct prepared_plugin, module),
+    ROW("program", STRING, struct prepared_plugin, program),
+};
+static const struct schema plugin_prepared_schema = SCHEMA(struct prepared_plugin, "plugin", plugin_fields);
+
 const struct schema *middleware_prepared_schema(enum middleware_kind kind)
 {
     static const struct schema *const schemas[MIDDLEWARE_KINDS] = {
@@ -137,6 +167,9 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_rate_limit] = &rate_limit_prepared_schema,
         [MIDDLEWARE_compress] = &compress_prepared_schema,
         [MIDDLEWARE_buffering] = &buffering_prepared_schema,
+        [MIDDLEWARE_retry] = &retry_prepared_schema,
+        [MIDDLEWARE_plugin] = &plugin_prepared_schema,
+        [MIDDLEWARE_circuit_breaker] = &circuit_breaker_prepared_schema,
     };
 
     return kind < MIDDLEWARE_KINDS ? schemas[kind] : NULL;

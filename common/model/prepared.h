@@ -91,6 +91,26 @@ struct prepared_buffering {
     struct slice again;                  /* compiled: common/rule/retry_expression.h; empty: never */
 };
 
+struct prepared_retry {
+    int64_t attempts, timeout, initial_pause; /* ns */
+    int64_t growth;                           /* of the pause, in millionths */
+    int64_t body_most;                        /* bytes of a body that is kept */
+    struct slice statuses;                    /* struct status_range */
+    bool by_network, every_method;
+};
+
+struct prepared_circuit_breaker { /* common/rule/breaker_expression.h */
+    struct slice code, ranges;
+    bool latency;
+    int64_t check, fallback, recovery; /* ns */
+    int64_t status;
+};
+
+struct prepared_plugin {
+    int64_t module;       /* enum plugin_module */
+    struct slice program; /* what the module made of its options */
+};
+
 static inline bool status_range_holds(const struct status_range *range, unsigned status)
 {
     return status >= ((unsigned)range->from[0] << 8 | range->from[1]) &&

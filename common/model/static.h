@@ -198,6 +198,20 @@ struct legacy_config {
     struct doc *others;               /* without effect */
 };
 
+struct plugin_config { /* a name of plugins and the module behind it */
+    struct slice module_name;
+    struct slice version, hash; /* without effect: modules are part of the build */
+    struct unserved *settings;
+};
+
+struct experimental_config {
+    struct map plugins, local_plugins; /* struct plugin_config */
+    bool abort_on_plugin_failure;      /* this one and the following: without effect */
+    struct unserved *fast_proxy;
+    bool otlp_logs, knative, kubernetes_ingress_nginx, kubernetes_gateway, http3;
+    struct doc *hub;
+};
+
 struct static_config {
     struct map entry_points; /* struct entry_point */
     struct providers providers;
@@ -209,8 +223,9 @@ struct static_config {
     struct core_config core;
     struct global_config global;
     struct metrics_config *metrics;
+    struct experimental_config *experimental;
     /* understood, not served by this build */
-    struct unserved *access_log, *tracing, *host_resolver, *experimental, *spiffe;
+    struct unserved *access_log, *tracing, *host_resolver, *spiffe;
     struct ocsp_config *ocsp;
     struct map certificates_resolvers; /* struct unserved */
     struct legacy_config legacy;

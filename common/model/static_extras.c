@@ -97,40 +97,48 @@ static const struct schema_field settings_fields[] = {
 };
 static const struct schema settings_schema = SCHEMA(struct unserved, "settings", settings_fields);
 
+#define P struct plugin_config
 static const struct schema_field plugin_fields[] = {
-    U_TEXT("moduleName", NULL, "Module of the plugin."),
-    U_TEXT("version", NULL, "Its version."),
-    U_TEXT("hash", NULL, "Its hash."),
-    U_SUB("settings", settings_schema, "What it may see."),
+    ROW("moduleName", STRING, P, module_name,
+        .text = "Module of the plugin: one that weir has an equivalent of."),
+    ROW("version", STRING, P, version, .flags = SCHEMA_INERT, .text = "Modules are part of the build."),
+    ROW("hash", STRING, P, hash, .flags = SCHEMA_INERT, .text = "Modules are part of the build."),
+    ROW("settings", OPTIONAL, P, settings, .flags = SCHEMA_INERT | SCHEMA_ALLOW_EMPTY,
+        .sub = &settings_schema, .text = "It sees nothing of the system."),
 };
-static const struct schema plugin_schema = SCHEMA(struct unserved, "plugin", plugin_fields);
+static const struct schema plugin_schema = SCHEMA(P, "plugin", plugin_fields);
 
 static const struct schema_field local_plugin_fields[] = {
-    U_TEXT("moduleName", NULL, "Module of the plugin."),
-    U_SUB("settings", settings_schema, "What it may see."),
+    ROW("moduleName", STRING, P, module_name,
+        .text = "Module of the plugin: one that weir has an equivalent of."),
+    ROW("settings", OPTIONAL, P, settings, .flags = SCHEMA_INERT | SCHEMA_ALLOW_EMPTY,
+        .sub = &settings_schema, .text = "It sees nothing of the system."),
 };
-static const struct schema local_plugin_schema = SCHEMA(struct unserved, "localPlugin", local_plugin_fields);
+static const struct schema local_plugin_schema = SCHEMA(P, "localPlugin", local_plugin_fields);
+#undef P
 
 static const struct schema_field fast_proxy_fields[] = {U_FLAG("debug", "Log what it does.")};
 static const struct schema fast_proxy_schema = SCHEMA(struct unserved, "fastProxy", fast_proxy_fields);
 
 #define LATER SCHEMA_NOT_SERVED
+#define E struct experimental_config
 static const struct schema_field experimental_fields[] = {
-    U_ROW("plugins", MAP, map, .flags = LATER, .sub = &plugin_schema, .text = "Plugins by name."),
-    U_ROW("localPlugins", MAP, map, .flags = LATER, .sub = &local_plugin_schema,
-          .text = "Plugins in local files."),
-    U_ROW("abortOnPluginFailure", BOOL, flag, .flags = LATER, .text = "Do not start when a plugin fails."),
-    U_ROW("fastProxy", OPTIONAL, sub, .flags = SCHEMA_INERT | SCHEMA_ALLOW_EMPTY, .sub = &fast_proxy_schema,
-          .text = "There is one proxy, and it is fast."),
-    U_ROW("otlplogs", BOOL, flag, .flags = LATER, .text = "Allow logs to be sent to a collector."),
-    U_ROW("knative", BOOL, flag, .flags = LATER, .text = "Allow the Knative provider."),
-    U_ROW("kubernetesIngressNGINX", BOOL, flag, .flags = SCHEMA_DEPRECATED,
-          .text = "No experiment any more; remove it, providers.kubernetesIngressNGINX is enough."),
-    U_ROW("kubernetesGateway", BOOL, flag, .flags = SCHEMA_DEPRECATED,
-          .text = "No experiment any more; remove it, providers.kubernetesGateway is enough."),
-    U_ROW("http3", BOOL, flag, .flags = SCHEMA_DEPRECATED,
-          .text = "No experiment any more; remove it, entryPoints.NAME.http3 is enough."),
-    U_ROW("hub", DOC, doc, .flags = SCHEMA_DEPRECATED,
-          .text = "Gone since Traefik 3: without effect, remove it."),
+    ROW("plugins", MAP, E, plugins, .sub = &plugin_schema, .text = "Plugins by name."),
+    ROW("localPlugins", MAP, E, local_plugins, .sub = &local_plugin_schema,
+        .text = "The same; no files are read."),
+    ROW("abortOnPluginFailure", BOOL, E, abort_on_plugin_failure, .flags = SCHEMA_INERT,
+        .text = "Nothing is loaded that could fail."),
+    ROW("fastProxy", OPTIONAL, E, fast_proxy, .flags = SCHEMA_INERT | SCHEMA_ALLOW_EMPTY,
+        .sub = &fast_proxy_schema, .text = "There is one proxy, and it is fast."),
+    ROW("otlplogs", BOOL, E, otlp_logs, .flags = LATER, .text = "Allow logs to be sent to a collector."),
+    ROW("knative", BOOL, E, knative, .flags = LATER, .text = "Allow the Knative provider."),
+    ROW("kubernetesIngressNGINX", BOOL, E, kubernetes_ingress_nginx, .flags = SCHEMA_DEPRECATED,
+        .text = "No experiment any more; remove it, providers.kubernetesIngressNGINX is enough."),
+    ROW("kubernetesGateway", BOOL, E, kubernetes_gateway, .flags = SCHEMA_DEPRECATED,
+        .text = "No experiment any more; remove it, providers.kubernetesGateway is enough."),
+    ROW("http3", BOOL, E, http3, .flags = SCHEMA_DEPRECATED,
+        .text = "No experiment any more; remove it, entryPoints.NAME.http3 is enough."),
+    ROW("hub", DOC, E, hub, .flags = SCHEMA_DEPRECATED,
+        .text = "Gone since Traefik 3: without effect, remove it."),
 };
-const struct schema experimental_schema = SCHEMA(struct unserved, "experimental", experimental_fields);
+const struct schema experimental_schema = SCHEMA(E, "experimental", experimental_fields);

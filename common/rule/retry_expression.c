@@ -1,220 +1,101 @@
 /*
- * retry_expression.c - see retry_expression.h. The program is in reverse Polish order: an operand pushes a truth, && and || take
- * two and push one.
+ * retry_expression.c - see retry_expression.h. Operands: letter, comparison, then a number of two bytes or a text behind its length.
  */
 #include "common/rule/retry_expression.h"
 
-#include <errno.h>
-#include <string.h>
+#include "common/rule/expression.h"
 
-#define NESTING_MOST 20 /* each holds two truths at most: the stack has 64 */
-#define TEXT_MOST 64    /* of a method */
+#define TEXT_MOST 64 /* of a method */
 
-enum operation {
-    OP_NETWORK = 'n',
-    OP_ATTEMPTS = 'a',
-    OP_STATUS = 's',
-    OP_METHOD = 'm',
-    OP_AND = '&',
-    OP_OR = '|'
-};
-enum comparison { EQUAL, DIFFERENT, LESS, MORE, LESS_EQUAL, MORE_EQUAL, NO_COMPARISON };
+enum operation { OP_NETWORK = 'n', OP_ATTEMPTS = 'a', OP_STATUS = 's', OP_METHOD = 'm' };
 
 /* ---- compile ---- */
 
-struct compiler {
-    struct slice text, rest;
-    char *out;
-    size_t len;
-    unsigned nesting;
-    struct error *why;
-};
-
-static bool wrong(struct compiler *c, const char *what)
+static void put(struct expression *e, int byte)
 {
-    error_set(c->why, -EINVAL, "retryExpression: %s at \"%.*s\"", what, SLICE_ARG(c->rest));
-    return false;
+    char c = (char)byte;
+
+    expression_put(e, &c, 1);
 }
 
-static bool eat(struct compiler *c, struct slice word)
-{
-    c->rest = slice_trim(c->rest);
-    if (!slice_has_prefix(c->rest, word)) {
-        return false;
-    }
-    c->rest = slice_from(c->rest, word.len);
-    return true;
-}
-
-static void put(struct compiler *c, int byte)
-{
-    c->out[c->len++] = (char)byte;
-}
-
-static enum comparison comparison(struct compiler *c)
-{
-    static const struct {
-        struct slice text;
-        enum comparison what;
-    } all[] = {{{"==", 2}, EQUAL},      {{"!=", 2}, DIFFERENT}, {{"<=", 2}, LESS_EQUAL},
-               {{">=", 2}, MORE_EQUAL}, {{"<", 1}, LESS},       {{">", 1}, MORE}};
-
-    for (size_t i = 0; i < ARRAY_LEN(all); i++) {
-        if (eat(c, all[i].text)) {
-            return all[i].what;
-        }
-    }
-    return NO_COMPARISON;
-}
-
-static bool number(struct compiler *c)
+static bool number(struct expression *e)
 {
     size_t len = 0;
     uint64_t value;
 
-    c->rest = slice_trim(c->rest);
-    while (len < c->rest.len && c->rest.ptr[len] >= '0' && c->rest.ptr[len] <= '9') {
+    e->rest = slice_trim(e->rest);
+    while (len < e->rest.len && e->rest.ptr[len] >= '0' && e->rest.ptr[len] <= '9') {
         len++;
     }
-    if (!slice_to_u64(slice_head(c->rest, len), &value) || value > UINT16_MAX) {
-        return wrong(c, "a number from 0 to 65535 is missing");
+    if (!slice_to_u64(slice_head(e->rest, len), &value) || value > UINT16_MAX) {
+        return expression_wrong(e, "a number from 0 to 65535 is missing");
     }
-    c->rest = slice_from(c->rest, len);
-    put(c, (int)(value >> 8));
-    put(c, (int)(value & 0xff));
+    e->rest = slice_from(e->rest, len);
+    put(e, (int)(value >> 8));
+    put(e, (int)(value & 0xff));
     return true;
 }
 
-static bool quoted(struct compiler *c)
+static bool quoted(struct expression *e)
 {
-    c->rest = slice_trim(c->rest);
+    e->rest = slice_trim(e->rest);
 
-    char mark = c->rest.len ? c->rest.ptr[0] : 0;
-    struct slice inner = slice_from(c->rest, 1);
+    char mark = e->rest.len ? e->rest.ptr[0] : 0;
+    struct slice inner = slice_from(e->rest, 1);
     ptrdiff_t end = mark == '"' || mark == '`' ? slice_find(inner, mark) : -1;
 
     if (end < 0 || end > TEXT_MOST) {
-        return wrong(c, "a \"method\" is missing");
+        return expression_wrong(e, "a \"method\" is missing");
     }
-    put(c, (int)end);
-    memcpy(c->out + c->len, inner.ptr, (size_t)end);
-    c->len += (size_t)end;
-    c->rest = slice_from(inner, (size_t)end + 1);
+    put(e, (int)end);
+    expression_put(e, inner.ptr, (size_t)end);
+    e->rest = slice_from(inner, (size_t)end + 1);
     return true;
 }
 
-static bool compared(struct compiler *c, enum operation operation)
+static bool compared(struct expression *e, enum operation operation)
 {
-    enum comparison what = comparison(c);
+    enum comparison what = expression_comparison(e);
 
     if (what == NO_COMPARISON || (operation == OP_METHOD && what > DIFFERENT)) {
-        return wrong(c, operation == OP_METHOD ? "== or != is missing" : "a comparison is missing");
+        return expression_wrong(e,
+                                operation == OP_METHOD ? "== or != is missing" : "a comparison is missing");
     }
-    put(c, operation);
-    put(c, what);
-    return operation == OP_METHOD ? quoted(c) : number(c);
+    put(e, operation);
+    put(e, what);
+    return operation == OP_METHOD ? quoted(e) : number(e);
 }
 
-static bool any_of(struct compiler *c);
-
-static bool operand(struct compiler *c)
+static bool operand(struct expression *e)
 {
-    if (eat(c, SLICE("("))) {
-        if (++c->nesting > NESTING_MOST) {
-            return wrong(c, "too many parentheses");
-        }
-        if (!any_of(c)) {
-            return false;
-        }
-        c->nesting--;
-        return eat(c, SLICE(")")) || wrong(c, "\")\" is missing");
-    }
-    if (eat(c, SLICE("IsNetworkError()"))) {
-        put(c, OP_NETWORK);
+    if (expression_eat(e, SLICE("IsNetworkError()"))) {
+        put(e, OP_NETWORK);
         return true;
     }
-    if (eat(c, SLICE("Attempts()"))) {
-        return compared(c, OP_ATTEMPTS);
+    if (expression_eat(e, SLICE("Attempts()"))) {
+        return compared(e, OP_ATTEMPTS);
     }
-    if (eat(c, SLICE("ResponseCode()"))) {
-        return compared(c, OP_STATUS);
+    if (expression_eat(e, SLICE("ResponseCode()"))) {
+        return compared(e, OP_STATUS);
     }
-    if (eat(c, SLICE("RequestMethod()"))) {
-        return compared(c, OP_METHOD);
+    if (expression_eat(e, SLICE("RequestMethod()"))) {
+        return compared(e, OP_METHOD);
     }
-    return wrong(c, "IsNetworkError(), Attempts(), ResponseCode() or RequestMethod() is missing");
-}
-
-static bool all_of(struct compiler *c)
-{
-    if (!operand(c)) {
-        return false;
-    }
-    while (eat(c, SLICE("&&"))) {
-        if (!operand(c)) {
-            return false;
-        }
-        put(c, OP_AND);
-    }
-    return true;
-}
-
-static bool any_of(struct compiler *c)
-{
-    if (!all_of(c)) {
-        return false;
-    }
-    while (eat(c, SLICE("||"))) {
-        if (!all_of(c)) {
-            return false;
-        }
-        put(c, OP_OR);
-    }
-    return true;
+    return expression_wrong(e, "IsNetworkError(), Attempts(), ResponseCode() or RequestMethod() is missing");
 }
 
 bool retry_expression_compile(struct pool *pool, struct slice text, struct slice *program, struct error *why)
 {
-    /* nothing that is written takes more bytes than its text */
-    struct compiler c = {.text = text, .rest = text, .out = pool_alloc(pool, text.len + 8), .why = why};
+    struct expression expression = {.option = "retryExpression", .operand = operand};
 
-    if (!any_of(&c)) {
-        return false;
-    }
-    c.rest = slice_trim(c.rest);
-    if (c.rest.len) {
-        return wrong(&c, "&& or || is missing");
-    }
-    *program = slice_of(c.out, c.len);
-    return true;
+    return expression_compile(pool, &expression, text, program, why);
 }
 
 /* ---- run ---- */
 
-static bool compare(unsigned value, enum comparison what, unsigned with)
+static bool holds(const void *context, struct slice program, size_t *at)
 {
-    switch (what) {
-    case EQUAL:
-        return value == with;
-    case DIFFERENT:
-        return value != with;
-    case LESS:
-        return value < with;
-    case MORE:
-        return value > with;
-    case LESS_EQUAL:
-        return value <= with;
-    case MORE_EQUAL:
-        return value >= with;
-    case NO_COMPARISON:
-        break;
-    }
-    return false;
-}
-
-/* One operand at *at, which moves behind it. */
-static bool holds(struct slice program, size_t *at, const struct retry_facts *facts)
-{
+    const struct retry_facts *facts = context;
     const unsigned char *code = (const unsigned char *)program.ptr + *at;
 
     if (code[0] == OP_NETWORK) {
@@ -226,23 +107,11 @@ static bool holds(struct slice program, size_t *at, const struct retry_facts *fa
         return slice_eq(facts->method, slice_of((const char *)code + 3, code[2])) == (code[1] == EQUAL);
     }
     *at += 4;
-    return compare(code[0] == OP_STATUS ? facts->status : facts->attempts, (enum comparison)code[1],
-                   (unsigned)code[2] << 8 | code[3]);
+    return comparison_holds(code[0] == OP_STATUS ? facts->status : facts->attempts, (enum comparison)code[1],
+                            (unsigned)code[2] << 8 | code[3]);
 }
 
 bool retry_expression_holds(struct slice program, const struct retry_facts *facts)
 {
-    uint64_t stack = 0;
-
-    for (size_t at = 0; at < program.len;) {
-        uint64_t top = stack & 1, below = stack >> 1 & 1;
-
-        if (program.ptr[at] == OP_AND || program.ptr[at] == OP_OR) {
-            stack = stack >> 2 << 1 | (program.ptr[at] == OP_AND ? top & below : top | below);
-            at++;
-        } else {
-            stack = stack << 1 | holds(program, &at, facts);
-        }
-    }
-    return stack & 1;
+    return expression_holds(program, holds, facts);
 }

@@ -178,6 +178,9 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(compress)
         PREPARED(buffering)
         PREPARED(in_flight_req)
+        PREPARED(retry)
+        PREPARED(plugin)
+        PREPARED(circuit_breaker)
 #undef PREPARED
     default:
         break;

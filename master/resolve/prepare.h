@@ -62,5 +62,8 @@ const void *prepare_in_flight_req(struct preparation *at, const struct in_flight
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
 const void *prepare_buffering(struct preparation *at, const struct buffering *options);
+const void *prepare_retry(struct preparation *at, const struct retry *options);
+const void *prepare_plugin(struct preparation *at, const struct doc *options);
+const void *prepare_circuit_breaker(struct preparation *at, const struct circuit_breaker *options);
 
 #endif

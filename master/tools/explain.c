@@ -383,7 +383,8 @@ static void print_middlewares(const struct answer *answer, const struct route *r
         struct text options;
 
         text_init(&options);
-        if (found && middleware_config_kind(&found->config, &kind, &params, NULL)) {
+        if (found && middleware_config_kind(&found->config, &kind, &params, NULL) &&
+            middleware_kind_schema(kind)) {
             schema_encode(middleware_kind_schema(kind), params, &options);
         }
         printf("%s%zu. %.*s: %s %.*s\n", i ? "               " : "middlewares    ", i + 1, SLICE_ARG(name),

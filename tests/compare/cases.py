@@ -114,6 +114,29 @@ MIDDLEWARES = {
                                   "maxResponseBodySize": 7, "preserveLocationHeader": True, "authSigninURL": "https://login.test/?a=1&b=2"}},
     "auth-body": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS/body/x", "trustForwardHeader": True, "forwardBody": True,
                                   "authRequestHeaders": ["X-Case", "X-Answer", "User-Agent"]}},
+    "detect": {"contentType": {}},
+    "detect-on": {"contentType": {"autoDetect": True}},
+    "detect-off": {"contentType": {"autoDetect": False}},
+    "detect-out": {"chain": {"middlewares": ["compress-short", "detect", "allow-not"]}},
+    "detect-in": {"chain": {"middlewares": ["detect", "compress-long", "add"]}},
+    "retry": {"retry": {"attempts": 3}},
+    "retry-status": {"retry": {"attempts": 3, "timeout": "60s", "maxRequestBodyBytes": 10, "status": ["418", "500-599"], "retryNonIdempotentMethod": True}},
+    "retry-safe": {"retry": {"attempts": 2, "initialInterval": "1ms", "status": ["500", "302"], "disableRetryOnNetworkError": True}},
+    "retry-unbounded": {"retry": {"attempts": 2, "maxRequestBodyBytes": -1, "status": ["500"], "retryNonIdempotentMethod": True}},
+    "retry-once": {"retry": {"attempts": 1, "status": ["500"]}},
+    "retry-none": {"retry": {"attempts": 0}},
+    "retry-never": {"retry": {"attempts": 2, "disableRetryOnNetworkError": True}},
+    "retry-wrong": {"retry": {"attempts": 2, "status": ["5xx"]}},
+    "retry-out": {"chain": {"middlewares": ["retry-status", "add", "buffer-again"]}},
+    "breaker": {"circuitBreaker": {"expression": "NetworkErrorRatio() > 0.30"}},
+    "breaker-code": {"circuitBreaker": {"expression": "ResponseCodeRatio(500, 600, 0, 600) > 0.02 && RequestThreshold() >= 1 || NetworkErrorRatio() >= .99",
+                                        "checkPeriod": "1ms", "fallbackDuration": "1h", "recoveryDuration": "1h", "responseCode": 418}},
+    "breaker-slow": {"circuitBreaker": {"expression": "LatencyAtQuantileMS(50.0) > 100000"}},
+    "breaker-fast": {"circuitBreaker": {"expression": "(LatencyAtQuantileMS(100.0) < 100000)", "fallbackDuration": "1h"}},
+    "breaker-int": {"circuitBreaker": {"expression": "LatencyAtQuantileMS(50) > 100"}},
+    "breaker-float": {"circuitBreaker": {"expression": "NetworkErrorRatio() > 1"}},
+    "breaker-not": {"circuitBreaker": {"expression": "!(NetworkErrorRatio() > 0.5)"}},
+    "breaker-empty": {"circuitBreaker": {"expression": ""}},
     "inner": {"chain": {"middlewares": ["strip", "add"]}},
     "outer": {"chain": {"middlewares": ["inner", "head"]}},
 }
@@ -365,6 +388,9 @@ def fixed_requests():
                       "Basic " + coded("sha"), "Basic " + coded("sha:pass word").rstrip("="), "Basic !" + coded("sha:pass word")):
             add("web", "/", host=f"{name}.test", headers=[("Authorization", value)])
     for name in MIDDLEWARES:
+        if "circuitBreaker" in MIDDLEWARES[name]:
+            for mode in ("", "error", "", "error"):
+                add("web", "/", host=f"{name}.test", headers=[("X-Answer", mode)])
         if "compress" not in MIDDLEWARES[name]:
             continue
         for accepted in ("gzip", "br", "zstd", "gzip, br, zstd", "br;q=0.5, zstd;q=0.4", "gzip;q=0, br", "*;q=0.5, br;q=0.1", "identity", "identity;q=0.5, br;q=0.6",
@@ -375,7 +401,7 @@ def fixed_requests():
         add("web", "/", host=f"{name}.test", headers=[("Accept-Encoding", "br"), ("Accept-Encoding", "zstd;q=0.9")])
         for kind in ("application/grpc", "text/event-stream", "text/html; charset"):
             add("web", "/", host=f"{name}.test", method="POST", headers=[("Accept-Encoding", "br"), ("Content-Type", kind)], body=b"x")
-    for name in ("buffer", "buffer-small", "buffer-again", "buffer-never"):
+    for name in (name for name in MIDDLEWARES if name.startswith(("buffer", "retry"))):
         for length in (0, 1, 10, 11, 70000):
             for method in ("POST", "PUT", "GET"):
                 body = b"b" * length
@@ -398,6 +424,11 @@ def fixed_requests():
             add("web", "/", host=f"{name}.test", method="POST", body=b"Ym9keQ==",
                 headers=more + [("Content-Type", "application/grpc-web-text+proto"), ("X-Answer", "chunked")])
             add("web", "/", host=f"{name}.test", method="PUT", headers=more + [("Content-Type", "application/grpc-web")], body=b"body")
+    for name in (name for name in MIDDLEWARES if name.startswith("detect")):
+        for mode in ("", "bare", "html", "chunked", "encoded", "empty", "error", "redirect"):
+            for method in ("GET", "HEAD", "POST"):
+                add("web", "/", host=f"{name}.test", method=method, headers=[("X-Answer", mode)])
+                add("web", "/", host=f"{name}.test", method=method, headers=[("X-Answer", mode), ("Accept-Encoding", "br")])
     for path in PATHS:
         for name in ("encoded", "encoded-some", "encoded-other"):
             add("web", path, host=f"{name}.test")

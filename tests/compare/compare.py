@@ -35,6 +35,7 @@ ACCEPTED = [
     (rb" HTTP/1\.[2-9]\r\n", "there is no HTTP/1.2"),
     (rb"Host: compress[a-z-]*\.test\r\nAccept-Encoding: \*;q=0\.5", "gzip is taken for * as well"),
     (rb"Host: compress-in\.test\r\nAccept-Encoding: .*\r\nX-Answer: chunked", "no Content-Type is none of those included"),
+    (rb"Host: detect[a-z-]*\.test\r\nX-Answer: chunked", "the type of a body of unknown length is found, too"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
@@ -120,6 +121,8 @@ class Upstream:
                     extra += "Vary: Origin\r\n"
                 elif mode == "html":
                     extra += "Content-Type: text/html; charset=utf-8\r\n"
+                elif mode == "bare":
+                    answer = b"<title>\xe4</title>"
                 elif mode == "deny":
                     status, answer = "401 Unauthorized", b"who are you\n"
                     extra += "Www-Authenticate: Some\r\nX-Id-A: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\n"
@@ -133,7 +136,7 @@ class Upstream:
                 elif mode == "empty":
                     out = f"HTTP/1.1 {status}\r\n{extra}\r\n".encode()
                 else:
-                    extra += "" if mode == "html" else "Content-Type: text/plain\r\n"
+                    extra += "" if mode in ("html", "bare") else "Content-Type: text/plain\r\n"
                     out = f"HTTP/1.1 {status}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n".encode()
                     if not lines[0].startswith("HEAD "):
                         out += answer

@@ -173,6 +173,13 @@ def test_sends_again_over_middlewares_that_hold_the_answer(server, routed, inner
     assert (answer.status, body, answer.get("content-length")) == (200, b"abc", str(len(answer.body)))
 
 
+def test_a_body_that_two_of_them_keep(server, routed):
+    app = server(says(500, 200))
+    proxied = routed(one_route(app, {**buffering(retryExpression="ResponseCode() == 500 && Attempts() < 3"), "i": {"buffering": {}}}))
+    assert ask(proxied, post(BIG)).body == b"answer200"
+    assert [asked.body == BIG for asked in app.requests] == [True, True]
+
+
 def test_gives_up(server, routed):
     app = server(says(502))
     config = one_route(app, buffering(retryExpression="IsNetworkError() && Attempts() < 3"))

@@ -157,7 +157,7 @@ static void kinds_of_middlewares(void **state)
         {"{addPrefix: {prefix: /a}, stripPrefix: {prefixes: [/a]}}", "multi-types", false},
         {"{addPrefix: {prefix: /a}, basicAuth: {users: [a]}}", "multi-types", false},
         {"basicAuth: {users: ['a:b']}", "basicAuth", true},
-        {"plugin: {mine: {x: 1}}", "plugin is not yet served", false},
+        {"plugin: {mine: {x: 1}}", "plugin", true},
         {"rateLimit: {average: 10}", "rateLimit", true},
     };
 
@@ -179,7 +179,6 @@ static void kinds_of_middlewares(void **state)
         assert_int_equal(middleware_config_kind(&config, &kind, &params, &why), cases[i].good);
         if (cases[i].good) {
             assert_string_equal(middleware_kind_name(kind), cases[i].want);
-            assert_ptr_equal(middleware_kind_schema(kind)->name, middleware_kind_schema(kind)->name);
             assert_non_null(params);
         } else {
             assert_non_null(strstr(why.text, cases[i].want));

@@ -11,7 +11,7 @@
 #include "common/http/h1.h"
 #include "common/model/prepared.h"
 #include "common/rule/retry_expression.h"
-#include "worker/body_store.h"
+#include "worker/body_replay.h"
 #include "worker/codec.h"
 #include "worker/exchange.h"
 #include "worker/middleware.h"
@@ -19,7 +19,7 @@
 
 #define AGAIN_MOST 10
 
-enum due { NOTHING, GIVE_REQUEST, PASS_RESPONSE, AGAIN };
+enum due { NOTHING, PASS_RESPONSE, AGAIN };
 
 struct buffered { /* in the exchange's pool */
     struct exchange *ex;
@@ -27,13 +27,14 @@ struct buffered { /* in the exchange's pool */
     struct slice again; /* in the arena: good until the head of an answer has gone */
     unsigned attempts;
     struct exchange_snapshot snapshot;
-    struct body_filter *request_filter, *response_filter;
-    struct body_store request, response;
-    struct body_place request_at, response_at;
+    struct body_replay request;
+    struct body_filter *response_filter;
+    struct body_store response;
+    struct body_place response_at;
     struct headers trailers; /* of the answer */
     struct timer timer;      /* what is due in the next turn of the loop: not within calls of others */
     enum due due;
-    bool request_whole, response_whole;
+    bool response_whole;
     bool *over; /* set when the exchange ends while bytes are passed */
 };
 
@@ -42,7 +43,7 @@ static void let_go(struct exchange *ex, void *state)
     struct buffered *buffered = state;
 
     timer_remove(ex->worker->timers, &buffered->timer);
-    body_store_clear(ex->worker, &buffered->request);
+    body_replay_end(&buffered->request);
     body_store_clear(ex->worker, &buffered->response);
     if (buffered->over) {
         *buffered->over = true;
@@ -62,7 +63,7 @@ static bool refuse(struct buffered *buffered, uint16_t status, enum reason reaso
 {
     struct exchange *ex = buffered->ex;
 
-    body_store_clear(ex->worker, &buffered->request);
+    body_store_clear(ex->worker, &buffered->request.store);
     exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
     exchange_resume(ex);
     return false;
@@ -75,16 +76,16 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
     struct exchange *ex = filter->ex;
 
     (void)trailers; /* the length is known: there is no place for them */
-    if (buffered->request.len + data.len > buffered->request_most) {
+    if (buffered->request.store.len + data.len > buffered->request_most) {
         return refuse(buffered, 413, REASON_body_too_large);
     }
-    if (!body_store_add(ex->worker, &buffered->request, data)) {
+    if (!body_replay_keep(&buffered->request, data)) {
         return refuse(buffered, 503, REASON_limit);
     }
     if (last) {
-        buffered->request_whole = true;
-        ex->request.content_length = (int64_t)buffered->request.len;
-        ex->request.has_body = buffered->request.len > 0;
+        body_replay_whole(&buffered->request, NULL);
+        ex->request.content_length = (int64_t)buffered->request.store.len;
+        ex->request.has_body = buffered->request.store.len > 0;
         ex->request_done = !ex->request.has_body;
         exchange_snapshot(ex, &buffered->snapshot);
         exchange_resume(ex);
@@ -96,31 +97,7 @@ static bool on_request_wanted(struct body_filter *filter)
 {
     struct buffered *buffered = filter->state;
 
-    if (!buffered->request_whole) {
-        return false;
-    }
-    set_due(buffered, GIVE_REQUEST);
-    return true;
-}
-
-static void give_request(struct buffered *buffered)
-{
-    struct slice piece;
-    bool room = true, over = false;
-
-    buffered->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a buffered */
-    do {
-        piece = body_store_next(&buffered->request, &buffered->request_at);
-        room = filter_pass_request(buffered->request_filter, piece, piece.len == 0, NULL);
-        if (over) {
-            return;
-        }
-        if (room && piece.len && stopwatch_is_over(&buffered->ex->worker->watch)) {
-            set_due(buffered, GIVE_REQUEST);
-            room = false;
-        }
-    } while (room && piece.len);
-    buffered->over = NULL;
+    return buffered->request.whole && body_replay_wanted(&buffered->request);
 }
 
 /* ---- the answer ---- */
@@ -196,14 +173,11 @@ static void on_timer(struct timer *timer)
 
     buffered->due = NOTHING;
     switch (due) {
-    case GIVE_REQUEST:
-        give_request(buffered);
-        break;
     case PASS_RESPONSE:
         pass_response(buffered);
         break;
     case AGAIN:
-        buffered->request_at = (struct body_place){.at = NULL};
+        body_replay_restart(&buffered->request);
         exchange_again(buffered->ex, &buffered->snapshot);
         break;
     case NOTHING:
@@ -228,13 +202,14 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     buffered->again = exchange_text(ex, p->again);
     buffered->timer.fire = on_timer;
     headers_init(&buffered->trailers, ex->pool);
+    body_replay_init(&buffered->request, ex, NULL);
     exchange_keep(ex, buffered);
     exchange_at_end(ex, let_go, buffered);
     if (!ex->request.has_body) {
         exchange_snapshot(ex, &buffered->snapshot);
         return MW_PASS;
     }
-    buffered->request_filter = filter_request(ex, buffered);
+    buffered->request.filter = filter_request(ex, buffered);
     exchange_read_body(ex);
     return MW_SUSPENDED;
 }

@@ -10,7 +10,7 @@
 #include "worker/middleware/forward_auth.h"
 
 #include "common/http/url.h"
-#include "worker/body_store.h"
+#include "worker/body_replay.h"
 #include "worker/middleware.h"
 #include "worker/subrequest.h"
 #include "worker/timers.h"
@@ -24,8 +24,8 @@ struct asking {
     const struct prepared_forward_auth *params;
     struct subrequest *sub; /* NULL: not asked yet, or answered */
     struct timer patience;
-    struct body_store body; /* of the request */
-    struct body_place sent; /* so far to the server that decides, and then to the one behind */
+    struct body_replay body; /* of the request: for the server that decides, then for the one behind */
+    struct body_place sent;  /* so far to the former */
     uint64_t sent_len;
     bool decided;
     uint16_t status; /* of the answer */
@@ -54,8 +54,9 @@ static void at_end(struct exchange *ex, void *state)
 {
     struct asking *asking = state;
 
+    (void)ex;
     forget(asking);
-    body_store_clear(ex->worker, &asking->body);
+    body_replay_end(&asking->body);
 }
 
 static void answer_empty(struct asking *asking, uint16_t status, enum reason reason)
@@ -216,8 +217,6 @@ static void on_end(struct subrequest *sub, bool complete)
     }
     asking->decided = true;
     if (admits(asking)) {
-        asking->sent = (struct body_place){0};
-        asking->sent_len = 0;
         auth_take_headers(ex, asking->params, &asking->answer);
     } else if (asking->status == 401 && signin.len) {
         send_to_signin(ex, signin);
@@ -235,11 +234,11 @@ static void on_wanted(struct subrequest *sub)
     struct asking *asking = sub->context;
     bool room = true;
 
-    while (room && asking->sent_len < asking->body.len) {
-        struct slice piece = body_store_next(&asking->body, &asking->sent);
+    while (room && asking->sent_len < asking->body.store.len) {
+        struct slice piece = body_store_next(&asking->body.store, &asking->sent);
 
         asking->sent_len += piece.len;
-        room = subrequest_body(sub, piece, asking->sent_len == asking->body.len);
+        room = subrequest_body(sub, piece, asking->sent_len == asking->body.store.len);
     }
 }
 
@@ -258,8 +257,8 @@ static void ask(struct asking *asking)
     request->has_query = p->has_query;
     request->query = exchange_text(ex, p->query);
     auth_request_headers(ex, p, &request->headers);
-    request->has_body = asking->body.len > 0;
-    request->content_length = (int64_t)asking->body.len;
+    request->has_body = asking->body.store.len > 0;
+    request->content_length = (int64_t)asking->body.store.len;
     asking->sub = sub;
     timer_set(ex->worker->timers, &asking->patience, ex->worker->now_ns + PATIENCE_NS);
     subrequest_start(sub, exchange_asked_service(ex, 0));
@@ -277,17 +276,18 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
     if (asking->decided) {
         return true;
     }
-    if (most >= 0 && asking->body.len + data.len > (uint64_t)most) {
+    if (most >= 0 && asking->body.store.len + data.len > (uint64_t)most) {
         answer_empty(asking, 401, REASON_body_too_large);
         return true;
     }
-    if (!body_store_add(filter->ex->worker, &asking->body, data)) {
+    if (!body_replay_keep(&asking->body, data)) {
         (void)exchange_answer(filter->ex, 503, REASON_limit);
         asking->decided = true;
         exchange_resume(filter->ex);
         return true;
     }
     if (last) {
+        body_replay_whole(&asking->body, NULL);
         ask(asking);
     }
     return true;
@@ -297,16 +297,8 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
 static bool on_request_wanted(struct body_filter *filter)
 {
     struct asking *asking = filter->state;
-    bool room = true, last = false;
 
-    while (room && !last) {
-        struct slice piece = body_store_next(&asking->body, &asking->sent);
-
-        asking->sent_len += piece.len;
-        last = asking->sent_len == asking->body.len;
-        room = filter_pass_request(filter, piece, last, NULL);
-    }
-    return true;
+    return asking->body.whole && body_replay_wanted(&asking->body);
 }
 
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
@@ -316,10 +308,11 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     asking->ex = ex;
     asking->params = params;
     asking->patience = (struct timer){.deadline_ns = TIMER_NEVER, .fire = out_of_patience};
+    body_replay_init(&asking->body, ex, NULL);
     exchange_keep(ex, asking);
     exchange_at_end(ex, at_end, asking);
     if (asking->params->forward_body && ex->request.has_body) {
-        (void)filter_request(ex, asking);
+        asking->body.filter = filter_request(ex, asking);
         exchange_read_body(ex);
     } else {
         ask(asking);

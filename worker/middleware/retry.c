@@ -1,0 +1,193 @@
+/*
+ * retry.c - the middlewares behind and the service are asked again when no server took the request, or when one answered with a
+ * status of the list (retry).
+ *
+ * A request that a server may have got is sent again for its status only, and only with methods that change nothing, unless the
+ * options say otherwise. For a status the whole body must be here first (up to maxRequestBodyBytes; a longer one is not sent
+ * again for its status). Else the body passes, and is kept only while no server has been reached: what others read before that
+ * is there for the next attempt. Each attempt chooses its server anew. Test: tests/integration/test_middleware_retry.py
+ */
+#include <stddef.h>
+
+#include "common/base/hash.h"
+#include "common/http/h1.h"
+#include "common/model/prepared.h"
+#include "worker/body_replay.h"
+#include "worker/exchange.h"
+#include "worker/middleware.h"
+#include "worker/worker.h"
+
+#define PAUSE_MOST_NS INT64_C(60000000000)
+
+struct retrying { /* in the exchange's pool */
+    struct exchange *ex;
+    struct exchange_snapshot snapshot;
+    struct body_replay body;
+    struct timer timer; /* the next attempt */
+    uint64_t most;      /* bytes of a body that is kept */
+    int64_t until_ns;   /* no attempt after that; 0: no bound */
+    int64_t attempts;   /* so far */
+    int64_t pause_ns;   /* before the next one, on average */
+    bool by_status;
+    bool gathering; /* the body has to be whole first */
+    bool lost;      /* a part of the body passed without being kept */
+};
+
+static void let_go(struct exchange *ex, void *state)
+{
+    struct retrying *retrying = state;
+
+    timer_remove(ex->worker->timers, &retrying->timer);
+    body_replay_end(&retrying->body);
+}
+
+/* ---- the request's body ---- */
+
+static bool no_memory(struct retrying *retrying)
+{
+    struct exchange *ex = retrying->ex;
+
+    body_store_clear(ex->worker, &retrying->body.store);
+    exchange_answer_plain(ex, 503, REASON_limit, slice_cstr(http_status_text(503)));
+    exchange_resume(ex);
+    return false;
+}
+
+static bool gather(struct retrying *retrying, struct slice data, bool last, const struct headers *trailers)
+{
+    if (!body_replay_keep(&retrying->body, data)) {
+        return no_memory(retrying);
+    }
+    if (last) {
+        body_replay_whole(&retrying->body, trailers);
+    }
+    if (retrying->body.store.len > retrying->most) { /* too long: what is here goes first, then the rest */
+        retrying->by_status = false;
+    } else if (!last) {
+        return true;
+    }
+    retrying->gathering = false;
+    exchange_resume(retrying->ex);
+    return last;
+}
+
+static bool on_request_body(struct body_filter *filter, struct slice data, bool last,
+                            const struct headers *trailers)
+{
+    struct retrying *retrying = filter->state;
+    struct body_replay *body = &retrying->body;
+
+    if (retrying->gathering) {
+        return gather(retrying, data, last, trailers);
+    }
+    if (!retrying->lost) {
+        retrying->lost = filter->ex->contact == CONTACT_SENT || body->store.len + data.len > retrying->most ||
+                         !body_replay_keep(body, data);
+        if (last) {
+            body_replay_whole(body, trailers);
+        }
+        body_replay_skip(body);
+    }
+    return filter_pass_request(filter, data, last, trailers);
+}
+
+static bool on_request_wanted(struct body_filter *filter)
+{
+    struct retrying *retrying = filter->state;
+
+    return !retrying->gathering && body_replay_wanted(&retrying->body);
+}
+
+/* ---- attempts ---- */
+
+static void on_timer(struct timer *timer)
+{
+    struct retrying *retrying = (struct retrying *)((char *)timer - offsetof(struct retrying, timer));
+
+    body_replay_restart(&retrying->body);
+    exchange_again(retrying->ex, &retrying->snapshot);
+}
+
+/* Half to one and a half times the pause, which grows. */
+static void set_pause(struct retrying *retrying, const struct prepared_retry *p)
+{
+    struct worker *worker = retrying->ex->worker;
+    uint64_t chance = hash_finish((uint64_t)worker->now_ns ^ (uint64_t)(uintptr_t)retrying) % 1000;
+
+    if (retrying->pause_ns == 0) {
+        timer_again(worker->timers, &retrying->timer);
+        return;
+    }
+    timer_set(worker->timers, &retrying->timer,
+              worker->now_ns + retrying->pause_ns / 2 + retrying->pause_ns / 1000 * (int64_t)chance);
+    retrying->pause_ns = (int64_t)((double)retrying->pause_ns * (double)p->growth / 1e6);
+    if (retrying->pause_ns > PAUSE_MOST_NS) {
+        retrying->pause_ns = PAUSE_MOST_NS;
+    }
+}
+
+static bool wanted(const struct exchange *ex, const struct retrying *retrying, const struct prepared_retry *p)
+{
+    bool unseen = p->by_network && ex->contact == CONTACT_CHOSEN && !retrying->lost;
+
+    return retrying->attempts < p->attempts &&
+           (retrying->until_ns == 0 || ex->worker->now_ns < retrying->until_ns) &&
+           (unseen ||
+            (retrying->by_status && status_ranges_hold(exchange_text(ex, p->statuses), ex->response.status)));
+}
+
+static enum mw_verdict on_response(struct exchange *ex, const void *params)
+{
+    struct retrying *retrying = exchange_kept(ex);
+
+    if (retrying == NULL || ex->response.status == 101 || !wanted(ex, retrying, params)) {
+        return MW_PASS;
+    }
+    retrying->attempts++;
+    exchange_discard_response(ex);
+    slab_count(ex->worker->slab, COUNT_RETRIES, 1);
+    set_pause(retrying, params);
+    return MW_SUSPENDED;
+}
+
+static bool idempotent(struct slice method)
+{
+    return !slice_eq(method, SLICE("POST")) && !slice_eq(method, SLICE("PATCH")) &&
+           !slice_eq(method, SLICE("LOCK"));
+}
+
+static enum mw_verdict on_request(struct exchange *ex, const void *params)
+{
+    const struct prepared_retry *p = params;
+    struct retrying *retrying;
+
+    if (p->attempts == 1) {
+        return MW_PASS;
+    }
+    retrying = pool_zalloc(ex->pool, sizeof(*retrying));
+    retrying->ex = ex;
+    retrying->most = (uint64_t)p->body_most;
+    retrying->attempts = 1;
+    retrying->until_ns = p->timeout > 0 ? ex->worker->now_ns + p->timeout : 0;
+    retrying->pause_ns = p->initial_pause < PAUSE_MOST_NS ? p->initial_pause : PAUSE_MOST_NS;
+    retrying->by_status = p->statuses.len && (p->every_method || idempotent(ex->request.method)) &&
+                          ex->request.content_length <= p->body_most;
+    retrying->timer.fire = on_timer;
+    body_replay_init(&retrying->body, ex, ex->request.has_body ? filter_request(ex, retrying) : NULL);
+    exchange_keep(ex, retrying);
+    exchange_at_end(ex, let_go, retrying);
+    exchange_snapshot(ex, &retrying->snapshot);
+    if (!ex->request.has_body || !retrying->by_status) {
+        return MW_PASS;
+    }
+    retrying->gathering = true;
+    exchange_read_body(ex);
+    return MW_SUSPENDED;
+}
+
+const struct middleware_type mw_retry = {
+    .name = "retry",
+    .on_request = on_request,
+    .on_response = on_response,
+    .filter = {.on_request_body = on_request_body, .on_request_wanted = on_request_wanted},
+};

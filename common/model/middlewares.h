@@ -244,7 +244,8 @@ struct grpc_web {
     MIDDLEWARE(buffering, buffering)                                                                         \
     MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
-    MIDDLEWARE(forward_auth, forwardAuth)
+    MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
+    MIDDLEWARE(digest_auth, digestAuth)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -256,9 +257,8 @@ enum middleware_kind {
 /* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
-    UNSERVED(digest_auth, digestAuth)                                                                        \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
-    UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                        \
+    UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                    \
     UNSERVED(retry, retry)                                                                                   \
     UNSERVED(content_type, contentType)                                                                      \
     UNSERVED(grpc_web, grpcWeb)

@@ -63,6 +63,16 @@ static const struct schema_field basic_auth_fields[] = {
 static const struct schema basic_auth_prepared_schema =
     SCHEMA(struct prepared_basic_auth, "basicAuth", basic_auth_fields);
 
+static const struct schema_field digest_auth_fields[] = {
+    ROW("users", STRING_MAP, struct prepared_digest_auth, users),
+    ROW("realm", STRING, struct prepared_digest_auth, realm),
+    ROW("challenge", STRING, struct prepared_digest_auth, challenge),
+    ROW("headerField", STRING, struct prepared_digest_auth, header_field),
+    ROW("removeHeader", BOOL, struct prepared_digest_auth, remove_header),
+};
+static const struct schema digest_auth_prepared_schema =
+    SCHEMA(struct prepared_digest_auth, "digestAuth", digest_auth_fields);
+
 static const struct schema_field compress_fields[] = {
     ROW("encodings", STRING, struct prepared_compress, encodings),
     ROW("any", INT, struct prepared_compress, any),
@@ -131,6 +141,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
+        [MIDDLEWARE_digest_auth] = &digest_auth_prepared_schema,
         [MIDDLEWARE_forward_auth] = &forward_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,

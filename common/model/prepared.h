@@ -116,6 +116,14 @@ struct prepared_basic_auth {
     bool remove_header;
 };
 
+struct prepared_digest_auth {
+    struct string_map users; /* name:realm to DIGEST_HASH_LEN digits */
+    struct slice realm;
+    struct slice challenge; /* value of WWW-Authenticate up to the nonce */
+    struct slice header_field;
+    bool remove_header;
+};
+
 enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };
 
 struct prepared_forward_auth {

@@ -149,6 +149,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_white_list)
         PREPARED(ip_allow_list)
         PREPARED(basic_auth)
+        PREPARED(digest_auth)
         PREPARED(forward_auth)
         PREPARED(errors)
         PREPARED(rate_limit)

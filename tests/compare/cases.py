@@ -84,6 +84,11 @@ MIDDLEWARES = {
     "basic-told": {"basicAuth": {"users": ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk="], "realm": "a \"realm\"", "headerField": "X-User", "removeHeader": True}},
     "basic-none": {"basicAuth": {"users": []}},
     "basic-file": {"basicAuth": {"usersFile": "/nowhere/users"}},
+    "digest": {"digestAuth": {"users": ["bob:traefik:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c", "bob:other:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"]}},
+    "digest-told": {"digestAuth": {"users": ["bob:the office:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"], "realm": "the office", "headerField": "X-User", "removeHeader": True}},
+    "digest-none": {"digestAuth": {"users": []}},
+    "digest-bad": {"digestAuth": {"users": ["bob:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"]}},
+    "digest-file": {"digestAuth": {"usersFile": "/nowhere/users"}},
     "compress": {"compress": {}},
     "compress-short": {"compress": {"minResponseBodyBytes": 7}},
     "compress-long": {"compress": {"minResponseBodyBytes": 8}},
@@ -307,6 +312,10 @@ def fixed_requests():
         for value in ("Basic", "Basic ", "Bearer " + coded("sha:pass word"), "bASIC " + coded("sha:pass word"), "Basic  " + coded("sha:pass word"),
                       "Basic " + coded("sha"), "Basic " + coded("sha:pass word").rstrip("="), "Basic !" + coded("sha:pass word")):
             add("web", "/", host=f"{name}.test", headers=[("Authorization", value)])
+    for name in ("digest", "digest-told"):
+        for value in ("Digest", "Digest username=\"bob\"", "Basic " + coded("bob:x"), "Digest username=\"bob\", realm=\"traefik\", nonce=\"AAAAAAAAAAAAAAAA\", uri=\"/\", "
+                      "response=\"6629fae49393a05397450978507c4ef1\", opaque=\"AAAAAAAAAAAAAAAA\", qop=auth, nc=00000001, cnonce=\"a\""):
+            add("web", "/", host=f"{name}.test", headers=[("Authorization", value), ("X-User", "eve")])
     for name in MIDDLEWARES:
         if "compress" not in MIDDLEWARES[name]:
             continue

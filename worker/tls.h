@@ -4,6 +4,7 @@
  *   tls_accept.c   what comes first on a connection: the ClientHello, which options and certificate, the handshake
  *   tls_stream.c   records: reading, writing, the end
  *   tls_live.c     live contexts: one for each pair of options and certificate in use, a bounded number
+ *   tls_peer.c     what is told of a client's certificate
  *   tls_ticket.c   session tickets, sealed with the keys of the secrets page
  *
  * A connection holds its context and nothing of a generation. Between records it holds no buffer: what is read or written goes

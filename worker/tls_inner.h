@@ -50,14 +50,23 @@ struct tls_worker {
     struct slice window;                /* of records, not used yet, while a read is under way */
 };
 
+#define TLS_PEER_TEXTS 2
+
+struct tls_peer_text { /* tls_peer.h */
+    uint32_t wanted;
+    size_t len;
+    char text[];
+};
+
 struct tls { /* of a connection */
     SSL *ssl;
     struct tls_live *live;
-    struct buffer *in; /* records that were read and not used yet; NULL: none */
-    size_t wanted;     /* while a read is under way: how much there is room for */
-    bool ended;        /* the peer sent the end of TCP */
-    bool end_said;     /* by us */
-    bool broken;       /* a call failed for good: nothing more can be said */
+    struct buffer *in;                          /* records that were read and not used yet; NULL: none */
+    struct tls_peer_text *peer[TLS_PEER_TEXTS]; /* the newest first */
+    size_t wanted;                              /* while a read is under way: how much there is room for */
+    bool ended;                                 /* the peer sent the end of TCP */
+    bool end_said;                              /* by us */
+    bool broken;                                /* a call failed for good: nothing more can be said */
 };
 
 /* ---- tls_stream.c ---- */
@@ -79,6 +88,9 @@ void tls_lives_drop(struct tls_worker *tls);
 /* ---- tls_ticket.c ---- */
 extern const SSL_TICKET_AEAD_METHOD tls_ticket_method;
 void tls_tickets_set(struct tls_worker *tls, const struct page *secrets);
+
+/* ---- tls_peer.c ---- */
+void tls_peer_forget(struct tls *tls);
 
 /* ---- tls_accept.c ---- */
 bool tls_protocol_served(struct slice protocol);

@@ -245,7 +245,8 @@ struct grpc_web {
     MIDDLEWARE(in_flight_req, inFlightReq)                                                                   \
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
     MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
-    MIDDLEWARE(digest_auth, digestAuth)
+    MIDDLEWARE(digest_auth, digestAuth)                                                                      \
+    MIDDLEWARE(pass_tls_client_cert, passTLSClientCert)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -258,7 +259,6 @@ enum middleware_kind {
  * and refused, and so is every router that uses it. (Their order is Traefik's.) */
 #define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
     UNSERVED(circuit_breaker, circuitBreaker)                                                                \
-    UNSERVED(pass_tls_client_cert, passTLSClientCert)                                                    \
     UNSERVED(retry, retry)                                                                                   \
     UNSERVED(content_type, contentType)                                                                      \
     UNSERVED(grpc_web, grpcWeb)

@@ -73,6 +73,14 @@ static const struct schema_field digest_auth_fields[] = {
 static const struct schema digest_auth_prepared_schema =
     SCHEMA(struct prepared_digest_auth, "digestAuth", digest_auth_fields);
 
+static const struct schema_field pass_tls_client_cert_fields[] = {
+    ROW("pem", BOOL, struct prepared_pass_tls_client_cert, pem),
+    ROW("info", BOOL, struct prepared_pass_tls_client_cert, info),
+    ROW("wanted", INT, struct prepared_pass_tls_client_cert, wanted),
+};
+static const struct schema pass_tls_client_cert_prepared_schema =
+    SCHEMA(struct prepared_pass_tls_client_cert, "passTLSClientCert", pass_tls_client_cert_fields);
+
 static const struct schema_field compress_fields[] = {
     ROW("encodings", STRING, struct prepared_compress, encodings),
     ROW("any", INT, struct prepared_compress, any),
@@ -142,6 +150,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
         [MIDDLEWARE_digest_auth] = &digest_auth_prepared_schema,
+        [MIDDLEWARE_pass_tls_client_cert] = &pass_tls_client_cert_prepared_schema,
         [MIDDLEWARE_forward_auth] = &forward_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,

@@ -124,6 +124,11 @@ struct prepared_digest_auth {
     bool remove_header;
 };
 
+struct prepared_pass_tls_client_cert {
+    bool pem, info;
+    int64_t wanted; /* bits of common/tls/peer_info.h */
+};
+
 enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };
 
 struct prepared_forward_auth {

@@ -150,6 +150,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(ip_allow_list)
         PREPARED(basic_auth)
         PREPARED(digest_auth)
+        PREPARED(pass_tls_client_cert)
         PREPARED(forward_auth)
         PREPARED(errors)
         PREPARED(rate_limit)

@@ -89,6 +89,10 @@ MIDDLEWARES = {
     "digest-none": {"digestAuth": {"users": []}},
     "digest-bad": {"digestAuth": {"users": ["bob:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"]}},
     "digest-file": {"digestAuth": {"usersFile": "/nowhere/users"}},
+    "cert": {"passTLSClientCert": {"pem": True, "info": {"notAfter": True, "notBefore": True, "sans": True, "serialNumber": True, "subject": {
+        "country": True, "province": True, "locality": True, "organization": True, "organizationalUnit": True, "commonName": True, "serialNumber": True,
+        "domainComponent": True}, "issuer": {"country": True, "province": True, "locality": True, "organization": True, "commonName": True,
+                                             "serialNumber": True, "domainComponent": True}}}},
     "compress": {"compress": {}},
     "compress-short": {"compress": {"minResponseBodyBytes": 7}},
     "compress-long": {"compress": {"minResponseBodyBytes": 8}},
@@ -316,6 +320,8 @@ def fixed_requests():
         for value in ("Digest", "Digest username=\"bob\"", "Basic " + coded("bob:x"), "Digest username=\"bob\", realm=\"traefik\", nonce=\"AAAAAAAAAAAAAAAA\", uri=\"/\", "
                       "response=\"6629fae49393a05397450978507c4ef1\", opaque=\"AAAAAAAAAAAAAAAA\", qop=auth, nc=00000001, cnonce=\"a\""):
             add("web", "/", host=f"{name}.test", headers=[("Authorization", value), ("X-User", "eve")])
+    for entry_point in ("web", "insecure"):
+        add(entry_point, "/", host="cert.test", headers=[("X-Forwarded-Tls-Client-Cert", "lie"), ("X-Forwarded-Tls-Client-Cert-Info", "lie")])
     for name in MIDDLEWARES:
         if "compress" not in MIDDLEWARES[name]:
             continue

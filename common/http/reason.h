@@ -30,7 +30,7 @@
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(rate_limit, "the source sent more than it may in that time")                                      \
-    REASON(unauthenticated, "a middleware asked for a user and a password that are right")                   \
+    REASON(unauthenticated, "a middleware asked for a user, a key or a token that is right")                 \
     REASON(in_flight, "as many requests of the source are under way as may be")                              \
     REASON(auth_denied, "the server that is asked who may pass said no")                                     \
     REASON(auth_failed, "the server that is asked who may pass gave no answer that counts")                  \

@@ -155,6 +155,16 @@ struct pass_tls_client_cert {
     struct certificate_info *info;
 };
 
+struct key_source { /* where a client puts its key */
+    struct slice header, scheme, query, cookie;
+};
+
+struct api_key { /* ours */
+    struct key_source source;
+    bool plain;
+    struct list secret_values; /* struct slice: hashes */
+};
+
 /* ---- limits ---- */
 struct redis {
     struct list endpoints; /* struct slice */
@@ -246,7 +256,8 @@ struct grpc_web {
     MIDDLEWARE(encoded_characters_filter, encodedCharacters)                                                 \
     MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
     MIDDLEWARE(digest_auth, digestAuth)                                                                      \
-    MIDDLEWARE(pass_tls_client_cert, passTLSClientCert)
+    MIDDLEWARE(pass_tls_client_cert, passTLSClientCert)                                                      \
+    MIDDLEWARE(api_key, apiKey)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,

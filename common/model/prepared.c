@@ -81,6 +81,17 @@ static const struct schema_field pass_tls_client_cert_fields[] = {
 static const struct schema pass_tls_client_cert_prepared_schema =
     SCHEMA(struct prepared_pass_tls_client_cert, "passTLSClientCert", pass_tls_client_cert_fields);
 
+static const struct schema_field api_key_fields[] = {
+    ROW("header", STRING, struct prepared_api_key, header),
+    ROW("scheme", STRING, struct prepared_api_key, scheme),
+    ROW("query", STRING, struct prepared_api_key, query),
+    ROW("cookie", STRING, struct prepared_api_key, cookie),
+    ROW("plain", BOOL, struct prepared_api_key, plain),
+    ROW("hashes", STRINGS, struct prepared_api_key, hashes),
+};
+static const struct schema api_key_prepared_schema =
+    SCHEMA(struct prepared_api_key, "apiKey", api_key_fields);
+
 static const struct schema_field compress_fields[] = {
     ROW("encodings", STRING, struct prepared_compress, encodings),
     ROW("any", INT, struct prepared_compress, any),
@@ -151,6 +162,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
         [MIDDLEWARE_digest_auth] = &digest_auth_prepared_schema,
         [MIDDLEWARE_pass_tls_client_cert] = &pass_tls_client_cert_prepared_schema,
+        [MIDDLEWARE_api_key] = &api_key_prepared_schema,
         [MIDDLEWARE_forward_auth] = &forward_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,

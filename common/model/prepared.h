@@ -129,6 +129,12 @@ struct prepared_pass_tls_client_cert {
     int64_t wanted; /* bits of common/tls/peer_info.h */
 };
 
+struct prepared_api_key {
+    struct slice header, scheme, query, cookie; /* empty: not there */
+    bool plain;
+    struct list hashes; /* struct slice: password_hash_check() took them */
+};
+
 enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };
 
 struct prepared_forward_auth {

@@ -151,6 +151,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(basic_auth)
         PREPARED(digest_auth)
         PREPARED(pass_tls_client_cert)
+        PREPARED(api_key)
         PREPARED(forward_auth)
         PREPARED(errors)
         PREPARED(rate_limit)

@@ -165,6 +165,19 @@ struct api_key { /* ours */
     struct list secret_values; /* struct slice: hashes */
 };
 
+struct jwt { /* ours */
+    struct slice signing_secret;
+    bool signing_secret_base64;
+    struct slice public_key, jwks_file; /* path or text */
+    bool forward_authorization;
+    struct slice token_key, claims;
+    struct string_map forward_headers;
+    struct list issuers, audiences; /* struct slice */
+    int64_t leeway;                 /* ns */
+    struct slice username_claim, jwks_url;
+    struct doc *client_config;
+};
+
 /* ---- limits ---- */
 struct redis {
     struct list endpoints; /* struct slice */
@@ -257,7 +270,8 @@ struct grpc_web {
     MIDDLEWARE(forward_auth, forwardAuth)                                                                    \
     MIDDLEWARE(digest_auth, digestAuth)                                                                      \
     MIDDLEWARE(pass_tls_client_cert, passTLSClientCert)                                                      \
-    MIDDLEWARE(api_key, apiKey)
+    MIDDLEWARE(api_key, apiKey)                                                                              \
+    MIDDLEWARE(jwt, jwt)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,

@@ -92,6 +92,18 @@ static const struct schema_field api_key_fields[] = {
 static const struct schema api_key_prepared_schema =
     SCHEMA(struct prepared_api_key, "apiKey", api_key_fields);
 
+static const struct schema_field jwt_fields[] = {
+    ROW("keys", STRING_MAP, struct prepared_jwt, keys),
+    ROW("claims", STRING, struct prepared_jwt, claims),
+    ROW("tokenKey", STRING, struct prepared_jwt, token_key),
+    ROW("forwardHeaders", STRING_MAP, struct prepared_jwt, forward_headers),
+    ROW("issuers", STRINGS, struct prepared_jwt, issuers),
+    ROW("audiences", STRINGS, struct prepared_jwt, audiences),
+    ROW("leeway", INT, struct prepared_jwt, leeway),
+    ROW("forwardAuthorization", BOOL, struct prepared_jwt, forward_authorization),
+};
+static const struct schema jwt_prepared_schema = SCHEMA(struct prepared_jwt, "jwt", jwt_fields);
+
 static const struct schema_field compress_fields[] = {
     ROW("encodings", STRING, struct prepared_compress, encodings),
     ROW("any", INT, struct prepared_compress, any),
@@ -163,6 +175,7 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_digest_auth] = &digest_auth_prepared_schema,
         [MIDDLEWARE_pass_tls_client_cert] = &pass_tls_client_cert_prepared_schema,
         [MIDDLEWARE_api_key] = &api_key_prepared_schema,
+        [MIDDLEWARE_jwt] = &jwt_prepared_schema,
         [MIDDLEWARE_forward_auth] = &forward_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,

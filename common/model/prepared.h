@@ -135,6 +135,16 @@ struct prepared_api_key {
     struct list hashes; /* struct slice: password_hash_check() took them */
 };
 
+struct prepared_jwt {
+    struct string_map keys; /* kid to jwk_pack() */
+    struct slice claims;    /* compiled: common/rule/claims_expression.h; empty: any */
+    struct slice token_key;
+    struct string_map forward_headers; /* name to claims_path_compile() */
+    struct list issuers, audiences;    /* struct slice; empty: any */
+    int64_t leeway;                    /* ns */
+    bool forward_authorization;
+};
+
 enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };
 
 struct prepared_forward_auth {

@@ -50,9 +50,15 @@ void crd_load_named_secrets(struct k8s *crd, const struct k8s_place *place,
                             struct http_middleware *middleware)
 {
     struct api_key *api_key = middleware->config.api_key;
+    struct jwt *jwt = middleware->config.jwt;
 
     for (size_t i = 0; api_key && i < api_key->secret_values.count; i++) {
         resolve(crd, place, middleware, "apiKey.secretValues",
                 (struct slice *)api_key->secret_values.items + i);
+    }
+    if (jwt) {
+        resolve(crd, place, middleware, "jwt.signingSecret", &jwt->signing_secret);
+        resolve(crd, place, middleware, "jwt.publicKey", &jwt->public_key);
+        resolve(crd, place, middleware, "jwt.jwksFile", &jwt->jwks_file);
     }
 }

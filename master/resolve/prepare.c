@@ -152,6 +152,7 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
         PREPARED(digest_auth)
         PREPARED(pass_tls_client_cert)
         PREPARED(api_key)
+        PREPARED(jwt)
         PREPARED(forward_auth)
         PREPARED(errors)
         PREPARED(rate_limit)

@@ -142,6 +142,8 @@ static void middlewares_that_refer_to_other_objects(void **state)
         "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: key-bad}, spec: {apiKey: "
         "{secretValues: [\"urn:k8s:secret:one:gone\", \"urn:k8s:secret:gone:a\", "
         "\"urn:k8s:secret:one\"]}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: token}, spec: {jwt: "
+        "{signingSecret: \"urn:k8s:secret:one:password\", claims: \"Equals(`a`, `b`)\"}}}\n---\n"
         "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: nobody}, spec: {basicAuth: "
         "{secret: "
         "empty}}}\n---\n"

@@ -27,6 +27,10 @@ struct asking {
     struct body_store body; /* of the request */
     struct body_place sent; /* so far to the server that decides, and then to the one behind */
     uint64_t sent_len;
+    struct body_filter *filter; /* of the request */
+    struct timer
+        due; /* its body is given on in a turn of its own: whoever wants it is in the middle of something */
+    bool *over; /* while it is: set when the exchange ends by that */
     bool decided;
     uint16_t status; /* of the answer */
     struct headers answer;
@@ -55,6 +59,10 @@ static void at_end(struct exchange *ex, void *state)
     struct asking *asking = state;
 
     forget(asking);
+    timer_remove(ex->worker->timers, &asking->due);
+    if (asking->over) {
+        *asking->over = true;
+    }
     body_store_clear(ex->worker, &asking->body);
 }
 
@@ -279,13 +287,13 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
     }
     if (most >= 0 && asking->body.len + data.len > (uint64_t)most) {
         answer_empty(asking, 401, REASON_body_too_large);
-        return true;
+        return false; /* the rest is nobody's */
     }
     if (!body_store_add(filter->ex->worker, &asking->body, data)) {
-        (void)exchange_answer(filter->ex, 503, REASON_limit);
         asking->decided = true;
+        (void)exchange_answer(filter->ex, 503, REASON_limit);
         exchange_resume(filter->ex);
-        return true;
+        return false;
     }
     if (last) {
         ask(asking);
@@ -297,16 +305,28 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
 static bool on_request_wanted(struct body_filter *filter)
 {
     struct asking *asking = filter->state;
-    bool room = true, last = false;
 
+    timer_again(filter->ex->worker->timers, &asking->due);
+    return true;
+}
+
+static void give_body(struct timer *timer)
+{
+    struct asking *asking = (struct asking *)((char *)timer - offsetof(struct asking, due));
+    bool room = true, last = false, over = false;
+
+    asking->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is an asking */
     while (room && !last) {
         struct slice piece = body_store_next(&asking->body, &asking->sent);
 
         asking->sent_len += piece.len;
         last = asking->sent_len == asking->body.len;
-        room = filter_pass_request(filter, piece, last, NULL);
+        room = filter_pass_request(asking->filter, piece, last, NULL);
+        if (over) {
+            return;
+        }
     }
-    return true;
+    asking->over = NULL;
 }
 
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
@@ -316,10 +336,11 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     asking->ex = ex;
     asking->params = params;
     asking->patience = (struct timer){.deadline_ns = TIMER_NEVER, .fire = out_of_patience};
+    asking->due = (struct timer){.deadline_ns = TIMER_NEVER, .fire = give_body};
     exchange_keep(ex, asking);
     exchange_at_end(ex, at_end, asking);
     if (asking->params->forward_body && ex->request.has_body) {
-        (void)filter_request(ex, asking);
+        asking->filter = filter_request(ex, asking);
         exchange_read_body(ex);
     } else {
         ask(asking);

@@ -26,10 +26,9 @@ static const void *params_of(const struct exchange *ex, const struct middleware_
     return page_at(ex->generation->pages[PAGE_MIDDLEWARES], row->params);
 }
 
-static void run(struct exchange *ex)
+/* The middlewares from ex->position on; false: one of them has the request now. */
+static bool run_list(struct exchange *ex, const struct list *chain)
 {
-    const struct list *chain = chain_of(ex);
-
     while (ex->position < chain->count) {
         const struct middleware_row *row = row_at(ex, chain, ex->position);
         const struct middleware_type *type = middleware_types[row->kind];
@@ -48,9 +47,28 @@ static void run(struct exchange *ex)
             break;
         case MW_ANSWERED:
             exchange_respond(ex);
-            return;
+            return false;
         case MW_SUSPENDED:
             ex->step = EXCHANGE_SUSPENDED;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A child's list begins with that of its parent: the position stays. */
+static void run(struct exchange *ex)
+{
+    const struct route *route = routes_at(ex->generation->pages[PAGE_ROUTES], ex->route);
+
+    for (;;) {
+        if (!run_list(ex, &route->middlewares)) {
+            return;
+        }
+        if (route->children == 0) {
+            break;
+        }
+        if ((route = exchange_descend(ex, route->children)) == NULL) {
             return;
         }
     }
@@ -86,7 +104,7 @@ const struct middleware_type *chain_current(const struct exchange *ex)
 void chain_start(struct exchange *ex, const struct route *route)
 {
     ex->position = 0;
-    if (route->middlewares.count) {
+    if (route->middlewares.count || route->children) {
         run(ex);
     } else {
         exchange_serve(ex);

@@ -231,7 +231,13 @@ def test_key_sets(server, routed, keys, tmp_path):
              (keys["ES256"], "ES256", "three", 401), (keys["EdDSA"], "EdDSA", None, 200), (keys["EdDSA"], "EdDSA", "one", 401), (keys["other"], "RS256", "enc", 401), (SECRET, "HS256", "oct", 200)]
     for key, algorithm, kid, status in cases:
         assert bears(proxied, token(key, algorithm, **({"kid": kid} if kid else {}))) == status, (algorithm, kid)
+    put(*[keys[name].jwk() for name in ("rsa", "rsa", "rsa", "other", "ES384", "ES384", "ES512", "ES512")])
+    several = token(keys["other"], "RS256")
+    wait_until("keys without names", lambda: bears(proxied, several) == 200)  # the fourth of four
+    assert [bears(proxied, token(keys[name], name)) for name in ("ES384", "ES512")] == [200, 200]
+    put(keys["ES256"].jwk(kid="two"))
     old, new = token(keys["ES256"], "ES256", kid="two"), token(keys["ES384"], "ES384", kid="new")
+    wait_until("the old key", lambda: bears(proxied, old) == 200)
     put(keys["ES384"].jwk(kid="new"))
     wait_until("the new key", lambda: bears(proxied, new) == 200)
     assert bears(proxied, old) == 401  # though it was remembered

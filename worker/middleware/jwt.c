@@ -14,8 +14,6 @@
 #include "worker/tokens.h"
 #include "worker/worker.h"
 
-#define TRIES_MOST 4 /* keys that a token without a kid may be tried with */
-
 static enum mw_verdict refuse(struct exchange *ex, bool had_one)
 {
     headers_set(&ex->response.headers, SLICE("Www-Authenticate"),
@@ -23,13 +21,19 @@ static enum mw_verdict refuse(struct exchange *ex, bool had_one)
     return (enum mw_verdict)exchange_answer(ex, 401, REASON_unauthenticated);
 }
 
+/* Keys that a token may be tried with: so many as a callback of the loop has the time for (I4). */
+static unsigned tries_of(enum jwt_algorithm algorithm)
+{
+    return algorithm == JWT_ES512 ? 1 : algorithm == JWT_ES384 ? 2 : 4;
+}
+
 static bool signed_by_one(const struct exchange *ex, const struct prepared_jwt *p,
                           const struct jwt_token *token)
 {
     const struct string_pair *keys = exchange_items(ex, (struct list){p->keys.items, p->keys.count});
-    unsigned tries = 0;
+    unsigned left = tries_of(token->algorithm);
 
-    for (size_t i = 0; i < p->keys.count && tries < TRIES_MOST; i++) {
+    for (size_t i = 0; i < p->keys.count && left > 0; i++) {
         struct slice kid = exchange_text(ex, keys[i].key);
         struct jwk_packed key;
 
@@ -38,7 +42,7 @@ static bool signed_by_one(const struct exchange *ex, const struct prepared_jwt *
             !((1u << token->algorithm) & key.algorithms)) {
             continue;
         }
-        tries++;
+        left--;
         if (tokens_verify(ex->worker, &key, token)) {
             return true;
         }

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from conftest import wait_until
+from h2kit import Http2
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get
 from routing import one_route, routed  # noqa: F401 fixtures
@@ -75,6 +76,16 @@ def test_curl_logs_in(server, routed):
                          ("two:new", 200), ("two:old", 401)):
         for method in ("GET", "POST", "DELETE"):
             assert curl(proxied, user, "-X", method, path="/a/b?c=d%20e") == status, (user, method)
+
+
+def test_over_http2(server, routed):
+    """By hand: curl does not ask again there."""
+    app = server()
+    proxied = routed(through(app, users=[line("bob", "secret")]))
+    h2, s = Http2(proxied.connect()), session(proxied)
+    for wanted in (200, 401, 200):
+        field = s.field("/a/b?c=d%20e") if wanted == 200 else field
+        assert h2.answer(h2.request("/a/b?c=d%20e", ("authorization", field.partition(": ")[2]))).status == wanted
 
 
 def test_the_challenge(server, routed):

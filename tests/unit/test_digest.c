@@ -1,9 +1,12 @@
 /* test_digest.c - Digest in Authorization, the response it must give, and nonces whose counts are taken once. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -183,6 +186,51 @@ static void a_flood_of_strangers(void **state)
     assert_int_equal(taken(*state, table, &first, 1, 30), NONCE_STALE);
 }
 
+/* ---- many at once ---- */
+#define COUNTS 20000u
+
+struct race {
+    struct board *board;
+    struct table_ref table;
+    struct nonce nonce;
+    atomic_uint taken[COUNTS + 1];
+};
+
+static void *take_all(void *context)
+{
+    struct race *race = context;
+
+    for (uint32_t count = 1; count <= COUNTS; count++) {
+        if (taken(race->board, race->table, &race->nonce, count, 20) == NONCE_TAKEN) {
+            atomic_fetch_add(&race->taken[count], 1);
+        }
+    }
+    return NULL;
+}
+
+static void nobody_takes_what_another_took(void **state)
+{
+    struct table_ref table = table_take(*state, 1, 1);
+    struct race *race = calloc(1, sizeof(*race));
+    pthread_t threads[4];
+
+    assert_non_null(race);
+    race->board = *state;
+    race->table = table;
+    race->nonce = made(*state, table, 1, 10);
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        assert_int_equal(pthread_create(&threads[i], NULL, take_all, race), 0);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(threads); i++) {
+        pthread_join(threads[i], NULL);
+    }
+    for (uint32_t count = 1; count <= COUNTS; count++) {
+        assert_true(atomic_load(&race->taken[count]) <= 1);
+    }
+    assert_int_equal(atomic_load(&race->taken[COUNTS]), 1); /* the last one is somebody's */
+    free(race);
+}
+
 static void the_mark_stays(void **state)
 {
     struct table_ref table = table_take(*state, 1, 1), other = table_take(*state, 2, 1);
@@ -203,6 +251,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_count_is_taken_once, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_none_of_ours, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_flood_of_strangers, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(nobody_takes_what_another_took, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_mark_stays, set_up, tear_down),
     };
 

@@ -101,6 +101,7 @@ struct exchange {
     uint32_t entry_point_number;
     const struct entry_options *entry; /* options of the entry point (listener.h) */
     struct address client, local;
+    struct conn *connection;  /* the client's; it lives longer than the exchange */
     struct slice client_text; /* the address without port, once somebody needed it */
     struct exchange_request request;
     struct exchange_response response;

@@ -79,11 +79,11 @@ static bool asks_for_websocket(const struct exchange *ex)
 }
 
 /* The port of a Host header; else by the scheme. */
-struct slice forwarded_port(const struct exchange *ex)
+struct slice forwarded_port(const struct exchange *ex, const struct headers *said)
 {
     struct slice host = ex->request.host;
     ptrdiff_t colon = slice_rfind(host, ':');
-    struct slice proto = value_of(&ex->request.headers, HEADER_X_FORWARDED_PROTO);
+    struct slice proto = value_of(said, HEADER_X_FORWARDED_PROTO);
 
     if (colon >= 0 && (size_t)colon + 1 < host.len &&
         (slice_find(host, ':') == colon || (host.ptr[0] == '[' && host.ptr[colon - 1] == ']'))) {
@@ -142,7 +142,7 @@ static void add_all(struct exchange *ex)
 
     headers_add_id(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     headers_add_id(headers, HEADER_X_FORWARDED_PROTO, proto);
-    headers_add_id(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
+    headers_add_id(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex, headers));
     if (ex->entry->scheme_headers) {
         headers_add_id(headers, HEADER_X_FORWARDED_SCHEME, proto);
         headers_add_id(headers, HEADER_X_SCHEME, proto);
@@ -164,7 +164,7 @@ static void complete(struct exchange *ex)
     set_if_empty(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     set_if_empty(headers, HEADER_X_FORWARDED_PROTO,
                  websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex));
-    set_if_empty(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
+    set_if_empty(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex, headers));
     if (ex->entry->scheme_headers) {
         struct slice proto = value_of(headers, HEADER_X_FORWARDED_PROTO);
 

@@ -81,6 +81,7 @@ void client_exchange_init(struct client *client, struct exchange *ex)
     const struct entry_options *options = &client->listener->options;
 
     ex->worker = client->conn.worker;
+    ex->connection = &client->conn;
     ex->generation = generation_ref(options->generation);
     ex->entry = options;
     ex->entry_point = options->row;

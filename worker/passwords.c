@@ -247,6 +247,18 @@ enum password_answer passwords_ask(struct exchange *ex, struct slice hash, struc
     return PASSWORD_LATER;
 }
 
+bool passwords_known(const struct exchange *ex, struct slice hash, struct slice password)
+{
+    struct passwords *passwords = ex->worker->passwords;
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+
+    if (password.len > PASSWORD_MOST || hash.len > PASSWORD_HASH_MOST || !password_hash_slow(hash)) {
+        return false;
+    }
+    digest_of(passwords, hash, password, true, digest);
+    return is_known(passwords, digest);
+}
+
 /* ---- life ---- */
 
 int passwords_start(struct worker *worker, struct error *why)

@@ -29,6 +29,9 @@ typedef void password_decided(struct exchange *ex, void *context, bool right);
 enum password_answer passwords_ask(struct exchange *ex, struct slice hash, struct slice password, bool counts,
                                    password_decided *decided, void *context);
 
+/* It is remembered that the password fits. */
+bool passwords_known(const struct exchange *ex, struct slice hash, struct slice password);
+
 int passwords_start(struct worker *worker, struct error *why); /* before the sandbox closes */
 void passwords_end(struct worker *worker);                     /* no decided() is called any more */
 

@@ -15,6 +15,7 @@
 #include "worker/helper.h"
 #include "worker/listener.h"
 #include "worker/passwords.h"
+#include "worker/tokens.h"
 #include "worker/poller.h"
 #include "worker/timers.h"
 #include "worker/splice.h"
@@ -303,6 +304,7 @@ void serve_stop(struct worker *worker)
     }
     helper_end(worker->helper);
     passwords_end(worker);
+    tokens_end(worker);
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         listener_end(listener); /* what waits in a queue may have somebody else to accept it */
     }

@@ -4,6 +4,7 @@
  *   tls_accept.c   what comes first on a connection: the ClientHello, which options and certificate, the handshake
  *   tls_stream.c   records: reading, writing, the end
  *   tls_live.c     live contexts: one for each pair of options and certificate in use, a bounded number
+ *   tls_peer.c     what is told of a client's certificate
  *   tls_ticket.c   session tickets, sealed with the keys of the secrets page
  *   tls_key.c      certificates and their keys, of either side
  *   tls_upstream.h the other side: connections to servers

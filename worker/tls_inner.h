@@ -78,6 +78,14 @@ struct tls_worker {
     struct slice window;                /* of records, not used yet, while a read is under way */
 };
 
+#define TLS_PEER_TEXTS 2
+
+struct tls_peer_text { /* tls_peer.h */
+    uint32_t wanted;
+    size_t len;
+    char text[];
+};
+
 struct tls { /* of a connection */
     SSL *ssl;
     struct tls_live *live;         /* of clients */
@@ -86,6 +94,7 @@ struct tls { /* of a connection */
     uint64_t peer;                 /* the server that sessions are kept for */
     int64_t until;                 /* they may be: seconds since 1970, the end of its certificate */
     struct buffer *in;             /* records that were read and not used yet; NULL: none */
+    struct tls_peer_text *peer_texts[TLS_PEER_TEXTS]; /* the newest first */
     size_t wanted;                 /* while a read is under way: how much there is room for */
     bool ended;                    /* the peer sent the end of TCP */
     bool end_said;                 /* by us */
@@ -137,6 +146,8 @@ void tls_kept_drop(struct conn *conn);            /* that one */
 /* Those of settings that have no context any more. */
 void tls_kept_sweep(struct tls_worker *tls);
 void tls_kept_free(struct tls_worker *tls);
+/* ---- tls_peer.c ---- */
+void tls_peer_forget(struct tls *tls);
 
 /* ---- tls_accept.c ---- */
 bool tls_protocol_served(struct slice protocol);

@@ -331,6 +331,7 @@ void tls_close(struct conn *conn, bool orderly)
     if (orderly && conn->out_len == 0 && !conn->io.broken) {
         (void)tls_end(conn);
     }
+    tls_peer_forget(tls);
     SSL_free(tls->ssl);
     tls_live_unref(tls->live);
     tls_upstream_leave(tls);

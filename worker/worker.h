@@ -25,6 +25,7 @@ struct timers;
 struct poller;
 struct helper;
 struct passwords;
+struct tokens;
 struct recycler;
 struct client;
 struct drain;
@@ -59,6 +60,7 @@ struct worker {
     struct poller *poller;
     struct helper *helper;          /* maps, checks, unmaps, trims: rarely used, never urgent */
     struct passwords *passwords;    /* checks them, on a helper of its own */
+    struct tokens *tokens;          /* signatures that were good; NULL until the first */
     struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;         /* list of all client connections, tunnels included */
     struct subrequest *subrequests; /* list of all under way */

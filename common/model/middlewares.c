@@ -226,10 +226,6 @@ const struct schema chain_schema = SCHEMA(struct chain, "chain", chain_fields);
 
 /* ---- the kinds ---- */
 
-#define UNSERVED(identifier, option)                                                                         \
-    ROW(#option, OPTIONAL, struct middleware_config, identifier, .flags = LATER | SCHEMA_ALLOW_EMPTY,        \
-        .sub = &identifier##_schema, .text = "Known, not served yet: a router that uses it is disabled."),
-
 static const struct schema_field middleware_fields[] = {
 #define MIDDLEWARE(identifier, option)                                                                       \
     ROW(#option, OPTIONAL, struct middleware_config, identifier, .flags = OMIT | SCHEMA_ALLOW_EMPTY,         \
@@ -239,8 +235,7 @@ static const struct schema_field middleware_fields[] = {
     /* free-form as it is, it may hold passwords and keys: none is shown */
     ROW("plugin", DOC, struct middleware_config, plugin, .flags = OMIT | SCHEMA_SECRET,
         .text = "By the name of a plugin (experimental.plugins), its options."),
-    UNSERVED_MIDDLEWARES(UNSERVED)};
-#undef UNSERVED
+};
 const struct schema middleware_schema = SCHEMA(struct middleware_config, "middleware", middleware_fields);
 
 const char *middleware_kind_name(enum middleware_kind kind)
@@ -277,11 +272,6 @@ bool middleware_config_kind(const struct middleware_config *config, enum middlew
         error_set(why, -EINVAL,
                   "cannot create middleware: multi-types middleware not supported, consider declaring "
                   "two different pieces of middleware instead");
-        return false;
-    }
-    if (found >= MIDDLEWARE_KINDS) {
-        error_set(why, -ENOTSUP, "the middleware kind %s is not yet served by this build",
-                  middleware_fields[found].name);
         return false;
     }
     *kind = (enum middleware_kind)found;

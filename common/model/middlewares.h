@@ -155,6 +155,29 @@ struct pass_tls_client_cert {
     struct certificate_info *info;
 };
 
+struct key_source { /* where a client puts its key */
+    struct slice header, scheme, query, cookie;
+};
+
+struct api_key { /* ours */
+    struct key_source source;
+    bool plain;
+    struct list secret_values; /* struct slice: hashes */
+};
+
+struct jwt { /* ours */
+    struct slice signing_secret;
+    bool signing_secret_base64;
+    struct slice public_key, jwks_file; /* path or text */
+    bool forward_authorization;
+    struct slice token_key, claims;
+    struct string_map forward_headers;
+    struct list issuers, audiences; /* struct slice */
+    int64_t leeway;                 /* ns */
+    struct slice username_claim, jwks_url;
+    struct doc *client_config;
+};
+
 /* ---- limits ---- */
 struct redis {
     struct list endpoints; /* struct slice */
@@ -248,7 +271,11 @@ struct grpc_web {
     MIDDLEWARE(grpc_web, grpcWeb)                                                                            \
     MIDDLEWARE(content_type, contentType)                                                                    \
     MIDDLEWARE(retry, retry)                                                                                 \
-    MIDDLEWARE(circuit_breaker, circuitBreaker)
+    MIDDLEWARE(circuit_breaker, circuitBreaker)                                                              \
+    MIDDLEWARE(digest_auth, digestAuth)                                                                      \
+    MIDDLEWARE(pass_tls_client_cert, passTLSClientCert)                                                      \
+    MIDDLEWARE(api_key, apiKey)                                                                              \
+    MIDDLEWARE(jwt, jwt)
 
 enum middleware_kind {
 #define MIDDLEWARE(identifier, option) MIDDLEWARE_##identifier,
@@ -258,29 +285,17 @@ enum middleware_kind {
     MIDDLEWARE_KINDS
 };
 
-/* Kinds that this build reads but does not serve: UNSERVED(identifier, option name). A middleware of such a kind is kept
- * and refused, and so is every router that uses it. (Their order is Traefik's.) */
-#define UNSERVED_MIDDLEWARES(UNSERVED)                                                                       \
-    UNSERVED(digest_auth, digestAuth)                                                                        \
-    UNSERVED(pass_tls_client_cert, passTLSClientCert)
-
 /* What a middleware object holds: exactly one of these is set. */
 struct middleware_config {
 #define MIDDLEWARE(identifier, option) struct identifier *identifier;
     MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-#define UNSERVED(identifier, option) struct identifier *identifier;
-    UNSERVED_MIDDLEWARES(UNSERVED)
-#undef UNSERVED
     struct doc *plugin; /* by its name, what it wants */
 };
 
 #define MIDDLEWARE(identifier, option) extern const struct schema identifier##_schema;
 MIDDLEWARES(MIDDLEWARE)
 #undef MIDDLEWARE
-#define UNSERVED(identifier, option) extern const struct schema identifier##_schema;
-UNSERVED_MIDDLEWARES(UNSERVED)
-#undef UNSERVED
 /* Parts, for custom resources that have them too. */
 extern const struct schema source_criterion_schema, ip_strategy_schema, client_tls_schema;
 

@@ -63,6 +63,47 @@ static const struct schema_field basic_auth_fields[] = {
 static const struct schema basic_auth_prepared_schema =
     SCHEMA(struct prepared_basic_auth, "basicAuth", basic_auth_fields);
 
+static const struct schema_field digest_auth_fields[] = {
+    ROW("users", STRING_MAP, struct prepared_digest_auth, users),
+    ROW("realm", STRING, struct prepared_digest_auth, realm),
+    ROW("challenge", STRING, struct prepared_digest_auth, challenge),
+    ROW("headerField", STRING, struct prepared_digest_auth, header_field),
+    ROW("removeHeader", BOOL, struct prepared_digest_auth, remove_header),
+};
+static const struct schema digest_auth_prepared_schema =
+    SCHEMA(struct prepared_digest_auth, "digestAuth", digest_auth_fields);
+
+static const struct schema_field pass_tls_client_cert_fields[] = {
+    ROW("pem", BOOL, struct prepared_pass_tls_client_cert, pem),
+    ROW("info", BOOL, struct prepared_pass_tls_client_cert, info),
+    ROW("wanted", INT, struct prepared_pass_tls_client_cert, wanted),
+};
+static const struct schema pass_tls_client_cert_prepared_schema =
+    SCHEMA(struct prepared_pass_tls_client_cert, "passTLSClientCert", pass_tls_client_cert_fields);
+
+static const struct schema_field api_key_fields[] = {
+    ROW("header", STRING, struct prepared_api_key, header),
+    ROW("scheme", STRING, struct prepared_api_key, scheme),
+    ROW("query", STRING, struct prepared_api_key, query),
+    ROW("cookie", STRING, struct prepared_api_key, cookie),
+    ROW("plain", BOOL, struct prepared_api_key, plain),
+    ROW("hashes", STRINGS, struct prepared_api_key, hashes),
+};
+static const struct schema api_key_prepared_schema =
+    SCHEMA(struct prepared_api_key, "apiKey", api_key_fields);
+
+static const struct schema_field jwt_fields[] = {
+    ROW("keys", STRING_MAP, struct prepared_jwt, keys),
+    ROW("claims", STRING, struct prepared_jwt, claims),
+    ROW("tokenKey", STRING, struct prepared_jwt, token_key),
+    ROW("forwardHeaders", STRING_MAP, struct prepared_jwt, forward_headers),
+    ROW("issuers", STRINGS, struct prepared_jwt, issuers),
+    ROW("audiences", STRINGS, struct prepared_jwt, audiences),
+    ROW("leeway", INT, struct prepared_jwt, leeway),
+    ROW("forwardAuthorization", BOOL, struct prepared_jwt, forward_authorization),
+};
+static const struct schema jwt_prepared_schema = SCHEMA(struct prepared_jwt, "jwt", jwt_fields);
+
 static const struct schema_field compress_fields[] = {
     ROW("encodings", STRING, struct prepared_compress, encodings),
     ROW("any", INT, struct prepared_compress, any),
@@ -161,6 +202,10 @@ const struct schema *middleware_prepared_schema(enum middleware_kind kind)
         [MIDDLEWARE_ip_white_list] = &ip_list_schema,
         [MIDDLEWARE_ip_allow_list] = &ip_list_schema,
         [MIDDLEWARE_basic_auth] = &basic_auth_prepared_schema,
+        [MIDDLEWARE_digest_auth] = &digest_auth_prepared_schema,
+        [MIDDLEWARE_pass_tls_client_cert] = &pass_tls_client_cert_prepared_schema,
+        [MIDDLEWARE_api_key] = &api_key_prepared_schema,
+        [MIDDLEWARE_jwt] = &jwt_prepared_schema,
         [MIDDLEWARE_forward_auth] = &forward_auth_prepared_schema,
         [MIDDLEWARE_errors] = &errors_prepared_schema,
         [MIDDLEWARE_in_flight_req] = &in_flight_prepared_schema,

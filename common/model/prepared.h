@@ -136,6 +136,35 @@ struct prepared_basic_auth {
     bool remove_header;
 };
 
+struct prepared_digest_auth {
+    struct string_map users; /* name:realm to DIGEST_HASH_LEN digits */
+    struct slice realm;
+    struct slice challenge; /* value of WWW-Authenticate up to the nonce */
+    struct slice header_field;
+    bool remove_header;
+};
+
+struct prepared_pass_tls_client_cert {
+    bool pem, info;
+    int64_t wanted; /* bits of common/tls/peer_info.h */
+};
+
+struct prepared_api_key {
+    struct slice header, scheme, query, cookie; /* empty: not there */
+    bool plain;
+    struct list hashes; /* struct slice: password_hash_check() took them */
+};
+
+struct prepared_jwt {
+    struct string_map keys; /* kid to jwk_pack() */
+    struct slice claims;    /* compiled: common/rule/claims_expression.h; empty: any */
+    struct slice token_key;
+    struct string_map forward_headers; /* name to claims_path_compile() */
+    struct list issuers, audiences;    /* struct slice; empty: any */
+    int64_t leeway;                    /* ns */
+    bool forward_authorization;
+};
+
 enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };
 
 struct prepared_forward_auth {

@@ -49,6 +49,9 @@ void crd_load_middlewares(struct k8s *crd);
 
 /* ---- kubernetes_crd_auth.c: parts of a Middleware that name Secrets; errors go to the element ---- */
 void crd_load_basic_auth(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);
+/* Texts of a Middleware that name a Secret by urn:k8s:secret:NAME:KEY become what stands there. */
+void crd_load_named_secrets(struct k8s *crd, const struct k8s_place *place,
+                            struct http_middleware *middleware);
 void crd_load_digest_auth(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);
 /* Of a forwardAuth and a rateLimit that are decoded already but for this part. */
 void crd_load_forward_auth_tls(struct k8s *crd, const struct k8s_place *place,

@@ -147,6 +147,7 @@ static void load_middleware(struct k8s *crd, const struct kube_object *object)
     rest.node = common_part(crd, spec);
     k8s_decode(crd, &rest, &middleware_schema, 0, &middleware->config, &middleware->element);
     load_parts(crd, &place, middleware);
+    crd_load_named_secrets(crd, &place, middleware);
 }
 
 void crd_load_middlewares(struct k8s *crd)

@@ -56,6 +56,10 @@ const void *prepare_set_headers(struct preparation *at, const struct set_headers
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
 const void *prepare_ip_allow_list(struct preparation *at, const struct ip_allow_list *options);
 const void *prepare_basic_auth(struct preparation *at, const struct basic_auth *options);
+const void *prepare_digest_auth(struct preparation *at, const struct digest_auth *options);
+const void *prepare_pass_tls_client_cert(struct preparation *at, const struct pass_tls_client_cert *options);
+const void *prepare_api_key(struct preparation *at, const struct api_key *options);
+const void *prepare_jwt(struct preparation *at, const struct jwt *options);
 const void *prepare_forward_auth(struct preparation *at, const struct forward_auth *options);
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options);

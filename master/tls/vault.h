@@ -44,7 +44,8 @@ int vault_authorities(struct vault *vault, struct slice path_or_text, struct lis
 int vault_system_authorities(struct vault *vault, struct list *out, struct error *why);
 /* A file whose reader may refuse what stands in it (users): accept() gets the text, in the pool, and returns a negative errno with
  * the reason. When the file cannot be read or is refused, accept() gets the text that it took last of that path. 0; 1: it was
- * that older one, *why says why; or what is wrong. A vault that is NULL remembers nothing. */
+ * that older one, *why says why; or what is wrong. A file that was
+ * written just now is left alone until it is whole: the older text counts until then. A vault that is NULL remembers nothing. */
 typedef int vault_accept(void *context, struct slice text, struct error *why);
 int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, vault_accept *accept,
                    void *context, struct error *why);

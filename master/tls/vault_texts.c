@@ -6,9 +6,12 @@
 #include <openssl/mem.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "common/base/memory.h"
 #include "master/tls/vault_inner.h"
+
+#define FRESH_NS 300000000 /* whoever writes a file does not pause for so long */
 
 static void text_free(struct vault_text *text)
 {
@@ -47,19 +50,39 @@ static void remember(struct vault *vault, const char *path, vault_accept *accept
     text->round = vault->round;
 }
 
+/* Somebody may be in the middle of writing it. */
+static bool is_fresh(const struct file_state *state)
+{
+    struct timespec now;
+    int64_t age;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    age = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec - state->modified_ns;
+    return state->exists && age >= 0 && age < FRESH_NS;
+}
+
 int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, vault_accept *accept,
                    void *context, struct error *why)
 {
     struct file_state state;
+    struct vault_text *last;
     char name[PATH_MAX];
     struct slice text;
+    struct error unused;
     int rc;
 
     if (!slice_to_cstr(path, name, sizeof(name)) || name[0] == '\0') {
         return error_set(why, -EINVAL, "it is no path");
     }
+    last = text_find(vault, name, accept);
     if (vault) {
         files_state(name, &state);
+        if (last && is_fresh(&state)) {
+            memset(&state, 0, sizeof(state)); /* it is looked at once more */
+            files_add(vault->using, name, &state);
+            last->round = vault->round;
+            return accept(context, pool_copy(pool, slice_of(last->text, last->len)), why);
+        }
         files_add(vault->using, name, &state);
     }
     rc = files_read(name, pool, &text, why);
@@ -72,9 +95,6 @@ int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, va
         }
         return 0;
     }
-
-    struct vault_text *last = text_find(vault, name, accept);
-    struct error unused;
 
     if (last == NULL || accept(context, pool_copy(pool, slice_of(last->text, last->len)), &unused) < 0) {
         return rc;

@@ -84,6 +84,15 @@ MIDDLEWARES = {
     "basic-told": {"basicAuth": {"users": ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk="], "realm": "a \"realm\"", "headerField": "X-User", "removeHeader": True}},
     "basic-none": {"basicAuth": {"users": []}},
     "basic-file": {"basicAuth": {"usersFile": "/nowhere/users"}},
+    "digest": {"digestAuth": {"users": ["bob:traefik:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c", "bob:other:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"]}},
+    "digest-told": {"digestAuth": {"users": ["bob:the office:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"], "realm": "the office", "headerField": "X-User", "removeHeader": True}},
+    "digest-none": {"digestAuth": {"users": []}},
+    "digest-bad": {"digestAuth": {"users": ["bob:a0a5e2cf45ec4a4b8c0d2e0d33f42c6c"]}},
+    "digest-file": {"digestAuth": {"usersFile": "/nowhere/users"}},
+    "cert": {"passTLSClientCert": {"pem": True, "info": {"notAfter": True, "notBefore": True, "sans": True, "serialNumber": True, "subject": {
+        "country": True, "province": True, "locality": True, "organization": True, "organizationalUnit": True, "commonName": True, "serialNumber": True,
+        "domainComponent": True}, "issuer": {"country": True, "province": True, "locality": True, "organization": True, "commonName": True,
+                                             "serialNumber": True, "domainComponent": True}}}},
     "compress": {"compress": {}},
     "compress-short": {"compress": {"minResponseBodyBytes": 7}},
     "compress-long": {"compress": {"minResponseBodyBytes": 8}},
@@ -387,6 +396,12 @@ def fixed_requests():
         for value in ("Basic", "Basic ", "Bearer " + coded("sha:pass word"), "bASIC " + coded("sha:pass word"), "Basic  " + coded("sha:pass word"),
                       "Basic " + coded("sha"), "Basic " + coded("sha:pass word").rstrip("="), "Basic !" + coded("sha:pass word")):
             add("web", "/", host=f"{name}.test", headers=[("Authorization", value)])
+    for name in ("digest", "digest-told"):
+        for value in ("Digest", "Digest username=\"bob\"", "Basic " + coded("bob:x"), "Digest username=\"bob\", realm=\"traefik\", nonce=\"AAAAAAAAAAAAAAAA\", uri=\"/\", "
+                      "response=\"6629fae49393a05397450978507c4ef1\", opaque=\"AAAAAAAAAAAAAAAA\", qop=auth, nc=00000001, cnonce=\"a\""):
+            add("web", "/", host=f"{name}.test", headers=[("Authorization", value), ("X-User", "eve")])
+    for entry_point in ("web", "insecure"):
+        add(entry_point, "/", host="cert.test", headers=[("X-Forwarded-Tls-Client-Cert", "lie"), ("X-Forwarded-Tls-Client-Cert-Info", "lie")])
     for name in MIDDLEWARES:
         if "circuitBreaker" in MIDDLEWARES[name]:
             for mode in ("", "error", "", "error"):

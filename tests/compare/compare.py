@@ -254,6 +254,7 @@ def view(answer, upstream, ports, asked_encoding):
     body = decoded(headers, body)
     headers = [(k, re.sub(r"[0-9.]+s$", "<seconds>", v) if k.lower() == "x-retry-in" else v) for k, v in headers]
     headers = [(k, ", ".join(sorted(v.split(", "))) if k.lower() == "access-control-expose-headers" else v) for k, v in headers]  # a Go map
+    headers = [(k, re.sub(r'(nonce|opaque)="[^"]*"', r'\1="<random>"', v) if k.lower() == "www-authenticate" else v) for k, v in headers]
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
                    if k.lower() not in ("date", "connection", "transfer-encoding", "content-length"))
     got = []

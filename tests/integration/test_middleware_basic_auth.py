@@ -100,6 +100,28 @@ def test_users_file(server, routed, tmp_path):
     wait_until("the new user", lambda: status("eve", "new") == 200)
 
 
+def test_a_users_file_in_the_middle_of_being_written(server, routed, tmp_path):
+    """Its beginning is a users file too: nobody is locked out by that."""
+    app, path = server(), tmp_path / "users"
+    lines = [hashed(name, "x", "-s") + "\n" for name in ("eve", "bob")]
+    path.write_text("".join(lines))
+    proxied = routed(through(app, usersFile=str(path)))
+    mark = proxied.router.mark()
+    client = proxied.connect()
+    looks = 0
+    with open(path, "w") as file:
+        while looks < 2:  # each is a chance to read what is there
+            file.seek(0)
+            file.truncate()
+            file.write(lines[0])
+            file.flush()
+            assert ask(proxied, basic("bob", "x"), client=client).status == 200
+            looks = sum("of users has changed" in line for line in proxied.router.log().split("\n")[mark:])
+        file.write(hashed("joe", "x", "-s") + "\n")
+    wait_until("the whole file", lambda: ask(proxied, basic("joe", "x"), client=client).status == 200)
+    assert ask(proxied, basic("bob", "x"), client=client).status == 401
+
+
 @pytest.mark.parametrize("options, text", [
     ({"users": ["bob:{SHA}AAAA", "eve:x"]}, r'users\[0\]: user "bob": the hash is none of'),
     ({"users": ["nocolon"]}, r"users\[0\]: a user is written name:hash"),

@@ -260,3 +260,53 @@ def test_wrong_options_disable_the_router(server, routed, options, text):
     assert ask(proxied).status == 404
     proxied.router.wait_log(text)
     assert "secret" not in proxied.router.log()
+
+
+@pytest.mark.parametrize("trust, fields, port", [
+    (False, ["X-Forwarded-Proto: https"], "80"), (False, ["X-Forwarded-Proto: wss", "X-Forwarded-Port: 4443"], "80"),
+    (True, ["X-Forwarded-Proto: wss"], "443"), (True, ["X-Forwarded-Proto: https", "X-Forwarded-Port: 4443"], "4443"),
+])
+def test_the_port_goes_with_the_scheme_that_is_told(server, routed, trust, fields, port):
+    app, auth = server(), server(says())
+    proxied = routed(through(app, auth, trustForwardHeader=trust), insecure=True)
+    assert ask(proxied, *fields).status == 200
+    assert auth.requests[-1].get("x-forwarded-port") == port
+    assert auth.requests[-1].get("x-forwarded-proto") == (fields[0].split(": ")[1] if trust else "http")
+
+
+def chunked(*pieces):
+    return POST + b"Transfer-Encoding: chunked\r\n\r\n" + b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in pieces) + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("inner, statuses", [
+    ({"forwardAuth": {"forwardBody": True, "maxBodySize": 10}}, (200, 401)), ({"forwardAuth": {"forwardBody": True}}, (200, 200)),
+    ({"buffering": {"maxRequestBodyBytes": 10}}, (200, 413)), ({"buffering": {"maxRequestBodyBytes": 1000000}}, (200, 200)),
+])
+def test_one_behind_that_wants_the_body_too(server, routed, inner, statuses):
+    """Also one that refuses in the middle of it."""
+    app, auth = server(), server(says())
+    config = through(app, auth, forwardBody=True)
+    if "forwardAuth" in inner:
+        inner["forwardAuth"]["address"] = url(auth)
+    config["middlewares"]["b"] = inner
+    config["routers"]["all"]["middlewares"] = ["a", "b"]
+    proxied = routed(config)
+    for pieces, status in (((b"short",), statuses[0]), ([b"x" * 50000] * 5, statuses[1])):
+        for _ in range(3):
+            answer = ask(proxied, data=chunked(*pieces))
+            assert answer.status == status, (inner, len(pieces))
+        if status == 200:
+            assert app.requests[-1].body == b"".join(pieces)
+
+
+def test_a_server_that_decides_goes_away_within_the_body(server, routed):
+    def rude(peer, server):
+        peer.head()
+        peer.reset()
+
+    app, auth = server(), server(rude)
+    proxied = routed(through(app, auth, forwardBody=True))
+    for _ in range(5):
+        answer = ask(proxied, data=POST + b"Content-Length: 3000000\r\n\r\n" + b"b" * 3000000)
+        assert (answer.status, answer.body) == (500, b"")
+    assert not app.requests

@@ -11,6 +11,7 @@
 #include "common/model/prepared.h"
 #include "worker/exchange.h"
 #include "worker/middleware.h"
+#include "worker/middleware/users.h"
 #include "worker/passwords.h"
 
 struct login { /* of a request whose password is being looked at */
@@ -53,21 +54,9 @@ static bool find_hash(const struct exchange *ex, const struct prepared_basic_aut
                       struct slice *hash)
 {
     const struct string_pair *users = exchange_items(ex, (struct list){p->users.items, p->users.count});
-    size_t from = 0, to = p->users.count;
 
-    while (from < to) {
-        size_t middle = from + (to - from) / 2;
-        int order = slice_cmp(exchange_text(ex, users[middle].key), user);
-
-        if (order == 0) {
-            *hash = exchange_text(ex, users[middle].value);
-            return true;
-        }
-        if (order < 0) {
-            from = middle + 1;
-        } else {
-            to = middle;
-        }
+    if (users_find(ex, &p->users, user, hash)) {
+        return true;
     }
 
     struct slice seed = exchange_text(ex, p->seed);
@@ -86,23 +75,12 @@ static bool find_hash(const struct exchange *ex, const struct prepared_basic_aut
 
 static enum mw_verdict refuse(struct exchange *ex, const struct prepared_basic_auth *p)
 {
-    headers_set(&ex->response.headers, SLICE("Www-Authenticate"), exchange_text(ex, p->challenge));
-    headers_set_id(&ex->response.headers, HEADER_CONTENT_TYPE, SLICE("text/plain"));
-    return (enum mw_verdict)exchange_answer_plain(ex, 401, REASON_unauthenticated,
-                                                  SLICE("401 Unauthorized\n"));
+    return (enum mw_verdict)users_refuse(ex, exchange_text(ex, p->challenge));
 }
 
 static enum mw_verdict admit(struct exchange *ex, const struct login *login)
 {
-    struct slice field = exchange_text(ex, login->params->header_field);
-
-    if (field.len) {
-        headers_remove_spellings(&ex->request.headers, field);
-        headers_set(&ex->request.headers, field, login->user);
-    }
-    if (login->params->remove_header) {
-        headers_remove_id(&ex->request.headers, HEADER_AUTHORIZATION);
-    }
+    users_admit(ex, login->params->header_field, login->params->remove_header, login->user);
     return MW_PASS;
 }
 

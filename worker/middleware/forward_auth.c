@@ -278,13 +278,13 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
     }
     if (most >= 0 && asking->body.store.len + data.len > (uint64_t)most) {
         answer_empty(asking, 401, REASON_body_too_large);
-        return true;
+        return false; /* the rest is nobody's */
     }
     if (!body_replay_keep(&asking->body, data)) {
-        (void)exchange_answer(filter->ex, 503, REASON_limit);
         asking->decided = true;
+        (void)exchange_answer(filter->ex, 503, REASON_limit);
         exchange_resume(filter->ex);
-        return true;
+        return false;
     }
     if (last) {
         body_replay_whole(&asking->body, NULL);

@@ -77,7 +77,7 @@ void auth_request_headers(struct exchange *ex, const struct prepared_forward_aut
     say(p, to, HEADER_X_FORWARDED_METHOD, ex->request.method);
     say(p, to, HEADER_X_FORWARDED_PROTO, exchange_scheme(ex));
     if (p->trust != AUTH_TRUST_UNSET) {
-        say(p, to, HEADER_X_FORWARDED_PORT, forwarded_port(ex));
+        say(p, to, HEADER_X_FORWARDED_PORT, forwarded_port(ex, to));
     }
     say(p, to, HEADER_X_FORWARDED_HOST, ex->request.host);
     say(p, to, HEADER_X_FORWARDED_URI, request_uri(ex));

@@ -1,0 +1,64 @@
+/*
+ * middlewares_tokens.c - the options of the middlewares that let bearers of a key or a token pass: apiKey, jwt.
+ *
+ * They are our own, with the names that Traefik Hub's have. Not here: the list of all kinds (middlewares.c).
+ */
+#include "common/model/middlewares.h"
+#include "common/model/rows.h"
+
+static const struct schema_field key_source_fields[] = {
+    ROW("header", STRING, struct key_source, header, .flags = OMIT,
+        .text = "Own option: header that holds the key."),
+    ROW("headerAuthScheme", STRING, struct key_source, scheme, .flags = OMIT,
+        .text = "Own option: word in front of the key there, like Bearer."),
+    ROW("query", STRING, struct key_source, query, .flags = OMIT,
+        .text = "Own option: parameter of the query that holds the key."),
+    ROW("cookie", STRING, struct key_source, cookie, .flags = OMIT,
+        .text = "Own option: cookie that holds the key."),
+};
+static const struct schema key_source_schema = SCHEMA(struct key_source, "keySource", key_source_fields);
+
+static const struct schema_field api_key_fields[] = {
+    ROW("keySource", STRUCT, struct api_key, source, .sub = &key_source_schema,
+        .text = "Own option: where clients put their key; the first place with one counts."),
+    ROW("secretNonBase64Encoded", BOOL, struct api_key, plain, .flags = OMIT,
+        .text = "Own option: the key is sent as it is, not in base64."),
+    ROW("secretValues", STRINGS, struct api_key, secret_values, .flags = OMIT | SCHEMA_SECRET,
+        .text = "Own option: hashes of the keys as htpasswd writes them; in Kubernetes also "
+                "urn:k8s:secret:NAME:KEY."),
+};
+const struct schema api_key_schema = SCHEMA(struct api_key, "apiKey", api_key_fields);
+
+static const struct schema_field jwt_fields[] = {
+    ROW("signingSecret", STRING, struct jwt, signing_secret, .flags = OMIT | SCHEMA_SECRET,
+        .text = "Own option: secret that tokens are signed with (HS256, HS384, HS512); in Kubernetes also "
+                "urn:k8s:secret:NAME:KEY, here and in publicKey and jwksFile."),
+    ROW("signingSecretBase64Encoded", BOOL, struct jwt, signing_secret_base64, .flags = OMIT,
+        .text = "Own option: signingSecret is written in base64."),
+    ROW("publicKey", STRING, struct jwt, public_key, .flags = OMIT,
+        .text = "Own option: key that verifies tokens (RS, PS, ES, EdDSA), path or PEM."),
+    ROW("jwksFile", STRING, struct jwt, jwks_file, .flags = OMIT | SCHEMA_SECRET,
+        .text = "Own option: set of keys (JWK) that verify tokens, path or JSON."),
+    ROW("jwksUrl", STRING, struct jwt, jwks_url, .flags = OMIT | SCHEMA_NOT_SERVED,
+        .text = "Own option: where such a set is fetched from."),
+    ROW("forwardAuthorization", BOOL, struct jwt, forward_authorization, .flags = OMIT,
+        .text = "Own option: leave Authorization for the server."),
+    ROW("tokenKey", STRING, struct jwt, token_key, .flags = OMIT,
+        .text = "Own option: parameter of the query that may hold the token too."),
+    ROW("claims", STRING, struct jwt, claims, .flags = OMIT,
+        .text =
+            "Own option: what must be claimed, like Equals(`grp`, `admin`) && !Contains(`areas`, `home`)."),
+    ROW("usernameClaim", STRING, struct jwt, username_claim, .flags = OMIT | SCHEMA_NOT_SERVED,
+        .text = "Own option: claim with the name of the user for the access log."),
+    ROW("forwardHeaders", STRING_MAP, struct jwt, forward_headers, .flags = OMIT,
+        .text = "Own option: headers for the server, each with the claim that it gets."),
+    ROW("issuers", STRINGS, struct jwt, issuers, .flags = OMIT,
+        .text = "Own option: the token must be of one of these (iss)."),
+    ROW("audiences", STRINGS, struct jwt, audiences, .flags = OMIT,
+        .text = "Own option: the token must be for one of these (aud)."),
+    ROW("leeway", DURATION, struct jwt, leeway, .flags = OMIT, .min = 0, .max = 3600e9,
+        .text = "Own option: how far clocks may be apart when exp, nbf and iat are looked at."),
+    ROW("clientConfig", DOC, struct jwt, client_config, .flags = OMIT | SCHEMA_NOT_SERVED | SCHEMA_SECRET,
+        .text = "Own option: how jwksUrl is asked."),
+};
+const struct schema jwt_schema = SCHEMA(struct jwt, "jwt", jwt_fields);

@@ -78,7 +78,7 @@ static bool children_good(const struct page *page, struct list stored)
 /* How many there are to choose from. */
 static size_t positions_of(const struct service *service, uint32_t kind)
 {
-    return kind == SERVICE_WEIGHTED ? service->children.count : service->servers.count;
+    return kind == SERVICE_LOAD_BALANCER ? service->servers.count : service->children.count;
 }
 
 static bool sticky_good(const struct page *page, const struct service *service, size_t count)
@@ -132,8 +132,12 @@ static int service_check(const struct page *page, const struct service *service,
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
-        strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header)) {
+        strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header) ||
+        !page_holds_text(page, service->statuses)) {
         return error_set(why, -EBADMSG, "bad name or kind");
+    }
+    if (kind == SERVICE_FAILOVER && service->children.count != 2) {
+        return error_set(why, -EBADMSG, "no fallback");
     }
     if (!servers_good(page, service->servers)) {
         return error_set(why, -EBADMSG, "bad servers");

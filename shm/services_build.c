@@ -82,6 +82,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     struct slice cookie = builder_text(builder, from->cookie);
     struct list cookies = pack_texts(builder, from->cookies);
     struct list sticky_values = pack_bytes(builder, from->sticky_values, sizeof(struct sticky_value));
+    struct slice statuses = builder_text(builder, from->statuses);
     struct service *stored = builder_at(builder, to);
 
     stored->name = name;
@@ -98,6 +99,8 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->pass_host_header = from->pass_host_header;
     stored->flush_interval = from->flush_interval;
     stored->transport = from->transport;
+    stored->statuses = statuses;
+    stored->body_most = from->body_most;
 }
 
 _Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,

@@ -5,9 +5,20 @@
 
 #include "common/base/log.h"
 #include "shm/middlewares.h"
+#include "shm/services.h"
 #include "worker/middleware.h"
+#include "worker/sticky.h"
 #include "worker/worker.h"
 
+static const struct list *chain_of(const struct exchange *ex)
+{
+    static const struct list none;
+
+    return ex->route == ROUTE_NONE ? &none
+                                   : &routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->middlewares;
+}
+
+/* Of the router's. */
 static const struct middleware_row *row_at(const struct exchange *ex, const struct list *chain,
                                            uint32_t position)
 {
@@ -16,31 +27,57 @@ static const struct middleware_row *row_at(const struct exchange *ex, const stru
     return middlewares_at(ex->generation->pages[PAGE_MIDDLEWARES], numbers[position]);
 }
 
-static const struct list *chain_of(const struct exchange *ex)
+static struct service_step *step_at(const struct exchange *ex, uint32_t position)
 {
-    return &routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->middlewares;
+    struct service_step *step = ex->steps;
+
+    while (step && step->position != position) {
+        step = step->before;
+    }
+    return step;
 }
 
-static const void *params_of(const struct exchange *ex, const struct middleware_row *row)
+/* NULL where there is nothing: a chain has no hooks. */
+static const struct middleware_type *type_at(const struct exchange *ex, const struct list *chain,
+                                             uint32_t position, const void **params)
 {
-    return page_at(ex->generation->pages[PAGE_MIDDLEWARES], row->params);
+    if (position >= chain->count) {
+        *params = NULL;
+        return step_at(ex, position)->type;
+    }
+
+    const struct middleware_row *row = row_at(ex, chain, position);
+
+    *params = page_at(ex->generation->pages[PAGE_MIDDLEWARES], row->params);
+    return middleware_types[row->kind];
+}
+
+static struct slice name_at(const struct exchange *ex, const struct list *chain, uint32_t position)
+{
+    const struct service_step *step;
+
+    if (position < chain->count) {
+        return page_text(ex->generation->pages[PAGE_MIDDLEWARES], row_at(ex, chain, position)->name);
+    }
+    step = step_at(ex, position);
+    return page_text(step->page, step->service->name);
 }
 
 static void run(struct exchange *ex)
 {
     const struct list *chain = chain_of(ex);
+    uint32_t count = ex->steps ? ex->steps->position + 1 : (uint32_t)chain->count;
 
-    while (ex->position < chain->count) {
-        const struct middleware_row *row = row_at(ex, chain, ex->position);
-        const struct middleware_type *type = middleware_types[row->kind];
+    while (ex->position < count) {
+        const void *params;
+        const struct middleware_type *type = type_at(ex, chain, ex->position, &params);
         enum mw_verdict verdict = MW_PASS;
 
         ex->chain_done = ex->position + 1;
         if (type && type->on_request) {
             ex->doing = type->name;
-            log_debug("middleware %.*s (%s)",
-                      SLICE_ARG(page_text(ex->generation->pages[PAGE_MIDDLEWARES], row->name)), type->name);
-            verdict = type->on_request(ex, params_of(ex, row));
+            log_debug("middleware %.*s (%s)", SLICE_ARG(name_at(ex, chain, ex->position)), type->name);
+            verdict = type->on_request(ex, params);
         }
         switch (verdict) {
         case MW_PASS:
@@ -80,7 +117,55 @@ struct table_ref exchange_table(const struct exchange *ex)
 
 const struct middleware_type *chain_current(const struct exchange *ex)
 {
-    return middleware_types[row_at(ex, chain_of(ex), ex->position)->kind];
+    const void *params;
+
+    return type_at(ex, chain_of(ex), ex->position, &params);
+}
+
+/* ---- services on the way ---- */
+
+struct service_step *chain_service_step(const struct exchange *ex)
+{
+    return step_at(ex, ex->position);
+}
+
+uint32_t chain_way(const struct exchange *ex)
+{
+    return ex->steps ? ex->steps->way : ex->service;
+}
+
+void chain_step(struct exchange *ex, const struct middleware_type *type, const struct page *page,
+                const struct service *service)
+{
+    struct service_step *step = pool_alloc(ex->pool, sizeof(*step));
+
+    *step = (struct service_step){.position = ex->position,
+                                  .type = type,
+                                  .page = page,
+                                  .service = service,
+                                  .cookies = ex->set_cookies,
+                                  .before = ex->steps};
+    for (const struct set_cookie *cookie = ex->set_cookies; cookie; cookie = cookie->next) {
+        step->cookie_count++;
+    }
+    ex->steps = step;
+    ex->step = EXCHANGE_REQUEST;
+    run(ex);
+}
+
+/* Those from a position on are no longer on the way, nor are the cookies that were set behind the last one that is. */
+static void steps_take_off(struct exchange *ex, uint32_t position)
+{
+    struct set_cookie **last = &ex->set_cookies;
+
+    while (ex->steps && ex->steps->position >= position) {
+        ex->steps = ex->steps->before;
+    }
+    ex->set_cookies = ex->steps ? ex->steps->cookies : NULL;
+    for (unsigned i = 0; ex->steps && i < ex->steps->cookie_count; i++) {
+        last = &(*last)->next;
+    }
+    *last = NULL;
 }
 
 void chain_start(struct exchange *ex, const struct route *route)
@@ -97,6 +182,7 @@ void chain_again(struct exchange *ex)
 {
     ex->step = EXCHANGE_REQUEST;
     ex->position++;
+    steps_take_off(ex, ex->position);
     run(ex);
 }
 
@@ -116,20 +202,20 @@ void exchange_resume(struct exchange *ex)
 
 enum chain_result chain_response(struct exchange *ex)
 {
-    if (ex->route == ROUTE_NONE || ex->chain_done == 0) {
+    if (ex->chain_done == 0) {
         return CHAIN_DONE;
     }
 
     const struct list *chain = chain_of(ex);
 
     while (ex->position > 0) { /* so many passed the request on */
-        const struct middleware_row *row = row_at(ex, chain, --ex->position);
-        const struct middleware_type *type = middleware_types[row->kind];
+        const void *params;
+        const struct middleware_type *type = type_at(ex, chain, --ex->position, &params);
 
         if (type->on_response == NULL) {
             continue;
         }
-        switch (type->on_response(ex, params_of(ex, row))) {
+        switch (type->on_response(ex, params)) {
         case MW_PASS:
             break;
         case MW_SUSPENDED:

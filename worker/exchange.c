@@ -213,6 +213,9 @@ void exchange_want_body(struct exchange *ex)
 
 void exchange_read_body(struct exchange *ex)
 {
+    if (filters_request_held(ex)) {
+        return;
+    }
     ex->codec->send_continue(ex);
     ex->codec->resume(ex);
 }

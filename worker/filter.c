@@ -55,18 +55,23 @@ bool filters_request_body(struct exchange *ex, struct slice data, bool last, con
 }
 
 /* The last of the list is the nearest to the server. */
-static bool wanted(struct body_filter *filter)
+static bool wanted(struct body_filter *filter, bool by_last)
 {
-    if (filter == NULL) {
+    if (filter == NULL || (filter->next == NULL && by_last)) {
         return false;
     }
-    return wanted(filter->next) ||
+    return wanted(filter->next, by_last) ||
            (filter->hooks->on_request_wanted && filter->hooks->on_request_wanted(filter));
 }
 
 bool filters_request_wanted(struct exchange *ex)
 {
-    return wanted(ex->request_filters);
+    return wanted(ex->request_filters, false);
+}
+
+bool filters_request_held(struct exchange *ex)
+{
+    return wanted(ex->request_filters, true);
 }
 
 /* ---- responses ---- */

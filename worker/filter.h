@@ -59,6 +59,8 @@ void filter_end_response(struct body_filter *filter, const struct headers *trail
 bool filters_request_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers);
 /* true: a filter gives the request's body. */
 bool filters_request_wanted(struct exchange *ex);
+/* The last filter wants it, no server yet. true: one before gives it. */
+bool filters_request_held(struct exchange *ex);
 bool filters_response_body(struct exchange *ex, struct slice data);
 void filters_response_end(struct exchange *ex, const struct headers *trailers);
 void filters_response_flush(struct exchange *ex);

@@ -30,9 +30,15 @@ struct pick {
     uint16_t position; /* of server */
 };
 
-enum pick_result { PICK_SERVER, PICK_INTERNAL, PICK_NONE };
+enum pick_result {
+    PICK_SERVER,
+    PICK_INTERNAL,
+    PICK_NONE,
+    PICK_DOWN, /* a failover service with nobody to fail over to */
+    PICK_STEP  /* a failover service that sees the answer: chain_step(), then on from there */
+};
 
-/* Walks down weighted services to a server that is up. PICK_INTERNAL: pick->service says which. */
+/* Walks down weighted and failover services to a server that is up. PICK_INTERNAL, PICK_STEP: pick->service says which. */
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
                              struct pick *pick);
 /* The request that is counted there is no longer under way; *load is NULL then. Harmless twice. */

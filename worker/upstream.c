@@ -12,6 +12,7 @@
 #include "worker/codec.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
+#include "worker/service_step.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
 
@@ -223,7 +224,7 @@ void upstream_begin(struct exchange *ex)
     struct upstream_exchange *ux = ux_take(ex);
 
     ex->upstream = ux;
-    switch (pick_server(ex, &ex->generation->services, ex->service, &ux->pick)) {
+    switch (pick_server(ex, &ex->generation->services, chain_way(ex), &ux->pick)) {
     case PICK_SERVER:
         break;
     case PICK_INTERNAL: {
@@ -237,6 +238,19 @@ void upstream_begin(struct exchange *ex)
     case PICK_NONE:
         exchange_upstream_failed(ex, REASON_no_server);
         return;
+    case PICK_DOWN:
+        upstream_release(ex);
+        exchange_answer(ex, 503, REASON_no_server);
+        exchange_respond(ex);
+        return;
+    case PICK_STEP: {
+        const struct page *page = ux->pick.page;
+        const struct service *service = ux->pick.service;
+
+        upstream_release(ex);
+        chain_step(ex, &step_failover, page, service);
+        return;
+    }
     }
     if (slice_eq(ex->request.method, SLICE("CONNECT"))) {
         upstream_release(ex);

@@ -211,7 +211,7 @@ const struct schema weighted_service_schema =
     SCHEMA(struct weighted_service, "weightedService", weighted_service_fields);
 
 #define HEALTH_SIGNAL(type)                                                                                  \
-    ROW("healthCheck", OPTIONAL, type, health_check, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, \
+    ROW("healthCheck", OPTIONAL, type, health_check, .flags = OMIT | SCHEMA_ALLOW_EMPTY,                     \
         .sub = &health_signal_schema, .text = "Pass the health of the children on to the parent.")
 
 static const struct schema_field weighted_fields[] = {
@@ -282,8 +282,8 @@ static const struct schema_field service_fields[] = {
         .text = "Spreads requests over services."),
     ROW("mirroring", OPTIONAL, struct service_config, mirroring, .flags = OMIT | SCHEMA_NOT_SERVED,
         .sub = &mirroring_schema, .text = "Sends copies of requests to other services."),
-    ROW("failover", OPTIONAL, struct service_config, failover, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .sub = &failover_schema, .text = "Goes over to another service when one is not well."),
+    ROW("failover", OPTIONAL, struct service_config, failover, .flags = OMIT, .sub = &failover_schema,
+        .text = "Goes over to another service when one is not well."),
 };
 const struct schema service_schema = SCHEMA(struct service_config, "service", service_fields);
 

@@ -141,6 +141,9 @@ struct service_config {
     struct failover *failover;
 };
 
+/* Whether parents learn of its health: what it is made of is told to have that. */
+bool service_tells_health(const struct service_config *config);
+
 struct forwarding_timeouts {
     int64_t dial_timeout;            /* default 30s */
     int64_t response_header_timeout; /* default 0: none */

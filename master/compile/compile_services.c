@@ -5,6 +5,7 @@
  * where somebody looks after health.
  */
 #include "common/base/hash.h"
+#include "common/model/prepared.h"
 #include "master/compile/compiler.h"
 #include "master/compile/names.h"
 #include "master/compile/url.h"
@@ -268,6 +269,27 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     compile_sticky(compiler, balancer->sticky, names, count, row);
 }
 
+/* False when it is not to be used: plan.c said so. */
+static bool child_fill(struct compiler *compiler, uint32_t position, struct slice name,
+                       struct service_child *out)
+{
+    const struct http_service *service = compiler->model->services[position];
+    uint32_t child = name_find(compiler, &compiler->services, name, service->element.provider);
+
+    if (child == NUMBER_NONE || compiler->service_numbers[child] == NUMBER_NONE ||
+        compiler->service_orders[child] >= compiler->service_orders[position] ||
+        compiler->model->services[child]->config.middlewares.count > 0) {
+        return false;
+    }
+    *out = (struct service_child){
+        .name = name,
+        .service = compiler->service_numbers[child],
+        .weight = 1,
+        .watched = service_tells_health(&compiler->model->services[child]->config),
+    };
+    return true;
+}
+
 static void weighted_fill(struct compiler *compiler, uint32_t position, struct service *row)
 {
     struct http_service *service = compiler->model->services[position];
@@ -280,17 +302,12 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
     size_t count = 0;
 
     for (size_t i = 0; i < list->count && count < SERVERS_MAX; i++) {
-        uint32_t child = name_find(compiler, &compiler->services, configs[i].name, service->element.provider);
-
-        if (child == NUMBER_NONE || compiler->service_numbers[child] == NUMBER_NONE ||
-            compiler->service_orders[child] >= compiler->service_orders[position] ||
-            compiler->model->services[child]->config.middlewares.count > 0) {
-            continue; /* plan.c said so */
+        if (!child_fill(compiler, position, configs[i].name, &children[count])) {
+            continue;
         }
-        weights[count] = weight_of(configs[i].weight);
+        children[count].weight = weights[count] = weight_of(configs[i].weight);
+        children[count].watched = children[count].watched && parent->health_check;
         names[count] = weights[count] > 0 ? configs[i].name : SLICE("");
-        children[count] =
-            (struct service_child){configs[i].name, compiler->service_numbers[child], weights[count]};
         count++;
     }
     row->children = (struct list){children, count};
@@ -300,6 +317,26 @@ static void weighted_fill(struct compiler *compiler, uint32_t position, struct s
     }
     sequence_make(compiler, service, weights, count, row);
     compile_sticky(compiler, parent->sticky, names, count, row);
+}
+
+/* Both are there, or it would not be served. */
+static void failover_fill(struct compiler *compiler, uint32_t position, struct service *row)
+{
+    const struct failover *failover = compiler->model->services[position]->config.failover;
+    struct service_child *children = pool_zalloc(compiler->pool, 2 * sizeof(*children));
+    struct slice bad;
+
+    (void)child_fill(compiler, position, failover->service, &children[0]);
+    (void)child_fill(compiler, position, failover->fallback, &children[1]);
+    children[1].watched = children[1].watched && failover->health_check;
+    row->children = (struct list){children, 2};
+    row->body_most = -1;
+    if (failover->errors) {
+        const struct opt_int *most = &failover->errors->max_request_body_bytes;
+
+        row->body_most = most->set && most->value >= 0 ? most->value : -1;
+        (void)status_ranges_make(compiler->pool, &failover->errors->status, &row->statuses, &bad);
+    }
 }
 
 static void row_fill(struct compiler *compiler, uint32_t position, struct service *row)
@@ -314,6 +351,9 @@ static void row_fill(struct compiler *compiler, uint32_t position, struct servic
         break;
     case SERVICE_WEIGHTED:
         weighted_fill(compiler, position, row);
+        break;
+    case SERVICE_FAILOVER:
+        failover_fill(compiler, position, row);
         break;
     case SERVICE_INTERNAL:
         break;

@@ -109,8 +109,12 @@ const char *service_unserved(const struct http_service *service, enum service_ki
         *kind = SERVICE_WEIGHTED;
         return NULL;
     }
-    return config->mirroring || config->failover ? "services of this kind are not yet served"
-                                                 : "it has neither loadBalancer nor services to choose from";
+    if (config->failover) {
+        *kind = SERVICE_FAILOVER;
+        return NULL;
+    }
+    return config->mirroring ? "services of this kind are not yet served"
+                             : "it has neither loadBalancer nor services to choose from";
 }
 
 static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth);
@@ -126,6 +130,19 @@ static void transport_mark(struct compiler *compiler, struct http_service *servi
     }
 }
 
+static bool child_mark(struct compiler *compiler, struct http_service *service, struct slice name,
+                       unsigned depth)
+{
+    uint32_t child = name_find(compiler, &compiler->services, name, service->element.provider);
+
+    if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
+        return true;
+    }
+    compile_note(compiler, &service->element, false, "its service %.*s cannot be used and is left out",
+                 SLICE_ARG(name));
+    return false;
+}
+
 /* At least one child is served, and all that are not are named. */
 static bool children_mark(struct compiler *compiler, struct http_service *service, unsigned depth)
 {
@@ -134,15 +151,7 @@ static bool children_mark(struct compiler *compiler, struct http_service *servic
     bool any = list->count == 0; /* empty: it answers 503 */
 
     for (size_t i = 0; i < list->count; i++) {
-        uint32_t child =
-            name_find(compiler, &compiler->services, children[i].name, service->element.provider);
-
-        if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
-            any = true;
-        } else {
-            compile_note(compiler, &service->element, false,
-                         "its service %.*s cannot be used and is left out", SLICE_ARG(children[i].name));
-        }
+        any = child_mark(compiler, service, children[i].name, depth) || any;
     }
     return any;
 }
@@ -176,6 +185,9 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
         good = false;
     } else if (kind == SERVICE_WEIGHTED) {
         good = children_mark(compiler, service, depth);
+    } else if (kind == SERVICE_FAILOVER) {
+        good = child_mark(compiler, service, service->config.failover->service, depth) &&
+               child_mark(compiler, service, service->config.failover->fallback, depth);
     } else if (kind == SERVICE_LOAD_BALANCER) {
         transport_mark(compiler, service);
     }

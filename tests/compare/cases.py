@@ -179,6 +179,8 @@ def configuration():
     router("wrr", "Host(`wrr.test`)", service="wrr")
     for name in HASHED:
         router(f"hrw-{name}", f"Host(`{name}.hrw.test`)", service=f"hrw-{name}")
+    for name in FAILOVER:
+        router(f"fail-{name}", f"Host(`{name}.fail.test`)", service=f"fail-{name}")
     for name in STICKY:
         router(f"stick-{name}", f"Host(`{name}.stick.test`)", service=f"stick-{name}")
     return {"http": {
@@ -192,6 +194,7 @@ def configuration():
             "wrr": {"weighted": {"services": [{"name": "upstream", "weight": 3}, {"name": "empty", "weight": 0}]}},
             **{f"hrw-{name}": service for name, service in HASHED.items()},
             **{f"stick-{name}": service for name, service in STICKY.items()},
+            **{f"fail-{name}": service for name, service in FAILOVER.items()},
         }}}
 
 
@@ -224,6 +227,26 @@ for strategy in ("p2c", "leasttime", "wrr", ""):
     HASHED[f"s{strategy}-0"] = {"loadBalancer": {"strategy": strategy, "servers": [{"url": DEAD, "weight": 0}], "sticky": {"cookie": {}}}}
 HASHED["sbest"] = {"loadBalancer": {"strategy": "best", "servers": [{"url": DEAD}]}}
 HASHED["unweighted"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD, "weight": 0}]}}
+
+FAILOVER = {
+    "refused": {"failover": {"service": "dead", "fallback": "upstream", "errors": {"status": ["502"]}}},
+    "nobody": {"failover": {"service": "empty", "fallback": "upstream", "errors": {"status": ["500-599"], "maxRequestBodyBytes": -1}}},
+    "fine": {"failover": {"service": "upstream", "fallback": "dead", "errors": {"status": ["500-599"], "maxRequestBodyBytes": 5}}},
+    "none": {"failover": {"service": "upstream", "fallback": "dead", "errors": {"status": ["500"], "maxRequestBodyBytes": 0}}},
+    "always": {"failover": {"service": "upstream", "fallback": "empty", "errors": {"status": ["200", "404"]}}},
+    "inner": {"failover": {"service": "fail-always", "fallback": "upstream", "errors": {"status": ["503"], "maxRequestBodyBytes": 4}}},
+    "weighted": {"weighted": {"services": [{"name": "fail-refused"}], "sticky": {"cookie": {"name": "c"}}}},
+    "untold": {"failover": {"service": "upstream", "fallback": "dead"}},
+    "untold-back": {"failover": {"service": "dead", "fallback": "upstream", "healthCheck": {}, "errors": {"status": ["502"]}}},
+    "no-status": {"failover": {"service": "dead", "fallback": "upstream", "errors": {"maxRequestBodyBytes": 3}}},
+    "bad-status": {"failover": {"service": "dead", "fallback": "upstream", "errors": {"status": ["50x"]}}},
+    "nowhere": {"failover": {"service": "nowhere", "fallback": "upstream", "errors": {"status": ["502"]}}},
+    "no-fallback": {"failover": {"service": "upstream", "fallback": "nowhere", "errors": {"status": ["502"]}}},
+    "told": {"failover": {"service": "fail-checked", "fallback": "upstream"}},
+    "checked": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "healthCheck": {"path": "/", "interval": "1h"}}},
+    "parent": {"weighted": {"services": [{"name": "upstream"}], "healthCheck": {}}},
+    "hashed": {"highestRandomWeight": {"services": [{"name": "upstream"}], "healthCheck": {}}},
+}
 
 
 def sticky_values(name):
@@ -377,6 +400,15 @@ def fixed_requests():
         add("web", path, host=host)
         add("web", path, host=host, method="POST", body=b"hello")
     out.extend(("web", asked) for asked in sticky_requests())
+    for name in FAILOVER:
+        for answer in ("", "error", "deny", "empty", "redirect", "chunked"):
+            add("web", "/a?b=c", host=f"{name}.fail.test", headers=[("X-Answer", answer), ("X-Own", "1")] if answer else [])
+        add("web", "/a", host=f"{name}.fail.test", method="POST", body=b"hello")
+        add("web", "/a", host=f"{name}.fail.test", method="PUT", body=b"hello!")
+        add("web", "/a", host=f"{name}.fail.test", method="POST", headers=[("Transfer-Encoding", "chunked")], body=b"3\r\nabc\r\n0\r\n\r\n")
+        add("web", "/a", host=f"{name}.fail.test", method="POST", headers=[("Transfer-Encoding", "chunked")], body=b"8\r\nabcdefgh\r\n0\r\n\r\n")
+        add("web", "/a", host=f"{name}.fail.test", method="POST", headers=[("Transfer-Encoding", "chunked")], body=b"0\r\n\r\n")
+        add("web", "/a", host=f"{name}.fail.test", method="HEAD")
     for name in HASHED:
         add("web", "/", host=f"{name}.hrw.test")
         add("web", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.4")])

@@ -124,8 +124,10 @@ static void weighted_services_in_each_other(void **state)
 {
     struct server a = server_named("a"), b = server_named("b"), c = server_named("c");
     uint16_t one[] = {0}, three_to_one[] = {0, 0, 1, 0}, turns[] = {0, 1};
-    struct service_child outer[] = {{SLICE("a"), 1, 3}, {SLICE("i"), 2, 1}},
-                         inner[] = {{SLICE("b"), 3, 1}, {SLICE("c"), 4, 1}};
+    struct service_child outer[] = {{.name = SLICE("a"), .service = 1, .weight = 3},
+                                    {.name = SLICE("i"), .service = 2, .weight = 1}},
+                         inner[] = {{.name = SLICE("b"), .service = 3, .weight = 1},
+                                    {.name = SLICE("c"), .service = 4, .weight = 1}};
     struct service services[] = {
         {.name = SLICE("outer"),
          .kind = SERVICE_WEIGHTED,
@@ -312,7 +314,9 @@ static void clients_stick_to_service_and_server(void **state)
     uint16_t three[] = {0, 1, 2}, one[] = {0};
     struct sticky_value outer_values[6], values[6];
     struct slice outer_cookies[3], cookies[3];
-    struct service_child children[] = {{SLICE("s"), 1, 1}, {SLICE("t"), 2, 1}, {SLICE("t"), 2, 1}};
+    struct service_child children[] = {{.name = SLICE("s"), .service = 1, .weight = 1},
+                                       {.name = SLICE("t"), .service = 2, .weight = 1},
+                                       {.name = SLICE("t"), .service = 2, .weight = 1}};
     struct service services[] = {
         {.name = SLICE("w"), .kind = SERVICE_WEIGHTED, .children = {children, 3}, .sequence = {three, 3}},
         {.name = SLICE("s"), .servers = {servers, 3}, .sequence = {three, 3}},
@@ -413,7 +417,9 @@ static void services_are_chosen_by_address(void **state)
 {
     struct server a = server_named("a"), b = server_named("b");
     uint16_t one[] = {0};
-    struct service_child children[] = {{SLICE("a"), 1, 1}, {SLICE("b"), 2, 1}, {SLICE("no"), 2, 0}},
+    struct service_child children[] = {{.name = SLICE("a"), .service = 1, .weight = 1},
+                                       {.name = SLICE("b"), .service = 2, .weight = 1},
+                                       {.name = SLICE("no"), .service = 2, .weight = 0}},
                          none = {0};
     struct service services[] = {
         {.name = SLICE("h"), .kind = SERVICE_WEIGHTED, .strategy = STRATEGY_HRW, .children = {children, 3}},
@@ -425,7 +431,7 @@ static void services_are_chosen_by_address(void **state)
     unsigned first = 0;
 
     (void)state;
-    none = (struct service_child){SLICE("a"), 1, 0};
+    none = (struct service_child){.name = SLICE("a"), .service = 1, .weight = 0};
     whole = whole_of(services, 4);
     for (unsigned i = 0; i < 1000; i++) {
         char got = picked_by(whole, 0, i);
@@ -571,9 +577,142 @@ static void internal_services(void **state)
     whole_free(whole);
 }
 
+/* A service w of one server each, a and b, that look after health; f: a failover service in a weighted one. */
+struct health {
+    struct server servers[3];
+    struct service_child children[2], failover[2], only[1];
+    struct service services[6];
+    struct whole *whole;
+};
+
+static uint16_t first_of_one[] = {0}, both_in_turn[] = {0, 1};
+
+static struct health *health_new(bool watched, bool fallback_watched)
+{
+    struct health *health = calloc(1, sizeof(*health));
+
+    for (unsigned i = 0; i < 3; i++) {
+        health->servers[i] = server_named(i == 0 ? "a" : i == 1 ? "b" : "c");
+        health->servers[i].health = board_word(worker.board, 1300 + i, 1);
+        health->services[i] = (struct service){.name = health->servers[i].url,
+                                               .servers = {&health->servers[i], 1},
+                                               .sequence = {first_of_one, 1}};
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        health->children[i] = (struct service_child){
+            .name = health->servers[i].url, .service = i, .weight = 1, .watched = watched};
+    }
+    health->failover[0] =
+        (struct service_child){.name = SLICE("w"), .service = 3, .weight = 1, .watched = watched};
+    health->failover[1] =
+        (struct service_child){.name = SLICE("c"), .service = 2, .weight = 1, .watched = fallback_watched};
+    health->only[0] =
+        (struct service_child){.name = SLICE("f"), .service = 4, .weight = 1, .watched = fallback_watched};
+    health->services[3] = (struct service){.name = SLICE("w"),
+                                           .kind = SERVICE_WEIGHTED,
+                                           .children = {health->children, 2},
+                                           .sequence = {both_in_turn, 2},
+                                           .ticket = board_word(worker.board, 1310, 1)};
+    health->services[4] =
+        (struct service){.name = SLICE("f"), .kind = SERVICE_FAILOVER, .children = {health->failover, 2}};
+    health->services[5] = (struct service){.name = SLICE("o"),
+                                           .kind = SERVICE_WEIGHTED,
+                                           .children = {health->only, 1},
+                                           .sequence = {first_of_one, 1}};
+    health->whole = whole_of(health->services, 6);
+    return health;
+}
+
+static void health_free(struct health *health)
+{
+    whole_free(health->whole);
+    free(health);
+}
+
+static void health_set(const struct health *health, unsigned server, uint64_t word)
+{
+    atomic_store(board_at(worker.board, health->servers[server].health), word);
+}
+
+static enum pick_result result(const struct whole *whole, uint32_t service)
+{
+    struct pick pick;
+
+    return pick_server(&exchange, &whole->services, service, &pick);
+}
+
+static void parents_learn_of_health(void **state)
+{
+    struct health *health = health_new(true, true);
+
+    (void)state;
+    assert_string_equal(picks(health->whole, 3, 4), "abab");
+    assert_string_equal(picks(health->whole, 4, 4), "abab");
+    health_set(health, 0, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 3, 4), "bbbb");
+    assert_string_equal(picks(health->whole, 4, 2), "bb");
+    health_set(health, 1, HEALTH_DOWN);
+    assert_int_equal(result(health->whole, 3), PICK_NONE);
+    assert_string_equal(picks(health->whole, 4, 2), "cc");
+    assert_string_equal(picks(health->whole, 5, 2), "cc");
+    health_set(health, 2, HEALTH_DOWN);
+    assert_int_equal(result(health->whole, 4), PICK_DOWN);
+    assert_int_equal(result(health->whole, 5), PICK_NONE); /* a weighted one around it has nobody */
+    health_set(health, 1, HEALTH_UP);
+    assert_string_equal(picks(health->whole, 5, 2), "bb");
+    health_free(health);
+}
+
+static void parents_that_do_not_ask(void **state)
+{
+    struct health *health = health_new(false, false);
+
+    (void)state;
+    health_set(health, 0, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 3, 4), "-b-b");
+    health_set(health, 2, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 4, 4), "-b-b");
+    health_free(health);
+}
+
+static void a_server_is_out_for_a_time(void **state)
+{
+    struct health *health = health_new(true, true);
+
+    (void)state;
+    worker.now_ns = 5000;
+    health_set(health, 0, 6000);
+    assert_string_equal(picks(health->whole, 3, 2), "bb");
+    worker.now_ns = 6000;
+    assert_string_equal(picks(health->whole, 3, 2), "ab");
+    worker.now_ns = 0;
+    health_free(health);
+}
+
+static void a_failover_service_by_status_is_a_step(void **state)
+{
+    struct health *health = health_new(true, true);
+    struct pick pick;
+
+    (void)state;
+    health->services[4].statuses = SLICE("\x01\xf4\x02\x57");
+    whole_free(health->whole);
+    health->whole = whole_of(health->services, 6);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 5, &pick), PICK_STEP);
+    assert_true(slice_eq(page_text(pick.page, pick.service->name), SLICE("f")));
+    health_set(health, 0, HEALTH_DOWN);
+    health_set(health, 1, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 5, 1), "c"); /* nobody to fail over from */
+    health_free(health);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(parents_learn_of_health, setup, teardown),
+        cmocka_unit_test_setup_teardown(parents_that_do_not_ask, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_is_out_for_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failover_service_by_status_is_a_step, setup, teardown),
         cmocka_unit_test_setup_teardown(tickets_give_the_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(weighted_services_in_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(servers_that_are_down_are_passed_over, setup, teardown),

@@ -185,7 +185,7 @@ static const struct schema_field load_balancer_fields[] = {
                 "under way), hrw (by the client's address), leasttime (the quickest to begin its answers, by "
                 "requests "
                 "under way and weight), leastconn (the fewest requests under way, by weight)."),
-    ROW("healthCheck", OPTIONAL, struct load_balancer, health_check, .flags = OMIT | SCHEMA_NOT_SERVED,
+    ROW("healthCheck", OPTIONAL, struct load_balancer, health_check, .flags = OMIT,
         .sub = &health_check_schema, .text = "Ask the servers regularly whether they are well."),
     ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check,
         .flags = OMIT | SCHEMA_NOT_SERVED, .sub = &passive_health_check_schema,

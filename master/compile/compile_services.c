@@ -172,6 +172,9 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
         out->health =
             compile_word(compiler, hash_slice(hash_slice(SEED_HEALTH, service->element.name), config->url));
     }
+    if (balancer->health_check) {
+        compile_health(compiler, service, config, out->health);
+    }
     return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include "common/base/pool.h"
 #include "master/compile/compile.h"
+#include "master/health/health.h"
 #include "shm/services.h"
 #include "shm/transports.h"
 
@@ -43,6 +44,7 @@ struct compiler {
     const struct static_config *config;
     struct model *model;
     struct board *board;
+    struct vault *vault; /* during compile_model(); may be NULL */
     struct names *names;
     uint64_t generation;
     struct pool *pool; /* dies with the compile */
@@ -64,6 +66,8 @@ struct compiler {
     const struct transport *transport_rows;
     const struct servers_change *changes; /* what is not in the model yet */
     size_t change_count;
+    struct health_target *health; /* kept */
+    size_t health_count, health_capacity;
 
     uint32_t *denied; /* by entry point */
     struct plan *plans;
@@ -99,6 +103,10 @@ struct board_ref compile_word(struct compiler *compiler, uint64_t identity);
 /* compile_services.c: the rows of everything used, into pages of their own, which it makes; sets their number. */
 void compile_services(struct compiler *compiler, struct compiled *out);
 struct page_builder *compile_services_page(struct compiler *compiler, size_t page);
+
+/* compile_health.c: that server is asked for its health. Nothing without a board, or when servers alone are compiled. */
+void compile_health(struct compiler *compiler, struct http_service *service,
+                    const struct server_config *server, struct board_ref word);
 
 /* compile_sticky.c: fills the cookie of a row whose servers or children have these names (empty: it takes no clients). */
 void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,

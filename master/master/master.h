@@ -45,6 +45,7 @@ struct compiler;
 struct vault;
 struct keys;
 struct job;
+struct health;
 struct known; /* changes.c: what was in force, to tell what changed */
 
 /* ---- a sealed page, shared by the generations that use it; counted on the loop only ---- */
@@ -149,6 +150,7 @@ struct master {
     unsigned refreshes;              /* jobs that took the short way since the last that did not */
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
+    struct health *health;           /* asks servers; NULL: the master stops */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;

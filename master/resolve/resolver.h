@@ -139,6 +139,10 @@ void service_note_unserved(struct resolver *resolver, struct http_service *servi
 void service_note_sticky(struct resolver *resolver, struct http_service *service, const struct sticky *sticky,
                          const char *where);
 
+/* ---- health.c ---- */
+/* Warns of options of a health check that are not taken as they are. */
+void health_note(struct resolver *resolver, struct http_service *service, const struct health_check *options);
+
 /* ---- service_parents.c: services that are made of others; what is wrong with them ---- */
 struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,
                             const struct frame *here);

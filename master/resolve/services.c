@@ -87,6 +87,9 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
     }
     service_note_unserved(resolver, service, &load_balancer_schema, balancer);
     service_note_sticky(resolver, service, balancer->sticky, "loadBalancer");
+    if (balancer->health_check) {
+        health_note(resolver, service, balancer->health_check);
+    }
     for (size_t i = 0; i < balancer->servers.count; i++) {
         struct server_url url;
         struct error why = {0};

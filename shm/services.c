@@ -52,7 +52,9 @@ static bool servers_good(const struct page *page, struct list stored)
 
         if (!page_holds_text(page, server->url) || !page_holds_text(page, server->scheme) ||
             !page_holds_text(page, server->host) || !page_holds_text(page, server->path) ||
-            !addresses_good(page, server->addresses) || !page_holds_bool(&server->preserve_path)) {
+            !addresses_good(page, server->addresses) ||
+            !page_holds_list(page, server->failures, sizeof(struct board_ref), PAGE_ALIGN) ||
+            !page_holds_bool(&server->preserve_path)) {
             return false;
         }
     }
@@ -133,7 +135,7 @@ static int service_check(const struct page *page, const struct service *service,
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
         strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header) ||
-        !page_holds_text(page, service->statuses)) {
+        !page_holds_bool(&service->checked) || !page_holds_text(page, service->statuses)) {
         return error_set(why, -EBADMSG, "bad name or kind");
     }
     if (kind == SERVICE_FAILOVER && service->children.count != 2) {

@@ -51,6 +51,7 @@ struct server {            /* stored */
     struct list addresses; /* struct server_address; empty while a name has not been resolved */
     uint64_t identity; /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
     struct board_ref health; /* enum health_word, or a time; slot 0 where nobody looks after its health */
+    struct list failures;    /* struct board_ref: what worker/passive.c counts in; empty: it does not */
     struct board_ref
         load; /* counts requests under way (board_load()); its word: nanoseconds to the first byte on
                               average, 0: not known. Only where the strategy asks */
@@ -90,6 +91,8 @@ struct service { /* stored */
     int64_t flush_interval; /* ns; negative: at once */
     uint32_t transport;     /* number in transports */
     struct slice statuses;  /* struct status_range: answers of the first child that the second one replaces */
+    int64_t failure_window; /* ns: failures of a server in it take it out, for as long */
+    bool checked;           /* somebody asks the servers too: who was taken out waits for that */
     int64_t body_most;      /* bytes of a request that is kept to be sent twice; -1: no bound */
 };
 

@@ -23,6 +23,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     struct slice url = builder_text(builder, from->url), scheme = builder_text(builder, from->scheme);
     struct slice host = builder_text(builder, from->host), path = builder_text(builder, from->path);
     struct list addresses = pack_bytes(builder, from->addresses, sizeof(struct server_address));
+    struct list failures = pack_bytes(builder, from->failures, sizeof(struct board_ref));
     struct server *stored = builder_at(builder, to);
 
     stored->url = url;
@@ -33,6 +34,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->identity = from->identity;
     stored->health = from->health;
     stored->load = from->load;
+    stored->failures = failures;
     stored->preserve_path = from->preserve_path;
     stored->weight = from->weight;
 }
@@ -101,6 +103,8 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->transport = from->transport;
     stored->statuses = statuses;
     stored->body_most = from->body_most;
+    stored->failure_window = from->failure_window;
+    stored->checked = from->checked;
 }
 
 _Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,

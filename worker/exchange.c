@@ -300,6 +300,9 @@ static bool send_head(struct exchange *ex, enum chain_result result)
 
 bool exchange_response_head(struct exchange *ex)
 {
+    if (ex->upstream) {
+        upstream_answered(ex, ex->response.status);
+    }
     if (ex->set_cookies) {
         sticky_send(ex);
     }

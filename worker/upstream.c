@@ -12,6 +12,7 @@
 #include "worker/codec.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
+#include "worker/passive.h"
 #include "worker/service_step.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
@@ -116,7 +117,10 @@ static void dial(struct upstream_exchange *ux)
                 return;
             }
             ux->address++;
-        } else if (pick_next(ex, &ux->pick)) {
+            continue;
+        }
+        passive_note(worker, &ux->pick, true);
+        if (pick_next(ex, &ux->pick)) {
             ux->address = 0;
             slab_count(worker->slab, COUNT_RETRIES, 1);
         } else {
@@ -184,8 +188,16 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
     } else {
+        if (ux->phase < RESPONSE_BODY) {
+            passive_note(ux->ex->worker, &ux->pick, true);
+        }
         exchange_upstream_failed(ux->ex, reason);
     }
+}
+
+void upstream_answered(struct exchange *ex, uint16_t status)
+{
+    passive_note(ex->worker, &ex->upstream->pick, status >= 500);
 }
 
 void upstream_on_timer(struct upstream *up)

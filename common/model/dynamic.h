@@ -82,6 +82,8 @@ struct passive_health_check {
     int64_t failure_window, max_failed_attempts;
 };
 
+#define FAILURES_MOST 64 /* of max_failed_attempts: more count as so many */
+
 struct load_balancer {
     struct list servers; /* struct server_config */
     struct sticky *sticky;

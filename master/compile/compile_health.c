@@ -1,8 +1,11 @@
 /*
- * compile_health.c - which servers the master asks for their health, and by which transport.
+ * compile_health.c - which servers the master asks for their health, and by which transport; what workers count failures in.
  */
+#include "common/base/hash.h"
 #include "master/compile/compiler.h"
 #include "master/tls/vault.h"
+
+#define SEED_FAILURES 0x6661696c757265ULL
 
 static const struct servers_transport_config *transport_of(const struct compiler *compiler,
                                                            const struct http_service *service)
@@ -67,4 +70,17 @@ void compile_health(struct compiler *compiler, struct http_service *service,
         target->server_name = transport->server_name;
         target->insecure = transport->insecure_skip_verify;
     }
+}
+
+struct list compile_failures(struct compiler *compiler, const struct http_service *service, struct slice url)
+{
+    int64_t most = service->config.load_balancer->passive_health_check->max_failed_attempts;
+    size_t count = 1 + (size_t)(most < 1 ? 1 : most > FAILURES_MOST ? FAILURES_MOST : most);
+    struct board_ref *words = pool_alloc(compiler->pool, count * sizeof(*words));
+    uint64_t identity = hash_slice(hash_slice(SEED_FAILURES, service->element.name), url);
+
+    for (size_t i = 0; i < count; i++) {
+        words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
+    }
+    return (struct list){words, count};
 }

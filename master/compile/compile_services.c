@@ -172,6 +172,9 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
         out->health =
             compile_word(compiler, hash_slice(hash_slice(SEED_HEALTH, service->element.name), config->url));
     }
+    if (balancer->passive_health_check) {
+        out->failures = compile_failures(compiler, service, config->url);
+    }
     if (balancer->health_check) {
         compile_health(compiler, service, config, out->health);
     }
@@ -238,6 +241,8 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     uint64_t identity;
 
     row->strategy = strategy_of(balancer->strategy);
+    row->checked = balancer->health_check != NULL;
+    row->failure_window = balancer->passive_health_check ? balancer->passive_health_check->failure_window : 0;
     row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
     row->flush_interval =
         balancer->response_forwarding ? balancer->response_forwarding->flush_interval : 100 * MILLISECOND;

@@ -108,6 +108,9 @@ struct page_builder *compile_services_page(struct compiler *compiler, size_t pag
 void compile_health(struct compiler *compiler, struct http_service *service,
                     const struct server_config *server, struct board_ref word);
 
+/* The words that failures of a server are counted in: one, and one for each that it takes to be taken out. */
+struct list compile_failures(struct compiler *compiler, const struct http_service *service, struct slice url);
+
 /* compile_sticky.c: fills the cookie of a row whose servers or children have these names (empty: it takes no clients). */
 void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,
                     size_t count, struct service *row);

@@ -90,6 +90,12 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
     if (balancer->health_check) {
         health_note(resolver, service, balancer->health_check);
     }
+    if (balancer->passive_health_check &&
+        balancer->passive_health_check->max_failed_attempts > FAILURES_MOST) {
+        element_error(resolver->model, &service->element, false,
+                      "passiveHealthCheck.maxFailedAttempts is more than %d: so many take a server out",
+                      FAILURES_MOST);
+    }
     for (size_t i = 0; i < balancer->servers.count; i++) {
         struct server_url url;
         struct error why = {0};

@@ -244,6 +244,10 @@ FAILOVER = {
     "no-fallback": {"failover": {"service": "upstream", "fallback": "nowhere", "errors": {"status": ["502"]}}},
     "told": {"failover": {"service": "fail-checked", "fallback": "upstream"}},
     "checked": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "healthCheck": {"path": "/", "interval": "1h"}}},
+    "passive": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "passiveHealthCheck": {"maxFailedAttempts": 1000, "failureWindow": "1s"}}},
+    "all-checks": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "healthCheck": {
+        "path": "/a?b", "method": "HEAD", "status": 204, "port": 1, "scheme": "http", "mode": "http", "hostname": "h", "headers": {"A": "b"},
+        "interval": "1h", "unhealthyInterval": "2h", "timeout": "1s", "followRedirects": False}}},
     "parent": {"weighted": {"services": [{"name": "upstream"}], "healthCheck": {}}},
     "hashed": {"highestRandomWeight": {"services": [{"name": "upstream"}], "healthCheck": {}}},
 }

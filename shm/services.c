@@ -135,11 +135,15 @@ static int service_check(const struct page *page, const struct service *service,
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
         strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header) ||
-        !page_holds_bool(&service->checked) || !page_holds_text(page, service->statuses)) {
+        !page_holds_bool(&service->checked) || !page_holds_bool(&service->mirror_body) ||
+        !page_holds_text(page, service->statuses)) {
         return error_set(why, -EBADMSG, "bad name or kind");
     }
     if (kind == SERVICE_FAILOVER && service->children.count != 2) {
         return error_set(why, -EBADMSG, "no fallback");
+    }
+    if (kind == SERVICE_MIRRORING && service->children.count == 0) {
+        return error_set(why, -EBADMSG, "nobody to mirror");
     }
     if (!servers_good(page, service->servers)) {
         return error_set(why, -EBADMSG, "bad servers");

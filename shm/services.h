@@ -17,7 +17,8 @@
 enum service_kind {
     SERVICE_LOAD_BALANCER,
     SERVICE_WEIGHTED,
-    SERVICE_FAILOVER, /* children: the one that answers while it is well, then the fallback */
+    SERVICE_FAILOVER,  /* children: the one that answers while it is well, then the fallback */
+    SERVICE_MIRRORING, /* children: the one that answers, then the mirrors, of weights that are percents */
     SERVICE_INTERNAL
 };
 enum service_strategy {                     /* how a new client, or a request without one, is given a place */
@@ -93,7 +94,8 @@ struct service { /* stored */
     struct slice statuses;  /* struct status_range: answers of the first child that the second one replaces */
     int64_t failure_window; /* ns: failures of a server in it take it out, for as long */
     bool checked;           /* somebody asks the servers too: who was taken out waits for that */
-    int64_t body_most;      /* bytes of a request that is kept to be sent twice; -1: no bound */
+    bool mirror_body;
+    int64_t body_most; /* bytes of a request that is kept to be sent twice; -1: no bound */
 };
 
 struct services_root {

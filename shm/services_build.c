@@ -105,6 +105,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->body_most = from->body_most;
     stored->failure_window = from->failure_window;
     stored->checked = from->checked;
+    stored->mirror_body = from->mirror_body;
 }
 
 _Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,

@@ -57,6 +57,9 @@ static bool service_up(struct look *look, uint32_t number) /* NOLINT(misc-no-rec
         return any_server(look, page, &service->servers);
     }
     children = page_at(page, service->children.items);
+    if (service->kind == SERVICE_MIRRORING) {
+        return service_up(look, children[0].service); /* mirrors do not matter */
+    }
     for (size_t i = 0; i < service->children.count; i++) {
         bool asked = service->kind != SERVICE_WEIGHTED || children[i].weight > 0;
 

@@ -4,18 +4,36 @@
 #include "worker/body_hold.h"
 
 #include <stddef.h>
+#include <stdlib.h>
 
+#include "common/base/memory.h"
 #include "common/http/h1.h"
 #include "worker/codec.h"
 #include "worker/exchange.h"
 #include "worker/worker.h"
+
+struct body_share *body_share_ref(struct body_share *share)
+{
+    if (share) {
+        share->references++;
+    }
+    return share;
+}
+
+void body_share_unref(struct body_share *share)
+{
+    if (share && --share->references == 0) {
+        body_store_clear(share->worker, &share->store);
+        free(share);
+    }
+}
 
 static void let_go(struct exchange *ex, void *state)
 {
     struct body_hold *hold = state;
 
     timer_remove(ex->worker->timers, &hold->timer);
-    body_store_clear(ex->worker, &hold->store);
+    body_share_unref(hold->share);
     if (hold->over) {
         *hold->over = true;
     }
@@ -28,7 +46,7 @@ static bool give_held(struct body_hold *hold)
 
     hold->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a hold */
     while (room) {
-        struct slice piece = body_store_next(&hold->store, &hold->at);
+        struct slice piece = body_store_next(&hold->share->store, &hold->at);
         bool last = piece.len == 0 && hold->whole;
 
         if (piece.len == 0 && !last) {
@@ -62,6 +80,9 @@ static void on_timer(struct timer *timer)
 enum mw_verdict body_hold_begin(struct exchange *ex, struct body_hold *hold)
 {
     hold->ex = ex;
+    hold->share = xcalloc(1, sizeof(*hold->share));
+    hold->share->worker = ex->worker;
+    hold->share->references = 1;
     hold->timer.fire = on_timer;
     exchange_at_end(ex, let_go, hold);
     hold->filter = filter_request(ex, hold);
@@ -89,11 +110,11 @@ bool body_hold_take(struct body_filter *filter, struct slice data, bool last, co
     if (hold->passing) {
         return filter_pass_request(filter, data, last, trailers);
     }
-    if (!body_store_add(filter->ex->worker, &hold->store, data)) {
+    if (!body_store_add(filter->ex->worker, &hold->share->store, data)) {
         return refuse(hold);
     }
     hold->whole = last;
-    large = hold->most >= 0 && hold->store.len > (uint64_t)hold->most;
+    large = hold->most >= 0 && hold->share->store.len > (uint64_t)hold->most;
     if (!last && !large) {
         return true;
     }

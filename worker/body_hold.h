@@ -16,6 +16,15 @@
 
 enum body_held { HELD_WHOLE, HELD_TOO_LARGE };
 
+/* Of more than one reader; counted. */
+struct body_share {
+    struct worker *worker;
+    unsigned references;
+    struct body_store store;
+};
+struct body_share *body_share_ref(struct body_share *share); /* NULL is fine, also below */
+void body_share_unref(struct body_share *share);
+
 struct body_hold { /* zeroed, in the exchange's pool; let go of when the exchange is over */
     /* Answers, or not; the exchange is resumed behind it. Without memory for the body 503 is answered unasked. */
     void (*done)(struct body_hold *hold, enum body_held how);
@@ -23,7 +32,7 @@ struct body_hold { /* zeroed, in the exchange's pool; let go of when the exchang
     /* ---- its own ---- */
     struct exchange *ex;
     struct body_filter *filter;
-    struct body_store store;
+    struct body_share *share;
     struct body_place at;
     struct timer
         timer;  /* asks for it, and gives it, in the next turn of the loop: not within calls of others */

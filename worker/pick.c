@@ -361,6 +361,8 @@ static enum pick_result pick_in(struct exchange *ex, const struct services *serv
         return pick_balanced(ex, pick);
     case SERVICE_FAILOVER:
         return pick_failover(ex, services, pick, depth);
+    case SERVICE_MIRRORING:
+        return PICK_STEP;
     case SERVICE_WEIGHTED:
         break;
     }

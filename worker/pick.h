@@ -35,7 +35,7 @@ enum pick_result {
     PICK_INTERNAL,
     PICK_NONE,
     PICK_DOWN, /* a failover service with nobody to fail over to */
-    PICK_STEP  /* a failover service that sees the answer: chain_step(), then on from there */
+    PICK_STEP  /* a service that does more than choosing: chain_step(), then on from there */
 };
 
 /* Walks down weighted and failover services to a server that is up. PICK_INTERNAL, PICK_STEP: pick->service says which. */

@@ -6,6 +6,6 @@
 
 #include "worker/middleware.h"
 
-extern const struct middleware_type step_failover;
+extern const struct middleware_type step_failover, step_mirroring;
 
 #endif

@@ -260,7 +260,7 @@ void upstream_begin(struct exchange *ex)
         const struct service *service = ux->pick.service;
 
         upstream_release(ex);
-        chain_step(ex, &step_failover, page, service);
+        chain_step(ex, service->kind == SERVICE_FAILOVER ? &step_failover : &step_mirroring, page, service);
         return;
     }
     }

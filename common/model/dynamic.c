@@ -279,8 +279,8 @@ static const struct schema_field service_fields[] = {
         .sub = &highest_random_weight_schema, .text = "Spreads clients over services by their address."),
     ROW("weighted", OPTIONAL, struct service_config, weighted, .flags = OMIT, .sub = &weighted_schema,
         .text = "Spreads requests over services."),
-    ROW("mirroring", OPTIONAL, struct service_config, mirroring, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .sub = &mirroring_schema, .text = "Sends copies of requests to other services."),
+    ROW("mirroring", OPTIONAL, struct service_config, mirroring, .flags = OMIT, .sub = &mirroring_schema,
+        .text = "Sends copies of requests to other services."),
     ROW("failover", OPTIONAL, struct service_config, failover, .flags = OMIT, .sub = &failover_schema,
         .text = "Goes over to another service when one is not well."),
 };

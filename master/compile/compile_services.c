@@ -5,12 +5,10 @@
  * where somebody looks after health.
  */
 #include "common/base/hash.h"
-#include "common/model/prepared.h"
 #include "master/compile/compiler.h"
 #include "master/compile/names.h"
 #include "master/compile/url.h"
 
-#define SERVERS_MAX 65536u /* positions in a sequence have 16 bits */
 #define SEED_TICKET 0x7469636b6574ULL
 #define SEED_LOAD 0x6c6f6164ULL
 #define SEED_HEALTH 0x6865616c7468ULL
@@ -24,11 +22,16 @@ struct board_ref compile_word(struct compiler *compiler, uint64_t identity)
                            : (struct board_ref){0};
 }
 
-static uint32_t weight_of(struct opt_int weight)
+uint32_t compile_weight(struct opt_int weight)
 {
     int64_t value = weight.set ? weight.value : 1;
 
     return value <= 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+uint64_t compile_ticket_identity(const struct http_service *service)
+{
+    return hash_slice(SEED_TICKET, service->element.name);
 }
 
 /* ---- transports ---- */
@@ -181,15 +184,15 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     return true;
 }
 
-static void sequence_make(struct compiler *compiler, const struct http_service *service,
-                          const uint32_t *weights, size_t count, struct service *row)
+void compile_sequence(struct compiler *compiler, const struct http_service *service, const uint32_t *weights,
+                      size_t count, struct service *row)
 {
     uint16_t *order;
 
     row->sequence.count = smooth_sequence(compiler->pool, weights, count, &order);
     row->sequence.items = order;
     if (row->sequence.count > 1) {
-        row->ticket = compile_word(compiler, hash_slice(SEED_TICKET, service->element.name));
+        row->ticket = compile_word(compiler, compile_ticket_identity(service));
     }
 }
 
@@ -225,7 +228,7 @@ static enum service_strategy strategy_of(struct slice name)
 /* p2c knows no weights; a server without a share gets nobody otherwise. */
 static uint32_t share_of(const struct server_config *config, enum service_strategy strategy)
 {
-    return strategy == STRATEGY_P2C ? 1 : weight_of(config->weight);
+    return strategy == STRATEGY_P2C ? 1 : compile_weight(config->weight);
 }
 
 static void load_balancer_fill(struct compiler *compiler, uint32_t position, struct service *row)
@@ -251,9 +254,9 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     }
     identity = transport_identity(&compiler->transport_rows[row->transport]);
     for (size_t i = 0; i < list.count; i++) {
-        if (count == SERVERS_MAX) {
+        if (count == POSITIONS_MOST) {
             compile_note(compiler, &service->element, false, "only its first %u servers are used",
-                         SERVERS_MAX);
+                         POSITIONS_MOST);
             break;
         }
         if (server_fill(compiler, service, &configs[i], identity, &servers[count])) {
@@ -273,78 +276,8 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     if (row->strategy == STRATEGY_HRW) {
         return; /* the client's address is what sticks */
     }
-    sequence_make(compiler, service, weights, count, row);
+    compile_sequence(compiler, service, weights, count, row);
     compile_sticky(compiler, balancer->sticky, names, count, row);
-}
-
-/* False when it is not to be used: plan.c said so. */
-static bool child_fill(struct compiler *compiler, uint32_t position, struct slice name,
-                       struct service_child *out)
-{
-    const struct http_service *service = compiler->model->services[position];
-    uint32_t child = name_find(compiler, &compiler->services, name, service->element.provider);
-
-    if (child == NUMBER_NONE || compiler->service_numbers[child] == NUMBER_NONE ||
-        compiler->service_orders[child] >= compiler->service_orders[position] ||
-        compiler->model->services[child]->config.middlewares.count > 0) {
-        return false;
-    }
-    *out = (struct service_child){
-        .name = name,
-        .service = compiler->service_numbers[child],
-        .weight = 1,
-        .watched = service_tells_health(&compiler->model->services[child]->config),
-    };
-    return true;
-}
-
-static void weighted_fill(struct compiler *compiler, uint32_t position, struct service *row)
-{
-    struct http_service *service = compiler->model->services[position];
-    const struct weighted *parent = service_children(service);
-    const struct list *list = &parent->services;
-    const struct weighted_service *configs = list->items;
-    struct service_child *children = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*children));
-    uint32_t *weights = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*weights));
-    struct slice *names = pool_zalloc(compiler->pool, (list->count + 1) * sizeof(*names));
-    size_t count = 0;
-
-    for (size_t i = 0; i < list->count && count < SERVERS_MAX; i++) {
-        if (!child_fill(compiler, position, configs[i].name, &children[count])) {
-            continue;
-        }
-        children[count].weight = weights[count] = weight_of(configs[i].weight);
-        children[count].watched = children[count].watched && parent->health_check;
-        names[count] = weights[count] > 0 ? configs[i].name : SLICE("");
-        count++;
-    }
-    row->children = (struct list){children, count};
-    if (parent != service->config.weighted) {
-        row->strategy = STRATEGY_HRW;
-        return;
-    }
-    sequence_make(compiler, service, weights, count, row);
-    compile_sticky(compiler, parent->sticky, names, count, row);
-}
-
-/* Both are there, or it would not be served. */
-static void failover_fill(struct compiler *compiler, uint32_t position, struct service *row)
-{
-    const struct failover *failover = compiler->model->services[position]->config.failover;
-    struct service_child *children = pool_zalloc(compiler->pool, 2 * sizeof(*children));
-    struct slice bad;
-
-    (void)child_fill(compiler, position, failover->service, &children[0]);
-    (void)child_fill(compiler, position, failover->fallback, &children[1]);
-    children[1].watched = children[1].watched && failover->health_check;
-    row->children = (struct list){children, 2};
-    row->body_most = -1;
-    if (failover->errors) {
-        const struct opt_int *most = &failover->errors->max_request_body_bytes;
-
-        row->body_most = most->set && most->value >= 0 ? most->value : -1;
-        (void)status_ranges_make(compiler->pool, &failover->errors->status, &row->statuses, &bad);
-    }
 }
 
 static void row_fill(struct compiler *compiler, uint32_t position, struct service *row)
@@ -358,10 +291,13 @@ static void row_fill(struct compiler *compiler, uint32_t position, struct servic
         load_balancer_fill(compiler, position, row);
         break;
     case SERVICE_WEIGHTED:
-        weighted_fill(compiler, position, row);
+        compile_weighted(compiler, position, row);
         break;
     case SERVICE_FAILOVER:
-        failover_fill(compiler, position, row);
+        compile_failover(compiler, position, row);
+        break;
+    case SERVICE_MIRRORING:
+        compile_mirroring(compiler, position, row);
         break;
     case SERVICE_INTERNAL:
         break;

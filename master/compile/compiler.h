@@ -104,6 +104,19 @@ struct board_ref compile_word(struct compiler *compiler, uint64_t identity);
 void compile_services(struct compiler *compiler, struct compiled *out);
 struct page_builder *compile_services_page(struct compiler *compiler, size_t page);
 
+#define POSITIONS_MOST 65536u /* of servers or children: positions in a sequence have 16 bits */
+
+/* For rows of both kinds: a share; the order in which positions take their turns, with its ticket. */
+uint32_t compile_weight(struct opt_int weight);
+void compile_sequence(struct compiler *compiler, const struct http_service *service, const uint32_t *weights,
+                      size_t count, struct service *row);
+uint64_t compile_ticket_identity(const struct http_service *service);
+
+/* compile_parents.c: rows of services that are made of others. */
+void compile_weighted(struct compiler *compiler, uint32_t position, struct service *row);
+void compile_failover(struct compiler *compiler, uint32_t position, struct service *row);
+void compile_mirroring(struct compiler *compiler, uint32_t position, struct service *row);
+
 /* compile_health.c: that server is asked for its health. Nothing without a board, or when servers alone are compiled. */
 void compile_health(struct compiler *compiler, struct http_service *service,
                     const struct server_config *server, struct board_ref word);

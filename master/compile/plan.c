@@ -113,8 +113,11 @@ const char *service_unserved(const struct http_service *service, enum service_ki
         *kind = SERVICE_FAILOVER;
         return NULL;
     }
-    return config->mirroring ? "services of this kind are not yet served"
-                             : "it has neither loadBalancer nor services to choose from";
+    if (config->mirroring) {
+        *kind = SERVICE_MIRRORING;
+        return NULL;
+    }
+    return "it has neither loadBalancer nor services to choose from";
 }
 
 static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth);
@@ -156,6 +159,18 @@ static bool children_mark(struct compiler *compiler, struct http_service *servic
     return any;
 }
 
+static bool mirrors_mark(struct compiler *compiler, struct http_service *service, unsigned depth)
+{
+    const struct mirroring *mirroring = service->config.mirroring;
+    const struct mirror_service *mirrors = mirroring->mirrors.items;
+    bool good = child_mark(compiler, service, mirroring->service, depth);
+
+    for (size_t i = 0; i < mirroring->mirrors.count; i++) {
+        (void)child_mark(compiler, service, mirrors[i].name, depth);
+    }
+    return good;
+}
+
 /* Marks it and all below it as used; false when it cannot be served. */
 static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth)
 {
@@ -185,6 +200,8 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
         good = false;
     } else if (kind == SERVICE_WEIGHTED) {
         good = children_mark(compiler, service, depth);
+    } else if (kind == SERVICE_MIRRORING) {
+        good = mirrors_mark(compiler, service, depth);
     } else if (kind == SERVICE_FAILOVER) {
         good = child_mark(compiler, service, service->config.failover->service, depth) &&
                child_mark(compiler, service, service->config.failover->fallback, depth);

@@ -147,6 +147,8 @@ void health_note(struct resolver *resolver, struct http_service *service, const 
 struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,
                             const struct frame *here);
 struct slice hashed_wrong(struct resolver *resolver, struct http_service *service, const struct frame *here);
+struct slice mirroring_wrong(struct resolver *resolver, struct http_service *service,
+                             const struct frame *here);
 struct slice failover_wrong(struct resolver *resolver, struct http_service *service,
                             const struct frame *here);
 void routers_check_all(struct resolver *resolver);

@@ -1,5 +1,5 @@
 /*
- * service_parents.c - services that are made of others: weighted, by highest random weight, failover. Whether their children can
+ * service_parents.c - services that are made of others: weighted, by highest random weight, mirroring, failover. Whether their children can
  * be used, and tell of their health where a parent wants to know.
  *
  * Error texts are worded as in Traefik: they are seen in the API.
@@ -59,7 +59,7 @@ static const char *kind_name(const struct service_config *config)
 }
 
 /* What keeps a child from telling `service` of its health. */
-static struct slice untold(struct resolver *resolver, struct http_service *service, struct slice name)
+static struct slice untold(struct resolver *resolver, const struct http_service *service, struct slice name)
 {
     const struct service_config *child = &child_of(resolver, service, name)->config;
     struct pool *pool = resolver->model->pool;
@@ -73,6 +73,14 @@ static struct slice untold(struct resolver *resolver, struct http_service *servi
                            "cannot register %.*s as updater for %.*s: healthCheck not enabled in config for "
                            "this %s service",
                            SLICE_ARG(name), SLICE_ARG(service->element.name), kind_name(child));
+    }
+    if (child->mirroring) {
+        struct slice text = untold(resolver, child_of(resolver, service, name), child->mirroring->service);
+
+        if (text.len) {
+            return pool_printf(pool, "cannot register %.*s as updater for %.*s: %.*s", SLICE_ARG(name),
+                               SLICE_ARG(service->element.name), SLICE_ARG(text));
+        }
     }
     return NOTHING;
 }
@@ -108,6 +116,22 @@ struct slice hashed_wrong(struct resolver *resolver, struct http_service *servic
         text = child_wrong(resolver, service, children[i].name, here);
         if (text.len == 0 && hashed->health_check) {
             text = untold(resolver, service, children[i].name);
+        }
+    }
+    return text;
+}
+
+struct slice mirroring_wrong(struct resolver *resolver, struct http_service *service,
+                             const struct frame *here)
+{
+    const struct mirroring *mirroring = service->config.mirroring;
+    const struct mirror_service *mirrors = mirroring->mirrors.items;
+    struct slice text = child_wrong(resolver, service, mirroring->service, here);
+
+    for (size_t i = 0; i < mirroring->mirrors.count && text.len == 0; i++) {
+        text = child_wrong(resolver, service, mirrors[i].name, here);
+        if (text.len == 0 && (mirrors[i].percent < 0 || mirrors[i].percent > 100)) {
+            text = SLICE("percent must be between 0 and 100");
         }
     }
     return text;

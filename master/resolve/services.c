@@ -146,15 +146,14 @@ static struct slice wrong(struct resolver *resolver, struct http_service *servic
             "cannot create service: multi-types service not supported, consider declaring two different "
             "pieces of service instead");
     }
-    if (config->mirroring) {
-        return SLICE("services of the kind mirroring are not yet served by this build");
-    }
     if (config->load_balancer) {
         text = load_balancer_wrong(resolver, service);
     } else if (config->weighted) {
         text = weighted_wrong(resolver, service, &here);
     } else if (config->highest_random_weight) {
         text = hashed_wrong(resolver, service, &here);
+    } else if (config->mirroring) {
+        text = mirroring_wrong(resolver, service, &here);
     } else if (config->failover) {
         text = failover_wrong(resolver, service, &here);
     } else {

@@ -689,6 +689,26 @@ static void a_server_is_out_for_a_time(void **state)
     health_free(health);
 }
 
+/* It is as well as the service that answers, whatever its mirrors are. */
+static void a_mirroring_service_is_a_step(void **state)
+{
+    struct health *health = health_new(true, true);
+    struct pick pick;
+
+    (void)state;
+    health->services[3].kind = SERVICE_MIRRORING; /* a answers, b gets copies */
+    health->services[3].sequence = (struct list){NULL, 0};
+    whole_free(health->whole);
+    health->whole = whole_of(health->services, 6);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, &pick), PICK_STEP);
+    assert_int_equal(pick.service->kind, SERVICE_MIRRORING);
+    health_set(health, 1, HEALTH_DOWN);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, &pick), PICK_STEP);
+    health_set(health, 0, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 4, 1), "c");
+    health_free(health);
+}
+
 static void a_failover_service_by_status_is_a_step(void **state)
 {
     struct health *health = health_new(true, true);
@@ -712,6 +732,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(parents_learn_of_health, setup, teardown),
         cmocka_unit_test_setup_teardown(parents_that_do_not_ask, setup, teardown),
         cmocka_unit_test_setup_teardown(a_server_is_out_for_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mirroring_service_is_a_step, setup, teardown),
         cmocka_unit_test_setup_teardown(a_failover_service_by_status_is_a_step, setup, teardown),
         cmocka_unit_test_setup_teardown(tickets_give_the_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(weighted_services_in_each_other, setup, teardown),

@@ -333,6 +333,7 @@ CHANGE(bad_kind, *(uint32_t *)(void *)&s[0].kind = 77)
 CHANGE(no_fallback, (s[1].kind = SERVICE_FAILOVER, s[1].children.count = 1))
 CHANGE(bad_checked, *(unsigned char *)(void *)&s[0].checked = 2)
 CHANGE(bad_failures, r[0].failures = ((struct list){(void *)(uintptr_t)(1 << 20), 2}))
+CHANGE(nobody_to_mirror, (s[2].kind = SERVICE_MIRRORING))
 CHANGE(bad_statuses, s[1].statuses.len = 1 << 20)
 CHANGE(bad_internal, *(uint32_t *)(void *)&s[2].internal = 77)
 CHANGE(bad_transport, s[1].transport = 2)
@@ -377,7 +378,8 @@ static void what_is_damaged_is_refused(void **state)
         {"service 0: bad cookies", few_cookies},          {"service 0: bad cookies", bad_cookies},
         {"service 0: bad cookies", far_values},           {"service 0: bad cookies", bad_value},
         {"service 0: bad name or kind", bad_checked},     {"service 0: bad servers", bad_failures},
-        {"service 1: no fallback", no_fallback},          {"service 1: bad name or kind", bad_statuses},
+        {"service 1: no fallback", no_fallback},          {"service 2: nobody to mirror", nobody_to_mirror},
+        {"service 1: bad name or kind", bad_statuses},
     };
     struct error why = {""};
 

@@ -55,6 +55,8 @@ enum control_kind {
     CONTROL_KINDS
 };
 
+#define GRACE_WITHOUT_END (INT64_C(10) * 365 * 86400 * 1000000000)
+
 struct control_message {
     uint32_t kind;
     uint32_t fd_count; /* how many descriptors belong to it: checked against what arrived */

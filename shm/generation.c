@@ -22,7 +22,7 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
         const struct route *route = routes_at(routes, i);
         const uint32_t *chain = page_at(routes, route->middlewares.items);
 
-        if (route->service >= service_count) {
+        if (route->children == 0 && route->service >= service_count) {
             return error_set(why, -EBADMSG, "route %u names service %u of %u", i, route->service,
                              service_count);
         }

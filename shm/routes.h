@@ -8,6 +8,10 @@
  * all lists, is the smallest number: the answer is that of "highest priority first, first match wins" (I6),
  * at a cost that does not grow with the routers.
  *
+ * Routing in layers: a router with children goes to no service; behind its middlewares the request, as they left it, is
+ * matched once more, among its children alone. They are found by the number of their layer instead of an entry point;
+ * a child's middlewares begin with those of its parent, so that one list is the way of the whole request.
+ *
  * Builder and reader live together: `weir explain` and `weir check` run the code that workers run.
  */
 #ifndef WEIR_SHM_ROUTES_H
@@ -32,8 +36,11 @@ struct route_input {
     uint64_t tls_options;        /* with TLS: tls_options_id() of those that a connection must have got */
     const uint32_t *middlewares; /* numbers in the middlewares page, in order of the request */
     size_t middleware_count;
-    uint32_t service; /* number in the services page; ROUTE_NONE never (broken routers are left out) */
-    uint32_t flags;   /* enum route_flags */
+    uint32_t
+        service; /* number in the services page; ROUTE_NONE with children only (broken routers are left out) */
+    uint32_t flags; /* enum route_flags */
+    uint32_t layer; /* 0: found by entry point; else that of its siblings (entry points, TLS: nothing then) */
+    uint32_t children; /* 0: none; else their layer: a greater number than its own */
 };
 enum route_flags {
     ROUTE_INTERNAL = 1 << 0,
@@ -54,6 +61,7 @@ struct route { /* as stored: read text with page_text() */
     int64_t priority;
     struct list middlewares; /* uint32_t */
     uint32_t service, flags;
+    uint32_t layer, children;
     uint32_t entry_point_set;
     bool tls;
     uint64_t tls_options;
@@ -69,8 +77,11 @@ const struct route *routes_at(const struct page *page, uint32_t number);
 uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
                       const struct rule_request *request);
 
-/* For explain: does router `number` match (all of its rule, entry point and TLS)? Reads the rule's text
- * anew: for tools. */
+/* The same among the routers of a layer (1 or more: `children` of the router that matched before). */
+uint32_t routes_match_layer(const struct page *page, uint32_t layer, const struct rule_request *request);
+
+/* For explain: does router `number` match (all of its rule; entry point and TLS unless it is in a layer)? Reads the
+ * rule's text anew: for tools. */
 bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, bool tls,
                 const struct rule_request *request);
 

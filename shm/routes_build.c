@@ -93,6 +93,7 @@ static void number_lists_free(struct route_number_lists *lists)
 
 struct same_host {
     const struct route_build *build;
+    uint32_t layer;
     enum route_host_kind kind;
     struct slice text;
 };
@@ -103,21 +104,21 @@ static bool host_is_same(const void *context, uint32_t number)
     const struct route_build_host *host =
         (const struct route_build_host *)wanted->build->hosts.items + number;
 
-    return host->kind == wanted->kind && slice_eq(host->text, wanted->text);
+    return host->layer == wanted->layer && host->kind == wanted->kind && slice_eq(host->text, wanted->text);
 }
 
-static uint32_t host_number(struct route_build *build, enum route_host_kind kind, struct slice text,
-                            uint32_t router)
+static uint32_t host_number(struct route_build *build, uint32_t layer, enum route_host_kind kind,
+                            struct slice text, uint32_t router)
 {
-    struct same_host wanted = {build, kind, text};
+    struct same_host wanted = {build, layer, kind, text};
     bool fresh;
     uint32_t number =
-        route_map_put(&build->host_map, route_host_hash(kind, text), host_is_same, &wanted, &fresh);
+        route_map_put(&build->host_map, route_host_hash(layer, kind, text), host_is_same, &wanted, &fresh);
 
     if (fresh) {
         struct route_build_host *host = route_array_add(&build->hosts, sizeof(*host));
 
-        *host = (struct route_build_host){.kind = kind, .text = text, .router = router};
+        *host = (struct route_build_host){.layer = layer, .kind = kind, .text = text, .router = router};
     }
     return number;
 }
@@ -161,12 +162,12 @@ uint32_t route_group_owner(const struct route_build *build, uint32_t group)
 
 /* ---- entries ---- */
 
-static void add_entry(struct route_build *build, const struct route_place *place, uint32_t router,
-                      uint32_t guard)
+static void add_entry(struct route_build *build, const struct route_place *place, uint32_t layer,
+                      uint32_t router, uint32_t guard)
 {
     static const enum route_node_kind kinds[] = {
         [PATH_KEY_ALL] = NODE_ALL, [PATH_KEY_PREFIX] = NODE_PREFIX, [PATH_KEY_EXACT] = NODE_EXACT};
-    uint32_t host = host_number(build, place->host_kind, place->host, router);
+    uint32_t host = host_number(build, layer, place->host_kind, place->host, router);
     uint32_t node = route_build_node(build, host, kinds[place->path_kind], place->path,
                                      route_path_hash(place->path), router);
     uint32_t program = route_program(&build->programs, place->left);
@@ -193,11 +194,11 @@ static void add_router(struct route_build *build, struct pool *scratch, const st
             place->host = place->host.len ? pool_copy(build->pool, place->host) : place->host;
             place->path = place->path.len ? pool_copy(build->pool, place->path) : place->path;
         }
-        add_entry(build, place, router, guard);
+        add_entry(build, place, input->layer, router, guard);
         if (build->programs.words.count - words > WORDS_MAX_OF_ONE) {
             build->entries.count = entries;
             route_cover_whole(scratch, input->rule, &cover);
-            add_entry(build, &cover.places[0], router, guard);
+            add_entry(build, &cover.places[0], input->layer, router, guard);
             break;
         }
     }
@@ -210,13 +211,14 @@ static void add_routers(struct route_layout *l)
 
     l->set_of = xcalloc(l->count + 1, sizeof(uint32_t));
     l->chain_of = xcalloc(l->count + 1, sizeof(uint32_t));
-    host_number(l->build, HOST_ANY, slice_of(NULL, 0), 0);
+    host_number(l->build, 0, HOST_ANY, slice_of(NULL, 0), 0);
     for (size_t i = 0; i < l->count; i++) {
         const struct route_input *input = &l->routers[l->order[i]];
 
         l->set_of[i] = number_list(&l->sets, input->entry_points, input->entry_point_count);
         l->chain_of[i] = number_list(&l->chains, input->middlewares, input->middleware_count);
-        add_router(l->build, scratch, input, (uint32_t)i, l->set_of[i] << 1 | input->tls);
+        add_router(l->build, scratch, input, (uint32_t)i,
+                   input->layer ? GUARD_NONE : l->set_of[i] << 1 | input->tls);
         pool_reset(scratch);
     }
     pool_free(scratch);

@@ -94,6 +94,7 @@ struct route_entry { /* one place of one router */
 };
 
 struct route_build_host {
+    uint32_t layer;
     enum route_host_kind kind;
     struct slice text;
     uint32_t router; /* whose texts it is part of */

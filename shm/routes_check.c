@@ -6,8 +6,10 @@
  * says.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "common/base/memory.h"
 #include "shm/routes_inner.h"
 
 struct checker {
@@ -88,12 +90,41 @@ static int check_routes(const struct checker *c)
         memcpy(&tls, &route->tls, 1);
         if (!text_fits(c, route->name) || !text_fits(c, route->rule) ||
             !set_fits(c, route->entry_point_set) || tls > 1 ||
+            (route->children && route->children <= route->layer) || /* from layer to layer there is an end */
             !page_holds(c->page, (uintptr_t)route->middlewares.items, route->middlewares.count,
                         sizeof(uint32_t), 4)) {
             return bad(c, "route", i);
         }
     }
     return 0;
+}
+
+/* Behind a parent's middlewares the way goes on in the list of a child: it is at least as long. */
+static int check_layers(const struct checker *c)
+{
+    const struct route *routes = table(c, &c->root->routes);
+    size_t count = c->root->routes.count, *least = NULL, wrong = SIZE_MAX;
+
+    for (size_t i = 0; i < count; i++) {
+        if (routes[i].children == 0) {
+            continue;
+        }
+        if (routes[i].children > count) {
+            wrong = i;
+            break;
+        }
+        if (least == NULL) {
+            least = xcalloc(count + 1, sizeof(*least));
+        }
+        least[routes[i].children] = routes[i].middlewares.count;
+    }
+    for (size_t i = 0; i < count && least && wrong == SIZE_MAX; i++) {
+        if (routes[i].layer > count || routes[i].middlewares.count < least[routes[i].layer]) {
+            wrong = i;
+        }
+    }
+    free(least);
+    return wrong == SIZE_MAX ? 0 : bad(c, "layer of route", wrong);
 }
 
 /* Every probe must end: at least one slot is free. */
@@ -139,7 +170,7 @@ static int check_hosts(const struct checker *c)
 static bool candidate_fits(const struct checker *c, const struct route_candidate *candidate)
 {
     return candidate->router < c->root->routes.count && candidate->program < c->root->programs.count &&
-           set_fits(c, candidate->guard >> 1);
+           (candidate->guard == GUARD_NONE || set_fits(c, candidate->guard >> 1));
 }
 
 static int check_nodes(const struct checker *c)
@@ -276,7 +307,8 @@ int routes_check(const struct page *page, struct error *why)
     if ((rc = check_tables(&c)) < 0 || (rc = check_slots(&c, &c.root->host_slots, c.root->hosts.count)) < 0 ||
         (rc = check_slots(&c, &c.root->node_slots, c.root->nodes.count)) < 0 || (rc = check_routes(&c)) < 0 ||
         (rc = check_hosts(&c)) < 0 || (rc = check_nodes(&c)) < 0 || (rc = check_candidates(&c)) < 0 ||
-        (rc = check_groups(&c)) < 0 || (rc = check_programs(&c)) < 0 || (rc = check_checks(&c)) < 0) {
+        (rc = check_groups(&c)) < 0 || (rc = check_layers(&c)) < 0 || (rc = check_programs(&c)) < 0 ||
+        (rc = check_checks(&c)) < 0) {
         return rc;
     }
     return 0;

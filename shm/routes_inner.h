@@ -1,7 +1,8 @@
 /*
  * routes_inner.h - the routes page as it is stored: shared by builder, checker and reader, by nobody else.
  *
- *   hosts        every host named by a rule: exact, wildcard (compared from the host's first dot), and "any"
+ *   hosts        every host named by a rule: exact, wildcard (compared from the host's first dot), and "any"; those of
+ *                a layer apart from those of entry points and of other layers
  *   nodes        (owner, kind, bytes) -> list of candidates. Owner is a host or a group; kinds:
  *                  PREFIX, EXACT   a path below a host        ALL     every path of a host (no bytes)
  *                  VALUE           a value in a group         GRAM    3 or 4 bytes of a literal in a group
@@ -49,12 +50,14 @@ struct route_host {
     uint32_t lengths_first, lengths_count; /* distinct lengths of its path prefixes, ascending */
     uint32_t all;                          /* node for every path, + 1 */
     uint32_t has_exact;                    /* 1: some exact path is indexed */
+    uint32_t layer;                        /* 0: of entry points */
+    uint32_t unused;
 };
 
 struct route_candidate {
     uint32_t router;
     uint32_t program; /* position in programs */
-    uint32_t guard;   /* set of entry points << 1 | tls */
+    uint32_t guard;   /* set of entry points << 1 | tls; GUARD_NONE: in a layer, which is guard enough */
 };
 
 struct route_gram {
@@ -63,6 +66,8 @@ struct route_gram {
     uint16_t at;  /* of the gram in it */
     uint64_t literal;
 };
+
+#define GUARD_NONE UINT32_MAX
 
 #define NODE_LIST 0x80000000u /* in count: `list` is meant, not `one` */
 
@@ -120,9 +125,9 @@ struct routes_root {
     uint32_t set_words;
 };
 
-static inline uint64_t route_host_hash(enum route_host_kind kind, struct slice text)
+static inline uint64_t route_host_hash(uint32_t layer, enum route_host_kind kind, struct slice text)
 {
-    return hash_slice((uint64_t)kind + 1, text);
+    return hash_slice((uint64_t)layer << 8 | ((uint64_t)kind + 1), text);
 }
 
 static inline uint64_t route_path_hash(struct slice path)

@@ -183,7 +183,8 @@ static void write_hosts(struct route_layout *l, struct routes_root *root)
     for (size_t i = 0; i < count; i++) {
         stored[i] = (struct route_host){.text = key_text(l, hosts[i].text, hosts[i].router),
                                         .len = (uint32_t)hosts[i].text.len,
-                                        .kind = hosts[i].kind};
+                                        .kind = hosts[i].kind,
+                                        .layer = hosts[i].layer};
     }
     for (size_t i = 0; i < l->build->nodes.count; i++) {
         uint32_t owner = nodes[i].owner >> 3, kind = nodes[i].owner & 7;
@@ -336,6 +337,8 @@ static void write_routes(struct route_layout *l, struct routes_root *root)
             route->middlewares.items = (void *)(uintptr_t)(middlewares + chain.first * sizeof(uint32_t));
         }
         route->service = input->service;
+        route->layer = input->layer;
+        route->children = input->children;
         route->flags = input->flags | (input->v2 ? ROUTE_V2 : 0) | (input->rule ? 0 : ROUTE_ALWAYS);
         route->entry_point_set = l->set_of[i];
         route->tls = input->tls;

@@ -16,6 +16,7 @@ struct lookup {
     const char *base;
     const struct routes_root *root;
     const struct rule_request *request;
+    uint32_t layer; /* 0: by entry point */
     uint32_t entry_point;
     bool tls;
     uint32_t best; /* router so far */
@@ -88,6 +89,10 @@ static enum rule_answer program_answer(const struct lookup *l, const uint32_t *w
 
 static bool is_served(const struct lookup *l, uint32_t guard)
 {
+    if (guard == GUARD_NONE) {
+        return true;
+    }
+
     const uint64_t *words =
         (const uint64_t *)table(l, &l->root->sets) + (size_t)(guard >> 1) * l->root->set_words;
 
@@ -260,14 +265,15 @@ static const struct route_host *find_host(const struct lookup *l, enum route_hos
     const struct route_slot *slots = table(l, &l->root->host_slots);
     const struct route_host *hosts = table(l, &l->root->hosts);
     size_t mask = l->root->host_slots.count - 1;
-    uint64_t hash = route_host_hash(kind, text);
+    uint64_t hash = route_host_hash(l->layer, kind, text);
     uint32_t tag = (uint32_t)(hash >> 32);
 
     for (size_t at = hash & mask; slots[at].number; at = (at + 1) & mask) {
         if (slots[at].tag == tag) {
             const struct route_host *host = &hosts[slots[at].number - 1];
 
-            if (host->kind == kind && slice_eq(text_at(l, host->text, host->len), text)) {
+            if (host->layer == l->layer && host->kind == kind &&
+                slice_eq(text_at(l, host->text, host->len), text)) {
                 return host;
             }
         }
@@ -285,7 +291,8 @@ static size_t find_hosts(struct lookup *l, struct cursor cursors[3])
         hosts[found++] = find_host(l, HOST_EXACT, host);
         hosts[found++] = find_host(l, HOST_SUFFIX, rule_host_wildcard(host));
     }
-    hosts[found++] = table(l, &l->root->hosts); /* number 0 is any */
+    hosts[found++] = l->layer ? find_host(l, HOST_ANY, slice_of(NULL, 0))
+                              : table(l, &l->root->hosts); /* number 0 is any */
     for (size_t i = 0; i < found; i++) {
         if (hosts[i]) {
             cursors[count++] = (struct cursor){
@@ -344,6 +351,20 @@ static void match_paths(struct lookup *l, struct cursor *cursors, size_t count)
     }
 }
 
+static uint32_t match(struct lookup *l)
+{
+    struct cursor cursors[3];
+    size_t count = find_hosts(l, cursors);
+
+    for (size_t i = 0; i < count; i++) {
+        if (cursors[i].host->all) {
+            walk_node(l, (const struct route_node *)table(l, &l->root->nodes) + cursors[i].host->all - 1);
+        }
+    }
+    match_paths(l, cursors, count);
+    return l->best;
+}
+
 uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
                       const struct rule_request *request)
 {
@@ -356,16 +377,22 @@ uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
         .tls = tls,
         .best = ROUTE_NONE,
     };
-    struct cursor cursors[3];
-    size_t count = find_hosts(&l, cursors);
 
-    for (size_t i = 0; i < count; i++) {
-        if (cursors[i].host->all) {
-            walk_node(&l, (const struct route_node *)table(&l, &l.root->nodes) + cursors[i].host->all - 1);
-        }
-    }
-    match_paths(&l, cursors, count);
-    return l.best;
+    return match(&l);
+}
+
+uint32_t routes_match_layer(const struct page *page, uint32_t layer, const struct rule_request *request)
+{
+    struct lookup l = {
+        .page = page,
+        .base = ((const struct page_base *)page)->base,
+        .root = page_root(page),
+        .request = request,
+        .layer = layer,
+        .best = ROUTE_NONE,
+    };
+
+    return match(&l);
 }
 
 uint32_t routes_count(const struct page *page)
@@ -392,7 +419,7 @@ bool routes_try(const struct page *page, uint32_t number, uint32_t entry_point, 
     struct rule *rule = NULL;
     bool matches;
 
-    if (!route || !is_served(&l, route->entry_point_set << 1 | route->tls)) {
+    if (!route || (!route->layer && !is_served(&l, route->entry_point_set << 1 | route->tls))) {
         return false;
     }
     if (route->flags & ROUTE_ALWAYS) {

@@ -63,9 +63,9 @@ static struct slice name_at(const struct exchange *ex, const struct list *chain,
     return page_text(step->page, step->service->name);
 }
 
-static void run(struct exchange *ex)
+/* What there is of the chain, from ex->position on; false: something of it has the request now. */
+static bool run_list(struct exchange *ex, const struct list *chain)
 {
-    const struct list *chain = chain_of(ex);
     uint32_t count = ex->steps ? ex->steps->position + 1 : (uint32_t)chain->count;
 
     while (ex->position < count) {
@@ -85,9 +85,34 @@ static void run(struct exchange *ex)
             break;
         case MW_ANSWERED:
             exchange_respond(ex);
-            return;
+            return false;
         case MW_SUSPENDED:
             ex->step = EXCHANGE_SUSPENDED;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The layer of routers behind this one; 0: none. */
+static uint32_t children_of(const struct exchange *ex)
+{
+    return ex->route == ROUTE_NONE ? 0 : routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->children;
+}
+
+/* A child's list begins with that of its parent: the position stays. */
+static void run(struct exchange *ex)
+{
+    uint32_t children;
+
+    for (;;) {
+        if (!run_list(ex, chain_of(ex))) {
+            return;
+        }
+        if ((children = children_of(ex)) == 0) {
+            break;
+        }
+        if (exchange_descend(ex, children) == NULL) {
             return;
         }
     }
@@ -171,7 +196,7 @@ static void steps_take_off(struct exchange *ex, uint32_t position)
 void chain_start(struct exchange *ex, const struct route *route)
 {
     ex->position = 0;
-    if (route->middlewares.count) {
+    if (route->middlewares.count || route->children) {
         run(ex);
     } else {
         exchange_serve(ex);

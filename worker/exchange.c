@@ -47,8 +47,10 @@ static bool any_header(const struct rule_request *request, struct slice name,
     return false;
 }
 
-static uint32_t find_route(struct exchange *ex)
+/* layer 0: by entry point; else among the routers of that layer. */
+static uint32_t find_route(struct exchange *ex, uint32_t layer)
 {
+    const struct page *routes = ex->generation->pages[PAGE_ROUTES];
     struct rule_request request = {
         .method = ex->request.method,
         .host = ex->request.host_name,
@@ -59,8 +61,8 @@ static uint32_t find_route(struct exchange *ex)
         .context = &ex->request.headers,
         .scratch = ex->worker->recycler->match,
     };
-    uint32_t route =
-        routes_match(ex->generation->pages[PAGE_ROUTES], ex->entry_point_number, ex->request.tls, &request);
+    uint32_t route = layer ? routes_match_layer(routes, layer, &request)
+                           : routes_match(routes, ex->entry_point_number, ex->request.tls, &request);
 
     if (pool_bytes(request.scratch) > 4096) {
         pool_reset(request.scratch);
@@ -126,10 +128,38 @@ static void refuse(struct exchange *ex, enum path_result result)
     exchange_respond(ex);
 }
 
+static void answer_no_route(struct exchange *ex)
+{
+    exchange_answer_body(ex, 404, REASON_no_route, SLICE("text/plain; charset=utf-8"),
+                         SLICE("404 page not found\n"));
+    exchange_respond(ex);
+}
+
+const struct route *exchange_descend(struct exchange *ex, uint32_t layer)
+{
+    ex->doing = "routing";
+
+    uint32_t child = find_route(ex, layer);
+
+    if (child == ROUTE_NONE) {
+        answer_no_route(ex);
+        return NULL;
+    }
+
+    const struct route *row = routes_at(ex->generation->pages[PAGE_ROUTES], child);
+
+    ex->route = child;
+    ex->service = row->service;
+    log_debug("%.*s %.*s%.*s: child router %.*s", SLICE_ARG(ex->request.method), SLICE_ARG(ex->request.host),
+              SLICE_ARG(ex->request.path),
+              SLICE_ARG(page_text(ex->generation->pages[PAGE_ROUTES], row->name)));
+    return row;
+}
+
 static void route(struct exchange *ex)
 {
     ex->doing = "routing";
-    ex->route = find_route(ex);
+    ex->route = find_route(ex, 0);
     if (ex->route == ROUTE_NONE && !ex->request.tls &&
         tls_options_only(ex->generation->pages[PAGE_TLS], ex->entry_point_number)) {
         exchange_answer_body(ex, 400, REASON_plain_to_tls, SLICE("text/plain; charset=utf-8"),
@@ -138,9 +168,7 @@ static void route(struct exchange *ex)
         return;
     }
     if (ex->route == ROUTE_NONE) {
-        exchange_answer_body(ex, 404, REASON_no_route, SLICE("text/plain; charset=utf-8"),
-                             SLICE("404 page not found\n"));
-        exchange_respond(ex);
+        answer_no_route(ex);
         return;
     }
 
@@ -545,6 +573,7 @@ static void copy_fields(struct exchange_request *request, struct pool *pool)
 
 void exchange_snapshot(const struct exchange *ex, struct exchange_snapshot *snapshot)
 {
+    snapshot->route = ex->route;
     snapshot->request = ex->request;
     copy_fields(&snapshot->request, ex->pool);
     snapshot->client_appended = ex->client_appended;
@@ -561,6 +590,10 @@ void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapsho
         return;
     }
     undo_from(ex, ex->position + 1);
+    ex->route = snapshot->route;
+    if (ex->route != ROUTE_NONE) { /* a request of our own has none */
+        ex->service = routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->service;
+    }
     ex->request = snapshot->request;
     copy_fields(&ex->request, ex->pool);
     ex->client_appended = snapshot->client_appended;

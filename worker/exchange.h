@@ -71,6 +71,7 @@ struct exchange_response {
 
 /* A request as it stands when a middleware passes it on, to be passed on again. */
 struct exchange_snapshot {
+    uint32_t route; /* a child is chosen anew */
     struct exchange_request request;
     struct body_filter *filter; /* the last one: that of the middleware itself, when the request has a body */
     bool client_appended, not_append_forwarded_for;

@@ -221,6 +221,9 @@ static void client_unlink(struct client *client)
     if (worker->shed == client) {
         worker->shed = client->next;
     }
+    if (worker->leaving == client) {
+        worker->leaving = client->next;
+    }
     worker->budget.refusals -= client->refused;
     *(client->previous ? &client->previous->next : &worker->clients) = client->next;
     if (client->next) {

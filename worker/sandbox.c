@@ -42,15 +42,8 @@
 #include <unistd.h>
 
 #include "common/base/log.h"
+#include "common/base/process.h"
 #include "common/base/slice.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
-#else
-#define SANITIZED 0
-#endif
 
 #if defined(__x86_64__)
 #define OWN_ARCHITECTURE AUDIT_ARCH_X86_64
@@ -324,7 +317,7 @@ void sandbox_drop_privileges(void)
     if (syscall(SYS_capset, &header, none) == -1) {
         log_error("Cannot give up capabilities: %m");
     }
-    if (!SANITIZED && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == -1) {
+    if (process_hide() < 0) {
         log_error("Cannot become not dumpable: %m");
     }
 }
@@ -339,7 +332,7 @@ static void read_time_zone(void)
 void sandbox_enter(const struct fence *fence)
 {
     read_time_zone();
-    if (!SANITIZED) {
+    if (!PROCESS_SANITIZED) {
         without_landlock = lock_files();
         without_seccomp = filter_calls(fence); /* last: it refuses what the others need */
     }
@@ -351,7 +344,7 @@ void sandbox_report(void)
         log_warn("Workers run without system call filter: %s (the kernel needs CONFIG_SECCOMP_FILTER)",
                  strerror(without_seccomp));
     }
-    if (SANITIZED) {
+    if (PROCESS_SANITIZED) {
         log_debug("Sandbox: none in a sanitizer build");
     } else if (without_landlock) {
         log_debug("Sandbox: no Landlock: %s", strerror(without_landlock));

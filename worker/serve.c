@@ -4,9 +4,11 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "shm/control.h"
 #include "worker/encoder.h"
 #include "worker/h1_client.h"
 #include "worker/h2_client.h"
@@ -25,7 +27,8 @@ struct drain {
     struct timer timer;
     int64_t accept_until_ns, finish_until_ns;
     void (*done)(struct worker *);
-    bool refusing; /* the time of accepting is over */
+    int64_t idle_look_ns; /* when to look for idle connections next */
+    bool refusing;        /* the time of accepting is over */
 };
 
 /* Asks answers that stream for a long time to let go of old generations, and cuts what is left of an entry point that is
@@ -36,6 +39,8 @@ struct walker {
 };
 
 #define DRAIN_LOOK_NS TIMER_TICK_NS
+#define IDLE_LOOK_NS (INT64_C(100) * 1000000)
+#define IDLE_ENOUGH_NS INT64_C(1000000000) /* a client that asked nothing for so long loses its connection */
 #define WALK_NS (10 * TIMER_TICK_NS)
 #define MAPPED_CALM 3 /* so many generations mapped are nobody's trouble */
 #define RESERVED_DESCRIPTORS                                                                                 \
@@ -199,6 +204,39 @@ static void stop_accepting(struct worker *worker)
     }
 }
 
+/* A request that is there, though not read yet, is answered. */
+static bool may_end(const struct client *client, int64_t now_ns)
+{
+    int64_t since = client->request_ns > client->opened_ns ? client->request_ns : client->opened_ns;
+    char byte;
+
+    return client->state == CLIENT_IDLE && now_ns - since >= IDLE_ENOUGH_NS &&
+           recv(client->conn.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
+}
+
+/* Nobody waits for clients that only keep a connection, unless there is no end to the waiting. */
+static void close_idle(struct drain *drain)
+{
+    struct worker *worker = drain->worker;
+    int64_t piece = piece_begin();
+
+    if (drain->finish_until_ns - drain->accept_until_ns >= GRACE_WITHOUT_END) {
+        return;
+    }
+    if (worker->leaving == NULL && worker->now_ns >= drain->idle_look_ns) {
+        drain->idle_look_ns = worker->now_ns + IDLE_LOOK_NS;
+        worker->leaving = worker->clients;
+    }
+    while (worker->leaving && !piece_is_over(piece)) {
+        struct client *client = worker->leaving;
+
+        worker->leaving = client->next;
+        if (may_end(client, worker->now_ns)) {
+            client_close(client);
+        }
+    }
+}
+
 static void drain_look(struct timer *timer)
 {
     struct drain *drain = (struct drain *)((char *)timer - offsetof(struct drain, timer));
@@ -208,6 +246,9 @@ static void drain_look(struct timer *timer)
         drain->refusing = true;
         worker->draining = true;
         stop_accepting(worker);
+    }
+    if (drain->refusing) {
+        close_idle(drain);
     }
     bool finished = worker->clients == NULL && worker->listeners == NULL; /* their queues are empty too */
 
@@ -219,7 +260,7 @@ static void drain_look(struct timer *timer)
         done(worker);
         return;
     }
-    if (drain->refusing && worker->clients == NULL) {
+    if (drain->refusing && (worker->clients == NULL || worker->leaving)) {
         timer_again(worker->timers, &drain->timer); /* queues are emptied turn by turn */
     } else {
         timer_set(worker->timers, &drain->timer, worker->now_ns + DRAIN_LOOK_NS);

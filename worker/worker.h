@@ -63,8 +63,9 @@ struct worker {
     unsigned mirrors;               /* of them, copies for mirrors */
     struct drain *drain;            /* while draining */
     struct budget budget;
-    struct client *shed; /* shed.c: the next one to look at */
-    struct client *walk; /* serve.c: how far the look for long answers has come */
+    struct client *shed;    /* shed.c: the next one to look at */
+    struct client *leaving; /* serve.c: the same, while draining */
+    struct client *walk;    /* serve.c: how far the look for long answers has come */
     struct walker *walker;
     struct tls_worker *tls; /* contexts, tickets, areas for records (tls.h) */
     struct stopwatch watch;

@@ -19,6 +19,11 @@ int64_t process_clock_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
+int process_hide(void)
+{
+    return PROCESS_SANITIZED ? 0 : prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
 bool process_adopt_channel(void)
 {
     struct ucred maker;

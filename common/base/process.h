@@ -23,6 +23,15 @@ enum process_fd {
 #define PROCESS_SPACE_LEAST                                                                                  \
     (UINT64_C(40) << 30) /* RLIMIT_AS: a worker takes 32 GiB at once (worker/fence.h) */
 
+/* A sanitizer looks into its process with ptrace and starts a program that reads symbols. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define PROCESS_SANITIZED 1
+#elif defined(__has_feature)
+#define PROCESS_SANITIZED (__has_feature(address_sanitizer) || __has_feature(thread_sanitizer))
+#else
+#define PROCESS_SANITIZED 0
+#endif
+
 /* Nanoseconds of the monotonic clock: what heartbeats, deadlines and backoff count in. */
 int64_t process_clock_ns(void);
 
@@ -30,6 +39,10 @@ int64_t process_clock_ns(void);
  * process when the guard dies, and makes those descriptors close on exec. False when the guard, which made the other
  * end of the channel, is not (or no longer) the parent: then leave at once. */
 bool process_adopt_channel(void);
+
+/* For processes that hold secrets: no core dump, no debugger of the same user; files of /proc/PID become root's. Not in a
+ * sanitizer build. 0, or -1 with errno. */
+int process_hide(void);
 
 /* What this process alone takes of the machine's memory, in bytes (resident and not shared with a file or others), read
  * from a descriptor that was opened at the start: -1 and 0 when there is no /proc. */

@@ -76,7 +76,7 @@ static const struct schema_field router_fields[] = {
         .text = "Service that gets the requests."),
     ROW("rule", STRING, struct router_config, rule, .flags = OMIT,
         .text = "Which requests the router takes."),
-    ROW("parentRefs", STRINGS, struct router_config, parent_refs, .flags = OMIT | SCHEMA_NOT_SERVED,
+    ROW("parentRefs", STRINGS, struct router_config, parent_refs, .flags = OMIT,
         .text = "Routers that hand their requests on to this one (routing in layers)."),
     ROW("ruleSyntax", ENUM, struct router_config, rule_syntax, .flags = OMIT, .choices = rule_syntaxes,
         .text = "Version of the rule language: v3 or v2. Rewrite v2 rules, upstream has deprecated them."),

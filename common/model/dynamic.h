@@ -195,6 +195,12 @@ struct http_router {
     struct rule *rule;        /* NULL when it did not parse */
     struct slice tls_options; /* with TLS: the full name of those in force, or "default" */
     struct list chain;        /* struct slice: full names in order, entry point's first, chains flattened */
+    struct list
+        children; /* uint32_t: positions in the model of the routers that are asked behind it (parentRefs) */
+    struct slice made_of; /* the full name of the router that an entry point's options made this one of */
+    bool child;           /* has parents */
+    bool checked;         /* while children are checked before their parents */
+    bool in_circle;       /* names a router above it as its child: left out where it is a child */
 };
 
 struct http_service {

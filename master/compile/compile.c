@@ -35,11 +35,13 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
             .precedence = -(int32_t)router->precedence, /* the page: the greater wins */
             .entry_points = plan->entry_points,
             .entry_point_count = plan->entry_point_count,
-            .tls = router->config.tls != NULL,
-            .tls_options = router->config.tls ? tls_options_id(router->tls_options) : 0,
+            .tls = plan->layer == 0 && router->config.tls != NULL,
+            .tls_options = plan->layer == 0 && router->config.tls ? tls_options_id(router->tls_options) : 0,
             .middlewares = plan->chain,
             .middleware_count = plan->chain_count,
-            .service = compiler->service_numbers[plan->service],
+            .service = plan->service == NUMBER_NONE ? ROUTE_NONE : compiler->service_numbers[plan->service],
+            .layer = plan->layer,
+            .children = plan->children,
             .flags = plan->denied << ROUTE_DENY_ENCODED_SHIFT |
                      (slice_eq(router->element.provider, SLICE("internal")) ? ROUTE_INTERNAL : 0),
         };

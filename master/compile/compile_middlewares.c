@@ -53,7 +53,7 @@ static size_t links_make(struct compiler *compiler, struct link *links)
             bool own = compiler->model->middlewares[position]->words_by_router;
 
             links[count++] = (struct link){
-                .use = {.middleware = position, .router = own ? plan->router : NUMBER_NONE},
+                .use = {.middleware = position, .router = own ? plan->owners[k] : NUMBER_NONE},
                 .place = &plan->chain[k],
             };
         }

@@ -33,8 +33,10 @@ enum service_state { SERVICE_UNKNOWN, SERVICE_LOOKED_AT, SERVICE_GOOD, SERVICE_B
 struct plan { /* one router that gets in; for each group of entry points that refuse the same characters */
     uint32_t router; /* positions in the model's arrays */
     uint32_t service;
-    uint32_t *chain; /* positions of middlewares; in the end, their numbers */
+    uint32_t *chain;        /* positions of middlewares, those of parents first; in the end, their numbers */
+    const uint32_t *owners; /* positions of the routers that name them */
     uint32_t chain_count;
+    uint32_t layer, children; /* as in struct route_input */
     uint32_t entry_point_count;
     const uint32_t *entry_points;
     uint32_t denied;
@@ -72,6 +74,7 @@ struct compiler {
     uint32_t *denied; /* by entry point */
     struct plan *plans;
     size_t plan_count, plan_capacity;
+    uint32_t layer_count;
 };
 
 void name_index_make(struct pool *pool, struct name_index *index, void *elements, size_t count);
@@ -86,8 +89,12 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
-/* The number of an entry point in the static page, or NUMBER_NONE. */
+/* plan_points.c: the number of an entry point in the static page, or NUMBER_NONE. */
 uint32_t entry_point_number(const struct map *entry_points, struct slice name);
+/* Numbers of the router's entry points, ascending, each once, in the pool of the compile; returns how many. */
+size_t plan_entry_points(struct compiler *compiler, struct http_router *router, uint32_t **out);
+/* What each entry point refuses in a path, as bits in the order of struct encoded_characters: compiler->denied. */
+void plan_denied(struct compiler *compiler);
 
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);

@@ -13,7 +13,8 @@
 #include "common/base/hash.h"
 #include "master/compile/compiler.h"
 
-#define DEPTH_MAX 64 /* of weighted services in each other, and of chains in chains */
+#define DEPTH_MAX 64      /* of weighted services in each other, of chains in chains, of layers of routers */
+#define WAYS_MAX 1000000u /* to routers through their parents: many parents on many layers multiply */
 
 /* ---- names ---- */
 
@@ -217,9 +218,20 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
 /* ---- middlewares ---- */
 
 struct steps {
-    uint32_t *items; /* in the pool */
-    size_t count, capacity;
+    uint32_t *items, *owners; /* in the pool */
+    size_t count, capacity, owner_capacity;
+    uint32_t owner; /* the router whose middlewares are added */
 };
+
+static void step_add(struct compiler *compiler, struct steps *chain, uint32_t middleware, uint32_t owner)
+{
+    chain->items =
+        pool_grow(compiler->pool, chain->items, chain->count, &chain->capacity, sizeof(*chain->items));
+    chain->owners = pool_grow(compiler->pool, chain->owners, chain->count, &chain->owner_capacity,
+                              sizeof(*chain->owners));
+    chain->items[chain->count] = middleware;
+    chain->owners[chain->count++] = owner;
+}
 
 /* The services that it asks are used too. */
 static bool asked_mark(struct compiler *compiler, struct http_router *router,
@@ -270,109 +282,28 @@ static bool chain_add(struct compiler *compiler, struct http_router *router, str
     if (!asked_mark(compiler, router, middleware)) {
         return false;
     }
-    chain->items =
-        pool_grow(compiler->pool, chain->items, chain->count, &chain->capacity, sizeof(*chain->items));
-    chain->items[chain->count++] = position;
+    step_add(compiler, chain, position, chain->owner);
     return true;
 }
 
+/* service: NULL with children. */
 static bool chain_make(struct compiler *compiler, struct http_router *router,
                        const struct http_service *service, struct steps *chain)
 {
-    const struct slice *names = router->chain.items, *after = service->config.middlewares.items;
+    const struct list none = {NULL, 0}, *of_service = service ? &service->config.middlewares : &none;
+    const struct slice *names = router->chain.items, *after = of_service->items;
 
     for (size_t i = 0; i < router->chain.count; i++) {
         if (!chain_add(compiler, router, chain, names[i], router->element.provider, 0)) {
             return false;
         }
     }
-    for (size_t i = 0; i < service->config.middlewares.count; i++) {
+    for (size_t i = 0; i < of_service->count; i++) {
         if (!chain_add(compiler, router, chain, after[i], service->element.provider, 0)) {
             return false;
         }
     }
     return true;
-}
-
-/* ---- entry points ---- */
-
-uint32_t entry_point_number(const struct map *entry_points, struct slice name)
-{
-    size_t low = 0, high = entry_points->count;
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = slice_cmp(entry_points->keys[middle], name);
-
-        if (order == 0) {
-            return (uint32_t)middle;
-        }
-        if (order < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    return NUMBER_NONE;
-}
-
-static int number_order(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return x < y ? -1 : x > y;
-}
-
-/* Numbers of the router's entry points, ascending, each once. */
-static size_t entry_points_find(struct compiler *compiler, struct http_router *router, uint32_t **out)
-{
-    const struct slice *names = router->entry_points.items;
-    uint32_t *numbers = pool_alloc(compiler->pool, (router->entry_points.count + 1) * sizeof(*numbers));
-    size_t count = 0, unique = 0;
-
-    for (size_t i = 0; i < router->entry_points.count; i++) {
-        uint32_t number = entry_point_number(&compiler->config->entry_points, names[i]);
-
-        if (number == NUMBER_NONE) {
-            compile_note(compiler, &router->element, false, "entry point %.*s does not exist",
-                         SLICE_ARG(names[i]));
-        } else {
-            numbers[count++] = number;
-        }
-    }
-    if (count > 1) {
-        qsort(numbers, count, sizeof(*numbers), number_order);
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (unique == 0 || numbers[unique - 1] != numbers[i]) {
-            numbers[unique++] = numbers[i];
-        }
-    }
-    *out = numbers;
-    return unique;
-}
-
-/* What each entry point refuses in a path, as bits in the order of struct encoded_characters. */
-static void denied_make(struct compiler *compiler)
-{
-    const struct map *map = &compiler->config->entry_points;
-    const struct entry_point *entry_points = map->values;
-
-    compiler->denied = pool_zalloc(compiler->pool, (map->count + 1) * sizeof(*compiler->denied));
-    for (size_t i = 0; i < map->count; i++) {
-        const struct encoded_characters *allow = &entry_points[i].http.encoded_characters;
-        const bool order[] = {allow->allow_encoded_slash,
-                              allow->allow_encoded_back_slash,
-                              allow->allow_encoded_null_character,
-                              allow->allow_encoded_semicolon,
-                              allow->allow_encoded_percent,
-                              allow->allow_encoded_question_mark,
-                              allow->allow_encoded_hash};
-
-        for (size_t bit = 0; bit < ARRAY_LEN(order); bit++) {
-            compiler->denied[i] |= order[bit] ? 0 : 1u << bit;
-        }
-    }
 }
 
 /* ---- routers ---- */
@@ -382,6 +313,76 @@ static void plan_add(struct compiler *compiler, const struct plan *plan)
     compiler->plans = pool_grow(compiler->pool, compiler->plans, compiler->plan_count,
                                 &compiler->plan_capacity, sizeof(*compiler->plans));
     compiler->plans[compiler->plan_count++] = *plan;
+}
+
+/* Where the way of a request goes on: fills in service, chain and owners; false when it cannot. */
+static bool plan_way(struct compiler *compiler, struct plan *plan, const struct plan *parent)
+{
+    struct http_router *router = compiler->model->routers[plan->router];
+    const struct http_service *service = NULL;
+    struct steps chain = {.owner = plan->router};
+
+    plan->service = NUMBER_NONE;
+    if (router->children.count == 0) {
+        struct slice name = router->config.service;
+
+        plan->service = name_find(compiler, &compiler->services, name, router->element.provider);
+        if (plan->service == NUMBER_NONE || !service_mark(compiler, plan->service, false, 0)) {
+            compile_note(compiler, &router->element, true, "service %.*s %s", SLICE_ARG(name),
+                         plan->service == NUMBER_NONE ? "does not exist" : "cannot be served");
+            return false;
+        }
+        service = compiler->model->services[plan->service];
+    }
+    for (uint32_t i = 0; parent && i < parent->chain_count; i++) {
+        step_add(compiler, &chain, parent->chain[i], parent->owners[i]);
+    }
+    if (!chain_make(compiler, router, service, &chain)) {
+        return false;
+    }
+    plan->chain = chain.items;
+    plan->owners = chain.owners;
+    plan->chain_count = (uint32_t)chain.count;
+    return true;
+}
+
+static bool plan_child(struct compiler *compiler, uint32_t position, const struct plan *parent,
+                       unsigned depth);
+
+/* The plan, and those of its children in a layer of their own: one for each way that leads to a router. */
+static bool plan_layer(struct compiler *compiler, struct plan *plan, unsigned depth)
+{
+    struct http_router *router = compiler->model->routers[plan->router];
+    const uint32_t *children = router->children.items;
+    size_t before = compiler->plan_count;
+
+    plan->children = router->children.count ? ++compiler->layer_count : 0;
+    plan_add(compiler, plan);
+    for (size_t i = 0; i < router->children.count; i++) {
+        (void)plan_child(compiler, children[i], plan, depth + 1);
+    }
+    if (router->children.count && compiler->plan_count == before + 1) {
+        compiler->plan_count = before;
+        compile_note(compiler, &router->element, true, "none of its child routers can be served");
+        return false;
+    }
+    return true;
+}
+
+static bool plan_child(struct compiler *compiler, uint32_t position, const struct plan *parent,
+                       unsigned depth)
+{
+    struct http_router *router = compiler->model->routers[position];
+    struct plan plan = {.router = position, .layer = parent->children};
+
+    if (router->element.status == ELEMENT_DISABLED || router->in_circle || !router->rule) {
+        return false;
+    }
+    if (depth > DEPTH_MAX || compiler->layer_count > WAYS_MAX || compiler->plan_count > WAYS_MAX) {
+        compile_note(compiler, &router->element, true, "too many ways through parent routers lead to it");
+        return false;
+    }
+    return plan_way(compiler, &plan, parent) && plan_layer(compiler, &plan, depth);
 }
 
 /* One plan for the entry points that refuse the same characters: nearly always one in all. */
@@ -408,42 +409,31 @@ static void plan_split(struct compiler *compiler, struct plan *plan, const uint3
         plan->denied = denied;
         plan->entry_points = group;
         plan->entry_point_count = (uint32_t)used;
-        plan_add(compiler, plan);
+        (void)plan_layer(compiler, plan, 0);
     }
 }
 
 static void plan_router(struct compiler *compiler, uint32_t position)
 {
     struct http_router *router = compiler->model->routers[position];
-    struct slice service = router->config.service;
-    struct steps chain = {0};
-    uint32_t *entry_points, found;
+    struct plan plan = {.router = position};
+    uint32_t *entry_points;
     size_t entry_point_count;
-    struct plan plan;
 
-    if (router->element.status == ELEMENT_DISABLED) {
+    if (router->element.status == ELEMENT_DISABLED || router->child) {
         return;
     }
     if (!router->rule) {
         compile_note(compiler, &router->element, true, "it has no rule");
         return;
     }
-    if ((entry_point_count = entry_points_find(compiler, router, &entry_points)) == 0) {
+    if ((entry_point_count = plan_entry_points(compiler, router, &entry_points)) == 0) {
         compile_note(compiler, &router->element, true, "it is served on no entry point");
         return;
     }
-    found = name_find(compiler, &compiler->services, service, router->element.provider);
-    if (found == NUMBER_NONE || !service_mark(compiler, found, false, 0)) {
-        compile_note(compiler, &router->element, true, "service %.*s %s", SLICE_ARG(service),
-                     found == NUMBER_NONE ? "does not exist" : "cannot be served");
-        return;
+    if (plan_way(compiler, &plan, NULL)) {
+        plan_split(compiler, &plan, entry_points, entry_point_count);
     }
-    if (!chain_make(compiler, router, compiler->model->services[found], &chain)) {
-        return;
-    }
-    plan = (struct plan){
-        .router = position, .service = found, .chain = chain.items, .chain_count = (uint32_t)chain.count};
-    plan_split(compiler, &plan, entry_points, entry_point_count);
 }
 
 /* Positions that are used get numbers from `first` on, in the order of the model: that of names. */
@@ -484,7 +474,7 @@ void plan_all(struct compiler *compiler)
     compiler->service_states = pool_zalloc(pool, model->service_count + 1);
     compiler->service_orders = pool_zalloc(kept, (model->service_count + 1) * sizeof(uint32_t));
     compiler->transport_used = pool_zalloc(pool, model->transport_count + 1);
-    denied_make(compiler);
+    plan_denied(compiler);
     for (size_t i = 0; i < model->router_count; i++) {
         plan_router(compiler, (uint32_t)i);
     }

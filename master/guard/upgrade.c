@@ -39,7 +39,6 @@
 #define LEAVE_TAKES (5 * GUARD_SECOND)
 #define MASTER_ENDS (2 * GUARD_SECOND)
 #define SETS_MOST 2
-#define WITHOUT_END (INT64_C(10) * 365 * 86400 * GUARD_SECOND)
 #define OUTPUT_SHOWN 4096
 
 /* ---- which binary ---- */
@@ -422,7 +421,7 @@ static void announce(struct guard *guard, bool on)
 
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         struct control_message message = {
-            .kind = CONTROL_HANDOVER, .number = on, .grace_ns = {0, WITHOUT_END}};
+            .kind = CONTROL_HANDOVER, .number = on, .grace_ns = {0, GRACE_WITHOUT_END}};
 
         if (guard->workers[slot].pid != 0) {
             child_send(&guard->workers[slot], &message, NULL, 0);

@@ -332,6 +332,9 @@ int face_master(int argc, char **argv)
         return 1;
     }
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
+    if (process_hide() < 0) { /* Secrets, keys, tokens */
+        log_error("Cannot become not dumpable: %m");
+    }
     memory_start(master);
     outbox_init(&master->guard, PROCESS_CONTROL_FD);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {

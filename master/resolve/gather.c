@@ -111,7 +111,7 @@ static struct http_router *copy_add(struct resolver *resolver, const struct http
     copy->element.name = full;
     copy->element.provider = provider;
     copy->precedence = precedence_of(resolver, provider);
-    if (copy->config.rule_syntax.len == 0) {
+    if (copy->config.rule_syntax.len == 0 && copy->config.parent_refs.count == 0) {
         copy->config.rule_syntax = resolver->default_syntax;
     }
     return copy;
@@ -182,7 +182,12 @@ void router_add(struct resolver *resolver, const struct http_router *from, struc
             struct slice copy_name =
                 points.count == 1 ? name
                                   : pool_printf(pool, "%.*s-%.*s", SLICE_ARG(point_name), SLICE_ARG(name));
-            point_apply(resolver, copy_add(resolver, from, copy_name, provider), point);
+            struct http_router *copy = copy_add(resolver, from, copy_name, provider);
+
+            point_apply(resolver, copy, point);
+            if (points.count > 1) {
+                copy->made_of = qualified(pool, name, provider);
+            }
             made++;
         }
     }

@@ -21,6 +21,7 @@ struct model *resolve_with(const struct static_config *config, struct vault *vau
     tls_check_all(&resolver);
     middlewares_check_all(&resolver);
     services_check_all(&resolver);
+    layers_resolve(&resolver);
     routers_check_all(&resolver);
     used_by_fill(&resolver);
     tcp_check_all(&resolver);

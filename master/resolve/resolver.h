@@ -2,7 +2,7 @@
  * resolver.h - what the parts of resolve() share; nobody else includes it.
  *
  * order    gather.c (merge, entry points' models, internal objects) -> tls.c -> middlewares.c -> services.c -> routers.c
- *          -> tcp.c -> udp.c (both over layer4.c, layer4_services.c)
+ *          (layers.c before it) -> tcp.c -> udp.c (both over layer4.c, layer4_services.c)
  */
 #ifndef WEIR_MASTER_RESOLVE_RESOLVER_H
 #define WEIR_MASTER_RESOLVE_RESOLVER_H
@@ -152,6 +152,12 @@ struct slice mirroring_wrong(struct resolver *resolver, struct http_service *ser
 struct slice failover_wrong(struct resolver *resolver, struct http_service *service,
                             const struct frame *here);
 void routers_check_all(struct resolver *resolver);
+
+/* ---- layers.c ---- */
+/* Who is whose child, and what is wrong with that; before routers_check_all(). */
+void layers_resolve(struct resolver *resolver);
+/* Children that cannot be served are left out; false, and an error on the router: that is all of them. They were checked. */
+bool layers_children_check(struct resolver *resolver, struct http_router *router);
 void used_by_fill(struct resolver *resolver);
 
 #endif

@@ -43,7 +43,7 @@ static void points_check(struct resolver *resolver, struct http_router *router)
             }
         }
     }
-    if (out->count == 0) {
+    if (out->count == 0 && !router->child) {
         element_error(resolver->model, &router->element, true, "no valid entryPoint for this router");
     }
 }
@@ -65,6 +65,10 @@ static void service_check(struct resolver *resolver, struct http_router *router)
 {
     struct slice text;
 
+    if (router->children.count) {
+        (void)layers_children_check(resolver, router);
+        return;
+    }
     if (router->config.service.len == 0 && router->element.status == ELEMENT_DISABLED) {
         return; /* the provider has said why there is none */
     }
@@ -205,13 +209,35 @@ static void tls_options_note(struct resolver *resolver, struct http_router *rout
     }
 }
 
-static void router_check(struct resolver *resolver, struct http_router *router)
+/* Below others: no entry points, no TLS. Its own children come first. */
+static void child_check(struct resolver *resolver, struct http_router *router)
 {
-    if (router->config.parent_refs.count) {
-        element_error(resolver->model, &router->element, true,
-                      "parentRefs (routing in layers) are not yet served by this build");
+    const uint32_t *children = router->children.items;
+
+    if (router->checked) {
         return;
     }
+    router->checked = true;
+    for (size_t i = 0; i < router->children.count; i++) {
+        child_check(resolver, resolver->model->routers[children[i]]);
+    }
+    if (router->config.entry_points.count) { /* it must have none, and is shown with them */
+        points_check(resolver, router);
+        priority_check(resolver, router);
+    }
+    if (router->element.status != ELEMENT_DISABLED) {
+        if (router->config.priority == 0) {
+            router->config.priority = (int64_t)router->config.rule.len;
+        }
+        router->priority = router->config.priority;
+        service_check(resolver, router);
+        middlewares_check(resolver, router);
+        rule_check(resolver, router);
+    }
+}
+
+static void router_check(struct resolver *resolver, struct http_router *router)
+{
     points_check(resolver, router);
     if (router->entry_points.count == 0) {
         return; /* Traefik looks no further either */
@@ -234,10 +260,15 @@ void routers_check_all(struct resolver *resolver)
     struct router_observability *standard = NULL;
 
     for (size_t i = 0; i < model->router_count; i++) {
+        if (model->routers[i]->child) {
+            child_check(resolver, model->routers[i]);
+        }
+    }
+    for (size_t i = 0; i < model->router_count; i++) {
         struct http_router *router = model->routers[i];
 
-        router_check(resolver, router);
-        if (router->config.parent_refs.count == 0) {
+        if (!router->child) {
+            router_check(resolver, router);
             observability_fill(router, model->pool, &standard);
         }
     }
@@ -370,7 +401,7 @@ void used_by_fill(struct resolver *resolver)
     for (size_t i = 0; i < model->router_count; i++) {
         const struct http_router *router = model->routers[i];
 
-        if (router->entry_points.count) {
+        if (router->entry_points.count || router->child) {
             reach(resolver,
                   name_table_find(model->pool, &resolver->services, router->config.service,
                                   router->element.provider),

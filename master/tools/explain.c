@@ -44,6 +44,7 @@ struct answer {
     struct rule_request request;
     struct request_path path;
     uint32_t entry_point;
+    uint32_t layer; /* whose routers are looked at; 0: those of the entry point */
 };
 
 static int usage(const char *problem)
@@ -408,23 +409,22 @@ static void print_middlewares(const struct answer *answer, const struct route *r
     }
 }
 
-static void print_winner(const struct answer *answer, uint32_t number)
+static void print_router(const struct answer *answer, const struct route *route)
 {
     const struct page *page = page_of(answer, PAGE_ROUTES);
-    const struct route *route = routes_at(page, number);
     struct slice name = page_text(page, route->name), rule = page_text(page, route->rule);
     const struct http_router *router = model_find_router(answer->tool.model, name);
 
-    printf("router         %.*s\n               rule %.*s\n               priority %lld\n", SLICE_ARG(name),
-           SLICE_ARG(rule), (long long)route->priority);
+    printf("%s%.*s\n               rule %.*s\n               priority %lld\n",
+           route->layer ? "child router   " : "router         ", SLICE_ARG(name), SLICE_ARG(rule),
+           (long long)route->priority);
     if (router) {
         print_origin(&router->element);
     }
-    if (path_encoded_refused(answer->path.raw, route->flags >> ROUTE_DENY_ENCODED_SHIFT & 0x7f)) {
-        puts("answer         400: the path holds an encoded character that the entry point refuses "
-             "(encodedCharacters)");
-        return;
-    }
+}
+
+static void print_goal(const struct answer *answer, const struct route *route)
+{
     print_middlewares(answer, route);
     print_service(answer, route->service, 0, 0);
 }
@@ -457,13 +457,14 @@ static bool miss_of(const struct answer *answer, uint32_t number, struct miss *o
     struct slice name = page_text(page, route->name);
     const struct http_router *router = model_find_router(answer->tool.model, name);
 
-    if (router == NULL || !on_entry_point(router, entry_point_name(answer, answer->entry_point))) {
+    if (router == NULL || route->layer != answer->layer ||
+        (answer->layer == 0 && !on_entry_point(router, entry_point_name(answer, answer->entry_point)))) {
         return false;
     }
     *out = (struct miss){
         .name = name, .rule = page_text(page, route->rule), .priority = route->priority, .number = number};
     text_init(&out->why);
-    if (route->tls != answer->question.tls) {
+    if (answer->layer == 0 && route->tls != answer->question.tls) {
         text_add_cstr(&out->why,
                       route->tls ? "serves TLS connections only" : "serves connections without TLS only");
         out->distance = 1;
@@ -517,7 +518,8 @@ static void print_near_misses(const struct answer *answer)
     struct miss *misses = calloc(total ? total : 1, sizeof(*misses));
     size_t count = 0;
 
-    puts("router         none: 404 page not found (reason no_route)");
+    printf("%snone: 404 page not found (reason no_route)\n",
+           answer->layer ? "child router   " : "router         ");
     for (uint32_t i = 0; misses && i < total; i++) {
         count += miss_of(answer, i, &misses[count]);
     }
@@ -525,7 +527,8 @@ static void print_near_misses(const struct answer *answer)
         puts("\nno router serves this entry point");
     } else {
         qsort(misses, count, sizeof(*misses), nearer);
-        puts("\nnearest routers of this entry point, and why they do not match:");
+        printf("\nnearest routers of %s, and why they do not match:\n",
+               answer->layer ? "this layer" : "this entry point");
     }
     for (size_t i = 0; i < count; i++) {
         if (i < NEAR_MISSES) {
@@ -565,6 +568,50 @@ static void print_disabled(const struct answer *answer)
     }
 }
 
+/* The children of a router, and theirs. Middlewares are not run here: they are asked with the request as it came. */
+static void print_layers(struct answer *answer, const struct route *route)
+{
+    const struct page *page = page_of(answer, PAGE_ROUTES);
+
+    while (route->children) {
+        uint32_t winner;
+
+        answer->layer = route->children;
+        winner = routes_match_layer(page, answer->layer, &answer->request);
+        printf("\nits children are asked behind its middlewares%s:\n",
+               route->middlewares.count ? " (here with the request as it came in)" : "");
+        if (winner == ROUTE_NONE) {
+            print_middlewares(answer, route);
+            print_near_misses(answer);
+            return;
+        }
+        route = routes_at(page, winner);
+        print_router(answer, route);
+        if (route->children == 0) {
+            print_goal(answer, route);
+        }
+        print_passed_over(answer, winner);
+    }
+}
+
+static void print_way(struct answer *answer, uint32_t winner)
+{
+    const struct route *route = routes_at(page_of(answer, PAGE_ROUTES), winner);
+    bool refused = path_encoded_refused(answer->path.raw, route->flags >> ROUTE_DENY_ENCODED_SHIFT & 0x7f);
+
+    print_router(answer, route);
+    if (refused) {
+        puts("answer         400: the path holds an encoded character that the entry point refuses "
+             "(encodedCharacters)");
+    } else if (route->children == 0) {
+        print_goal(answer, route);
+    }
+    print_passed_over(answer, winner);
+    if (!refused) {
+        print_layers(answer, route);
+    }
+}
+
 static int explain(struct answer *answer)
 {
     struct question *question = &answer->question;
@@ -592,8 +639,7 @@ static int explain(struct answer *answer)
     if (winner == ROUTE_NONE) {
         print_near_misses(answer);
     } else {
-        print_winner(answer, winner);
-        print_passed_over(answer, winner);
+        print_way(answer, winner);
     }
     print_disabled(answer);
     pool_free(answer->request.scratch);

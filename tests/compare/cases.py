@@ -177,6 +177,16 @@ def configuration():
     router("nohost", "Host(`nohost.test`)", service="no-host-header")
     router("urlpath", "Host(`urlpath.test`)", service="url-path")
     router("wrr", "Host(`wrr.test`)", service="wrr")
+    routers["lay"] = {"rule": "Host(`lay.test`)", "middlewares": ["strip", "head"], "entryPoints": ["web", "strict", "mwep"]}
+    router("lay-a", "PathPrefix(`/x`)", parentRefs=["lay"], middlewares=["add"])
+    router("lay-b", "Header(`X-Added`, `one`) && Path(`/y`)", parentRefs=["lay@file"])
+    routers["lay-mid"] = {"rule": "PathPrefix(`/deep`) || Query(`deep`)", "parentRefs": ["lay"], "middlewares": ["cors"]}
+    router("lay-leaf", "Method(`POST`)", parentRefs=["lay-mid", "lay"], service="wrr")
+    router("lay-tls", "Path(`/tls`)", parentRefs=["lay"], tls={})
+    router("lay-lost", "Path(`/lost`)", parentRefs=["nowhere"])
+    routers["lay-dead"] = {"rule": "Path(`/dead`)", "parentRefs": ["lay"]}
+    routers["lay-only"] = {"rule": "Host(`lay-only.test`)"}
+    router("lay-broken", "Path(`/`)", parentRefs=["lay-only"], service="nowhere")
     for name in HASHED:
         router(f"hrw-{name}", f"Host(`{name}.hrw.test`)", service=f"hrw-{name}")
     for name in FAILOVER:
@@ -310,6 +320,11 @@ def fixed_requests():
     for entry_point in ("web", "strict", "rawpath", "semicolon", "mwep", "redirecting"):
         for path in PATHS:
             add(entry_point, path)
+    for entry_point in ("web", "strict", "mwep"):
+        for path in ("/", "/x", "/api/x", "/y", "/deep", "/deep/er", "/?deep", "/tls", "/lost", "/dead", "/a%2Fb", "/api/y"):
+            for method in ("GET", "POST", "OPTIONS"):
+                add(entry_point, path, host="lay.test", method=method, headers=[("Origin", "https://a.test")])
+    add("web", "/", host="lay-only.test")
     for name in MIDDLEWARES:
         for path in ("/", "/api", "/api/", "/api/x", "/apix", "/api/deep/er", "/v1/x", "/v1", "/foo/ab1/rest", "/foo/a/b", "/bar/12/z",
                      "/n/77/x", "/p/x?y=1", "/old/x?y=z", "/a%2Fb", "/api%2Fx", "/api/%2Fx", "/foo/a%2Fb/c", "/%C3%A9", "/api?q=1", "//api"):

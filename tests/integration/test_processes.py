@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+import rawhttp
 from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, wait_until
 from processes import alive, children, descriptors, freeze, gone, title
 
@@ -364,6 +365,17 @@ def test_grace_time_ends(serving):
         router.wait_log(r"router who@file")
         os.kill(router.pid, signal.SIGTERM)
         assert router.wait(10) == 0
+
+
+def test_idle_connections_hold_nobody_up(serving):
+    """The end comes long before the grace time does."""
+    router = serving("--entryPoints.web.transport.lifeCycle.graceTimeOut=60s", delay="1ms")
+    idle = rawhttp.connect(router.web)
+    idle.send(rawhttp.get(host="a"))
+    assert idle.response().status == 200
+    os.kill(router.pid, signal.SIGTERM)
+    assert idle.at_end()
+    assert router.wait(30) == 0
 
 
 def test_second_signal_stops_at_once(serving):

@@ -40,7 +40,7 @@ static inline char *image_make(size_t *size)
     };
     struct pool *pool = pool_new(4096, 0);
     struct route_input inputs[IMAGE_ROUTERS] = {
-        {{0}, NULL, {0}, false, 0, 0, NULL, 0, false, 0, NULL, 0, 0, 0}};
+        {{0}, NULL, {0}, false, 0, 0, NULL, 0, false, 0, NULL, 0, 0, 0, 0, 0}};
     struct rule *parsed[IMAGE_ROUTERS] = {NULL};
     struct page_builder *builder = builder_new(PAGE_ROUTES);
     struct stat st;
@@ -63,7 +63,9 @@ static inline char *image_make(size_t *size)
                                          .entry_points = entry_points,
                                          .entry_point_count = 1 + i % 2,
                                          .middlewares = chain,
-                                         .middleware_count = i % 4};
+                                         .middleware_count = i % 4,
+                                         .layer = i % 8 == 7,
+                                         .children = i == 3};
         if (rule_parse(pool, inputs[i].rule_text, RULE_V3, &parsed[i], &why) < 0) {
             abort();
         }
@@ -139,6 +141,7 @@ static inline void image_visit(const struct page *page)
         address_parse(SLICE("10.1.2.3"), &request.client);
         (void)routes_match(page, 0, false, &request);
         (void)routes_match(page, 70, false, &request);
+        (void)routes_match_layer(page, 1, &request);
         (void)routes_match(page, 1u << 31, true, &request);
         (void)routes_try(page, (uint32_t)i, 0, false, &request);
         pool_reset(scratch);

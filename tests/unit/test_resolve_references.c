@@ -182,8 +182,8 @@ static const struct {
     {"service: s, priority: 9223372036854774807", ELEMENT_ENABLED, "", ""},
     {"service: s, priority: 9223372036854774808", ELEMENT_DISABLED,
      "the router priority 9223372036854774808 exceeds the max user-defined priority 9223372036854774807", ""},
-    {"service: s, parentRefs: [ok]", ELEMENT_DISABLED,
-     "parentRefs (routing in layers) are not yet served by this build", ""},
+    {"service: s, parentRefs: [gone]", ELEMENT_DISABLED,
+     "parent router \"gone@file\" does not exist | router is not reachable", ""},
 };
 
 /* '*' at the end of want stands for anything. */

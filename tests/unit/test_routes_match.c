@@ -365,9 +365,49 @@ static void equal_input_gives_an_equal_page(void **state)
     table_close(&t);
 }
 
+/* Children of one router are asked apart from those of entry points and of other layers; their place in all routers counts
+ * among them alone. */
+static void layers_are_apart(void **state)
+{
+    struct sample_request sample;
+    struct table t;
+    char name[64];
+
+    (void)state;
+    table_open(&t);
+    add(&t, "parent", "Host(`a.test`)")->children = 1;
+    add(&t, "plain", "Host(`b.test`)");
+    add(&t, "child", "Host(`a.test`) && PathPrefix(`/api`)")->layer = 1;
+    add(&t, "child-any", "PathPrefix(`/`)")->layer = 1;
+    add(&t, "stranger", "Host(`a.test`) && PathPrefix(`/api`) && Method(`GET`)")->layer = 2;
+    t.inputs[3].children = 2;
+    build(&t);
+    assert_string_equal(winner(&t, "GET a.test/api"), "parent");
+    assert_string_equal(winner(&t, "GET c.test/api"), "none");
+    static const struct {
+        uint32_t layer;
+        const char *line, *want;
+    } cases[] = {{1, "GET a.test/api", "child"}, {1, "GET a.test/x", "child-any"},
+                 {1, "GET /", "child-any"},      {2, "GET a.test/api", "stranger"},
+                 {2, "GET a.test/x", "none"},    {3, "GET a.test/api", "none"}};
+
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        sample_init(&sample, t.scratch, cases[i].line);
+
+        uint32_t number = routes_match_layer(t.page, cases[i].layer, &sample.request);
+
+        name[0] = 0;
+        assert_true(number == ROUTE_NONE ||
+                    slice_to_cstr(page_text(t.page, routes_at(t.page, number)->name), name, sizeof(name)));
+        assert_string_equal(number == ROUTE_NONE ? "none" : name, cases[i].want);
+    }
+    table_close(&t);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers_are_apart),
         cmocka_unit_test(longest_rule_wins_over_all_lists),
         cmocka_unit_test(explicit_and_negative_priorities),
         cmocka_unit_test(ties_go_by_precedence_then_name),

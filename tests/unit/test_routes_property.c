@@ -174,6 +174,7 @@ static void add_router(struct world *world)
         .entry_point_count = sizes[set],
         .tls = pick(6) == 0,
         .service = (uint32_t)i,
+        .layer = pick(4) ? 0 : 1 + pick(2),
     };
     world->count++;
 }
@@ -190,16 +191,16 @@ static bool comes_before(const struct route_input *a, const struct route_input *
 }
 
 /* By the definition: of all that match, none comes before it. UINT32_MAX when none matches. */
-static uint32_t plain_answer(struct world *world, uint32_t entry_point, bool tls,
+static uint32_t plain_answer(struct world *world, uint32_t layer, uint32_t entry_point, bool tls,
                              const struct rule_request *request)
 {
     uint32_t best = UINT32_MAX;
 
     for (size_t i = 0; i < world->count; i++) {
         const struct route_input *input = &world->inputs[i];
-        bool served = input->tls == tls;
+        bool served = input->layer == layer && (layer || input->tls == tls);
 
-        for (size_t j = 0, found = 0; j < input->entry_point_count; j++) {
+        for (size_t j = 0, found = 0; layer == 0 && j < input->entry_point_count; j++) {
             found += input->entry_points[j] == entry_point;
             served = served && (found || j + 1 < input->entry_point_count);
         }
@@ -268,8 +269,10 @@ static void one_round(uint64_t seed, unsigned routers)
         random_request(&world, &sample);
         uint32_t entry_point = pick(10) ? pick(2) : pick(130);
         bool tls = pick(5) == 0;
-        uint32_t wanted = plain_answer(&world, entry_point, tls, &sample.request);
-        uint32_t got = routes_match(page, entry_point, tls, &sample.request);
+        uint32_t layer = pick(5) ? 0 : 1 + pick(3); /* nobody is in the last one */
+        uint32_t wanted = plain_answer(&world, layer, entry_point, tls, &sample.request);
+        uint32_t got = layer ? routes_match_layer(page, layer, &sample.request)
+                             : routes_match(page, entry_point, tls, &sample.request);
         bool agrees = (wanted == UINT32_MAX) == (got == ROUTE_NONE);
 
         if (agrees && got != ROUTE_NONE) { /* equal names may stand for each other */

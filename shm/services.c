@@ -136,7 +136,8 @@ static int service_check(const struct page *page, const struct service *service,
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
         strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header) ||
         !page_holds_bool(&service->checked) || !page_holds_bool(&service->mirror_body) ||
-        !page_holds_text(page, service->statuses)) {
+        !page_holds_text(page, service->statuses) ||
+        !page_holds_list(page, service->middlewares, sizeof(uint32_t), PAGE_ALIGN)) {
         return error_set(why, -EBADMSG, "bad name or kind");
     }
     if (kind == SERVICE_FAILOVER && service->children.count != 2) {

@@ -95,7 +95,8 @@ struct service { /* stored */
     int64_t failure_window; /* ns: failures of a server in it take it out, for as long */
     bool checked;           /* somebody asks the servers too: who was taken out waits for that */
     bool mirror_body;
-    int64_t body_most; /* bytes of a request that is kept to be sent twice; -1: no bound */
+    struct list middlewares; /* uint32_t: they run where the service is not the router's own */
+    int64_t body_most;       /* bytes of a request that is kept to be sent twice; -1: no bound */
 };
 
 struct services_root {

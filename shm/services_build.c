@@ -85,6 +85,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     struct list cookies = pack_texts(builder, from->cookies);
     struct list sticky_values = pack_bytes(builder, from->sticky_values, sizeof(struct sticky_value));
     struct slice statuses = builder_text(builder, from->statuses);
+    struct list middlewares = pack_bytes(builder, from->middlewares, sizeof(uint32_t));
     struct service *stored = builder_at(builder, to);
 
     stored->name = name;
@@ -106,6 +107,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->failure_window = from->failure_window;
     stored->checked = from->checked;
     stored->mirror_body = from->mirror_body;
+    stored->middlewares = middlewares;
 }
 
 _Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,

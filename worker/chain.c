@@ -41,13 +41,13 @@ static struct service_step *step_at(const struct exchange *ex, uint32_t position
 static const struct middleware_type *type_at(const struct exchange *ex, const struct list *chain,
                                              uint32_t position, const void **params)
 {
-    if (position >= chain->count) {
+    const struct service_step *step = position < chain->count ? NULL : step_at(ex, position);
+    const struct middleware_row *row = step ? step->row : row_at(ex, chain, position);
+
+    if (row == NULL) {
         *params = NULL;
-        return step_at(ex, position)->type;
+        return step->type;
     }
-
-    const struct middleware_row *row = row_at(ex, chain, position);
-
     *params = page_at(ex->generation->pages[PAGE_MIDDLEWARES], row->params);
     return middleware_types[row->kind];
 }
@@ -60,7 +60,8 @@ static struct slice name_at(const struct exchange *ex, const struct list *chain,
         return page_text(ex->generation->pages[PAGE_MIDDLEWARES], row_at(ex, chain, position)->name);
     }
     step = step_at(ex, position);
-    return page_text(step->page, step->service->name);
+    return step->row ? page_text(ex->generation->pages[PAGE_MIDDLEWARES], step->row->name)
+                     : page_text(step->page, step->service->name);
 }
 
 /* What there is of the chain, from ex->position on; false: something of it has the request now. */
@@ -119,10 +120,17 @@ static void run(struct exchange *ex)
     exchange_serve(ex);
 }
 
+/* Of the middleware whose hook runs. */
+static const struct middleware_row *row_now(const struct exchange *ex)
+{
+    const struct list *chain = chain_of(ex);
+
+    return ex->position < chain->count ? row_at(ex, chain, ex->position) : step_at(ex, ex->position)->row;
+}
+
 uint32_t exchange_asked_service(const struct exchange *ex, uint32_t index)
 {
-    const uint32_t *services = page_at(ex->generation->pages[PAGE_MIDDLEWARES],
-                                       row_at(ex, chain_of(ex), ex->position)->services.items);
+    const uint32_t *services = page_at(ex->generation->pages[PAGE_MIDDLEWARES], row_now(ex)->services.items);
 
     return services[index];
 }
@@ -130,14 +138,14 @@ uint32_t exchange_asked_service(const struct exchange *ex, uint32_t index)
 _Atomic uint64_t *exchange_word(const struct exchange *ex, uint32_t index)
 {
     const struct board_ref *words =
-        page_at(ex->generation->pages[PAGE_MIDDLEWARES], row_at(ex, chain_of(ex), ex->position)->words.items);
+        page_at(ex->generation->pages[PAGE_MIDDLEWARES], row_now(ex)->words.items);
 
     return board_at(ex->worker->board, words[index]);
 }
 
 struct table_ref exchange_table(const struct exchange *ex)
 {
-    return row_at(ex, chain_of(ex), ex->position)->table;
+    return row_now(ex)->table;
 }
 
 const struct middleware_type *chain_current(const struct exchange *ex)
@@ -154,18 +162,22 @@ struct service_step *chain_service_step(const struct exchange *ex)
     return step_at(ex, ex->position);
 }
 
-uint32_t chain_way(const struct exchange *ex)
+uint32_t chain_way(const struct exchange *ex, bool *entered)
 {
-    return ex->steps ? ex->steps->way : ex->service;
+    if (ex->steps) {
+        *entered = ex->steps->entered;
+        return ex->steps->way;
+    }
+    *entered = ex->route != ROUTE_NONE; /* the router's chain ends with those of its own service */
+    return ex->service;
 }
 
-void chain_step(struct exchange *ex, const struct middleware_type *type, const struct page *page,
-                const struct service *service)
+static struct service_step *step_add(struct exchange *ex, const struct page *page,
+                                     const struct service *service)
 {
     struct service_step *step = pool_alloc(ex->pool, sizeof(*step));
 
     *step = (struct service_step){.position = ex->position,
-                                  .type = type,
                                   .page = page,
                                   .service = service,
                                   .cookies = ex->set_cookies,
@@ -175,6 +187,38 @@ void chain_step(struct exchange *ex, const struct middleware_type *type, const s
     }
     ex->steps = step;
     ex->step = EXCHANGE_REQUEST;
+    return step;
+}
+
+void chain_step(struct exchange *ex, const struct middleware_type *type, const struct page *page,
+                const struct service *service)
+{
+    step_add(ex, page, service)->type = type;
+    run(ex);
+}
+
+void chain_middlewares(struct exchange *ex, const struct page *page, const struct service *service,
+                       uint32_t number)
+{
+    const uint32_t *numbers = page_at(page, service->middlewares.items);
+    uint32_t first = ex->position;
+
+    for (size_t i = 0; i < service->middlewares.count; i++) {
+        const struct middleware_row *row =
+            middlewares_at(ex->generation->pages[PAGE_MIDDLEWARES], numbers[i]);
+        struct service_step *step;
+
+        if (row == NULL) { /* of a page that does not fit: nobody passes unguarded */
+            exchange_answer(ex, 500, REASON_internal_error);
+            exchange_respond(ex);
+            return;
+        }
+        step = step_add(ex, page, service);
+        step->position = first + (uint32_t)i;
+        step->row = row;
+        step->way = number;
+        step->entered = true;
+    }
     run(ex);
 }
 

@@ -329,7 +329,7 @@ static uint32_t pick_child(struct exchange *ex, const struct services *services,
 }
 
 static enum pick_result pick_in(struct exchange *ex, const struct services *services, struct pick *pick,
-                                uint32_t number, unsigned depth);
+                                uint32_t number, bool entered, unsigned depth);
 
 static enum pick_result pick_failover(struct exchange *ex, const struct services *services, struct pick *pick,
                                       unsigned depth)
@@ -337,16 +337,17 @@ static enum pick_result pick_failover(struct exchange *ex, const struct services
     const struct service_child *children = page_at(pick->page, pick->service->children.items);
 
     if (takes(ex->worker, services, &children[0])) {
-        return pick->service->statuses.len ? PICK_STEP
-                                           : pick_in(ex, services, pick, children[0].service, depth + 1);
+        return pick->service->statuses.len
+                   ? PICK_STEP
+                   : pick_in(ex, services, pick, children[0].service, false, depth + 1);
     }
     return takes(ex->worker, services, &children[1])
-               ? pick_in(ex, services, pick, children[1].service, depth + 1)
+               ? pick_in(ex, services, pick, children[1].service, false, depth + 1)
                : PICK_DOWN;
 }
 
 static enum pick_result pick_in(struct exchange *ex, const struct services *services, struct pick *pick,
-                                uint32_t number, unsigned depth)
+                                uint32_t number, bool entered, unsigned depth)
 {
     const struct service *service = services_at(services, number, &pick->page);
 
@@ -354,6 +355,10 @@ static enum pick_result pick_in(struct exchange *ex, const struct services *serv
         return PICK_NONE;
     }
     pick->service = service;
+    if (service->middlewares.count && !entered) {
+        pick->number = number;
+        return PICK_STEP;
+    }
     switch (service->kind) {
     case SERVICE_INTERNAL:
         return PICK_INTERNAL;
@@ -371,17 +376,17 @@ static enum pick_result pick_in(struct exchange *ex, const struct services *serv
     uint32_t position = pick_child(ex, services, pick->page, service);
 
     return position == NOBODY ? PICK_NONE
-                              : pick_in(ex, services, pick, children[position].service, depth + 1);
+                              : pick_in(ex, services, pick, children[position].service, false, depth + 1);
 }
 
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
-                             struct pick *pick)
+                             bool entered, struct pick *pick)
 {
-    *pick = (struct pick){.page = NULL};
+    *pick = (struct pick){.number = PICK_NUMBER_NONE};
     if (ex->steps == NULL) {
         ex->set_cookies = NULL;
     }
-    return pick_in(ex, services, pick, number, 0);
+    return pick_in(ex, services, pick, number, entered, 0);
 }
 
 bool pick_next(struct exchange *ex, struct pick *pick)

@@ -236,7 +236,10 @@ void upstream_begin(struct exchange *ex)
     struct upstream_exchange *ux = ux_take(ex);
 
     ex->upstream = ux;
-    switch (pick_server(ex, &ex->generation->services, chain_way(ex), &ux->pick)) {
+    bool entered;
+    uint32_t way = chain_way(ex, &entered);
+
+    switch (pick_server(ex, &ex->generation->services, way, entered, &ux->pick)) {
     case PICK_SERVER:
         break;
     case PICK_INTERNAL: {
@@ -259,7 +262,13 @@ void upstream_begin(struct exchange *ex)
         const struct page *page = ux->pick.page;
         const struct service *service = ux->pick.service;
 
+        uint32_t number = ux->pick.number;
+
         upstream_release(ex);
+        if (number != PICK_NUMBER_NONE) {
+            chain_middlewares(ex, page, service, number);
+            return;
+        }
         chain_step(ex, service->kind == SERVICE_FAILOVER ? &step_failover : &step_mirroring, page, service);
         return;
     }

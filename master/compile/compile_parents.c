@@ -12,8 +12,7 @@ static bool child_fill(struct compiler *compiler, uint32_t position, struct slic
     uint32_t child = name_find(compiler, &compiler->services, name, service->element.provider);
 
     if (child == NUMBER_NONE || compiler->service_numbers[child] == NUMBER_NONE ||
-        compiler->service_orders[child] >= compiler->service_orders[position] ||
-        compiler->model->services[child]->config.middlewares.count > 0) {
+        compiler->service_orders[child] >= compiler->service_orders[position]) {
         return false;
     }
     *out = (struct service_child){

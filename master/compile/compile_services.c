@@ -285,6 +285,8 @@ static void row_fill(struct compiler *compiler, uint32_t position, struct servic
     const struct http_service *service = compiler->model->services[position];
 
     row->name = service->element.name;
+    row->middlewares =
+        (struct list){compiler->service_chains[position].items, compiler->service_chains[position].count};
     (void)service_unserved(service, &row->kind, &row->internal);
     switch (row->kind) {
     case SERVICE_LOAD_BALANCER:

@@ -25,7 +25,7 @@ struct name_index {
 /* A row of the middlewares page. */
 struct middleware_use {
     uint32_t middleware; /* positions in the model */
-    uint32_t router;     /* NUMBER_NONE: for all routers */
+    uint32_t router;     /* NUMBER_NONE: for all routers; behind them, services */
 };
 
 enum service_state { SERVICE_UNKNOWN, SERVICE_LOOKED_AT, SERVICE_GOOD, SERVICE_BAD };
@@ -40,6 +40,13 @@ struct plan { /* one router that gets in; for each group of entry points that re
     uint32_t entry_point_count;
     const uint32_t *entry_points;
     uint32_t denied;
+};
+
+/* The middlewares of a service that is not a router's own. */
+struct service_chain {
+    uint32_t *items; /* kept: positions; in the end, their numbers */
+    uint32_t count;
+    bool made;
 };
 
 struct compiler {
@@ -57,6 +64,7 @@ struct compiler {
     uint32_t *
         service_orders; /* by position: a child is used only by a parent of higher order, so never in a circle */
     uint32_t service_order;
+    struct service_chain *service_chains;   /* by position */
     uint32_t *service_numbers;              /* by position: number in the page or NUMBER_NONE */
     uint32_t *service_positions;            /* by number */
     unsigned service_shift;                 /* how they are dealt out to pages */

@@ -21,14 +21,7 @@ static const struct http_service *child_of(struct resolver *resolver, const stru
 static struct slice child_wrong(struct resolver *resolver, struct http_service *service, struct slice name,
                                 const struct frame *here)
 {
-    struct slice text = service_use(resolver, name, service->element.provider, here);
-
-    if (text.len) {
-        return text;
-    }
-    return child_of(resolver, service, name)->config.middlewares.count
-               ? SLICE("middlewares of a service that is part of another are not yet served by this build")
-               : NOTHING;
+    return service_use(resolver, name, service->element.provider, here);
 }
 
 /* ---- health ---- */

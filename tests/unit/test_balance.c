@@ -95,7 +95,7 @@ static void serve(enum service_strategy strategy, const uint32_t *weights, size_
 
 static uint16_t picked(struct pick *pick)
 {
-    assert_int_equal(pick_server(&exchange, &services, 0, pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &services, 0, true, pick), PICK_SERVER);
     return pick->position;
 }
 

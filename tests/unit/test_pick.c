@@ -90,7 +90,7 @@ static const char *picks(const struct whole *whole, uint32_t service, size_t cou
     for (size_t i = 0; i < count; i++) {
         struct pick pick;
 
-        names[i] = pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
+        names[i] = pick_server(&exchange, &whole->services, service, true, &pick) == PICK_SERVER
                        ? page_text(pick.page, pick.server->url).ptr[0]
                        : '-';
     }
@@ -196,8 +196,8 @@ static void nothing_to_pick(void **state)
     services[1].sequence = (struct list){sequence, 1};
     whole = whole_of(services, 2);
     atomic_store(board_at(worker.board, down.health), 1);
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_NONE);
-    assert_int_equal(pick_server(&exchange, &whole->services, 1, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 1, true, &pick), PICK_NONE);
     whole_free(whole);
 }
 
@@ -213,7 +213,7 @@ static void a_failed_server_is_not_tried_again(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
     assert_true(pick_next(&exchange, &pick));
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'b');
@@ -255,7 +255,7 @@ static const char *stick(const struct whole *whole, const char *cookie, struct p
     if (cookie) {
         headers_add_id(&exchange.request.headers, HEADER_COOKIE, slice_cstr(cookie));
     }
-    out[at++] = pick_server(&exchange, &whole->services, 0, pick) == PICK_SERVER
+    out[at++] = pick_server(&exchange, &whole->services, 0, true, pick) == PICK_SERVER
                     ? page_text(pick->page, pick->server->url).ptr[0]
                     : '-';
     out[at++] = '>';
@@ -349,7 +349,7 @@ static char picked_by(const struct whole *whole, uint32_t service, unsigned clie
 
     (void)snprintf(text, sizeof(text), "10.%u.%u.%u", client >> 16, client >> 8 & 255, client & 255);
     exchange.client_text = slice_cstr(text);
-    return pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
+    return pick_server(&exchange, &whole->services, service, true, &pick) == PICK_SERVER
                ? page_text(pick.page, pick.server->url).ptr[0]
                : '-';
 }
@@ -401,7 +401,7 @@ static void clients_are_spread_by_their_address(void **state)
 
         assert_true(now == before[i] || now == 'd');
     }
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
     for (unsigned tried = 0; tried < 3; tried++) {
         uint16_t position = pick.position;
 
@@ -473,7 +473,7 @@ static void spread(const struct whole *whole, unsigned counts[3])
     for (unsigned i = 0; i < 300; i++) {
         struct pick pick;
 
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
         counts[pick.position]++;
         pick_leave(&pick.load);
         pick_leave(&pick.load);
@@ -499,7 +499,7 @@ static void the_less_busy_of_two_is_picked(void **state)
     board_fold(worker.board, 3); /* that worker has died */
     spread(whole, counts);
     assert_true(counts[1] > 50);
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
     assert_true(pick_next(&exchange, &pick) && pick_next(&exchange, &pick));
     assert_false(pick_next(&exchange, &pick));
     for (unsigned i = 0; i < 3; i++) {
@@ -521,7 +521,7 @@ static void the_fewest_requests_by_weight(void **state)
     memset(counts, 0, sizeof(counts));
     load_set(&servers[0], 5, 10);
     for (unsigned i = 0; i < ARRAY_LEN(held); i++) { /* none of them ends: all come to the same */
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &held[i]), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &held[i]), PICK_SERVER);
         counts[held[i].position]++;
     }
     assert_in_range(counts[0], 3, 4);
@@ -543,7 +543,7 @@ static void the_quickest_is_preferred(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++) { /* who is not known yet is asked first */
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
         pick_answered(&worker, &pick, took[pick.position]);
         pick_leave(&pick.load);
         assert_true(atomic_load(board_at(worker.board, pick.server->load)) > 0);
@@ -555,7 +555,7 @@ static void the_quickest_is_preferred(void **state)
     assert_int_equal(counts[2], 300);
     load_set(&servers[1], 6, 0);
     for (unsigned i = 0; i < 100; i++) { /* it becomes slow */
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
         pick_answered(&worker, &pick, pick.position == 1 ? 50000000 : took[pick.position]);
         pick_leave(&pick.load);
     }
@@ -572,7 +572,7 @@ static void internal_services(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_INTERNAL);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_INTERNAL);
     assert_int_equal(pick.service->internal, INTERNAL_PING);
     whole_free(whole);
 }
@@ -638,7 +638,7 @@ static enum pick_result result(const struct whole *whole, uint32_t service)
 {
     struct pick pick;
 
-    return pick_server(&exchange, &whole->services, service, &pick);
+    return pick_server(&exchange, &whole->services, service, true, &pick);
 }
 
 static void parents_learn_of_health(void **state)
@@ -700,10 +700,10 @@ static void a_mirroring_service_is_a_step(void **state)
     health->services[3].sequence = (struct list){NULL, 0};
     whole_free(health->whole);
     health->whole = whole_of(health->services, 6);
-    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, &pick), PICK_STEP);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, true, &pick), PICK_STEP);
     assert_int_equal(pick.service->kind, SERVICE_MIRRORING);
     health_set(health, 1, HEALTH_DOWN);
-    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, &pick), PICK_STEP);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, true, &pick), PICK_STEP);
     health_set(health, 0, HEALTH_DOWN);
     assert_string_equal(picks(health->whole, 4, 1), "c");
     health_free(health);
@@ -718,7 +718,7 @@ static void a_failover_service_by_status_is_a_step(void **state)
     health->services[4].statuses = SLICE("\x01\xf4\x02\x57");
     whole_free(health->whole);
     health->whole = whole_of(health->services, 6);
-    assert_int_equal(pick_server(&exchange, &health->whole->services, 5, &pick), PICK_STEP);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 5, true, &pick), PICK_STEP);
     assert_true(slice_eq(page_text(pick.page, pick.service->name), SLICE("f")));
     health_set(health, 0, HEALTH_DOWN);
     health_set(health, 1, HEALTH_DOWN);

@@ -134,11 +134,7 @@ static const struct {
      ""},
     {"service: guarded", ELEMENT_ENABLED, "", ""},
     {"service: badguard", ELEMENT_DISABLED, "middleware \"gone@file\" does not exist", ""},
-    {"service: wguard", ELEMENT_DISABLED,
-     "building HTTP service \"guarded\": middlewares of a service that is part of another are not yet served "
-     "by this "
-     "build",
-     ""},
+    {"service: wguard", ELEMENT_ENABLED, "", ""},
     {"service: ''", ELEMENT_DISABLED,
      "router has no service and no child routers | router must have either a service or child routers", ""},
     {"service: s, middlewares: [strip]", ELEMENT_ENABLED, "", "strip@file"},

@@ -94,8 +94,8 @@ static void write_head(struct http_call *call, const struct http_request *reques
     if (request->host.len) {
         text_printf(&call->head, "Host: %.*s\r\n", SLICE_ARG(request->host));
     } else {
-        text_printf(&call->head, "Host: %s%s%s%s%s\r\n", bare_v6 ? "[" : "", client->host,
-                    bare_v6 ? "]" : "", usual ? "" : ":", usual ? "" : client->port);
+        text_printf(&call->head, "Host: %s%s%s%s%s\r\n", bare_v6 ? "[" : "", client->host, bare_v6 ? "]" : "",
+                    usual ? "" : ":", usual ? "" : client->port);
     }
     if (has_body) {
         text_printf(&call->head, "Content-Length: %zu\r\n", request->body.len);

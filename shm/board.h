@@ -70,6 +70,8 @@ enum board_counter { /* since start, never go down */
                      COUNT_UPSTREAM_CONNECTS,
                      COUNT_UPSTREAM_REUSED,
                      COUNT_RETRIES,
+                     COUNT_MIRRORED,            /* copies of requests to mirrors, ... */
+                     COUNT_MIRRORS_DROPPED,     /* ... and those that were not made */
                      COUNT_REFUSED_CONNECTIONS, /* the budgets: new ones refused, ... */
                      COUNT_SHED_IDLE,           /* idle ones closed, of clients and to servers, ... */
                      COUNT_SHED_BUSY,           /* ... and requests or answers broken off */

@@ -52,8 +52,10 @@ static bool servers_good(const struct page *page, struct list stored)
 
         if (!page_holds_text(page, server->url) || !page_holds_text(page, server->scheme) ||
             !page_holds_text(page, server->host) || !page_holds_text(page, server->path) ||
-            !addresses_good(page, server->addresses) || !page_holds_bool(&server->preserve_path) ||
-            !page_holds_bool(&server->tls) || !page_holds_bool(&server->h2c)) {
+            !addresses_good(page, server->addresses) ||
+            !page_holds_list(page, server->failures, sizeof(struct board_ref), PAGE_ALIGN) ||
+            !page_holds_bool(&server->preserve_path) || !page_holds_bool(&server->tls) ||
+            !page_holds_bool(&server->h2c)) {
             return false;
         }
     }
@@ -79,7 +81,7 @@ static bool children_good(const struct page *page, struct list stored)
 /* How many there are to choose from. */
 static size_t positions_of(const struct service *service, uint32_t kind)
 {
-    return kind == SERVICE_WEIGHTED ? service->children.count : service->servers.count;
+    return kind == SERVICE_LOAD_BALANCER ? service->servers.count : service->children.count;
 }
 
 static bool sticky_good(const struct page *page, const struct service *service, size_t count)
@@ -133,8 +135,17 @@ static int service_check(const struct page *page, const struct service *service,
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
-        strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header)) {
+        strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header) ||
+        !page_holds_bool(&service->checked) || !page_holds_bool(&service->mirror_body) ||
+        !page_holds_text(page, service->statuses) ||
+        !page_holds_list(page, service->middlewares, sizeof(uint32_t), PAGE_ALIGN)) {
         return error_set(why, -EBADMSG, "bad name or kind");
+    }
+    if (kind == SERVICE_FAILOVER && service->children.count != 2) {
+        return error_set(why, -EBADMSG, "no fallback");
+    }
+    if (kind == SERVICE_MIRRORING && service->children.count == 0) {
+        return error_set(why, -EBADMSG, "nobody to mirror");
     }
     if (!servers_good(page, service->servers)) {
         return error_set(why, -EBADMSG, "bad servers");

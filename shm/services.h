@@ -14,7 +14,13 @@
 #include "shm/board.h"
 #include "shm/page.h"
 
-enum service_kind { SERVICE_LOAD_BALANCER, SERVICE_WEIGHTED, SERVICE_INTERNAL };
+enum service_kind {
+    SERVICE_LOAD_BALANCER,
+    SERVICE_WEIGHTED,
+    SERVICE_FAILOVER,  /* children: the one that answers while it is well, then the fallback */
+    SERVICE_MIRRORING, /* children: the one that answers, then the mirrors, of weights that are percents */
+    SERVICE_INTERNAL
+};
 enum service_strategy {                     /* how a new client, or a request without one, is given a place */
                         STRATEGY_WRR,       /* in turn, by the sequence */
                         STRATEGY_HRW,       /* by the client's address: the highest score of shm/hrw.h */
@@ -29,6 +35,9 @@ enum service_internal {
     INTERNAL_NOOP /* 418, used by redirections */
 };
 
+/* The word of a server's health. Anything else: it is down until that time (monotonic, ns). */
+enum health_word { HEALTH_UP, HEALTH_DOWN };
+
 struct server_address {
     struct address address; /* with port */
     uint32_t target;        /* its place in shm/targets.h; 0: none, nobody can connect to it */
@@ -42,7 +51,8 @@ struct server {            /* stored */
     struct slice path;     /* of the URL, used with preserve_path */
     struct list addresses; /* struct server_address; empty while a name has not been resolved */
     uint64_t identity; /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
-    struct board_ref health; /* word: 0 up, 1 down; slot 0 (always up) where nobody looks after its health */
+    struct board_ref health; /* enum health_word, or a time; slot 0 where nobody looks after its health */
+    struct list failures;    /* struct board_ref: what worker/passive.c counts in; empty: it does not */
     struct board_ref
         load; /* counts requests under way (board_load()); its word: nanoseconds to the first byte on
                               average, 0: not known. Only where the strategy asks */
@@ -55,6 +65,8 @@ struct service_child { /* stored */
     struct slice name; /* as the parent calls it */
     uint32_t service;
     uint32_t weight;
+    uint32_t watched; /* 1: it gets nothing while it is down (services_up()) */
+    uint32_t unused;
 };
 
 struct sticky_value { /* stored: what a client's cookie may hold */
@@ -81,6 +93,12 @@ struct service { /* stored */
     bool pass_host_header;
     int64_t flush_interval; /* ns; negative: at once */
     uint32_t transport;     /* number in transports */
+    struct slice statuses;  /* struct status_range: answers of the first child that the second one replaces */
+    int64_t failure_window; /* ns: failures of a server in it take it out, for as long */
+    bool checked;           /* somebody asks the servers too: who was taken out waits for that */
+    bool mirror_body;
+    struct list middlewares; /* uint32_t: they run where the service is not the router's own */
+    int64_t body_most;       /* bytes of a request that is kept to be sent twice; -1: no bound */
 };
 
 struct services_root {
@@ -127,6 +145,11 @@ int services_link(struct page *const *pages, size_t page_count, uint32_t transpo
                   const struct services *before, struct services *out, struct error *why);
 /* NULL when out of range; *page is the one it lies on, for its texts and lists. */
 const struct service *services_at(const struct services *services, uint32_t number, const struct page **page);
+/* Whether a server takes requests at `now_ns`, by what the board knows of its health. */
+bool services_server_up(struct board *board, const struct server *server, int64_t now_ns);
+/* The same of a whole service: any server, any child. Looks at no more than a bounded number of them, and then says that it
+ * is up. */
+bool services_up(const struct services *services, uint32_t number, struct board *board, int64_t now_ns);
 /* Whom the value of a client's cookie stands for; NULL: nobody. */
 const struct sticky_value *services_sticky(const struct page *page, const struct service *service,
                                            struct slice value);

@@ -23,6 +23,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     struct slice url = builder_text(builder, from->url), scheme = builder_text(builder, from->scheme);
     struct slice host = builder_text(builder, from->host), path = builder_text(builder, from->path);
     struct list addresses = pack_bytes(builder, from->addresses, sizeof(struct server_address));
+    struct list failures = pack_bytes(builder, from->failures, sizeof(struct board_ref));
     struct server *stored = builder_at(builder, to);
 
     stored->url = url;
@@ -34,6 +35,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->identity = from->identity;
     stored->health = from->health;
     stored->load = from->load;
+    stored->failures = failures;
     stored->preserve_path = from->preserve_path;
     stored->tls = from->tls;
     stored->weight = from->weight;
@@ -84,6 +86,8 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     struct slice cookie = builder_text(builder, from->cookie);
     struct list cookies = pack_texts(builder, from->cookies);
     struct list sticky_values = pack_bytes(builder, from->sticky_values, sizeof(struct sticky_value));
+    struct slice statuses = builder_text(builder, from->statuses);
+    struct list middlewares = pack_bytes(builder, from->middlewares, sizeof(uint32_t));
     struct service *stored = builder_at(builder, to);
 
     stored->name = name;
@@ -100,6 +104,12 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->pass_host_header = from->pass_host_header;
     stored->flush_interval = from->flush_interval;
     stored->transport = from->transport;
+    stored->statuses = statuses;
+    stored->body_most = from->body_most;
+    stored->failure_window = from->failure_window;
+    stored->checked = from->checked;
+    stored->mirror_body = from->mirror_body;
+    stored->middlewares = middlewares;
 }
 
 _Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,

@@ -332,6 +332,9 @@ static bool send_head(struct exchange *ex, enum chain_result result)
 
 bool exchange_response_head(struct exchange *ex)
 {
+    if (ex->upstream) {
+        upstream_answered(ex, ex->response.status);
+    }
     if (ex->set_cookies) {
         sticky_send(ex);
     }
@@ -592,7 +595,9 @@ void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapsho
     }
     undo_from(ex, ex->position + 1);
     ex->route = snapshot->route;
-    ex->service = routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->service;
+    if (ex->route != ROUTE_NONE) { /* a request of our own has none */
+        ex->service = routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->service;
+    }
     ex->request = snapshot->request;
     copy_fields(&ex->request, ex->pool);
     ex->client_appended = snapshot->client_appended;

@@ -27,6 +27,7 @@ struct at_end;
 struct body_filter;
 struct set_cookie;
 struct detection;
+struct service_step;
 
 /* Where an exchange stands. It only goes forward, but for REQUEST again after SUSPENDED. */
 enum exchange_step {
@@ -107,7 +108,8 @@ struct exchange {
     struct exchange_response response;
     uint32_t route; /* number in the routes page, ROUTE_NONE before */
     uint32_t service;
-    uint32_t position; /* in the chain */
+    uint32_t position;          /* in the chain */
+    struct service_step *steps; /* of services on the way, the last one first: chain.h */
     enum reason reason;
     const char *doing; /* the current step, for log lines: "routing", "waiting for the upstream's head" */
     int64_t started_ns;

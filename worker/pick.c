@@ -29,20 +29,6 @@ uint64_t pick_ticket(struct worker *worker, const struct service *service)
     return draw_ticket(worker, service);
 }
 
-static bool is_down(struct worker *worker, const struct server *server)
-{
-    if (server->addresses.count == 0) {
-        return true; /* its name has not been resolved */
-    }
-    if (server->health.slot == 0) {
-        return false;
-    }
-
-    _Atomic uint64_t *word = board_at(worker->board, server->health);
-
-    return word && atomic_load_explicit(word, memory_order_relaxed) == 1;
-}
-
 static uint16_t place(const struct pick *pick, const struct service *service, uint64_t ticket)
 {
     const uint16_t *sequence = page_at(pick->page, service->sequence.items);
@@ -64,7 +50,8 @@ static bool usable(struct worker *worker, const struct pick *pick, uint16_t posi
 {
     const struct server *servers = page_at(pick->page, pick->service->servers.items);
 
-    return !has_failed(pick, position) && !is_down(worker, &servers[position]);
+    return !has_failed(pick, position) &&
+           services_server_up(worker->board, &servers[position], worker->now_ns);
 }
 
 static void take(struct pick *pick, uint16_t position)
@@ -267,7 +254,15 @@ static enum pick_result pick_balanced(struct exchange *ex, struct pick *pick)
 
 #define NOBODY UINT32_MAX
 
-static uint32_t highest_child(struct exchange *ex, const struct page *page, const struct service *service)
+/* A child that its parent may send something to. */
+static bool takes(struct worker *worker, const struct services *services, const struct service_child *child)
+{
+    return child->weight > 0 &&
+           (!child->watched || services_up(services, child->service, worker->board, worker->now_ns));
+}
+
+static uint32_t highest_child(struct exchange *ex, const struct services *services, const struct page *page,
+                              const struct service *service)
 {
     const struct service_child *children = page_at(page, service->children.items);
     uint64_t client = hrw_client(forwarded_client(ex));
@@ -279,7 +274,7 @@ static uint32_t highest_child(struct exchange *ex, const struct page *page, cons
                            ? hrw_score(client, page_text(page, children[i].name), children[i].weight)
                            : -1;
 
-        if (score > best) {
+        if (score > best && takes(ex->worker, services, &children[i])) {
             best = score;
             position = i;
         }
@@ -287,35 +282,77 @@ static uint32_t highest_child(struct exchange *ex, const struct page *page, cons
     return position;
 }
 
-/* Which of the children of a weighted service; NOBODY: none takes clients. */
-static uint32_t pick_child(struct exchange *ex, const struct page *page, const struct service *service)
+/* In turn; those that are down are passed over. */
+static uint32_t next_child(struct exchange *ex, const struct services *services, const struct page *page,
+                           const struct service *service)
 {
+    const struct service_child *children = page_at(page, service->children.items);
+    const uint16_t *sequence = page_at(page, service->sequence.items);
+    uint64_t ticket = draw_ticket(ex->worker, service);
+    uint64_t down = 0; /* of the first 64: each is asked for once */
+
+    for (size_t i = 0; i < service->sequence.count; i++) {
+        uint16_t position = sequence[(ticket + i) % service->sequence.count];
+        uint64_t bit = position < 64 ? UINT64_C(1) << position : 0;
+
+        if (down & bit) {
+            continue;
+        }
+        if (takes(ex->worker, services, &children[position])) {
+            return position;
+        }
+        down |= bit;
+    }
+    return NOBODY;
+}
+
+/* Which of the children of a weighted service; NOBODY: none takes clients. */
+static uint32_t pick_child(struct exchange *ex, const struct services *services, const struct page *page,
+                           const struct service *service)
+{
+    const struct service_child *children = page_at(page, service->children.items);
     const struct sticky_value *stuck = sticky_find(ex, page, service);
     uint32_t position;
 
     if (service->strategy == STRATEGY_HRW) {
-        return highest_child(ex, page, service);
+        return highest_child(ex, services, page, service);
     }
     if (service->sequence.count == 0) {
         return NOBODY;
     }
-
+    if (stuck && !takes(ex->worker, services, &children[stuck->position])) {
+        stuck = NULL;
+    }
     if (stuck && !stuck->outdated) {
         return stuck->position;
     }
-    if (stuck) {
-        position = stuck->position;
-    } else {
-        const uint16_t *sequence = page_at(page, service->sequence.items);
-
-        position = sequence[draw_ticket(ex->worker, service) % service->sequence.count];
+    position = stuck ? stuck->position : next_child(ex, services, page, service);
+    if (position != NOBODY) {
+        (void)sticky_set(ex, page, service, position);
     }
-    (void)sticky_set(ex, page, service, position);
     return position;
 }
 
 static enum pick_result pick_in(struct exchange *ex, const struct services *services, struct pick *pick,
-                                uint32_t number, unsigned depth)
+                                uint32_t number, bool entered, unsigned depth);
+
+static enum pick_result pick_failover(struct exchange *ex, const struct services *services, struct pick *pick,
+                                      unsigned depth)
+{
+    const struct service_child *children = page_at(pick->page, pick->service->children.items);
+
+    if (takes(ex->worker, services, &children[0])) {
+        return pick->service->statuses.len
+                   ? PICK_STEP
+                   : pick_in(ex, services, pick, children[0].service, false, depth + 1);
+    }
+    return takes(ex->worker, services, &children[1])
+               ? pick_in(ex, services, pick, children[1].service, false, depth + 1)
+               : PICK_DOWN;
+}
+
+static enum pick_result pick_in(struct exchange *ex, const struct services *services, struct pick *pick,
+                                uint32_t number, bool entered, unsigned depth)
 {
     const struct service *service = services_at(services, number, &pick->page);
 
@@ -323,26 +360,38 @@ static enum pick_result pick_in(struct exchange *ex, const struct services *serv
         return PICK_NONE;
     }
     pick->service = service;
-    if (service->kind == SERVICE_INTERNAL) {
-        return PICK_INTERNAL;
+    if (service->middlewares.count && !entered) {
+        pick->number = number;
+        return PICK_STEP;
     }
-    if (service->kind == SERVICE_LOAD_BALANCER) {
+    switch (service->kind) {
+    case SERVICE_INTERNAL:
+        return PICK_INTERNAL;
+    case SERVICE_LOAD_BALANCER:
         return pick_balanced(ex, pick);
+    case SERVICE_FAILOVER:
+        return pick_failover(ex, services, pick, depth);
+    case SERVICE_MIRRORING:
+        return PICK_STEP;
+    case SERVICE_WEIGHTED:
+        break;
     }
 
     const struct service_child *children = page_at(pick->page, service->children.items);
-    uint32_t position = pick_child(ex, pick->page, service);
+    uint32_t position = pick_child(ex, services, pick->page, service);
 
     return position == NOBODY ? PICK_NONE
-                              : pick_in(ex, services, pick, children[position].service, depth + 1);
+                              : pick_in(ex, services, pick, children[position].service, false, depth + 1);
 }
 
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
-                             struct pick *pick)
+                             bool entered, struct pick *pick)
 {
-    *pick = (struct pick){.page = NULL};
-    ex->set_cookies = NULL;
-    return pick_in(ex, services, pick, number, 0);
+    *pick = (struct pick){.number = PICK_NUMBER_NONE};
+    if (ex->steps == NULL) {
+        ex->set_cookies = NULL;
+    }
+    return pick_in(ex, services, pick, number, entered, 0);
 }
 
 bool pick_next(struct exchange *ex, struct pick *pick)

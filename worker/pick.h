@@ -14,6 +14,7 @@ struct exchange;
 struct worker;
 struct set_cookie;
 
+#define PICK_NUMBER_NONE UINT32_MAX
 #define PICK_ATTEMPTS 16 /* different servers tried for one request, at most */
 
 struct pick {
@@ -28,13 +29,21 @@ struct pick {
     uint16_t failed[PICK_ATTEMPTS]; /* positions of servers that did not accept */
     uint16_t failed_count;
     uint16_t position; /* of server */
+    uint32_t number;   /* of `service`, whose middlewares are to run; else PICK_NUMBER_NONE */
 };
 
-enum pick_result { PICK_SERVER, PICK_INTERNAL, PICK_NONE };
+enum pick_result {
+    PICK_SERVER,
+    PICK_INTERNAL,
+    PICK_NONE,
+    PICK_DOWN, /* a failover service with nobody to fail over to */
+    PICK_STEP  /* a service that does more than choosing: chain_step(), then on from there */
+};
 
-/* Walks down weighted services to a server that is up. PICK_INTERNAL: pick->service says which. */
+/* Walks down weighted and failover services to a server that is up. PICK_INTERNAL, PICK_STEP: pick->service says which. entered: middlewares of
+ * service `number` have run. */
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
-                             struct pick *pick);
+                             bool entered, struct pick *pick);
 /* The request that is counted there is no longer under way; *load is NULL then. Harmless twice. */
 void pick_leave(_Atomic uint32_t **load);
 /* The first byte of the answer came after so many nanoseconds. */

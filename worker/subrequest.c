@@ -138,6 +138,14 @@ struct subrequest *subrequest_new(struct exchange *parent, const struct subreque
 
 void subrequest_start(struct subrequest *sub, uint32_t service)
 {
+    struct exchange_request *request = &sub->ex.request;
+
+    if (request->target.len == 0) { /* what it began with, for middlewares of the service */
+        request->target = request->has_query
+                              ? pool_printf(sub->ex.pool, "%.*s?%.*s", SLICE_ARG(request->raw_path),
+                                            SLICE_ARG(request->query))
+                              : request->raw_path;
+    }
     sub->ex.service = service;
     sub->ex.request_done = !sub->ex.request.has_body;
     timer_again(sub->ex.worker->timers, &sub->timer);

@@ -4,8 +4,8 @@
  *
  *   subrequest_new() -> fill in sub->ex.request -> subrequest_start() -> hooks -> on_end, or subrequest_cancel()
  *
- * It is an exchange whose codec are the hooks: servers, pools, time-outs, retries and limits are those of the service. It is
- * not routed and runs no middlewares. Hooks run from the loop, never within subrequest_start().
+ * It is an exchange whose codec are the hooks: servers, pools, time-outs, retries and limits are those of the service, and so
+ * are its middlewares. It is not routed. Hooks run from the loop, never within subrequest_start().
  */
 #ifndef WEIR_WORKER_SUBREQUEST_H
 #define WEIR_WORKER_SUBREQUEST_H

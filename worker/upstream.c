@@ -13,6 +13,8 @@
 #include "worker/h2_upstream.h"
 #include "worker/internal.h"
 #include "worker/listener.h"
+#include "worker/passive.h"
+#include "worker/service_step.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
 
@@ -203,7 +205,10 @@ static void dial(struct upstream_exchange *ux)
                 return;
             }
             ux->address++;
-        } else if (pick_next(ex, &ux->pick)) {
+            continue;
+        }
+        passive_note(worker, &ux->pick, true);
+        if (pick_next(ex, &ux->pick)) {
             ux->address = 0;
             slab_count(worker->slab, COUNT_RETRIES, 1);
         } else {
@@ -266,8 +271,16 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
     } else {
+        if (ux->phase < RESPONSE_BODY) {
+            passive_note(ux->ex->worker, &ux->pick, true);
+        }
         exchange_upstream_failed(ux->ex, reason);
     }
+}
+
+void upstream_answered(struct exchange *ex, uint16_t status)
+{
+    passive_note(ex->worker, &ex->upstream->pick, status >= 500);
 }
 
 void upstream_late(struct upstream_exchange *ux)
@@ -304,7 +317,10 @@ void upstream_begin(struct exchange *ex)
     struct upstream_exchange *ux = ux_take(ex);
 
     ex->upstream = ux;
-    switch (pick_server(ex, &ex->generation->services, ex->service, &ux->pick)) {
+    bool entered;
+    uint32_t way = chain_way(ex, &entered);
+
+    switch (pick_server(ex, &ex->generation->services, way, entered, &ux->pick)) {
     case PICK_SERVER:
         break;
     case PICK_INTERNAL: {
@@ -318,6 +334,25 @@ void upstream_begin(struct exchange *ex)
     case PICK_NONE:
         exchange_upstream_failed(ex, REASON_no_server);
         return;
+    case PICK_DOWN:
+        upstream_release(ex);
+        exchange_answer(ex, 503, REASON_no_server);
+        exchange_respond(ex);
+        return;
+    case PICK_STEP: {
+        const struct page *page = ux->pick.page;
+        const struct service *service = ux->pick.service;
+
+        uint32_t number = ux->pick.number;
+
+        upstream_release(ex);
+        if (number != PICK_NUMBER_NONE) {
+            chain_middlewares(ex, page, service, number);
+            return;
+        }
+        chain_step(ex, service->kind == SERVICE_FAILOVER ? &step_failover : &step_mirroring, page, service);
+        return;
+    }
     }
     if (slice_eq(ex->request.method, SLICE("CONNECT"))) {
         upstream_release(ex);

@@ -25,6 +25,8 @@ unsigned upstream_shed(struct worker *worker, unsigned most);
 void upstream_begin(struct exchange *ex);
 /* A part of the request's body. false: backed up; exchange_want_body() comes when there is room. */
 bool upstream_body(struct exchange *ex, struct slice data, bool last, const struct headers *trailers);
+/* The head of the answer is there, with this status. */
+void upstream_answered(struct exchange *ex, uint16_t status);
 /* The client took what was sent: read on. */
 void upstream_resume(struct exchange *ex);
 /* Bytes of its bodies that wait here because one side or the other is slow. */

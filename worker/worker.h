@@ -64,6 +64,7 @@ struct worker {
     struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;         /* list of all client connections, tunnels included */
     struct subrequest *subrequests; /* list of all under way */
+    unsigned mirrors;               /* of them, copies for mirrors */
     struct drain *drain;            /* while draining */
     struct budget budget;
     struct client *shed;    /* shed.c: the next one to look at */

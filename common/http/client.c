@@ -89,9 +89,14 @@ static void write_head(struct http_call *call, const struct http_request *reques
     bool has_body = request->body.len > 0 || slice_eq(request->method, SLICE("POST")) ||
                     slice_eq(request->method, SLICE("PUT")) || slice_eq(request->method, SLICE("PATCH"));
 
-    text_printf(&call->head, "%.*s %.*s HTTP/1.1\r\nHost: %s%s%s%s%s\r\n", SLICE_ARG(request->method),
-                SLICE_ARG(request->target), bare_v6 ? "[" : "", client->host, bare_v6 ? "]" : "",
-                usual ? "" : ":", usual ? "" : client->port);
+    text_printf(&call->head, "%.*s %.*s HTTP/1.1\r\n", SLICE_ARG(request->method),
+                SLICE_ARG(request->target));
+    if (request->host.len) {
+        text_printf(&call->head, "Host: %.*s\r\n", SLICE_ARG(request->host));
+    } else {
+        text_printf(&call->head, "Host: %s%s%s%s%s\r\n", bare_v6 ? "[" : "", client->host, bare_v6 ? "]" : "",
+                    usual ? "" : ":", usual ? "" : client->port);
+    }
     if (has_body) {
         text_printf(&call->head, "Content-Length: %zu\r\n", request->body.len);
     }

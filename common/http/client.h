@@ -31,6 +31,7 @@ struct http_client_options {
 struct http_request {
     struct slice method; /* upper case */
     struct slice target; /* "/path?query" */
+    struct slice host;   /* value of Host; empty: host and port of the client */
     struct slice
         fields; /* whole lines, each with its CRLF; without Host and Content-Length, which are added */
     struct slice body;

@@ -185,11 +185,10 @@ static const struct schema_field load_balancer_fields[] = {
                 "under way), hrw (by the client's address), leasttime (the quickest to begin its answers, by "
                 "requests "
                 "under way and weight), leastconn (the fewest requests under way, by weight)."),
-    ROW("healthCheck", OPTIONAL, struct load_balancer, health_check, .flags = OMIT | SCHEMA_NOT_SERVED,
+    ROW("healthCheck", OPTIONAL, struct load_balancer, health_check, .flags = OMIT,
         .sub = &health_check_schema, .text = "Ask the servers regularly whether they are well."),
-    ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check,
-        .flags = OMIT | SCHEMA_NOT_SERVED, .sub = &passive_health_check_schema,
-        .text = "Leave out servers whose answers fail."),
+    ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check, .flags = OMIT,
+        .sub = &passive_health_check_schema, .text = "Leave out servers whose answers fail."),
     ROW("passHostHeader", OPT_BOOL, struct load_balancer, pass_host_header, .fallback = "true",
         .text = "Send the client's Host header to the server; otherwise the host of its URL."),
     ROW("responseForwarding", OPTIONAL, struct load_balancer, response_forwarding,
@@ -211,7 +210,7 @@ const struct schema weighted_service_schema =
     SCHEMA(struct weighted_service, "weightedService", weighted_service_fields);
 
 #define HEALTH_SIGNAL(type)                                                                                  \
-    ROW("healthCheck", OPTIONAL, type, health_check, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED, \
+    ROW("healthCheck", OPTIONAL, type, health_check, .flags = OMIT | SCHEMA_ALLOW_EMPTY,                     \
         .sub = &health_signal_schema, .text = "Pass the health of the children on to the parent.")
 
 static const struct schema_field weighted_fields[] = {
@@ -280,10 +279,10 @@ static const struct schema_field service_fields[] = {
         .sub = &highest_random_weight_schema, .text = "Spreads clients over services by their address."),
     ROW("weighted", OPTIONAL, struct service_config, weighted, .flags = OMIT, .sub = &weighted_schema,
         .text = "Spreads requests over services."),
-    ROW("mirroring", OPTIONAL, struct service_config, mirroring, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .sub = &mirroring_schema, .text = "Sends copies of requests to other services."),
-    ROW("failover", OPTIONAL, struct service_config, failover, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .sub = &failover_schema, .text = "Goes over to another service when one is not well."),
+    ROW("mirroring", OPTIONAL, struct service_config, mirroring, .flags = OMIT, .sub = &mirroring_schema,
+        .text = "Sends copies of requests to other services."),
+    ROW("failover", OPTIONAL, struct service_config, failover, .flags = OMIT, .sub = &failover_schema,
+        .text = "Goes over to another service when one is not well."),
 };
 const struct schema service_schema = SCHEMA(struct service_config, "service", service_fields);
 

@@ -82,6 +82,8 @@ struct passive_health_check {
     int64_t failure_window, max_failed_attempts;
 };
 
+#define FAILURES_MOST 64 /* of max_failed_attempts: more count as so many */
+
 struct load_balancer {
     struct list servers; /* struct server_config */
     struct sticky *sticky;
@@ -140,6 +142,9 @@ struct service_config {
     struct mirroring *mirroring;
     struct failover *failover;
 };
+
+/* Whether parents learn of its health: what it is made of is told to have that. */
+bool service_tells_health(const struct service_config *config);
 
 struct forwarding_timeouts {
     int64_t dial_timeout;            /* default 30s */

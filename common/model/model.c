@@ -239,3 +239,15 @@ struct servers_transport *model_find_transport(const struct model *model, struct
 {
     return model_objects_find(model->transports, model->transport_count, name);
 }
+
+bool service_tells_health(const struct service_config *config)
+{
+    if (config->load_balancer) {
+        return config->load_balancer->health_check != NULL;
+    }
+    if (config->weighted || config->highest_random_weight) {
+        return (config->weighted ? config->weighted : config->highest_random_weight)->health_check != NULL;
+    }
+    return (config->mirroring && config->mirroring->health_check) ||
+           (config->failover && config->failover->health_check);
+}

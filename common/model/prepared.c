@@ -226,3 +226,36 @@ const struct schema *middleware_stored_schema(enum middleware_kind kind)
 
     return prepared ? prepared : middleware_kind_schema(kind);
 }
+
+/* ---- statuses ---- */
+
+bool status_range_read(struct slice text, struct status_range *out)
+{
+    ptrdiff_t dash = slice_find(text, '-');
+    uint64_t from, to;
+
+    if (!slice_to_u64(dash < 0 ? text : slice_head(text, (size_t)dash), &from) || from > UINT16_MAX) {
+        return false;
+    }
+    to = from;
+    if (dash >= 0 && (!slice_to_u64(slice_from(text, (size_t)dash + 1), &to) || to > UINT16_MAX)) {
+        return false;
+    }
+    *out = (struct status_range){{(uint8_t)(from >> 8), (uint8_t)from}, {(uint8_t)(to >> 8), (uint8_t)to}};
+    return true;
+}
+
+bool status_ranges_make(struct pool *pool, const struct list *texts, struct slice *out, struct slice *bad)
+{
+    const struct slice *items = texts->items;
+    struct status_range *ranges = pool_alloc(pool, (texts->count + 1) * sizeof(*ranges));
+
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!status_range_read(items[i], &ranges[i])) {
+            *bad = items[i];
+            return false;
+        }
+    }
+    *out = slice_of((const char *)ranges, texts->count * sizeof(*ranges));
+    return true;
+}

@@ -128,6 +128,11 @@ static inline bool status_ranges_hold(struct slice ranges, unsigned status)
     return false;
 }
 
+/* "404" or "500-599". */
+bool status_range_read(struct slice text, struct status_range *out);
+/* Several of them, as a text of struct status_range in the pool. False: *bad is the first one that is none. */
+bool status_ranges_make(struct pool *pool, const struct list *texts, struct slice *out, struct slice *bad);
+
 struct prepared_basic_auth {
     struct string_map users; /* names to hashes that password_hash_check() took */
     struct slice seed;       /* bytes that nobody outside knows, the same in all workers */

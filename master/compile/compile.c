@@ -78,11 +78,18 @@ uint32_t compiler_service(const struct compiler *compiler, struct slice name)
     return name_find(compiler, &compiler->services, name, SLICE(""));
 }
 
+const struct health_target *compiler_health(const struct compiler *compiler, size_t *count)
+{
+    *count = compiler->health_count;
+    return compiler->health;
+}
+
 /* What only the compile needed. */
 static void compiler_strip(struct compiler *compiler)
 {
     pool_free(compiler->pool);
     compiler->pool = NULL;
+    compiler->vault = NULL;
     compiler->middlewares = (struct name_index){0};
     compiler->service_states = compiler->transport_used = NULL;
     compiler->middleware_rows = NULL;

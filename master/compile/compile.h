@@ -51,6 +51,9 @@ struct servers_change {
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out);
 void compiler_free(struct compiler *compiler); /* NULL is fine */
+/* The servers whose health the master asks for, with words on the board; they point into the model. */
+struct health_target;
+const struct health_target *compiler_health(const struct compiler *compiler, size_t *count);
 /* Where the service of that full name is in the model; UINT32_MAX when there is none. */
 uint32_t compiler_service(const struct compiler *compiler, struct slice name);
 

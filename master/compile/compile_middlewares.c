@@ -34,6 +34,30 @@ static size_t links_count(const struct compiler *compiler)
     for (size_t i = 0; i < compiler->plan_count; i++) {
         count += compiler->plans[i].chain_count;
     }
+    for (size_t i = 0; i < compiler->model->service_count; i++) {
+        count += compiler->service_chains[i].count;
+    }
+    return count;
+}
+
+static size_t service_links_make(const struct compiler *compiler, struct link *links)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < compiler->model->service_count; i++) {
+        const struct service_chain *chain = &compiler->service_chains[i];
+        uint32_t owner = (uint32_t)(compiler->model->router_count + i);
+
+        for (uint32_t k = 0; k < chain->count; k++) {
+            uint32_t position = chain->items[k];
+            bool own = compiler->model->middlewares[position]->words_by_router;
+
+            links[count++] = (struct link){
+                .use = {.middleware = position, .router = own ? owner : NUMBER_NONE},
+                .place = &chain->items[k],
+            };
+        }
+    }
     return count;
 }
 
@@ -58,7 +82,7 @@ static size_t links_make(struct compiler *compiler, struct link *links)
             };
         }
     }
-    return count;
+    return count + service_links_make(compiler, links + count);
 }
 
 void middlewares_number(struct compiler *compiler)
@@ -85,8 +109,14 @@ static uint64_t identity_of(const struct compiler *compiler, const struct http_m
 {
     uint64_t identity = hash_slice(SEED_WORD, middleware->element.name);
 
-    return router == NUMBER_NONE ? identity
-                                 : hash_slice(identity, compiler->model->routers[router]->element.name);
+    if (router == NUMBER_NONE) {
+        return identity;
+    }
+    if (router >= compiler->model->router_count) { /* apart from a router of that name */
+        return hash_slice(~identity,
+                          compiler->model->services[router - compiler->model->router_count]->element.name);
+    }
+    return hash_slice(identity, compiler->model->routers[router]->element.name);
 }
 
 static const struct board_ref *words_of(struct compiler *compiler, const struct http_middleware *middleware,

@@ -9,7 +9,6 @@
 #include "master/compile/names.h"
 #include "master/compile/url.h"
 
-#define SERVERS_MAX 65536u /* positions in a sequence have 16 bits */
 #define SEED_TICKET 0x7469636b6574ULL
 #define SEED_LOAD 0x6c6f6164ULL
 #define SEED_HEALTH 0x6865616c7468ULL
@@ -27,6 +26,11 @@ uint32_t compile_weight(struct opt_int weight)
     int64_t value = weight.set ? weight.value : 1;
 
     return value <= 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
+}
+
+uint64_t compile_ticket_identity(const struct http_service *service)
+{
+    return hash_slice(SEED_TICKET, service->element.name);
 }
 
 /* ---- transports ---- */
@@ -139,6 +143,12 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
         out->health =
             compile_word(compiler, hash_slice(hash_slice(SEED_HEALTH, service->element.name), config->url));
     }
+    if (balancer->passive_health_check) {
+        out->failures = compile_failures(compiler, service, config->url);
+    }
+    if (balancer->health_check) {
+        compile_health(compiler, service, config, out->health);
+    }
     return true;
 }
 
@@ -202,6 +212,8 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     uint64_t identity;
 
     row->strategy = strategy_of(balancer->strategy);
+    row->checked = balancer->health_check != NULL;
+    row->failure_window = balancer->passive_health_check ? balancer->passive_health_check->failure_window : 0;
     row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
     row->flush_interval =
         balancer->response_forwarding ? balancer->response_forwarding->flush_interval : 100 * MILLISECOND;
@@ -210,9 +222,9 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     }
     identity = compiler->transport_rows[row->transport].identity;
     for (size_t i = 0; i < list.count; i++) {
-        if (count == SERVERS_MAX) {
+        if (count == POSITIONS_MOST) {
             compile_note(compiler, &service->element, false, "only its first %u servers are used",
-                         SERVERS_MAX);
+                         POSITIONS_MOST);
             break;
         }
         if (server_fill(compiler, service, &configs[i], identity, &servers[count])) {
@@ -236,52 +248,26 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     compile_sticky(compiler, balancer->sticky, names, count, row);
 }
 
-static void weighted_fill(struct compiler *compiler, uint32_t position, struct service *row)
-{
-    struct http_service *service = compiler->model->services[position];
-    const struct weighted *parent = service_children(service);
-    const struct list *list = &parent->services;
-    const struct weighted_service *configs = list->items;
-    struct service_child *children = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*children));
-    uint32_t *weights = pool_alloc(compiler->pool, (list->count + 1) * sizeof(*weights));
-    struct slice *names = pool_zalloc(compiler->pool, (list->count + 1) * sizeof(*names));
-    size_t count = 0;
-
-    for (size_t i = 0; i < list->count && count < SERVERS_MAX; i++) {
-        uint32_t child = name_find(compiler, &compiler->services, configs[i].name, service->element.provider);
-
-        if (child == NUMBER_NONE || compiler->service_numbers[child] == NUMBER_NONE ||
-            compiler->service_orders[child] >= compiler->service_orders[position] ||
-            compiler->model->services[child]->config.middlewares.count > 0) {
-            continue; /* plan.c said so */
-        }
-        weights[count] = compile_weight(configs[i].weight);
-        names[count] = weights[count] > 0 ? configs[i].name : SLICE("");
-        children[count] =
-            (struct service_child){configs[i].name, compiler->service_numbers[child], weights[count]};
-        count++;
-    }
-    row->children = (struct list){children, count};
-    if (parent != service->config.weighted) {
-        row->strategy = STRATEGY_HRW;
-        return;
-    }
-    compile_sequence(compiler, service->element.name, weights, count, row);
-    compile_sticky(compiler, parent->sticky, names, count, row);
-}
-
 static void row_fill(struct compiler *compiler, uint32_t position, struct service *row)
 {
     const struct http_service *service = compiler->model->services[position];
 
     row->name = service->element.name;
+    row->middlewares =
+        (struct list){compiler->service_chains[position].items, compiler->service_chains[position].count};
     (void)service_unserved(service, &row->kind, &row->internal);
     switch (row->kind) {
     case SERVICE_LOAD_BALANCER:
         load_balancer_fill(compiler, position, row);
         break;
     case SERVICE_WEIGHTED:
-        weighted_fill(compiler, position, row);
+        compile_weighted(compiler, position, row);
+        break;
+    case SERVICE_FAILOVER:
+        compile_failover(compiler, position, row);
+        break;
+    case SERVICE_MIRRORING:
+        compile_mirroring(compiler, position, row);
         break;
     case SERVICE_INTERNAL:
         break;

@@ -272,7 +272,9 @@ static void weighted_fill(struct compiler *compiler, struct tcp_service *service
         }
         weights[count] = compile_weight(configs[i].weight);
         children[count] =
-            (struct service_child){configs[i].name, compiler->tcp_numbers[child], weights[count]};
+            (struct service_child){.name = configs[i].name,
+                                   .service = compiler->tcp_numbers[child],
+                                   .weight = weights[count]};
         count++;
     }
     row->children = (struct list){children, count};

@@ -9,6 +9,7 @@
 
 #include "common/base/pool.h"
 #include "master/compile/compile.h"
+#include "master/health/health.h"
 #include "shm/services.h"
 #include "shm/transports.h"
 
@@ -24,7 +25,7 @@ struct name_index {
 /* A row of the middlewares page. */
 struct middleware_use {
     uint32_t middleware; /* positions in the model */
-    uint32_t router;     /* NUMBER_NONE: for all routers */
+    uint32_t router;     /* NUMBER_NONE: for all routers; behind them, services */
 };
 
 enum service_state { SERVICE_UNKNOWN, SERVICE_LOOKED_AT, SERVICE_GOOD, SERVICE_BAD };
@@ -61,6 +62,13 @@ struct server_tls_wish {
     bool insecure, spiffe;
 };
 
+/* The middlewares of a service that is not a router's own. */
+struct service_chain {
+    uint32_t *items; /* kept: positions; in the end, their numbers */
+    uint32_t count;
+    bool made;
+};
+
 struct compiler {
     const struct static_config *config;
     struct model *model;
@@ -76,6 +84,7 @@ struct compiler {
     uint32_t *
         service_orders; /* by position: a child is used only by a parent of higher order, so never in a circle */
     uint32_t service_order;
+    struct service_chain *service_chains;   /* by position */
     uint32_t *service_numbers;              /* by position: number in the page or NUMBER_NONE */
     uint32_t *service_positions;            /* by number */
     unsigned service_shift;                 /* how they are dealt out to pages */
@@ -105,6 +114,8 @@ struct compiler {
 
     const struct servers_change *changes; /* what is not in the model yet */
     size_t change_count;
+    struct health_target *health; /* kept */
+    size_t health_count, health_capacity;
 
     uint32_t *denied; /* by entry point */
     struct plan *plans;
@@ -178,6 +189,23 @@ struct page_builder *compile_services_page(struct compiler *compiler, size_t pag
 
 /* compile_udp.c: routes and services of UDP, apart from all others. The builder is the caller's. */
 struct page_builder *compile_udp(struct compiler *compiler);
+
+#define POSITIONS_MOST 65536u /* of servers or children: positions in a sequence have 16 bits */
+
+/* What its ticket is known by. */
+uint64_t compile_ticket_identity(const struct http_service *service);
+
+/* compile_parents.c: rows of services that are made of others. */
+void compile_weighted(struct compiler *compiler, uint32_t position, struct service *row);
+void compile_failover(struct compiler *compiler, uint32_t position, struct service *row);
+void compile_mirroring(struct compiler *compiler, uint32_t position, struct service *row);
+
+/* compile_health.c: that server is asked for its health. Nothing without a board, or when servers alone are compiled. */
+void compile_health(struct compiler *compiler, struct http_service *service,
+                    const struct server_config *server, struct board_ref word);
+
+/* The words that failures of a server are counted in: one, and one for each that it takes to be taken out. */
+struct list compile_failures(struct compiler *compiler, const struct http_service *service, struct slice url);
 
 /* compile_sticky.c: fills the cookie of a row whose servers or children have these names (empty: it takes no clients). */
 void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,

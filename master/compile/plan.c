@@ -111,8 +111,15 @@ const char *service_unserved(const struct http_service *service, enum service_ki
         *kind = SERVICE_WEIGHTED;
         return NULL;
     }
-    return config->mirroring || config->failover ? "services of this kind are not yet served"
-                                                 : "it has neither loadBalancer nor services to choose from";
+    if (config->failover) {
+        *kind = SERVICE_FAILOVER;
+        return NULL;
+    }
+    if (config->mirroring) {
+        *kind = SERVICE_MIRRORING;
+        return NULL;
+    }
+    return "it has neither loadBalancer nor services to choose from";
 }
 
 static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth);
@@ -128,6 +135,19 @@ static void transport_mark(struct compiler *compiler, struct http_service *servi
     }
 }
 
+static bool child_mark(struct compiler *compiler, struct http_service *service, struct slice name,
+                       unsigned depth)
+{
+    uint32_t child = name_find(compiler, &compiler->services, name, service->element.provider);
+
+    if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
+        return true;
+    }
+    compile_note(compiler, &service->element, false, "its service %.*s cannot be used and is left out",
+                 SLICE_ARG(name));
+    return false;
+}
+
 /* At least one child is served, and all that are not are named. */
 static bool children_mark(struct compiler *compiler, struct http_service *service, unsigned depth)
 {
@@ -136,18 +156,24 @@ static bool children_mark(struct compiler *compiler, struct http_service *servic
     bool any = list->count == 0; /* empty: it answers 503 */
 
     for (size_t i = 0; i < list->count; i++) {
-        uint32_t child =
-            name_find(compiler, &compiler->services, children[i].name, service->element.provider);
-
-        if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
-            any = true;
-        } else {
-            compile_note(compiler, &service->element, false,
-                         "its service %.*s cannot be used and is left out", SLICE_ARG(children[i].name));
-        }
+        any = child_mark(compiler, service, children[i].name, depth) || any;
     }
     return any;
 }
+
+static bool mirrors_mark(struct compiler *compiler, struct http_service *service, unsigned depth)
+{
+    const struct mirroring *mirroring = service->config.mirroring;
+    const struct mirror_service *mirrors = mirroring->mirrors.items;
+    bool good = child_mark(compiler, service, mirroring->service, depth);
+
+    for (size_t i = 0; i < mirroring->mirrors.count; i++) {
+        (void)child_mark(compiler, service, mirrors[i].name, depth);
+    }
+    return good;
+}
+
+static bool service_chain_make(struct compiler *compiler, uint32_t position);
 
 /* Marks it and all below it as used; false when it cannot be served. */
 static bool service_mark(struct compiler *compiler, uint32_t position, bool as_child, unsigned depth)
@@ -159,9 +185,8 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
     const char *why;
     bool good = true;
 
-    if (as_child && service->config.middlewares.count > 0) {
-        compile_note(compiler, &service->element, false,
-                     "middlewares of a service are not yet served where it is part of a weighted service");
+    if (as_child && !service_chain_make(compiler, position)) {
+        *state = SERVICE_BAD;
         return false;
     }
     if (*state != SERVICE_UNKNOWN) {
@@ -178,6 +203,11 @@ static bool service_mark(struct compiler *compiler, uint32_t position, bool as_c
         good = false;
     } else if (kind == SERVICE_WEIGHTED) {
         good = children_mark(compiler, service, depth);
+    } else if (kind == SERVICE_MIRRORING) {
+        good = mirrors_mark(compiler, service, depth);
+    } else if (kind == SERVICE_FAILOVER) {
+        good = child_mark(compiler, service, service->config.failover->service, depth) &&
+               child_mark(compiler, service, service->config.failover->fallback, depth);
     } else if (kind == SERVICE_LOAD_BALANCER) {
         transport_mark(compiler, service);
     }
@@ -206,7 +236,7 @@ static void step_add(struct compiler *compiler, struct steps *chain, uint32_t mi
 }
 
 /* The services that it asks are used too. */
-static bool asked_mark(struct compiler *compiler, struct http_router *router,
+static bool asked_mark(struct compiler *compiler, struct element *user,
                        const struct http_middleware *middleware)
 {
     const struct slice *names = middleware->services.items;
@@ -214,8 +244,8 @@ static bool asked_mark(struct compiler *compiler, struct http_router *router,
     for (size_t i = 0; i < middleware->services.count; i++) {
         uint32_t service = name_find(compiler, &compiler->services, names[i], middleware->element.provider);
 
-        if (service == NUMBER_NONE || !service_mark(compiler, service, false, 0)) {
-            compile_note(compiler, &router->element, true, "middleware %.*s: its service %.*s %s",
+        if (service == NUMBER_NONE || !service_mark(compiler, service, true, 0)) {
+            compile_note(compiler, user, true, "middleware %.*s: its service %.*s %s",
                          SLICE_ARG(middleware->element.name), SLICE_ARG(names[i]),
                          service == NUMBER_NONE ? "does not exist" : "cannot be served");
             return false;
@@ -224,16 +254,16 @@ static bool asked_mark(struct compiler *compiler, struct http_router *router,
     return true;
 }
 
-/* Adds one by name; a chain is replaced by its members. False (and an error on the router) when one is missing. */
-static bool chain_add(struct compiler *compiler, struct http_router *router, struct steps *chain,
-                      struct slice name, struct slice provider, unsigned depth)
+/* Adds one by name; a chain is replaced by its members. False (and an error on the user) when one is missing. */
+static bool chain_add(struct compiler *compiler, struct element *user, struct steps *chain, struct slice name,
+                      struct slice provider, unsigned depth)
 {
     uint32_t position = name_find(compiler, &compiler->middlewares, name, provider);
     struct http_middleware *middleware;
 
     if (position == NUMBER_NONE || depth > DEPTH_MAX ||
         compiler->model->middlewares[position]->element.status == ELEMENT_DISABLED) {
-        compile_note(compiler, &router->element, true, "middleware %.*s %s", SLICE_ARG(name),
+        compile_note(compiler, user, true, "middleware %.*s %s", SLICE_ARG(name),
                      position == NUMBER_NONE ? "does not exist"
                      : depth > DEPTH_MAX     ? "is a chain in too many chains"
                                              : "has errors");
@@ -244,18 +274,46 @@ static bool chain_add(struct compiler *compiler, struct http_router *router, str
         const struct list *members = &middleware->config.chain->middlewares;
 
         for (size_t i = 0; i < members->count; i++) {
-            if (!chain_add(compiler, router, chain, ((const struct slice *)members->items)[i],
+            if (!chain_add(compiler, user, chain, ((const struct slice *)members->items)[i],
                            middleware->element.provider, depth + 1)) {
                 return false;
             }
         }
         return true;
     }
-    if (!asked_mark(compiler, router, middleware)) {
+    if (!asked_mark(compiler, user, middleware)) {
         return false;
     }
     step_add(compiler, chain, position, chain->owner);
     return true;
+}
+
+/* Once for a service that is part of another or asked by a middleware. A middleware that asks the very same service leads in a
+ * circle: it finds the service looked at, and is refused. */
+static bool service_chain_make(struct compiler *compiler, uint32_t position)
+{
+    struct http_service *service = compiler->model->services[position];
+    struct service_chain *made = &compiler->service_chains[position];
+    const struct slice *names = service->config.middlewares.items;
+    uint8_t *state = &compiler->service_states[position], before = *state;
+    struct steps chain = {.owner = (uint32_t)compiler->model->router_count + position};
+    bool good = true;
+
+    if (made->made || service->config.middlewares.count == 0) {
+        return true;
+    }
+    made->made = true;
+    *state = before == SERVICE_UNKNOWN ? SERVICE_LOOKED_AT : before;
+    for (size_t i = 0; i < service->config.middlewares.count && good; i++) {
+        good = chain_add(compiler, &service->element, &chain, names[i], service->element.provider, 0);
+    }
+    *state = before;
+    made->items = pool_alloc(compiler->kept, (chain.count + 1) * sizeof(*made->items));
+    made->count = (uint32_t)chain.count;
+    if (chain.count) {
+        memcpy(made->items, chain.items, chain.count * sizeof(*made->items));
+    }
+    return good;
 }
 
 /* service: NULL with children. */
@@ -266,12 +324,12 @@ static bool chain_make(struct compiler *compiler, struct http_router *router,
     const struct slice *names = router->chain.items, *after = of_service->items;
 
     for (size_t i = 0; i < router->chain.count; i++) {
-        if (!chain_add(compiler, router, chain, names[i], router->element.provider, 0)) {
+        if (!chain_add(compiler, &router->element, chain, names[i], router->element.provider, 0)) {
             return false;
         }
     }
     for (size_t i = 0; i < of_service->count; i++) {
-        if (!chain_add(compiler, router, chain, after[i], service->element.provider, 0)) {
+        if (!chain_add(compiler, &router->element, chain, after[i], service->element.provider, 0)) {
             return false;
         }
     }
@@ -450,6 +508,8 @@ void plan_all(struct compiler *compiler)
     name_index_make(pool, &compiler->middlewares, model->middlewares, model->middleware_count);
     name_index_make(kept, &compiler->transports, model->transports, model->transport_count);
     compiler->service_states = pool_zalloc(pool, model->service_count + 1);
+    compiler->service_chains =
+        pool_zalloc(kept, (model->service_count + 1) * sizeof(*compiler->service_chains));
     compiler->service_orders = pool_zalloc(kept, (model->service_count + 1) * sizeof(uint32_t));
     compiler->transport_used = pool_zalloc(pool, model->transport_count + 1);
     plan_denied(compiler);

@@ -47,6 +47,7 @@ struct vault;
 struct keys;
 struct stapling;
 struct job;
+struct health;
 struct known; /* changes.c: what was in force, to tell what changed */
 
 /* ---- a sealed page, shared by the generations that use it; counted on the loop only ---- */
@@ -155,6 +156,7 @@ struct master {
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
     struct stapling *stapling;       /* stapling.c */
+    struct health *health;           /* asks servers; NULL: the master stops */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;

@@ -61,6 +61,8 @@ static int add(struct job *job, const struct provider_servers *from)
 
     pool_free(pool);
     good = good && master->model->services[position]->element.errors.count == 0;
+    good =
+        good && !master->model->services[position]->config.load_balancer->health_check; /* others are asked */
     for (size_t i = 0; good && i < from->servers.count; i++) {
         struct server_url url;
         struct error why;

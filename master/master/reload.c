@@ -15,6 +15,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "master/compile/names.h"
+#include "master/health/health.h"
 #include "master/kube/live.h"
 #include "master/master/job.h"
 
@@ -100,6 +101,15 @@ static void say_verdicts(struct job *job)
     }
 }
 
+/* Of the configuration that is in force. */
+static void check_health(struct master *master, const struct compiler *compiler)
+{
+    size_t count;
+    const struct health_target *targets = compiler_health(compiler, &count);
+
+    health_apply(master->health, targets, count);
+}
+
 /* ---- a cluster's bursts ---- */
 static void begin(struct master *master);
 static void cluster_begin(struct master *master);
@@ -180,6 +190,7 @@ static void after_load(struct master *master, struct job *job)
     } else if (!held && publish_job(job, job->model, job->generation)) {
         publish_loaded(master);
         say_verdicts(job);
+        check_health(master, job->compiler);
         master->in_step = true;
     }
     life_providers(master);
@@ -289,12 +300,15 @@ int reload_start(struct master *master, struct error *why)
     (void)uv_timer_init(&master->loop, &master->pause);
     master->cluster.data = master->pause.data = master;
     kube_live_listen(on_cluster_changed, &master->cluster);
+    master->health = health_new(&master->loop, master->board);
     return names_new(&master->loop, on_names_changed, master, &master->names, why);
 }
 
 void reload_stop(struct master *master)
 {
     inputs_stop(master);
+    health_close(master->health);
+    master->health = NULL;
     kube_live_listen(NULL, NULL);
     if (!uv_is_closing((uv_handle_t *)&master->cluster)) {
         uv_close((uv_handle_t *)&master->cluster, NULL);

@@ -96,22 +96,6 @@ bool prepare_ranges(struct preparation *at, const struct list *texts, struct sli
     return true;
 }
 
-static bool status_range_read(struct slice text, struct status_range *out)
-{
-    ptrdiff_t dash = slice_find(text, '-');
-    uint64_t from, to;
-
-    if (!slice_to_u64(dash < 0 ? text : slice_head(text, (size_t)dash), &from) || from > UINT16_MAX) {
-        return false;
-    }
-    to = from;
-    if (dash >= 0 && (!slice_to_u64(slice_from(text, (size_t)dash + 1), &to) || to > UINT16_MAX)) {
-        return false;
-    }
-    *out = (struct status_range){{(uint8_t)(from >> 8), (uint8_t)from}, {(uint8_t)(to >> 8), (uint8_t)to}};
-    return true;
-}
-
 bool prepare_status(struct preparation *at, struct slice text, struct status_range *out)
 {
     if (status_range_read(text, out)) {
@@ -123,16 +107,10 @@ bool prepare_status(struct preparation *at, struct slice text, struct status_ran
 
 bool prepare_statuses(struct preparation *at, const struct list *texts, struct slice *out)
 {
-    const struct slice *items = texts->items;
-    struct status_range *ranges = pool_alloc(at->pool, (texts->count + 1) * sizeof(*ranges));
+    struct slice bad;
 
-    for (size_t i = 0; i < texts->count; i++) {
-        if (!prepare_status(at, items[i], &ranges[i])) {
-            return false;
-        }
-    }
-    *out = slice_of((const char *)ranges, texts->count * sizeof(*ranges));
-    return true;
+    return status_ranges_make(at->pool, texts, out, &bad) ||
+           prepare_status(at, bad, &(struct status_range){{0}, {0}});
 }
 
 bool prepare_header_name(struct preparation *at, const char *option, struct slice name)

@@ -133,6 +133,24 @@ void middleware_append(struct resolver *resolver, uint32_t position, struct list
 struct slice service_use(struct resolver *resolver, struct slice name, struct slice provider,
                          const struct frame *above);
 void services_check_all(struct resolver *resolver);
+/* Warns of what is understood, without effect yet, and harmless to do without. */
+void service_note_unserved(struct resolver *resolver, struct http_service *service,
+                           const struct schema *schema, const void *object);
+void service_note_sticky(struct resolver *resolver, struct http_service *service, const struct sticky *sticky,
+                         const char *where);
+
+/* ---- health.c ---- */
+/* Warns of options of a health check that are not taken as they are. */
+void health_note(struct resolver *resolver, struct http_service *service, const struct health_check *options);
+
+/* ---- service_parents.c: services that are made of others; what is wrong with them ---- */
+struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,
+                            const struct frame *here);
+struct slice hashed_wrong(struct resolver *resolver, struct http_service *service, const struct frame *here);
+struct slice mirroring_wrong(struct resolver *resolver, struct http_service *service,
+                             const struct frame *here);
+struct slice failover_wrong(struct resolver *resolver, struct http_service *service,
+                            const struct frame *here);
 void routers_check_all(struct resolver *resolver);
 
 /* ---- layers.c ---- */

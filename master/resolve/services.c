@@ -1,7 +1,7 @@
 /*
- * services.c - which services can answer: kinds, servers, transports, services in services, their middlewares.
+ * services.c - which services can answer: kinds, servers, transports, their middlewares.
  *
- * Error texts that Traefik has too are worded as there: they are seen in the API.
+ * Not here: services that are made of others (service_parents.c). Error texts that Traefik has too are worded as there: they are seen in the API.
  */
 #include "common/http/cookie.h"
 #include "master/compile/url.h"
@@ -24,8 +24,8 @@ static size_t kinds(const struct service_config *config)
 }
 
 /* What is understood, without effect yet, and harmless to do without: a warning on the service. */
-static void note_unserved(struct resolver *resolver, struct http_service *service,
-                          const struct schema *schema, const void *object)
+void service_note_unserved(struct resolver *resolver, struct http_service *service,
+                           const struct schema *schema, const void *object)
 {
     const struct schema_field *field;
     size_t row = 0;
@@ -38,8 +38,8 @@ static void note_unserved(struct resolver *resolver, struct http_service *servic
 }
 
 /* A cookie's options that cannot be said are left out, as in Traefik: but not in silence. */
-static void note_sticky(struct resolver *resolver, struct http_service *service, const struct sticky *sticky,
-                        const char *where)
+void service_note_sticky(struct resolver *resolver, struct http_service *service, const struct sticky *sticky,
+                         const char *where)
 {
     struct slice domain = sticky && sticky->cookie ? sticky->cookie->domain : NOTHING;
 
@@ -85,8 +85,17 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
             resolver->model, &service->element, false,
             "loadBalancer.sticky has no effect with the strategy hrw: the client's address decides");
     }
-    note_unserved(resolver, service, &load_balancer_schema, balancer);
-    note_sticky(resolver, service, balancer->sticky, "loadBalancer");
+    service_note_unserved(resolver, service, &load_balancer_schema, balancer);
+    service_note_sticky(resolver, service, balancer->sticky, "loadBalancer");
+    if (balancer->health_check) {
+        health_note(resolver, service, balancer->health_check);
+    }
+    if (balancer->passive_health_check &&
+        balancer->passive_health_check->max_failed_attempts > FAILURES_MOST) {
+        element_error(resolver->model, &service->element, false,
+                      "passiveHealthCheck.maxFailedAttempts is more than %d: so many take a server out",
+                      FAILURES_MOST);
+    }
     for (size_t i = 0; i < balancer->servers.count; i++) {
         struct server_url url;
         struct error why = {0};
@@ -105,56 +114,6 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
         }
     }
     return NOTHING;
-}
-
-/* In a weighted service it is said whose error it is, as in Traefik. */
-static struct slice child_wrong(struct resolver *resolver, struct http_service *service, struct slice name,
-                                const struct frame *here)
-{
-    struct pool *pool = resolver->model->pool;
-    struct slice text = service_use(resolver, name, service->element.provider, here);
-    uint32_t child;
-
-    if (text.len) {
-        return text;
-    }
-    child = name_table_find(pool, &resolver->services, name, service->element.provider);
-    return resolver->model->services[child]->config.middlewares.count
-               ? SLICE("middlewares of a service that is part of another are not yet served by this build")
-               : NOTHING;
-}
-
-static struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,
-                                   const struct frame *here)
-{
-    const struct weighted *weighted = service->config.weighted;
-    const struct weighted_service *children = weighted->services.items;
-
-    note_unserved(resolver, service, &weighted_schema, weighted);
-    note_sticky(resolver, service, weighted->sticky, "weighted");
-    for (size_t i = 0; i < weighted->services.count; i++) {
-        struct slice text = child_wrong(resolver, service, children[i].name, here);
-
-        if (text.len) {
-            return pool_printf(resolver->model->pool, "building HTTP service \"%.*s\": %.*s",
-                               SLICE_ARG(children[i].name), SLICE_ARG(text));
-        }
-    }
-    return NOTHING;
-}
-
-static struct slice hashed_wrong(struct resolver *resolver, struct http_service *service,
-                                 const struct frame *here)
-{
-    const struct weighted *hashed = service->config.highest_random_weight;
-    const struct weighted_service *children = hashed->services.items;
-    struct slice text = NOTHING;
-
-    note_unserved(resolver, service, &highest_random_weight_schema, hashed);
-    for (size_t i = 0; i < hashed->services.count && text.len == 0; i++) {
-        text = child_wrong(resolver, service, children[i].name, here);
-    }
-    return text;
 }
 
 static struct slice middlewares_wrong(struct resolver *resolver, const struct http_service *service)
@@ -187,16 +146,16 @@ static struct slice wrong(struct resolver *resolver, struct http_service *servic
             "cannot create service: multi-types service not supported, consider declaring two different "
             "pieces of service instead");
     }
-    if (config->mirroring || config->failover) {
-        return pool_printf(resolver->model->pool, "services of the kind %s are not yet served by this build",
-                           config->mirroring ? "mirroring" : "failover");
-    }
     if (config->load_balancer) {
         text = load_balancer_wrong(resolver, service);
     } else if (config->weighted) {
         text = weighted_wrong(resolver, service, &here);
     } else if (config->highest_random_weight) {
         text = hashed_wrong(resolver, service, &here);
+    } else if (config->mirroring) {
+        text = mirroring_wrong(resolver, service, &here);
+    } else if (config->failover) {
+        text = failover_wrong(resolver, service, &here);
     } else {
         return pool_printf(resolver->model->pool, "the service \"%.*s\" does not have any type defined",
                            SLICE_ARG(service->element.name));

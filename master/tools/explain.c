@@ -330,6 +330,24 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
                service->internal < ARRAY_LEN(internals) ? internals[service->internal] : "internal");
         return;
     }
+    if (service->kind == SERVICE_MIRRORING) {
+        const struct service_child *children = page_at(page, service->children.items);
+
+        puts(": mirroring: the first answers, the others get copies of so many percent");
+        for (size_t i = 0; i < service->children.count; i++) {
+            print_service(answer, children[i].service, depth + 1, i ? children[i].weight : 100);
+        }
+        return;
+    }
+    if (service->kind == SERVICE_FAILOVER) {
+        const struct service_child *children = page_at(page, service->children.items);
+
+        puts(service->statuses.len ? ": failover, also by status: the first, else the second"
+                                   : ": failover: the first while it is up, else the second");
+        print_service(answer, children[0].service, depth + 1, 1);
+        print_service(answer, children[1].service, depth + 1, 1);
+        return;
+    }
     if (service->kind == SERVICE_WEIGHTED) {
         const struct service_child *children = page_at(page, service->children.items);
 

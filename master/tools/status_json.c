@@ -280,6 +280,8 @@ static void add_counters(struct text *out, const struct status *status)
         [COUNT_BYTES_IN] = "bytesIn",
         [COUNT_BYTES_OUT] = "bytesOut",
         [COUNT_RETRIES] = "retries",
+        [COUNT_MIRRORED] = "mirrored",
+        [COUNT_MIRRORS_DROPPED] = "mirrorsDropped",
         [COUNT_UPSTREAM_CONNECTS] = "upstreamConnects",
         [COUNT_UPSTREAM_REUSED] = "upstreamReused",
         [COUNT_REFUSED_CONNECTIONS] = "refusedConnections",

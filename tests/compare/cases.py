@@ -225,6 +225,8 @@ def configuration():
     router("lay-broken", "Path(`/`)", parentRefs=["lay-only"], service="nowhere")
     for name in HASHED:
         router(f"hrw-{name}", f"Host(`{name}.hrw.test`)", service=f"hrw-{name}")
+    for name in FAILOVER:
+        router(f"fail-{name}", f"Host(`{name}.fail.test`)", service=f"fail-{name}")
     for name in STICKY:
         router(f"stick-{name}", f"Host(`{name}.stick.test`)", service=f"stick-{name}")
     return {"http": {
@@ -240,6 +242,7 @@ def configuration():
             **{f"stick-{name}": service for name, service in STICKY.items()},
             **{f"tls-{name}": {"loadBalancer": {"servers": [{"url": f"https://{'DEMANDING' if 'pair' in name else 'SECURE'}_ADDRESS"}],
                                                 **({"serversTransport": f"tls-{name}"} if fields else {})}} for name, fields in SECURED.items()},
+            **{f"fail-{name}": service for name, service in FAILOVER.items()},
         },
         "serversTransports": {f"tls-{name}": fields for name, fields in SECURED.items() if fields},
     }}
@@ -302,6 +305,38 @@ for strategy in ("p2c", "leasttime", "wrr", ""):
     HASHED[f"s{strategy}-0"] = {"loadBalancer": {"strategy": strategy, "servers": [{"url": DEAD, "weight": 0}], "sticky": {"cookie": {}}}}
 HASHED["sbest"] = {"loadBalancer": {"strategy": "best", "servers": [{"url": DEAD}]}}
 HASHED["unweighted"] = {"loadBalancer": {"strategy": "hrw", "servers": [{"url": DEAD, "weight": 0}]}}
+
+FAILOVER = {
+    "refused": {"failover": {"service": "dead", "fallback": "upstream", "errors": {"status": ["502"]}}},
+    "nobody": {"failover": {"service": "empty", "fallback": "upstream", "errors": {"status": ["500-599"], "maxRequestBodyBytes": -1}}},
+    "fine": {"failover": {"service": "upstream", "fallback": "dead", "errors": {"status": ["500-599"], "maxRequestBodyBytes": 5}}},
+    "none": {"failover": {"service": "upstream", "fallback": "dead", "errors": {"status": ["500"], "maxRequestBodyBytes": 0}}},
+    "always": {"failover": {"service": "upstream", "fallback": "empty", "errors": {"status": ["200", "404"]}}},
+    "inner": {"failover": {"service": "fail-always", "fallback": "upstream", "errors": {"status": ["503"], "maxRequestBodyBytes": 4}}},
+    "weighted": {"weighted": {"services": [{"name": "fail-refused"}], "sticky": {"cookie": {"name": "c"}}}},
+    "untold": {"failover": {"service": "upstream", "fallback": "dead"}},
+    "untold-back": {"failover": {"service": "dead", "fallback": "upstream", "healthCheck": {}, "errors": {"status": ["502"]}}},
+    "no-status": {"failover": {"service": "dead", "fallback": "upstream", "errors": {"maxRequestBodyBytes": 3}}},
+    "bad-status": {"failover": {"service": "dead", "fallback": "upstream", "errors": {"status": ["50x"]}}},
+    "nowhere": {"failover": {"service": "nowhere", "fallback": "upstream", "errors": {"status": ["502"]}}},
+    "no-fallback": {"failover": {"service": "upstream", "fallback": "nowhere", "errors": {"status": ["502"]}}},
+    "told": {"failover": {"service": "fail-checked", "fallback": "upstream"}},
+    "checked": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "healthCheck": {"path": "/", "interval": "500ms"}}},
+    "mirrored": {"mirroring": {"service": "upstream", "mirrors": [{"name": "dead", "percent": 100}, {"name": "empty"}]}},
+    "mirrored-part": {"mirroring": {"service": "upstream", "mirrorBody": True, "maxBodySize": 5, "mirrors": [{"name": "empty", "percent": 100}]}},
+    "mirrored-bare": {"mirroring": {"service": "upstream", "mirrorBody": False, "maxBodySize": -1, "mirrors": [{"name": "empty", "percent": 50}]}},
+    "mirrored-dead": {"mirroring": {"service": "dead", "mirrors": [{"name": "empty", "percent": 100}]}},
+    "mirrored-none": {"mirroring": {"service": "fail-refused"}},
+    "mirrored-nowhere": {"mirroring": {"service": "upstream", "mirrors": [{"name": "nowhere", "percent": 100}]}},
+    "mirrored-checked": {"failover": {"service": "fail-mirrored-told", "fallback": "dead"}},
+    "mirrored-told": {"mirroring": {"service": "upstream", "healthCheck": {}, "mirrors": []}},
+    "passive": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "passiveHealthCheck": {"maxFailedAttempts": 1000, "failureWindow": "1s"}}},
+    "all-checks": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}], "healthCheck": {
+        "path": "/a?b", "method": "HEAD", "status": 204, "port": 1, "scheme": "http", "mode": "http", "hostname": "h", "headers": {"A": "b"},
+        "interval": "500ms", "unhealthyInterval": "5s", "timeout": "1s", "followRedirects": False}}},
+    "parent": {"weighted": {"services": [{"name": "upstream"}], "healthCheck": {}}},
+    "hashed": {"highestRandomWeight": {"services": [{"name": "upstream"}], "healthCheck": {}}},
+}
 
 
 def sticky_values(name):
@@ -494,6 +529,15 @@ def fixed_requests():
         add("web", path, host=host, method="POST", body=b"hello")
     out.extend(("web", asked) for asked in sticky_requests())
     out.extend(("web", asked) for asked in secured_requests())
+    for name in FAILOVER:
+        for answer in ("", "error", "deny", "empty", "redirect", "chunked"):
+            add("web", "/a?b=c", host=f"{name}.fail.test", headers=[("X-Answer", answer), ("X-Own", "1")] if answer else [])
+        add("web", "/a", host=f"{name}.fail.test", method="POST", body=b"hello")
+        add("web", "/a", host=f"{name}.fail.test", method="PUT", body=b"hello!")
+        add("web", "/a", host=f"{name}.fail.test", method="POST", headers=[("Transfer-Encoding", "chunked")], body=b"3\r\nabc\r\n0\r\n\r\n")
+        add("web", "/a", host=f"{name}.fail.test", method="POST", headers=[("Transfer-Encoding", "chunked")], body=b"8\r\nabcdefgh\r\n0\r\n\r\n")
+        add("web", "/a", host=f"{name}.fail.test", method="POST", headers=[("Transfer-Encoding", "chunked")], body=b"0\r\n\r\n")
+        add("web", "/a", host=f"{name}.fail.test", method="HEAD")
     for name in HASHED:
         add("web", "/", host=f"{name}.hrw.test")
         add("web", "/", host=f"{name}.hrw.test", headers=[("X-Forwarded-For", "1.2.3.4")])

@@ -1,12 +1,15 @@
 """The scenarios that operators run first: their manifests unchanged, the real binary, curl."""
 import base64
 import collections
+import contextlib
 import http.client
 
 import pytest
 
 from conftest import curl, free_port, wait_until
 from kube import endpoint_slice, service
+from proxying import server  # noqa: F401 a fixture
+from rawhttp import ok
 from tlskit import Maker, hello
 
 
@@ -148,6 +151,28 @@ def test_canary_three_of_four(crd, manifests, whoami, workers):
         assert collections.Counter(one_connection[at:at + 4]) == {"v1": 3, "v2": 1}
     fresh = collections.Counter(names(port, "wrr.qikqiak.com", 400, keep_alive=False))
     assert fresh == {"v1": 300, "v2": 100}
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_mirroring_half(crd, manifests, server, workers):  # noqa: F811
+    def nginx(name):
+        def handler(peer, server):
+            with contextlib.suppress(EOFError, ConnectionError):
+                while True:
+                    server.requests.append(peer.request())
+                    peer.send(ok(name))
+        return server(handler)
+    v1, v2 = nginx(b"v1"), nginx(b"v2")
+    v1.host = v2.host = "127.0.0.1"
+    manifests.copy("mirroring.yaml")
+    manifests.write("v1.yaml", endpoint_slice("v1", [v1], "web"))
+    manifests.write("v2.yaml", endpoint_slice("v2", [v2], "web"))
+    port = crd(workers=workers).ports["web"]
+    for i in range(4):
+        assert curl(port, f"/{i}", host="mirror.qikqiak.com").body == "v1"
+    wait_until("two copies", lambda: len(v2.requests) == 2)
+    assert sorted(r.line for r in v2.requests) == ["GET /0 HTTP/1.1", "GET /2 HTTP/1.1"] and len(v1.requests) == 4
+    assert {r.get("x-forwarded-for") for r in v1.requests + v2.requests} == {"127.0.0.1"}
 
 
 def test_controllers_by_annotation(crd, manifests, whoami):

@@ -90,7 +90,7 @@ static const char *picks(const struct whole *whole, uint32_t service, size_t cou
     for (size_t i = 0; i < count; i++) {
         struct pick pick;
 
-        names[i] = pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
+        names[i] = pick_server(&exchange, &whole->services, service, true, &pick) == PICK_SERVER
                        ? page_text(pick.page, pick.server->url).ptr[0]
                        : '-';
     }
@@ -124,8 +124,10 @@ static void weighted_services_in_each_other(void **state)
 {
     struct server a = server_named("a"), b = server_named("b"), c = server_named("c");
     uint16_t one[] = {0}, three_to_one[] = {0, 0, 1, 0}, turns[] = {0, 1};
-    struct service_child outer[] = {{SLICE("a"), 1, 3}, {SLICE("i"), 2, 1}},
-                         inner[] = {{SLICE("b"), 3, 1}, {SLICE("c"), 4, 1}};
+    struct service_child outer[] = {{.name = SLICE("a"), .service = 1, .weight = 3},
+                                    {.name = SLICE("i"), .service = 2, .weight = 1}},
+                         inner[] = {{.name = SLICE("b"), .service = 3, .weight = 1},
+                                    {.name = SLICE("c"), .service = 4, .weight = 1}};
     struct service services[] = {
         {.name = SLICE("outer"),
          .kind = SERVICE_WEIGHTED,
@@ -194,8 +196,8 @@ static void nothing_to_pick(void **state)
     services[1].sequence = (struct list){sequence, 1};
     whole = whole_of(services, 2);
     atomic_store(board_at(worker.board, down.health), 1);
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_NONE);
-    assert_int_equal(pick_server(&exchange, &whole->services, 1, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_NONE);
+    assert_int_equal(pick_server(&exchange, &whole->services, 1, true, &pick), PICK_NONE);
     whole_free(whole);
 }
 
@@ -211,7 +213,7 @@ static void a_failed_server_is_not_tried_again(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'a');
     assert_true(pick_next(&exchange, &pick));
     assert_int_equal(page_text(pick.page, pick.server->url).ptr[0], 'b');
@@ -253,7 +255,7 @@ static const char *stick(const struct whole *whole, const char *cookie, struct p
     if (cookie) {
         headers_add_id(&exchange.request.headers, HEADER_COOKIE, slice_cstr(cookie));
     }
-    out[at++] = pick_server(&exchange, &whole->services, 0, pick) == PICK_SERVER
+    out[at++] = pick_server(&exchange, &whole->services, 0, true, pick) == PICK_SERVER
                     ? page_text(pick->page, pick->server->url).ptr[0]
                     : '-';
     out[at++] = '>';
@@ -312,7 +314,9 @@ static void clients_stick_to_service_and_server(void **state)
     uint16_t three[] = {0, 1, 2}, one[] = {0};
     struct sticky_value outer_values[6], values[6];
     struct slice outer_cookies[3], cookies[3];
-    struct service_child children[] = {{SLICE("s"), 1, 1}, {SLICE("t"), 2, 1}, {SLICE("t"), 2, 1}};
+    struct service_child children[] = {{.name = SLICE("s"), .service = 1, .weight = 1},
+                                       {.name = SLICE("t"), .service = 2, .weight = 1},
+                                       {.name = SLICE("t"), .service = 2, .weight = 1}};
     struct service services[] = {
         {.name = SLICE("w"), .kind = SERVICE_WEIGHTED, .children = {children, 3}, .sequence = {three, 3}},
         {.name = SLICE("s"), .servers = {servers, 3}, .sequence = {three, 3}},
@@ -345,7 +349,7 @@ static char picked_by(const struct whole *whole, uint32_t service, unsigned clie
 
     (void)snprintf(text, sizeof(text), "10.%u.%u.%u", client >> 16, client >> 8 & 255, client & 255);
     exchange.client_text = slice_cstr(text);
-    return pick_server(&exchange, &whole->services, service, &pick) == PICK_SERVER
+    return pick_server(&exchange, &whole->services, service, true, &pick) == PICK_SERVER
                ? page_text(pick.page, pick.server->url).ptr[0]
                : '-';
 }
@@ -397,7 +401,7 @@ static void clients_are_spread_by_their_address(void **state)
 
         assert_true(now == before[i] || now == 'd');
     }
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
     for (unsigned tried = 0; tried < 3; tried++) {
         uint16_t position = pick.position;
 
@@ -413,7 +417,9 @@ static void services_are_chosen_by_address(void **state)
 {
     struct server a = server_named("a"), b = server_named("b");
     uint16_t one[] = {0};
-    struct service_child children[] = {{SLICE("a"), 1, 1}, {SLICE("b"), 2, 1}, {SLICE("no"), 2, 0}},
+    struct service_child children[] = {{.name = SLICE("a"), .service = 1, .weight = 1},
+                                       {.name = SLICE("b"), .service = 2, .weight = 1},
+                                       {.name = SLICE("no"), .service = 2, .weight = 0}},
                          none = {0};
     struct service services[] = {
         {.name = SLICE("h"), .kind = SERVICE_WEIGHTED, .strategy = STRATEGY_HRW, .children = {children, 3}},
@@ -425,7 +431,7 @@ static void services_are_chosen_by_address(void **state)
     unsigned first = 0;
 
     (void)state;
-    none = (struct service_child){SLICE("a"), 1, 0};
+    none = (struct service_child){.name = SLICE("a"), .service = 1, .weight = 0};
     whole = whole_of(services, 4);
     for (unsigned i = 0; i < 1000; i++) {
         char got = picked_by(whole, 0, i);
@@ -467,7 +473,7 @@ static void spread(const struct whole *whole, unsigned counts[3])
     for (unsigned i = 0; i < 300; i++) {
         struct pick pick;
 
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
         counts[pick.position]++;
         pick_leave(&pick.load);
         pick_leave(&pick.load);
@@ -493,7 +499,7 @@ static void the_less_busy_of_two_is_picked(void **state)
     board_fold(worker.board, 3); /* that worker has died */
     spread(whole, counts);
     assert_true(counts[1] > 50);
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
     assert_true(pick_next(&exchange, &pick) && pick_next(&exchange, &pick));
     assert_false(pick_next(&exchange, &pick));
     for (unsigned i = 0; i < 3; i++) {
@@ -515,7 +521,7 @@ static void the_fewest_requests_by_weight(void **state)
     memset(counts, 0, sizeof(counts));
     load_set(&servers[0], 5, 10);
     for (unsigned i = 0; i < ARRAY_LEN(held); i++) { /* none of them ends: all come to the same */
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &held[i]), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &held[i]), PICK_SERVER);
         counts[held[i].position]++;
     }
     assert_in_range(counts[0], 3, 4);
@@ -537,7 +543,7 @@ static void the_quickest_is_preferred(void **state)
 
     (void)state;
     for (unsigned i = 0; i < 3; i++) { /* who is not known yet is asked first */
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
         pick_answered(&worker, &pick, took[pick.position]);
         pick_leave(&pick.load);
         assert_true(atomic_load(board_at(worker.board, pick.server->load)) > 0);
@@ -549,7 +555,7 @@ static void the_quickest_is_preferred(void **state)
     assert_int_equal(counts[2], 300);
     load_set(&servers[1], 6, 0);
     for (unsigned i = 0; i < 100; i++) { /* it becomes slow */
-        assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_SERVER);
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
         pick_answered(&worker, &pick, pick.position == 1 ? 50000000 : took[pick.position]);
         pick_leave(&pick.load);
     }
@@ -566,14 +572,168 @@ static void internal_services(void **state)
     struct pick pick;
 
     (void)state;
-    assert_int_equal(pick_server(&exchange, &whole->services, 0, &pick), PICK_INTERNAL);
+    assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_INTERNAL);
     assert_int_equal(pick.service->internal, INTERNAL_PING);
     whole_free(whole);
+}
+
+/* A service w of one server each, a and b, that look after health; f: a failover service in a weighted one. */
+struct health {
+    struct server servers[3];
+    struct service_child children[2], failover[2], only[1];
+    struct service services[6];
+    struct whole *whole;
+};
+
+static uint16_t first_of_one[] = {0}, both_in_turn[] = {0, 1};
+
+static struct health *health_new(bool watched, bool fallback_watched)
+{
+    struct health *health = calloc(1, sizeof(*health));
+
+    for (unsigned i = 0; i < 3; i++) {
+        health->servers[i] = server_named(i == 0 ? "a" : i == 1 ? "b" : "c");
+        health->servers[i].health = board_word(worker.board, 1300 + i, 1);
+        health->services[i] = (struct service){.name = health->servers[i].url,
+                                               .servers = {&health->servers[i], 1},
+                                               .sequence = {first_of_one, 1}};
+    }
+    for (uint32_t i = 0; i < 2; i++) {
+        health->children[i] = (struct service_child){
+            .name = health->servers[i].url, .service = i, .weight = 1, .watched = watched};
+    }
+    health->failover[0] =
+        (struct service_child){.name = SLICE("w"), .service = 3, .weight = 1, .watched = watched};
+    health->failover[1] =
+        (struct service_child){.name = SLICE("c"), .service = 2, .weight = 1, .watched = fallback_watched};
+    health->only[0] =
+        (struct service_child){.name = SLICE("f"), .service = 4, .weight = 1, .watched = fallback_watched};
+    health->services[3] = (struct service){.name = SLICE("w"),
+                                           .kind = SERVICE_WEIGHTED,
+                                           .children = {health->children, 2},
+                                           .sequence = {both_in_turn, 2},
+                                           .ticket = board_word(worker.board, 1310, 1)};
+    health->services[4] =
+        (struct service){.name = SLICE("f"), .kind = SERVICE_FAILOVER, .children = {health->failover, 2}};
+    health->services[5] = (struct service){.name = SLICE("o"),
+                                           .kind = SERVICE_WEIGHTED,
+                                           .children = {health->only, 1},
+                                           .sequence = {first_of_one, 1}};
+    health->whole = whole_of(health->services, 6);
+    return health;
+}
+
+static void health_free(struct health *health)
+{
+    whole_free(health->whole);
+    free(health);
+}
+
+static void health_set(const struct health *health, unsigned server, uint64_t word)
+{
+    atomic_store(board_at(worker.board, health->servers[server].health), word);
+}
+
+static enum pick_result result(const struct whole *whole, uint32_t service)
+{
+    struct pick pick;
+
+    return pick_server(&exchange, &whole->services, service, true, &pick);
+}
+
+static void parents_learn_of_health(void **state)
+{
+    struct health *health = health_new(true, true);
+
+    (void)state;
+    assert_string_equal(picks(health->whole, 3, 4), "abab");
+    assert_string_equal(picks(health->whole, 4, 4), "abab");
+    health_set(health, 0, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 3, 4), "bbbb");
+    assert_string_equal(picks(health->whole, 4, 2), "bb");
+    health_set(health, 1, HEALTH_DOWN);
+    assert_int_equal(result(health->whole, 3), PICK_NONE);
+    assert_string_equal(picks(health->whole, 4, 2), "cc");
+    assert_string_equal(picks(health->whole, 5, 2), "cc");
+    health_set(health, 2, HEALTH_DOWN);
+    assert_int_equal(result(health->whole, 4), PICK_DOWN);
+    assert_int_equal(result(health->whole, 5), PICK_NONE); /* a weighted one around it has nobody */
+    health_set(health, 1, HEALTH_UP);
+    assert_string_equal(picks(health->whole, 5, 2), "bb");
+    health_free(health);
+}
+
+static void parents_that_do_not_ask(void **state)
+{
+    struct health *health = health_new(false, false);
+
+    (void)state;
+    health_set(health, 0, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 3, 4), "-b-b");
+    health_set(health, 2, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 4, 4), "-b-b");
+    health_free(health);
+}
+
+static void a_server_is_out_for_a_time(void **state)
+{
+    struct health *health = health_new(true, true);
+
+    (void)state;
+    worker.now_ns = 5000;
+    health_set(health, 0, 6000);
+    assert_string_equal(picks(health->whole, 3, 2), "bb");
+    worker.now_ns = 6000;
+    assert_string_equal(picks(health->whole, 3, 2), "ab");
+    worker.now_ns = 0;
+    health_free(health);
+}
+
+/* It is as well as the service that answers, whatever its mirrors are. */
+static void a_mirroring_service_is_a_step(void **state)
+{
+    struct health *health = health_new(true, true);
+    struct pick pick;
+
+    (void)state;
+    health->services[3].kind = SERVICE_MIRRORING; /* a answers, b gets copies */
+    health->services[3].sequence = (struct list){NULL, 0};
+    whole_free(health->whole);
+    health->whole = whole_of(health->services, 6);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, true, &pick), PICK_STEP);
+    assert_int_equal(pick.service->kind, SERVICE_MIRRORING);
+    health_set(health, 1, HEALTH_DOWN);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 4, true, &pick), PICK_STEP);
+    health_set(health, 0, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 4, 1), "c");
+    health_free(health);
+}
+
+static void a_failover_service_by_status_is_a_step(void **state)
+{
+    struct health *health = health_new(true, true);
+    struct pick pick;
+
+    (void)state;
+    health->services[4].statuses = SLICE("\x01\xf4\x02\x57");
+    whole_free(health->whole);
+    health->whole = whole_of(health->services, 6);
+    assert_int_equal(pick_server(&exchange, &health->whole->services, 5, true, &pick), PICK_STEP);
+    assert_true(slice_eq(page_text(pick.page, pick.service->name), SLICE("f")));
+    health_set(health, 0, HEALTH_DOWN);
+    health_set(health, 1, HEALTH_DOWN);
+    assert_string_equal(picks(health->whole, 5, 1), "c"); /* nobody to fail over from */
+    health_free(health);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(parents_learn_of_health, setup, teardown),
+        cmocka_unit_test_setup_teardown(parents_that_do_not_ask, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_server_is_out_for_a_time, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_mirroring_service_is_a_step, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_failover_service_by_status_is_a_step, setup, teardown),
         cmocka_unit_test_setup_teardown(tickets_give_the_sequence, setup, teardown),
         cmocka_unit_test_setup_teardown(weighted_services_in_each_other, setup, teardown),
         cmocka_unit_test_setup_teardown(servers_that_are_down_are_passed_over, setup, teardown),

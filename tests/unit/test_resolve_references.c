@@ -37,7 +37,15 @@
     "  strategy: {loadBalancer: {servers: [], strategy: hrw, sticky: {cookie: {}}}}\n"                       \
     "  badstrategy: {loadBalancer: {servers: [], strategy: best}}\n"                                         \
     "  sticky: {loadBalancer: {servers: [], sticky: {cookie: {domain: a_b}}}}\n"                             \
-    "  mirror: {mirroring: {service: s}}\n"                                                                  \
+    "  mirror: {mirroring: {service: s, mirrors: [{name: w, percent: 5}]}}\n"                                \
+    "  mirror2: {mirroring: {service: s, healthCheck: {}}}\n"                                                \
+    "  badmirror: {mirroring: {service: s, mirrors: [{name: gone}]}}\n"                                      \
+    "  fail: {failover: {service: checked, fallback: s}}\n"                                                  \
+    "  failmirror: {failover: {service: mirror2, fallback: s}}\n"                                            \
+    "  failping: {failover: {service: noop@internal, fallback: s}}\n"                                        \
+    "  failboth: {failover: {service: checked, fallback: s, healthCheck: {}}}\n"                             \
+    "  health: {highestRandomWeight: {services: [{name: checked}, {name: fail}], healthCheck: {}}}\n"        \
+    "  checked: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}], healthCheck: {path: /}}}\n"          \
     "  guarded: {middlewares: [strip, chain], loadBalancer: {servers: []}}\n"                                \
     "  badguard: {middlewares: [strip, gone], loadBalancer: {servers: []}}\n"                                \
     "  wguard: {weighted: {services: [{name: guarded}]}}\n"                                                  \
@@ -108,15 +116,25 @@ static const struct {
      "gone@file",
      ""},
     {"service: badstrategy", ELEMENT_DISABLED, "unsupported load-balancer strategy \"best\"", ""},
-    {"service: mirror", ELEMENT_DISABLED, "services of the kind mirroring are not yet served by this build",
+    {"service: mirror", ELEMENT_ENABLED, "", ""},
+    {"service: badmirror", ELEMENT_DISABLED, "the service \"gone@file\" does not exist", ""},
+    {"service: fail", ELEMENT_ENABLED, "", ""},
+    {"service: failmirror", ELEMENT_DISABLED,
+     "cannot register mirror2 as updater for failmirror@file: cannot register s as updater for mirror2@file: "
+     "healthCheck not enabled in config for this WRR service",
+     ""},
+    {"service: failping", ELEMENT_DISABLED,
+     "child service noop@internal of failping@file not a healthcheck.StatusUpdater", ""},
+    {"service: failboth", ELEMENT_DISABLED,
+     "cannot register s as updater for failboth@file: healthCheck not enabled in config for this WRR service",
+     ""},
+    {"service: health", ELEMENT_DISABLED,
+     "cannot register fail as updater for health@file: healthCheck not enabled in config for this failover "
+     "service",
      ""},
     {"service: guarded", ELEMENT_ENABLED, "", ""},
     {"service: badguard", ELEMENT_DISABLED, "middleware \"gone@file\" does not exist", ""},
-    {"service: wguard", ELEMENT_DISABLED,
-     "building HTTP service \"guarded\": middlewares of a service that is part of another are not yet served "
-     "by this "
-     "build",
-     ""},
+    {"service: wguard", ELEMENT_ENABLED, "", ""},
     {"service: ''", ELEMENT_DISABLED,
      "router has no service and no child routers | router must have either a service or child routers", ""},
     {"service: s, middlewares: [strip]", ELEMENT_ENABLED, "", "strip@file"},

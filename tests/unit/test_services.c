@@ -198,7 +198,10 @@ static struct server servers[] = {
      .preserve_path = true},
 };
 static uint16_t order[] = {0, 1, 0};
-static struct service_child children[] = {{SLICE_INIT("a"), 0, 3}, {SLICE_INIT("noop"), 2, 1}};
+static struct service_child children[] = {
+    {.name = SLICE_INIT("a"), .service = 0, .weight = 3},
+    {.name = SLICE_INIT("noop"), .service = 2, .weight = 1},
+};
 static uint16_t child_order[] = {0, 0, 1, 0};
 static const struct transport transports[] = {
     {.name = SLICE_INIT("default@internal"), .dial_timeout = 1, .max_idle_conns_per_host = 200},
@@ -326,7 +329,12 @@ static int check_changed(void (*change)(struct service *services, struct server 
     }
 
 CHANGE(nothing, )
-CHANGE(bad_kind, *(uint32_t *)(void *)&s[0].kind = 3)
+CHANGE(bad_kind, *(uint32_t *)(void *)&s[0].kind = 77)
+CHANGE(no_fallback, (s[1].kind = SERVICE_FAILOVER, s[1].children.count = 1))
+CHANGE(bad_checked, *(unsigned char *)(void *)&s[0].checked = 2)
+CHANGE(bad_failures, r[0].failures = ((struct list){(void *)(uintptr_t)(1 << 20), 2}))
+CHANGE(nobody_to_mirror, (s[2].kind = SERVICE_MIRRORING))
+CHANGE(bad_statuses, s[1].statuses.len = 1 << 20)
 CHANGE(bad_internal, *(uint32_t *)(void *)&s[2].internal = 77)
 CHANGE(bad_transport, s[1].transport = 2)
 CHANGE(bad_name, s[0].name.len = 1 << 20)
@@ -369,6 +377,9 @@ static void what_is_damaged_is_refused(void **state)
         {"service 0: bad name or kind", bad_strategy},    {"service 0: bad cookies", bad_cookie},
         {"service 0: bad cookies", few_cookies},          {"service 0: bad cookies", bad_cookies},
         {"service 0: bad cookies", far_values},           {"service 0: bad cookies", bad_value},
+        {"service 0: bad name or kind", bad_checked},     {"service 0: bad servers", bad_failures},
+        {"service 1: no fallback", no_fallback},          {"service 2: nobody to mirror", nobody_to_mirror},
+        {"service 1: bad name or kind", bad_statuses},
     };
     struct error why = {""};
 
@@ -430,7 +441,7 @@ static void no_services_at_all(void **state)
 
 static struct page *page_at_first(uint32_t first, unsigned shift, size_t count, uint32_t child)
 {
-    struct service_child one = {SLICE("child"), child, 1};
+    struct service_child one = {.name = SLICE("child"), .service = child, .weight = 1};
     uint16_t sequence = 0;
     struct service rows[4];
     struct page_builder *builder = builder_new(PAGE_SERVICES);

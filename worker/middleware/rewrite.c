@@ -98,14 +98,15 @@ enum mw_verdict rewrite_refuse(struct exchange *ex)
 
 enum mw_verdict rewrite_store_shown(struct exchange *ex, const struct url_path *url, struct slice query)
 {
-    struct rewritten *rewritten = state(ex);
+    struct rewritten made = {.url = *url};
     struct slice raw, path;
 
-    if (rewritten == NULL || url_path_escaped(ex->pool, url, &raw) != PATH_OK ||
-        path_routing(ex->pool, raw, &path) != PATH_OK || !put_uri(ex, raw, query, &rewritten->uri)) {
+    if (state(ex) == NULL || url_path_escaped(ex->pool, url, &raw) != PATH_OK ||
+        path_routing(ex->pool, raw, &path) != PATH_OK || !put_uri(ex, raw, query, &made.uri)) {
         return rewrite_refuse(ex);
     }
-    rewritten->url = *url;
+    ex->request.rewritten = pool_alloc(ex->pool, sizeof(made)); /* a snapshot may have the one before */
+    *ex->request.rewritten = made;
     exchange_set_path(ex, raw, path);
     return MW_PASS;
 }

@@ -1,0 +1,86 @@
+/*
+ * compile_health.c - which servers the master asks for their health, and by which transport; what workers count failures in.
+ */
+#include "common/base/hash.h"
+#include "master/compile/compiler.h"
+#include "master/tls/vault.h"
+
+#define SEED_FAILURES 0x6661696c757265ULL
+
+static const struct servers_transport_config *transport_of(const struct compiler *compiler,
+                                                           const struct http_service *service)
+{
+    struct slice name = service->config.load_balancer->servers_transport;
+    uint32_t position =
+        name.len ? name_find(compiler, &compiler->transports, name, service->element.provider) : NUMBER_NONE;
+
+    return position == NUMBER_NONE ? &compiler->config->servers_transport
+                                   : &compiler->model->transports[position]->config;
+}
+
+/* Texts or files; those that cannot be read are left out, with a word on the service. */
+static struct slice authorities(struct compiler *compiler, struct http_service *service,
+                                const struct list *list)
+{
+    const struct slice *items = list->items;
+    struct slice all = SLICE("");
+
+    for (size_t i = 0; i < list->count && compiler->vault; i++) {
+        struct error why = {""};
+        struct slice text;
+
+        if (vault_text(compiler->vault, items[i], compiler->pool, &text, &why) < 0) {
+            compile_note(compiler, &service->element, false, "rootCAs for health checks: %s", why.text);
+        } else {
+            all = pool_printf(compiler->kept, "%.*s%.*s\n", SLICE_ARG(all), SLICE_ARG(text));
+        }
+    }
+    return all;
+}
+
+static bool by_tls(const struct health_check *options, struct slice url)
+{
+    return options->scheme.len ? slice_eq_nocase(options->scheme, SLICE("https"))
+                               : slice_has_prefix(url, SLICE("https:"));
+}
+
+void compile_health(struct compiler *compiler, struct http_service *service,
+                    const struct server_config *server, struct board_ref word)
+{
+    const struct servers_transport_config *transport = transport_of(compiler, service);
+    struct health_target *target;
+
+    const struct health_check *options = service->config.load_balancer->health_check;
+
+    if (compiler->board == NULL || compiler->changes || word.slot == 0 ||
+        (slice_eq(options->mode, SLICE("grpc")) && slice_eq_nocase(options->scheme, SLICE("https")))) {
+        return;
+    }
+    compiler->health = pool_grow(compiler->kept, compiler->health, compiler->health_count,
+                                 &compiler->health_capacity, sizeof(*compiler->health));
+    target = &compiler->health[compiler->health_count++];
+    *target = (struct health_target){
+        .service = service->element.name,
+        .url = server->url,
+        .options = options,
+        .word = word,
+    };
+    if (by_tls(options, server->url)) {
+        target->ca = authorities(compiler, service, &transport->root_cas);
+        target->server_name = transport->server_name;
+        target->insecure = transport->insecure_skip_verify;
+    }
+}
+
+struct list compile_failures(struct compiler *compiler, const struct http_service *service, struct slice url)
+{
+    int64_t most = service->config.load_balancer->passive_health_check->max_failed_attempts;
+    size_t count = 1 + (size_t)(most < 1 ? 1 : most > FAILURES_MOST ? FAILURES_MOST : most);
+    struct board_ref *words = pool_alloc(compiler->pool, count * sizeof(*words));
+    uint64_t identity = hash_slice(hash_slice(SEED_FAILURES, service->element.name), url);
+
+    for (size_t i = 0; i < count; i++) {
+        words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
+    }
+    return (struct list){words, count};
+}

@@ -1,0 +1,366 @@
+/*
+ * health.c - the targets, when they are asked, and what becomes of the answers. See health.h.
+ */
+#include "master/health/health.h"
+
+#include <stdlib.h>
+
+#include "common/base/hash.h"
+#include "common/base/log.h"
+#include "common/base/memory.h"
+#include "common/base/pool.h"
+#include "master/health/probe.h"
+#include "shm/services.h"
+
+#define AT_ONCE 64 /* probes that are under way; the others wait for their turn */
+#define MILLISECOND INT64_C(1000000)
+#define INTERVAL (30000 * MILLISECOND)
+#define TIMEOUT (5000 * MILLISECOND)
+
+struct target {
+    struct target *next;         /* in the set */
+    struct target *next_waiting; /* in the queue */
+    struct health *health;
+    struct pool *pool; /* of the texts */
+    struct slice service, url;
+    uint64_t identity; /* of service, server and options */
+    struct probe_options options;
+    bool grpc;
+    uint64_t interval_ms, unhealthy_ms;
+    struct board_ref word;
+    bool down; /* by the last answer */
+    uv_timer_t timer;
+    struct probe *probe;
+    uint64_t began_ms; /* loop time of the last probe */
+    bool wanted;       /* by the newest configuration */
+    bool waiting;
+};
+
+struct health {
+    uv_loop_t *loop;
+    struct board *board;
+    struct target *targets;
+    struct target *first_waiting, *last_waiting;
+    unsigned running;
+};
+
+/* ---- asking ---- */
+
+static void begin_next(struct health *health);
+static void on_due(uv_timer_t *timer);
+
+static _Atomic uint64_t *word_of(const struct target *target)
+{
+    return board_at(target->health->board, target->word);
+}
+
+/* Stored only when it differs: a line that nobody changes stays in every cache. */
+static void tell(const struct target *target, uint64_t health)
+{
+    _Atomic uint64_t *word = word_of(target);
+
+    if (word && atomic_load_explicit(word, memory_order_relaxed) != health) {
+        atomic_store_explicit(word, health, memory_order_relaxed);
+    }
+}
+
+static void say(const struct target *target, const struct error *why)
+{
+    char service[256], url[256];
+
+    (void)slice_to_cstr(target->service, service, sizeof(service));
+    (void)slice_to_cstr(target->url, url, sizeof(url));
+    if (why) {
+        log_at(LOG_LEVEL_WARN, LOG_FIELDS("serviceName", service, "targetURL", url, "error", why->text),
+               "Health check failed.");
+    } else if (target->down) {
+        log_at(LOG_LEVEL_INFO, LOG_FIELDS("serviceName", service, "targetURL", url),
+               "Health check passed: the server is up again");
+    }
+}
+
+static void on_done(void *context, const struct error *why)
+{
+    struct target *target = context;
+    struct health *health = target->health;
+    uint64_t passed = uv_now(health->loop) - target->began_ms;
+    uint64_t interval = why ? target->unhealthy_ms : target->interval_ms;
+
+    target->probe = NULL;
+    health->running--;
+    tell(target, why ? HEALTH_DOWN : HEALTH_UP); /* in force before anybody reads of it */
+    say(target, why);
+    target->down = why != NULL;
+    (void)uv_timer_start(&target->timer, on_due, passed < interval ? interval - passed : 1, 0);
+    begin_next(health);
+}
+
+static void begin_next(struct health *health)
+{
+    while (health->running < AT_ONCE && health->first_waiting) {
+        struct target *target = health->first_waiting;
+
+        health->first_waiting = target->next_waiting;
+        if (health->first_waiting == NULL) {
+            health->last_waiting = NULL;
+        }
+        target->next_waiting = NULL;
+        target->waiting = false;
+        target->began_ms = uv_now(health->loop);
+        target->probe = (target->grpc ? probe_grpc_start : probe_http_start)(health->loop, &target->options,
+                                                                             on_done, target);
+        health->running++;
+    }
+}
+
+static void on_due(uv_timer_t *timer)
+{
+    struct target *target = timer->data;
+    struct health *health = target->health;
+
+    target->waiting = true;
+    if (health->last_waiting) {
+        health->last_waiting->next_waiting = target;
+    } else {
+        health->first_waiting = target;
+    }
+    health->last_waiting = target;
+    begin_next(health);
+}
+
+/* ---- the set ---- */
+
+static uint64_t identity_of(const struct health_target *from)
+{
+    const struct health_check *options = from->options;
+    const int64_t numbers[] = {options->status,
+                               options->port,
+                               options->interval,
+                               options->timeout,
+                               options->unhealthy_interval,
+                               options->follow_redirects.set ? options->follow_redirects.value : 1,
+                               from->insecure,
+                               from->word.slot,
+                               from->word.epoch};
+    const struct slice texts[] = {from->service,     from->url,     options->scheme,
+                                  options->mode,     options->path, options->method,
+                                  options->hostname, from->ca,      from->server_name};
+    uint64_t hash = hash_bytes(0x6865616c7468ULL, numbers, sizeof(numbers));
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        hash = hash_slice(hash ^ texts[i].len, texts[i]);
+    }
+    for (size_t i = 0; i < options->headers.count; i++) {
+        hash = hash_slice(hash, options->headers.items[i].key);
+        hash = hash_slice(hash, options->headers.items[i].value);
+    }
+    return hash;
+}
+
+static uint64_t milliseconds(int64_t ns, int64_t otherwise)
+{
+    int64_t ms = (ns > 0 ? ns : otherwise) / MILLISECOND;
+
+    return ms > 0 ? (uint64_t)ms : 1;
+}
+
+static const struct string_pair *headers_copied(struct pool *pool, const struct string_map *map)
+{
+    struct string_pair *pairs = pool_alloc(pool, (map->count + 1) * sizeof(*pairs));
+
+    for (size_t i = 0; i < map->count; i++) {
+        pairs[i] =
+            (struct string_pair){pool_copy(pool, map->items[i].key), pool_copy(pool, map->items[i].value)};
+    }
+    return pairs;
+}
+
+static void options_copy(struct target *target, const struct health_target *from)
+{
+    const struct health_check *options = from->options;
+    uint64_t timeout = milliseconds(options->timeout, TIMEOUT);
+    struct pool *pool = target->pool;
+
+    target->service = pool_copy(pool, from->service);
+    target->url = pool_copy(pool, from->url);
+    target->grpc = slice_eq(options->mode, SLICE("grpc"));
+    target->interval_ms = milliseconds(options->interval, INTERVAL);
+    target->unhealthy_ms = options->unhealthy_interval == 0
+                               ? target->interval_ms
+                               : milliseconds(options->unhealthy_interval, INTERVAL);
+    target->options = (struct probe_options){
+        .url = target->url,
+        .scheme = pool_copy(pool, options->scheme),
+        .path = pool_copy(pool, options->path),
+        .method = pool_copy(pool, options->method),
+        .hostname = pool_copy(pool, options->hostname),
+        .port = (uint16_t)options->port,
+        .headers = headers_copied(pool, &options->headers),
+        .header_count = options->headers.count,
+        .status = options->status,
+        .follow_redirects = options->follow_redirects.set ? options->follow_redirects.value : true,
+        .timeout_ms = timeout > INT32_MAX ? INT32_MAX : (unsigned)timeout,
+        .tls = {.ca = pool_copy(pool, from->ca), .insecure = from->insecure},
+        .server_name = pool_copy(pool, from->server_name),
+    };
+}
+
+static void target_add(struct health *health, const struct health_target *from, uint64_t identity)
+{
+    struct target *target = xcalloc(1, sizeof(*target));
+    _Atomic uint64_t *word;
+
+    target->health = health;
+    target->identity = identity;
+    target->word = from->word;
+    target->wanted = true;
+    target->pool = pool_new(512, 0);
+    options_copy(target, from);
+    word = word_of(target);
+    target->down = word && atomic_load_explicit(word, memory_order_relaxed) == HEALTH_DOWN;
+    target->next = health->targets;
+    health->targets = target;
+    (void)uv_timer_init(health->loop, &target->timer);
+    target->timer.data = target;
+    (void)uv_timer_start(&target->timer, on_due, 0, 0);
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    struct target *target = handle->data;
+
+    pool_free(target->pool); /* holds secrets of headers: it is wiped by nobody else */
+    free(target);
+}
+
+static void leave_queue(struct health *health, const struct target *target)
+{
+    struct target **link = &health->first_waiting, *last = NULL;
+
+    while (*link) {
+        if (*link == target) {
+            *link = target->next_waiting;
+        } else {
+            last = *link;
+            link = &(*link)->next_waiting;
+        }
+    }
+    health->last_waiting = last;
+}
+
+/* It is in the set no longer. */
+static void target_end(struct target *target)
+{
+    struct health *health = target->health;
+
+    if (target->waiting) {
+        leave_queue(health, target);
+    }
+    if (target->probe) {
+        probe_cancel(target->probe);
+        health->running--;
+    }
+    uv_close((uv_handle_t *)&target->timer, on_timer_closed);
+}
+
+static void unwanted_end(struct health *health)
+{
+    struct target **link = &health->targets;
+
+    while (*link) {
+        struct target *target = *link;
+
+        if (target->wanted) {
+            link = &target->next;
+            continue;
+        }
+        *link = target->next;
+        target_end(target);
+    }
+}
+
+struct index {
+    struct target **slots; /* by identity, open addressing, at most half full */
+    size_t mask;
+};
+
+static void index_put(struct index *index, struct target *target)
+{
+    size_t at = hash_finish(target->identity) & index->mask;
+
+    while (index->slots[at]) {
+        at = (at + 1) & index->mask;
+    }
+    index->slots[at] = target;
+}
+
+static struct target *index_find(const struct index *index, uint64_t identity)
+{
+    size_t at = hash_finish(identity) & index->mask;
+
+    while (index->slots[at] && index->slots[at]->identity != identity) {
+        at = (at + 1) & index->mask;
+    }
+    return index->slots[at];
+}
+
+static struct index index_make(struct health *health, size_t more)
+{
+    size_t count = more, size = 16;
+    struct index index;
+
+    for (struct target *target = health->targets; target; target = target->next) {
+        count++;
+    }
+    while (size < count * 2) {
+        size *= 2;
+    }
+    index = (struct index){xcalloc(size, sizeof(struct target *)), size - 1};
+    for (struct target *target = health->targets; target; target = target->next) {
+        target->wanted = false;
+        index_put(&index, target);
+    }
+    return index;
+}
+
+void health_apply(struct health *health, const struct health_target *targets, size_t count)
+{
+    struct index index = index_make(health, count);
+
+    for (size_t i = 0; i < count; i++) {
+        uint64_t identity = identity_of(&targets[i]);
+        struct target *known = index_find(&index, identity);
+
+        if (known) {
+            known->wanted = true;
+            continue;
+        }
+        target_add(health, &targets[i], identity);
+        index_put(&index, health->targets);
+    }
+    free(index.slots);
+    unwanted_end(health);
+    begin_next(health);
+}
+
+/* ---- life ---- */
+
+struct health *health_new(uv_loop_t *loop, struct board *board)
+{
+    struct health *health = xcalloc(1, sizeof(*health));
+
+    health->loop = loop;
+    health->board = board;
+    return health;
+}
+
+void health_close(struct health *health)
+{
+    if (health) {
+        for (struct target *target = health->targets; target; target = target->next) {
+            target->wanted = false;
+        }
+        unwanted_end(health);
+        free(health);
+    }
+}

@@ -1,0 +1,49 @@
+/*
+ * probe.h - one question to one server: is it well?
+ */
+#ifndef WEIR_MASTER_HEALTH_PROBE_H
+#define WEIR_MASTER_HEALTH_PROBE_H
+
+#include <uv.h>
+
+#include "common/base/error.h"
+#include "common/schema/schema.h"
+#include "common/tls/tls.h"
+
+struct probe_options { /* texts are the caller's, as long as the probe runs */
+    struct slice url;  /* of the server */
+    struct slice scheme, path, method, hostname;
+    uint16_t port; /* 0: that of the URL */
+    const struct string_pair *headers;
+    size_t header_count;
+    int64_t status; /* 0: any of 200 to 399 */
+    bool follow_redirects;
+    unsigned timeout_ms; /* for all of it */
+    struct tls_client_options tls;
+    struct slice server_name;
+};
+
+struct probe;
+/* why NULL: it is well. The probe is gone. From the loop, never within a call of probe_*_start(). */
+typedef void probe_done(void *context, const struct error *why);
+
+struct probe *probe_http_start(uv_loop_t *loop, const struct probe_options *options, probe_done *done,
+                               void *context);
+/* grpc.health.v1.Health/Check for the whole server, over HTTP/2 without TLS. */
+struct probe *probe_grpc_start(uv_loop_t *loop, const struct probe_options *options, probe_done *done,
+                               void *context);
+/* What a HealthCheckResponse says: 1 is SERVING, 0 UNKNOWN; -1: malformed. */
+int64_t probe_grpc_status(struct slice message);
+/* done() is not called any more. NULL is fine. */
+void probe_cancel(struct probe *probe);
+
+/* ---- for the kinds: each begins with this ---- */
+struct probe {
+    void (*stop)(struct probe *probe); /* lets go of what it uses; frees when the loop has closed that */
+    probe_done *done;
+    void *context;
+};
+/* The end: calls done(), then stops. */
+void probe_finish(struct probe *probe, const struct error *why);
+
+#endif

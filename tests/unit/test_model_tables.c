@@ -190,18 +190,22 @@ static void kinds_of_middlewares(void **state)
 static void unserved_options_are_found(void **state)
 {
     static const struct {
+        const struct schema *schema;
         const char *yaml;
         const char *want; /* names, separated by blanks */
     } cases[] = {
-        {"servers: [{url: 'http://a'}]", ""},
-        {"{servers: [{url: 'http://a'}], sticky: {cookie: {name: a}}}", ""},
-        {"{passHostHeader: false, healthCheck: {path: /}, strategy: p2c}", "healthCheck "},
+        {&load_balancer_schema, "servers: [{url: 'http://a'}]", ""},
+        {&load_balancer_schema, "{passHostHeader: false, healthCheck: {path: /}, strategy: p2c}", ""},
+        {&router_schema, "{rule: 'Path(`/`)', service: s}", ""},
+        {&router_schema, "{rule: 'Path(`/`)', service: s, observability: {metrics: false}}", "observability "},
     };
+    union {
+        struct router_config router;
+    } object;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct pool *pool = pool_new(4096, 0);
-        struct load_balancer balancer;
         struct schema_report report;
         const struct schema_field *field;
         struct error why;
@@ -213,9 +217,9 @@ static void unserved_options_are_found(void **state)
         schema_report_init(&report, pool);
         text_init(&names);
         assert_int_equal(doc_read_yaml(pool, SLICE("t"), slice_cstr(cases[i].yaml), &doc, &why), 0);
-        schema_defaults(&load_balancer_schema, pool, &balancer);
-        assert_int_equal(schema_decode(&load_balancer_schema, pool, doc, 0, &balancer, &report), 0);
-        while ((field = schema_unserved(&load_balancer_schema, &balancer, &row)) != NULL) {
+        schema_defaults(cases[i].schema, pool, &object);
+        assert_int_equal(schema_decode(cases[i].schema, pool, doc, 0, &object, &report), 0);
+        while ((field = schema_unserved(cases[i].schema, &object, &row)) != NULL) {
             text_printf(&names, "%s ", field->name);
         }
         assert_string_equal(names.ptr ? names.ptr : "", cases[i].want);

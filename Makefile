@@ -18,7 +18,7 @@ PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
 # A node of its own: containers, their network, images.
 PACKAGES_NODE = containerd runc containernetworking-plugins iptables conntrack buildah debootstrap procps
-PACKAGES_BENCH = nginx-light haproxy wrk nghttp2-client
+PACKAGES_BENCH = nginx-light libnginx-mod-stream haproxy wrk nghttp2-client openssl
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
 WERROR ?= -Werror

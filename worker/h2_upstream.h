@@ -77,6 +77,7 @@ struct h2_server { /* a connection */
         sounding; /* a PING is out behind requests that the server may refuse: its answer comes behind the refusals */
     bool settled;       /* the server's settings are here, and what it refused because of them */
     bool leaving;       /* nobody new: GOAWAY */
+    bool ended;         /* by us, because too much came that served nobody */
     bool lost;          /* nothing is read or written any more; ... */
     enum reason reason; /* ... why, for those whose head is not complete */
     bool room;          /* as upstream_share() was told */

@@ -130,10 +130,10 @@ static void calm_take(struct h2_server *server, const nghttp2_frame *frame)
 {
     int cost = h2_calm_cost(frame);
 
-    if (cost && !h2_calm_take(&server->calm, cost, server->up->conn.worker->now_ns) && !server->leaving) {
+    if (cost && !h2_calm_take(&server->calm, cost, server->up->conn.worker->now_ns) && !server->ended) {
         log_debug("a server sends too much over HTTP/2 that serves nobody");
         slab_count(server->up->conn.worker->slab, COUNT_REASONS + REASON_limit, 1);
-        server->leaving = true;
+        server->leaving = server->ended = true;
         (void)nghttp2_session_terminate_session(server->engine, NGHTTP2_ENHANCE_YOUR_CALM);
     }
 }

@@ -7,7 +7,7 @@ from board import Board
 from conftest import curl, free_port, wait_until
 from h2kit import Http2
 from h2server import H2Server, TlsFront
-from hyperframe.frame import DataFrame, HeadersFrame, PingFrame, SettingsFrame, WindowUpdateFrame
+from hyperframe.frame import DataFrame, GoAwayFrame, HeadersFrame, PingFrame, SettingsFrame, WindowUpdateFrame
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import get, ok
 from routing import routed  # noqa: F401 (fixture)
@@ -569,12 +569,17 @@ FLOODS = {
     "settings": lambda stream: SettingsFrame(0, settings={SettingsFrame.INITIAL_WINDOW_SIZE: 70000}),
     "window": lambda stream: WindowUpdateFrame(0, window_increment=1),
     "empty data": lambda stream: DataFrame(stream, b""),
+    "goaway": lambda stream: GoAwayFrame(0, last_stream_id=stream),
 }
 
 
+@pytest.mark.parametrize("leaving", [False, True], ids=["staying", "leaving"])
 @pytest.mark.parametrize("name", FLOODS)
-def test_floods(hostile, name):
+def test_floods(hostile, name, leaving):
+    """One who said that it leaves may not send more for nobody than others."""
     def play(connection, stream):
+        if leaving:
+            connection.goaway(stream)
         if name == "empty data":
             connection.headers(stream, [(":status", "200")])
         frames_for_ever(FLOODS[name])(connection, stream)

@@ -364,5 +364,7 @@ def test_wrong_arguments(args):
 
 
 def test_no_weir_behind_a_pid():
-    code, out, err = run("--pid", str(os.getpid()))
-    assert (code, out) == (1, "") and f"pid {os.getpid()} has no board of weir" in err
+    with subprocess.Popen(["sleep", "60"]) as other:  # this very process may hold the board of another test's
+        code, out, err = run("--pid", str(other.pid))
+        other.kill()
+    assert (code, out) == (1, "") and f"pid {other.pid} has no board of weir" in err

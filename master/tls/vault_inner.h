@@ -71,6 +71,7 @@ struct vault {
     size_t size, count;
     struct vault_text *texts;
     struct staples *staples;
+    struct key_sets *key_sets;
     struct vault_authorities *authorities;
     uint64_t round;
     bool fallback;                    /* kept.fallback may be made */

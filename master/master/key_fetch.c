@@ -91,8 +91,9 @@ void key_fetch_tend(struct master *master)
         }
         busy += asking->fetch != NULL;
     }
-    if (key_sets_take_changed(sets) && own->gather_until_ns == 0) {
-        own->gather_until_ns = process_clock_ns() + GATHER_NS;
+    if (key_sets_take_changed(sets)) {
+        vault_keep_key_sets(master->vault);
+        own->gather_until_ns = own->gather_until_ns ? own->gather_until_ns : process_clock_ns() + GATHER_NS;
     }
     if (own->gather_until_ns && (busy == 0 || process_clock_ns() >= own->gather_until_ns)) {
         own->gather_until_ns = 0;

@@ -7,6 +7,7 @@
 #include <openssl/rand.h>
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/base/hash.h"
 #include "common/base/log.h"
@@ -32,7 +33,7 @@ struct key_set {
     int64_t due, heeded, retry; /* heeded: when it was asked because a key was missed */
     struct board_ref *words;
     size_t word_count, word_room;
-    uint64_t round; /* of the compile that used it last */
+    uint64_t round; /* of the compile that used it last; 0: of an earlier master, none did yet */
     bool asking, missed;
 };
 
@@ -63,7 +64,7 @@ static void drop_text(struct key_set *set)
     set->text_len = 0;
 }
 
-/* Those that no compile has used since `round`; all with UINT64_MAX. */
+/* Those that no compile has used since `round`, but those that wait for their first one; all with UINT64_MAX. */
 static void sweep(struct key_sets *sets, uint64_t round)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
@@ -72,7 +73,7 @@ static void sweep(struct key_sets *sets, uint64_t round)
         while (*link) {
             struct key_set *set = *link;
 
-            if (set->round == round) {
+            if (set->round == round || (set->round == 0 && round != UINT64_MAX)) {
                 link = &set->next;
                 continue;
             }
@@ -125,6 +126,20 @@ void key_sets_end(struct key_sets *sets)
     pthread_mutex_unlock(&sets->mutex);
 }
 
+static struct key_set *set_new(struct key_sets *sets, struct slice url)
+{
+    struct key_set *set = xcalloc(1, sizeof(*set));
+
+    *set = (struct key_set){.id = identify(url),
+                            .url = xstrndup(url.ptr, url.len),
+                            .url_len = url.len,
+                            .due = INT64_MIN,
+                            .heeded = INT64_MIN / 2,
+                            .retry = RETRY_FIRST};
+    sets->count++;
+    return set;
+}
+
 struct slice key_sets_for(struct key_sets *sets, struct slice url, struct pool *pool)
 {
     struct slice text = SLICE("");
@@ -133,14 +148,7 @@ struct slice key_sets_for(struct key_sets *sets, struct slice url, struct pool *
     pthread_mutex_lock(&sets->mutex);
     place = place_of(sets, identify(url));
     if (*place == NULL) {
-        *place = xcalloc(1, sizeof(**place));
-        **place = (struct key_set){.id = identify(url),
-                                   .url = xstrndup(url.ptr, url.len),
-                                   .url_len = url.len,
-                                   .due = INT64_MIN,
-                                   .heeded = INT64_MIN / 2,
-                                   .retry = RETRY_FIRST};
-        sets->count++;
+        *place = set_new(sets, url);
     }
     if ((*place)->round != sets->round) {
         (*place)->round = sets->round;
@@ -190,7 +198,8 @@ void key_sets_listen(struct key_sets *sets, struct board *board)
 
 static bool is_due(const struct key_set *set, int64_t now)
 {
-    return !set->asking && (set->due <= now || (set->missed && now - set->heeded >= MISSED_AGAIN));
+    return !set->asking && set->round &&
+           (set->due <= now || (set->missed && now - set->heeded >= MISSED_AGAIN));
 }
 
 bool key_sets_next(struct key_sets *sets, int64_t now_ns, struct key_set_question *out)
@@ -284,6 +293,52 @@ bool key_sets_take_changed(struct key_sets *sets)
     sets->changed = false;
     pthread_mutex_unlock(&sets->mutex);
     return changed;
+}
+
+/* ---- over masters: length of URL and text, URL, text, and so on ---- */
+void key_sets_pack(struct key_sets *sets, struct text *out)
+{
+    pthread_mutex_lock(&sets->mutex);
+    for (size_t i = 0; sets->count && i < BUCKETS; i++) {
+        for (const struct key_set *set = sets->buckets[i]; set; set = set->next) {
+            uint64_t sizes[2] = {set->url_len, set->text_len};
+
+            if (set->round && set->text &&
+                out->len + sizeof(sizes) + set->url_len + set->text_len <= KEY_SETS_KEPT) {
+                text_add(out, slice_of((const char *)sizes, sizeof(sizes)));
+                text_add(out, slice_of(set->url, set->url_len));
+                text_add(out, slice_of(set->text, set->text_len));
+            }
+        }
+    }
+    pthread_mutex_unlock(&sets->mutex);
+}
+
+void key_sets_unpack(struct key_sets *sets, struct slice bytes)
+{
+    uint64_t sizes[2];
+
+    pthread_mutex_lock(&sets->mutex);
+    while (bytes.len >= sizeof(sizes)) {
+        struct key_set **place;
+        struct slice url;
+
+        memcpy(sizes, bytes.ptr, sizeof(sizes));
+        bytes = slice_from(bytes, sizeof(sizes));
+        if (sizes[0] == 0 || sizes[1] == 0 || sizes[0] > bytes.len || sizes[1] > bytes.len - sizes[0]) {
+            break;
+        }
+        url = slice_head(bytes, (size_t)sizes[0]);
+        bytes = slice_from(bytes, (size_t)sizes[0]);
+        place = place_of(sets, identify(url));
+        if (*place == NULL) {
+            *place = set_new(sets, url);
+            (*place)->text = xstrndup(bytes.ptr, (size_t)sizes[1]);
+            (*place)->text_len = (size_t)sizes[1];
+        }
+        bytes = slice_from(bytes, (size_t)sizes[1]);
+    }
+    pthread_mutex_unlock(&sets->mutex);
 }
 
 struct slice key_set_name(struct slice url)

@@ -16,6 +16,7 @@
 
 #include "common/base/error.h"
 #include "common/base/pool.h"
+#include "common/base/text.h"
 #include "shm/board.h"
 
 #define KEY_SET_MOST ((size_t)1 << 20) /* bytes of an answer */
@@ -50,6 +51,14 @@ void key_sets_answered(struct key_sets *sets, const struct key_set_question *que
                        struct slice answer, int64_t max_age_s, int64_t now_ns, const struct error *why);
 /* Sets came or are others that no compile has seen; true once for each. */
 bool key_sets_take_changed(struct key_sets *sets);
+
+/* ---- over masters ---- */
+#define KEY_SETS_KEPT ((size_t)4 << 20) /* bytes; what is beyond is left out */
+/* All sets that are there and used, as bytes; they may hold secrets. */
+void key_sets_pack(struct key_sets *sets, struct text *out);
+/* Takes what an earlier master packed: each is asked for again once it is used, and in force until then. Bytes that are not whole are
+ * left out. Before the first compile. */
+void key_sets_unpack(struct key_sets *sets, struct slice bytes);
 
 /* The URL without what may be secret in it, for logs. */
 struct slice key_set_name(struct slice url);

@@ -24,6 +24,7 @@ struct vault *vault_new(bool fallback)
     vault->fallback = fallback;
     vault->staples = fallback ? staples_new() : NULL;
     vault->key_sets = fallback ? key_sets_new() : NULL;
+    text_init(&vault->kept.key_sets);
     (void)pthread_mutex_init(&vault->mutex, NULL);
     return vault;
 }

@@ -64,6 +64,8 @@ struct staples *vault_staples(struct vault *vault);
 /* Sets of keys by URL; NULL in the same vaults. */
 struct key_sets;
 struct key_sets *vault_key_sets(struct vault *vault);
+/* Some are others: the next master is to have them. */
+void vault_keep_key_sets(struct vault *vault);
 
 /* The files that the last finished compile read, with their state then; shared with a thread. NULL: none. */
 struct vault_files;

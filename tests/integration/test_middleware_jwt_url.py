@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import http.server
 import json
+import os
+import signal
 import ssl
 import threading
 
@@ -141,6 +143,19 @@ def test_the_last_good_keys_stay(server, routed, issuer):
     for name in urls:
         assert (ask(proxied, name, "one"), ask(proxied, name, "evil")) == (200, 401), name
     assert "/evil" not in one.asked
+
+
+def test_keys_outlive_a_master(server, routed, issuer):
+    one = issuer()
+    one.answers["/keys"] = (200, {}, key_set("one"))
+    proxied = routed(routes(server(), {"a": f"{one.url}/keys"}))
+    wait_until("keys", lambda: ask(proxied, "a", "one") == 200)
+    one.answers["/keys"] = (500, {}, b"")
+    for _ in range(2):
+        mark = proxied.router.mark()
+        os.kill(proxied.router.master(), signal.SIGKILL)
+        proxied.router.wait_log(r"no keys from .*: it answers 500; those that it gave before stay in force", mark)
+        assert (ask(proxied, "a", "one"), ask(proxied, "a", "two")) == (200, 401)
 
 
 def test_https_is_verified(server, routed, issuer, tmp_path, monkeypatch):

@@ -199,12 +199,48 @@ static void gone_meanwhile(void **state)
     pool_free(pool);
 }
 
+static void outlive_a_master(void **state)
+{
+    struct text bytes;
+    struct pool *pool;
+    struct key_sets *sets = stand(&pool), *next = key_sets_new();
+    struct key_set_question question;
+
+    (void)state;
+    text_init(&bytes);
+    first(sets, pool, ONE, -1);
+    key_sets_pack(sets, &bytes);
+    for (size_t len = 0; len < bytes.len; len++) { /* half of it is nothing */
+        struct key_sets *half = key_sets_new();
+
+        key_sets_unpack(half, slice_head(text_slice(&bytes), len));
+        assert_int_equal(compile(half, pool).len, 0);
+        key_sets_free(half);
+    }
+    key_sets_unpack(next, text_slice(&bytes));
+    assert_false(key_sets_next(next, START, &question)); /* nobody uses it yet, ... */
+    for (int i = 0; i < 3; i++) {
+        key_sets_begin(next); /* ... which does not take it away: its provider may be late */
+        key_sets_end(next);
+    }
+    assert_true(slice_eq(compile(next, pool), ONE));
+    assert_true(key_sets_next(next, START, &question));
+    pool_free(question.pool);
+    key_sets_begin(next);
+    key_sets_end(next);
+    assert_int_equal(compile(next, pool).len, 0);
+    text_free(&bytes);
+    key_sets_free(sets);
+    key_sets_free(next);
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(ages),           cmocka_unit_test(cache_control),
         cmocka_unit_test(failures),       cmocka_unit_test(a_key_is_missed),
-        cmocka_unit_test(gone_meanwhile),
+        cmocka_unit_test(gone_meanwhile), cmocka_unit_test(outlive_a_master),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

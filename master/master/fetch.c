@@ -134,9 +134,10 @@ int fetch_new(struct uv_loop_s *loop, const struct fetch_request *asked, struct 
 
     struct pool *pool = pool_new(1024, 0);
     struct http_request request = {
-        .method = SLICE("GET"),
+        .method = asked->method,
         .target = target_of(pool, asked->url, &url),
         .fields = pool_printf(pool, "User-Agent: weir/" WEIR_VERSION "\r\n%.*s", SLICE_ARG(asked->fields)),
+        .body = asked->body,
         .head_ms = FETCH_PATIENCE_MS,
         .read_ms = FETCH_PATIENCE_MS};
 

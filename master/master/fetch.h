@@ -18,8 +18,10 @@ struct fetch;
 
 struct fetch_request {
     struct slice url;    /* server_url_to_ask() must take it */
+    struct slice method; /* upper case */
     struct slice fields; /* whole lines with CRLF, besides Host, User-Agent */
-    size_t most;         /* bytes of the answer's body; more is an error */
+    struct slice body;
+    size_t most; /* bytes of the answer's body; more is an error */
 };
 
 struct fetch_result {

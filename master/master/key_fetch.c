@@ -47,6 +47,7 @@ static void release(struct asking *asking)
 static void begin(struct master *master, struct asking *asking)
 {
     struct fetch_request request = {.url = asking->question.url,
+                                    .method = SLICE("GET"),
                                     .fields = SLICE("Accept: application/jwk-set+json, application/json\r\n"),
                                     .most = KEY_SET_MOST};
     struct error why;

@@ -101,6 +101,7 @@ static const struct schema_field jwt_fields[] = {
     ROW("audiences", STRINGS, struct prepared_jwt, audiences),
     ROW("leeway", INT, struct prepared_jwt, leeway),
     ROW("forwardAuthorization", BOOL, struct prepared_jwt, forward_authorization),
+    ROW("fetched", BOOL, struct prepared_jwt, fetched),
 };
 static const struct schema jwt_prepared_schema = SCHEMA(struct prepared_jwt, "jwt", jwt_fields);
 

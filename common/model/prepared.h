@@ -168,6 +168,7 @@ struct prepared_jwt {
     struct list issuers, audiences;    /* struct slice; empty: any */
     int64_t leeway;                    /* ns */
     bool forward_authorization;
+    bool fetched; /* the keys come from a URL: none may be there yet, and word 0 says that one is missed */
 };
 
 enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };

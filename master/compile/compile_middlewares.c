@@ -8,6 +8,8 @@
 
 #include "common/base/hash.h"
 #include "master/compile/compiler.h"
+#include "master/tls/key_sets.h"
+#include "master/tls/vault.h"
 #include "shm/middlewares.h"
 
 #define SEED_WORD 0x6d696464ULL
@@ -126,6 +128,9 @@ static const struct board_ref *words_of(struct compiler *compiler, const struct 
     uint64_t identity = identity_of(compiler, middleware, router);
     for (uint32_t i = 0; i < middleware->word_count; i++) {
         words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
+    }
+    if (middleware->key_set.len && vault_key_sets(compiler->vault)) {
+        key_sets_heed(vault_key_sets(compiler->vault), middleware->key_set, words[0]);
     }
     return words;
 }

@@ -132,3 +132,22 @@ int server_url_parse(struct slice text, struct server_url *out, struct error *wh
     *out = url;
     return 0;
 }
+
+int server_url_to_ask(struct slice text, struct server_url *out, struct error *why)
+{
+    int rc = server_url_parse(text, out, why);
+
+    if (rc == 0 && !slice_eq_nocase(out->scheme, SLICE("https")) &&
+        !slice_eq_nocase(out->scheme, SLICE("http"))) {
+        return error_set(why, -EINVAL, "its scheme is none of http and https");
+    }
+    if (rc == 0 && out->has_user) {
+        return error_set(why, -EINVAL, "it holds a user, which would not be sent");
+    }
+    for (size_t i = 0; rc == 0 && i < text.len; i++) { /* also of the query, which is not looked at above */
+        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 127) {
+            return error_set(why, -EINVAL, "there are blanks or control characters in it");
+        }
+    }
+    return rc;
+}

@@ -18,5 +18,7 @@ struct server_url {         /* slices point into the text */
 };
 
 int server_url_parse(struct slice text, struct server_url *out, struct error *why);
+/* The same of one that weir itself asks: http or https, without a user; it may have a query. */
+int server_url_to_ask(struct slice text, struct server_url *out, struct error *why);
 
 #endif

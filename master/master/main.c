@@ -254,6 +254,7 @@ static void on_heart(uv_timer_t *timer)
     publish_tend(master, process_clock_ns());
     keys_tend(master, process_clock_ns());
     stapling_tend(master);
+    key_fetch_tend(master);
 }
 
 /* ---- stop ---- */
@@ -269,6 +270,7 @@ void master_stop(struct master *master)
     static_watch_stop(master);
     reload_stop(master);
     stapling_stop(master);
+    key_fetch_stop(master);
     uv_close((uv_handle_t *)&master->guard_poll, NULL);
     uv_close((uv_handle_t *)&master->heart, NULL);
     uv_close((uv_handle_t *)&master->retry, NULL);
@@ -278,6 +280,7 @@ static void clean_up(struct master *master)
 {
     reload_free(master);
     stapling_free(master);
+    key_fetch_free(master);
     keys_free(master);
     listeners_free(master);
     datagrams_free(master);
@@ -323,6 +326,7 @@ static int run(struct master *master)
     }
     keys_start(master);
     stapling_start(master);
+    key_fetch_start(master);
     (void)uv_timer_init(&master->loop, &master->heart);
     (void)uv_timer_init(&master->loop, &master->retry);
     master->heart.data = master->retry.data = master;

@@ -156,6 +156,7 @@ struct master {
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
     struct stapling *stapling;       /* stapling.c */
+    struct key_fetch *key_fetch;     /* key_fetch.c */
     struct health *health;           /* asks servers; NULL: the master stops */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
@@ -260,6 +261,12 @@ void stapling_start(struct master *master);
 void stapling_tend(struct master *master); /* from the heart */
 void stapling_stop(struct master *master); /* closes what is under way; its handles close with the loop's */
 void stapling_free(struct master *master);
+
+/* ---- key_fetch.c ---- */
+void key_fetch_start(struct master *master);
+void key_fetch_tend(struct master *master); /* from the heart */
+void key_fetch_stop(struct master *master); /* closes what is under way; its handles close with the loop's */
+void key_fetch_free(struct master *master);
 
 /* ---- publish.c ---- */
 /* hold, which may be NULL, is taken over. */

@@ -5,32 +5,23 @@
  * A few are asked at once, each by a client of its own, from the heart. Answers that come together make one generation: the
  * reload waits until nobody is asked any more, for a few seconds at the most.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
-#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/process.h"
-#include "common/base/text.h"
-#include "common/http/client.h"
 #include "common/tls/ocsp.h"
-#include "master/compile/url.h"
+#include "master/master/fetch.h"
 #include "master/master/master.h"
 #include "master/tls/staples.h"
 #include "master/tls/vault.h"
 
 #define AT_ONCE 8
-#define PATIENCE_MS 10000
 #define GATHER_NS (INT64_C(3) * 1000000000)
 
 struct asking {
-    struct master *master;
-    struct http_client *client; /* NULL: the place is free */
+    struct fetch *fetch; /* NULL: the place is free */
     struct staple_question question;
-    struct text answer;
-    uint16_t status;
-    bool too_long, done;
 };
 
 struct stapling {
@@ -54,101 +45,37 @@ static int64_t seconds_now(void)
 }
 
 /* ---- one question ---- */
-static void on_head(void *context, const struct h1_message *message)
-{
-    struct asking *asking = context;
-
-    asking->status = message->status;
-}
-
-static void on_body(void *context, struct slice piece)
-{
-    struct asking *asking = context;
-
-    asking->too_long = asking->too_long || asking->answer.len + piece.len > OCSP_ANSWER_MOST;
-    if (!asking->too_long) {
-        text_add(&asking->answer, piece);
-    }
-}
-
-/* Its client is closed from the heart: it is on the stack here. */
-static void on_done(void *context, int rc, const struct error *why)
-{
-    struct asking *asking = context;
-    struct error wrong = rc < 0 ? *why : (struct error){""};
-
-    if (rc == 0 && asking->status / 100 != 2) {
-        rc = error_set(&wrong, -EBADMSG, "it answers %u", asking->status);
-    } else if (rc == 0 && asking->too_long) {
-        rc = error_set(&wrong, -EMSGSIZE, "its answer is longer than %zu bytes", OCSP_ANSWER_MOST);
-    }
-    staples_answered(vault_staples(asking->master->vault), &asking->question, rc, text_slice(&asking->answer),
-                     seconds_now(), &wrong);
-    asking->done = true;
-}
-
-static const struct http_handlers handlers = {.on_head = on_head, .on_body = on_body, .on_done = on_done};
-
-static int client_for(struct master *master, const struct server_url *url, struct http_client **out,
-                      struct error *why)
-{
-    struct http_client_options options = {
-        .host = url->host, .port = url->port, .connect_ms = PATIENCE_MS, .idle_ms = PATIENCE_MS};
-    int rc = 0;
-
-    if (slice_eq_nocase(url->scheme, SLICE("https"))) {
-        rc = tls_context_client(&(struct tls_client_options){.insecure = false}, &options.tls, why);
-    } else if (!slice_eq_nocase(url->scheme, SLICE("http"))) {
-        rc = error_set(why, -EINVAL, "its URL is none of http or https");
-    }
-    if (rc == 0) {
-        rc = http_client_new(&master->loop, &options, out, why);
-    }
-    tls_context_unref(options.tls);
-    return rc;
-}
-
-static int ask(struct asking *asking, struct error *why)
-{
-    struct staple_question *question = &asking->question;
-    struct http_request request = {.method = SLICE("POST"),
-                                   .fields = SLICE("User-Agent: weir/" WEIR_VERSION "\r\n"
-                                                   "Content-Type: application/ocsp-request\r\n"
-                                                   "Accept: application/ocsp-response\r\n"),
-                                   .body = question->request,
-                                   .head_ms = PATIENCE_MS,
-                                   .read_ms = PATIENCE_MS};
-    struct server_url url;
-    int rc = server_url_parse(question->url, &url, why);
-
-    if (rc == 0) {
-        rc = client_for(asking->master, &url, &asking->client, why);
-    }
-    if (rc == 0) {
-        request.target = url.path.len ? url.path : SLICE("/");
-        (void)http_client_call(asking->client, &request, &handlers, asking);
-    }
-    return rc;
-}
-
 static void release(struct asking *asking)
 {
-    http_client_close(asking->client);
+    fetch_free(asking->fetch);
     pool_free(asking->question.pool);
-    text_free(&asking->answer);
-    *asking = (struct asking){.client = NULL};
+    *asking = (struct asking){.fetch = NULL};
 }
 
-static void begin(struct asking *asking, struct master *master, const struct staple_question *question)
+static void begin(struct master *master, struct asking *asking)
 {
-    struct error why = {""};
-    int rc;
+    struct fetch_request request = {.url = asking->question.url,
+                                    .method = SLICE("POST"),
+                                    .fields = SLICE("Content-Type: application/ocsp-request\r\n"
+                                                    "Accept: application/ocsp-response\r\n"),
+                                    .body = asking->question.request,
+                                    .most = OCSP_ANSWER_MOST};
+    struct error why;
+    int rc = fetch_new(&master->loop, &request, &asking->fetch, &why);
 
-    *asking = (struct asking){.master = master, .question = *question};
-    text_init(&asking->answer);
-    rc = ask(asking, &why);
     if (rc < 0) {
-        staples_answered(vault_staples(master->vault), question, rc, SLICE(""), seconds_now(), &why);
+        staples_answered(vault_staples(master->vault), &asking->question, rc, SLICE(""), seconds_now(), &why);
+        release(asking);
+    }
+}
+
+static void look(struct master *master, struct asking *asking)
+{
+    const struct fetch_result *result = fetch_result(asking->fetch);
+
+    if (result) {
+        staples_answered(vault_staples(master->vault), &asking->question, result->rc, result->body,
+                         seconds_now(), &result->why);
         release(asking);
     }
 }
@@ -158,7 +85,6 @@ void stapling_tend(struct master *master)
 {
     struct stapling *stapling = master->stapling;
     struct staples *staples = vault_staples(master->vault);
-    struct staple_question question;
     bool on = master->settings && master->settings->loaded.config.ocsp;
     unsigned busy = 0;
 
@@ -168,13 +94,13 @@ void stapling_tend(struct master *master)
     for (size_t i = 0; i < AT_ONCE; i++) {
         struct asking *asking = &stapling->places[i];
 
-        if (asking->done) {
-            release(asking);
+        if (asking->fetch) {
+            look(master, asking);
         }
-        if (on && asking->client == NULL && staples_next(staples, seconds_now(), &question)) {
-            begin(asking, master, &question);
+        if (on && asking->fetch == NULL && staples_next(staples, seconds_now(), &asking->question)) {
+            begin(master, asking);
         }
-        busy += asking->client != NULL;
+        busy += asking->fetch != NULL;
     }
     if (staples_take_changed(staples) && stapling->gather_until_ns == 0) {
         stapling->gather_until_ns = process_clock_ns() + GATHER_NS;
@@ -188,7 +114,7 @@ void stapling_tend(struct master *master)
 void stapling_stop(struct master *master)
 {
     for (size_t i = 0; i < AT_ONCE; i++) {
-        if (master->stapling->places[i].client) {
+        if (master->stapling->places[i].fetch) {
             release(&master->stapling->places[i]);
         }
     }

@@ -7,7 +7,9 @@
 #include "common/http/headers.h"
 #include "common/http/jwk.h"
 #include "common/rule/claims_expression.h"
+#include "master/compile/url.h"
 #include "master/resolve/prepare.h"
+#include "master/tls/key_sets.h"
 #include "master/tls/vault.h"
 
 struct key_set {
@@ -79,20 +81,43 @@ static bool file_keys(struct preparation *at, const struct jwt *options, struct 
     return rc >= 0;
 }
 
+/* Until the first answer came there are none: workers say 503 then. */
+static bool url_keys(struct preparation *at, struct slice text, struct key_set *set)
+{
+    struct key_sets *sets = at->resolver->vault ? vault_key_sets(at->resolver->vault) : NULL;
+    struct server_url url;
+    struct slice json;
+    struct error why;
+
+    if (server_url_to_ask(text, &url, &why) < 0) {
+        prepare_wrong(at, "jwt.jwksUrl: %s", why.text);
+        return false;
+    }
+    json = sets ? key_sets_for(sets, text, at->pool) : SLICE("");
+    if (json.len && jwk_read_set(at->pool, SLICE("jwksUrl"), json, &set->keys, &set->count, &why) < 0) {
+        prepare_wrong(at, "jwt.jwksUrl: %s", why.text);
+        return false;
+    }
+    at->middleware->key_set = text;
+    prepare_words(at, 1, false);
+    return true;
+}
+
 static bool make_keys(struct preparation *at, const struct jwt *options, struct string_map *out)
 {
     struct key_set set = {.pool = at->pool};
-    int sources =
-        (options->signing_secret.len > 0) + (options->public_key.len > 0) + (options->jwks_file.len > 0);
+    int sources = (options->signing_secret.len > 0) + (options->public_key.len > 0) +
+                  (options->jwks_file.len > 0) + (options->jwks_url.len > 0);
 
     if (sources != 1) {
-        prepare_wrong(at, sources ? "jwt: signingSecret, publicKey and jwksFile exclude each other"
-                                  : "jwt: one of signingSecret, publicKey and jwksFile must be set");
+        prepare_wrong(at, sources ? "jwt: signingSecret, publicKey, jwksFile and jwksUrl exclude each other"
+                                  : "jwt: one of signingSecret, publicKey, jwksFile and jwksUrl must be set");
         return false;
     }
     if (!(options->signing_secret.len ? secret_key(at, options, &set)
           : options->public_key.len   ? public_key(at, options, &set)
-                                      : file_keys(at, options, &set))) {
+          : options->jwks_file.len    ? file_keys(at, options, &set)
+                                      : url_keys(at, options->jwks_url, &set))) {
         return false;
     }
     out->items = pool_alloc(at->pool, (set.count + 1) * sizeof(*out->items));
@@ -135,6 +160,7 @@ const void *prepare_jwt(struct preparation *at, const struct jwt *options)
     if (options->claims.len && !claims_expression_compile(at->pool, options->claims, &made->claims, &why)) {
         return prepare_wrong(at, "jwt.claims: %s", why.text);
     }
+    made->fetched = options->jwks_url.len > 0;
     made->token_key = options->token_key;
     made->issuers = options->issuers;
     made->audiences = options->audiences;

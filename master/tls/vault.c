@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
+#include "master/tls/key_sets.h"
 #include "master/tls/staples.h"
 #include "master/tls/vault_inner.h"
 
@@ -22,6 +23,8 @@ struct vault *vault_new(bool fallback)
     vault->fd = -1;
     vault->fallback = fallback;
     vault->staples = fallback ? staples_new() : NULL;
+    vault->key_sets = fallback ? key_sets_new() : NULL;
+    text_init(&vault->kept.key_sets);
     (void)pthread_mutex_init(&vault->mutex, NULL);
     return vault;
 }
@@ -48,6 +51,7 @@ void vault_free(struct vault *vault)
     free(vault->buckets);
     texts_free(vault);
     staples_free(vault->staples);
+    key_sets_free(vault->key_sets);
     authorities_free(vault);
     vault_files_unref(vault->using);
     vault_files_unref(vault->used);
@@ -62,11 +66,17 @@ struct staples *vault_staples(struct vault *vault)
     return vault->staples;
 }
 
+struct key_sets *vault_key_sets(struct vault *vault)
+{
+    return vault->key_sets;
+}
+
 void vault_begin(struct vault *vault)
 {
     vault->round++;
     if (vault->staples) {
         staples_begin(vault->staples);
+        key_sets_begin(vault->key_sets);
     }
     vault_files_unref(vault->using);
     vault->using = files_new();
@@ -99,6 +109,7 @@ void vault_end(struct vault *vault)
     texts_sweep(vault);
     if (vault->staples) {
         staples_end(vault->staples);
+        key_sets_end(vault->key_sets);
     }
     authorities_sweep(vault);
     pthread_mutex_lock(&vault->mutex);

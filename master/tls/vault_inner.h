@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "common/base/text.h"
 #include "master/tls/vault.h"
 
 struct file_state { /* another one means another content */
@@ -64,6 +65,7 @@ struct kept {
     size_t ticket_count;
     struct ticket_key tickets[TICKET_KEYS];
     struct keypair fallback; /* pool NULL: not made yet */
+    struct text key_sets;    /* key_sets_pack() */
 };
 
 struct vault {
@@ -71,6 +73,7 @@ struct vault {
     size_t size, count;
     struct vault_text *texts;
     struct staples *staples;
+    struct key_sets *key_sets;
     struct vault_authorities *authorities;
     uint64_t round;
     bool fallback;                    /* kept.fallback may be made */

@@ -1,8 +1,9 @@
 /*
- * vault_kept.c - what must outlive a master: keys of session tickets, the certificate that was made here.
+ * vault_kept.c - what must outlive a master: keys of session tickets, the certificate that was made here,
+ * sets of keys that came from URLs.
  *
  * It lies in a memfd of the guard's, which nobody but masters is given: a head, the ticket keys, the certificate and its
- * key in DER, a digest of it all. Written as a whole; a master that dies while it writes leaves a digest that does not fit,
+ * key in DER, the sets, a digest of it all. Written as a whole; a master that dies while it writes leaves a digest that does not fit,
  * and the next one begins anew (which costs each client one full handshake).
  */
 #include <openssl/bytestring.h>
@@ -15,11 +16,12 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "master/tls/key_sets.h"
 #include "master/tls/vault_inner.h"
 
-#define MAGIC "weir vault 1\n"
+#define MAGIC "weir vault 2\n"
 #define ROTATE_SECONDS (12 * 3600) /* a ticket opens for TICKET_KEYS times as long at most */
-#define STORE_MOST 65536
+#define STORE_MOST (65536 + KEY_SETS_KEPT)
 
 struct head {
     char magic[16];
@@ -28,6 +30,7 @@ struct head {
     uint64_t ticket_count;
     struct ticket_key tickets[TICKET_KEYS];
     uint64_t certificate_size, key_size; /* 0: not made yet */
+    uint64_t sets_size;
 };
 
 #define DIGEST_END (offsetof(struct head, digest) + SHA256_DIGEST_LENGTH)
@@ -53,13 +56,15 @@ void kept_store(const struct kept *kept, int fd)
     memcpy(head.tickets, kept->tickets, sizeof(head.tickets));
     head.certificate_size = certificate.len;
     head.key_size = key.len;
+    head.sets_size = kept->key_sets.len;
 
-    size_t size = sizeof(head) + certificate.len + key.len;
+    size_t pair = sizeof(head) + certificate.len + key.len, size = pair + kept->key_sets.len;
     uint8_t *bytes = xmalloc(size);
 
     memcpy(bytes, &head, sizeof(head));
     memcpy(bytes + sizeof(head), certificate.len ? certificate.ptr : "", certificate.len);
     memcpy(bytes + sizeof(head) + certificate.len, key.len ? key.ptr : "", key.len);
+    memcpy(bytes + pair, kept->key_sets.len ? text_slice(&kept->key_sets).ptr : "", kept->key_sets.len);
     digest_of(bytes, size, bytes + offsetof(struct head, digest));
     if (ftruncate(fd, (off_t)size) == -1 || pwrite(fd, bytes, size, 0) != (ssize_t)size) {
         log_warn("Keys of session tickets cannot be kept for the next master: %m");
@@ -100,7 +105,8 @@ static void take(struct kept *kept, const uint8_t *bytes, size_t size)
     digest_of(bytes, size, digest);
     if (memcmp(head.magic, MAGIC, sizeof(MAGIC)) != 0 || memcmp(head.digest, digest, sizeof(digest)) != 0 ||
         head.ticket_count > TICKET_KEYS || head.certificate_size > size || head.key_size > size ||
-        sizeof(head) + head.certificate_size + head.key_size != size) {
+        head.sets_size > size ||
+        sizeof(head) + head.certificate_size + head.key_size + head.sets_size != size) {
         return; /* of another build, or half of it */
     }
     kept->made = head.made;
@@ -110,6 +116,7 @@ static void take(struct kept *kept, const uint8_t *bytes, size_t size)
         (void)unwrap(&kept->fallback, bytes + sizeof(head), (size_t)head.certificate_size,
                      bytes + sizeof(head) + head.certificate_size, (size_t)head.key_size);
     }
+    text_add(&kept->key_sets, slice_of((const char *)bytes + size - head.sets_size, (size_t)head.sets_size));
     OPENSSL_cleanse(&head, sizeof(head));
 }
 
@@ -125,10 +132,23 @@ void kept_load(struct kept *kept, int fd)
     free(bytes);
 }
 
+/* They may hold secrets. */
+static void kept_forget_sets(struct kept *kept)
+{
+    struct slice bytes = text_slice(&kept->key_sets);
+
+    if (bytes.len) {
+        OPENSSL_cleanse((void *)(uintptr_t)bytes.ptr, bytes.len);
+    }
+    text_clear(&kept->key_sets);
+}
+
 void kept_free(struct kept *kept)
 {
     keypair_free(&kept->fallback);
     OPENSSL_cleanse(kept->tickets, sizeof(kept->tickets));
+    kept_forget_sets(kept);
+    text_free(&kept->key_sets);
 }
 
 /* ---- using ---- */
@@ -145,6 +165,16 @@ void vault_adopt(struct vault *vault, int fd)
     pthread_mutex_lock(&vault->mutex);
     vault->fd = fd;
     kept_load(&vault->kept, fd);
+    key_sets_unpack(vault->key_sets, text_slice(&vault->kept.key_sets));
+    pthread_mutex_unlock(&vault->mutex);
+}
+
+void vault_keep_key_sets(struct vault *vault)
+{
+    pthread_mutex_lock(&vault->mutex);
+    kept_forget_sets(&vault->kept);
+    key_sets_pack(vault->key_sets, &vault->kept.key_sets);
+    kept_store(&vault->kept, vault->fd);
     pthread_mutex_unlock(&vault->mutex);
 }
 

@@ -13,7 +13,7 @@
 
 #define FRESH_NS 300000000 /* whoever writes a file does not pause for so long */
 
-static void text_free(struct vault_text *text)
+static void kept_text_free(struct vault_text *text)
 {
     OPENSSL_cleanse(text->text, text->len);
     free(text->text);
@@ -115,7 +115,7 @@ void texts_sweep(struct vault *vault)
             continue;
         }
         *link = text->next;
-        text_free(text);
+        kept_text_free(text);
     }
 }
 

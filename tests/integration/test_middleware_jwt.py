@@ -248,8 +248,8 @@ def test_key_sets(server, routed, keys, tmp_path):
 
 
 @pytest.mark.parametrize("options, text", [
-    ({}, "jwt: one of signingSecret, publicKey and jwksFile must be set"),
-    ({"jwksUrl": "https://a.test/keys"}, "jwt: one of signingSecret, publicKey and jwksFile must be set"),
+    ({}, "jwt: one of signingSecret, publicKey, jwksFile and jwksUrl must be set"),
+    ({"jwksUrl": "https://a.test/keys", "signingSecret": "hush"}, "exclude each other"),
     ({"signingSecret": "hush", "publicKey": "x"}, "exclude each other"),
     ({"signingSecret": "hush!", "signingSecretBase64Encoded": True}, "jwt.signingSecret is no base64"),
     ({"publicKey": "/nowhere/key"}, "jwt.publicKey: .*No such file"),

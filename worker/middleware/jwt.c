@@ -27,6 +27,16 @@ static unsigned tries_of(enum jwt_algorithm algorithm)
     return algorithm == JWT_ES512 ? 1 : algorithm == JWT_ES384 ? 2 : 4;
 }
 
+/* The master is to look for other keys. */
+static void miss(const struct exchange *ex)
+{
+    _Atomic uint64_t *word = exchange_word(ex, 0);
+
+    if (word && atomic_load_explicit(word, memory_order_relaxed) == 0) {
+        atomic_store_explicit(word, 1, memory_order_relaxed);
+    }
+}
+
 static bool signed_by_one(const struct exchange *ex, const struct prepared_jwt *p,
                           const struct jwt_token *token)
 {
@@ -46,6 +56,9 @@ static bool signed_by_one(const struct exchange *ex, const struct prepared_jwt *
         if (tokens_verify(ex->worker, &key, token)) {
             return true;
         }
+    }
+    if (p->fetched && (!token->has_kid || left == tries_of(token->algorithm))) {
+        miss(ex);
     }
     return false;
 }
@@ -156,6 +169,9 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     if (!bearer_of_header(ex, SLICE("Authorization"), SLICE("Bearer"), &text) &&
         !bearer_of_query(ex, exchange_text(ex, p->token_key), &text)) {
         return refuse(ex, false);
+    }
+    if (p->fetched && p->keys.count == 0) { /* no answer came yet: nobody can be judged */
+        return (enum mw_verdict)exchange_answer(ex, 503, REASON_auth_failed);
     }
     if (!jwt_read(ex->pool, text, &token) || !signed_by_one(ex, p, &token)) {
         return refuse(ex, true);

@@ -1,0 +1,247 @@
+/* test_key_sets.c - which key sets are there and when each is asked for again, on a clock of the test's own. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/base/log.h"
+#include "master/master/fetch.h"
+#include "master/tls/key_sets.h"
+
+#define SECOND INT64_C(1000000000)
+#define START (1000 * SECOND)
+#define ONE SLICE("{\"keys\":[{\"kty\":\"oct\",\"k\":\"b25lIG9uZSBvbmU\",\"kid\":\"one\"}]}")
+#define TWO SLICE("{\"keys\":[{\"kty\":\"oct\",\"k\":\"dHdvIHR3byB0d28\",\"kid\":\"two\"}]}")
+#define URL SLICE("https://a.test/keys?secret")
+
+static const struct error failure = {"it does not listen"};
+
+static struct slice compile(struct key_sets *sets, struct pool *pool)
+{
+    struct slice text;
+
+    key_sets_begin(sets);
+    text = key_sets_for(sets, URL, pool);
+    key_sets_end(sets);
+    return text;
+}
+
+static struct key_sets *stand(struct pool **pool)
+{
+    log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");
+    *pool = pool_new(1024, 0);
+    return key_sets_new();
+}
+
+/* Asks at that time, which must be the first at which it is due, and answers at once. */
+static void asks_at(struct key_sets *sets, int64_t now, int rc, struct slice text, int64_t age)
+{
+    struct key_set_question question, again;
+
+    assert_false(key_sets_next(sets, now - 1, &question));
+    assert_true(key_sets_next(sets, now, &question));
+    assert_true(slice_eq(question.url, URL));
+    assert_false(key_sets_next(sets, now + 9999 * SECOND, &again)); /* it is being asked */
+    key_sets_answered(sets, &question, rc, text, age, now, &failure);
+    pool_free(question.pool);
+}
+
+static void first(struct key_sets *sets, struct pool *pool, struct slice text, int64_t age)
+{
+    struct key_set_question question;
+
+    assert_int_equal(compile(sets, pool).len, 0);
+    assert_true(key_sets_next(sets, START, &question));
+    key_sets_answered(sets, &question, 0, text, age, START, &failure);
+    pool_free(question.pool);
+}
+
+static void ages(void **state)
+{
+    static const struct {
+        int64_t told, kept;
+    } cases[] = {{-1, 3600}, {0, 30}, {29, 30}, {30, 30}, {77, 77}, {86400, 86400}, {INT32_MAX, 86400}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct pool *pool;
+        struct key_sets *sets = stand(&pool);
+
+        first(sets, pool, ONE, cases[i].told);
+        assert_true(key_sets_take_changed(sets));
+        assert_false(key_sets_take_changed(sets));
+        asks_at(sets, START + cases[i].kept * SECOND, 0, ONE, -1);
+        assert_false(key_sets_take_changed(sets)); /* the same once more */
+        asks_at(sets, START + (cases[i].kept + 3600) * SECOND, 0, TWO, -1);
+        assert_true(key_sets_take_changed(sets));
+        assert_true(slice_eq(compile(sets, pool), TWO));
+        key_sets_free(sets);
+        pool_free(pool);
+    }
+}
+
+static void cache_control(void **state)
+{
+    static const struct {
+        const char *text;
+        int64_t age;
+    } cases[] = {{"", -1},
+                 {"public", -1},
+                 {"max-age=60", 60},
+                 {"public ,Max-Age=7, immutable", 7},
+                 {"max-age=0", 0},
+                 {"max-age=", -1},
+                 {"max-age=-1", -1},
+                 {"max-age=1x", -1},
+                 {"s-maxage=5", -1},
+                 {"max-age=99999999999", INT32_MAX},
+                 {"max-age=99999999999999999999999", -1},
+                 {"no-store", 0},
+                 {"max-age=9, NO-CACHE", 0},
+                 {",,", -1}};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        assert_int_equal(fetch_max_age(slice_cstr(cases[i].text)), cases[i].age);
+    }
+}
+
+/* Silence, garbage and sets without keys: the last one stays, the waits double and have a bound. */
+static void failures(void **state)
+{
+    static const int64_t waits[] = {2, 4, 8, 16, 32, 64, 128, 256, 300, 300};
+    struct slice texts[] = {SLICE(""), SLICE("garbage"), SLICE("{\"keys\":[]}"), SLICE("[]")};
+    int64_t now = START + 60 * SECOND;
+    struct pool *pool;
+    struct key_sets *sets = stand(&pool);
+
+    (void)state;
+    first(sets, pool, ONE, 60);
+    assert_true(key_sets_take_changed(sets));
+    asks_at(sets, now, -1, SLICE(""), -1);
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        struct key_set_question question;
+
+        assert_false(key_sets_next(sets, now + waits[i] * SECOND - 1, &question));
+        now += waits[i] * SECOND * 5 / 4;
+        assert_true(key_sets_next(sets, now, &question));
+        key_sets_answered(sets, &question, i % 4 ? 0 : -1, texts[i % 4], 60, now, &failure);
+        pool_free(question.pool);
+        assert_true(slice_eq(compile(sets, pool), ONE));
+    }
+    assert_false(key_sets_take_changed(sets));
+    key_sets_free(sets);
+    pool_free(pool);
+}
+
+static void a_key_is_missed(void **state)
+{
+    struct board_ref word;
+    struct board *board;
+    struct error why;
+    struct pool *pool;
+    struct key_sets *sets = stand(&pool);
+    int fd;
+
+    (void)state;
+    assert_int_equal(board_create(&fd, &why), 0);
+    assert_int_equal(board_map(fd, &board, &why), 0);
+    word = board_word(board, 7, 1);
+    first(sets, pool, ONE, -1);
+    for (int i = 0; i < 2; i++) { /* each compile says its words anew */
+        key_sets_begin(sets);
+        (void)key_sets_for(sets, URL, pool);
+        key_sets_heed(sets, URL, word);
+        key_sets_heed(sets, URL, (struct board_ref){0}); /* the board was full */
+        key_sets_end(sets);
+    }
+    key_sets_listen(sets, board);
+    asks_at(sets, START + 3600 * SECOND, 0, ONE, -1);
+    atomic_store(board_at(board, word), 1);
+    key_sets_listen(sets, board);
+    assert_int_equal(atomic_load(board_at(board, word)), 0);
+    struct key_set_question question;
+    int64_t now = START + 3601 * SECOND;
+
+    assert_true(key_sets_next(sets, now, &question));
+    key_sets_answered(sets, &question, 0, ONE, -1, now, &failure);
+    pool_free(question.pool);
+    atomic_store(board_at(board, word), 1); /* again: that has to wait */
+    key_sets_listen(sets, board);
+    asks_at(sets, now + 30 * SECOND, 0, TWO, -1);
+    asks_at(sets, now + (30 + 3600) * SECOND, 0, TWO, -1);
+    key_sets_free(sets);
+    pool_free(pool);
+    board_unmap(board);
+    close(fd);
+}
+
+static void gone_meanwhile(void **state)
+{
+    struct key_set_question question;
+    struct pool *pool;
+    struct key_sets *sets = stand(&pool);
+
+    (void)state;
+    assert_int_equal(compile(sets, pool).len, 0);
+    assert_true(key_sets_next(sets, START, &question));
+    key_sets_begin(sets); /* a compile that does not have it any more */
+    key_sets_end(sets);
+    key_sets_answered(sets, &question, 0, ONE, -1, START, &failure);
+    assert_false(key_sets_take_changed(sets));
+    assert_false(key_sets_next(sets, START, &question));
+    pool_free(question.pool);
+    assert_true(slice_eq(key_set_name(URL), SLICE("https://a.test/keys")));
+    key_sets_free(sets);
+    pool_free(pool);
+}
+
+static void outlive_a_master(void **state)
+{
+    struct text bytes;
+    struct pool *pool;
+    struct key_sets *sets = stand(&pool), *next = key_sets_new();
+    struct key_set_question question;
+
+    (void)state;
+    text_init(&bytes);
+    first(sets, pool, ONE, -1);
+    key_sets_pack(sets, &bytes);
+    for (size_t len = 0; len < bytes.len; len++) { /* half of it is nothing */
+        struct key_sets *half = key_sets_new();
+
+        key_sets_unpack(half, slice_head(text_slice(&bytes), len));
+        assert_int_equal(compile(half, pool).len, 0);
+        key_sets_free(half);
+    }
+    key_sets_unpack(next, text_slice(&bytes));
+    assert_false(key_sets_next(next, START, &question)); /* nobody uses it yet, ... */
+    for (int i = 0; i < 3; i++) {
+        key_sets_begin(next); /* ... which does not take it away: its provider may be late */
+        key_sets_end(next);
+    }
+    assert_true(slice_eq(compile(next, pool), ONE));
+    assert_true(key_sets_next(next, START, &question));
+    pool_free(question.pool);
+    key_sets_begin(next);
+    key_sets_end(next);
+    assert_int_equal(compile(next, pool).len, 0);
+    text_free(&bytes);
+    key_sets_free(sets);
+    key_sets_free(next);
+    pool_free(pool);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(ages),           cmocka_unit_test(cache_control),
+        cmocka_unit_test(failures),       cmocka_unit_test(a_key_is_missed),
+        cmocka_unit_test(gone_meanwhile), cmocka_unit_test(outlive_a_master),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,100 @@
+"""What middlewares and services keep for a request when another one of its way replaces the answer or sends it once more."""
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from proxying import server  # noqa: F401 a fixture
+from rawhttp import get, ok
+from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
+
+pytestmark = pytest.mark.usefixtures("server", "routed")
+
+
+def says(name, status=200):
+    def handler(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                server.requests.append(peer.request())
+                peer.send(ok(name.encode(), status=f"{status} Said"))
+    return handler
+
+
+def ask(proxied, data=None):
+    client = proxied.connect()
+    client.send(data or get("/", "Connection: close"))
+    return client.response()
+
+
+def test_what_the_first_attempt_kept_is_not_the_second_ones(server, routed):
+    """Another middleware stands at the same place of the way."""
+    proxied = routed({"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "app"}},
+                      "middlewares": {"held": {"buffering": {}}, "packed": {"compress": {}}},
+                      "services": {"app": {"failover": {"service": "main", "fallback": "backup", "errors": {"status": ["500"]}}},
+                                   "main": {**balancer(server(says("main", 500))), "middlewares": ["held"]},
+                                   "backup": {**balancer(server(says("backup"))), "middlewares": ["packed"]}}})
+    answer = ask(proxied)
+    assert (answer.status, answer.body, answer.get("vary")) == (200, b"backup", None)
+
+
+def held_page(released):
+    """The page comes when that connection is there, or will not come."""
+    def handler(peer, server):
+        server.requests.append(peer.request())
+        with contextlib.suppress(TimeoutError):
+            released()
+        peer.send(ok(b"the page", "Connection: close"))
+    return handler
+
+
+def late(*fields):
+    return get("/", "Content-Length: 5", *fields, method="POST")
+
+
+def test_a_pause_of_retry_is_over_when_its_request_came_too_late(server, routed):
+    with socket.socket() as sleeper:
+        sleeper.bind(("127.0.0.1", 0))
+        dead = sleeper.getsockname()[1]
+        sleeper.settimeout(2)
+
+        def wake():
+            sleeper.listen()
+            sleeper.accept()[0].close()
+
+        pages = server(held_page(wake))
+        proxied = routed(one_route(dead, {"e": {"errors": {"service": "pages", "status": ["400-599"], "query": "/{status}"}},
+                                          "r": {"retry": {"attempts": 2, "initialInterval": "1s"}}}, pages=balancer(pages)),
+                         read_timeout="300ms")
+        client = proxied.connect()
+        client.send(late())
+        answer = client.response()
+        assert (answer.status, answer.body) == (408, b"the page")
+        assert [r.line for r in pages.requests] == ["GET /408 HTTP/1.1"]
+
+
+def test_an_answer_of_the_authentication_is_too_late_with_its_request(server, routed):
+    paged, over = threading.Event(), threading.Event()
+
+    def decides(peer, server):
+        peer.request()
+        paged.wait(10)
+        with contextlib.suppress(OSError, EOFError):
+            peer.send(ok(b"denied", "X-Of: authentication", "Connection: close", status="401 Denied"))
+            peer.rest()
+        over.set()
+
+    def page(peer, server):
+        peer.request()
+        paged.set()
+        over.wait(10)
+        peer.send(ok(b"the page", "Connection: close"))
+
+    auth, app = server(decides), server(says("app"))
+    proxied = routed(one_route(app, {"e": {"errors": {"service": "pages", "status": ["400-599"], "query": "/{status}"}},
+                                     "a": {"forwardAuth": {"address": url(auth)}}}, pages=balancer(server(page))),
+                     read_timeout="300ms")
+    client = proxied.connect()
+    client.send(late())
+    answer = client.response()
+    assert (answer.status, answer.body, answer.get("x-of")) == (408, b"the page", None)

@@ -98,3 +98,14 @@ def test_an_answer_of_the_authentication_is_too_late_with_its_request(server, ro
     client.send(late())
     answer = client.response()
     assert (answer.status, answer.body, answer.get("x-of")) == (408, b"the page", None)
+
+
+def test_a_body_of_grpc_web_is_refused_before_it_is_decoded(server, routed):
+    """The answer passes grpcWeb, too, and the exchange ends, in the middle of a body that came at once: no more of it is kept."""
+    proxied = routed(one_route(server(says("app")), {"w": {"grpcWeb": {"allowOrigins": ["*"]}}, "b": {"buffering": {"maxRequestBodyBytes": 4000}}}))
+    for size, status in ((3 * 3072, 413), (3072, 200)):
+        client = proxied.connect()
+        client.send(get("/", f"Content-Length: {size}", "Content-Type: application/grpc-web-text", "Expect: 100-continue", method="POST"))
+        assert client.head().status == 100
+        client.send(b"A" * size)
+        assert client.response().status == status

@@ -1,4 +1,5 @@
 """What middlewares and services keep for a request when another one of its way replaces the answer or sends it once more."""
+import base64
 import contextlib
 import socket
 import threading
@@ -109,3 +110,33 @@ def test_a_body_of_grpc_web_is_refused_before_it_is_decoded(server, routed):
         assert client.head().status == 100
         client.send(b"A" * size)
         assert client.response().status == status
+
+
+def pieces_of(proxied, body):
+    """At once, when it is asked for: grpcWeb hands it on in several pieces."""
+    client = proxied.connect()
+    client.send(get("/", f"Content-Length: {len(body)}", "Content-Type: application/grpc-web-text", "Expect: 100-continue", method="POST"))
+    assert client.head().status == 100
+    client.send(body)
+    return client.response()
+
+
+def test_a_body_too_large_to_be_mirrored_passes_nobody_unasked(server, routed):
+    """The pieces behind the one that was too much do not wake who has the request then."""
+    app = server(says("app"))
+    proxied = routed({"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "both", "middlewares": ["web"]}},
+                      "middlewares": {"web": {"grpcWeb": {"allowOrigins": ["*"]}},
+                                      "auth": {"forwardAuth": {"address": url(server(says("no", 403)))}}},
+                      "services": {"both": {"mirroring": {"service": "main", "maxBodySize": 100, "mirrors": [{"name": "mirror", "percent": 100}]}},
+                                   "main": {**balancer(app), "middlewares": ["auth"]}, "mirror": balancer(app)}})
+    assert pieces_of(proxied, b"A" * 9216).status == 403
+    assert app.requests == []
+
+
+def test_a_body_too_long_to_be_sent_again_comes_whole(server, routed):
+    app = server(says("app"))
+    proxied = routed(one_route(app, {"w": {"grpcWeb": {"allowOrigins": ["*"]}},
+                                     "r": {"retry": {"attempts": 2, "status": ["500"], "maxRequestBodyBytes": 100, "disableRetryOnNetworkError": False, "retryNonIdempotentMethod": True}}}))
+    body = bytes(range(256)) * 36
+    assert pieces_of(proxied, base64.b64encode(body)).status == 200
+    assert app.requests[0].body == body

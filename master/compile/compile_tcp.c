@@ -271,10 +271,8 @@ static void weighted_fill(struct compiler *compiler, struct tcp_service *service
             continue; /* never: service_mark() */
         }
         weights[count] = compile_weight(configs[i].weight);
-        children[count] =
-            (struct service_child){.name = configs[i].name,
-                                   .service = compiler->tcp_numbers[child],
-                                   .weight = weights[count]};
+        children[count] = (struct service_child){
+            .name = configs[i].name, .service = compiler->tcp_numbers[child], .weight = weights[count]};
         count++;
     }
     row->children = (struct list){children, count};

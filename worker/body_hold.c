@@ -102,6 +102,17 @@ static bool refuse(struct body_hold *hold)
     return false;
 }
 
+/* What comes unasked behind that which was too much. */
+static bool take_more(struct body_hold *hold, struct slice data, bool last)
+{
+    if (!body_store_add(hold->ex->worker, &hold->share->store, data)) {
+        exchange_upstream_failed(hold->ex, REASON_limit);
+        return false;
+    }
+    hold->whole = last;
+    return last;
+}
+
 bool body_hold_take(struct body_filter *filter, struct slice data, bool last, const struct headers *trailers)
 {
     struct body_hold *hold = filter->state;
@@ -109,6 +120,9 @@ bool body_hold_take(struct body_filter *filter, struct slice data, bool last, co
 
     if (hold->passing) {
         return filter_pass_request(filter, data, last, trailers);
+    }
+    if (hold->ready) {
+        return take_more(hold, data, last);
     }
     if (!body_store_add(filter->ex->worker, &hold->share->store, data)) {
         return refuse(hold);

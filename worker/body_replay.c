@@ -78,11 +78,16 @@ void body_replay_restart(struct body_replay *replay)
     replay->given = false;
 }
 
-bool body_replay_wanted(struct body_replay *replay)
+bool body_replay_waits(const struct body_replay *replay)
 {
     struct body_place ahead = replay->at;
 
-    if (!replay->whole && body_store_next(&replay->store, &ahead).len == 0) {
+    return body_store_next(&replay->store, &ahead).len > 0;
+}
+
+bool body_replay_wanted(struct body_replay *replay)
+{
+    if (!replay->whole && !body_replay_waits(replay)) {
         return false;
     }
     if (!replay->given) {

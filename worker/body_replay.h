@@ -36,6 +36,8 @@ void body_replay_whole(struct body_replay *replay, const struct headers *trailer
 void body_replay_skip(struct body_replay *replay);
 /* From the beginning. */
 void body_replay_restart(struct body_replay *replay);
+/* Some of what was kept has not been given: what comes unasked belongs behind it. */
+bool body_replay_waits(const struct body_replay *replay);
 /* True: bytes come from here. */
 bool body_replay_wanted(struct body_replay *replay);
 /* At the end of the exchange. */

@@ -469,24 +469,6 @@ void exchange_upstream_failed(struct exchange *ex, enum reason reason)
     exchange_respond(ex);
 }
 
-void exchange_client_gone(struct exchange *ex, enum reason reason)
-{
-    log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
-              reason_text(reason), ex->doing);
-    let_go(ex);
-    if (reason != REASON_client_gone && ex->step < EXCHANGE_RESPONSE) {
-        uint16_t status = status_of(reason);
-
-        exchange_discard_response(ex);
-
-        exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
-        exchange_respond(ex);
-        return;
-    }
-    ex->reason = reason;
-    ex->codec->abort(ex);
-}
-
 bool exchange_unpin(struct exchange *ex)
 {
     if (ex->step != EXCHANGE_RESPONSE) {
@@ -535,6 +517,20 @@ void *exchange_kept(const struct exchange *ex)
     return NULL;
 }
 
+/* That of the middlewares from a position on: others may stand there soon. */
+static void forget_from(struct exchange *ex, uint32_t position)
+{
+    struct kept **link = &ex->kept;
+
+    while (*link) {
+        if ((*link)->position < position) {
+            link = &(*link)->next;
+        } else {
+            *link = (*link)->next;
+        }
+    }
+}
+
 void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
 {
     struct at_end *owed = pool_alloc(ex->pool, sizeof(*owed));
@@ -558,6 +554,24 @@ static void undo_from(struct exchange *ex, uint32_t position)
         *link = owed->next;
         owed->undo(ex, owed->state);
     }
+}
+
+void exchange_client_gone(struct exchange *ex, enum reason reason)
+{
+    log_debug("%.*s%.*s: %s, while %s", SLICE_ARG(ex->request.host), SLICE_ARG(ex->request.path),
+              reason_text(reason), ex->doing);
+    let_go(ex);
+    if (reason != REASON_client_gone && ex->step < EXCHANGE_RESPONSE) {
+        uint16_t status = status_of(reason);
+
+        undo_from(ex, ex->position); /* whoever has it now would go on with it */
+        exchange_discard_response(ex);
+        exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
+        exchange_respond(ex);
+        return;
+    }
+    ex->reason = reason;
+    ex->codec->abort(ex);
 }
 
 /* ---- once more ---- */
@@ -594,6 +608,7 @@ void exchange_again(struct exchange *ex, const struct exchange_snapshot *snapsho
         return;
     }
     undo_from(ex, ex->position + 1);
+    forget_from(ex, ex->position + 1);
     ex->route = snapshot->route;
     if (ex->route != ROUTE_NONE) { /* a request of our own has none */
         ex->service = routes_at(ex->generation->pages[PAGE_ROUTES], ex->route)->service;

@@ -222,11 +222,16 @@ void subrequest_start_all(struct worker *worker)
     record_kind_set(worker, RECORD_SUBREQUEST, free_record);
 }
 
+/* The oldest first: one that another asked for is let go of by that one, while it is still there. */
 void subrequest_stop_all(struct worker *worker)
 {
-    while (worker->subrequests) {
-        struct subrequest *sub = worker->subrequests;
+    struct subrequest *sub = worker->subrequests, *younger;
 
+    while (sub && sub->next) {
+        sub = sub->next;
+    }
+    for (; sub; sub = younger) {
+        younger = sub->previous;
         subrequest_cancel(sub);
         exchange_client_gone(&sub->ex, REASON_client_gone);
     }

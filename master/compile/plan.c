@@ -303,7 +303,7 @@ static bool service_chain_make(struct compiler *compiler, uint32_t position)
         return true;
     }
     made->made = true;
-    *state = before == SERVICE_UNKNOWN ? SERVICE_LOOKED_AT : before;
+    *state = before == SERVICE_BAD ? before : SERVICE_LOOKED_AT; /* good only by what is below it so far */
     for (size_t i = 0; i < service->config.middlewares.count && good; i++) {
         good = chain_add(compiler, &service->element, &chain, names[i], service->element.provider, 0);
     }

@@ -108,3 +108,11 @@ def test_a_circle_by_a_middleware(server, routed):
     whole["routers"]["fine"] = {"rule": "Path(`/fine`)", "service": "fine"}
     proxied = routed(whole)
     assert ask(proxied).status == 404 and ask(proxied, "/fine").status == 500
+
+
+def test_a_circle_of_a_routers_own_service(server, routed):
+    one = server(says("one", 500))
+    whole = config({"app": balancer(one, "e"), "fine": balancer(one)}, e={"errors": {"status": ["500"], "service": "app", "query": "/page"}})
+    whole["routers"]["fine"] = {"rule": "Path(`/fine`)", "service": "fine"}
+    proxied = routed(whole)
+    assert ask(proxied).status == 404 and ask(proxied, "/fine").status == 500

@@ -25,7 +25,8 @@ struct web { /* of one exchange, in its pool */
     uint32_t discarded; /* as the exchange had it: another number means that this answer was dropped */
     struct body_filter *filter; /* of the answer */
     struct base64_stream in, out;
-    bool *over; /* set when the exchange ends while bytes are handed on */
+    bool *over;         /* set when the exchange ends while bytes of the answer are handed on ... */
+    bool *request_over; /* ... or bytes of the request: the answer may be among what happens in there */
 };
 
 static void let_go(struct exchange *ex, void *state)
@@ -35,6 +36,9 @@ static void let_go(struct exchange *ex, void *state)
     (void)ex;
     if (web->over) {
         *web->over = true;
+    }
+    if (web->request_over) {
+        *web->request_over = true;
     }
 }
 
@@ -163,7 +167,7 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
     struct web *web = filter->state;
     bool room = true, over = false;
 
-    web->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a web */
+    web->request_over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a web */
     do {
         char plain[BASE64_DECODED_ROOM(PIECE)];
         struct slice piece = data.len > PIECE ? slice_head(data, PIECE) : data;
@@ -174,7 +178,7 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
         ptrdiff_t n = base64_decode_more(&web->in, piece, end, plain);
 
         if (n < 0) {
-            web->over = NULL;
+            web->request_over = NULL;
             exchange_upstream_failed(filter->ex, REASON_bad_request);
             return true;
         }
@@ -183,7 +187,7 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
         }
     } while (data.len && !over);
     if (!over) {
-        web->over = NULL;
+        web->request_over = NULL;
     }
     return room;
 }

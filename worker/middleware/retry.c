@@ -71,6 +71,20 @@ static bool gather(struct retrying *retrying, struct slice data, bool last, cons
     return last;
 }
 
+/* What comes unasked behind that which was too long. */
+static bool gather_more(struct retrying *retrying, struct slice data, bool last,
+                        const struct headers *trailers)
+{
+    if (!body_replay_keep(&retrying->body, data)) {
+        exchange_upstream_failed(retrying->ex, REASON_limit);
+        return false;
+    }
+    if (last) {
+        body_replay_whole(&retrying->body, trailers);
+    }
+    return last;
+}
+
 static bool on_request_body(struct body_filter *filter, struct slice data, bool last,
                             const struct headers *trailers)
 {
@@ -79,6 +93,9 @@ static bool on_request_body(struct body_filter *filter, struct slice data, bool 
 
     if (retrying->gathering) {
         return gather(retrying, data, last, trailers);
+    }
+    if (body_replay_waits(body)) {
+        return gather_more(retrying, data, last, trailers);
     }
     if (!retrying->lost) {
         retrying->lost = filter->ex->contact == CONTACT_SENT || body->store.len + data.len > retrying->most ||

@@ -1,0 +1,142 @@
+"""What middlewares and services keep for a request when another one of its way replaces the answer or sends it once more."""
+import base64
+import contextlib
+import socket
+import threading
+
+import pytest
+
+from proxying import server  # noqa: F401 a fixture
+from rawhttp import get, ok
+from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
+
+pytestmark = pytest.mark.usefixtures("server", "routed")
+
+
+def says(name, status=200):
+    def handler(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                server.requests.append(peer.request())
+                peer.send(ok(name.encode(), status=f"{status} Said"))
+    return handler
+
+
+def ask(proxied, data=None):
+    client = proxied.connect()
+    client.send(data or get("/", "Connection: close"))
+    return client.response()
+
+
+def test_what_the_first_attempt_kept_is_not_the_second_ones(server, routed):
+    """Another middleware stands at the same place of the way."""
+    proxied = routed({"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "app"}},
+                      "middlewares": {"held": {"buffering": {}}, "packed": {"compress": {}}},
+                      "services": {"app": {"failover": {"service": "main", "fallback": "backup", "errors": {"status": ["500"]}}},
+                                   "main": {**balancer(server(says("main", 500))), "middlewares": ["held"]},
+                                   "backup": {**balancer(server(says("backup"))), "middlewares": ["packed"]}}})
+    answer = ask(proxied)
+    assert (answer.status, answer.body, answer.get("vary")) == (200, b"backup", None)
+
+
+def held_page(released):
+    """The page comes when that connection is there, or will not come."""
+    def handler(peer, server):
+        server.requests.append(peer.request())
+        with contextlib.suppress(TimeoutError):
+            released()
+        peer.send(ok(b"the page", "Connection: close"))
+    return handler
+
+
+def late(*fields):
+    return get("/", "Content-Length: 5", *fields, method="POST")
+
+
+def test_a_pause_of_retry_is_over_when_its_request_came_too_late(server, routed):
+    with socket.socket() as sleeper:
+        sleeper.bind(("127.0.0.1", 0))
+        dead = sleeper.getsockname()[1]
+        sleeper.settimeout(2)
+
+        def wake():
+            sleeper.listen()
+            sleeper.accept()[0].close()
+
+        pages = server(held_page(wake))
+        proxied = routed(one_route(dead, {"e": {"errors": {"service": "pages", "status": ["400-599"], "query": "/{status}"}},
+                                          "r": {"retry": {"attempts": 2, "initialInterval": "1s"}}}, pages=balancer(pages)),
+                         read_timeout="300ms")
+        client = proxied.connect()
+        client.send(late())
+        answer = client.response()
+        assert (answer.status, answer.body) == (408, b"the page")
+        assert [r.line for r in pages.requests] == ["GET /408 HTTP/1.1"]
+
+
+def test_an_answer_of_the_authentication_is_too_late_with_its_request(server, routed):
+    paged, over = threading.Event(), threading.Event()
+
+    def decides(peer, server):
+        peer.request()
+        paged.wait(10)
+        with contextlib.suppress(OSError, EOFError):
+            peer.send(ok(b"denied", "X-Of: authentication", "Connection: close", status="401 Denied"))
+            peer.rest()
+        over.set()
+
+    def page(peer, server):
+        peer.request()
+        paged.set()
+        over.wait(10)
+        peer.send(ok(b"the page", "Connection: close"))
+
+    auth, app = server(decides), server(says("app"))
+    proxied = routed(one_route(app, {"e": {"errors": {"service": "pages", "status": ["400-599"], "query": "/{status}"}},
+                                     "a": {"forwardAuth": {"address": url(auth)}}}, pages=balancer(server(page))),
+                     read_timeout="300ms")
+    client = proxied.connect()
+    client.send(late())
+    answer = client.response()
+    assert (answer.status, answer.body, answer.get("x-of")) == (408, b"the page", None)
+
+
+def test_a_body_of_grpc_web_is_refused_before_it_is_decoded(server, routed):
+    """The answer passes grpcWeb, too, and the exchange ends, in the middle of a body that came at once: no more of it is kept."""
+    proxied = routed(one_route(server(says("app")), {"w": {"grpcWeb": {"allowOrigins": ["*"]}}, "b": {"buffering": {"maxRequestBodyBytes": 4000}}}))
+    for size, status in ((3 * 3072, 413), (3072, 200)):
+        client = proxied.connect()
+        client.send(get("/", f"Content-Length: {size}", "Content-Type: application/grpc-web-text", "Expect: 100-continue", method="POST"))
+        assert client.head().status == 100
+        client.send(b"A" * size)
+        assert client.response().status == status
+
+
+def pieces_of(proxied, body):
+    """At once, when it is asked for: grpcWeb hands it on in several pieces."""
+    client = proxied.connect()
+    client.send(get("/", f"Content-Length: {len(body)}", "Content-Type: application/grpc-web-text", "Expect: 100-continue", method="POST"))
+    assert client.head().status == 100
+    client.send(body)
+    return client.response()
+
+
+def test_a_body_too_large_to_be_mirrored_passes_nobody_unasked(server, routed):
+    """The pieces behind the one that was too much do not wake who has the request then."""
+    app = server(says("app"))
+    proxied = routed({"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "both", "middlewares": ["web"]}},
+                      "middlewares": {"web": {"grpcWeb": {"allowOrigins": ["*"]}},
+                                      "auth": {"forwardAuth": {"address": url(server(says("no", 403)))}}},
+                      "services": {"both": {"mirroring": {"service": "main", "maxBodySize": 100, "mirrors": [{"name": "mirror", "percent": 100}]}},
+                                   "main": {**balancer(app), "middlewares": ["auth"]}, "mirror": balancer(app)}})
+    assert pieces_of(proxied, b"A" * 9216).status == 403
+    assert app.requests == []
+
+
+def test_a_body_too_long_to_be_sent_again_comes_whole(server, routed):
+    app = server(says("app"))
+    proxied = routed(one_route(app, {"w": {"grpcWeb": {"allowOrigins": ["*"]}},
+                                     "r": {"retry": {"attempts": 2, "status": ["500"], "maxRequestBodyBytes": 100, "disableRetryOnNetworkError": False, "retryNonIdempotentMethod": True}}}))
+    body = bytes(range(256)) * 36
+    assert pieces_of(proxied, base64.b64encode(body)).status == 200
+    assert app.requests[0].body == body

@@ -416,6 +416,7 @@ bool pick_turn(struct worker *worker, const struct services *services, uint32_t 
             return false;
         }
         pick->service = service;
+        pick->number = number;
         if (service->kind == SERVICE_LOAD_BALANCER) {
             return in_turn(worker, pick);
         }

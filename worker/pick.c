@@ -283,12 +283,12 @@ static uint32_t highest_child(struct exchange *ex, const struct services *servic
 }
 
 /* In turn; those that are down are passed over. */
-static uint32_t next_child(struct exchange *ex, const struct services *services, const struct page *page,
+static uint32_t next_child(struct worker *worker, const struct services *services, const struct page *page,
                            const struct service *service)
 {
     const struct service_child *children = page_at(page, service->children.items);
     const uint16_t *sequence = page_at(page, service->sequence.items);
-    uint64_t ticket = draw_ticket(ex->worker, service);
+    uint64_t ticket = draw_ticket(worker, service);
     uint64_t down = 0; /* of the first 64: each is asked for once */
 
     for (size_t i = 0; i < service->sequence.count; i++) {
@@ -298,7 +298,7 @@ static uint32_t next_child(struct exchange *ex, const struct services *services,
         if (down & bit) {
             continue;
         }
-        if (takes(ex->worker, services, &children[position])) {
+        if (takes(worker, services, &children[position])) {
             return position;
         }
         down |= bit;
@@ -326,7 +326,7 @@ static uint32_t pick_child(struct exchange *ex, const struct services *services,
     if (stuck && !stuck->outdated) {
         return stuck->position;
     }
-    position = stuck ? stuck->position : next_child(ex, services, page, service);
+    position = stuck ? stuck->position : next_child(ex->worker, services, page, service);
     if (position != NOBODY) {
         (void)sticky_set(ex, page, service, position);
     }
@@ -423,7 +423,12 @@ bool pick_turn(struct worker *worker, const struct services *services, uint32_t 
 
         const struct service_child *children = page_at(pick->page, service->children.items);
 
-        number = children[place(pick, service, draw_ticket(worker, service))].service;
+        uint32_t position = next_child(worker, services, pick->page, service);
+
+        if (position == NOBODY) {
+            return false;
+        }
+        number = children[position].service;
     }
     return false;
 }

@@ -62,37 +62,71 @@ static void take(struct pick *pick, uint16_t position)
     pick->position = position;
 }
 
+static double part_of(struct worker *worker, const struct pick *pick, const struct server *server)
+{
+    return pick->service->slow_start > 0
+               ? services_server_part(worker->board, server, pick->service->slow_start, worker->now_ns)
+               : 1;
+}
+
 /* What a server has to do, the more the worse. */
 static double burden(struct worker *worker, const struct pick *pick, uint16_t position)
 {
     const struct server *servers = page_at(pick->page, pick->service->servers.items);
     const struct server *server = &servers[position];
-    double load = (double)board_load_sum(worker->board, server->load);
+    double load = 1 + (double)board_load_sum(worker->board, server->load);
     _Atomic uint64_t *word;
 
+    load /= part_of(worker, pick, server);
     if (pick->service->strategy == STRATEGY_P2C) {
         return load;
     }
     if (pick->service->strategy == STRATEGY_LEASTCONN) {
-        return (1 + load) / server->weight;
+        return load / server->weight;
     }
     word = board_at(worker->board, server->load);
-    return word ? (double)atomic_load_explicit(word, memory_order_relaxed) * (1 + load) / server->weight : 0;
+    return word ? (double)atomic_load_explicit(word, memory_order_relaxed) * load / server->weight : 0;
 }
 
-/* From place `from` on, the first server that is up, was not tried and has no more to do than `most`. */
+/* Whether a server that starts slowly takes a turn: the part of its turns that it has. One answer for a ticket, however often
+ * the server stands in the sequence. */
+static bool takes_turn(struct worker *worker, const struct pick *pick, uint16_t position)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+    uint64_t chance;
+
+    if (pick->service->slow_start == 0 || pick->service->strategy != STRATEGY_WRR) {
+        return true;
+    }
+    chance = hash_finish(hash_bytes(pick->ticket, &position, sizeof(position)));
+    return (double)(chance >> 11) * 0x1p-53 < part_of(worker, pick, &servers[position]);
+}
+
+/* From place `from` on, the first server that is up, was not tried, has no more to do than `most`, and takes the turn; if none
+ * takes it, the first one that does not. */
 static bool walk(struct worker *worker, struct pick *pick, uint32_t from, double most)
 {
+    uint32_t slow = UINT32_MAX;
+
     for (uint32_t i = from; i < pick->service->sequence.count; i++) {
         uint16_t position = place(pick, pick->service, pick->ticket + i);
 
-        if (usable(worker, pick, position) && (most >= ANYTHING || burden(worker, pick, position) <= most)) {
+        if (!usable(worker, pick, position) || (most < ANYTHING && burden(worker, pick, position) > most)) {
+            continue;
+        }
+        if (takes_turn(worker, pick, position)) {
             take(pick, position);
             pick->walked = i;
             return true;
         }
+        slow = slow < i ? slow : i;
     }
-    return false;
+    if (slow == UINT32_MAX) {
+        return false;
+    }
+    take(pick, place(pick, pick->service, pick->ticket + slow));
+    pick->walked = slow;
+    return true;
 }
 
 /* Of the servers, the one that is usable and has the highest score. */
@@ -128,7 +162,8 @@ static bool in_turn(struct worker *worker, struct pick *pick)
     uint32_t from = pick->drawn ? pick->walked + 1 : 0;
 
     draw(worker, pick);
-    return walk(worker, pick, from, ANYTHING);
+    return walk(worker, pick, from, ANYTHING) ||
+           (from > 0 && pick->service->slow_start > 0 && walk(worker, pick, 0, ANYTHING)); /* passed over */
 }
 
 /* Those with the least to do, in turn. */

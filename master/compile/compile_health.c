@@ -53,14 +53,14 @@ static struct health_target *target_add(struct compiler *compiler)
 }
 
 void compile_health(struct compiler *compiler, struct http_service *service,
-                    const struct server_config *server, struct board_ref word)
+                    const struct server_config *server, const struct server *row)
 {
     const struct servers_transport_config *transport = transport_of(compiler, service);
     struct health_target *target;
 
     const struct health_check *options = service->config.load_balancer->health_check;
 
-    if (compiler->board == NULL || compiler->changes || word.slot == 0 ||
+    if (compiler->board == NULL || compiler->changes || row->health.slot == 0 ||
         (slice_eq(options->mode, SLICE("grpc")) && slice_eq_nocase(options->scheme, SLICE("https")))) {
         return;
     }
@@ -69,7 +69,8 @@ void compile_health(struct compiler *compiler, struct http_service *service,
         .service = service->element.name,
         .url = server->url,
         .options = options,
-        .word = word,
+        .word = row->health,
+        .since = row->since,
     };
     if (by_tls(options, server->url)) {
         target->ca = authorities(compiler, &service->element, &transport->root_cas);

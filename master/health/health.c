@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/pool.h"
+#include "common/base/process.h"
 #include "master/health/probe.h"
 #include "shm/services.h"
 
@@ -27,7 +28,7 @@ struct target {
     struct probe_options options;
     probe_start *start;
     uint64_t interval_ms, unhealthy_ms;
-    struct board_ref word;
+    struct board_ref word, since;
     bool down; /* by the last answer */
     uv_timer_t timer;
     struct probe *probe;
@@ -84,11 +85,15 @@ static void on_done(void *context, const struct error *why)
 {
     struct target *target = context;
     struct health *health = target->health;
+    _Atomic uint64_t *since = board_at(health->board, target->since);
     uint64_t passed = uv_now(health->loop) - target->began_ms;
     uint64_t interval = why ? target->unhealthy_ms : target->interval_ms;
 
     target->probe = NULL;
     health->running--;
+    if (why == NULL && target->down && since) {
+        atomic_store_explicit(since, (uint64_t)process_clock_ns(), memory_order_relaxed);
+    }
     tell(target, why ? HEALTH_DOWN : HEALTH_UP); /* in force before anybody reads of it */
     say(target, why);
     target->down = why != NULL;
@@ -137,7 +142,8 @@ static uint64_t identity_begin(const struct health_target *from)
     const int64_t numbers[] = {tcp ? tcp->port : -1,   tcp ? tcp->interval : 0,
                                tcp ? tcp->timeout : 0, tcp ? tcp->unhealthy_interval : 0,
                                from->by_tls,           from->insecure,
-                               from->word.slot,        from->word.epoch};
+                               from->word.slot,        from->word.epoch,
+                               from->since.slot,       from->since.epoch};
     const struct slice texts[] = {from->service,
                                   from->url,
                                   from->ca,
@@ -267,6 +273,7 @@ static void target_add(struct health *health, const struct health_target *from, 
     target->health = health;
     target->identity = identity;
     target->word = from->word;
+    target->since = from->since;
     target->wanted = true;
     target->pool = pool_new(512, 0);
     options_copy(target, from);

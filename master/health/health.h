@@ -28,6 +28,7 @@ struct health_target {
     struct slice ca, server_name; /* of the servers transport, for https; ca: PEM, empty: the system's */
     bool insecure;
     struct board_ref word;
+    struct board_ref since; /* gets the time when it is up again; slot 0: nobody wants to know */
 };
 
 struct health *health_new(uv_loop_t *loop, struct board *board);

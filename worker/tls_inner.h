@@ -95,12 +95,12 @@ struct tls { /* of a connection */
     int64_t until;                 /* they may be: seconds since 1970, the end of its certificate */
     struct buffer *in;             /* records that were read and not used yet; NULL: none */
     struct tls_peer_text *peer_texts[TLS_PEER_TEXTS]; /* the newest first */
-    size_t wanted;                 /* while a read is under way: how much there is room for */
-    bool ended;                    /* the peer sent the end of TCP */
-    bool end_said;                 /* by us */
-    bool end_heard;                /* from the peer */
-    bool broken;                   /* a call failed for good: nothing more can be said */
-    const char *words;             /* why, when it was not the end of TCP: static */
+    size_t wanted;     /* while a read is under way: how much there is room for */
+    bool ended;        /* the peer sent the end of TCP */
+    bool end_said;     /* by us */
+    bool end_heard;    /* from the peer */
+    bool broken;       /* a call failed for good: nothing more can be said */
+    const char *words; /* why, when it was not the end of TCP: static */
 };
 
 /* ---- tls_stream.c ---- */

@@ -71,8 +71,8 @@ struct worker {
     struct client *leaving; /* serve.c: the same, while draining */
     struct client *walk;    /* serve.c: how far the look for long answers has come */
     struct walker *walker;
-    struct tls_worker *tls; /* contexts, tickets, areas for records (tls.h) */
-    struct udp_worker *udp; /* UDP entry points (udp.h) */
+    struct tls_worker *tls;  /* contexts, tickets, areas for records (tls.h) */
+    struct udp_worker *udp;  /* UDP entry points (udp.h) */
     struct splicer *splicer; /* NULL: bytes are copied (splice.h) */
     struct stopwatch watch;
     int64_t date_second; /* of the Date header in force */

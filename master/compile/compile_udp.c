@@ -150,8 +150,8 @@ static void weighted_fill(struct udp_compiler *udp, struct udp_service *service,
 
         if (number != NUMBER_NONE) {
             weights[count] = weight_of(configs[i].weight);
-            children[count] = (struct service_child){
-                .name = configs[i].name, .service = number, .weight = weights[count]};
+            children[count] =
+                (struct service_child){.name = configs[i].name, .service = number, .weight = weights[count]};
             count++;
         }
     }

@@ -115,7 +115,7 @@ def test_deadline(client):
     error = failure(lambda: call(client, "Hang")(b"", timeout=1))
     assert error.code() == grpc.StatusCode.DEADLINE_EXCEEDED
     assert client.echo.cancelled.acquire(timeout=SECONDS)
-    assert 0 < client.echo.deadlines[0] <= 1  # the server knew it
+    assert 0 < client.echo.deadlines[0] < 60  # the server knew it; without one it is years
 
 
 def test_the_client_cancels(client):

@@ -3,6 +3,7 @@ import base64
 import hashlib
 import queue
 import socket
+import ssl
 import threading
 
 import h2.config
@@ -14,7 +15,7 @@ from hyperframe.frame import DataFrame, RstStreamFrame, SettingsFrame, WindowUpd
 from conftest import wait_until
 from h2kit import Http2
 from proxying import server  # noqa: F401 (fixture)
-from rawhttp import connect, ok
+from rawhttp import Peer, connect, ok
 from routing import balancer, one_route, routed  # noqa: F401 (fixture)
 from tlskit import Maker, hello
 
@@ -307,3 +308,32 @@ def test_data_before_the_switch_waits(stand):
     client.data(stream, b"pressed")
     answer = client.answer(stream)
     assert answer.status == 200 and answer.body == b"earlypressed"
+
+
+def test_a_server_of_https_speaks_http1_for_it(routed, server, tmp_path):  # noqa: F811
+    """Though it would choose HTTP/2: an upgrade goes by HTTP/1.1."""
+    pair, chosen = Maker(tmp_path).own("b.test", ["IP:127.0.0.1"]), []
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair.crt, pair.key)
+    context.set_alpn_protocols(["h2", "http/1.1"])
+
+    def handler(peer, web):
+        tls = Peer(context.wrap_socket(peer.sock, server_side=True))
+        chosen.append(tls.sock.selected_alpn_protocol())
+        switch(tls, web)
+        while data := tls.sock.recv(65536):
+            tls.send(data)
+        tls.sock.unwrap()
+
+    router = routed({"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all"}}, "serversTransports": {"t": {"rootCAs": [str(pair.crt)]}},
+                     "services": {"all": {"loadBalancer": {"servers": [{"url": f"https://127.0.0.1:{server(handler).port}"}],
+                                                           "serversTransport": "t"}}}})
+    client = Web(router.connect())
+    stream, answer = client.opened()
+    assert answer.status == 200
+    for size in (1, 5000, 16384):
+        assert client.says(stream, b"x" * size) == b"x" * size
+    client.data(stream, b"", end=True)
+    client.until(lambda: answer.ended or answer.reset is not None)
+    assert answer.ended and answer.reset is None
+    assert chosen in ([None], ["http/1.1"])

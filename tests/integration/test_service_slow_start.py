@@ -4,8 +4,9 @@ import collections
 import pytest
 
 from proxying import server  # noqa: F401 a fixture
+from rawhttp import get
 from routing import routed, url  # noqa: F401 fixtures
-from test_service_health import App, ask, check, failed, recovered
+from test_service_health import App, check, failed, recovered
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
@@ -13,6 +14,14 @@ pytestmark = pytest.mark.usefixtures("server", "routed")
 def config(*apps, slow, **options):
     return {"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "app"}},
             "services": {"app": {"loadBalancer": {"servers": [{"url": url(app.server)} for app in apps], "slowStart": slow, **options}}}}
+
+
+def ask(proxied):
+    client = proxied.connect()
+    client.send(get("/", "Connection: close"))
+    answer = client.response()
+    client.close()
+    return answer
 
 
 def shares(proxied, count):

@@ -197,7 +197,8 @@ static void unserved_options_are_found(void **state)
         {&load_balancer_schema, "servers: [{url: 'http://a'}]", ""},
         {&load_balancer_schema, "{passHostHeader: false, healthCheck: {path: /}, strategy: p2c}", ""},
         {&router_schema, "{rule: 'Path(`/`)', service: s}", ""},
-        {&router_schema, "{rule: 'Path(`/`)', service: s, observability: {metrics: false}}", "observability "},
+        {&router_schema, "{rule: 'Path(`/`)', service: s, observability: {metrics: false}}",
+         "observability "},
     };
     union {
         struct router_config router;

@@ -1,0 +1,189 @@
+"""wire.py - sections of the benchmark beyond plain small requests: TLS, HTTP/2, handshakes, large bodies, TCP, UDP, middlewares.
+
+The same figure everywhere: CPU of the proxy's process tree for each request (connection, MiB, datagram), alternating rounds,
+ratios to the better peer. h2load makes HTTP/2, wrk the rest of HTTP, udp_load.c datagrams.
+"""
+import base64
+import hashlib
+import json
+import re
+import statistics
+import subprocess
+
+from stand import LOAD_CORES, PROXY_CORE, ROOT, cpu_seconds, free_port, on_load_cores, wait_status
+
+BIG = 1 << 20
+MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
+DIRS = "client_body_temp_path {0}; proxy_temp_path {0}; fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0};"
+FORWARD = ('proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;'
+           " proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for; proxy_set_header X-Forwarded-Host $host;"
+           " proxy_set_header X-Forwarded-Proto $scheme; proxy_set_header X-Forwarded-Port $server_port;"
+           " proxy_set_header X-Forwarded-Server bench; proxy_set_header X-Real-Ip $remote_addr;")
+MIDDLEWARES = {
+    "headers + stripPrefix": {"one": {"headers": {"customRequestHeaders": {"X-A": "b"}, "customResponseHeaders": {"X-C": "d"}}},
+                              "two": {"stripPrefix": {"prefixes": ["/app"]}}},
+    "rate limit": {"one": {"rateLimit": {"average": 10000000, "burst": 10000000}}},
+    "basicAuth, known": {"one": {"basicAuth": {"users": ["u:{SHA}" + base64.b64encode(hashlib.sha1(b"p").digest()).decode()]}}},
+    "compress": {"one": {"compress": {"minResponseBodyBytes": 1}}},
+}
+
+
+class Wire:
+    # ---- proxies ----
+    def pair(self):
+        """A certificate of ECDSA P-256; the key stands behind it in the file that HAProxy reads."""
+        crt, key, both = (self.dir / name for name in ("bench.crt", "bench.key", "bench.pem"))
+        if not both.exists():
+            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                            "-keyout", str(key), "-out", str(crt), "-days", "2", "-subj", "/CN=bench.test",
+                            "-addext", "subjectAltName=DNS:bench.test,IP:127.0.0.1"], check=True, capture_output=True)
+            both.write_text(crt.read_text() + key.read_text())
+        return crt, key, both
+
+    def nginx_of(self, name, text):
+        port, conf = free_port(), self.dir / f"{name}.conf"
+        conf.write_text(f"worker_processes 1; daemon off; pid {self.dir}/{name}.pid; error_log stderr crit;\n"
+                        + text.replace("PORT", str(port)))
+        return self.start("nginx", ["nginx", "-c", str(conf), "-p", str(self.dir)], port, self.dir / f"{name}.log")
+
+    def haproxy_of(self, name, text):
+        port, conf = free_port(), self.dir / f"{name}.cfg"
+        conf.write_text("global\n  nbthread 1\n  maxconn 4000\n  tune.ssl.default-dh-param 2048\ndefaults\n  timeout connect 5s\n"
+                        "  timeout client 600s\n  timeout server 600s\n  http-reuse always\n" + text.replace("PORT", str(port)))
+        return self.start("haproxy", ["haproxy", "-db", "-f", str(conf)], port, self.dir / f"{name}.log")
+
+    def weir_of(self, name, dynamic, tls=False, flags=(), http=True):
+        port, path = free_port(), self.dir / f"weir-{name}.json"
+        path.write_text(json.dumps(dynamic))
+        proxy = self.start("weir", [str(self.args.weir), f"--entryPoints.web.address=127.0.0.1:{port}", *flags,
+                                    f"--providers.file.filename={path}", "--workers=1", "--log.level=INFO"], port,
+                           self.dir / f"weir-{name}.log")
+        proxy.name = "weir" if name in ("tls", "tcp") else name
+        if http and not tls:
+            wait_status(port, "/", {"Host": "bench.test", "Authorization": "Basic dTpw"})
+        return proxy
+
+    def dynamic(self, **router):
+        return {"routers": {"bench": {"rule": "Host(`bench.test`)", "service": "s", **router}},
+                "services": {"s": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{self.upstream_port}"}]}}}}
+
+    # ---- loads: CPU us for each ----
+    def h2load(self, proxy, seconds, clients, streams):
+        before = cpu_seconds(proxy.process.pid)
+        out = subprocess.run(["h2load", "-t1", f"-c{clients}", f"-m{streams}", "-D", str(seconds), "--connect-to",
+                              f"127.0.0.1:{proxy.port}", f"https://bench.test:{proxy.port}/"], capture_output=True, text=True,
+                             check=True, preexec_fn=on_load_cores).stdout
+        used = cpu_seconds(proxy.process.pid) - before
+        done, failed = (int(re.search(rf"(\d+) {word}", out).group(1)) for word in ("succeeded", "failed"))
+        if failed:
+            print(f"  !! {proxy.name}: {failed} failed")
+        return {"us": used / max(done, 1) * 1e6, "rps": done / seconds}
+
+    def udp(self, proxy, seconds):
+        binary = self.dir / "udp_load"
+        if not binary.exists():
+            subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(ROOT / "tests/bench/udp_load.c")], check=True)
+        before = cpu_seconds(proxy.process.pid)
+        out = subprocess.run([str(binary), str(proxy.port), "64", str(seconds)], capture_output=True, text=True, check=True,
+                             preexec_fn=on_load_cores).stdout
+        answers = int(out)
+        return {"us": (cpu_seconds(proxy.process.pid) - before) / max(answers, 1) * 1e6, "rps": answers / seconds}
+
+    def table(self, title, what, proxies, load, bar):
+        rows = {p: [] for p in proxies}
+        for p in proxies:
+            load(p, 1)
+        for _ in range(self.args.rounds):
+            for p in proxies:
+                rows[p].append(load(p, self.args.seconds))
+        rows = {p: {k: statistics.median(r[k] for r in found) for k in ("us", "rps")} for p, found in rows.items()}
+        best = min(r["us"] for p, r in rows.items() if p.name != "weir")
+        print(f"\n## {title}\n{'':22} {'CPU us/' + what:>16} {what + 's/s':>14}   CPU against the better peer (to reach: {bar})")
+        for p, r in rows.items():
+            print(f"{p.name:22} {r['us']:16.2f} {r['rps']:14.0f}   {r['us'] / best:5.2f}x")
+
+    # ---- the sections ----
+    def section_tls(self):
+        crt, key, both = self.pair()
+        nginx = self.nginx_of("nginx-tls", f"""
+events {{ worker_connections 8192; }}
+http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s; {DIRS.format(self.dir)}
+  upstream u {{ server 127.0.0.1:{self.upstream_port}; keepalive 128; keepalive_requests 100000000; }}
+  server {{ listen 127.0.0.1:PORT ssl http2 backlog=4096; server_name bench.test; ssl_certificate {crt}; ssl_certificate_key {key};
+    ssl_protocols TLSv1.3; http2_max_requests 100000000; location / {{ proxy_pass http://u; {FORWARD} }} }} }}
+""".replace("http2_max_requests 100000000; ", ""))
+        haproxy = self.haproxy_of("haproxy-tls", f"""
+frontend f
+  mode http
+  bind 127.0.0.1:PORT ssl crt {both} alpn h2,http/1.1 ssl-min-ver TLSv1.3 backlog 4096
+  http-request set-header X-Forwarded-For %[src]
+  http-request set-header X-Forwarded-Proto https
+  http-request set-header X-Real-Ip %[src]
+  default_backend b
+backend b
+  mode http
+  server s 127.0.0.1:{self.upstream_port} pool-max-conn 256
+""")
+        weir = self.weir_of("tls", {"http": self.dynamic(tls={}), "tls": {
+            "certificates": [{"certFile": str(crt), "keyFile": str(key)}],
+            "options": {"default": {"minVersion": "VersionTLS13"}}}}, tls=True)
+        proxies = [nginx, haproxy, weir]
+        self.table("HTTP/1.1 over TLS 1.3, small GET, 64 connections", "request", proxies,
+                   lambda p, s: self.wrk(p, s, scheme="https"), 0.95)
+        self.table("HTTP/2 over TLS 1.3, small GET, 16 connections of 16 streams", "request", proxies,
+                   lambda p, s: self.h2load(p, s, 16, 16), 0.95)
+        self.table("full handshakes, a request each", "handshake", proxies,
+                   lambda p, s: self.wrk(p, s, connections=16, scheme="https", headers=("Connection: close",)), 0.95)
+        self.table("1 MiB bodies over TLS 1.3, 16 connections", "request", proxies,
+                   lambda p, s: self.wrk(p, s, connections=16, path="/big", scheme="https"), "0.9 of Traefik's")
+        for p in proxies:
+            self.stop(p)
+
+    def section_bulk(self):
+        proxies = [self.nginx(), self.haproxy(), self.weir()]
+        self.table("1 MiB bodies, 16 connections", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"),
+                   "1.0 of a proxy that only copies")
+        for p in proxies:
+            self.stop(p)
+
+    def section_layer4(self):
+        to = f"127.0.0.1:{self.upstream_port}"
+        proxies = [
+            self.nginx_of("nginx-tcp", f"load_module {MODULE};\nevents {{ worker_connections 8192; }}\n"
+                                       f"stream {{ server {{ listen 127.0.0.1:PORT backlog=4096; proxy_pass {to}; }} }}\n"),
+            self.haproxy_of("haproxy-tcp", f"frontend f\n  mode tcp\n  bind 127.0.0.1:PORT backlog 4096\n  default_backend b\n"
+                                           f"backend b\n  mode tcp\n  option splice-auto\n  server s {to}\n"),
+            self.weir_of("tcp", {"tcp": {"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s"}},
+                                         "services": {"s": {"loadBalancer": {"servers": [{"address": to}]}}}}}, http=False)]
+        self.table("TCP, small requests through open sessions", "request", proxies, lambda p, s: self.wrk(p, s), 0.95)
+        self.table("TCP, 1 MiB, 16 sessions", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"), 0.95)
+        for p in proxies:
+            self.stop(p)
+        self.layer4_udp()
+
+    def layer4_udp(self):
+        port = free_port()
+        echo = self.start("echo", [str(self.args.weir), "whoami", "--udp", "--bind", "127.0.0.1", "--port", str(port)], None,
+                          self.dir / "echo.log", cores=LOAD_CORES)
+        nginx = self.nginx_of("nginx-udp", f"load_module {MODULE};\nevents {{ worker_connections 8192; }}\n"
+                                           f"stream {{ server {{ listen 127.0.0.1:PORT; proxy_pass 127.0.0.1:{port}; }}\n"
+                                           f"  server {{ listen 127.0.0.1:PORT udp; proxy_pass 127.0.0.1:{port}; }} }}\n")
+        own = free_port()
+        weir = self.weir_of("tcp", {"udp": {"routers": {"r": {"entryPoints": ["udp"], "service": "s"}}, "services": {
+            "s": {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{port}"}]}}}}},
+            flags=(f"--entryPoints.udp.address=127.0.0.1:{own}/udp",), http=False)
+        weir.port = own
+        self.table("UDP, 64 clients, one datagram under way each", "datagram", [nginx, weir], self.udp, 0.95)
+        for p in (nginx, weir, echo):
+            self.stop(p)
+
+    def section_middlewares(self):
+        print("\n## middlewares (CPU us/req against the same without; to reach: two cheap ones 1.05, rate limit 1.08)")
+        none = self.weir_of("none", {"http": self.dynamic()})
+        load = {"headers": ("Authorization: Basic dTpw", "Accept-Encoding: gzip"), "path": "/app/x"}
+        for name, middlewares in MIDDLEWARES.items():
+            other = self.weir_of(name, {"http": {**self.dynamic(middlewares=list(middlewares)), "middlewares": middlewares}})
+            rows = self.rounds([none, other], **load)
+            print(f"  {name:24} {rows[other]['us']:8.2f} us, none {rows[none]['us']:8.2f} us: {rows[other]['us'] / rows[none]['us']:.2f}x")
+            self.stop(other)
+        self.stop(none)

@@ -38,6 +38,9 @@ enum service_internal {
 /* The word of a server's health. Anything else: it is down until that time (monotonic, ns). */
 enum health_word { HEALTH_UP, HEALTH_DOWN };
 
+/* The word of since: when a server was new, beside others that were not, or up again. */
+#define SINCE_EVER 1u
+
 struct server_address {
     struct address address; /* with port */
     uint32_t target;        /* its place in shm/targets.h; 0: none, nobody can connect to it */
@@ -52,7 +55,9 @@ struct server {            /* stored */
     struct list addresses; /* struct server_address; empty while a name has not been resolved */
     uint64_t identity; /* hash of what the pool of idle connections belongs to (scheme, address, transport) */
     struct board_ref health; /* enum health_word, or a time; slot 0 where nobody looks after its health */
-    struct list failures;    /* struct board_ref: what worker/passive.c counts in; empty: it does not */
+    struct board_ref
+        since; /* its word: when it was new or up again (monotonic, ns); slot 0 without slow_start */
+    struct list failures; /* struct board_ref: what worker/passive.c counts in; empty: it does not */
     struct board_ref
         load; /* counts requests under way (board_load()); its word: nanoseconds to the first byte on
                               average, 0: not known. Only where the strategy asks */
@@ -95,6 +100,7 @@ struct service { /* stored */
     uint32_t transport;     /* number in transports */
     struct slice statuses;  /* struct status_range: answers of the first child that the second one replaces */
     int64_t failure_window; /* ns: failures of a server in it take it out, for as long */
+    int64_t slow_start;     /* ns: so long the shares of servers grow; 0: they have all at once */
     bool checked;           /* somebody asks the servers too: who was taken out waits for that */
     bool mirror_body;
     struct list middlewares; /* uint32_t: they run where the service is not the router's own */
@@ -147,7 +153,11 @@ int services_link(struct page *const *pages, size_t page_count, uint32_t transpo
 const struct service *services_at(const struct services *services, uint32_t number, const struct page **page);
 /* Whether a server takes requests at `now_ns`, by what the board knows of its health. */
 bool services_server_up(struct board *board, const struct server *server, int64_t now_ns);
-/* The same of a whole service: any server, any child. Looks at no more than a bounded number of them, and then says that it
+/* What part of its share a server has while it starts slowly: the part of slow_start that has passed since it was new or up
+ * again, from 0.01 to 1. */
+double services_server_part(struct board *board, const struct server *server, int64_t slow_start,
+                            int64_t now_ns);
+/* services_server_up() of a whole service: any server, any child. Looks at no more than a bounded number of them, and then says that it
  * is up. */
 bool services_up(const struct services *services, uint32_t number, struct board *board, int64_t now_ns);
 /* Whom the value of a client's cookie stands for; NULL: nobody. */

@@ -34,6 +34,7 @@ static void pack_server(struct page_builder *builder, const struct server *from,
     stored->addresses = addresses;
     stored->identity = from->identity;
     stored->health = from->health;
+    stored->since = from->since;
     stored->load = from->load;
     stored->failures = failures;
     stored->preserve_path = from->preserve_path;
@@ -107,6 +108,7 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->statuses = statuses;
     stored->body_most = from->body_most;
     stored->failure_window = from->failure_window;
+    stored->slow_start = from->slow_start;
     stored->checked = from->checked;
     stored->mirror_body = from->mirror_body;
     stored->middlewares = middlewares;

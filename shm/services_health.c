@@ -6,6 +6,7 @@
  */
 #include "shm/services.h"
 
+#define PART_LEAST 0.01
 #define LOOKS_MOST 4096 /* at servers and services, for one answer */
 
 struct look {
@@ -28,6 +29,26 @@ bool services_server_up(struct board *board, const struct server *server, int64_
     }
     health = atomic_load_explicit(word, memory_order_relaxed);
     return health == HEALTH_UP || (health != HEALTH_DOWN && (uint64_t)now_ns >= health);
+}
+
+double services_server_part(struct board *board, const struct server *server, int64_t slow_start,
+                            int64_t now_ns)
+{
+    _Atomic uint64_t *since = board_at(board, server->since), *health = board_at(board, server->health);
+    uint64_t from, back, now = (uint64_t)now_ns;
+
+    if (since == NULL || slow_start <= 0) {
+        return 1;
+    }
+    from = atomic_load_explicit(since, memory_order_relaxed);
+    back = health ? atomic_load_explicit(health, memory_order_relaxed) : HEALTH_UP;
+    if (back != HEALTH_DOWN && back > from) {
+        from = back; /* it was out until then */
+    }
+    if (from <= SINCE_EVER || from + (uint64_t)slow_start <= now) {
+        return 1;
+    }
+    return now <= from + (uint64_t)slow_start / 100 ? PART_LEAST : (double)(now - from) / (double)slow_start;
 }
 
 static bool any_server(struct look *look, const struct page *page, const struct list *list)

@@ -62,37 +62,71 @@ static void take(struct pick *pick, uint16_t position)
     pick->position = position;
 }
 
+static double part_of(struct worker *worker, const struct pick *pick, const struct server *server)
+{
+    return pick->service->slow_start > 0
+               ? services_server_part(worker->board, server, pick->service->slow_start, worker->now_ns)
+               : 1;
+}
+
 /* What a server has to do, the more the worse. */
 static double burden(struct worker *worker, const struct pick *pick, uint16_t position)
 {
     const struct server *servers = page_at(pick->page, pick->service->servers.items);
     const struct server *server = &servers[position];
-    double load = (double)board_load_sum(worker->board, server->load);
+    double load = 1 + (double)board_load_sum(worker->board, server->load);
     _Atomic uint64_t *word;
 
+    load /= part_of(worker, pick, server);
     if (pick->service->strategy == STRATEGY_P2C) {
         return load;
     }
     if (pick->service->strategy == STRATEGY_LEASTCONN) {
-        return (1 + load) / server->weight;
+        return load / server->weight;
     }
     word = board_at(worker->board, server->load);
-    return word ? (double)atomic_load_explicit(word, memory_order_relaxed) * (1 + load) / server->weight : 0;
+    return word ? (double)atomic_load_explicit(word, memory_order_relaxed) * load / server->weight : 0;
 }
 
-/* From place `from` on, the first server that is up, was not tried and has no more to do than `most`. */
+/* Whether a server that starts slowly takes a turn: the part of its turns that it has. One answer for a ticket, however often
+ * the server stands in the sequence. */
+static bool takes_turn(struct worker *worker, const struct pick *pick, uint16_t position)
+{
+    const struct server *servers = page_at(pick->page, pick->service->servers.items);
+    uint64_t chance;
+
+    if (pick->service->slow_start == 0 || pick->service->strategy != STRATEGY_WRR) {
+        return true;
+    }
+    chance = hash_finish(hash_bytes(pick->ticket, &position, sizeof(position)));
+    return (double)(chance >> 11) * 0x1p-53 < part_of(worker, pick, &servers[position]);
+}
+
+/* From place `from` on, the first server that is up, was not tried, has no more to do than `most`, and takes the turn; if none
+ * takes it, the first one that does not. */
 static bool walk(struct worker *worker, struct pick *pick, uint32_t from, double most)
 {
+    uint32_t slow = UINT32_MAX;
+
     for (uint32_t i = from; i < pick->service->sequence.count; i++) {
         uint16_t position = place(pick, pick->service, pick->ticket + i);
 
-        if (usable(worker, pick, position) && (most >= ANYTHING || burden(worker, pick, position) <= most)) {
+        if (!usable(worker, pick, position) || (most < ANYTHING && burden(worker, pick, position) > most)) {
+            continue;
+        }
+        if (takes_turn(worker, pick, position)) {
             take(pick, position);
             pick->walked = i;
             return true;
         }
+        slow = slow < i ? slow : i;
     }
-    return false;
+    if (slow == UINT32_MAX) {
+        return false;
+    }
+    take(pick, place(pick, pick->service, pick->ticket + slow));
+    pick->walked = slow;
+    return true;
 }
 
 /* Of the servers, the one that is usable and has the highest score. */
@@ -128,7 +162,8 @@ static bool in_turn(struct worker *worker, struct pick *pick)
     uint32_t from = pick->drawn ? pick->walked + 1 : 0;
 
     draw(worker, pick);
-    return walk(worker, pick, from, ANYTHING);
+    return walk(worker, pick, from, ANYTHING) ||
+           (from > 0 && pick->service->slow_start > 0 && walk(worker, pick, 0, ANYTHING)); /* passed over */
 }
 
 /* Those with the least to do, in turn. */
@@ -283,12 +318,12 @@ static uint32_t highest_child(struct exchange *ex, const struct services *servic
 }
 
 /* In turn; those that are down are passed over. */
-static uint32_t next_child(struct exchange *ex, const struct services *services, const struct page *page,
+static uint32_t next_child(struct worker *worker, const struct services *services, const struct page *page,
                            const struct service *service)
 {
     const struct service_child *children = page_at(page, service->children.items);
     const uint16_t *sequence = page_at(page, service->sequence.items);
-    uint64_t ticket = draw_ticket(ex->worker, service);
+    uint64_t ticket = draw_ticket(worker, service);
     uint64_t down = 0; /* of the first 64: each is asked for once */
 
     for (size_t i = 0; i < service->sequence.count; i++) {
@@ -298,7 +333,7 @@ static uint32_t next_child(struct exchange *ex, const struct services *services,
         if (down & bit) {
             continue;
         }
-        if (takes(ex->worker, services, &children[position])) {
+        if (takes(worker, services, &children[position])) {
             return position;
         }
         down |= bit;
@@ -326,7 +361,7 @@ static uint32_t pick_child(struct exchange *ex, const struct services *services,
     if (stuck && !stuck->outdated) {
         return stuck->position;
     }
-    position = stuck ? stuck->position : next_child(ex, services, page, service);
+    position = stuck ? stuck->position : next_child(ex->worker, services, page, service);
     if (position != NOBODY) {
         (void)sticky_set(ex, page, service, position);
     }
@@ -416,13 +451,19 @@ bool pick_turn(struct worker *worker, const struct services *services, uint32_t 
             return false;
         }
         pick->service = service;
+        pick->number = number;
         if (service->kind == SERVICE_LOAD_BALANCER) {
             return in_turn(worker, pick);
         }
 
         const struct service_child *children = page_at(pick->page, service->children.items);
 
-        number = children[place(pick, service, draw_ticket(worker, service))].service;
+        uint32_t position = next_child(worker, services, pick->page, service);
+
+        if (position == NOBODY) {
+            return false;
+        }
+        number = children[position].service;
     }
     return false;
 }

@@ -29,7 +29,7 @@ struct pick {
     uint16_t failed[PICK_ATTEMPTS]; /* positions of servers that did not accept */
     uint16_t failed_count;
     uint16_t position; /* of server */
-    uint32_t number;   /* of `service`, whose middlewares are to run; else PICK_NUMBER_NONE */
+    uint32_t number;   /* of `service`, whose middlewares are to run, or of TCP; else PICK_NUMBER_NONE */
 };
 
 enum pick_result {

@@ -156,7 +156,6 @@ struct tcp_session *tcp_session_new(struct client *client, uint32_t route)
         .since_ns = worker->now_ns,
     };
     session->route = routes_at(session->generation->pages[PAGE_TCP_ROUTES], route);
-    session->way = *tcp_way_of(session->generation->pages[PAGE_TCP], session->route->service);
     client->tcp = session;
     reason = ask_middlewares(session);
     if (reason != REASON_none) {
@@ -449,6 +448,7 @@ static void dial(struct tcp_session *session)
 void tcp_session_dial(struct client *client)
 {
     struct tcp_session *session = client->tcp;
+    const struct tcp_way *way;
 
     client_enter(client, CLIENT_SESSION);
     session->asks_tls = client->starttls && (session->route->flags & ROUTE_PASSTHROUGH);
@@ -458,6 +458,12 @@ void tcp_session_dial(struct client *client)
         refuse(session, REASON_no_server);
         return;
     }
+    way = tcp_way_of(session->generation->pages[PAGE_TCP], session->pick.number);
+    if (way == NULL) {
+        refuse(session, REASON_no_server);
+        return;
+    }
+    session->way = *way;
     dial(session);
 }
 

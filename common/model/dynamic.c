@@ -189,6 +189,9 @@ static const struct schema_field load_balancer_fields[] = {
         .sub = &health_check_schema, .text = "Ask the servers regularly whether they are well."),
     ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check, .flags = OMIT,
         .sub = &passive_health_check_schema, .text = "Leave out servers whose answers fail."),
+    ROW("slowStart", DURATION, struct load_balancer, slow_start, .flags = OMIT,
+        .text = "For so long the share of a server that is new, or up again, grows; 0 for all of it at once. "
+                "Ours."),
     ROW("passHostHeader", OPT_BOOL, struct load_balancer, pass_host_header, .fallback = "true",
         .text = "Send the client's Host header to the server; otherwise the host of its URL."),
     ROW("responseForwarding", OPTIONAL, struct load_balancer, response_forwarding,

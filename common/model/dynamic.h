@@ -90,6 +90,7 @@ struct load_balancer {
     struct slice strategy;
     struct health_check *health_check;
     struct passive_health_check *passive_health_check;
+    int64_t slow_start; /* nanoseconds; 0: a server has its whole share at once */
     struct opt_bool pass_host_header;
     struct response_forwarding *response_forwarding;
     struct slice servers_transport;

@@ -31,6 +31,8 @@ struct proxy_protocol {
     int64_t version; /* 1 or 2 */
 };
 
+#define TCP_HEALTH_TEXT_MOST 65535u /* bytes; longer ones are left out, as in Traefik */
+
 struct tcp_health_check {
     int64_t port;
     struct slice send, expect;

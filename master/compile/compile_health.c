@@ -2,9 +2,11 @@
  * compile_health.c - which servers the master asks for their health, and by which transport; what workers count failures in.
  */
 #include "common/base/hash.h"
+#include "common/model/layer4.h"
 #include "master/compile/compiler.h"
 #include "master/tls/vault.h"
 
+#define SEED_TCP 0x7463706865616cULL /* and 1 more by TLS */
 #define SEED_FAILURES 0x6661696c757265ULL
 
 static const struct servers_transport_config *transport_of(const struct compiler *compiler,
@@ -19,8 +21,7 @@ static const struct servers_transport_config *transport_of(const struct compiler
 }
 
 /* Texts or files; those that cannot be read are left out, with a word on the service. */
-static struct slice authorities(struct compiler *compiler, struct http_service *service,
-                                const struct list *list)
+static struct slice authorities(struct compiler *compiler, struct element *service, const struct list *list)
 {
     const struct slice *items = list->items;
     struct slice all = SLICE("");
@@ -30,7 +31,7 @@ static struct slice authorities(struct compiler *compiler, struct http_service *
         struct slice text;
 
         if (vault_text(compiler->vault, items[i], compiler->pool, &text, &why) < 0) {
-            compile_note(compiler, &service->element, false, "rootCAs for health checks: %s", why.text);
+            compile_note(compiler, service, false, "rootCAs for health checks: %s", why.text);
         } else {
             all = pool_printf(compiler->kept, "%.*s%.*s\n", SLICE_ARG(all), SLICE_ARG(text));
         }
@@ -44,32 +45,71 @@ static bool by_tls(const struct health_check *options, struct slice url)
                                : slice_has_prefix(url, SLICE("https:"));
 }
 
+static struct health_target *target_add(struct compiler *compiler)
+{
+    compiler->health = pool_grow(compiler->kept, compiler->health, compiler->health_count,
+                                 &compiler->health_capacity, sizeof(*compiler->health));
+    return &compiler->health[compiler->health_count++];
+}
+
 void compile_health(struct compiler *compiler, struct http_service *service,
-                    const struct server_config *server, struct board_ref word)
+                    const struct server_config *server, const struct server *row)
 {
     const struct servers_transport_config *transport = transport_of(compiler, service);
     struct health_target *target;
 
     const struct health_check *options = service->config.load_balancer->health_check;
 
-    if (compiler->board == NULL || compiler->changes || word.slot == 0 ||
+    if (compiler->board == NULL || compiler->changes || row->health.slot == 0 ||
         (slice_eq(options->mode, SLICE("grpc")) && slice_eq_nocase(options->scheme, SLICE("https")))) {
         return;
     }
-    compiler->health = pool_grow(compiler->kept, compiler->health, compiler->health_count,
-                                 &compiler->health_capacity, sizeof(*compiler->health));
-    target = &compiler->health[compiler->health_count++];
+    target = target_add(compiler);
     *target = (struct health_target){
         .service = service->element.name,
         .url = server->url,
         .options = options,
-        .word = word,
+        .word = row->health,
+        .since = row->since,
     };
     if (by_tls(options, server->url)) {
-        target->ca = authorities(compiler, service, &transport->root_cas);
+        target->ca = authorities(compiler, &service->element, &transport->root_cas);
         target->server_name = transport->server_name;
         target->insecure = transport->insecure_skip_verify;
     }
+}
+
+struct board_ref compile_tcp_health(struct compiler *compiler, struct tcp_service *service,
+                                    const struct tcp_server *server)
+{
+    const struct tcp_load_balancer *balancer = service->config.load_balancer;
+    struct board_ref word = compile_word(
+        compiler, hash_slice(hash_slice(SEED_TCP + server->tls, service->element.name), server->address));
+    const struct tcp_transport *transport =
+        balancer->servers_transport.len
+            ? layer4_find(compiler->model, TCP_TRANSPORT, balancer->servers_transport)
+            : NULL;
+    const struct tcp_transport_config *usual = compiler->config->tcp_servers_transport;
+    const struct tcp_client_tls *tls = transport ? transport->config.tls : usual ? usual->tls : NULL;
+    struct health_target *target;
+
+    if (compiler->board == NULL || compiler->changes || word.slot == 0) {
+        return word;
+    }
+    target = target_add(compiler);
+    *target = (struct health_target){
+        .service = service->element.name,
+        .url = server->address,
+        .tcp = balancer->health_check,
+        .by_tls = server->tls,
+        .word = word,
+    };
+    if (server->tls && tls) {
+        target->ca = authorities(compiler, &service->element, &tls->root_cas);
+        target->server_name = tls->server_name;
+        target->insecure = tls->insecure_skip_verify;
+    }
+    return word;
 }
 
 struct list compile_failures(struct compiler *compiler, const struct http_service *service, struct slice url)

@@ -5,12 +5,14 @@
  * where somebody looks after health.
  */
 #include "common/base/hash.h"
+#include "common/base/process.h"
 #include "master/compile/compiler.h"
 #include "master/compile/names.h"
 #include "master/compile/url.h"
 
 #define SEED_TICKET 0x7469636b6574ULL
 #define SEED_LOAD 0x6c6f6164ULL
+#define SEED_SINCE 0x73696e6365ULL
 #define SEED_HEALTH 0x6865616c7468ULL
 #define MILLISECOND 1000000LL
 #define SECOND (1000 * MILLISECOND)
@@ -146,8 +148,12 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
     if (balancer->passive_health_check) {
         out->failures = compile_failures(compiler, service, config->url);
     }
+    if (balancer->slow_start > 0) {
+        out->since =
+            compile_word(compiler, hash_slice(hash_slice(SEED_SINCE, service->element.name), config->url));
+    }
     if (balancer->health_check) {
-        compile_health(compiler, service, config, out->health);
+        compile_health(compiler, service, config, out);
     }
     return true;
 }
@@ -161,6 +167,28 @@ void compile_sequence(struct compiler *compiler, struct slice service, const uin
     row->sequence.items = order;
     if (row->sequence.count > 1) {
         row->ticket = compile_word(compiler, hash_slice(SEED_TICKET, service));
+    }
+}
+
+/* A word that nobody had before is a server that is new, beside others that are not: where all are, all have their shares. */
+static void since_fill(struct compiler *compiler, const struct server *servers, size_t count)
+{
+    uint64_t since = SINCE_EVER;
+
+    for (size_t i = 0; i < count && compiler->board; i++) {
+        const _Atomic uint64_t *word = board_at(compiler->board, servers[i].since);
+
+        if (word && atomic_load_explicit(word, memory_order_relaxed) != 0) {
+            since = (uint64_t)process_clock_ns();
+        }
+    }
+    for (size_t i = 0; i < count && compiler->board; i++) {
+        _Atomic uint64_t *word = board_at(compiler->board, servers[i].since);
+        uint64_t never = 0;
+
+        if (word) {
+            (void)atomic_compare_exchange_strong(word, &never, since);
+        }
     }
 }
 
@@ -214,6 +242,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     row->strategy = strategy_of(balancer->strategy);
     row->checked = balancer->health_check != NULL;
     row->failure_window = balancer->passive_health_check ? balancer->passive_health_check->failure_window : 0;
+    row->slow_start = balancer->slow_start > 0 ? balancer->slow_start : 0;
     row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
     row->flush_interval =
         balancer->response_forwarding ? balancer->response_forwarding->flush_interval : 100 * MILLISECOND;
@@ -241,6 +270,9 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
         }
     }
     row->servers = (struct list){servers, count};
+    if (row->slow_start > 0) {
+        since_fill(compiler, servers, count);
+    }
     if (row->strategy == STRATEGY_HRW) {
         return; /* the client's address is what sticks */
     }

@@ -230,6 +230,9 @@ static bool server_fill(struct compiler *compiler, struct tcp_service *service,
         .addresses = compile_addresses(compiler, url.host, &url.literal, url.port),
         .weight = 1,
     };
+    if (service->config.load_balancer->health_check) {
+        out->health = compile_tcp_health(compiler, service, config);
+    }
     return true;
 }
 
@@ -271,8 +274,10 @@ static void weighted_fill(struct compiler *compiler, struct tcp_service *service
             continue; /* never: service_mark() */
         }
         weights[count] = compile_weight(configs[i].weight);
-        children[count] = (struct service_child){
-            .name = configs[i].name, .service = compiler->tcp_numbers[child], .weight = weights[count]};
+        children[count] = (struct service_child){.name = configs[i].name,
+                                                 .service = compiler->tcp_numbers[child],
+                                                 .weight = weights[count],
+                                                 .watched = service->config.weighted->health_check != NULL};
         count++;
     }
     row->children = (struct list){children, count};

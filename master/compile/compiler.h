@@ -202,7 +202,11 @@ void compile_mirroring(struct compiler *compiler, uint32_t position, struct serv
 
 /* compile_health.c: that server is asked for its health. Nothing without a board, or when servers alone are compiled. */
 void compile_health(struct compiler *compiler, struct http_service *service,
-                    const struct server_config *server, struct board_ref word);
+                    const struct server_config *server, const struct server *row);
+
+/* The same of a TCP server whose service has a health check; its word. */
+struct board_ref compile_tcp_health(struct compiler *compiler, struct tcp_service *service,
+                                    const struct tcp_server *server);
 
 /* The words that failures of a server are counted in: one, and one for each that it takes to be taken out. */
 struct list compile_failures(struct compiler *compiler, const struct http_service *service, struct slice url);

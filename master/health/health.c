@@ -9,6 +9,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/pool.h"
+#include "common/base/process.h"
 #include "master/health/probe.h"
 #include "shm/services.h"
 
@@ -25,9 +26,9 @@ struct target {
     struct slice service, url;
     uint64_t identity; /* of service, server and options */
     struct probe_options options;
-    bool grpc;
+    probe_start *start;
     uint64_t interval_ms, unhealthy_ms;
-    struct board_ref word;
+    struct board_ref word, since;
     bool down; /* by the last answer */
     uv_timer_t timer;
     struct probe *probe;
@@ -66,15 +67,16 @@ static void tell(const struct target *target, uint64_t health)
 
 static void say(const struct target *target, const struct error *why)
 {
+    const char *name = target->start == probe_tcp_start ? "targetAddress" : "targetURL";
     char service[256], url[256];
 
     (void)slice_to_cstr(target->service, service, sizeof(service));
     (void)slice_to_cstr(target->url, url, sizeof(url));
     if (why) {
-        log_at(LOG_LEVEL_WARN, LOG_FIELDS("serviceName", service, "targetURL", url, "error", why->text),
+        log_at(LOG_LEVEL_WARN, LOG_FIELDS("serviceName", service, name, url, "error", why->text),
                "Health check failed.");
     } else if (target->down) {
-        log_at(LOG_LEVEL_INFO, LOG_FIELDS("serviceName", service, "targetURL", url),
+        log_at(LOG_LEVEL_INFO, LOG_FIELDS("serviceName", service, name, url),
                "Health check passed: the server is up again");
     }
 }
@@ -83,11 +85,15 @@ static void on_done(void *context, const struct error *why)
 {
     struct target *target = context;
     struct health *health = target->health;
+    _Atomic uint64_t *since = board_at(health->board, target->since);
     uint64_t passed = uv_now(health->loop) - target->began_ms;
     uint64_t interval = why ? target->unhealthy_ms : target->interval_ms;
 
     target->probe = NULL;
     health->running--;
+    if (why == NULL && target->down && since) {
+        atomic_store_explicit(since, (uint64_t)process_clock_ns(), memory_order_relaxed);
+    }
     tell(target, why ? HEALTH_DOWN : HEALTH_UP); /* in force before anybody reads of it */
     say(target, why);
     target->down = why != NULL;
@@ -107,8 +113,7 @@ static void begin_next(struct health *health)
         target->next_waiting = NULL;
         target->waiting = false;
         target->began_ms = uv_now(health->loop);
-        target->probe = (target->grpc ? probe_grpc_start : probe_http_start)(health->loop, &target->options,
-                                                                             on_done, target);
+        target->probe = target->start(health->loop, &target->options, on_done, target);
         health->running++;
     }
 }
@@ -130,23 +135,47 @@ static void on_due(uv_timer_t *timer)
 
 /* ---- the set ---- */
 
+/* What the kinds have in common, and what TCP alone has. */
+static uint64_t identity_begin(const struct health_target *from)
+{
+    const struct tcp_health_check *tcp = from->tcp;
+    const int64_t numbers[] = {tcp ? tcp->port : -1,   tcp ? tcp->interval : 0,
+                               tcp ? tcp->timeout : 0, tcp ? tcp->unhealthy_interval : 0,
+                               from->by_tls,           from->insecure,
+                               from->word.slot,        from->word.epoch,
+                               from->since.slot,       from->since.epoch};
+    const struct slice texts[] = {from->service,
+                                  from->url,
+                                  from->ca,
+                                  from->server_name,
+                                  tcp ? tcp->send : SLICE(""),
+                                  tcp ? tcp->expect : SLICE("")};
+    uint64_t hash = hash_bytes(0x6865616c7468ULL, numbers, sizeof(numbers));
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        hash = hash_slice(hash ^ texts[i].len, texts[i]);
+    }
+    return hash;
+}
+
 static uint64_t identity_of(const struct health_target *from)
 {
     const struct health_check *options = from->options;
+    uint64_t hash = identity_begin(from);
+
+    if (options == NULL) {
+        return hash;
+    }
     const int64_t numbers[] = {options->status,
                                options->port,
                                options->interval,
                                options->timeout,
                                options->unhealthy_interval,
-                               options->follow_redirects.set ? options->follow_redirects.value : 1,
-                               from->insecure,
-                               from->word.slot,
-                               from->word.epoch};
-    const struct slice texts[] = {from->service,     from->url,     options->scheme,
-                                  options->mode,     options->path, options->method,
-                                  options->hostname, from->ca,      from->server_name};
-    uint64_t hash = hash_bytes(0x6865616c7468ULL, numbers, sizeof(numbers));
+                               options->follow_redirects.set ? options->follow_redirects.value : 1};
+    const struct slice texts[] = {options->scheme, options->mode, options->path, options->method,
+                                  options->hostname};
 
+    hash = hash_bytes(hash, numbers, sizeof(numbers));
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         hash = hash_slice(hash ^ texts[i].len, texts[i]);
     }
@@ -175,34 +204,65 @@ static const struct string_pair *headers_copied(struct pool *pool, const struct 
     return pairs;
 }
 
+/* Times of either kind. */
+static void times_set(struct target *target, int64_t interval, int64_t unhealthy, int64_t timeout)
+{
+    uint64_t most = milliseconds(timeout, TIMEOUT);
+
+    target->interval_ms = milliseconds(interval, INTERVAL);
+    target->unhealthy_ms = unhealthy == 0 ? target->interval_ms : milliseconds(unhealthy, INTERVAL);
+    target->options.timeout_ms = most > INT32_MAX ? INT32_MAX : (unsigned)most;
+}
+
+static void http_options_copy(struct target *target, const struct health_check *options)
+{
+    struct pool *pool = target->pool;
+
+    target->start = slice_eq(options->mode, SLICE("grpc")) ? probe_grpc_start : probe_http_start;
+    target->options.scheme = pool_copy(pool, options->scheme);
+    target->options.path = pool_copy(pool, options->path);
+    target->options.method = pool_copy(pool, options->method);
+    target->options.hostname = pool_copy(pool, options->hostname);
+    target->options.port = (uint16_t)options->port;
+    target->options.headers = headers_copied(pool, &options->headers);
+    target->options.header_count = options->headers.count;
+    target->options.status = options->status;
+    target->options.follow_redirects = options->follow_redirects.set ? options->follow_redirects.value : true;
+    times_set(target, options->interval, options->unhealthy_interval, options->timeout);
+}
+
+/* Too long: that part of the question is left out; master/resolve said so. */
+static struct slice payload_copied(struct pool *pool, struct slice text)
+{
+    return text.len > TCP_HEALTH_TEXT_MOST ? SLICE("") : pool_copy(pool, text);
+}
+
+static void tcp_options_copy(struct target *target, const struct tcp_health_check *options)
+{
+    target->start = probe_tcp_start;
+    target->options.send = payload_copied(target->pool, options->send);
+    target->options.expect = payload_copied(target->pool, options->expect);
+    target->options.port = (uint16_t)options->port;
+    times_set(target, options->interval, options->unhealthy_interval, options->timeout);
+}
+
 static void options_copy(struct target *target, const struct health_target *from)
 {
-    const struct health_check *options = from->options;
-    uint64_t timeout = milliseconds(options->timeout, TIMEOUT);
     struct pool *pool = target->pool;
 
     target->service = pool_copy(pool, from->service);
     target->url = pool_copy(pool, from->url);
-    target->grpc = slice_eq(options->mode, SLICE("grpc"));
-    target->interval_ms = milliseconds(options->interval, INTERVAL);
-    target->unhealthy_ms = options->unhealthy_interval == 0
-                               ? target->interval_ms
-                               : milliseconds(options->unhealthy_interval, INTERVAL);
     target->options = (struct probe_options){
         .url = target->url,
-        .scheme = pool_copy(pool, options->scheme),
-        .path = pool_copy(pool, options->path),
-        .method = pool_copy(pool, options->method),
-        .hostname = pool_copy(pool, options->hostname),
-        .port = (uint16_t)options->port,
-        .headers = headers_copied(pool, &options->headers),
-        .header_count = options->headers.count,
-        .status = options->status,
-        .follow_redirects = options->follow_redirects.set ? options->follow_redirects.value : true,
-        .timeout_ms = timeout > INT32_MAX ? INT32_MAX : (unsigned)timeout,
+        .by_tls = from->by_tls,
         .tls = {.ca = pool_copy(pool, from->ca), .insecure = from->insecure},
         .server_name = pool_copy(pool, from->server_name),
     };
+    if (from->tcp) {
+        tcp_options_copy(target, from->tcp);
+    } else {
+        http_options_copy(target, from->options);
+    }
 }
 
 static void target_add(struct health *health, const struct health_target *from, uint64_t identity)
@@ -213,6 +273,7 @@ static void target_add(struct health *health, const struct health_target *from, 
     target->health = health;
     target->identity = identity;
     target->word = from->word;
+    target->since = from->since;
     target->wanted = true;
     target->pool = pool_new(512, 0);
     options_copy(target, from);

@@ -15,16 +15,20 @@
 #include <uv.h>
 
 #include "common/model/dynamic.h"
+#include "common/model/tcp.h"
 #include "shm/board.h"
 
 struct health;
 
 struct health_target {
-    struct slice service, url; /* the URL as configured */
-    const struct health_check *options;
+    struct slice service, url;          /* the URL, of TCP the address, as configured */
+    const struct health_check *options; /* of HTTP and gRPC, ... */
+    const struct tcp_health_check *tcp; /* ... or of TCP; the other one is NULL */
+    bool by_tls;                        /* of TCP */
     struct slice ca, server_name; /* of the servers transport, for https; ca: PEM, empty: the system's */
     bool insecure;
     struct board_ref word;
+    struct board_ref since; /* gets the time when it is up again; slot 0: nobody wants to know */
 };
 
 struct health *health_new(uv_loop_t *loop, struct board *board);

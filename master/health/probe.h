@@ -11,14 +11,16 @@
 #include "common/tls/tls.h"
 
 struct probe_options { /* texts are the caller's, as long as the probe runs */
-    struct slice url;  /* of the server */
+    struct slice url;  /* of the server; of TCP its HOST:PORT */
     struct slice scheme, path, method, hostname;
     uint16_t port; /* 0: that of the URL */
     const struct string_pair *headers;
     size_t header_count;
     int64_t status; /* 0: any of 200 to 399 */
     bool follow_redirects;
-    unsigned timeout_ms; /* for all of it */
+    unsigned timeout_ms;       /* for all of it */
+    struct slice send, expect; /* of TCP */
+    bool by_tls;               /* of TCP; otherwise the scheme says it */
     struct tls_client_options tls;
     struct slice server_name;
 };
@@ -27,11 +29,12 @@ struct probe;
 /* why NULL: it is well. The probe is gone. From the loop, never within a call of probe_*_start(). */
 typedef void probe_done(void *context, const struct error *why);
 
-struct probe *probe_http_start(uv_loop_t *loop, const struct probe_options *options, probe_done *done,
-                               void *context);
-/* grpc.health.v1.Health/Check for the whole server, over HTTP/2 without TLS. */
-struct probe *probe_grpc_start(uv_loop_t *loop, const struct probe_options *options, probe_done *done,
-                               void *context);
+typedef struct probe *probe_start(uv_loop_t *loop, const struct probe_options *options, probe_done *done,
+                                  void *context);
+
+probe_start probe_http_start;
+probe_start probe_grpc_start; /* grpc.health.v1.Health/Check for the whole server, over HTTP/2 without TLS */
+probe_start probe_tcp_start;  /* it takes the connection, and answers as expected */
 /* What a HealthCheckResponse says: 1 is SERVING, 0 UNKNOWN; -1: malformed. */
 int64_t probe_grpc_status(struct slice message);
 /* done() is not called any more. NULL is fine. */

@@ -3,25 +3,46 @@
  */
 #include "master/resolve/resolver.h"
 
-static void note_time(struct resolver *resolver, struct http_service *service, const char *option,
-                      int64_t time, const char *instead)
+static void note_time(struct resolver *resolver, struct element *service, const char *option, int64_t time,
+                      const char *instead)
 {
     if (time <= 0) {
-        element_error(resolver->model, &service->element, false,
+        element_error(resolver->model, service, false,
                       "healthCheck.%s is not greater than zero: %s is taken instead", option, instead);
+    }
+}
+
+static void note_times(struct resolver *resolver, struct element *service, int64_t interval, int64_t timeout,
+                       int64_t unhealthy_interval)
+{
+    note_time(resolver, service, "interval", interval, "30s");
+    note_time(resolver, service, "timeout", timeout, "5s");
+    if (unhealthy_interval < 0) {
+        note_time(resolver, service, "unhealthyInterval", unhealthy_interval, "30s");
     }
 }
 
 void health_note(struct resolver *resolver, struct http_service *service, const struct health_check *options)
 {
-    note_time(resolver, service, "interval", options->interval, "30s");
-    note_time(resolver, service, "timeout", options->timeout, "5s");
-    if (options->unhealthy_interval < 0) {
-        note_time(resolver, service, "unhealthyInterval", options->unhealthy_interval, "30s");
-    }
+    note_times(resolver, &service->element, options->interval, options->timeout, options->unhealthy_interval);
     if (slice_eq(options->mode, SLICE("grpc")) && slice_eq_nocase(options->scheme, SLICE("https"))) {
         element_error(resolver->model, &service->element, false,
                       "healthCheck.mode grpc over TLS is not yet served by this build: its servers are not "
                       "asked and count as up");
+    }
+}
+
+void health_note_tcp(struct resolver *resolver, struct element *service,
+                     const struct tcp_health_check *options)
+{
+    note_times(resolver, service, options->interval, options->timeout, options->unhealthy_interval);
+    if (options->send.len > TCP_HEALTH_TEXT_MOST) {
+        element_error(resolver->model, service, false,
+                      "healthCheck.send is longer than %u bytes: nothing is sent", TCP_HEALTH_TEXT_MOST);
+    }
+    if (options->expect.len > TCP_HEALTH_TEXT_MOST) {
+        element_error(resolver->model, service, false,
+                      "healthCheck.expect is longer than %u bytes: nothing is expected",
+                      TCP_HEALTH_TEXT_MOST);
     }
 }

@@ -1,5 +1,5 @@
 /*
- * layer4.c - what resolving TCP, UDP and TLS has in common: merging, names, entry points, users; "not yet served" of TCP.
+ * layer4.c - what resolving TCP, UDP and TLS has in common: merging, names, entry points, users.
  *
  * TLS options and stores called "default" are for all providers and keep that name; defined twice they are none, as in
  * Traefik.
@@ -128,25 +128,4 @@ void layer4_used(struct resolver *resolver, enum layer4_kind kind, struct slice 
     }
     list_add_slice(pool, &resolver->model->layer4[kind].items[position]->used_by,
                    &resolver->layer4_user_room[kind][position], router->name);
-}
-
-/* Parts of TCP services that are understood only. */
-void layer4_unserved(struct resolver *resolver)
-{
-    const struct layer4_objects *services = &resolver->model->layer4[TCP_SERVICE];
-
-    for (size_t i = 0; i < services->count; i++) {
-        const struct tcp_service *service = (struct tcp_service *)services->items[i];
-        const struct tcp_load_balancer *balancer = service->config.load_balancer;
-
-        if (balancer && balancer->health_check) {
-            element_error(
-                resolver->model, services->items[i], false,
-                "loadBalancer.healthCheck is not yet served by this build: its servers are thought well");
-        }
-        if (service->config.weighted && service->config.weighted->health_check) {
-            element_error(resolver->model, services->items[i], false,
-                          "weighted.healthCheck is not yet served by this build");
-        }
-    }
 }

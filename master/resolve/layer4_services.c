@@ -11,6 +11,7 @@ struct service { /* of either kind, as far as both are the same */
     enum layer4_kind kind;
     struct element *element;
     bool balancer, weighted;
+    bool told;            /* its children tell it of their health */
     struct list children; /* struct weighted_service */
 };
 
@@ -24,6 +25,7 @@ static struct service service_at(struct resolver *resolver, enum layer4_kind kin
 
         service.balancer = config->load_balancer != NULL;
         service.weighted = config->weighted != NULL;
+        service.told = config->weighted && config->weighted->health_check;
         service.children = config->weighted ? config->weighted->services : (struct list){NULL, 0};
     } else {
         const struct udp_service_config *config = layer4_config(kind, element);
@@ -75,6 +77,9 @@ static struct slice tcp_balancer_wrong(struct resolver *resolver, struct element
     for (size_t i = 0; i < balancer->servers.count; i++) {
         server_check(resolver, element, servers[i].address);
     }
+    if (balancer->health_check) {
+        health_note_tcp(resolver, element, balancer->health_check);
+    }
     if (balancer->servers_transport.len == 0) {
         return NOTHING;
     }
@@ -109,6 +114,25 @@ static void udp_balancer_check(struct resolver *resolver, struct element *elemen
     }
 }
 
+/* What keeps a child from telling its parent, which has a health check, of its health. It was visited. */
+static struct slice untold(struct resolver *resolver, const struct service *service, struct slice name)
+{
+    struct pool *pool = resolver->model->pool;
+    uint32_t position =
+        name_table_find(pool, &resolver->layer4[TCP_SERVICE], name, service->element->provider);
+    const struct tcp_service_config *child =
+        layer4_config(TCP_SERVICE, resolver->model->layer4[TCP_SERVICE].items[position]);
+
+    if (child->load_balancer ? child->load_balancer->health_check != NULL
+                             : child->weighted->health_check != NULL) {
+        return NOTHING;
+    }
+    return pool_printf(pool,
+                       "cannot register %.*s as updater for %.*s: healthCheck not enabled in config for this "
+                       "weighted service",
+                       SLICE_ARG(name), SLICE_ARG(service->element->name));
+}
+
 static struct slice wrong(struct resolver *resolver, const struct service *service, const struct frame *above)
 {
     struct frame here = {
@@ -134,6 +158,9 @@ static struct slice wrong(struct resolver *resolver, const struct service *servi
         struct slice text =
             layer4_service_use(resolver, service->kind, children[i].name, service->element->provider, &here);
 
+        if (text.len == 0 && service->told) {
+            text = untold(resolver, service, children[i].name);
+        }
         if (text.len) {
             return text;
         }

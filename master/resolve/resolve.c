@@ -26,7 +26,6 @@ struct model *resolve_with(const struct static_config *config, struct vault *vau
     used_by_fill(&resolver);
     tcp_check_all(&resolver);
     udp_check_all(&resolver);
-    layer4_unserved(&resolver);
     pool_free(resolver.scratch);
     return resolver.model;
 }

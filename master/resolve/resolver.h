@@ -70,8 +70,6 @@ uint32_t precedence_of(const struct resolver *resolver, struct slice provider);
 void layer4_take(struct resolver *resolver, const struct model *from);
 void layer4_unique(struct resolver *resolver); /* after model_sort() */
 void layer4_tables(struct resolver *resolver);
-/* Names the parts of TCP services that are understood only. */
-void layer4_unserved(struct resolver *resolver);
 /* The names in order that exist and fit (TCP or UDP), each once; the others become errors of the element. */
 void layer4_points(struct resolver *resolver, struct element *element, const struct list *wanted, bool tcp,
                    struct list *out);
@@ -142,6 +140,8 @@ void service_note_sticky(struct resolver *resolver, struct http_service *service
 /* ---- health.c ---- */
 /* Warns of options of a health check that are not taken as they are. */
 void health_note(struct resolver *resolver, struct http_service *service, const struct health_check *options);
+void health_note_tcp(struct resolver *resolver, struct element *service,
+                     const struct tcp_health_check *options);
 
 /* ---- service_parents.c: services that are made of others; what is wrong with them ---- */
 struct slice weighted_wrong(struct resolver *resolver, struct http_service *service,

@@ -90,6 +90,12 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
     if (balancer->health_check) {
         health_note(resolver, service, balancer->health_check);
     }
+    if (balancer->slow_start < 0 ||
+        (balancer->slow_start > 0 && slice_eq(balancer->strategy, SLICE("hrw")))) {
+        element_error(resolver->model, &service->element, false, "loadBalancer.slowStart has no effect %s",
+                      balancer->slow_start < 0 ? "below zero"
+                                               : "with the strategy hrw: the client's address decides");
+    }
     if (balancer->passive_health_check &&
         balancer->passive_health_check->max_failed_attempts > FAILURES_MOST) {
         element_error(resolver->model, &service->element, false,

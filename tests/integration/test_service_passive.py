@@ -94,11 +94,26 @@ def test_the_window(server, routed):
 
 
 def test_all_are_out(server, routed):
-    app = App(server, "app", 500)
-    proxied = routed(config(app))
-    assert ask(proxied).status == 500
-    answer = ask(proxied)
-    assert (answer.status, answer.body) == (503, b"no available server\n")
+    """Nobody is asked then, by any worker: there is no bound to how many may be out, as with Traefik."""
+    apps = [App(server, name, 500) for name in ("a", "b", "c")]
+    proxied = routed(config(*apps), workers=2)
+    assert statuses(proxied, 3) == [500] * 3
+    for _ in range(4):
+        answer = ask(proxied)
+        assert (answer.status, answer.body) == (503, b"no available server\n")
+    assert [app.asked for app in apps] == [1, 1, 1]
+
+
+def test_all_come_back(server, routed):
+    apps = [App(server, name, 500) for name in ("a", "b")]
+    proxied = routed(config(*apps, window="1s"))
+    wait_until("all are out", lambda: ask(proxied).status == 503)
+    for app in apps:
+        app.status = 200
+    before = [app.asked for app in apps]
+    wait_until("both are asked again", lambda: (ask(proxied), all(app.asked > n for app, n in zip(apps, before)))[1])
+    before = [app.asked for app in apps]
+    assert statuses(proxied, 4) == [200] * 4 and [app.asked for app in apps] == [n + 2 for n in before]
 
 
 def test_with_an_active_check(server, routed):

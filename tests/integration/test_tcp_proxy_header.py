@@ -47,6 +47,14 @@ def test_version_2(stand, seen):
     assert got == (b"\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c" + address + address + struct.pack(">HH", own, stand.port) + b"end")
 
 
+def test_a_service_in_a_weighted_one(stand, seen):
+    """Its own transport holds, not the parent's, which has none."""
+    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> w") + service(seen.port, transport="proxyProtocol: {version: 1}").replace(
+        "  services: {", "  services: {w: {weighted: {services: [{name: s}]}}, "))
+    own, got = speak(stand.port, seen)
+    assert got == f"PROXY TCP4 127.0.0.1 127.0.0.1 {own} {stand.port}\r\nend".encode()
+
+
 def test_from_a_proxy_in_front(stand, seen):
     """What it tells is what rules see, and what the server is told; a server that speaks first waits for the header."""
     stand.start("tcp:\n" + routers(r="ClientIP(`192.0.2.7`) -> s") + service(seen.port, transport="proxyProtocol: {version: 1}"),

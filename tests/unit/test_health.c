@@ -1,4 +1,4 @@
-/* test_health.c - what answers of gRPC's health protocol say; targets over changes of the configuration. */
+/* test_health.c - what answers of gRPC's health protocol say; targets, of HTTP and of TCP, over changes of the configuration. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -103,11 +103,50 @@ static void targets_over_changes(void **state)
     board_unmap(board);
 }
 
+/* A TCP target beside one of HTTP with the same server: each is asked as its kind is, and another text is another question. */
+static void targets_of_tcp(void **state)
+{
+    struct tcp_health_check options = {.interval = INT64_C(3600000000000), .timeout = INT64_C(5000000000)};
+    struct health_target target = {.service = SLICE("a@file"), .url = SLICE("127.0.0.1:1"), .tcp = &options};
+    const char *const sent[] = {"", "a", "ab"};
+    struct board *board;
+    struct health *health;
+    struct error why;
+    _Atomic uint64_t *word;
+    uv_loop_t loop;
+    int fd;
+
+    (void)state;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    assert_int_equal(board_create(&fd, &why), 0);
+    assert_int_equal(board_map(fd, &board, &why), 0);
+    close(fd);
+    target.word = board_word(board, 100, 1);
+    word = board_at(board, target.word);
+    health = health_new(&loop, board);
+    for (size_t i = 0; i < ARRAY_LEN(sent); i++) {
+        options.send = slice_cstr(sent[i]);
+        atomic_store(word, HEALTH_UP);
+        health_apply(health, &target, 1);
+        until_down(&loop, word);
+    }
+    atomic_store(word, HEALTH_UP);
+    health_apply(health, &target, 1); /* unchanged: not asked */
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    (void)uv_run(&loop, UV_RUN_NOWAIT);
+    assert_int_equal(atomic_load(word), HEALTH_UP);
+    health_close(health);
+    assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    board_unmap(board);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answers_of_grpc),
         cmocka_unit_test(targets_over_changes),
+        cmocka_unit_test(targets_of_tcp),
     };
 
     return cmocka_run_group_tests_name("health", tests, NULL, NULL);

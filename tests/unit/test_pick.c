@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <math.h>
+
 #include <cmocka.h>
 
 #include "common/net/addr.h"
@@ -179,6 +181,71 @@ static void servers_that_are_down_are_passed_over(void **state)
     assert_string_equal(picks(whole, 0, 3), "aaa");
     atomic_store(board_at(worker.board, servers[1].health), 0);
     assert_string_equal(picks(whole, 0, 3), "aba");
+    whole_free(whole);
+}
+
+static size_t turns_of(const struct whole *whole, uint32_t service, char name, size_t count)
+{
+    size_t got = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        got += picks(whole, service, 1)[0] == name;
+    }
+    return got;
+}
+
+/* Of 2000 turns b has 1000 by its weight, and of these the part of its time that has passed. */
+static void servers_start_slowly(void **state)
+{
+    static const struct {
+        int64_t now;
+        double part;
+        size_t least, most;
+    } cases[] = {
+        {900, 0.01, 1, 40},    {1000, 0.01, 1, 40},   {1100, 0.1, 60, 140},           {1500, 0.5, 440, 560},
+        {1900, 0.9, 860, 940}, {2000, 1, 1000, 1000}, {INT64_MAX / 2, 1, 1000, 1000},
+    };
+    struct server servers[] = {server_named("a"), server_named("b")};
+    uint16_t sequence[] = {0, 1};
+    struct service services[2];
+    struct whole *whole;
+    struct pick pick;
+
+    (void)state;
+    servers[0].since = board_word(worker.board, 801, 1);
+    servers[1].since = board_word(worker.board, 802, 1);
+    servers[1].health = board_word(worker.board, 803, 1);
+    atomic_store(board_at(worker.board, servers[0].since), SINCE_EVER);
+    atomic_store(board_at(worker.board, servers[1].since), 1000);
+    services[0] = (struct service){.name = SLICE("s"),
+                                   .servers = {servers, 2},
+                                   .sequence = {sequence, 2},
+                                   .slow_start = 1000,
+                                   .ticket = board_word(worker.board, 800, 1)};
+    services[1] = (struct service){
+        .name = SLICE("alone"), .servers = {servers + 1, 1}, .sequence = {sequence, 1}, .slow_start = 1000};
+    whole = whole_of(services, 2);
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        size_t got;
+
+        worker.now_ns = cases[i].now;
+        assert_true(fabs(services_server_part(worker.board, &servers[1], 1000, worker.now_ns) -
+                         cases[i].part) < 1e-9);
+        got = turns_of(whole, 0, 'b', 2000);
+        print_message("at %lld: %zu\n", (long long)cases[i].now, got);
+        assert_in_range(got, cases[i].least, cases[i].most);
+    }
+    worker.now_ns = 1000; /* who is alone takes all, and who is left too */
+    assert_string_equal(picks(whole, 1, 5), "bbbbb");
+    for (size_t i = 0; i < 20; i++) {
+        assert_int_equal(pick_server(&exchange, &whole->services, 0, true, &pick), PICK_SERVER);
+        assert_true(pick_next(&exchange, &pick));
+        assert_false(pick_next(&exchange, &pick));
+    }
+    worker.now_ns = 10000; /* out until a moment ago */
+    atomic_store(board_at(worker.board, servers[1].health), 9900);
+    assert_in_range(turns_of(whole, 0, 'b', 2000), 60, 140);
+    worker.now_ns = 0;
     whole_free(whole);
 }
 
@@ -746,6 +813,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_less_busy_of_two_is_picked, setup, teardown),
         cmocka_unit_test_setup_teardown(the_fewest_requests_by_weight, setup, teardown),
         cmocka_unit_test_setup_teardown(the_quickest_is_preferred, setup, teardown),
+        cmocka_unit_test_setup_teardown(servers_start_slowly, setup, teardown),
         cmocka_unit_test_setup_teardown(internal_services, setup, teardown),
     };
 

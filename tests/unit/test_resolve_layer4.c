@@ -101,6 +101,13 @@ static void errors_stay_on_their_objects(void **state)
         "    none: {}\n"
         "    both: {loadBalancer: {servers: [{address: \"a:1\"}]}, weighted: {services: [{name: db}]}}\n"
         "    transport: {loadBalancer: {servers: [{address: \"a:1\"}], serversTransport: gone}}\n"
+        "    asked: {loadBalancer: {servers: [{address: \"a:1\"}], healthCheck: {send: x}}}\n"
+        "    times: {loadBalancer: {servers: [{address: \"a:1\"}], healthCheck: {interval: 0s, timeout: -1s, "
+        "unhealthyInterval: -1s}}}\n"
+        "    told: {weighted: {services: [{name: asked}, {name: tells}], healthCheck: {}}}\n"
+        "    tells: {weighted: {services: [{name: times}], healthCheck: {}}}\n"
+        "    untold: {weighted: {services: [{name: asked}, {name: db}], healthCheck: {}}}\n"
+        "    deaf: {weighted: {services: [{name: share}], healthCheck: {}}}\n"
         "  middlewares:\n"
         "    inside: {ipAllowList: {sourceRange: [10.0.0.0/8]}}\n"
         "    outside: {ipAllowList: {sourceRange: [10.0.0.0/99]}}\n"
@@ -159,6 +166,19 @@ static void errors_stay_on_their_objects(void **state)
          "service instead"},
         {TCP_SERVICE, "transport@file", ELEMENT_DISABLED,
          "no transport configuration found for \"gone@file\""},
+        {TCP_SERVICE, "asked@file", ELEMENT_ENABLED, ""},
+        {TCP_SERVICE, "times@file", ELEMENT_WARNING,
+         "healthCheck.interval is not greater than zero: 30s is taken instead | healthCheck.timeout is not "
+         "greater than zero: 5s is taken instead | healthCheck.unhealthyInterval is not greater than zero: "
+         "30s is taken instead"},
+        {TCP_SERVICE, "told@file", ELEMENT_ENABLED, ""},
+        {TCP_SERVICE, "untold@file", ELEMENT_DISABLED,
+         "cannot register db as updater for untold@file: healthCheck not enabled in config for this weighted "
+         "service"},
+        {TCP_SERVICE, "deaf@file", ELEMENT_DISABLED,
+         "cannot register share as updater for deaf@file: healthCheck not enabled in config for this "
+         "weighted "
+         "service"},
         {TCP_MIDDLEWARE, "inside@file", ELEMENT_ENABLED, ""},
         {TCP_MIDDLEWARE, "nobody@file", ELEMENT_DISABLED, "sourceRange is empty, IPWhiteLister not created"},
         {TCP_MIDDLEWARE, "nothing@file", ELEMENT_DISABLED,

@@ -8,6 +8,7 @@
  * Workers do not need a master to serve; what is lost with one is only the ability to change.
  */
 #include <errno.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -350,6 +351,9 @@ int face_master(int argc, char **argv)
 {
     struct master *master = xcalloc(1, sizeof(*master));
 
+    /* Models are made on one thread and freed on another: with an arena for each of them what one change needs stays with
+     * an arena that the next one does not use. */
+    (void)mallopt(M_ARENA_MAX, 1);
     master->argument_count = argc;
     master->arguments = title_init(argc, argv);
     title_set("weir: master");

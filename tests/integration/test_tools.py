@@ -63,13 +63,14 @@ def test_check_names_every_error_with_file_line_object_and_key(routes, tmp_path)
     assert not any("good@file" in text for text in lines)
 
 
-def test_check_says_what_of_tcp_udp_and_tls_is_wrong_and_what_is_not_served(routes):
+def test_check_says_what_of_tcp_udp_and_tls_is_wrong(routes):
     done = run("check", ENTRY_POINT, routes("""tcp:
   routers:
     good: {rule: "HostSNI(`*`)", service: db}
     bad: {rule: "HostSNI(`a.test`)", service: db}
   services:
     db: {loadBalancer: {servers: [{address: "127.0.0.1:1"}], healthCheck: {}}}
+    odd: {loadBalancer: {servers: [{address: "127.0.0.1"}]}}
 tls:
   certificates: [{certFile: a.pem, keyFile: b.pem}]
   option: {}
@@ -77,7 +78,7 @@ tls:
     assert done.returncode == 1
     assert "TCP router good@file" not in done.stderr
     for words in (("error: ", "routes.yml:4: TCP router bad@file", "no TLS on router"),
-                  ("warning: ", "routes.yml:6: TCP service db@file", "not yet served"),
+                  ("warning: ", "routes.yml:7: TCP service odd@file", "HOST:PORT"),
                   ("error: ", "TLS certificate certificates[0]@file", "a.pem: No such file"),
                   ("error: ", "tls.option", "did you mean options")):
         assert any(all(word in line for word in words) for line in done.stderr.splitlines()), (words, done.stderr)

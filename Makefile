@@ -212,7 +212,7 @@ fuzz-build: deps-fuzz
 		build/fuzz/libweir.a
 	@set -e; mkdir -p build/fuzz/bin; for f in $(FUZZERS); do \
 		clang $(CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-			-o build/fuzz/bin/$$f tests/fuzz/$$f.c build/fuzz/libweir.a $(LDFLAGS) $(LDLIBS); done
+			-o build/fuzz/bin/$$f tests/fuzz/$$f.c build/fuzz/libweir.a $(LDFLAGS) -Wl,-z,muldefs $(LDLIBS); done # a target's stand-ins come first
 
 fuzz: deps fuzz-build ## every fuzz target for FUZZ_SECONDS (default 30)
 	@set -e; for f in $(FUZZERS); do echo "== $$f"; corpus=tests/fuzz/corpus/$${f#fuzz_}; \

@@ -1,6 +1,7 @@
 /*
  * answer.c - answers that weir makes itself, and the small services that middlewares use. See exchange.h, chain.h.
  */
+#include "common/base/log.h"
 #include "common/http/h1.h"
 #include "worker/chain.h"
 #include "worker/exchange.h"
@@ -31,6 +32,11 @@ int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reaso
     return answered(ex, status, reason, body);
 }
 
+bool exchange_is_final(const struct exchange *ex)
+{
+    return ex->answered && reason_is_final(ex->reason);
+}
+
 /* Go's http.Error with the status text and a line feed. */
 int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason)
 {
@@ -50,6 +56,12 @@ int exchange_redirect(struct exchange *ex, uint16_t status, struct slice locatio
 {
     headers_set_id(&ex->response.headers, HEADER_LOCATION, location);
     return answered(ex, status, REASON_redirect, slice_cstr(http_status_text(status)));
+}
+
+void exchange_set_user(struct exchange *ex, struct slice name)
+{
+    ex->user = name;
+    log_debug("%s: the user is %.*s", ex->doing, SLICE_ARG(slice_head(name, 256)));
 }
 
 struct slice exchange_scheme(const struct exchange *ex)

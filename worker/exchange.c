@@ -410,6 +410,7 @@ void exchange_client_drained(struct exchange *ex)
 void exchange_respond(struct exchange *ex)
 {
     struct slice body = ex->response.own_body;
+    bool over = false, *before = ex->over;
 
     ex->response.content_length = (int64_t)body.len;
     ex->response.has_body = body.len > 0;
@@ -418,9 +419,18 @@ void exchange_respond(struct exchange *ex)
 
     uint32_t discarded = ex->discarded;
 
-    if (exchange_response_head(ex) && ex->discarded == discarded) {
+    ex->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is an exchange */
+    if (exchange_response_head(ex) && !over && ex->discarded == discarded) {
         exchange_response_body(ex, body);
-        exchange_response_end(ex, NULL);
+        if (!over &&
+            ex->discarded == discarded) { /* else one that keeps bodies had no room: it was answered so */
+            exchange_response_end(ex, NULL);
+        }
+    }
+    if (!over) {
+        ex->over = before;
+    } else if (before) {
+        *before = true;
     }
 }
 
@@ -642,4 +652,8 @@ void exchange_end(struct exchange *ex)
     slab_gauge(ex->worker->slab, GAUGE_EXCHANGES, -1);
     generation_unref(ex->generation);
     ex->generation = NULL;
+    if (ex->over) {
+        *ex->over = true;
+        ex->over = NULL;
+    }
 }

@@ -104,6 +104,7 @@ struct exchange {
     struct address client, local;
     struct conn *connection;  /* the client's; it lives longer than the exchange */
     struct slice client_text; /* the address without port, once somebody needed it */
+    struct slice user;        /* who a middleware found out it is; empty: nobody asked */
     struct exchange_request request;
     struct exchange_response response;
     uint32_t route; /* number in the routes page, ROUTE_NONE before */
@@ -123,6 +124,7 @@ struct exchange {
     struct upstream_exchange *upstream;
     const struct response_source *source; /* instead of it */
     void *source_state;
+    bool *over;    /* set when the exchange ends while an own answer is handed on: exchange_respond() */
     bool close;    /* the connection ends with the answer */
     bool answered; /* the answer is one of weir's own */
     enum exchange_step step;
@@ -154,6 +156,9 @@ int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason);
 int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
                          struct slice body);
 
+/* The answer is one of our own that asking again would not change (reason_is_final()), or a page in its place. */
+bool exchange_is_final(const struct exchange *ex);
+
 /* The text and no header about it: a bare WriteHeader and Write. */
 int exchange_answer_plain(struct exchange *ex, uint16_t status, enum reason reason, struct slice body);
 
@@ -167,6 +172,9 @@ struct table_ref exchange_table(const struct exchange *ex);
 
 /* A redirection as Traefik's middlewares make it: Location and the status text as body. */
 int exchange_redirect(struct exchange *ex, uint16_t status, struct slice location);
+
+/* Who the client is, for logs; the name lives as long as the exchange. */
+void exchange_set_user(struct exchange *ex, struct slice name);
 
 /* scheme://host/path?query of the request as it stands in the chain, in the exchange's pool. */
 struct slice exchange_url(const struct exchange *ex);

@@ -90,7 +90,7 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     uint16_t status = ex->response.status;
 
     (void)params;
-    if (failing == NULL || failing->second || status == 101 ||
+    if (failing == NULL || failing->second || status == 101 || exchange_is_final(ex) ||
         !status_ranges_hold(page_text(step->page, step->service->statuses), status)) {
         return MW_PASS;
     }

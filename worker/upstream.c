@@ -271,7 +271,7 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
     } else {
-        if (ux->phase < RESPONSE_BODY) {
+        if (ux->phase < RESPONSE_BODY && reason != REASON_limit) { /* that one is no fault of the server */
             passive_note(ux->ex->worker, &ux->pick, true);
         }
         exchange_upstream_failed(ux->ex, reason);

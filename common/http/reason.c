@@ -20,3 +20,20 @@ const char *reason_text(enum reason reason)
 {
     return (unsigned)reason < REASON_KINDS ? reasons[reason].text : "unknown";
 }
+
+bool reason_is_final(enum reason reason)
+{
+    switch ((int)reason) {
+    case REASON_bad_request:
+    case REASON_request_timeout:
+    case REASON_head_too_large:
+    case REASON_uri_too_long:
+    case REASON_client_gone:
+    case REASON_limit:
+    case REASON_stopping:
+    case REASON_unsupported:
+        return true;
+    default:
+        return false;
+    }
+}

@@ -6,6 +6,8 @@
 #ifndef WEIR_COMMON_HTTP_REASON_H
 #define WEIR_COMMON_HTTP_REASON_H
 
+#include <stdbool.h>
+
 #define REASONS(REASON)                                                                                      \
     REASON(none, "answered by the upstream")                                                                 \
     REASON(no_route, "no router matched")                                                                    \
@@ -54,5 +56,9 @@ enum reason {
 
 const char *reason_name(enum reason reason);
 const char *reason_text(enum reason reason);
+
+/* Such an answer says nothing about what was asked: the request never came whole, or weir itself is short of something. It is
+ * neither asked again for, nor held against a server. What a middleware decides is no such answer, as with Traefik. */
+bool reason_is_final(enum reason reason);
 
 #endif

@@ -96,6 +96,7 @@ static const struct schema_field jwt_fields[] = {
     ROW("keys", STRING_MAP, struct prepared_jwt, keys),
     ROW("claims", STRING, struct prepared_jwt, claims),
     ROW("tokenKey", STRING, struct prepared_jwt, token_key),
+    ROW("user", STRING, struct prepared_jwt, user),
     ROW("forwardHeaders", STRING_MAP, struct prepared_jwt, forward_headers),
     ROW("issuers", STRINGS, struct prepared_jwt, issuers),
     ROW("audiences", STRINGS, struct prepared_jwt, audiences),

@@ -164,6 +164,7 @@ struct prepared_jwt {
     struct string_map keys; /* kid to jwk_pack() */
     struct slice claims;    /* compiled: common/rule/claims_expression.h; empty: any */
     struct slice token_key;
+    struct slice user;                 /* claims_path_compile() of the user's name; empty: none */
     struct string_map forward_headers; /* name to claims_path_compile() */
     struct list issuers, audiences;    /* struct slice; empty: any */
     int64_t leeway;                    /* ns */

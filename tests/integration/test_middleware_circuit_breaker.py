@@ -62,6 +62,16 @@ def test_expressions(server, routed, expression, target):
     assert len(app.requests) == 1
 
 
+def test_slow_clients_do_not_open_it(server, routed):
+    app = server(answers())
+    proxied = routed(one_route(app, breaker("ResponseCodeRatio(400, 600, 0, 600) > 0.1 || NetworkErrorRatio() > 0.1", **LONG)), read_timeout="200ms")
+    clients = [proxied.connect() for _ in range(5)]
+    for client in clients:
+        client.send(get("/200", "Content-Length: 5", method="POST"))
+    assert {client.response().status for client in clients} == {408}
+    assert ask(proxied, "/200").body == b"answer"
+
+
 def test_it_stays_closed_while_the_expression_does_not_hold(server, routed):
     proxied = routed(one_route(server(answers()), breaker("ResponseCodeRatio(500, 600, 0, 600) > 0.5", checkPeriod="1ns")))
     for target in ("/200", "/500", "/200", "/500", "/404"):

@@ -6,6 +6,7 @@ import threading
 
 import pytest
 
+from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get, ok
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
@@ -140,3 +141,38 @@ def test_a_body_too_long_to_be_sent_again_comes_whole(server, routed):
     body = bytes(range(256)) * 36
     assert pieces_of(proxied, base64.b64encode(body)).status == 200
     assert app.requests[0].body == body
+
+
+MIB = 1 << 20
+AGAIN = {"retry": {"retry": {"attempts": 3, "status": ["500-599"]}},
+         "buffering": {"buffering": {"retryExpression": "ResponseCode() == 503 && Attempts() < 3"}},
+         "circuitBreaker": {"circuitBreaker": {"expression": "ResponseCodeRatio(500, 600, 0, 600) > 0.1", "checkPeriod": "1ms", "fallbackDuration": "1h"}}}
+
+
+@pytest.mark.parametrize("kind", ["failover", *AGAIN])
+def test_what_weir_is_short_of_is_no_answer_of_a_server(server, routed, kind):
+    """An answer that no memory is left for: it is not asked for again, nobody else is asked, and nothing opens because of it."""
+    def large(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                server.requests.append(peer.request())
+                if server.requests[-1].line.split()[1] == "/small":
+                    peer.send(ok(b"small"))
+                    continue
+                peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (200 * MIB))
+                for _ in range(200):
+                    peer.send(bytes(MIB))
+
+    app, backup = server(large), server(says("backup"))
+    router = {"rule": "PathPrefix(`/`)", "service": "app", "middlewares": []}
+    whole = {"routers": {"all": router}, "middlewares": {"whole": {"buffering": {"maxResponseBodyBytes": 1000 * MIB}}},
+             "services": {"main": {**balancer(app), "middlewares": ["whole"]}, "backup": balancer(backup)}}
+    if kind == "failover":
+        whole["services"]["app"] = {"failover": {"service": "main", "fallback": "backup", "errors": {"status": ["500-599"]}}}
+    else:
+        router["service"], router["middlewares"], whole["middlewares"]["m"] = "main", ["m"], AGAIN[kind]
+    proxied = routed(whole, f"--limits.memory={100 * MIB}")
+    assert ask(proxied, get("/large", "Connection: close")).status == 503
+    wait_until("there is room again", lambda: ask(proxied, get("/small", "Connection: close")).body == b"small")
+    assert [r.line.split()[1] for r in app.requests].count("/large") == 1
+    assert backup.requests == []

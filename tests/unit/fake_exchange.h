@@ -67,6 +67,11 @@ static inline void fake_regexes_free(void)
     }
 }
 
+void exchange_set_user(struct exchange *ex, struct slice name)
+{
+    ex->user = name;
+}
+
 void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 {
     ex->request.raw_path = raw;
@@ -84,6 +89,11 @@ int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reaso
     ex->reason = reason;
     ex->answered = true;
     return MW_ANSWERED;
+}
+
+bool exchange_is_final(const struct exchange *ex)
+{
+    return ex->answered && reason_is_final(ex->reason);
 }
 
 int exchange_answer(struct exchange *ex, uint16_t status, enum reason reason)

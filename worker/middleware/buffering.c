@@ -224,7 +224,7 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
         return MW_PASS;
     }
     facts = (struct retry_facts){++buffered->attempts, ex->response.status, ex->request.method};
-    if (buffered->again.len && buffered->attempts <= AGAIN_MOST &&
+    if (buffered->again.len && buffered->attempts <= AGAIN_MOST && !exchange_is_final(ex) &&
         retry_expression_holds(buffered->again, &facts)) {
         exchange_discard_response(ex);
         slab_count(ex->worker->slab, COUNT_RETRIES, 1);

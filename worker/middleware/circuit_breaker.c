@@ -1,8 +1,9 @@
 /*
  * circuit_breaker.c - circuitBreaker: while what is behind fails, it is not asked (shm/breaker.h).
  *
- * An answer counts when it is over, with the status that left this middleware and the time it took in all. When the board had no
- * room nothing is counted and everything passes. Test: tests/integration/test_middleware_circuit_breaker.py
+ * An answer counts when it is over, with the status that left this middleware and the time it took in all; not when it says
+ * nothing about what is behind (exchange_is_final()): no client opens it by being slow. When the board had no room nothing is
+ * counted and everything passes. Test: tests/integration/test_middleware_circuit_breaker.py
  */
 #include "common/http/h1.h"
 #include "common/model/prepared.h"
@@ -20,7 +21,7 @@ struct watched {                                   /* in the exchange's pool */
     struct slice ranges; /* a copy: for answers that outlive their configuration */
     int64_t begun_ns;
     uint16_t status;
-    bool latency;
+    bool latency, final;
 };
 
 struct question {
@@ -73,7 +74,7 @@ static void over(struct exchange *ex, void *state)
     struct breaker *breaker = find(ex, watched->table);
     int64_t took_ns = ex->worker->now_ns - watched->begun_ns;
 
-    if (breaker == NULL) {
+    if (breaker == NULL || watched->final) {
         return;
     }
     breaker_record(breaker, breaker_counters_of(watched->ranges, watched->status),
@@ -116,6 +117,7 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     (void)params;
     if (watched) {
         watched->status = ex->response.status == 101 ? 200 : ex->response.status;
+        watched->final = exchange_is_final(ex);
     }
     return MW_PASS;
 }

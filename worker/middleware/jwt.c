@@ -183,6 +183,9 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     if (program.len && !claims_expression_holds(program, claims)) {
         return (enum mw_verdict)exchange_answer(ex, 403, REASON_unauthenticated);
     }
+    if (p->user.len) {
+        exchange_set_user(ex, claim_text(ex, claims_find(claims, exchange_text(ex, p->user))));
+    }
     forward(ex, p, claims);
     if (!p->forward_authorization) {
         headers_remove_id(&ex->request.headers, HEADER_AUTHORIZATION);

@@ -147,7 +147,7 @@ static bool wanted(const struct exchange *ex, const struct retrying *retrying, c
 {
     bool unseen = p->by_network && ex->contact == CONTACT_CHOSEN && !retrying->lost;
 
-    return retrying->attempts < p->attempts &&
+    return !exchange_is_final(ex) && retrying->attempts < p->attempts &&
            (retrying->until_ns == 0 || ex->worker->now_ns < retrying->until_ns) &&
            (unseen ||
             (retrying->by_status && status_ranges_hold(exchange_text(ex, p->statuses), ex->response.status)));

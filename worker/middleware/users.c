@@ -28,6 +28,7 @@ bool users_find(const struct exchange *ex, const struct string_map *users, struc
 
 void users_admit(struct exchange *ex, struct slice header_field, bool remove_header, struct slice user)
 {
+    exchange_set_user(ex, user);
     struct slice field = exchange_text(ex, header_field);
 
     if (field.len) {

@@ -165,6 +165,13 @@ struct api_key { /* ours */
     struct list secret_values; /* struct slice: hashes */
 };
 
+#define JWT_CLIENT_TIMEOUT_S 5
+#define JWT_CLIENT_RETRIES 3
+struct jwt_client { /* how jwksUrl is asked; those two where there is none */
+    struct client_tls *tls;
+    int64_t timeout_seconds, max_retries;
+};
+
 struct jwt { /* ours */
     struct slice signing_secret;
     bool signing_secret_base64;
@@ -175,7 +182,7 @@ struct jwt { /* ours */
     struct list issuers, audiences; /* struct slice */
     int64_t leeway;                 /* ns */
     struct slice username_claim, jwks_url;
-    struct doc *client_config;
+    struct jwt_client *client_config;
 };
 
 /* ---- limits ---- */
@@ -304,6 +311,10 @@ extern const struct schema middleware_schema; /* struct middleware_config; unkno
 /* The option name ("stripPrefix") and the parameter schema of a kind. */
 const char *middleware_kind_name(enum middleware_kind kind);
 const struct schema *middleware_kind_schema(enum middleware_kind kind);
+
+/* `plugin: {jwt: ...}` and `plugin: {apiKey: ...}`, as Traefik Hub has them, are the kinds jwt and apiKey: `spec` of a middleware
+ * without the word around them, in the pool, or as it is. any_case: the letters of keys may have any case. */
+const struct doc *middleware_unwrapped(struct pool *pool, const struct doc *spec, bool any_case);
 
 /* Which one is set; false when none or more than one is, or one that is not served yet (the text then says so). */
 bool middleware_config_kind(const struct middleware_config *config, enum middleware_kind *kind,

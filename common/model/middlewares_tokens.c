@@ -6,6 +6,36 @@
 #include "common/model/middlewares.h"
 #include "common/model/rows.h"
 
+const struct doc *middleware_unwrapped(struct pool *pool, const struct doc *spec, bool any_case)
+{
+    static const struct slice kinds[] = {SLICE_INIT("jwt"), SLICE_INIT("apiKey")};
+    bool (*same)(struct slice, struct slice) = any_case ? slice_eq_nocase : slice_eq;
+    const struct doc *options = spec && spec->kind == DOC_MAP && spec->map.count == 1 &&
+                                        same(spec->map.entries[0].key, SLICE("plugin"))
+                                    ? spec->map.entries[0].value
+                                    : NULL;
+
+    if (options == NULL || options->kind != DOC_MAP || options->map.count != 1) {
+        return spec;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+        const struct doc_entry *entry = &options->map.entries[0];
+        struct doc *plain;
+
+        if (!same(entry->key, kinds[i])) {
+            continue;
+        }
+        plain = doc_new(pool, DOC_MAP);
+        plain->file = options->file;
+        plain->line = options->line;
+        plain->column = options->column;
+        doc_map_set(pool, plain, kinds[i], entry->value);
+        plain->map.entries[0].line = entry->line;
+        return plain;
+    }
+    return spec;
+}
+
 static const struct schema_field key_source_fields[] = {
     ROW("header", STRING, struct key_source, header, .flags = OMIT,
         .text = "Own option: header that holds the key."),
@@ -29,6 +59,18 @@ static const struct schema_field api_key_fields[] = {
 };
 const struct schema api_key_schema = SCHEMA(struct api_key, "apiKey", api_key_fields);
 
+static const struct schema_field jwt_client_fields[] = {
+    ROW("tls", OPTIONAL, struct jwt_client, tls, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
+        .sub = &client_tls_schema,
+        .text = "Own option: how it is spoken to over TLS; in Kubernetes also urn:k8s:secret:NAME:KEY."),
+    ROW("timeoutSeconds", INT, struct jwt_client, timeout_seconds, .flags = OMIT, .fallback = "5", .min = 1,
+        .max = 300, .text = "Own option: time for one answer."),
+    ROW("maxRetries", INT, struct jwt_client, max_retries, .flags = OMIT, .fallback = "3", .min = 0,
+        .max = 100,
+        .text = "Own option: how often a failure is asked again at once, before longer pauses begin."),
+};
+static const struct schema jwt_client_schema = SCHEMA(struct jwt_client, "clientConfig", jwt_client_fields);
+
 static const struct schema_field jwt_fields[] = {
     ROW("signingSecret", STRING, struct jwt, signing_secret, .flags = OMIT | SCHEMA_SECRET,
         .text = "Own option: secret that tokens are signed with (HS256, HS384, HS512); in Kubernetes also "
@@ -48,8 +90,8 @@ static const struct schema_field jwt_fields[] = {
     ROW("claims", STRING, struct jwt, claims, .flags = OMIT,
         .text =
             "Own option: what must be claimed, like Equals(`grp`, `admin`) && !Contains(`areas`, `home`)."),
-    ROW("usernameClaim", STRING, struct jwt, username_claim, .flags = OMIT | SCHEMA_NOT_SERVED,
-        .text = "Own option: claim with the name of the user for the access log."),
+    ROW("usernameClaim", STRING, struct jwt, username_claim, .flags = OMIT,
+        .text = "Own option: claim with the name of the user, for logs."),
     ROW("forwardHeaders", STRING_MAP, struct jwt, forward_headers, .flags = OMIT,
         .text = "Own option: headers for the server, each with the claim that it gets."),
     ROW("issuers", STRINGS, struct jwt, issuers, .flags = OMIT,
@@ -58,7 +100,7 @@ static const struct schema_field jwt_fields[] = {
         .text = "Own option: the token must be for one of these (aud)."),
     ROW("leeway", DURATION, struct jwt, leeway, .flags = OMIT, .min = 0, .max = 3600e9,
         .text = "Own option: how far clocks may be apart when exp, nbf and iat are looked at."),
-    ROW("clientConfig", DOC, struct jwt, client_config, .flags = OMIT | SCHEMA_NOT_SERVED | SCHEMA_SECRET,
-        .text = "Own option: how jwksUrl is asked."),
+    ROW("clientConfig", OPTIONAL, struct jwt, client_config, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
+        .sub = &jwt_client_schema, .text = "Own option: how jwksUrl is asked."),
 };
 const struct schema jwt_schema = SCHEMA(struct jwt, "jwt", jwt_fields);

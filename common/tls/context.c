@@ -97,6 +97,9 @@ static int fill(SSL_CTX *ssl, const struct tls_client_options *options, struct e
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
         rc = options->ca.len ? add_authorities(ssl, options->ca, why) : add_system_authorities(ssl, why);
     }
+    if (rc == 0 && options->h2 && SSL_CTX_set_alpn_protos(ssl, (const uint8_t *)"\002h2", 3) != 0) {
+        rc = error_set(why, -ENOMEM, "HTTP/2 cannot be offered");
+    }
     if (rc == 0 && (options->certificate.len == 0) != (options->key.len == 0)) {
         rc = error_set(why, -EINVAL, "client certificate and client key go together: one of them is missing");
     }

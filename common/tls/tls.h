@@ -20,6 +20,7 @@ struct tls_client_options {
         ca; /* PEM, one certificate or more; empty: those of the system (SSL_CERT_FILE, else Debian's file) */
     struct slice certificate, key; /* PEM: the chain, own certificate first, and its key; both or none */
     bool insecure;                 /* any certificate of the server will do */
+    bool h2;                       /* HTTP/2 is offered (ALPN) */
 };
 
 /* Everything is copied. Errors say which part is bad, never what is in it. */

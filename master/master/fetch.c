@@ -18,7 +18,7 @@ struct fetch {
     struct fetch_result result;
     struct text body;
     size_t most;
-    int64_t since_ns;
+    int64_t since_ns, whole_ns;
     uint16_t status;
     bool done;
 };
@@ -94,15 +94,20 @@ static void on_done(void *context, int rc, const struct error *why)
 static const struct http_handlers handlers = {.on_head = on_head, .on_body = on_body, .on_done = on_done};
 
 /* ---- the call ---- */
-static int client_for(struct uv_loop_s *loop, const struct server_url *url, struct http_client **out,
-                      struct error *why)
+static unsigned patience_ms(const struct fetch_request *asked)
+{
+    return asked->timeout_ns ? (unsigned)(asked->timeout_ns / 1000000) : FETCH_PATIENCE_MS;
+}
+
+static int client_for(struct uv_loop_s *loop, const struct fetch_request *asked, const struct server_url *url,
+                      struct http_client **out, struct error *why)
 {
     struct http_client_options options = {
-        .host = url->host, .port = url->port, .connect_ms = FETCH_PATIENCE_MS, .idle_ms = FETCH_PATIENCE_MS};
+        .host = url->host, .port = url->port, .connect_ms = patience_ms(asked), .idle_ms = FETCH_PATIENCE_MS};
     int rc = 0;
 
     if (slice_eq_nocase(url->scheme, SLICE("https"))) {
-        rc = tls_context_client(&(struct tls_client_options){.insecure = false}, &options.tls, why);
+        rc = tls_context_client(&asked->tls, &options.tls, why);
     }
     if (rc == 0) {
         rc = http_client_new(loop, &options, out, why);
@@ -124,9 +129,10 @@ int fetch_new(struct uv_loop_s *loop, const struct fetch_request *asked, struct 
     fetch = xcalloc(1, sizeof(*fetch));
     fetch->most = asked->most;
     fetch->since_ns = process_clock_ns();
+    fetch->whole_ns = asked->timeout_ns ? asked->timeout_ns : FETCH_WHOLE_NS;
     fetch->result.max_age_s = -1;
     text_init(&fetch->body);
-    rc = client_for(loop, &url, &fetch->client, why);
+    rc = client_for(loop, asked, &url, &fetch->client, why);
     if (rc < 0) {
         fetch_free(fetch);
         return rc;
@@ -138,8 +144,8 @@ int fetch_new(struct uv_loop_s *loop, const struct fetch_request *asked, struct 
         .target = target_of(pool, asked->url, &url),
         .fields = pool_printf(pool, "User-Agent: weir/" WEIR_VERSION "\r\n%.*s", SLICE_ARG(asked->fields)),
         .body = asked->body,
-        .head_ms = FETCH_PATIENCE_MS,
-        .read_ms = FETCH_PATIENCE_MS};
+        .head_ms = patience_ms(asked),
+        .read_ms = patience_ms(asked)};
 
     (void)http_client_call(fetch->client, &request, &handlers, fetch);
     pool_free(pool);
@@ -151,7 +157,7 @@ const struct fetch_result *fetch_result(struct fetch *fetch)
 {
     struct fetch_result *result = &fetch->result;
 
-    if (!fetch->done && result->rc == 0 && process_clock_ns() - fetch->since_ns > FETCH_WHOLE_NS) {
+    if (!fetch->done && result->rc == 0 && process_clock_ns() - fetch->since_ns > fetch->whole_ns) {
         result->rc = error_set(&result->why, -ETIMEDOUT, "its answer was not whole in time");
     }
     if (!fetch->done && result->rc == 0) {

@@ -1,7 +1,7 @@
 /*
  * fetch.h - one answer of one URL, for what the master asks of others on its loop: it is looked at from the heart.
  *
- * http and https, with verification against the system's authorities; redirects are not followed: only 2xx counts. Name,
+ * http and https, with verification (against the system's authorities unless `tls` says otherwise); redirects are not followed: only 2xx counts. Name,
  * connection, head and every silence have a bound each (FETCH_PATIENCE_MS), the whole one too (FETCH_WHOLE_NS).
  */
 #ifndef WEIR_MASTER_MASTER_FETCH_H
@@ -9,6 +9,7 @@
 
 #include "common/base/error.h"
 #include "common/base/slice.h"
+#include "common/tls/tls.h"
 
 #define FETCH_PATIENCE_MS 10000
 #define FETCH_WHOLE_NS (INT64_C(30) * 1000000000)
@@ -21,7 +22,9 @@ struct fetch_request {
     struct slice method; /* upper case */
     struct slice fields; /* whole lines with CRLF, besides Host, User-Agent */
     struct slice body;
-    size_t most; /* bytes of the answer's body; more is an error */
+    size_t most;                   /* bytes of the answer's body; more is an error */
+    struct tls_client_options tls; /* for https */
+    int64_t timeout_ns;            /* in place of all those bounds; 0: they hold */
 };
 
 struct fetch_result {

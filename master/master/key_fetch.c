@@ -49,7 +49,9 @@ static void begin(struct master *master, struct asking *asking)
     struct fetch_request request = {.url = asking->question.url,
                                     .method = SLICE("GET"),
                                     .fields = SLICE("Accept: application/jwk-set+json, application/json\r\n"),
-                                    .most = KEY_SET_MOST};
+                                    .most = KEY_SET_MOST,
+                                    .tls = asking->question.way.tls,
+                                    .timeout_ns = asking->question.way.timeout_ns};
     struct error why;
     int rc = fetch_new(&master->loop, &request, &asking->fetch, &why);
 

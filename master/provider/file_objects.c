@@ -116,6 +116,9 @@ static void read_object(struct file_objects *objects, int kind, struct slice nam
     element->origin = (struct origin){.file = objects->path, .line = line};
 
     schema_report_init(&report, objects->scratch);
+    if (kind == HTTP_MIDDLEWARE) {
+        value = middleware_unwrapped(objects->scratch, value, true);
+    }
     schema_defaults(schema, objects->model->pool, config);
     schema_decode(schema, objects->model->pool, value, DECODE_FLAGS, config, &report);
     report_issues(objects, element, &report, key, line);

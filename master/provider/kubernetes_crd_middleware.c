@@ -135,7 +135,7 @@ static void load_middleware(struct k8s *crd, const struct kube_object *object)
     struct http_middleware *middleware = model_add_middleware(
         crd->model, k8s_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
     struct k8s_place root = {.object = object}, place, rest;
-    const struct doc *spec = doc_get(object->doc, "spec");
+    const struct doc *spec = middleware_unwrapped(crd->scratch, doc_get(object->doc, "spec"), false);
 
     middleware->element.origin = object->origin;
     place = k8s_step(crd, &root, spec, "spec");

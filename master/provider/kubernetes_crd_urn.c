@@ -56,6 +56,13 @@ void crd_load_named_secrets(struct k8s *crd, const struct k8s_place *place,
         resolve(crd, place, middleware, "apiKey.secretValues",
                 (struct slice *)api_key->secret_values.items + i);
     }
+    if (jwt && jwt->client_config && jwt->client_config->tls) {
+        struct client_tls *tls = jwt->client_config->tls;
+
+        resolve(crd, place, middleware, "jwt.clientConfig.tls.ca", &tls->ca);
+        resolve(crd, place, middleware, "jwt.clientConfig.tls.cert", &tls->cert);
+        resolve(crd, place, middleware, "jwt.clientConfig.tls.key", &tls->key);
+    }
     if (jwt) {
         resolve(crd, place, middleware, "jwt.signingSecret", &jwt->signing_secret);
         resolve(crd, place, middleware, "jwt.publicKey", &jwt->public_key);

@@ -2,8 +2,10 @@
  * prepare_jwt.c - jwt: keys that are read once, with the algorithms that each is for; expressions and names of claims compiled.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <openssl/base64.h>
 
+#include "common/base/hash.h"
 #include "common/http/headers.h"
 #include "common/http/jwk.h"
 #include "common/rule/claims_expression.h"
@@ -81,24 +83,82 @@ static bool file_keys(struct preparation *at, const struct jwt *options, struct 
     return rc >= 0;
 }
 
-/* Until the first answer came there are none: workers say 503 then. */
-static bool url_keys(struct preparation *at, struct slice text, struct key_set *set)
+/* One of the texts of clientConfig.tls. */
+static bool tls_text(struct preparation *at, const char *option, struct slice text, struct slice *out)
 {
-    struct key_sets *sets = at->resolver->vault ? vault_key_sets(at->resolver->vault) : NULL;
-    struct server_url url;
-    struct slice json;
     struct error why;
 
-    if (server_url_to_ask(text, &url, &why) < 0) {
+    if (text.len && vault_text(at->resolver->vault, text, at->pool, out, &why) < 0) {
+        prepare_wrong(at, "jwt.clientConfig.tls.%s: %s", option, why.text);
+        return false;
+    }
+    return true;
+}
+
+static bool client_tls(struct preparation *at, const struct client_tls *from, struct tls_client_options *out)
+{
+    struct tls_context *tried = NULL;
+    struct error why;
+
+    out->insecure = from->insecure_skip_verify;
+    if ((from->cert.len > 0) != (from->key.len > 0)) {
+        prepare_wrong(at, "jwt.clientConfig.tls: cert and key need each other");
+        return false;
+    }
+    if (!tls_text(at, "ca", from->ca, &out->ca) || !tls_text(at, "cert", from->cert, &out->certificate) ||
+        !tls_text(at, "key", from->key, &out->key)) {
+        return false;
+    }
+    if ((out->ca.len || out->certificate.len) && tls_context_client(out, &tried, &why) < 0) {
+        prepare_wrong(at, "jwt.clientConfig.tls: %s", why.text);
+        return false;
+    }
+    tls_context_unref(tried);
+    return true;
+}
+
+/* *key: key_sets_for(). */
+static bool way_of(struct preparation *at, const struct jwt *options, struct slice *key,
+                   struct key_set_way *way)
+{
+    const struct jwt_client *client = options->client_config;
+    const struct client_tls *tls = client ? client->tls : NULL;
+    uint64_t told;
+
+    *way = (struct key_set_way){.timeout_ns = (client ? client->timeout_seconds : JWT_CLIENT_TIMEOUT_S) *
+                                              INT64_C(1000000000),
+                                .retries = (unsigned)(client ? client->max_retries : JWT_CLIENT_RETRIES)};
+    *key = options->jwks_url;
+    if (tls == NULL) {
+        return true;
+    }
+    told = hash_slice(hash_slice(hash_slice(tls->insecure_skip_verify, tls->ca), tls->cert), tls->key);
+    *key = pool_printf(at->pool, "%.*s\n%016" PRIx64, SLICE_ARG(options->jwks_url), told);
+    return client_tls(at, tls, &way->tls);
+}
+
+/* Until the first answer came there are none: workers say 503 then. */
+static bool url_keys(struct preparation *at, const struct jwt *options, struct key_set *set)
+{
+    struct key_sets *sets = at->resolver->vault ? vault_key_sets(at->resolver->vault) : NULL;
+    struct key_set_way way;
+    struct server_url url;
+    struct slice json, key;
+    struct error why;
+
+    if (server_url_to_ask(options->jwks_url, &url, &why) < 0) {
         prepare_wrong(at, "jwt.jwksUrl: %s", why.text);
         return false;
     }
-    json = sets ? key_sets_for(sets, text, at->pool) : SLICE("");
+    if (!way_of(at, options, &key, &way)) {
+        return false;
+    }
+    json = sets ? key_sets_for(sets, key, &way, at->pool) : SLICE("");
     if (json.len && jwk_read_set(at->pool, SLICE("jwksUrl"), json, &set->keys, &set->count, &why) < 0) {
         prepare_wrong(at, "jwt.jwksUrl: %s", why.text);
         return false;
     }
-    at->middleware->key_set = text;
+    at->middleware->key_set = key;
     prepare_words(at, 1, false);
     return true;
 }
@@ -117,8 +177,12 @@ static bool make_keys(struct preparation *at, const struct jwt *options, struct 
     if (!(options->signing_secret.len ? secret_key(at, options, &set)
           : options->public_key.len   ? public_key(at, options, &set)
           : options->jwks_file.len    ? file_keys(at, options, &set)
-                                      : url_keys(at, options->jwks_url, &set))) {
+                                      : url_keys(at, options, &set))) {
         return false;
+    }
+    if (options->client_config && options->jwks_url.len == 0) {
+        element_error(at->resolver->model, &at->middleware->element, false,
+                      "jwt.clientConfig has no effect without jwksUrl");
     }
     out->items = pool_alloc(at->pool, (set.count + 1) * sizeof(*out->items));
     out->count = set.count;
@@ -159,6 +223,10 @@ const void *prepare_jwt(struct preparation *at, const struct jwt *options)
     }
     if (options->claims.len && !claims_expression_compile(at->pool, options->claims, &made->claims, &why)) {
         return prepare_wrong(at, "jwt.claims: %s", why.text);
+    }
+    if (options->username_claim.len &&
+        !claims_path_compile(at->pool, options->username_claim, &made->user, &why)) {
+        return prepare_wrong(at, "jwt.usernameClaim: %s", why.text);
     }
     made->fetched = options->jwks_url.len > 0;
     made->token_key = options->token_key;

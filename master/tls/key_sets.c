@@ -18,6 +18,7 @@
 #define AGE_LEAST_S 30
 #define AGE_MOST_S 86400
 #define AGE_UNTOLD_S 3600
+#define RETRY_SOON (SECOND / 10)
 #define RETRY_FIRST (2 * SECOND)
 #define RETRY_MOST (300 * SECOND)
 #define MISSED_AGAIN (30 * SECOND) /* so soon a key that is missed is not asked for again */
@@ -25,10 +26,13 @@
 
 struct key_set {
     struct key_set *next; /* in its bucket */
-    uint64_t id;          /* of the URL */
-    char *url;
-    size_t url_len;
-    char *text; /* NULL: none came yet */
+    uint64_t id;          /* of the key */
+    char *key;
+    size_t key_len;
+    struct pool *pool; /* what `way` lies in; NULL: nobody has said it yet */
+    struct key_set_way way;
+    unsigned failures; /* of this question, which is asked again soon */
+    char *text;        /* NULL: none came yet */
     size_t text_len;
     int64_t due, heeded, retry; /* heeded: when it was asked because a key was missed */
     struct board_ref *words;
@@ -79,8 +83,9 @@ static void sweep(struct key_sets *sets, uint64_t round)
             }
             *link = set->next;
             drop_text(set);
+            pool_free(set->pool);
             free(set->words);
-            free(set->url);
+            free(set->key);
             free(set);
             sets->count--;
         }
@@ -106,9 +111,19 @@ static struct key_set **place_of(struct key_sets *sets, uint64_t id)
     return link;
 }
 
-static uint64_t identify(struct slice url)
+static uint64_t identify(struct slice key)
 {
-    return hash_finish(hash_slice(0, url));
+    return hash_finish(hash_slice(0, key));
+}
+
+static struct slice url_of(struct slice key)
+{
+    return slice_split(&key, '\n');
+}
+
+static struct slice key_of(const struct key_set *set)
+{
+    return slice_of(set->key, set->key_len);
 }
 
 /* ---- a compile ---- */
@@ -126,13 +141,13 @@ void key_sets_end(struct key_sets *sets)
     pthread_mutex_unlock(&sets->mutex);
 }
 
-static struct key_set *set_new(struct key_sets *sets, struct slice url)
+static struct key_set *set_new(struct key_sets *sets, struct slice key)
 {
     struct key_set *set = xcalloc(1, sizeof(*set));
 
-    *set = (struct key_set){.id = identify(url),
-                            .url = xstrndup(url.ptr, url.len),
-                            .url_len = url.len,
+    *set = (struct key_set){.id = identify(key),
+                            .key = xstrndup(key.ptr, key.len),
+                            .key_len = key.len,
                             .due = INT64_MIN,
                             .heeded = INT64_MIN / 2,
                             .retry = RETRY_FIRST};
@@ -140,20 +155,34 @@ static struct key_set *set_new(struct key_sets *sets, struct slice url)
     return set;
 }
 
-struct slice key_sets_for(struct key_sets *sets, struct slice url, struct pool *pool)
+static struct key_set_way way_copy(struct pool *pool, const struct key_set_way *from)
+{
+    struct key_set_way way = *from;
+
+    way.tls.ca = pool_copy(pool, from->tls.ca);
+    way.tls.certificate = pool_copy(pool, from->tls.certificate);
+    way.tls.key = pool_copy(pool, from->tls.key);
+    return way;
+}
+
+struct slice key_sets_for(struct key_sets *sets, struct slice key, const struct key_set_way *way,
+                          struct pool *pool)
 {
     struct slice text = SLICE("");
     struct key_set **place;
 
     pthread_mutex_lock(&sets->mutex);
-    place = place_of(sets, identify(url));
+    place = place_of(sets, identify(key));
     if (*place == NULL) {
-        *place = set_new(sets, url);
+        *place = set_new(sets, key);
     }
     if ((*place)->round != sets->round) {
         (*place)->round = sets->round;
         (*place)->word_count = 0; /* each middleware says its own again */
     }
+    pool_free((*place)->pool);
+    (*place)->pool = pool_new(512, 0);
+    (*place)->way = way_copy((*place)->pool, way);
     if ((*place)->text) {
         text = pool_copy(pool, slice_of((*place)->text, (*place)->text_len));
     }
@@ -161,12 +190,12 @@ struct slice key_sets_for(struct key_sets *sets, struct slice url, struct pool *
     return text;
 }
 
-void key_sets_heed(struct key_sets *sets, struct slice url, struct board_ref word)
+void key_sets_heed(struct key_sets *sets, struct slice key, struct board_ref word)
 {
     struct key_set *set;
 
     pthread_mutex_lock(&sets->mutex);
-    set = *place_of(sets, identify(url));
+    set = *place_of(sets, identify(key));
     if (set && word.slot) {
         if (set->word_count == set->word_room) {
             set->word_room = set->word_room ? 2 * set->word_room : 4;
@@ -217,7 +246,8 @@ bool key_sets_next(struct key_sets *sets, int64_t now_ns, struct key_set_questio
         found->missed = false;
         out->id = found->id;
         out->pool = pool_new(512, 0);
-        out->url = pool_copy(out->pool, slice_of(found->url, found->url_len));
+        out->url = pool_copy(out->pool, url_of(key_of(found)));
+        out->way = way_copy(out->pool, &found->way);
     }
     pthread_mutex_unlock(&sets->mutex);
     return found != NULL;
@@ -234,8 +264,19 @@ static int64_t spread(int64_t wait)
 
 static void refused(struct key_set *set, int64_t now, const struct error *why)
 {
-    log_warn("jwt: no keys from %.*s: %s%s", SLICE_ARG(key_set_name(slice_of(set->url, set->url_len))),
-             why->text, set->text ? "; those that it gave before stay in force" : "");
+    struct slice name = key_set_name(key_of(set));
+
+    if (set->failures < set->way.retries) {
+        int64_t wait = set->failures < 5 ? RETRY_SOON << set->failures : RETRY_FIRST;
+
+        log_debug("jwt: no keys from %.*s: %s; asking again", SLICE_ARG(name), why->text);
+        set->failures++;
+        set->due = now + spread(wait);
+        return;
+    }
+    set->failures = 0;
+    log_warn("jwt: no keys from %.*s: %s%s", SLICE_ARG(name), why->text,
+             set->text ? "; those that it gave before stay in force" : "");
     set->due = now + spread(set->retry);
     set->retry = 2 * set->retry < RETRY_MOST ? 2 * set->retry : RETRY_MOST;
 }
@@ -246,12 +287,13 @@ static void accepted(struct key_sets *sets, struct key_set *set, struct slice an
     age = age < 0 ? AGE_UNTOLD_S : age < AGE_LEAST_S ? AGE_LEAST_S : age > AGE_MOST_S ? AGE_MOST_S : age;
     set->due = now + age * SECOND;
     set->retry = RETRY_FIRST;
+    set->failures = 0;
     if (set->text == NULL || !slice_eq(slice_of(set->text, set->text_len), answer)) {
         drop_text(set);
         set->text = xstrndup(answer.ptr, answer.len);
         set->text_len = answer.len;
         sets->changed = true;
-        log_info("jwt: %.*s gave other keys", SLICE_ARG(key_set_name(slice_of(set->url, set->url_len))));
+        log_info("jwt: %.*s gave other keys", SLICE_ARG(key_set_name(key_of(set))));
     }
 }
 
@@ -295,18 +337,18 @@ bool key_sets_take_changed(struct key_sets *sets)
     return changed;
 }
 
-/* ---- over masters: length of URL and text, URL, text, and so on ---- */
+/* ---- over masters: length of key and text, key, text, and so on ---- */
 void key_sets_pack(struct key_sets *sets, struct text *out)
 {
     pthread_mutex_lock(&sets->mutex);
     for (size_t i = 0; sets->count && i < BUCKETS; i++) {
         for (const struct key_set *set = sets->buckets[i]; set; set = set->next) {
-            uint64_t sizes[2] = {set->url_len, set->text_len};
+            uint64_t sizes[2] = {set->key_len, set->text_len};
 
             if (set->round && set->text &&
-                out->len + sizeof(sizes) + set->url_len + set->text_len <= KEY_SETS_KEPT) {
+                out->len + sizeof(sizes) + set->key_len + set->text_len <= KEY_SETS_KEPT) {
                 text_add(out, slice_of((const char *)sizes, sizeof(sizes)));
-                text_add(out, slice_of(set->url, set->url_len));
+                text_add(out, slice_of(set->key, set->key_len));
                 text_add(out, slice_of(set->text, set->text_len));
             }
         }
@@ -321,18 +363,18 @@ void key_sets_unpack(struct key_sets *sets, struct slice bytes)
     pthread_mutex_lock(&sets->mutex);
     while (bytes.len >= sizeof(sizes)) {
         struct key_set **place;
-        struct slice url;
+        struct slice key;
 
         memcpy(sizes, bytes.ptr, sizeof(sizes));
         bytes = slice_from(bytes, sizeof(sizes));
         if (sizes[0] == 0 || sizes[1] == 0 || sizes[0] > bytes.len || sizes[1] > bytes.len - sizes[0]) {
             break;
         }
-        url = slice_head(bytes, (size_t)sizes[0]);
+        key = slice_head(bytes, (size_t)sizes[0]);
         bytes = slice_from(bytes, (size_t)sizes[0]);
-        place = place_of(sets, identify(url));
+        place = place_of(sets, identify(key));
         if (*place == NULL) {
-            *place = set_new(sets, url);
+            *place = set_new(sets, key);
             (*place)->text = xstrndup(bytes.ptr, (size_t)sizes[1]);
             (*place)->text_len = (size_t)sizes[1];
         }
@@ -341,8 +383,9 @@ void key_sets_unpack(struct key_sets *sets, struct slice bytes)
     pthread_mutex_unlock(&sets->mutex);
 }
 
-struct slice key_set_name(struct slice url)
+struct slice key_set_name(struct slice key)
 {
+    struct slice url = url_of(key);
     ptrdiff_t query = slice_find(url, '?');
 
     return query < 0 ? url : slice_head(url, (size_t)query);

@@ -5,8 +5,8 @@
  * The compile, on its thread, says which URLs there are and takes the sets; the loop of the master asks
  * (master/master/key_fetch.c). A mutex guards all of it. A set is asked for again when its time is over, which its server says
  * (30 s at least, a day at most, an hour when it says nothing); who does not answer, or with something that is no set, is asked
- * again after 2 s, then after twice as long, up to 5 minutes, and a little more so that not all are asked at once. What came
- * last stays in force meanwhile. A worker that sees a token whose key is not there says so on the board; then the set is asked
+ * again soon, as often as `retries` says, then, as often each time, after 2 s, after twice as long, up to 5 minutes, and a little
+ * more so that not all are asked at once. What came last stays in force meanwhile. A worker that sees a token whose key is not there says so on the board; then the set is asked
  * for at once, because of that every 30 s at the most.
  *
  * Times are of process_clock_ns().
@@ -17,16 +17,24 @@
 #include "common/base/error.h"
 #include "common/base/pool.h"
 #include "common/base/text.h"
+#include "common/tls/tls.h"
 #include "shm/board.h"
 
 #define KEY_SET_MOST ((size_t)1 << 20) /* bytes of an answer */
 
 struct key_sets;
 
+struct key_set_way { /* how it is asked for */
+    struct tls_client_options tls;
+    int64_t timeout_ns; /* for one answer */
+    unsigned retries;
+};
+
 struct key_set_question {
     uint64_t id;
     struct pool *pool; /* the caller's, what the rest lies in */
     struct slice url;
+    struct key_set_way way;
 };
 
 struct key_sets *key_sets_new(void);
@@ -34,10 +42,12 @@ void key_sets_free(struct key_sets *sets); /* NULL is fine */
 
 /* ---- a compile ---- */
 void key_sets_begin(struct key_sets *sets);
-/* The set that the URL gave last, which jwk_read_set() took, in the pool; empty: none yet. */
-struct slice key_sets_for(struct key_sets *sets, struct slice url, struct pool *pool);
-/* Workers who miss a key of that URL make this word another than zero. After key_sets_for(). */
-void key_sets_heed(struct key_sets *sets, struct slice url, struct board_ref word);
+/* key: the URL; where it is asked in a way of its own also a line end and what tells that way from others (never its secrets). The
+ * set that it gave last, which jwk_read_set() took, in the pool; empty: none yet. `way` is copied. */
+struct slice key_sets_for(struct key_sets *sets, struct slice key, const struct key_set_way *way,
+                          struct pool *pool);
+/* Workers who miss a key of that set make this word another than zero. After key_sets_for(). */
+void key_sets_heed(struct key_sets *sets, struct slice key, struct board_ref word);
 /* Forgets those that were not asked about since key_sets_begin(). */
 void key_sets_end(struct key_sets *sets);
 
@@ -60,7 +70,7 @@ void key_sets_pack(struct key_sets *sets, struct text *out);
  * left out. Before the first compile. */
 void key_sets_unpack(struct key_sets *sets, struct slice bytes);
 
-/* The URL without what may be secret in it, for logs. */
-struct slice key_set_name(struct slice url);
+/* The URL of a key without what may be secret in it, for logs. */
+struct slice key_set_name(struct slice key);
 
 #endif

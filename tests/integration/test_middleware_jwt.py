@@ -247,6 +247,27 @@ def test_key_sets(server, routed, keys, tmp_path):
     assert bears(proxied, new) == 200
 
 
+@pytest.mark.parametrize("plugin, kind", [("plugin", "jwt"), ("Plugin", "JWT")])
+def test_as_traefik_hub_writes_it(server, routed, plugin, kind):
+    """Also the name of the user, for logs."""
+    config = through(server())
+    config["middlewares"]["a"] = {plugin: {kind: {"signingSecret": "one secret", "usernameClaim": "user.name"}}}
+    proxied = routed(config, "--log.level=DEBUG")
+    assert bears(proxied, token(Secret(b"one secret"), "HS256", {"user": {"name": "bob\nx"}})) == 200
+    assert bears(proxied, token(Secret(b"another"), "HS256")) == 401
+    assert bears(proxied, token(Secret(b"one secret"), "HS256", {"user": {"name": "anna"}})) == 200
+    proxied.router.wait_log("jwt: the user is anna")
+    assert "one secret" not in proxied.router.log() and "\nx" not in proxied.router.log()
+
+
+def test_a_plugin_of_another_name_is_unknown(server, routed):
+    config = through(server())
+    config["middlewares"]["a"] = {"plugin": {"jwts": {"signingSecret": "hush"}}}
+    proxied = routed(config)
+    assert ask(proxied).status == 404
+    proxied.router.wait_log("unknown plugin type: jwts")
+
+
 @pytest.mark.parametrize("options, text", [
     ({}, "jwt: one of signingSecret, publicKey, jwksFile and jwksUrl must be set"),
     ({"jwksUrl": "https://a.test/keys", "signingSecret": "hush"}, "exclude each other"),
@@ -262,6 +283,7 @@ def test_key_sets(server, routed, keys, tmp_path):
     ({"jwksFile": "{\"keys\": [{\"kty\": \"EC\", \"crv\": \"P-256\", \"x\": \"AQ\", \"y\": \"AQ\"}]}"}, r"keys\[0\]: x and y are no point of the curve"),
     ({"jwksFile": "{\"keys\": [{\"kty\": \"oct\", \"k\": \"aHVzaA\", \"alg\": \"RS256\"}]}"}, r"keys\[0\]: alg RS256 is not for such a key"),
     ({"signingSecret": "hush", "claims": "Equals(`a`)"}, "jwt.claims: another text is missing"),
+    ({"signingSecret": "hush", "usernameClaim": "a\\b"}, "jwt.usernameClaim: .* is no name of a claim"),
     ({"signingSecret": "hush", "forwardHeaders": {"X Y": "a"}}, 'jwt.forwardHeaders "X Y" is no name'),
     ({"signingSecret": "hush", "forwardHeaders": {"X": "a\\b"}}, "jwt.forwardHeaders.X: .* is no name of a claim"),
 ])

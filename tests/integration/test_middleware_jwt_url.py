@@ -38,15 +38,17 @@ def token(kid):
 
 
 class Issuer:
-    """By path: (status, fields, body), may be changed; .asked: the targets, in their order."""
+    """By path: (status, fields, body), may be changed, and an event to wait for first; .asked: the targets, in their order."""
 
-    def __init__(self, pair=None):
-        self.answers, self.asked = {}, []
+    def __init__(self, pair=None, client_authority=None):
+        self.answers, self.asked, self.waits = {}, [], {}
         issuer = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 issuer.asked.append(self.path)
+                if self.path in issuer.waits:
+                    issuer.waits[self.path].wait(20)
                 status, fields, body = issuer.answers.get(self.path.split("?")[0], (404, {}, b""))
                 self.send_response(status)
                 for name, value in {"Content-Length": str(len(body)), **fields}.items():
@@ -60,6 +62,9 @@ class Issuer:
         if pair:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pair.crt, pair.key)
+            if client_authority:
+                context.verify_mode = ssl.CERT_REQUIRED
+                context.load_verify_locations(client_authority.crt)
             self.server.socket = context.wrap_socket(self.server.socket, server_side=True, do_handshake_on_connect=False)
         self.server.handle_error = lambda *_: None
         self.url = f"http{'s' if pair else ''}://127.0.0.1:{self.server.server_address[1]}"
@@ -74,8 +79,8 @@ class Issuer:
 def issuer():
     made = []
 
-    def start(pair=None):
-        made.append(Issuer(pair))
+    def start(pair=None, **options):
+        made.append(Issuer(pair, **options))
         return made[-1]
     yield start
     for one in made:
@@ -172,6 +177,53 @@ def test_https_is_verified(server, routed, issuer, tmp_path, monkeypatch):
     for name, one in (("bad", bad), ("other", other)):
         proxied.router.wait_log(rf"no keys from {one.url}: ")
         assert (ask(proxied, name, "one"), one.asked) == (503, [])
+
+
+def test_client_config(server, routed, issuer, tmp_path):
+    maker = Maker(tmp_path)
+    authority, stranger = maker.authority("authority"), maker.authority("stranger")
+    own = maker.signed("own", stranger, ["DNS:weir.test"])
+    one = issuer(maker.signed("one", authority, ["IP:127.0.0.1"]), client_authority=stranger)
+    one.answers["/"] = (200, {}, key_set("one"))
+    pair = {"cert": own.pem, "key": str(own.key)}
+    ways = {"good": {"ca": str(authority.crt), **pair}, "any": {"insecureSkipVerify": True, **pair}, "stranger": {"ca": str(stranger.crt), **pair},
+            "unknown": {"ca": str(authority.crt)}}
+    config = routes(server(), {name: one.url for name in ways})
+    for name, tls in ways.items():
+        config["middlewares"][name]["jwt"]["clientConfig"] = {"tls": tls, "maxRetries": 0, "timeoutSeconds": 20}
+    proxied = routed(config)
+    for name in ("good", "any"):
+        wait_until(name, lambda name=name: ask(proxied, name, "one") == 200)
+    wait_until("both others failed", lambda: proxied.router.log().count(f"no keys from {one.url}") >= 2)
+    assert (ask(proxied, "stranger", "one"), ask(proxied, "unknown", "one"), one.asked) == (503, 503, ["/", "/"])
+    assert "PRIVATE KEY" not in proxied.router.log()
+
+
+def test_an_answer_that_takes_too_long(server, routed, issuer):
+    one, again = issuer(), threading.Event()
+    one.answers = {"/slow": (200, {}, key_set("one")), "/twice": (500, {}, b"")}
+    one.waits["/slow"] = again
+    config = routes(server(), {"slow": f"{one.url}/slow", "twice": f"{one.url}/twice"})
+    config["middlewares"]["slow"]["jwt"]["clientConfig"] = {"timeoutSeconds": 1, "maxRetries": 0}
+    config["middlewares"]["twice"]["jwt"]["clientConfig"] = {"maxRetries": 2}
+    proxied = routed(config)
+    proxied.router.wait_log(rf"WRN jwt: no keys from {one.url}/twice: it answers 500")
+    assert one.asked.count("/twice") == 3
+    proxied.router.wait_log(rf"WRN jwt: no keys from {one.url}/slow: ")
+    assert ask(proxied, "slow", "one") == 503
+    again.set()
+    wait_until("it is asked again", lambda: ask(proxied, "slow", "one") == 200)
+
+
+@pytest.mark.parametrize("options, words", [({"tls": {"cert": "/a"}}, "cert and key need each other"), ({"tls": {"ca": "/not/there"}}, r"clientConfig\.tls\.ca: "),
+                                            ({"tls": {"ca": "-----BEGIN CERTIFICATE-----\nx"}}, r"clientConfig\.tls: "), ({"timeoutSeconds": 0}, "timeoutSeconds"),
+                                            ({"maxRetries": -1}, "maxRetries")])
+def test_wrong_client_configs(server, routed, options, words):
+    config = routes(server(), {"a": "http://127.0.0.1:9/"})
+    config["middlewares"]["a"]["jwt"]["clientConfig"] = options
+    proxied = routed(config)
+    assert ask(proxied, "a", "one") == 404
+    proxied.router.wait_log(words)
 
 
 @pytest.mark.parametrize("url, words", [("keys.test/a", "it does not begin with a scheme"), ("ftp://a.test/keys", "its scheme is none of http and https"),

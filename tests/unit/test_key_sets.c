@@ -18,13 +18,14 @@
 #define URL SLICE("https://a.test/keys?secret")
 
 static const struct error failure = {"it does not listen"};
+static const struct key_set_way once = {.timeout_ns = SECOND};
 
 static struct slice compile(struct key_sets *sets, struct pool *pool)
 {
     struct slice text;
 
     key_sets_begin(sets);
-    text = key_sets_for(sets, URL, pool);
+    text = key_sets_for(sets, URL, &once, pool);
     key_sets_end(sets);
     return text;
 }
@@ -137,6 +138,40 @@ static void failures(void **state)
     pool_free(pool);
 }
 
+/* Each question is asked again soon, so often as is said, before the longer waits. */
+static void asked_again_soon(void **state)
+{
+    const struct key_set_way way = {.timeout_ns = SECOND, .retries = 2};
+    static const int64_t waits[] = {SECOND / 10, SECOND / 5, 2 * SECOND, SECOND / 10, SECOND / 5, 4 * SECOND};
+    struct slice key = SLICE("https://a.test/keys?secret\n0123456789abcdef");
+    struct key_set_question question;
+    int64_t now = START;
+    struct pool *pool;
+    struct key_sets *sets = stand(&pool);
+
+    (void)state;
+    key_sets_begin(sets);
+    assert_int_equal(key_sets_for(sets, URL, &once, pool).len, 0);
+    key_sets_end(sets);
+    key_sets_begin(sets); /* now only the one with a way of its own */
+    assert_int_equal(key_sets_for(sets, key, &way, pool).len, 0);
+    key_sets_end(sets);
+    assert_true(slice_eq(key_set_name(key), SLICE("https://a.test/keys")));
+    assert_true(key_sets_next(sets, now, &question));
+    for (size_t i = 0; i < sizeof(waits) / sizeof(waits[0]); i++) {
+        assert_true(slice_eq(question.url, URL));
+        assert_int_equal(question.way.retries, 2);
+        key_sets_answered(sets, &question, -1, SLICE(""), -1, now, &failure);
+        pool_free(question.pool);
+        assert_false(key_sets_next(sets, now + waits[i] - 1, &question));
+        now += waits[i] * 5 / 4;
+        assert_true(key_sets_next(sets, now, &question));
+    }
+    pool_free(question.pool);
+    key_sets_free(sets);
+    pool_free(pool);
+}
+
 static void a_key_is_missed(void **state)
 {
     struct board_ref word;
@@ -153,7 +188,7 @@ static void a_key_is_missed(void **state)
     first(sets, pool, ONE, -1);
     for (int i = 0; i < 2; i++) { /* each compile says its words anew */
         key_sets_begin(sets);
-        (void)key_sets_for(sets, URL, pool);
+        (void)key_sets_for(sets, URL, &once, pool);
         key_sets_heed(sets, URL, word);
         key_sets_heed(sets, URL, (struct board_ref){0}); /* the board was full */
         key_sets_end(sets);
@@ -238,9 +273,13 @@ static void outlive_a_master(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(ages),           cmocka_unit_test(cache_control),
-        cmocka_unit_test(failures),       cmocka_unit_test(a_key_is_missed),
-        cmocka_unit_test(gone_meanwhile), cmocka_unit_test(outlive_a_master),
+        cmocka_unit_test(ages),
+        cmocka_unit_test(cache_control),
+        cmocka_unit_test(failures),
+        cmocka_unit_test(asked_again_soon),
+        cmocka_unit_test(a_key_is_missed),
+        cmocka_unit_test(gone_meanwhile),
+        cmocka_unit_test(outlive_a_master),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

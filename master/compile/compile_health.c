@@ -39,8 +39,12 @@ static struct slice authorities(struct compiler *compiler, struct element *servi
     return all;
 }
 
+/* gRPC on a port of its own is spoken in plain text unless the scheme says otherwise, as upstream. */
 static bool by_tls(const struct health_check *options, struct slice url)
 {
+    if (slice_eq(options->mode, SLICE("grpc")) && options->port && options->scheme.len == 0) {
+        return false;
+    }
     return options->scheme.len ? slice_eq_nocase(options->scheme, SLICE("https"))
                                : slice_has_prefix(url, SLICE("https:"));
 }
@@ -60,8 +64,7 @@ void compile_health(struct compiler *compiler, struct http_service *service,
 
     const struct health_check *options = service->config.load_balancer->health_check;
 
-    if (compiler->board == NULL || compiler->changes || row->health.slot == 0 ||
-        (slice_eq(options->mode, SLICE("grpc")) && slice_eq_nocase(options->scheme, SLICE("https")))) {
+    if (compiler->board == NULL || compiler->changes || row->health.slot == 0) {
         return;
     }
     target = target_add(compiler);
@@ -72,7 +75,8 @@ void compile_health(struct compiler *compiler, struct http_service *service,
         .word = row->health,
         .since = row->since,
     };
-    if (by_tls(options, server->url)) {
+    target->by_tls = by_tls(options, server->url);
+    if (target->by_tls) {
         target->ca = authorities(compiler, &service->element, &transport->root_cas);
         target->server_name = transport->server_name;
         target->insecure = transport->insecure_skip_verify;

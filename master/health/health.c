@@ -219,6 +219,7 @@ static void http_options_copy(struct target *target, const struct health_check *
     struct pool *pool = target->pool;
 
     target->start = slice_eq(options->mode, SLICE("grpc")) ? probe_grpc_start : probe_http_start;
+    target->options.tls.h2 = target->start == probe_grpc_start;
     target->options.scheme = pool_copy(pool, options->scheme);
     target->options.path = pool_copy(pool, options->path);
     target->options.method = pool_copy(pool, options->method);

@@ -24,7 +24,7 @@ struct health_target {
     struct slice service, url;          /* the URL, of TCP the address, as configured */
     const struct health_check *options; /* of HTTP and gRPC, ... */
     const struct tcp_health_check *tcp; /* ... or of TCP; the other one is NULL */
-    bool by_tls;                        /* of TCP */
+    bool by_tls;                        /* of TCP and gRPC */
     struct slice ca, server_name; /* of the servers transport, for https; ca: PEM, empty: the system's */
     bool insecure;
     struct board_ref word;

@@ -20,7 +20,7 @@ struct probe_options { /* texts are the caller's, as long as the probe runs */
     bool follow_redirects;
     unsigned timeout_ms;       /* for all of it */
     struct slice send, expect; /* of TCP */
-    bool by_tls;               /* of TCP; otherwise the scheme says it */
+    bool by_tls;               /* of TCP and gRPC; otherwise the scheme says it */
     struct tls_client_options tls;
     struct slice server_name;
 };
@@ -33,10 +33,14 @@ typedef struct probe *probe_start(uv_loop_t *loop, const struct probe_options *o
                                   void *context);
 
 probe_start probe_http_start;
-probe_start probe_grpc_start; /* grpc.health.v1.Health/Check for the whole server, over HTTP/2 without TLS */
+probe_start probe_grpc_start; /* grpc.health.v1.Health/Check for the whole server, over HTTP/2 */
 probe_start probe_tcp_start;  /* it takes the connection, and answers as expected */
 /* What a HealthCheckResponse says: 1 is SERVING, 0 UNKNOWN; -1: malformed. */
 int64_t probe_grpc_status(struct slice message);
+/* A session to that host by the options. 0, or a negative errno with the reason. */
+struct tls_session;
+int probe_tls(const struct probe_options *options, struct slice host, struct tls_session **out,
+              struct error *why);
 /* done() is not called any more. NULL is fine. */
 void probe_cancel(struct probe *probe);
 

@@ -1,6 +1,6 @@
 /*
  * probe_grpc.c - a probe by gRPC's health checking protocol: grpc.health.v1.Health/Check for the server as a whole, over HTTP/2
- * with prior knowledge.
+ * with prior knowledge, or over TLS with ALPN.
  *
  * One call on a connection of its own. Well is who answers with grpc-status 0 and a HealthCheckResponse whose status is
  * SERVING (1). Nothing else of protocol buffers is needed than fields that are numbers or of known length.
@@ -34,13 +34,14 @@ struct grpc_probe {
     unsigned pending; /* what libuv still holds */
     uv_connect_t connect;
     uv_getaddrinfo_t resolve;
+    struct tls_session *tls; /* NULL: in plain text */
     nghttp2_session *session;
-    char in[READ_SIZE];
+    char in[READ_SIZE], plain[READ_SIZE];
     uint8_t answer[ANSWER_MOST]; /* the first message, with its head of five bytes */
     size_t answer_len;
     unsigned http_status;
     int64_t grpc_status; /* -1: none came */
-    bool asked;          /* the body of the request went */
+    bool asked;          /* the request went */
 };
 
 /* ---- the end ---- */
@@ -49,6 +50,7 @@ static void let_go(struct grpc_probe *probe)
 {
     if (--probe->pending == 0) {
         nghttp2_session_del(probe->session);
+        tls_session_free(probe->tls);
         free(probe);
     }
 }
@@ -249,25 +251,53 @@ static void on_written(uv_write_t *request, int status)
     free(request);
 }
 
-/* False: the probe is over. */
+/* False: the probe is over; also below. */
+static bool send_bytes(struct grpc_probe *probe, struct slice bytes)
+{
+    struct write *write = xmalloc(sizeof(*write) + bytes.len);
+    uv_buf_t buf = uv_buf_init(write->bytes, (unsigned)bytes.len);
+    int rc;
+
+    memcpy(write->bytes, bytes.ptr, bytes.len);
+    if ((rc = uv_write(&write->request, (uv_stream_t *)&probe->tcp, &buf, 1, on_written)) < 0) {
+        free(write);
+        fail(probe, rc, "gRPC health check failed: cannot send: ", uv_strerror(rc));
+        return false;
+    }
+    return true;
+}
+
+/* What TLS has for the server. */
+static bool flush_tls(struct grpc_probe *probe)
+{
+    struct slice output = tls_session_output(probe->tls);
+
+    if (output.len && !send_bytes(probe, output)) {
+        return false;
+    }
+    tls_session_output_sent(probe->tls);
+    return true;
+}
+
 static bool flush(struct grpc_probe *probe)
 {
     const uint8_t *bytes;
+    struct error why;
     ssize_t len;
 
     while ((len = nghttp2_session_mem_send(probe->session, &bytes)) > 0) {
-        struct write *write = xmalloc(sizeof(*write) + (size_t)len);
-        uv_buf_t buf = uv_buf_init(write->bytes, (unsigned)len);
-        int rc;
+        struct slice piece = slice_of((const char *)bytes, (size_t)len);
 
-        memcpy(write->bytes, bytes, (size_t)len);
-        if ((rc = uv_write(&write->request, (uv_stream_t *)&probe->tcp, &buf, 1, on_written)) < 0) {
-            free(write);
-            fail(probe, rc, "gRPC health check failed: cannot send: ", uv_strerror(rc));
+        if (probe->tls == NULL) {
+            if (!send_bytes(probe, piece)) {
+                return false;
+            }
+        } else if (tls_session_write(probe->tls, piece, &why) < 0) {
+            fail(probe, -EPROTO, "gRPC health check failed: cannot send: ", why.text);
             return false;
         }
     }
-    return true;
+    return probe->tls == NULL || flush_tls(probe);
 }
 
 static bool session_start(struct grpc_probe *probe)
@@ -299,7 +329,7 @@ static void ask(struct grpc_probe *probe)
 {
     const nghttp2_nv fields[] = {
         field(":method", SLICE("POST")),
-        field(":scheme", SLICE("http")),
+        field(":scheme", probe->tls ? SLICE("https") : SLICE("http")),
         field(":path", SLICE("/grpc.health.v1.Health/Check")),
         field(":authority", probe->url.authority),
         field("content-type", SLICE("application/grpc")),
@@ -308,6 +338,7 @@ static void ask(struct grpc_probe *probe)
     };
     const nghttp2_data_provider body = {.read_callback = give_body};
 
+    probe->asked = true;
     if (!session_start(probe) ||
         nghttp2_submit_request(probe->session, NULL, fields, sizeof(fields) / sizeof(fields[0]), &body,
                                NULL) < 0) {
@@ -315,6 +346,75 @@ static void ask(struct grpc_probe *probe)
         return;
     }
     (void)flush(probe);
+}
+
+/* False: the probe is over. */
+static bool take(struct grpc_probe *probe, struct slice bytes)
+{
+    ssize_t rc = nghttp2_session_mem_recv(probe->session, (const uint8_t *)bytes.ptr, bytes.len);
+
+    if (!probe->stopped && rc < 0) {
+        fail(probe, -EPROTO, "gRPC health check failed: ", nghttp2_strerror((int)rc));
+    }
+    return !probe->stopped;
+}
+
+/* ---- TLS ---- */
+
+/* False: the probe is over. */
+static bool shake_hands(struct grpc_probe *probe)
+{
+    struct error why;
+    int rc = tls_session_handshake(probe->tls, &why);
+
+    if (!flush_tls(probe)) {
+        return false;
+    }
+    if (rc < 0) {
+        fail(probe, rc, "gRPC health check failed: TLS: ", why.text);
+        return false;
+    }
+    if (rc == 1) {
+        ask(probe);
+    }
+    return !probe->stopped;
+}
+
+static void take_cipher(struct grpc_probe *probe)
+{
+    struct error why;
+    size_t length;
+
+    for (;;) {
+        switch (tls_session_read(probe->tls, probe->plain, sizeof(probe->plain), &length, &why)) {
+        case TLS_READ_DATA:
+            if (!take(probe, slice_of(probe->plain, length))) {
+                return;
+            }
+            break;
+        case TLS_READ_MORE:
+            (void)flush(probe);
+            return;
+        case TLS_READ_CLOSE:
+            fail(probe, -ECONNRESET, "gRPC health check failed: ", "closed by the server");
+            return;
+        case TLS_READ_ERROR:
+            fail(probe, -EPROTO, "gRPC health check failed: ", why.text);
+            return;
+        }
+    }
+}
+
+static void start_tls(struct grpc_probe *probe)
+{
+    struct error why;
+    int rc = probe_tls(probe->options, probe->url.host, &probe->tls, &why);
+
+    if (rc < 0) {
+        fail(probe, rc, "gRPC health check failed: TLS: ", why.text);
+        return;
+    }
+    (void)shake_hands(probe);
 }
 
 /* ---- the connection ---- */
@@ -339,16 +439,16 @@ static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
              "gRPC health check failed: ", got == UV_EOF ? "closed by the server" : uv_strerror((int)got));
         return;
     }
-    ssize_t rc = nghttp2_session_mem_recv(probe->session, (const uint8_t *)buf->base, (size_t)got);
-
-    if (probe->stopped) {
+    if (probe->tls == NULL) {
+        if (take(probe, slice_of(buf->base, (size_t)got))) {
+            (void)flush(probe);
+        }
         return;
     }
-    if (rc < 0) {
-        fail(probe, -EPROTO, "gRPC health check failed: ", nghttp2_strerror((int)rc));
-        return;
+    tls_session_feed(probe->tls, slice_of(buf->base, (size_t)got));
+    if (probe->asked || (shake_hands(probe) && probe->asked)) {
+        take_cipher(probe);
     }
-    (void)flush(probe);
 }
 
 static void on_connect(uv_connect_t *request, int status)
@@ -364,9 +464,11 @@ static void on_connect(uv_connect_t *request, int status)
     }
     if (rc < 0) {
         fail(probe, rc, "fail to connect: ", uv_strerror(rc));
-        return;
+    } else if (probe->options->by_tls) {
+        start_tls(probe);
+    } else {
+        ask(probe);
     }
-    ask(probe);
 }
 
 static void connect_to(struct grpc_probe *probe, const struct sockaddr *address)

@@ -191,16 +191,9 @@ static bool shake_hands(struct tcp_probe *probe)
 
 static void tls_start(struct tcp_probe *probe)
 {
-    const struct probe_options *options = probe->options;
-    struct tls_context *context = NULL;
-    struct slice name = options->server_name.len ? options->server_name : probe->address.host;
     struct error why;
-    int rc = tls_context_client(&options->tls, &context, &why);
+    int rc = probe_tls(probe->options, probe->address.host, &probe->tls, &why);
 
-    if (rc == 0) {
-        rc = tls_session_client(context, name, &probe->tls, &why);
-    }
-    tls_context_unref(context);
     if (rc < 0) {
         fail(probe, rc, "TLS: ", why.text);
         return;

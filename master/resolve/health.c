@@ -25,11 +25,6 @@ static void note_times(struct resolver *resolver, struct element *service, int64
 void health_note(struct resolver *resolver, struct http_service *service, const struct health_check *options)
 {
     note_times(resolver, &service->element, options->interval, options->timeout, options->unhealthy_interval);
-    if (slice_eq(options->mode, SLICE("grpc")) && slice_eq_nocase(options->scheme, SLICE("https"))) {
-        element_error(resolver->model, &service->element, false,
-                      "healthCheck.mode grpc over TLS is not yet served by this build: its servers are not "
-                      "asked and count as up");
-    }
 }
 
 void health_note_tcp(struct resolver *resolver, struct element *service,

@@ -110,10 +110,11 @@ int face_status(int argc, char **argv)
     struct status *status = xcalloc(1, sizeof(*status));
 
     (void)clock_gettime(CLOCK_REALTIME, &wall);
-    status_read(board,
-                (struct status_clock){.now_ns = process_clock_ns(),
-                                      .unix_ns = wall.tv_sec * INT64_C(1000000000) + wall.tv_nsec},
-                status_process_state, status);
+    struct status_clock clock = {.now_ns = process_clock_ns(),
+                                 .unix_ns = wall.tv_sec * INT64_C(1000000000) + wall.tv_nsec};
+
+    status_read(board, clock, status_process_state, status);
+    status_servers(board, clock.now_ns, status);
     text_init(&out);
     if (wish.json) {
         status_json(status, &out);

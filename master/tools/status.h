@@ -4,6 +4,7 @@
  * status.c       which tree, what is asked for
  * status_find.c  the trees that run here, and their boards
  * status_read.c  the board -> struct status
+ * status_servers.c  servers that are down, and why
  * status_text.c  struct status -> lines to read
  * status_json.c  struct status -> JSON
  *
@@ -20,7 +21,8 @@
 #include "shm/ready.h"
 
 #define NEVER INT64_MIN
-#define STATUS_TREES 64 /* that are told apart on one machine */
+#define STATUS_TREES 64   /* that are told apart on one machine */
+#define STATUS_SERVERS 64 /* that are named; the others are counted */
 
 struct status_process {
     pid_t pid;      /* 0: none */
@@ -74,6 +76,20 @@ struct status_old {
     int64_t age; /* since it is an old one */
 };
 
+enum status_why {
+    SERVER_DOWN,    /* its health check fails */
+    SERVER_OUT,     /* requests to it failed */
+    SERVER_SLOW,    /* it is new, or up again */
+    SERVER_NAMELESS /* its name has no address yet */
+};
+
+struct status_server { /* one that does not get its whole share */
+    char service[BOARD_TEXT], url[BOARD_TEXT];
+    enum status_why why;
+    int64_t left;     /* OUT, SLOW: until it does */
+    unsigned percent; /* SLOW: of its share */
+};
+
 struct status {
     int64_t unix_ns; /* the moment of reading */
     bool ready, stale, stopping;
@@ -95,6 +111,10 @@ struct status {
     uint64_t old_all; /* also those that are not in `old` */
     uint64_t counters[BOARD_COUNTERS];
     struct status_memory memory;
+    bool servers_known; /* what services there are */
+    struct status_server servers[STATUS_SERVERS];
+    size_t server_count;
+    uint64_t server_all; /* also those that are not in `servers` */
 };
 
 struct status_clock { /* one moment on both clocks */
@@ -113,6 +133,11 @@ char status_process_state(pid_t pid);
 /* process_state: status_process_state, or NULL when these are no processes of this machine. */
 void status_read(struct board *board, struct status_clock clock, char (*process_state)(pid_t pid),
                  struct status *status);
+
+/* ---- status_servers.c ---- */
+/* After status_read(). */
+void status_servers(struct board *board, int64_t now_ns, struct status *status);
+const char *status_server_why(enum status_why why); /* "down", ... */
 
 /* ---- status_text.c, status_json.c ---- */
 const char *status_state_name(uint64_t state);                 /* "starting", "serving", "draining" */

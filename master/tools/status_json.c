@@ -272,6 +272,31 @@ static void add_points(struct text *out, const struct status *status)
     end(out, ']');
 }
 
+static void add_servers(struct text *out, const struct status *status)
+{
+    if (!status->servers_known) {
+        key(out, "servers");
+        text_add_cstr(out, "null");
+        return;
+    }
+    add_count(out, "serversNotUp", status->server_all);
+    begin(out, "servers", '[');
+    for (size_t i = 0; i < status->server_count; i++) {
+        const struct status_server *server = &status->servers[i];
+
+        begin(out, NULL, '{');
+        add_text(out, "service", server->service);
+        add_text(out, "url", server->url);
+        add_text(out, "state", status_server_why(server->why));
+        add_seconds(out, "left", server->left);
+        if (server->why == SERVER_SLOW) {
+            add_count(out, "percent", server->percent);
+        }
+        end(out, '}');
+    }
+    end(out, ']');
+}
+
 static void add_counters(struct text *out, const struct status *status)
 {
     static const char *const names[COUNT_REASONS] = {
@@ -324,6 +349,7 @@ void status_json(const struct status *status, struct text *out)
     add_memory(out, status);
     add_workers(out, status);
     add_points(out, status);
+    add_servers(out, status);
     add_counters(out, status);
     text_add_cstr(out, "}\n");
 }

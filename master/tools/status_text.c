@@ -301,6 +301,38 @@ static void add_points(struct text *out, const struct status *status)
     }
 }
 
+static void add_servers(struct text *out, const struct status *status)
+{
+    char text[DURATION];
+
+    for (size_t i = 0; i < status->server_count; i++) {
+        const struct status_server *server = &status->servers[i];
+
+        text_printf(out, "%sserver       %s %s: ", i == 0 ? "\n" : "", server->service, server->url);
+        switch (server->why) {
+        case SERVER_DOWN:
+            text_add_cstr(out, "down, its health check fails\n");
+            break;
+        case SERVER_OUT:
+            text_printf(out, "out after failures, for another %s\n", duration(server->left, text));
+            break;
+        case SERVER_SLOW:
+            text_printf(out, "starts slowly, has %u %% of its share, all of it in %s\n", server->percent,
+                        duration(server->left, text));
+            break;
+        case SERVER_NAMELESS:
+            text_add_cstr(out, "its name has no address\n");
+            break;
+        }
+    }
+    if (status->server_all > status->server_count) {
+        text_printf(out, "server       and %" PRIu64 " more\n", status->server_all - status->server_count);
+    }
+    if (!status->servers_known) {
+        text_add_cstr(out, "\nserver       which ones are down is not known while there is no master\n");
+    }
+}
+
 static void add_counters(struct text *out, const struct status *status)
 {
     const uint64_t *counters = status->counters;
@@ -338,5 +370,6 @@ void status_text(const struct status *status, struct text *out)
     add_generations(out, status);
     add_slots(out, status);
     add_points(out, status);
+    add_servers(out, status);
     add_counters(out, status);
 }

@@ -2,15 +2,18 @@
 over changes of the configuration and over masters.
 """
 import contextlib
+import json
 import os
+import re
 import signal
 import ssl
+import subprocess
 
 import pytest
 from hpack import Encoder
 from hyperframe.frame import DataFrame, Frame, HeadersFrame, SettingsFrame
 
-from conftest import wait_until
+from conftest import BINARY, wait_until
 from h2kit import PREFACE
 from ports import free_port
 from proxying import server  # noqa: F401 a fixture
@@ -345,6 +348,41 @@ def test_grpc_of_a_server_of_http1(server, routed):
     assert names(proxied) == {"other"}
 
 
+@pytest.mark.parametrize("by_url", [False, True])
+def test_grpc_over_tls(server, routed, tmp_path, by_url):
+    """Of the server's own address when its URL is https; on another port when the scheme says so. HTTP/2 is agreed upon."""
+    own = Maker(tmp_path).own("well", ["IP:127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.crt, own.key)
+    context.set_alpn_protocols(["h2"])
+    asked, answers, agreed = [], [(1, 0)], []
+
+    def secure(peer, server):
+        with contextlib.suppress(OSError, EOFError):
+            peer.sock = context.wrap_socket(peer.sock, server_side=True)
+            agreed.append(peer.sock.selected_alpn_protocol())
+            grpc_server(answers, asked)(peer, server)
+    checker, app, other = server(secure), App(server, "app"), App(server, "other")
+    health = {"mode": "grpc", "interval": SOON, "timeout": "2s", **({} if by_url else {"scheme": "https", "port": checker.port})}
+    servers = [{"url": f"https://127.0.0.1:{checker.port}" if by_url else url(app.server)}]
+    whole = config({"both": {"failover": {"service": "app", "fallback": "other", "healthCheck": {}}}, "other": service(other),
+                    "app": {"loadBalancer": {"servers": servers, "healthCheck": health, "serversTransport": "mine"}}}, "both")
+    whole["serversTransports"] = {"mine": {"rootCAs": [own.pem]}}
+    proxied = routed(whole)
+    wait_until("it is asked again and again", lambda: len(asked) > 2)
+    assert set(agreed) == {"h2"} and "Health check failed" not in proxied.router.log()
+    answers[:] = [(2, 0)]
+    proxied.router.wait_log(r"WRN Health check failed\. .*NOT_SERVING")
+    assert names(proxied) == {"other"}
+    mark = proxied.router.mark()
+    whole["serversTransports"] = {"mine": {}}
+    answers[:] = [(1, 0)]
+    proxied.router.wait_log("INF Health check passed", mark)
+    other_checks(proxied, whole)
+    proxied.router.wait_log(r"WRN Health check failed\. .*TLS: ", mark)
+    assert names(proxied) == {"other"}
+
+
 # ---- TLS ----
 
 def test_scheme_https(server, routed, tmp_path):
@@ -376,3 +414,35 @@ def test_scheme_https(server, routed, tmp_path):
     other_checks(proxied, whole)
     recovered(proxied, app)
     assert names(proxied) == {"app"}
+
+
+# ---- what is seen of it ----
+
+def servers(proxied):
+    """By their URL: service, state."""
+    done = subprocess.run([BINARY, "status", "--json", "--pid", str(proxied.router.pid)], capture_output=True, text=True, check=True)
+    return {one["url"]: (one["service"], one["state"]) for one in json.loads(done.stdout)["servers"]}
+
+
+def test_status_names_servers_that_are_down(server, routed):
+    a, b, c = App(server, "a"), App(server, "b"), App(server, "c")
+    whole = config({"app": service(a, b), "other": {"loadBalancer": {"servers": [{"url": url(c.server)}], "slowStart": "1h",
+                                                                     "passiveHealthCheck": {"maxFailedAttempts": 1, "failureWindow": "1h"}}}})
+    whole["routers"]["c"] = {"rule": "PathPrefix(`/c`)", "service": "other"}
+    proxied = routed(whole)
+    assert servers(proxied) == {}
+    a.probe = 503
+    failed(proxied, a)
+    assert servers(proxied) == {url(a.server): ("app@file", "down")}
+    c.server.close()
+    assert ask(proxied, "/c").status == 502
+    assert servers(proxied) == {url(a.server): ("app@file", "down"), url(c.server): ("other@file", "out")}
+    said = subprocess.run([BINARY, "status", "--pid", str(proxied.router.pid)], capture_output=True, text=True, check=True).stdout
+    assert f"server       app@file {url(a.server)}: down, its health check fails\n" in said
+    assert re.search(rf"(?m)^server       other@file {url(c.server)}: out after failures, for another 59 min \d+ s$", said)
+    a.probe = 204
+    recovered(proxied, a)
+    new = App(server, "new")
+    whole["services"]["other"]["loadBalancer"]["servers"].append({"url": url(new.server)})
+    proxied.change(whole)
+    assert servers(proxied) == {url(c.server): ("other@file", "out"), url(new.server): ("other@file", "slowStart")}

@@ -96,7 +96,6 @@ struct service { /* stored */
     struct list cookies; /* struct slice: what Set-Cookie says, by position */
     struct list sticky_values; /* struct sticky_value, by hash; none of who takes no clients at all */
     bool pass_host_header;
-    int64_t flush_interval; /* ns; negative: at once */
     uint32_t transport;     /* number in transports */
     struct slice statuses;  /* struct status_range: answers of the first child that the second one replaces */
     int64_t failure_window; /* ns: failures of a server in it take it out, for as long */

@@ -103,7 +103,6 @@ static void pack_service(struct page_builder *builder, const struct service *fro
     stored->cookies = cookies;
     stored->sticky_values = sticky_values;
     stored->pass_host_header = from->pass_host_header;
-    stored->flush_interval = from->flush_interval;
     stored->transport = from->transport;
     stored->statuses = statuses;
     stored->body_most = from->body_most;

@@ -167,9 +167,8 @@ const struct schema passive_health_check_schema =
     SCHEMA(struct passive_health_check, "passiveHealthCheck", passive_fields);
 
 static const struct schema_field forwarding_fields[] = {
-    ROW("flushInterval", DURATION, struct response_forwarding, flush_interval, .flags = OMIT,
-        .fallback = "100ms",
-        .text = "How often a response body that trickles is passed on; negative: every piece at once."),
+    ROW("flushInterval", DURATION, struct response_forwarding, flush_interval, .flags = OMIT | SCHEMA_INERT,
+        .fallback = "100ms", .text = "How long small pieces of an answer may wait for more: none waits."),
 };
 const struct schema response_forwarding_schema =
     SCHEMA(struct response_forwarding, "responseForwarding", forwarding_fields);

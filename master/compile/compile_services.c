@@ -244,8 +244,6 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     row->failure_window = balancer->passive_health_check ? balancer->passive_health_check->failure_window : 0;
     row->slow_start = balancer->slow_start > 0 ? balancer->slow_start : 0;
     row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
-    row->flush_interval =
-        balancer->response_forwarding ? balancer->response_forwarding->flush_interval : 100 * MILLISECOND;
     if (!transport_number(compiler, service, &row->transport)) {
         return;
     }

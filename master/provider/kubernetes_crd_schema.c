@@ -20,7 +20,8 @@ static const struct schema_field reference_fields[] = {
 const struct schema crd_reference_schema = SCHEMA(struct crd_reference, "reference", reference_fields);
 
 static const char *const service_kinds[] = {"Service", "TraefikService", "", NULL};
-static const char *const strategies[] = {"wrr", "p2c", "hrw", "leasttime", "RoundRobin", "", NULL};
+static const char *const strategies[] = {"wrr",       "p2c",        "hrw", "leasttime",
+                                         "leastconn", "RoundRobin", "",    NULL};
 static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
 
 /* The fields of a reference to a service, in struct `type` behind `at` (empty, or "service." for one that is part of more). */
@@ -58,7 +59,9 @@ static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
               .sub = &health_check_schema,                                                                   \
               .text = "Ask the servers regularly; for Services of type ExternalName only."),                 \
         FIELD("passiveHealthCheck", OPTIONAL, type, at passive_health_check, .flags = SCHEMA_ALLOW_EMPTY,    \
-              .sub = &passive_health_check_schema, .text = "Leave out servers whose answers fail.")
+              .sub = &passive_health_check_schema, .text = "Leave out servers whose answers fail."),         \
+        FIELD("slowStart", DURATION, type, at slow_start,                                                    \
+              .text = "Own option: for so long the share of a server that is new, or up again, grows.")
 
 static const struct schema_field service_fields[] = {SERVICE_FIELDS(struct crd_service, )};
 const struct schema crd_service_schema = SCHEMA(struct crd_service, "service", service_fields);

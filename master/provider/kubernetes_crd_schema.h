@@ -24,6 +24,7 @@ struct crd_service {
     struct response_forwarding *response_forwarding;
     struct health_check *health_check;
     struct passive_health_check *passive_health_check;
+    int64_t slow_start; /* ns */
 };
 
 struct crd_route {

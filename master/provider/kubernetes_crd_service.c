@@ -54,6 +54,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
     }
     lb->sticky = from->sticky;
     lb->passive_health_check = from->passive_health_check;
+    lb->slow_start = from->slow_start;
     lb->health_check = from->health_check;
     if (lb->health_check && lb->health_check->unhealthy_interval == 0) {
         lb->health_check->unhealthy_interval = lb->health_check->interval;

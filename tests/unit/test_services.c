@@ -225,7 +225,6 @@ static struct page_builder *sample_services(void)
          .cookies = {cookies, 2},
          .sticky_values = {&sticky, 1},
          .pass_host_header = true,
-         .flush_interval = -1,
          .transport = 1},
         {.name = SLICE("b@file"),
          .kind = SERVICE_WEIGHTED,
@@ -269,7 +268,7 @@ static void services_come_out_as_they_went_in(void **state)
     assert_true(slice_eq(page_text(page, a->name), SLICE("a@file")));
     assert_int_equal(a->kind, SERVICE_LOAD_BALANCER);
     assert_int_equal(a->servers.count, 2);
-    assert_true(a->pass_host_header && a->flush_interval == -1 && a->transport == 1);
+    assert_true(a->pass_host_header && a->transport == 1);
     assert_true(a->ticket.slot == 1 && a->ticket.epoch == 2);
     assert_true(slice_eq(page_text(page, rows[0].url), SLICE("http://10.0.0.1")));
     assert_true(rows[0].health.slot == 5 && rows[0].health.epoch == 6 && rows[0].identity == 99);

@@ -20,7 +20,7 @@ import time
 from stand import CORES, LOAD_CORES, ROOT, Stand, pss_kib
 from wire import Wire
 
-SECTIONS = ("small", "scale", "workers", "memory", "tls", "bulk", "layer4", "middlewares")
+SECTIONS = ("small", "scale", "workers", "memory", "tls", "bulk", "layer4", "middlewares", "compile")
 
 
 class Bench(Wire, Stand):
@@ -111,6 +111,63 @@ class Bench(Wire, Stand):
         for s in held:
             s.close()
         self.stop(proxy)
+
+
+    def section_compile(self):
+        print("\n## 10,000 middlewares and 10,000 services (ms from the change that is seen to the generation; to reach: all of it under 1,000)")
+        users = [self.dir / f"users-{i}" for i in range(100)]
+        for path in users:
+            path.write_text("bob:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=\n")
+        path = self.dir / "compile.json"
+        http = many(users, self.upstream_port)
+        write(path, http)
+        port = free_port()
+        proxy = self.start("weir", [str(self.args.weir), f"--entryPoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={path}",
+                                    "--log.level=INFO"], port, self.dir / "compile.log", cores=set(CORES))
+        wait_status(port, "/", {"Host": "h0.test"})
+        print(f"  {'all of it, at the start':36} {self.reload_ms(proxy):8.1f}")
+        for name, change in (("one router", lambda: http["routers"]["r7"].update(rule="Host(`other.test`)")),
+                             ("one middleware", lambda: http["middlewares"]["m7"].update(addPrefix={"prefix": "/changed"})),
+                             ("one server", lambda: http["services"]["s7"]["loadBalancer"]["servers"].pop()),
+                             ("one users file", lambda: users[3].write_text("anna:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=\n"))):
+            before = self.reloads(proxy)
+            change()
+            if name != "one users file":
+                write(path, http)
+            while self.reloads(proxy) == before:
+                time.sleep(0.05)
+            print(f"  {name:36} {self.reload_ms(proxy):8.1f}")
+        self.stop(proxy)
+
+    def said(self, proxy):
+        return json.loads(subprocess.run([str(self.args.weir), "status", "--json", "--pid", str(proxy.process.pid)], capture_output=True, text=True,
+                                         check=True).stdout)
+
+    def reloads(self, proxy):
+        return self.said(proxy)["generation"]
+
+    def reload_ms(self, proxy):
+        return 1000 * self.said(proxy)["reload"]["took"]
+
+
+def write(path, http):
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps({"http": http}))
+    part.rename(path)
+
+
+def many(users, port):
+    """One router for each of as many middlewares of all sorts and services."""
+    kinds = (lambda i: {"addPrefix": {"prefix": f"/p{i}"}}, lambda i: {"headers": {"customRequestHeaders": {"X-N": str(i)}, "frameDeny": True}},
+             lambda i: {"redirectRegex": {"regex": f"^http://h{i}\\.test/old/(.*)$", "replacement": "http://new.test/$1"}},
+             lambda i: {"ipAllowList": {"sourceRange": ["127.0.0.0/8", f"10.{i % 256}.0.0/16"]}}, lambda i: {"rateLimit": {"average": 1000 + i}},
+             lambda i: {"stripPrefix": {"prefixes": [f"/a{i}", f"/b{i}"]}}, lambda i: {"compress": {}}, lambda i: {"inFlightReq": {"amount": 1000}},
+             lambda i: {"circuitBreaker": {"expression": "NetworkErrorRatio() > 0.5"}}, lambda i: {"basicAuth": {"usersFile": str(users[i // 10 % len(users)])}})
+    count = 10000
+    return {"routers": {f"r{i}": {"rule": f"Host(`h{i}.test`)", "service": f"s{i}", "middlewares": [f"m{i}"]} for i in range(count)},
+            "middlewares": {f"m{i}": kinds[i % len(kinds)](i) for i in range(count)},
+            "services": {f"s{i}": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{port}"}, {"url": f"http://127.0.0.2:{port}"}]}}
+                         for i in range(count)}}
 
 
 def build_open_loop(directory):

@@ -63,6 +63,8 @@ MIDDLEWARES = {
     "allow-not": {"ipAllowList": {"sourceRange": ["10.0.0.0/8", "::1"], "rejectStatusCode": 418}},
     "allow-depth": {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"depth": 1}}},
     "allow-excluded": {"ipAllowList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"excludedIPs": ["127.0.0.0/8", "192.168.0.0/16"]}}},
+    "allow-subnet": {"ipAllowList": {"sourceRange": ["2001:db8::/64"], "ipStrategy": {"depth": 1, "ipv6Subnet": 64}}},
+    "white-all": {"ipWhiteList": {"sourceRange": ["10.0.0.0/8"], "ipStrategy": {"excludedIPs": ["192.168.0.0/16"], "ipv6Subnet": 64}}},
     "allow-none": {"ipAllowList": {"sourceRange": []}},
     "rate": {"rateLimit": {"average": 1, "period": "2400h", "burst": 3}},
     "rate-none": {"rateLimit": {"average": 0}},
@@ -76,6 +78,7 @@ MIDDLEWARES = {
     "flight-none": {"inFlightReq": {"amount": 0, "sourceCriterion": {"requestHost": True}}},
     "flight-header": {"inFlightReq": {"amount": 0, "sourceCriterion": {"requestHeaderName": "X-Forwarded-Proto"}}},
     "flight-depth": {"inFlightReq": {"amount": 3, "sourceCriterion": {"ipStrategy": {"depth": 1}}}},
+    "flight-excluded": {"inFlightReq": {"amount": 3, "sourceCriterion": {"ipStrategy": {"excludedIPs": ["127.0.0.0/8"], "ipv6Subnet": 64}}}},
     "flight-both": {"inFlightReq": {"amount": 3, "sourceCriterion": {"requestHost": True, "requestHeaderName": "X"}}},
     "white": {"ipWhiteList": {"sourceRange": ["127.0.0.0/8"]}},
     "basic": {"basicAuth": {"users": ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=", "md5:$apr1$F.MFzUVj$uzZ//1y78r2VEpyD.v/tv.",
@@ -123,6 +126,20 @@ MIDDLEWARES = {
                                   "maxResponseBodySize": 7, "preserveLocationHeader": True, "authSigninURL": "https://login.test/?a=1&b=2"}},
     "auth-body": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS/body/x", "trustForwardHeader": True, "forwardBody": True,
                                   "authRequestHeaders": ["X-Case", "X-Answer", "User-Agent"]}},
+    "auth-tls": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"ca": "SECURE_CRT"}}},
+    "auth-tls-any": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"insecureSkipVerify": True}}},
+    "auth-tls-pair": {"forwardAuth": {"address": "https://DEMANDING_ADDRESS/decide", "tls": {"ca": "SECURE_CRT", "cert": "OTHER_CRT", "key": "OTHER_KEY"}}},
+    "auth-tls-not": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"ca": "OTHER_CRT"}}},
+    "errors": {"errors": {"status": ["401", "500-599"], "service": "upstream", "query": "/page/{status}?u={url}&o={originalStatus}"}},
+    "errors-told": {"errors": {"status": ["200", "401", "500-502"], "service": "upstream", "query": "page#{status}", "errorRequestHeaders": ["X-Case", "x-two"],
+                               "statusRewrites": {"401": 404, "500-599": 418}}},
+    "errors-dead": {"errors": {"status": ["401", "500"], "service": "dead", "query": "/{status}"}},
+    "errors-bare": {"errors": {"status": ["500"], "service": "upstream"}},
+    "errors-none": {"errors": {"status": [], "service": "upstream", "query": "/"}},
+    "errors-nowhere": {"errors": {"status": ["500"], "service": "nowhere", "query": "/"}},
+    "errors-bad": {"errors": {"status": ["5xx"], "service": "upstream", "query": "/"}},
+    "errors-bad-rewrite": {"errors": {"status": ["500"], "service": "upstream", "query": "/", "statusRewrites": {"x": 404}}},
+    "errors-out": {"chain": {"middlewares": ["errors-told", "errors", "add"]}},
     "detect": {"contentType": {}},
     "detect-on": {"contentType": {"autoDetect": True}},
     "detect-off": {"contentType": {"autoDetect": False}},
@@ -213,6 +230,7 @@ def configuration():
     router("nohost", "Host(`nohost.test`)", service="no-host-header")
     router("urlpath", "Host(`urlpath.test`)", service="url-path")
     router("wrr", "Host(`wrr.test`)", service="wrr")
+    router("preserved", "Host(`preserved.test`)", service="preserved")
     routers["lay"] = {"rule": "Host(`lay.test`)", "middlewares": ["strip", "head"], "entryPoints": ["web", "strict", "mwep"]}
     router("lay-a", "PathPrefix(`/x`)", parentRefs=["lay"], middlewares=["add"])
     router("lay-b", "Header(`X-Added`, `one`) && Path(`/y`)", parentRefs=["lay@file"])
@@ -236,6 +254,8 @@ def configuration():
             "empty": {"loadBalancer": {"servers": []}},
             "dead": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1"}]}},
             "no-host-header": {"loadBalancer": {"passHostHeader": False, "servers": [{"url": "http://127.0.0.1:1"}]}},
+            "preserved": {"loadBalancer": {"servers": [{"url": "http://UPSTREAM_ADDRESS/base/", "preservePath": True, "weight": 2}], "passHostHeader": False,
+                                           "responseForwarding": {"flushInterval": "-1ms"}}},
             "url-path": {"loadBalancer": {"servers": [{"url": "http://127.0.0.1:1/sub/"}]}},
             "wrr": {"weighted": {"services": [{"name": "upstream", "weight": 3}, {"name": "empty", "weight": 0}]}},
             **{f"hrw-{name}": service for name, service in HASHED.items()},
@@ -261,7 +281,8 @@ SECURED = {
     "old": {**BELIEVE, "maxVersion": "VersionTLS12", "minVersion": "VersionTLS12", "cipherSuites": ["TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"]},
     "new": {**BELIEVE, "minVersion": "VersionTLS13", "maxVersion": "VersionTLS13"},
     "min-only": {**BELIEVE, "minVersion": "VersionTLS13"},
-    "h1": {**BELIEVE, "disableHTTP2": True, "maxIdleConnsPerHost": 3, "forwardingTimeouts": {"dialTimeout": "5s", "idleConnTimeout": "9s"}},
+    "h1": {**BELIEVE, "disableHTTP2": True, "maxIdleConnsPerHost": 3, "forwardingTimeouts": {
+        "dialTimeout": "5s", "idleConnTimeout": "9s", "responseHeaderTimeout": "20s", "readIdleTimeout": "3s", "pingTimeout": "2s"}},
     "no-default": None,
     "no-ca": {"rootCAs": ["OTHER_CRT"]},
     "no-file": {"rootCAs": ["/nowhere/ca.pem"]},
@@ -394,6 +415,16 @@ def fixed_requests():
     for entry_point in ("web", "strict", "rawpath", "semicolon", "mwep", "redirecting"):
         for path in PATHS:
             add(entry_point, path)
+    for name in (name for name in MIDDLEWARES if name.startswith(("errors", "auth-tls"))):
+        for method in ("GET", "POST", "HEAD"):
+            for mode in ("", "deny", "error", "redirect", "html", "chunked", "empty"):
+                add("web", "/a%20b?x=1&y", host=f"{name}.test", method=method, headers=[("X-Answer", mode), ("X-Two", "2")], body=b"body" if method == "POST" else b"")
+    for name in ("allow-subnet", "white-all"):
+        for forwarded in ("2001:db8::7", "2001:db8:0:1::7", "10.0.0.1", "10.0.0.1, 192.168.0.1", "x", "10.0.0.1, x"):
+            add("trust", "/", host=f"{name}.test", headers=[("X-Forwarded-For", forwarded)])
+    for path in ("/", "/x?y=1", "/a%2Fb", "//"):
+        add("rawpath", path, host="preserved.test")
+        add("web", path, host="preserved.test")
     for entry_point in ("web", "strict", "mwep"):
         for path in ("/", "/x", "/api/x", "/y", "/deep", "/deep/er", "/?deep", "/tls", "/lost", "/dead", "/a%2Fb", "/api/y"):
             for method in ("GET", "POST", "OPTIONS"):

@@ -48,6 +48,38 @@ def test_security_headers(server, routed):
     assert curl(proxied.port, "/", headers=["X-Tls: on"]).header("Strict-Transport-Security") == "max-age=5; preload"
 
 
+EVERY = {"stsSeconds": 7, "stsIncludeSubdomains": True, "forceSTSHeader": True, "customFrameOptionsValue": "SAMEORIGIN", "frameDeny": True, "browserXssFilter": True,
+         "contentSecurityPolicyReportOnly": "img-src *", "permissionsPolicy": "camera=()", "publicKey": "pin"}
+
+
+def test_the_other_security_headers(server, routed):
+    config = one_route(server(), {"h": {"headers": EVERY}})
+    proxied = routed(config)
+    answer = curl(proxied.port, "/")
+    assert {name: answer.header(name) for name in ("Strict-Transport-Security", "X-Frame-Options", "X-XSS-Protection", "Content-Security-Policy-Report-Only",
+                                                   "Permissions-Policy", "Public-Key-Pins")} == {
+        "Strict-Transport-Security": "max-age=7; includeSubDomains", "X-Frame-Options": "SAMEORIGIN", "X-XSS-Protection": "1; mode=block",
+        "Content-Security-Policy-Report-Only": "img-src *", "Permissions-Policy": "camera=()", "Public-Key-Pins": None}  # the last over TLS only
+    config["middlewares"]["h"]["headers"] = {**EVERY, "customBrowserXSSValue": "0", "isDevelopment": True, "allowedHosts": ["nobody.test"]}
+    proxied.change(config)
+    answer = curl(proxied.port, "/")
+    assert (answer.status, answer.header("X-XSS-Protection"), answer.header("Strict-Transport-Security")) == (200, "0", None)
+
+
+def test_credentials(server, routed):
+    config = one_route(server(), {"h": {"headers": {**CORS, "accessControlAllowCredentials": True}}})
+    port = routed(config).port
+    assert preflight(port, "https://good.test").header("Access-Control-Allow-Credentials") == "true"
+    assert curl(port, "/", headers=["Origin: https://good.test"]).header("Access-Control-Allow-Credentials") == "true"
+
+
+def test_a_host_in_another_header(server, routed):
+    config = one_route(server(), {"h": {"headers": {"allowedHosts": ["good.test"], "hostsProxyHeaders": ["X-Asked"]}}})
+    port = routed(config, insecure=True).port
+    assert curl(port, "/", host="bad.test", headers=["X-Asked: good.test"]).status == 200
+    assert curl(port, "/", host="good.test", headers=["X-Asked: bad.test"]).status == 500
+
+
 @pytest.mark.parametrize("host, status", [("good.test", 200), ("GOOD.test", 200), ("bad.test", 500), ("good.test:80", 500)])
 def test_allowed_hosts(server, routed, host, status):
     port = routed(one_route(server(), {"h": {"headers": {"allowedHosts": ["good.test"]}}})).port

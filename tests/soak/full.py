@@ -1,4 +1,4 @@
-"""What users are promised of generations, deaths, upgrades and overload (I4, I9, I10), each once in its full form, with figures.
+"""What users are promised of generations, deaths, upgrades, rates and overload (I4, I7, I9, I10), each once in its full form, with figures.
 
     make soak-full    (about six minutes; exit status 1 when anything failed)
 
@@ -9,9 +9,11 @@ import json
 import os
 import pathlib
 import resource
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
@@ -21,7 +23,7 @@ from crowd import Crowd, Fountain  # noqa: E402
 from load import Load  # noqa: E402
 from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E402
 from null import Null, allowed, patience_ms  # noqa: E402
-from rawhttp import connect, get  # noqa: E402
+from rawhttp import Server, connect, get  # noqa: E402
 
 MANY = 300  # seconds for what waits
 RATE = 50
@@ -200,6 +202,46 @@ class Full:
         self.callbacks(name, [slot["laps"] for slot in json.loads(said.stdout)["slots"]], null.stop(), cpu)
         router.stop()
 
+    # ---- rates ----
+    def rates(self, seconds):
+        """100 a second over four workers, asked by 64 connections without a pause, over a SIGHUP and a change."""
+        folder, port, app, got, stop = self.next_folder(), free_port(), Server(), [], threading.Event()
+        http = {"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all", "middlewares": ["r"]}}, "middlewares": {"r": {"rateLimit": {"average": 100}}},
+                "services": {"all": {"loadBalancer": {"servers": [{"url": f"http://127.0.0.1:{app.port}"}]}}}}
+        (folder / "dynamic.json").write_text(json.dumps({"http": http}))
+        router = Weir([f"--entryPoints.web.address=127.0.0.1:{port}", f"--providers.file.filename={folder}/dynamic.json", "--log.level=INFO",
+                       "--workers=4"])
+        self.programs.append(router)
+        router.wait_log(READY)
+
+        def asking():
+            client, mine = connect(port), []
+            while not stop.is_set():
+                client.send(get())
+                mine.append((client.response().status, time.monotonic()))
+            client.close()
+            got.extend(mine)
+        threads = [threading.Thread(target=asking) for _ in range(64)]
+        for thread in threads:
+            thread.start()
+        time.sleep(seconds / 3)
+        os.kill(router.pid, signal.SIGHUP)
+        time.sleep(seconds / 3)
+        http["routers"]["more"] = {"rule": "Path(`/more`)", "service": "all"}
+        (folder / "part").write_text(json.dumps({"http": http}))
+        (folder / "part").rename(folder / "dynamic.json")
+        time.sleep(seconds / 3 + 0.2)
+        stop.set()
+        for thread in threads:
+            thread.join()
+        router.stop()
+        app.close()
+        passed = sorted(at for status, at in got if status == 200)
+        count = sum(at <= passed[0] + seconds for at in passed)
+        name = f"{seconds} s at 100 a second"
+        print(f"{name}: {count} admitted, {sum(status == 429 for status, _ in got)} refused", flush=True)
+        self.expect(name, SANITIZED or abs(count - 100 * seconds) <= seconds and {status for status, _ in got} == {200, 429}, f"{count} admitted")
+
     @staticmethod
     def asked(port):
         client = connect(port)
@@ -218,7 +260,7 @@ class Full:
 
 
 def main():
-    parts = ("changes", "websockets", "deaths", "stalls", "crash_loop", "tree", "upgrades", "overload")
+    parts = ("changes", "websockets", "deaths", "stalls", "crash_loop", "tree", "upgrades", "rates", "overload")
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--websockets", type=int, default=1000)
@@ -237,6 +279,7 @@ def main():
                "deaths": lambda: full.deaths(options.seconds, stalled=False),
                "stalls": lambda: full.deaths(options.seconds, stalled=True),
                "crash_loop": lambda: full.crash_loop(options.seconds), "tree": full.tree, "upgrades": full.upgrades,
+               "rates": lambda: full.rates(10),
                "overload": overload}
         try:
             for part in options.only or parts:

@@ -127,6 +127,7 @@ static const struct schema buffering_prepared_schema =
 
 static const struct schema_field forward_auth_fields[] = {
     ROW("authority", STRING, struct prepared_forward_auth, authority),
+    ROW("tls", BOOL, struct prepared_forward_auth, tls),
     ROW("path", STRING, struct prepared_forward_auth, path),
     ROW("query", STRING, struct prepared_forward_auth, query),
     ROW("hasQuery", BOOL, struct prepared_forward_auth, has_query),

@@ -35,6 +35,7 @@ static bool take_address(struct preparation *at, struct slice address, const str
     made->query = mark >= 0 ? slice_from(address, (size_t)mark + 1) : SLICE("");
     made->path = url.path.len ? url.path : SLICE("/");
     made->authority = url.authority;
+    made->tls = slice_eq_nocase(url.scheme, SLICE("https"));
     if (tls && (tls->cert.len == 0) != (tls->key.len == 0)) {
         prepare_wrong(at, "forwardAuth.tls: cert and key go together, and one of them is missing");
         return false;

@@ -79,12 +79,23 @@ def test_what_the_page_gets(server, routed):
     asked = pages.requests[-1]
     assert (asked.get("host"), asked.get("x-one"), asked.get("x-two"), asked.get("x-hop")) == ("b.test", "1", "2", None)
     assert asked.get("content-length") is None and asked.get("transfer-encoding") is None
+    assert (app.requests[-1].get("x-forwarded-for"), asked.get("x-forwarded-for")) == ("127.0.0.1", None)
     config["middlewares"]["e"]["errors"]["errorRequestHeaders"] = ["x-ONE"]
     proxied.change(config)
     client.send(get("/x", "X-One: 1", "X-Two: 2"))
     assert client.response().status == 500
     asked = pages.requests[-1]
     assert (asked.get("x-one"), asked.get("x-two")) == ("1", None)
+
+
+def test_what_a_trusted_proxy_said_goes_to_the_page(server, routed):
+    app, pages = server(says(500)), server(page)
+    proxied = routed(one_route(app, {"e": errors(status=["500"], query="/p")}, pages=balancer(pages)), insecure=True)
+    client = proxied.connect()
+    client.send(get("/x", "X-Forwarded-For: 192.0.2.1", "X-Forwarded-For: 127.0.0.1"))
+    assert client.response().status == 500
+    assert app.requests[-1].get("x-forwarded-for") == "192.0.2.1, 127.0.0.1, 127.0.0.1"
+    assert pages.requests[-1].all("x-forwarded-for") == ["192.0.2.1, 127.0.0.1"]
 
 
 def test_head_and_keep_alive(server, routed):

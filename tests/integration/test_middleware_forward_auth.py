@@ -1,6 +1,7 @@
 """forwardAuth: what the server that decides gets, what its answer does, and what happens when it gives none that counts."""
 import contextlib
 import socket
+import ssl
 
 import pytest
 
@@ -8,6 +9,7 @@ from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get, ok
 from routing import one_route, routed, url  # noqa: F401 fixtures
+from tlskit import Maker
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
@@ -123,6 +125,24 @@ def test_location(server, routed, location, keep, wanted):
         assert answer.status == 500
     else:
         assert (answer.status, answer.get("location")) == (302, wanted.format(auth=url(auth)[7:]))
+
+
+def test_over_tls(server, routed, tmp_path):
+    """Who is asked is who the authority vouches for, and relative places are of that server."""
+    own = Maker(tmp_path).own("auth", ["IP:127.0.0.1"])
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(own.crt, own.key)
+
+    def secure(peer, server):
+        with contextlib.suppress(OSError):
+            peer.sock = context.wrap_socket(peer.sock, server_side=True)
+            says("302 Found", "Location: login?x=1")(peer, server)
+    auth = server(secure)
+    for tls, status, location in (({"ca": own.pem}, 302, f"https://127.0.0.1:{auth.port}/a/login?x=1"), ({"insecureSkipVerify": True}, 302, f"https://127.0.0.1:{auth.port}/a/login?x=1"),
+                                  ({}, 500, None)):
+        proxied = routed(one_route(server(), {"a": {"forwardAuth": {"address": f"https://127.0.0.1:{auth.port}/a/b", "tls": tls}}}))
+        answer = ask(proxied)
+        assert (answer.status, answer.get("location")) == (status, location)
 
 
 def test_signin(server, routed):

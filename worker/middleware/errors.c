@@ -52,6 +52,20 @@ static struct slice fill_in(struct exchange *ex, struct slice query, uint16_t st
     return query.ptr[0] == '/' ? query : pool_printf(ex->pool, "/%.*s", SLICE_ARG(query));
 }
 
+/* As the client sent it: what was put behind X-Forwarded-For was for the server that gave the answer. */
+static struct slice value_of(const struct exchange *ex, const struct header *item)
+{
+    struct slice value = item->value, client = ex->client_text;
+
+    if (item->id != HEADER_X_FORWARDED_FOR || !ex->client_appended || ex->not_append_forwarded_for ||
+        client.len == 0 || client.len > value.len ||
+        !slice_eq(slice_from(value, value.len - client.len), client)) {
+        return value;
+    }
+    value = slice_head(value, value.len - client.len);
+    return value.len < 2 ? SLICE("") : slice_head(value, value.len - 2);
+}
+
 static void copy_headers(struct exchange *ex, const struct prepared_errors *p, struct headers *to)
 {
     const struct headers *from = &ex->request.headers;
@@ -66,7 +80,11 @@ static void copy_headers(struct exchange *ex, const struct prepared_errors *p, s
         }
         if (wanted && !(item->flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP)) &&
             item->id != HEADER_CONTENT_LENGTH) {
-            headers_add(to, item->name, item->value);
+            struct slice value = value_of(ex, item);
+
+            if (value.len || item->value.len == 0) {
+                headers_add(to, item->name, value);
+            }
         }
     }
 }

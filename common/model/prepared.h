@@ -176,12 +176,12 @@ enum auth_trust { AUTH_TRUST_UNSET, AUTH_TRUST_NONE, AUTH_TRUST_ALL };
 
 struct prepared_forward_auth {
     struct slice authority, path, query; /* of the address; the service is asked service 0 */
-    bool has_query, tls;          /* tls: it is one of https */
-    int64_t trust;                /* enum auth_trust: what of X-Forwarded-* it gets */
-    struct list request_headers;  /* struct slice: names; empty: all */
-    struct list response_headers; /* struct slice: names */
-    struct list response_regexes; /* struct regex_text: of names; at most one */
-    struct list cookies;          /* struct slice: names */
+    bool has_query, tls;                 /* tls: it is one of https */
+    int64_t trust;                       /* enum auth_trust: what of X-Forwarded-* it gets */
+    struct list request_headers;         /* struct slice: names; empty: all */
+    struct list response_headers;        /* struct slice: names */
+    struct list response_regexes;        /* struct regex_text: of names; at most one */
+    struct list cookies;                 /* struct slice: names */
     bool forward_body;
     int64_t body_most;   /* bytes; -1: no bound */
     int64_t answer_most; /* the same of the answer's body */

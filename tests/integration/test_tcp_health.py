@@ -1,9 +1,11 @@
 """Health checks of TCP services: what a server is asked, what comes of its answers, parents that are told."""
+import json
 import ssl
+import subprocess
 
 import pytest
 
-from conftest import wait_until
+from conftest import BINARY, wait_until
 from ports import free_port
 from tcpkit import connect, routers, stand, tcp_server  # noqa: F401
 from tlskit import Maker, Pair
@@ -88,6 +90,14 @@ def test_out_and_in_again(stand, tcp_server):
     kept.send(b"again\n")  # who is connected stays
     assert kept.until(b"\n") in (b"a\n", b"b\n")
     kept.close()
+
+
+def test_status_names_servers_that_are_down(stand, tcp_server):
+    a, b = App(tcp_server, "a"), App(tcp_server, "b", pong=b"NO\n")
+    stand.start(text(s=service(a, b, check=check())))
+    failed(stand, b)
+    said = subprocess.run([BINARY, "status", "--json", "--pid", str(stand.router.pid)], capture_output=True, text=True, check=True).stdout
+    assert [(one["service"], one["url"], one["state"]) for one in json.loads(said)["servers"]] == [("s@file", f"127.0.0.1:{b.port}", "down")]
 
 
 def test_a_connection_is_enough(stand, tcp_server):

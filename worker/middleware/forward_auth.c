@@ -126,8 +126,8 @@ static bool set_location(struct exchange *ex, const struct prepared_forward_auth
     }
     result = p->keep_location ? url_normalise(ex->pool, item->value, &url)
                               : url_resolve(ex->pool, p->tls ? SLICE("https") : SLICE("http"),
-                                            exchange_text(ex, p->authority),
-                                            exchange_text(ex, p->path), item->value, &url);
+                                            exchange_text(ex, p->authority), exchange_text(ex, p->path),
+                                            item->value, &url);
     if (result != PATH_OK) {
         return false;
     }

@@ -128,7 +128,7 @@ class Bench(Wire, Stand):
         wait_status(port, "/", {"Host": "h0.test"})
         print(f"  {'all of it, at the start':36} {self.reload_ms(proxy):8.1f}")
         for name, change in (("one router", lambda: http["routers"]["r7"].update(rule="Host(`other.test`)")),
-                             ("one middleware", lambda: http["middlewares"]["m7"].update(addPrefix={"prefix": "/changed"})),
+                             ("one middleware", lambda: http["middlewares"]["m20"].update(addPrefix={"prefix": "/changed"})),
                              ("one server", lambda: http["services"]["s7"]["loadBalancer"]["servers"].pop()),
                              ("one users file", lambda: users[3].write_text("anna:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=\n"))):
             before = self.reloads(proxy)

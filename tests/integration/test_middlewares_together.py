@@ -146,6 +146,7 @@ def test_a_body_too_long_to_be_sent_again_comes_whole(server, routed):
 MIB = 1 << 20
 AGAIN = {"retry": {"retry": {"attempts": 3, "status": ["500-599"]}},
          "buffering": {"buffering": {"retryExpression": "ResponseCode() == 503 && Attempts() < 3"}},
+         "errors": {"errors": {"status": ["500-599"], "service": "backup", "query": "/"}},
          "circuitBreaker": {"circuitBreaker": {"expression": "ResponseCodeRatio(500, 600, 0, 600) > 0.1", "checkPeriod": "1ms", "fallbackDuration": "1h"}}}
 
 

@@ -3,7 +3,8 @@
  *
  * The answer is dropped as soon as its status is known; the page comes by a request of our own (subrequest.h), with the status
  * of the answer or the one that statusRewrites says. The page is streamed. When its server fails the client gets that
- * answer's body with the status all the same, as with Traefik. Test: tests/integration/test_middleware_errors.py
+ * answer's body with the status all the same, as with Traefik. While weir is short of memory or descriptors it asks for no
+ * page. Test: tests/integration/test_middleware_errors.py
  */
 #include "common/http/url.h"
 #include "common/model/prepared.h"
@@ -127,7 +128,8 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     const struct prepared_errors *p = params;
     uint16_t original = ex->response.status;
 
-    if (!status_ranges_hold(exchange_text(ex, p->statuses), original) || original == 101) {
+    if (!status_ranges_hold(exchange_text(ex, p->statuses), original) || original == 101 ||
+        (ex->answered && ex->reason == REASON_limit)) {
         return MW_PASS;
     }
 

@@ -41,11 +41,11 @@ def message(data):
 class Page:
     """A browser's half of one call."""
 
-    def __init__(self, peer, name, *messages, kind=BINARY, end=True, origin=PAGE):
+    def __init__(self, peer, name, *messages, kind=BINARY, end=True, origin=PAGE, fields=()):
         self.peer, self.text = peer, kind.startswith(TEXT)
         body = b"".join(map(message, messages))
         body = base64.b64encode(body) if self.text else body
-        fields = [f"Content-Type: {kind}", "X-Grpc-Web: 1", *([f"Origin: {origin}"] if origin else []),
+        fields = [*fields, f"Content-Type: {kind}", "X-Grpc-Web: 1", *([f"Origin: {origin}"] if origin else []),
                   f"Content-Length: {len(body)}" if end else "Transfer-Encoding: chunked"]
         peer.send(get(f"/echo.Echo/{name}", *fields, method="POST") + (body if end else b""))
 
@@ -86,6 +86,25 @@ def test_unary(page, echo, kind, size):
     assert answer.get("x-initial") == "first" and answer.get("trailer") is None
     assert (answer.last["grpc-status"], answer.last["x-trailing"]) == ("0", "last")
     assert base64.b64decode(answer.last["x-binary-bin"] + "==") == b"\x00\xff"
+
+
+@pytest.mark.parametrize("kind", [BINARY, TEXT])
+def test_through_others_that_touch_bodies(routed, server, echo, kind):
+    """Each in front of it and behind it; and all of them at once."""
+    config = web(f"h2c://127.0.0.1:{echo.port}")
+    auth = server()
+    config["middlewares"] |= {"compress": {"compress": {"minResponseBodyBytes": 1}}, "buffering": {"buffering": {}}, "contentType": {"contentType": {}},
+                              "retry": {"retry": {"attempts": 2, "status": ["500-599"], "retryNonIdempotentMethod": True}},
+                              "errors": {"errors": {"status": ["500-599"], "service": "all"}},
+                              "forwardAuth": {"forwardAuth": {"address": url(auth), "forwardBody": True}}}
+    others = [name for name in config["middlewares"] if name != "web"]
+    ways = [["web", other] for other in others] + [[other, "web"] for other in others] + [[*others, "web"], ["web", *others]]
+    for number, way in enumerate(ways):
+        config["routers"][f"r{number}"] = {"rule": f"PathPrefix(`/echo.Echo/`) && Header(`X-Way`, `{number}`)", "priority": 1000, "service": "all", "middlewares": way}
+    router = routed(config)
+    for number, way in enumerate(ways):
+        answer = Page(router.connect(), "Unary", b"x" * 10_000, kind=kind, fields=[f"X-Way: {number}"]).finish()
+        assert (answer.status, answer.frames, answer.last["grpc-status"]) == (200, [b"x" * 10_000], "0"), way
 
 
 @pytest.mark.parametrize("kind", [BINARY, TEXT])

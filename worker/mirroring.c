@@ -10,7 +10,7 @@
 #include <stddef.h>
 
 #include "shm/services.h"
-#include "worker/body_hold.h"
+#include "worker/body_keep.h"
 #include "worker/chain.h"
 #include "worker/exchange.h"
 #include "worker/service_step.h"
@@ -23,7 +23,7 @@
     ((uint64_t)1024 * 1024) /* of a mirror's answer is read, so that its connection can be used again */
 
 struct mirrored { /* in the exchange's pool */
-    struct body_hold hold;
+    struct body_keep keep;
     struct exchange_snapshot snapshot;
     uint64_t ticket;
     bool copied; /* or it is not to be */
@@ -138,7 +138,7 @@ static void copy_send(struct exchange *ex, struct mirrored *mirrored, uint32_t s
     copy = pool_zalloc(sub->ex.pool, sizeof(*copy));
     sub->context = copy;
     copy->sub = sub;
-    copy->body = body_share_ref(mirrored->hold.share);
+    copy->body = body_share_ref(mirrored->keep.share);
     copy->patience.fire = out_of_patience;
     timer_set(worker->timers, &copy->patience, worker->now_ns + MIRROR_NS);
     exchange_at_end(&sub->ex, copy_end, copy);
@@ -167,11 +167,12 @@ static bool any_due(const struct service_step *step, uint64_t ticket)
     return false;
 }
 
-static void on_held(struct body_hold *hold, enum body_held how)
+static enum mw_verdict on_kept(struct body_keep *keep, enum body_kept how)
 {
-    struct mirrored *mirrored = (struct mirrored *)((char *)hold - offsetof(struct mirrored, hold));
+    struct mirrored *mirrored = (struct mirrored *)((char *)keep - offsetof(struct mirrored, keep));
 
-    mirrored->copied = how == HELD_TOO_LARGE;
+    mirrored->copied = how == KEPT_TOO_LARGE;
+    return MW_PASS;
 }
 
 static uint64_t draw(struct exchange *ex, const struct service *service)
@@ -199,11 +200,15 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     }
     mirrored = pool_zalloc(ex->pool, sizeof(*mirrored));
     mirrored->ticket = ticket;
-    mirrored->hold.most = service->body_most;
-    mirrored->hold.done = on_held;
+    mirrored->keep.most = service->body_most < 0 ? UINT64_MAX : (uint64_t)service->body_most;
+    mirrored->keep.done = on_kept;
     exchange_keep(ex, mirrored);
     exchange_snapshot(ex, &mirrored->snapshot);
-    return service->mirror_body && ex->request.has_body ? body_hold_begin(ex, &mirrored->hold) : MW_PASS;
+    if (!service->mirror_body || !ex->request.has_body) {
+        return MW_PASS;
+    }
+    body_keep_start(&mirrored->keep, ex);
+    return body_keep_gather(&mirrored->keep);
 }
 
 static enum mw_verdict on_response(struct exchange *ex, const void *params)
@@ -229,5 +234,5 @@ const struct middleware_type step_mirroring = {
     .name = "mirroring",
     .on_request = on_request,
     .on_response = on_response,
-    .filter = {.on_request_body = body_hold_take, .on_request_wanted = body_hold_wanted},
+    .filter = {.on_request_body = body_keep_take, .on_request_wanted = body_keep_wanted},
 };

@@ -11,7 +11,7 @@
 #include "common/http/h1.h"
 #include "common/model/prepared.h"
 #include "common/rule/retry_expression.h"
-#include "worker/body_replay.h"
+#include "worker/body_keep.h"
 #include "worker/codec.h"
 #include "worker/exchange.h"
 #include "worker/middleware.h"
@@ -23,11 +23,11 @@ enum due { NOTHING, PASS_RESPONSE, AGAIN };
 
 struct buffered { /* in the exchange's pool */
     struct exchange *ex;
-    uint64_t request_most, response_most;
+    uint64_t response_most;
     struct slice again; /* in the arena: good until the head of an answer has gone */
     unsigned attempts;
     struct exchange_snapshot snapshot;
-    struct body_replay request;
+    struct body_keep request;
     struct body_filter *response_filter;
     struct body_store response;
     struct body_place response_at;
@@ -43,7 +43,6 @@ static void let_go(struct exchange *ex, void *state)
     struct buffered *buffered = state;
 
     timer_remove(ex->worker->timers, &buffered->timer);
-    body_replay_end(&buffered->request);
     body_store_clear(ex->worker, &buffered->response);
     if (buffered->over) {
         *buffered->over = true;
@@ -58,46 +57,20 @@ static void set_due(struct buffered *buffered, enum due due)
 
 /* ---- the request ---- */
 
-/* Answers in place of the server: the rest of the body is nobody's. */
-static bool refuse(struct buffered *buffered, uint16_t status, enum reason reason)
+static enum mw_verdict on_kept(struct body_keep *request, enum body_kept how)
 {
+    struct buffered *buffered = (struct buffered *)((char *)request - offsetof(struct buffered, request));
     struct exchange *ex = buffered->ex;
 
-    body_store_clear(ex->worker, &buffered->request.store);
-    exchange_answer_plain(ex, status, reason, slice_cstr(http_status_text(status)));
-    exchange_resume(ex);
-    return false;
-}
-
-static bool on_request_body(struct body_filter *filter, struct slice data, bool last,
-                            const struct headers *trailers)
-{
-    struct buffered *buffered = filter->state;
-    struct exchange *ex = filter->ex;
-
-    (void)trailers; /* the length is known: there is no place for them */
-    if (buffered->request.store.len + data.len > buffered->request_most) {
-        return refuse(buffered, 413, REASON_body_too_large);
+    if (how == KEPT_TOO_LARGE) {
+        return exchange_answer_plain(ex, 413, REASON_body_too_large, slice_cstr(http_status_text(413)));
     }
-    if (!body_replay_keep(&buffered->request, data)) {
-        return refuse(buffered, 503, REASON_limit);
-    }
-    if (last) {
-        body_replay_whole(&buffered->request, NULL);
-        ex->request.content_length = (int64_t)buffered->request.store.len;
-        ex->request.has_body = buffered->request.store.len > 0;
-        ex->request_done = !ex->request.has_body;
-        exchange_snapshot(ex, &buffered->snapshot);
-        exchange_resume(ex);
-    }
-    return true;
-}
-
-static bool on_request_wanted(struct body_filter *filter)
-{
-    struct buffered *buffered = filter->state;
-
-    return buffered->request.whole && body_replay_wanted(&buffered->request);
+    request->trailers.count = 0; /* the length is known: there is no place for them */
+    ex->request.content_length = (int64_t)body_keep_len(request);
+    ex->request.has_body = body_keep_len(request) > 0;
+    ex->request_done = !ex->request.has_body;
+    exchange_snapshot(ex, &buffered->snapshot);
+    return MW_PASS;
 }
 
 /* ---- the answer ---- */
@@ -177,7 +150,7 @@ static void on_timer(struct timer *timer)
         pass_response(buffered);
         break;
     case AGAIN:
-        body_replay_restart(&buffered->request);
+        body_keep_again(&buffered->request);
         exchange_again(buffered->ex, &buffered->snapshot);
         break;
     case NOTHING:
@@ -197,21 +170,20 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     }
     buffered = pool_zalloc(ex->pool, sizeof(*buffered));
     buffered->ex = ex;
-    buffered->request_most = (uint64_t)p->request_most;
     buffered->response_most = (uint64_t)p->response_most;
     buffered->again = exchange_text(ex, p->again);
     buffered->timer.fire = on_timer;
     headers_init(&buffered->trailers, ex->pool);
-    body_replay_init(&buffered->request, ex, NULL);
     exchange_keep(ex, buffered);
     exchange_at_end(ex, let_go, buffered);
     if (!ex->request.has_body) {
         exchange_snapshot(ex, &buffered->snapshot);
         return MW_PASS;
     }
-    buffered->request.filter = filter_request(ex, buffered);
-    exchange_read_body(ex);
-    return MW_SUSPENDED;
+    buffered->request.most = (uint64_t)p->request_most;
+    buffered->request.done = on_kept;
+    body_keep_start(&buffered->request, ex);
+    return body_keep_gather(&buffered->request);
 }
 
 static enum mw_verdict on_response(struct exchange *ex, const void *params)
@@ -246,8 +218,8 @@ const struct middleware_type mw_buffering = {
     .name = "buffering",
     .on_request = on_request,
     .on_response = on_response,
-    .filter = {.on_request_body = on_request_body,
-               .on_request_wanted = on_request_wanted,
+    .filter = {.on_request_body = body_keep_take,
+               .on_request_wanted = body_keep_wanted,
                .on_response_body = on_response_body,
                .on_response_end = on_response_end,
                .on_response_drained = on_response_drained},

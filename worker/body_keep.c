@@ -29,7 +29,13 @@ void body_share_unref(struct body_share *share)
 
 static void drop(struct body_keep *keep)
 {
-    timer_remove(keep->ex->worker->timers, &keep->timer);
+    struct worker *worker = keep->ex->worker;
+
+    timer_remove(worker->timers, &keep->timer);
+    body_place_reset(worker, &keep->at);
+    if (keep->share) {
+        keep->share->keep = NULL;
+    }
     body_share_unref(keep->share);
     keep->share = NULL;
     keep->dropped = true;
@@ -48,6 +54,19 @@ static void let_go(struct exchange *ex, void *state)
 
 /* ---- to those behind ---- */
 
+/* Nothing is here to be given, though there is more. */
+static void ask_for_more(struct body_keep *keep)
+{
+    enum reason failed = keep->at.failed;
+
+    if (failed != REASON_none) {
+        drop(keep);
+        exchange_upstream_failed(keep->ex, failed);
+    } else if (!body_keep_waits(keep)) {
+        exchange_want_body(keep->ex); /* the rest is the client's to send */
+    }                                 /* else it comes from the file: on_read() */
+}
+
 /* As much as is taken, for one piece of time. */
 static void give(struct body_keep *keep)
 {
@@ -56,12 +75,12 @@ static void give(struct body_keep *keep)
 
     keep->over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a keep */
     while (room && !keep->given) {
-        struct slice piece = body_store_next(&keep->share->store, &keep->at);
+        struct slice piece = body_store_next(ex->worker, &keep->share->store, &keep->at);
         const struct headers *trailers = NULL;
 
-        if (piece.len == 0 && !keep->whole) {
+        if (piece.len == 0 && (!keep->whole || body_keep_waits(keep))) {
             keep->over = NULL;
-            exchange_want_body(ex); /* the rest is the client's to send */
+            ask_for_more(keep);
             return;
         }
         keep->given = piece.len == 0;
@@ -80,6 +99,11 @@ static void give(struct body_keep *keep)
     keep->over = NULL;
 }
 
+static void on_read(struct body_place *place)
+{
+    give((struct body_keep *)((char *)place - offsetof(struct body_keep, at)));
+}
+
 static void on_timer(struct timer *timer)
 {
     struct body_keep *keep = (struct body_keep *)((char *)timer - offsetof(struct body_keep, timer));
@@ -93,9 +117,7 @@ static void on_timer(struct timer *timer)
 
 bool body_keep_waits(const struct body_keep *keep)
 {
-    struct body_place ahead = keep->at;
-
-    return keep->share && body_store_next(&keep->share->store, &ahead).len > 0;
+    return keep->at.offset < body_keep_len(keep);
 }
 
 bool body_keep_wanted(struct body_filter *filter)
@@ -113,23 +135,20 @@ bool body_keep_wanted(struct body_filter *filter)
 
 void body_keep_again(struct body_keep *keep)
 {
-    keep->at = (struct body_place){.at = NULL};
+    if (keep->share) {
+        body_place_reset(keep->ex->worker, &keep->at);
+    }
     keep->given = false;
 }
 
-/* ---- from the client ---- */
-
-void body_keep_start(struct body_keep *keep, struct exchange *ex)
+void body_keep_finish(struct body_keep *keep)
 {
-    keep->ex = ex;
-    keep->timer.fire = on_timer;
-    keep->share = xcalloc(1, sizeof(*keep->share));
-    keep->share->worker = ex->worker;
-    keep->share->references = 1;
-    headers_init(&keep->trailers, ex->pool);
-    exchange_at_end(ex, let_go, keep);
-    keep->filter = filter_request(ex, keep);
+    if (keep->share && keep->given) {
+        drop(keep);
+    }
 }
+
+/* ---- from the client ---- */
 
 enum mw_verdict body_keep_gather(struct body_keep *keep)
 {
@@ -159,51 +178,96 @@ bool body_keep_passing(struct body_keep *keep, struct slice data, bool last, con
 {
     bool kept = add(keep, data, last, trailers);
 
-    while (body_store_next(&keep->share->store, &keep->at).len) {
+    while (body_store_next(keep->ex->worker, &keep->share->store, &keep->at).len) {
     }
     keep->given = keep->whole;
     return kept;
 }
 
-static bool refuse(struct body_keep *keep)
+static void refuse(struct body_keep *keep)
 {
     struct exchange *ex = keep->ex;
+    enum reason reason = keep->share->store.failed;
 
+    keep->gathering = false;
     drop(keep);
-    exchange_answer_plain(ex, 503, REASON_limit, slice_cstr(http_status_text(503)));
+    exchange_answer_plain(ex, 503, reason, slice_cstr(http_status_text(503)));
     exchange_resume(ex);
-    return false;
 }
 
-static bool gather(struct body_keep *keep, struct slice data, bool last, const struct headers *trailers)
+static void finish(struct body_keep *keep, enum body_kept how)
 {
     struct exchange *ex = keep->ex;
-    bool large = data.len > keep->most || body_keep_len(keep) > keep->most - data.len;
     enum mw_verdict verdict;
 
-    if (!add(keep, data, last, trailers)) {
-        keep->gathering = false;
-        return refuse(keep);
-    }
-    if (!last && !large) {
-        return true;
-    }
     keep->gathering = false;
-    verdict = keep->done(keep, large ? KEPT_TOO_LARGE : KEPT_WHOLE);
+    verdict = keep->done(keep, how);
     if (verdict == MW_ANSWERED) {
         drop(keep);
     }
     if (verdict != MW_SUSPENDED) {
         exchange_resume(ex);
     }
+}
+
+/* A whole body is good once the disk has it: nobody is asked for an answer that could not be sent again. */
+static bool gather(struct body_keep *keep, struct slice data, bool last, const struct headers *trailers)
+{
+    bool large = data.len > keep->most || body_keep_len(keep) > keep->most - data.len;
+
+    if (!add(keep, data, last, trailers)) {
+        refuse(keep);
+        return false;
+    }
+    if (large) {
+        finish(keep, KEPT_TOO_LARGE);
+    } else if (last && body_store_is_written(&keep->share->store)) {
+        finish(keep, KEPT_WHOLE);
+    } else if (!last) {
+        return !body_store_is_busy(&keep->share->store);
+    }
     return last;
+}
+
+/* Bytes came to the file, or did not. */
+static void on_changed(struct body_store *store)
+{
+    struct body_share *share = (struct body_share *)((char *)store - offsetof(struct body_share, store));
+    struct body_keep *keep = share->keep;
+
+    if (keep == NULL || !keep->gathering) {
+        return;
+    }
+    if (store->failed != REASON_none) {
+        refuse(keep);
+    } else if (!keep->whole) {
+        exchange_read_body(keep->ex);
+    } else if (body_store_is_written(store)) {
+        finish(keep, KEPT_WHOLE);
+    }
+}
+
+void body_keep_start(struct body_keep *keep, struct exchange *ex)
+{
+    keep->ex = ex;
+    keep->timer.fire = on_timer;
+    keep->share = xcalloc(1, sizeof(*keep->share));
+    keep->share->worker = ex->worker;
+    keep->share->keep = keep;
+    keep->share->references = 1;
+    keep->share->store.memory_most = keep->memory_most;
+    keep->share->store.changed = on_changed;
+    keep->at.ready = on_read;
+    headers_init(&keep->trailers, ex->pool);
+    exchange_at_end(ex, let_go, keep);
+    keep->filter = filter_request(ex, keep);
 }
 
 /* What comes unasked behind that which was too much. */
 static bool take_more(struct body_keep *keep, struct slice data, bool last, const struct headers *trailers)
 {
     if (!add(keep, data, last, trailers)) {
-        exchange_upstream_failed(keep->ex, REASON_limit);
+        exchange_upstream_failed(keep->ex, keep->share->store.failed);
         return false;
     }
     return last;

@@ -19,6 +19,7 @@ enum body_kept { KEPT_WHOLE, KEPT_TOO_LARGE };
 /* A body of more than one reader; counted. */
 struct body_share {
     struct worker *worker;
+    struct body_keep *keep; /* that fills it; NULL: it is gone */
     unsigned references;
     struct body_store store;
 };
@@ -29,7 +30,8 @@ struct body_keep { /* zeroed, in the exchange's pool; lets go by itself when the
     /* Gathering is over. MW_PASS: the exchange goes on; of a body that is too large what came is given first, once, and the rest
      * follows. MW_ANSWERED: the body is forgotten, what else comes of it too. MW_SUSPENDED: the step resumes it. */
     enum mw_verdict (*done)(struct body_keep *keep, enum body_kept how);
-    uint64_t most; /* bytes to gather */
+    uint64_t most;        /* bytes to gather */
+    uint64_t memory_most; /* so many of them in memory, as in struct body_store */
     /* ---- its own, but for reading ---- */
     struct exchange *ex;
     struct body_filter *filter;
@@ -47,13 +49,16 @@ struct body_keep { /* zeroed, in the exchange's pool; lets go by itself when the
 
 /* In on_request, of a request with a body; with a filter of its own. */
 void body_keep_start(struct body_keep *keep, struct exchange *ex);
-/* Asks for all of it; done() follows, or without memory for it the answer 503. Returns MW_SUSPENDED. */
+/* Asks for all of it; done() follows, or without room for it the answer 503. Returns MW_SUSPENDED. */
 enum mw_verdict body_keep_gather(struct body_keep *keep);
 /* From its beginning, for those behind once more. Without a body nothing. */
 void body_keep_again(struct body_keep *keep);
+/* No further attempt: what those behind have had whole is nobody's any more. Without a body nothing. */
+void body_keep_finish(struct body_keep *keep);
 uint64_t body_keep_len(const struct body_keep *keep); /* so far */
 
-/* For one that keeps what passes: those behind have had these bytes, too. False: no memory may be used for them. */
+/* For one that keeps what passes, in memory (memory_most is 0): those behind have had these bytes, too. False: no memory may be used
+ * for them. */
 bool body_keep_passing(struct body_keep *keep, struct slice data, bool last, const struct headers *trailers);
 
 /* Hooks of the filter, whose state is the keep. */

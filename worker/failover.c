@@ -69,6 +69,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     failing->ex = ex;
     failing->timer.fire = on_timer;
     failing->keep.most = step->service->body_most < 0 ? UINT64_MAX : (uint64_t)step->service->body_most;
+    failing->keep.memory_most = BODY_MEMORY;
     failing->keep.done = on_kept;
     if (ex->request.has_body && step->service->body_most >= 0 &&
         ex->request.content_length > step->service->body_most) {
@@ -92,8 +93,12 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     uint16_t status = ex->response.status;
 
     (void)params;
-    if (failing == NULL || failing->second || status == 101 ||
+    if (failing == NULL || status == 101) {
+        return MW_PASS;
+    }
+    if (failing->second || failing->keep.dropped ||
         !status_ranges_hold(page_text(step->page, step->service->statuses), status)) {
+        body_keep_finish(&failing->keep);
         return MW_PASS;
     }
     exchange_discard_response(ex);

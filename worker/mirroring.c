@@ -33,7 +33,7 @@ struct copy { /* in the copy's own pool */
     struct subrequest *sub;
     struct body_share *body; /* NULL: none */
     struct body_place at;
-    uint64_t given, answered;
+    uint64_t answered;
     struct timer patience;
 };
 
@@ -44,6 +44,7 @@ static void copy_end(struct exchange *ex, void *state)
     struct copy *copy = state;
 
     timer_remove(ex->worker->timers, &copy->patience);
+    body_place_reset(ex->worker, &copy->at);
     body_share_unref(copy->body);
     ex->worker->mirrors--;
 }
@@ -70,14 +71,25 @@ static bool on_body(struct subrequest *sub, struct slice data)
 static void on_wanted(struct subrequest *sub)
 {
     struct copy *copy = sub->context;
+    const struct body_store *store = &copy->body->store;
     bool room = true;
 
-    while (room && copy->given < copy->body->store.len) {
-        struct slice piece = body_store_next(&copy->body->store, &copy->at);
+    while (room && copy->at.offset < store->len) {
+        struct slice piece = body_store_next(copy->body->worker, store, &copy->at);
 
-        copy->given += piece.len;
-        room = subrequest_body(sub, piece, copy->given == copy->body->store.len);
+        if (piece.len == 0 && copy->at.failed != REASON_none) {
+            subrequest_cancel(sub);
+        }
+        if (piece.len == 0) {
+            return; /* on_read() follows */
+        }
+        room = subrequest_body(sub, piece, copy->at.offset == store->len);
     }
+}
+
+static void on_read(struct body_place *place)
+{
+    on_wanted(((struct copy *)((char *)place - offsetof(struct copy, at)))->sub);
 }
 
 static void fields_copy(struct subrequest *sub, const struct headers *from, bool has_body)
@@ -139,6 +151,7 @@ static void copy_send(struct exchange *ex, struct mirrored *mirrored, uint32_t s
     sub->context = copy;
     copy->sub = sub;
     copy->body = body_share_ref(mirrored->keep.share);
+    copy->at.ready = on_read;
     copy->patience.fire = out_of_patience;
     timer_set(worker->timers, &copy->patience, worker->now_ns + MIRROR_NS);
     exchange_at_end(&sub->ex, copy_end, copy);
@@ -201,6 +214,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     mirrored = pool_zalloc(ex->pool, sizeof(*mirrored));
     mirrored->ticket = ticket;
     mirrored->keep.most = service->body_most < 0 ? UINT64_MAX : (uint64_t)service->body_most;
+    mirrored->keep.memory_most = BODY_MEMORY;
     mirrored->keep.done = on_kept;
     exchange_keep(ex, mirrored);
     exchange_snapshot(ex, &mirrored->snapshot);
@@ -218,15 +232,16 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     struct mirrored *mirrored = exchange_kept(ex);
 
     (void)params;
-    if (mirrored == NULL || mirrored->copied) {
+    if (mirrored == NULL) {
         return MW_PASS;
     }
-    mirrored->copied = true;
-    for (size_t i = 1; i < step->service->children.count; i++) {
+    for (size_t i = 1; i < step->service->children.count && !mirrored->copied; i++) {
         if (is_due(mirrored->ticket, children[i].weight)) {
             copy_send(ex, mirrored, children[i].service);
         }
     }
+    mirrored->copied = true;
+    body_keep_finish(&mirrored->keep);
     return MW_PASS;
 }
 

@@ -26,8 +26,7 @@ struct asking {
     struct timer patience;
     struct body_keep body;  /* of the request: for the server that decides, then for the one behind */
     struct body_place sent; /* so far to the former */
-    uint64_t sent_len;
-    uint16_t status; /* of the answer */
+    uint16_t status;        /* of the answer */
     struct headers answer;
     struct body_store answer_body;
     uint64_t answer_len;
@@ -46,6 +45,7 @@ static void forget(struct asking *asking)
     subrequest_cancel(asking->sub);
     asking->sub = NULL;
     timer_remove(worker->timers, &asking->patience);
+    body_place_reset(worker, &asking->sent);
     body_store_clear(worker, &asking->answer_body);
 }
 
@@ -136,7 +136,7 @@ static bool body_of(struct asking *asking, struct slice *out)
     size_t len = 0;
     struct slice piece;
 
-    while (text && (piece = body_store_next(&asking->answer_body, &place)).len) {
+    while (text && (piece = body_store_next(asking->ex->worker, &asking->answer_body, &place)).len) {
         memcpy(text + len, piece.ptr, piece.len);
         len += piece.len;
     }
@@ -228,12 +228,23 @@ static void on_wanted(struct subrequest *sub)
     struct asking *asking = sub->context;
     bool room = true;
 
-    while (room && asking->sent_len < body_keep_len(&asking->body)) {
-        struct slice piece = body_store_next(&asking->body.share->store, &asking->sent);
+    while (room && asking->sent.offset < body_keep_len(&asking->body)) {
+        struct slice piece = body_store_next(asking->ex->worker, &asking->body.share->store, &asking->sent);
 
-        asking->sent_len += piece.len;
-        room = subrequest_body(sub, piece, asking->sent_len == body_keep_len(&asking->body));
+        if (piece.len == 0 && asking->sent.failed != REASON_none) {
+            answer_empty(asking, 503, asking->sent.failed);
+            return;
+        }
+        if (piece.len == 0) {
+            return; /* on_read() follows */
+        }
+        room = subrequest_body(sub, piece, asking->sent.offset == body_keep_len(&asking->body));
     }
+}
+
+static void on_read(struct body_place *place)
+{
+    on_wanted(((struct asking *)((char *)place - offsetof(struct asking, sent)))->sub);
 }
 
 static void ask(struct asking *asking)
@@ -285,7 +296,9 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
         return MW_SUSPENDED;
     }
     asking->body.most = asking->params->body_most < 0 ? UINT64_MAX : (uint64_t)asking->params->body_most;
+    asking->body.memory_most = BODY_MEMORY;
     asking->body.done = on_kept;
+    asking->sent.ready = on_read;
     body_keep_start(&asking->body, ex);
     return body_keep_gather(&asking->body);
 }

@@ -17,6 +17,7 @@
 #include "worker/middleware.h"
 #include "worker/worker.h"
 
+#define MEMORY_MOST (UINT64_C(2) << 20) /* bytes of a body: maxRequestBodyBytes when nothing else is said */
 #define PAUSE_MOST_NS INT64_C(60000000000)
 
 struct retrying { /* in the exchange's pool */
@@ -96,7 +97,7 @@ static bool wanted(const struct exchange *ex, const struct retrying *retrying, c
 {
     bool unseen = p->by_network && ex->contact == CONTACT_CHOSEN && !retrying->lost;
 
-    return retrying->attempts < p->attempts &&
+    return retrying->attempts < p->attempts && !retrying->body.dropped &&
            (retrying->until_ns == 0 || ex->worker->now_ns < retrying->until_ns) &&
            (unseen ||
             (retrying->by_status && status_ranges_hold(exchange_text(ex, p->statuses), ex->response.status)));
@@ -106,7 +107,11 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
 {
     struct retrying *retrying = exchange_kept(ex);
 
-    if (retrying == NULL || ex->response.status == 101 || !wanted(ex, retrying, params)) {
+    if (retrying == NULL || ex->response.status == 101) {
+        return MW_PASS;
+    }
+    if (!wanted(ex, retrying, params)) {
+        body_keep_finish(&retrying->body);
         return MW_PASS;
     }
     retrying->attempts++;
@@ -143,6 +148,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     exchange_keep(ex, retrying);
     exchange_at_end(ex, let_go, retrying);
     if (ex->request.has_body) {
+        retrying->body.memory_most = retrying->by_status ? MEMORY_MOST : 0;
         body_keep_start(&retrying->body, ex);
     }
     exchange_snapshot(ex, &retrying->snapshot);

@@ -10,6 +10,7 @@
 #include "worker/spool.h"
 #include "worker/worker.h"
 
+#define MEMORY_LEAST (BUFFER_SMALL - sizeof(struct buffer))
 #define WRITES_MOST 2 /* of a body at the same time, before it waits */
 
 struct body_file {
@@ -160,19 +161,22 @@ static bool add_to_memory(struct worker *worker, struct body_store *store, struc
     return true;
 }
 
-/* How much of what comes belongs into memory. */
-static size_t for_memory(struct worker *worker, struct body_store *store, size_t len)
+/* A disk is what there is more of; but a short body is not worth the large buffer that goes there. */
+static uint64_t memory_most(const struct worker *worker, const struct body_store *store)
 {
-    uint64_t most =
-        worker->budget.level >= BUDGET_TIGHT ? 0 : store->memory_most; /* a disk is what there is more of */
+    return store->memory_most < MEMORY_LEAST || worker->budget.level >= BUDGET_TIGHT ? MEMORY_LEAST
+                                                                                     : store->memory_most;
+}
+
+/* How much of what comes belongs into memory. */
+static size_t for_memory(const struct worker *worker, const struct body_store *store, size_t len)
+{
+    uint64_t most = memory_most(worker, store), left = store->len < most ? most - store->len : 0;
 
     if (store->file) {
         return 0;
     }
-    if (store->memory_most == 0 || (store->len < most && most - store->len >= len) || !spool_there(worker)) {
-        return len;
-    }
-    return store->len < most ? (size_t)(most - store->len) : 0;
+    return left >= len || store->memory_most == 0 || !spool_there(worker) ? len : (size_t)left;
 }
 
 bool body_store_add(struct worker *worker, struct body_store *store, struct slice data)

@@ -2,20 +2,24 @@
 import contextlib
 import hashlib
 import os
+import pathlib
 import random
 import resource
 import signal
+import subprocess
 import threading
 
 import pytest
 
+import conftest
 from board import Board
 from conftest import DEADLINE, curl, wait_until
 from h2server import H2Server
+from marathon import another_build
 from processes import descriptors
-from proxying import server  # noqa: F401 a fixture
+from proxying import Proxy, server  # noqa: F401 a fixture
 from rawhttp import get, ok
-from routing import balancer, one_route, routed  # noqa: F401 fixtures
+from routing import balancer, one_route, routed, write  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
@@ -83,7 +87,14 @@ def gone(proxied):
     wait_until("no slot is in use and the disk has got all of it back", lambda: spooled(proxied) == 0 and disk(proxied) == 0)
 
 
-def half_sent(proxied, in_memory=1000):
+def install(path, content):
+    part = path.with_suffix(".part")
+    part.write_bytes(content)
+    part.chmod(0o755)
+    part.rename(path)
+
+
+def half_sent(proxied, in_memory=20000):
     """A client whose body is in the file but for its end."""
     client = proxied.connect()
     before = spooled(proxied)
@@ -161,6 +172,19 @@ def test_clients_that_leave(server, routed, place):
     assert spooled(proxied) > 0
     reading.reset()
     gone(proxied)
+
+
+def test_a_client_of_http2_that_leaves(server, routed, place, tmp_path):
+    app = server(echo)
+    proxied = routed(one_route(app, buffering()), f"--spoolDir={place}")
+    (tmp_path / "body").write_bytes(BODY * 8)
+    curl = subprocess.Popen(["curl", "-s", "--http2-prior-knowledge", "--limit-rate", "4M", "--data-binary", f"@{tmp_path / 'body'}",
+                             f"http://127.0.0.1:{proxied.port}/"], stdout=subprocess.DEVNULL)
+    wait_until("some of it is in the file", lambda: spooled(proxied) > 2)
+    curl.kill()
+    curl.wait()
+    gone(proxied)
+    assert not app.requests
 
 
 def test_a_client_that_reads_slowly_gets_all_of_it(server, routed, place):
@@ -242,7 +266,7 @@ def test_bound_is_that_of_all_workers(server, routed, place):
         client = proxied.connect()
         before = spooled(proxied)
         client.send(get("/x", f"Content-Length: {3 * MIB}", method="POST") + BODY[:3 * MIB - 1])
-        wait_until("it is in the file, or refused", lambda: spooled(proxied) - before >= 46 or not client.silent(0.01))
+        wait_until("it is in the file, or refused", lambda: spooled(proxied) - before >= 45 or not client.silent(0.01))
         clients.append(client)
     for client in clients:
         if client.silent(0.01):
@@ -308,6 +332,25 @@ def test_stop_waits_for_it(server, routed, place):
     assert client.response().body == BODY
     client.close()
     assert proxied.router.wait() == 0
+
+
+def test_another_build_takes_over(weir, server, place, tmp_path, monkeypatch):
+    """SIGUSR2: a body that lies in the file of an old worker is finished there."""
+    binary = tmp_path / "weir"
+    good = pathlib.Path(conftest.BINARY).read_bytes()
+    install(binary, good)
+    monkeypatch.setattr(conftest, "BINARY", str(binary))
+    write(tmp_path / "dynamic.json", one_route(server(echo), buffering()))
+    router = weir(f"--providers.file.filename={tmp_path / 'dynamic.json'}", f"--spoolDir={place}", leftovers="another build has other descriptors")
+    proxied = Proxy(router)
+    client = half_sent(proxied)
+    install(binary, another_build(good, 1))
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGUSR2)
+    router.wait_log("The new workers serve: 1 of the earlier build finish", mark)
+    assert ask(proxied, post()).body == BODY
+    client.send(BODY[-1:])
+    assert client.response().body == BODY
 
 
 def test_workers_that_end(server, routed, place):

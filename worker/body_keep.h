@@ -1,9 +1,10 @@
 /*
- * body_keep.h - the body of a request as a step of the chain (chain.h) keeps it: to see it whole before the way goes on, and to give
- * it to those behind, once or more often.
+ * body_keep.h - the body of a request as a step of the chain (chain.h) keeps it: to see it whole before
+ * the way goes on, and to give it to those behind, once or more often.
  *
- * The step has body_keep_take() and body_keep_wanted() as hooks of its filter, or calls them from its own. What is kept is given
- * first, a piece of time in each turn of the loop; what the client has still to send follows by itself.
+ * The step has body_keep_take() and body_keep_wanted() as hooks of its filter, or calls them from its own.
+ * What is kept is given first, a piece of time in each turn of the loop; what the client has still to send
+ * follows by itself.
  */
 #ifndef WEIR_WORKER_BODY_KEEP_H
 #define WEIR_WORKER_BODY_KEEP_H
@@ -27,8 +28,9 @@ struct body_share *body_share_ref(struct body_share *share); /* NULL is fine, al
 void body_share_unref(struct body_share *share);
 
 struct body_keep { /* zeroed, in the exchange's pool; lets go by itself when the exchange is over */
-    /* Gathering is over. MW_PASS: the exchange goes on; of a body that is too large what came is given first, once, and the rest
-     * follows. MW_ANSWERED: the body is forgotten, what else comes of it too. MW_SUSPENDED: the step resumes it. */
+    /* Gathering is over. MW_PASS: the exchange goes on; of a body that is too large what came is given
+     * first, once, and the rest follows. MW_ANSWERED: the body is forgotten, what else comes of it too.
+     * MW_SUSPENDED: the step resumes it. */
     enum mw_verdict (*done)(struct body_keep *keep, enum body_kept how);
     uint64_t most;        /* bytes to gather */
     uint64_t memory_most; /* so many of them in memory, as in struct body_store */
@@ -57,8 +59,8 @@ void body_keep_again(struct body_keep *keep);
 void body_keep_finish(struct body_keep *keep);
 uint64_t body_keep_len(const struct body_keep *keep); /* so far */
 
-/* For one that keeps what passes, in memory (memory_most is 0): those behind have had these bytes, too. False: no memory may be used
- * for them. */
+/* For one that keeps what passes, in memory (memory_most is 0): those behind have had these bytes, too.
+ * False: no memory may be used for them. */
 bool body_keep_passing(struct body_keep *keep, struct slice data, bool last, const struct headers *trailers);
 
 /* Hooks of the filter, whose state is the keep. */

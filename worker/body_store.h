@@ -1,9 +1,10 @@
 /*
- * body_store.h - bytes of a body that must wait, or be sent more than once: in the worker's buffers, and from some length on in its
- * spool file (spool.h).
+ * body_store.h - bytes of a body that must wait, or be sent more than once: in the worker's buffers, and
+ * from some length on in its spool file (spool.h).
  *
- * The beginning stays in memory; behind it each full buffer goes to the file, and is a piece there. The last piece, as long as it is not
- * full, and those that are being written are in memory too. Readers see what was added behind them.
+ * The beginning stays in memory; behind it each full buffer goes to the file, and is a piece there. The
+ * last piece, as long as it is not full, and those that are being written are in memory too. Readers see
+ * what was added behind them.
  */
 #ifndef WEIR_WORKER_BODY_STORE_H
 #define WEIR_WORKER_BODY_STORE_H
@@ -22,8 +23,8 @@ struct spool_io;
 struct body_store { /* zeroed but for what the owner sets */
     uint64_t
         memory_most; /* bytes; the rest goes to the file, if there is one. 0: all of it stays in memory */
-    /* On the loop, never within calls of the functions here: body_store_is_busy() no longer holds, or body_store_is_written()
-     * does, or a part was lost (failed). */
+    /* On the loop, never within calls of the functions here: body_store_is_busy() no longer holds, or
+     * body_store_is_written() does, or a part was lost (failed). */
     void (*changed)(struct body_store *store);
     /* ---- its own, but for reading ---- */
     uint64_t len;
@@ -54,8 +55,8 @@ struct body_place {
     enum reason failed; /* REASON_none, or why it cannot go on */
 };
 
-/* The next piece, good until the next call or the next turn of the loop. Empty: there is none behind it; or it has to be read, if
- * place->offset < store->len: then ready() follows, unless place->failed says why
+/* The next piece, good until the next call or the next turn of the loop. Empty: there is none behind it;
+ * or it has to be read, if place->offset < store->len: then ready() follows, unless place->failed says why
  * not. */
 struct slice body_store_next(struct worker *worker, const struct body_store *store, struct body_place *place);
 /* To the beginning. Also when a reader goes: it is called no more, and what it holds is given back. */

@@ -1,10 +1,10 @@
 /*
- * failover.c - a failover service by status: the fallback gets the request when the answer of the first service has one of the
- * statuses of its `errors`.
+ * failover.c - a failover service by status: the fallback gets the request when the answer of the first
+ * service has one of the statuses of its `errors`.
  *
- * The body is held for that, whole, before the first service gets it; a larger one than maxRequestBodyBytes is refused. Which
- * of the two is well is known to pick.c: it leads here only while the first one is. Test:
- * tests/integration/test_service_failover.py
+ * The body is held for that, whole, before the first service gets it; a larger one than
+ * maxRequestBodyBytes is refused. Which of the two is well is known to pick.c: it leads here only while
+ * the first one is. Test: tests/integration/test_service_failover.py
  */
 #include <stddef.h>
 

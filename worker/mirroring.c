@@ -1,10 +1,12 @@
 /*
- * mirroring.c - a mirroring service: the first of its services answers, the others get copies of so many percent of the requests.
+ * mirroring.c - a mirroring service: the first of its services answers, the others get copies of so many
+ * percent of the requests.
  *
- * Which requests are copied is a matter of the ticket alone, so the part is exact over all workers. A copy leaves when the head
- * of the answer is here, by a request of our own (subrequest.h); what the mirror says is dropped. The client waits for none of
- * it: a worker has at most MIRRORS_MOST copies under way, each for MIRROR_NS at the most; what would be more, or comes while
- * memory is tight, is dropped and counted. The body is held whole for it; a request with a larger one is not copied. Test:
+ * Which requests are copied is a matter of the ticket alone, so the part is exact over all workers. A copy
+ * leaves when the head of the answer is here, by a request of our own (subrequest.h); what the mirror says
+ * is dropped. The client waits for none of it: a worker has at most MIRRORS_MOST copies under way, each
+ * for MIRROR_NS at the most; what would be more, or comes while memory is tight, is dropped and counted.
+ * The body is held whole for it; a request with a larger one is not copied. Test:
  * tests/integration/test_service_mirroring.py
  */
 #include <stddef.h>
@@ -161,8 +163,8 @@ static void copy_send(struct exchange *ex, struct mirrored *mirrored, uint32_t s
 
 /* ---- the step ---- */
 
-/* Of the first n requests a mirror gets n * percent / 100, rounded up: whether the one with that ticket, from 0 on, is among
- * them. */
+/* Of the first n requests a mirror gets n * percent / 100, rounded up: whether the one with that ticket,
+ * from 0 on, is among them. */
 static bool is_due(uint64_t ticket, uint32_t percent)
 {
     return (ticket * percent + 99) / 100 < ((ticket + 1) * percent + 99) / 100;

@@ -1,10 +1,11 @@
 /*
  * spool.h - the worker's file for bodies that are too long for memory.
  *
- * The master opened it and no folder knows it, so it is gone with the worker. It is cut in slots, each of which holds the bytes of one
- * large buffer. Bytes go there and come back on a thread of its own: the loop never waits for a disk. That thread does one thing after the
- * other, in the order in which they were asked for; so a slot may be given back, and taken by the next one, while it is still read
- * or written for the one before. What the disk has set aside for slots that are free is given back on the same thread.
+ * The master opened it and no folder knows it, so it is gone with the worker. It is cut in slots, each of
+ * which holds the bytes of one large buffer. Bytes go there and come back on a thread of its own: the loop
+ * never waits for a disk. That thread does one thing after the other, in the order in which they were
+ * asked for; so a slot may be given back, and taken by the next one, while it is still read or written for
+ * the one before. What the disk has set aside for slots that are free is given back on the same thread.
  *
  * Bound: limits.spool, for all workers together. Who uses it: body_store.h.
  */
@@ -30,8 +31,9 @@ struct spool_io { /* bytes on their way */
     int error;             /* 0, or the errno */
     atomic_bool unwanted;  /* of no use any more: not worth a look at the disk */
     struct spool_io *next; /* its owner's */
-    /* On the loop; the io is gone afterwards, so is the buffer of a write. That of a read belongs to the one who is called; it is
-     * full (SPOOL_DATA bytes), or empty when there was an error. NULL: nobody waits any more. */
+    /* On the loop; the io is gone afterwards, so is the buffer of a write. That of a read belongs to the
+     * one who is called; it is full (SPOOL_DATA bytes), or empty when there was an error. NULL: nobody
+     * waits any more. */
     void (*done)(struct spool_io *io);
     void *context;
 };

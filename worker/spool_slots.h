@@ -1,8 +1,9 @@
 /*
- * spool_slots.h - which parts of the spool file (spool.h) are taken: slots of one size, numbered from its beginning.
+ * spool_slots.h - which parts of the spool file (spool.h) are taken: slots of one size, numbered from its
+ * beginning.
  *
- * The lowest free slot is given out first, so the file stays as short as it can be. A slot that is given back is stale: it is free, but
- * the disk still has room set aside for it, until it was cleaned.
+ * The lowest free slot is given out first, so the file stays as short as it can be. A slot that is given
+ * back is stale: it is free, but the disk still has room set aside for it, until it was cleaned.
  */
 #ifndef WEIR_WORKER_SPOOL_SLOTS_H
 #define WEIR_WORKER_SPOOL_SLOTS_H

@@ -1,8 +1,10 @@
 /*
- * spool.c - the files of the workers for bodies that are too long for memory (worker/spool.h): where they lie.
+ * spool.c - the files of the workers for bodies that are too long for memory (worker/spool.h): where they
+ * lie.
  *
- * A worker opens no file. It gets one that is open and that no folder knows, so whatever ends the worker leaves nothing. The
- * folder is spoolDir, or the first that will do of that of TMPDIR, /tmp and stateDir. Without one bodies stay in memory.
+ * A worker opens no file. It gets one that is open and that no folder knows, so whatever ends the worker
+ * leaves nothing. The folder is spoolDir, or the first that will do of that of TMPDIR, /tmp and stateDir.
+ * Without one bodies stay in memory.
  */
 #include "master/master/master.h"
 

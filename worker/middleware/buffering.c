@@ -1,10 +1,11 @@
 /*
- * buffering.c - a request goes to the server once its body is here, an answer to the client once its body is (buffering); and
- * requests are sent again while retryExpression holds for what came.
+ * buffering.c - a request goes to the server once its body is here, an answer to the client once its body
+ * is (buffering); and requests are sent again while retryExpression holds for what came.
  *
- * Bodies wait in the worker's buffers, up to mem*BodyBytes, and behind that in its file (body_store.h), up to max*BodyBytes: over the
- * bound of a request 413, of an answer 500, without room in memory or file 503. The expression is asked as soon as the status is known; at most
- * ten times it sends again. Test: tests/integration/test_middleware_buffering.py
+ * Bodies wait in the worker's buffers, up to mem*BodyBytes, and behind that in its file (body_store.h), up
+ * to max*BodyBytes: over the bound of a request 413, of an answer 500, without room in memory or file 503.
+ * The expression is asked as soon as the status is known; at most ten times it sends again. Test:
+ * tests/integration/test_middleware_buffering.py
  */
 #include <stddef.h>
 

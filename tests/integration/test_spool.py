@@ -1,6 +1,7 @@
 """Bodies that are too long for memory: they go to the worker's file and come back whole, and nothing of them stays."""
 import contextlib
 import hashlib
+import json
 import os
 import pathlib
 import random
@@ -16,6 +17,7 @@ from board import Board
 from conftest import DEADLINE, curl, wait_until
 from h2server import H2Server
 from marathon import another_build
+from ports import free_port
 from processes import descriptors
 from proxying import Proxy, server  # noqa: F401 a fixture
 from rawhttp import get, ok
@@ -83,9 +85,9 @@ def files(pid):
             and not target.startswith("/memfd:")}
 
 
-def disk(proxied):
+def disk(proxied, *pids):
     """Bytes that are set aside for them."""
-    return sum(os.stat(f"/proc/{pid}/fd/{fd}").st_blocks * 512 for pid in proxied.pids for fd in files(pid))
+    return sum(os.stat(f"/proc/{pid}/fd/{fd}").st_blocks * 512 for pid in pids or proxied.pids for fd in files(pid))
 
 
 def gone(proxied):
@@ -354,6 +356,33 @@ def test_another_build_takes_over(weir, server, place, tmp_path, monkeypatch):
     assert ask(proxied, post()).body == BODY
     client.send(BODY[-1:])
     assert client.response().body == BODY
+
+
+def test_a_worker_that_retires_finishes_what_it_has(weir, server, place, tmp_path):
+    port, path = free_port(), tmp_path / "traefik.yml"
+
+    def static(workers):
+        part = tmp_path / "part"
+        part.write_text(json.dumps({"entryPoints": {"web": {"address": f"127.0.0.1:{port}"}}, "workers": workers, "log": {"level": "DEBUG"},
+                                    "spoolDir": str(place), "providers": {"file": {"filename": str(tmp_path / "dynamic.json")}}}))
+        part.rename(path)
+    write(tmp_path / "dynamic.json", one_route(server(echo), buffering()))
+    static(2)
+    router = weir(f"--configFile={path}", web=False, workers=None)
+    router.ports["web"] = port
+    proxied = Proxy(router, 2)
+    clients = []
+    while not all(disk(proxied, pid) for pid in proxied.pids):
+        clients.append(half_sent(proxied))
+    static(1)
+    mark = router.mark()
+    os.kill(router.pid, signal.SIGHUP)
+    router.wait_log("The sockets of slot 1 are closed", mark)
+    for client in clients:
+        client.send(BODY[-1:])
+        assert client.response().body == BODY
+        client.close()
+    router.wait_log(r"Worker 1 \(pid \d+\) has finished", mark)
 
 
 def test_workers_that_end(server, routed, place):

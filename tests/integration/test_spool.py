@@ -250,6 +250,29 @@ def test_retry_failover_forward_auth_and_mirrors(server, routed, place):
     gone(proxied)
 
 
+@pytest.mark.parametrize("slowly", [False, True])
+def test_what_is_too_long_to_be_kept_passes(server, routed, place, slowly):
+    """Its beginning lies in the file and is given first, the rest follows."""
+    app, mirror = server(says(500)), server(says(200))
+    body = BODY * 3
+    config = one_route(app, {"r": {"retry": {"attempts": 3, "status": ["500"], "retryNonIdempotentMethod": True, "maxRequestBodyBytes": 7 * MIB}}},
+                       copied={"mirroring": {"service": "main", "maxBodySize": 5 * MIB, "mirrors": [{"name": "mirror", "percent": 100}]}},
+                       main=balancer(app), mirror=balancer(mirror))
+    config["routers"]["all"]["service"] = "copied"
+    proxied = routed(config, f"--spoolDir={place}")
+    client = proxied.connect()
+    client.send(get("/x", "Transfer-Encoding: chunked", method="POST"))
+    for start in range(0, len(body), 100000):
+        piece = body[start:start + 100000]
+        client.send(b"%x\r\n%s\r\n" % (len(piece), piece))
+        if slowly and start == 4000000:
+            wait_until("it is in the file", lambda: spooled(proxied) >= (4000000 - 2 * MIB) // SLOT)
+    client.send(b"0\r\n\r\n")
+    assert client.response().status == 500
+    assert [request.body == body for request in app.requests] == [True] and not mirror.requests
+    gone(proxied)
+
+
 @pytest.mark.parametrize("of", ["request", "answer"])
 def test_no_more_than_the_bound(server, routed, place, of):
     app = server(echo if of == "request" else lambda peer, server: (peer.request(), peer.send(ok(BODY))))

@@ -55,16 +55,15 @@ static void print_server(const struct page *page, const struct server *server, i
 
 static void print_load_balancer(const struct page *page, const struct service *service, int depth)
 {
-    static const char *const strategies[] = {"", ", hrw: by the client's address",
-                                             ", p2c: the less busy of two at random",
-                                             ", leasttime: the quickest, by requests under way and weight",
-                                             ", leastconn: the fewest requests under way, by weight"};
     const struct server *servers = page_at(page, service->servers.items);
+    const struct strategy *strategy = &strategy_list[service->strategy];
 
-    printf("%s%s",
-           service->servers.count ? ": load balancer"
-                                  : ": load balancer without servers: 503 (reason no_server)",
-           strategies[service->strategy]);
+    fputs(service->servers.count ? ": load balancer"
+                                 : ": load balancer without servers: 503 (reason no_server)",
+          stdout);
+    if (service->strategy != STRATEGY_WRR) {
+        printf(", %.*s: %s", SLICE_ARG(strategy->name), strategy->words);
+    }
     print_cookie(page, service);
     for (size_t i = 0; i < service->servers.count; i++) {
         print_server(page, &servers[i], depth);

@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "tests/unit/board_helper.h"
 #include "worker/body_store.h"
 #include "worker/poller.h"
 #include "worker/spool.h"
@@ -38,17 +39,13 @@ static uint32_t chance(uint32_t below)
 
 static int set_up(void **state)
 {
-    int board;
-
-    (void)state;
+    (void)board_set_up(state);
     seed = 1;
     for (size_t i = 0; i < TOTAL; i++) {
         bytes[i] = (char)chance(256);
     }
     worker = (struct worker){.now_ns = 1};
-    assert_int_equal(board_create(&board, NULL), 0);
-    assert_int_equal(board_map(board, &worker.board, NULL), 0);
-    close(board);
+    worker.board = *state;
     worker.slab = board_slab(worker.board, 0);
     atomic_store(&board_tree(worker.board)->spool_most, 4 * (uint64_t)TOTAL);
     worker.timers = timers_new(worker.now_ns);
@@ -61,7 +58,6 @@ static int set_up(void **state)
 
 static int tear_down(void **state)
 {
-    (void)state;
     for (size_t i = 0; i < READERS; i++) {
         body_place_reset(&worker, &readers[i]);
     }
@@ -74,8 +70,7 @@ static int tear_down(void **state)
     timers_free(worker.timers);
     (void)uv_run(&worker.loop, UV_RUN_DEFAULT);
     assert_int_equal(uv_loop_close(&worker.loop), 0);
-    board_unmap(worker.board);
-    return 0;
+    return board_tear_down(state);
 }
 
 static void take_file(void)

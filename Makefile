@@ -12,7 +12,7 @@ VERSION := $(shell cat VERSION)
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev \
 	libc-ares-dev android-libboringssl-dev node-llhttp zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev
 PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client \
-	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio
+	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio socat
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server

@@ -231,9 +231,9 @@ lint: deps deps-lint ## formatting, static analysis, rules of the house; warning
 format: deps-lint ## format all C sources in place, new ones too
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-bench: deps deps-bench ## nginx, HAProxy and weir side by side: CPU per request, rate, latency, memory
+bench: deps deps-bench ## nginx, HAProxy (Traefik too: TRAEFIK=PATH) and weir side by side: CPU per request, rate, latency, memory
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+	$(PYTHON) tests/bench/bench.py $(if $(TRAEFIK),--traefik $(TRAEFIK)) $(BENCH_ARGS)
 
 bench-kube: deps deps-e2e ## what changes in a cluster cost at 10,000 routes: a real kube-apiserver and etcd (needs Go once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout

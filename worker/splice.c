@@ -74,12 +74,12 @@ static int take_back(struct splicer *splicer, struct conn *out, size_t left, int
     return lost;
 }
 
-ssize_t splice_bytes(struct conn *in, struct conn *out)
+ssize_t splice_bytes(struct conn *in, struct conn *out, uint64_t most, int *sent)
 {
     struct splicer *splicer = in->worker->splicer;
-    ssize_t taken = move(in->io.fd, splicer->to, ONCE), given = 0;
-    int rc;
+    ssize_t taken = move(in->io.fd, splicer->to, most < ONCE ? (size_t)most : ONCE), given = 0;
 
+    *sent = 0;
     if (taken <= 0) {
         in->io.readable = taken != -EAGAIN;
         return taken;
@@ -89,8 +89,8 @@ ssize_t splice_bytes(struct conn *in, struct conn *out)
         given = move(splicer->from, out->io.fd, left);
         if (given <= 0) {
             out->io.writable = false;
-            rc = take_back(splicer, out, left, given == -EAGAIN ? 0 : given < 0 ? (int)given : -EIO);
-            return rc < 0 ? rc : taken;
+            *sent = take_back(splicer, out, left, given == -EAGAIN ? 0 : given < 0 ? (int)given : -EIO);
+            return taken;
         }
     }
     return taken;

@@ -47,7 +47,8 @@ void conn_close(struct conn *conn)
 {
     timer_remove(conn->worker->timers, &conn->timer);
     if (conn_backed_up(conn) && conn->io.fd >= 0 && conn->worker->budget.level >= BUDGET_FULL) {
-        fence_reset_on_close(&conn->worker->fence, conn->io.fd); /* else the kernel keeps the rest for minutes */
+        fence_reset_on_close(&conn->worker->fence,
+                             conn->io.fd); /* else the kernel keeps the rest for minutes */
     }
     if (conn->tls) {
         tls_close(conn, !conn->cut && conn->io.fd >= 0);

@@ -46,7 +46,7 @@ struct udp_set { /* an entry point */
     bool known;       /* the generation in force has it */
     uint32_t service; /* in generation->udp_services; UDP_NO_SERVICE: it has no router */
     int64_t timeout_ns;
-    int64_t said_ns;   /* when the log said last that sessions are refused */
+    int64_t said_ns; /* when the log said last that sessions are refused */
     char name[CONTROL_TEXT];
 };
 

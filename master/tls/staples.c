@@ -22,7 +22,8 @@
 struct staple {
     struct staple *next; /* in its bucket */
     uint64_t id;         /* of certificate, issuer and whom to ask */
-    struct pool *pool;   /* of what follows, but the answer; NULL: an earlier master had it, no compile has used it yet */
+    struct pool *
+        pool; /* of what follows, but the answer; NULL: an earlier master had it, no compile has used it yet */
     struct slice name, certificate, issuer, request;
     struct slice urls[OCSP_RESPONDERS_MOST];
     size_t url_count, url; /* url: the one that is asked, or comes next */

@@ -363,6 +363,18 @@ bool exchange_response_body(struct exchange *ex, struct slice data)
     return ex->response_filters ? filters_response_body(ex, data) : exchange_give_response(ex, data);
 }
 
+ssize_t exchange_splice_response(struct exchange *ex, struct conn *from, uint64_t most, bool *more)
+{
+    if (ex->response_filters || ex->step != EXCHANGE_RESPONSE || ex->codec->splice_body == NULL) {
+        return -ENOTSUP;
+    }
+
+    ssize_t n = ex->codec->splice_body(ex, from, most, more);
+
+    ex->bytes_out += n > 0 ? (uint64_t)n : 0;
+    return n;
+}
+
 void exchange_finish_response(struct exchange *ex, const struct headers *trailers)
 {
     ex->step = EXCHANGE_ANSWERED;

@@ -203,6 +203,15 @@ def test_unfinished_heads(bounded):
     assert new + broken > 0
 
 
+def test_unfinished_handshakes(bounded):
+    """As many connections as there may be, each with the beginning of a ClientHello: they make room."""
+    crowd = Crowd(bounded.ports["web"], 10000, b"\x16\x03\x01\x00\xff\x01\x00")
+    wait_until("some are ended", lambda: crowd.ended()[1] > 0)
+    wait_until("room for others", lambda: ask(bounded) == 200)
+    crowd.close()
+    told(bounded)
+
+
 def test_slow_readers(bounded):
     crowd = Crowd(bounded.ports["web"], 5000, get())
     refused(bounded, crowd)

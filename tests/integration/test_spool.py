@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import threading
+import zlib
 
 import pytest
 
@@ -230,6 +231,17 @@ def test_sent_again_from_the_file(server, routed, place):
     proxied = routed(config, f"--spoolDir={place}")
     assert ask(proxied, post()).status == 200
     assert [request.body == BODY for request in app.requests] == [True] * 3
+    gone(proxied)
+
+
+@pytest.mark.parametrize("between", [{}, {"z": {"compress": {"minResponseBodyBytes": 1}}}])
+def test_two_of_them(server, routed, place, between):
+    app = server(echo)
+    proxied = routed(one_route(app, {**buffering(), **between, "i": {"buffering": LITTLE}}), f"--spoolDir={place}")
+    answer = ask(proxied, post(BODY, "Accept-Encoding: gzip"))
+    body = zlib.decompress(answer.body, 31) if between else answer.body
+    assert body == BODY and app.requests[0].body == BODY
+    assert answer.get("content-length") == str(len(answer.body))
     gone(proxied)
 
 

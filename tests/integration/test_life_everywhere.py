@@ -6,8 +6,10 @@ import tempfile
 
 import pytest
 
-from conftest import READY, Program, curl, free_port, wait_port, wait_until
+from conftest import READY, Program, Weir, curl, free_port, wait_port, wait_until
 from load import Load
+from marathon import House
+from mixture import Mixture, Servers
 from processes import children, title
 from test_life_slots import STATIC, listening
 from test_life_upgrade import Installed
@@ -34,7 +36,10 @@ def folder():
         yield pathlib.Path(name)
 
 
-@pytest.mark.parametrize("wrap, nested", [(pid_namespace, True), (plain_user, False)], ids=["pid 1", "plain user"])
+WAYS = pytest.mark.parametrize("wrap, nested", [(pid_namespace, True), (plain_user, False)], ids=["pid 1", "plain user"])
+
+
+@WAYS
 def test_a_whole_life(wrap, nested, whoami, programs, folder):
     port, other = free_port(), free_port()
     static = folder / "traefik.yml"
@@ -104,3 +109,48 @@ def test_a_whole_life(wrap, nested, whoami, programs, folder):
     assert not counts.get("connect") and not counts.get("late"), fresh.problems
     os.kill(guard, signal.SIGTERM)
     assert router.wait() == 0
+
+
+class Wrapped(Weir):
+    """Whose guard is a child of the program that was started."""
+    guard = None
+
+    @property
+    def pid(self):
+        return self.guard or self.process.pid
+
+    def wait_log(self, pattern, start=0, **more):
+        found = super().wait_log(pattern, start, **more)
+        if pattern == READY:
+            self.guard = children(self.process.pid)[0]
+        return found
+
+
+@pytest.fixture
+def servers(folder):
+    made = Servers(folder)
+    for key in folder.glob("*.key"):
+        key.chmod(0o644)
+    yield made
+    made.close()
+
+
+@WAYS
+def test_a_whole_life_of_every_protocol(wrap, nested, programs, folder, servers):
+    def start(args, binary):
+        return (Wrapped if nested else Weir)(args, prefix=wrap(), binary=binary)
+    house = House(folder, programs, workers=3, seed=1, servers=servers, start=start)
+    house.load = load = Mixture(house)
+    house.kill_master()
+    house.hangup(workers=2, other=True)
+    house.upgrade("another")
+    house.upgrade("broken")
+    house.hangup(workers=3, other=False)
+    load.more()
+    load.clean()
+
+    house.load = load = Mixture(house, library=False, reopen=True)
+    assert house.kill_worker()
+    load.more()
+    load.stop()
+    assert not load.problems, load.problems

@@ -1,12 +1,22 @@
-"""Short marathons: deaths, stalls, SIGHUP, upgrades one after the other under load. `make soak` runs them at length."""
+"""Short marathons: deaths, stalls, SIGHUP, upgrades one after the other under load of every protocol. `make soak` runs them at length."""
 import pytest
 
+from conftest import wait_until
+from leftovers import Leftovers
 from load import Load
-from marathon import SANITIZED, House
+from marathon import SANITIZED, Churn, House, generations
+from mixture import Mixture, Servers
 
 pytestmark = pytest.mark.alone
 
 FIRST_BYTE, FIRST_BYTE_STALLED = (0.25, 0.5) if not SANITIZED else (1.0, 1.5)
+
+
+@pytest.fixture
+def servers(tmp_path):
+    made = Servers(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -34,18 +44,53 @@ def test_workers_cost_only_what_they_had_accepted(house, stalled, most):
     assert load.percentile(0.999) < most
 
 
-def test_nothing_at_all_may_fail(house):
-    house = house(workers=4)
-    house.load = load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005)
+def test_workers_cost_only_what_they_had_accepted_of_any_protocol(house, servers):
+    house = house(workers=3, servers=servers)
+    house.load = load = Mixture(house, library=False, reopen=True)
+    for turn in range(6):
+        if turn % 2:
+            house.stall_worker(0.6)
+        else:
+            assert house.kill_worker()
+        load.more()
+    only_excused(load)
+    assert load.excused, "a worker was killed that had nothing"
+
+
+def test_nothing_at_all_may_fail(house, servers):
+    house = house(workers=4, servers=servers)
+    house.router.leftovers = Leftovers(house.router)
+    house.load = load = Mixture(house, fresh=4, kept=8, websockets=10, downloads=2)
     for turn in range(3):
         house.hangup(workers=(2, 4)[turn % 2], other=turn % 2 == 0)
         house.kill_master()
         house.upgrade("broken" if turn % 2 else "same")
+        load.more(1)
     house.hangup(workers=4)
     house.upgrade("same")
     house.hangup()
     load.more()
     load.clean()
-    assert not load.excused
     warnings = [line for line in house.router.log().splitlines() if " WRN " in line]
     assert not warnings, warnings
+    house.hangup(datagrams=False)  # its sessions would last a while
+
+
+def test_another_build_takes_over_from_another(house, servers):
+    house = house(workers=2, servers=servers)
+    house.load = load = Mixture(house)
+    for to in ("another", "broken", "another"):
+        house.upgrade(to)
+        load.more()
+    load.clean()
+
+
+def test_generations_that_follow_fast(house, servers):
+    house = house(servers=servers)
+    house.load = load = Mixture(house)
+    churn, first = Churn(house, 50), generations(house.router)
+    wait_until("many generations", lambda: generations(house.router) > first + 100)
+    load.more()
+    churn.stop()
+    load.clean()
+    wait_until("few pages are mapped", lambda: house.pages() <= 1)

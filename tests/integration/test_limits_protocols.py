@@ -8,10 +8,11 @@ import ssl
 import subprocess
 
 import pytest
+from hyperframe.frame import SettingsFrame
 
 from conftest import BINARY, DEADLINE, wait_until
 from crowd import Crowd, Fountain, allow_descriptors, begin
-from h2kit import Http2
+from h2kit import PREFACE, Http2
 from ports import free_port
 from rawhttp import connect, get
 from test_limits import ask, recovered, told
@@ -40,6 +41,11 @@ def datagrams():
     made.close()
 
 
+def status(router):
+    done = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, timeout=DEADLINE, check=True)
+    return json.loads(done.stdout)
+
+
 def configuration(fountain, datagrams):
     server = {"loadBalancer": {"servers": [{"url": fountain.url}]}}
     stream = {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{fountain.port}"}]}}
@@ -65,6 +71,7 @@ def bounded(weir, fountain, datagrams, tmp_path):
         assert ask(router) == 200
     router.group, router.at_rest, router.rest = None, router.workers(1), pss_kib(router.pid)
     yield router
+    assert status(router)["counters"]["reasons"]["limit"] > 0
     recovered(router)
 
 
@@ -124,6 +131,15 @@ def test_slow_readers_over_tcp(bounded):
 
 
 # ---- who does nothing ----
+def test_idle_http2_connections(bounded):
+    """The oldest go, and others get their places."""
+    crowd = Crowd(bounded.ports["web"], 4500, PREFACE + SettingsFrame(0).serialize())
+    new, idle, _ = told(bounded)
+    assert new > 0 and idle > 0
+    wait_until("room for others", lambda: ask(bounded) == 200)
+    crowd.close()
+
+
 def test_idle_tcp_sessions(bounded):
     crowd = Crowd(bounded.ports["tcp"], 4000)
     wait_until("refusals", lambda: crowd.ended()[1] > 0)
@@ -139,11 +155,6 @@ def test_half_open_handshakes(bounded):
     others_are_told(bounded)
     crowd.close()
     assert refused(bounded) > 0
-
-
-def status(router):
-    done = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, timeout=DEADLINE, check=True)
-    return json.loads(done.stdout)
 
 
 def test_udp_sessions(bounded):

@@ -1,4 +1,4 @@
-"""A whole life under load (deaths, SIGHUP, other numbers of workers, upgrades) as pid 1 of a namespace and as a plain user."""
+"""A whole life under load of every protocol (deaths, SIGHUP, other numbers of workers, upgrades) as pid 1 of a namespace and as a plain user."""
 import os
 import pathlib
 import signal
@@ -6,14 +6,11 @@ import tempfile
 
 import pytest
 
-from conftest import READY, Program, Weir, curl, free_port, wait_port, wait_until
-from load import Load
+from conftest import READY, Weir, curl, wait_until
 from marathon import House
 from mixture import Mixture, Servers
-from processes import children, title
-from test_life_slots import STATIC, listening
-from test_life_upgrade import Installed
-from test_processes import dynamic
+from processes import children
+from test_life_slots import listening
 
 NOBODY = 65534
 
@@ -37,78 +34,6 @@ def folder():
 
 
 WAYS = pytest.mark.parametrize("wrap, nested", [(pid_namespace, True), (plain_user, False)], ids=["pid 1", "plain user"])
-
-
-@WAYS
-def test_a_whole_life(wrap, nested, whoami, programs, folder):
-    port, other = free_port(), free_port()
-    static = folder / "traefik.yml"
-    installed = Installed(folder)
-
-    def write(workers, extra=""):
-        part = folder / ".static"
-        part.write_text(STATIC.format(address=f"127.0.0.1:{port}", workers=workers, extra=extra,
-                                      file=dynamic_file))
-        part.rename(static)
-
-    dynamic_file = dynamic(folder, whoami("one"))
-    write(3)
-    router = Program([*wrap(), installed.path, f"--configFile={static}"])
-    programs.append(router)
-    router.wait_log(READY)
-    guard = children(router.pid)[0] if nested else router.pid
-    router.signalled = guard  # unshare passes no signal on
-
-    def find(name):
-        """The only one: those of earlier builds have finished."""
-        def only():
-            found = [pid for pid in children(guard) if title(pid) == f"weir: {name}"]
-            return found[0] if len(found) == 1 else None
-        return wait_until(name, only)
-
-    def hangup(*args):
-        write(*args)
-        mark = router.mark()
-        os.kill(guard, signal.SIGHUP)
-        router.wait_log(r"Static configuration from file", mark)
-        return mark
-
-    load = Load(port, websockets=8)
-    mark = router.mark()
-    os.kill(find("master"), signal.SIGKILL)
-    mark, _ = router.wait_log(r"The master .* signal 9", mark)
-    router.wait_log(r"Configuration changed", mark)
-    load.more()
-    mark = hangup(2, f"  other:\n    address: \"127.0.0.1:{other}\"")
-    router.wait_log(r"Listening .*entryPointName=other", mark)
-    wait_port(other)
-    wait_until("it serves", lambda: curl(other).status == 200)
-    router.wait_log(r"The sockets of slot 2 are closed", mark)
-    wait_until("two sockets", lambda: listening(port) == 2)
-    mark = hangup(3)
-    router.wait_log(r"Closing entry point other", mark)
-    wait_until("three sockets", lambda: listening(port) == 3)
-    for number in (1, None, 2):
-        mark = router.mark()
-        if number:
-            installed.install_build(number)
-        else:
-            installed.install(b"garbage")
-        os.kill(guard, signal.SIGUSR2)
-        router.wait_log(r"The new workers serve" if number else r"Upgrade to .* is refused", mark)
-        load.more()
-    load.clean()
-
-    fresh = Load(port, kept=0)
-    mark = router.mark()
-    os.kill(find("worker 1"), signal.SIGKILL)
-    mark, _ = router.wait_log(r"Worker 1 .* signal 9", mark)
-    router.wait_log(r"entry point web: accepting process=\"worker 1\"", mark)
-    fresh.more()
-    counts = fresh.stop()
-    assert not counts.get("connect") and not counts.get("late"), fresh.problems
-    os.kill(guard, signal.SIGTERM)
-    assert router.wait() == 0
 
 
 class Wrapped(Weir):
@@ -136,16 +61,21 @@ def servers(folder):
 
 
 @WAYS
-def test_a_whole_life_of_every_protocol(wrap, nested, programs, folder, servers):
+def test_a_whole_life(wrap, nested, programs, folder, servers):
     def start(args, binary):
         return (Wrapped if nested else Weir)(args, prefix=wrap(), binary=binary)
     house = House(folder, programs, workers=3, seed=1, servers=servers, start=start)
     house.load = load = Mixture(house)
     house.kill_master()
     house.hangup(workers=2, other=True)
-    house.upgrade("another")
-    house.upgrade("broken")
-    house.hangup(workers=3, other=False)
+    wait_until("another entry point serves", lambda: curl(house.other, host="one").status == 200)
+    wait_until("two sockets", lambda: listening(house.port) == 2)
+    for to in ("another", "broken", "another"):
+        house.upgrade(to)
+        load.more()
+    mark = house.hangup(workers=3, other=False)
+    house.router.wait_log(r"Closing entry point other", mark)
+    wait_until("three sockets", lambda: listening(house.port) == 3)
     load.more()
     load.clean()
 
@@ -154,3 +84,6 @@ def test_a_whole_life_of_every_protocol(wrap, nested, programs, folder, servers)
     load.more()
     load.stop()
     assert not load.problems, load.problems
+    house.hangup(datagrams=False)  # its sessions would last a while
+    os.kill(house.router.pid, signal.SIGTERM)
+    assert house.router.wait() == 0

@@ -6,6 +6,7 @@ from leftovers import Leftovers
 from load import Load
 from marathon import SANITIZED, Churn, House, generations
 from mixture import Mixture, Servers
+from null import Null, patience_ms
 
 pytestmark = pytest.mark.alone
 
@@ -21,7 +22,15 @@ def servers(tmp_path):
 
 @pytest.fixture
 def house(tmp_path, programs):
-    return lambda **options: House(tmp_path, programs, seed=1, **options)
+    made = []
+
+    def start(**options):
+        made.append(House(tmp_path, programs, seed=1, **options))
+        return made[-1]
+    yield start
+    for one in made:
+        if one.servers:
+            one.hangup(datagrams=False)  # its sessions would last a while
 
 
 def only_excused(load):
@@ -31,7 +40,7 @@ def only_excused(load):
 
 @pytest.mark.parametrize("stalled, most", [(False, FIRST_BYTE), (True, FIRST_BYTE_STALLED)], ids=["killed", "stalled"])
 def test_workers_cost_only_what_they_had_accepted(house, stalled, most):
-    house = house(workers=3)
+    house, null = house(workers=3), Null()
     house.load = load = Load(house.port, fresh=6, kept=12, pause=0.005)
     for _ in range(4):
         if stalled:
@@ -41,7 +50,7 @@ def test_workers_cost_only_what_they_had_accepted(house, stalled, most):
         load.more(100)
     only_excused(load)
     assert load.done > 300
-    assert load.percentile(0.999) < most
+    assert load.percentile(0.999) < most + patience_ms(null.stop()) / 1000
 
 
 def test_workers_cost_only_what_they_had_accepted_of_any_protocol(house, servers):
@@ -73,7 +82,6 @@ def test_nothing_at_all_may_fail(house, servers):
     load.clean()
     warnings = [line for line in house.router.log().splitlines() if " WRN " in line]
     assert not warnings, warnings
-    house.hangup(datagrams=False)  # its sessions would last a while
 
 
 def test_another_build_takes_over_from_another(house, servers):

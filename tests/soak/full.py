@@ -185,7 +185,7 @@ class Full:
 
     # ---- all of it with every protocol ----
     def mixed_changes(self, seconds):
-        house = self.house(mixed=True)
+        house, null = self.house(mixed=True), Null()
         house.load = Mixture(house)
         churn = Churn(house, RATE + 5)
         time.sleep(WARM)
@@ -193,9 +193,10 @@ class Full:
         time.sleep(seconds)
         rate, after = (generations(house.router) - first) / (time.monotonic() - began), house.pss_kib()
         churn.stop()
-        name = f"{seconds} s of changes"
+        name, cpu, null = f"{seconds} s of changes", house.cpu_seconds(), null.stop()
         self.say_mixed(name, house.load, f"; {rate:.1f} generations a second, PSS {before} -> {after} KiB")
         self.expect(name, SANITIZED or after <= before * 1.1 + 2048, f"PSS {before} -> {after} KiB")
+        self.callbacks(name, house.laps(), null, cpu)
 
     def mixed_deaths(self, seconds):
         house = self.house(mixed=True, workers=4)

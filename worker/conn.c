@@ -16,7 +16,7 @@ int conn_open(struct conn *conn, struct worker *worker, int fd)
     conn->worker = worker;
     conn->out = conn->out_last = NULL;
     conn->out_len = 0;
-    conn->charged = 0;
+    conn->charged = conn->portion = 0;
     conn->capped = false;
     conn->tls = NULL;
     conn->cut = false;

@@ -19,7 +19,8 @@ struct conn {
     size_t out_len;
     uint32_t
         charged; /* bytes in the kernel's buffers while it is backed up, as far as the budget counts them */
-    bool capped; /* the kernel's buffers have been made small */
+    uint32_t portion; /* bytes that are spliced to it at once: more while it takes them all */
+    bool capped;      /* the kernel's buffers have been made small */
     int64_t waits_ns; /* while it is backed up: when the peer took something last */
     struct timer timer;
     struct tls *tls; /* under what is read and written; NULL: plain */

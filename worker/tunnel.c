@@ -115,7 +115,7 @@ static ssize_t move(struct tunnel *tunnel, int from)
     int rc = 0;
 
     if (tunnel->bulk[from] && splice_fits(in, out)) {
-        n = splice_bytes(in, out);
+        n = splice_bytes(in, out, UINT64_MAX, &rc);
     } else {
         n = conn_read(in, scratch, scratch_size(tunnel->worker));
         n = n < 0 ? -errno : n;

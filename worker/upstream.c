@@ -10,6 +10,7 @@
 #include "common/base/memory.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/exchange_inner.h"
 #include "worker/h2_upstream.h"
 #include "worker/internal.h"
 #include "worker/listener.h"

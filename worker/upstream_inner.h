@@ -93,6 +93,7 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     bool raw;               /* the server switched protocols: both bodies are bytes without framing */
     bool end_due;           /* of the connection's sending side, once everything has left */
     bool paused;            /* the client is slow */
+    bool bulk;              /* the last read brought much: splice.h */
     bool rest;              /* bytes behind the response: not to be used again */
     bool entered, released; /* the exchange is called, and let go of this meanwhile: upstream_leave() */
 };

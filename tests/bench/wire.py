@@ -10,9 +10,9 @@ import re
 import statistics
 import subprocess
 
-from stand import LOAD_CORES, PROXY_CORE, ROOT, cpu_seconds, free_port, on_load_cores, wait_status
+from stand import LOAD_CORES, PROXY_CORE, cpu_seconds, free_port, on_load_cores, wait_status
 
-BIG = 1 << 20
+PEERS = ("nginx", "haproxy")
 MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 DIRS = "client_body_temp_path {0}; proxy_temp_path {0}; fastcgi_temp_path {0}; uwsgi_temp_path {0}; scgi_temp_path {0};"
 FORWARD = ('proxy_http_version 1.1; proxy_set_header Connection ""; proxy_set_header Host $host;'
@@ -80,12 +80,9 @@ class Wire:
         return {"us": used / max(done, 1) * 1e6, "rps": done / seconds}
 
     def udp(self, proxy, seconds):
-        binary = self.dir / "udp_load"
-        if not binary.exists():
-            subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(ROOT / "tests/bench/udp_load.c")], check=True)
         before = cpu_seconds(proxy.process.pid)
-        out = subprocess.run([str(binary), str(proxy.port), "64", str(seconds)], capture_output=True, text=True, check=True,
-                             preexec_fn=on_load_cores).stdout
+        out = subprocess.run([str(self.built("udp_load")), str(proxy.port), "64", str(seconds)], capture_output=True,
+                             text=True, check=True, preexec_fn=on_load_cores).stdout
         answers = int(out)
         return {"us": (cpu_seconds(proxy.process.pid) - before) / max(answers, 1) * 1e6, "rps": answers / seconds}
 
@@ -93,11 +90,11 @@ class Wire:
         rows = {p: [] for p in proxies}
         for p in proxies:
             load(p, 1)
-        for _ in range(self.args.rounds):
+        for _ in range(self.args.rounds * self.args.seconds):
             for p in proxies:
-                rows[p].append(load(p, self.args.seconds))
+                rows[p].append(load(p, 1))
         rows = {p: {k: statistics.median(r[k] for r in found) for k in ("us", "rps")} for p, found in rows.items()}
-        best = min(r["us"] for p, r in rows.items() if p.name != "weir")
+        best = min(r["us"] for p, r in rows.items() if p.name in PEERS)
         print(f"\n## {title}\n{'':22} {'CPU us/' + what:>16} {what + 's/s':>14}   CPU against the better peer (to reach: {bar})")
         for p, r in rows.items():
             print(f"{p.name:22} {r['us']:16.2f} {r['rps']:14.0f}   {r['us'] / best:5.2f}x")
@@ -140,7 +137,7 @@ backend b
             self.stop(p)
 
     def section_bulk(self):
-        proxies = [self.nginx(), self.haproxy(), self.weir()]
+        proxies = [self.nginx(), self.haproxy(), self.weir(), self.null_proxy()]
         self.table("1 MiB bodies, 16 connections", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"),
                    "1.0 of a proxy that only copies")
         for p in proxies:

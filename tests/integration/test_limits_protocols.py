@@ -59,9 +59,11 @@ def configuration(fountain, datagrams):
 def bounded(weir, fountain, datagrams, tmp_path):
     assert allow_descriptors() >= 16000, "these tests need 16000 descriptors"
     (tmp_path / "dynamic.json").write_text(json.dumps(configuration(fountain, datagrams)))
-    ports = {name: free_port() for name in ("secure", "tcp", "udp")}
+    ports = {name: free_port() for name in ("secure", "tcp", "udp", "proxied")}
     router = weir(f"--providers.file.filename={tmp_path}/dynamic.json", "--log.level=INFO", f"--limits.memory={LIMIT}",
                   f"--entryPoints.secure.address=127.0.0.1:{ports['secure']}", "--entryPoints.secure.http.tls=true",
+                  f"--entryPoints.proxied.address=127.0.0.1:{ports['proxied']}",
+                  "--entryPoints.proxied.proxyProtocol.trustedIPs=127.0.0.0/8",
                   f"--entryPoints.tcp.address=127.0.0.1:{ports['tcp']}",
                   f"--entryPoints.udp.address=127.0.0.1:{ports['udp']}/udp", "--entryPoints.udp.udp.timeout=2s")
     router.ports.update(ports)
@@ -148,9 +150,10 @@ def test_idle_tcp_sessions(bounded):
     assert refused(bounded) > 0
 
 
-def test_half_open_handshakes(bounded):
-    record = client_hello(NAME)
-    crowd = Crowd(bounded.ports["secure"], 5000, record[:len(record) // 2])
+@pytest.mark.parametrize("name, begins", [("secure", client_hello(NAME)), ("proxied", b"PROXY TCP4 192.0.2.7 198.51.100.1 4660 443\r\n")],
+                         ids=["TLS", "PROXY protocol"])
+def test_what_only_begins(bounded, name, begins):
+    crowd = Crowd(bounded.ports[name], 5000, begins[:len(begins) // 2])
     wait_until("refusals", lambda: sum(crowd.ended()[:2]) > 0)
     others_are_told(bounded)
     crowd.close()

@@ -54,6 +54,7 @@ class Servers:
     def __init__(self, folder):
         maker = Maker(folder)
         self.ours, theirs = maker.own("ours", ["DNS:one", "DNS:ended.test", "DNS:grpc"]), maker.own("theirs", ["DNS:passed.test"])
+        self.spare = [maker.own(f"spare{i}", ["DNS:spare.test"]) for i in range(2)]
         self.ports = {name: free_port() for name in ("secure", "tcp", "proxied")}
         self.udp_port = free_port()
         self.tcp, self.secure = tcpkit.Server(tcpkit.named("tcp"), backlog=256), SecureServer(theirs, _named_echo("passed"), alpn=())
@@ -63,7 +64,8 @@ class Servers:
         return STATIC.format(**self.ports) + (DATAGRAMS.format(udp=self.udp_port) if datagrams else "")
 
     def dynamic(self, turn):
-        """Besides the section `http`, of which the routers and services are in its two last parts."""
+        """Besides the section `http`, of which the routers and services are in its two last parts. Something of each page is
+        another one with each turn."""
         tcp = {"routers": {"plain": {"entryPoints": ["tcp"], "rule": "HostSNI(`*`)", "service": "tcp"},
                            "ended": {"entryPoints": ["secure"], "rule": "HostSNI(`ended.test`)", "tls": {}, "service": "tcp"},
                            "passed": {"entryPoints": ["secure"], "rule": "HostSNI(`passed.test`)", "tls": {"passthrough": True},
@@ -73,7 +75,7 @@ class Servers:
                             "passed": _balancer({"address": f"127.0.0.1:{self.secure.port}"})}}
         udp = {"routers": {"udp": {"entryPoints": ["udp"], "service": "udp"}},
                "services": {"udp": _balancer(*[{"address": self.udp.address}] * (1 + turn % 3))}}
-        certificates = [{"certFile": str(self.ours.crt), "keyFile": str(self.ours.key)}]
+        certificates = [{"certFile": str(pair.crt), "keyFile": str(pair.key)} for pair in (self.ours, self.spare[turn % 2])]
         return ({"tcp": tcp, "udp": udp, "tls": {"certificates": certificates}},
                 {"grpc": {"rule": "Host(`grpc`)", "service": "grpc"}},
                 {"grpc": _balancer({"url": f"h2c://127.0.0.1:{self.grpc.port}"})})

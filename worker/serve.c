@@ -241,7 +241,9 @@ static void close_idle(struct drain *drain)
         struct client *client = worker->leaving;
 
         worker->leaving = client->next;
-        if (may_end(client, worker->now_ns)) {
+        if (client->state == CLIENT_H2) {
+            h2_leave(client->h2); /* streams that are open end as they would */
+        } else if (may_end(client, worker->now_ns)) {
             client_close(client);
         }
     }

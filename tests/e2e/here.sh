@@ -19,14 +19,12 @@ can() {
         exit 1
     fi
     not_run+=("$name: ${why##*$'\n'}")
-    say_not_run
+    say "${not_run[-1]}"
     return 1
 }
 
-say_not_run() {
-    for line in "${not_run[@]}"; do
-        printf '\n######## NOT RUN HERE: %s\n\n' "$line" >&2
-    done
+say() {
+    printf '\n######## NOT RUN HERE: %s\n\n' "$1" >&2
 }
 
 # step NAME: make's target, and how long it took.
@@ -46,4 +44,6 @@ if can "make e2e-node (pods on a node)" $python tests/e2e/node.py can; then
         step e2e-node
     fi
 fi
-say_not_run
+for line in "${not_run[@]}"; do
+    say "$line"
+done

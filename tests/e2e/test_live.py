@@ -229,7 +229,7 @@ def test_ingresses_are_read_too(cluster, cluster_weir, whoami):
     serves(program, "i.test", 404)
 
 
-def test_check_reads_the_cluster(cluster, whoami):
+def test_check_and_explain_read_the_cluster(cluster, whoami):
     cluster.apply(service("app", whoami("v1")), route("good", "good.test", "app"), route("bad", "bad.test", "missing"))
     done = subprocess.run([common.BINARY, "check", "--providers.kubernetesCRD.allowExternalNameServices",
                            "--entryPoints.web.address=:80"],
@@ -237,6 +237,11 @@ def test_check_reads_the_cluster(cluster, whoami):
                           capture_output=True, text=True, timeout=120)
     assert "IngressRoute default/bad" in done.stdout + done.stderr
     assert "IngressRoute default/good" not in done.stdout + done.stderr
+    for host, words in (("good.test", "default-good-"), ("nobody.test", "no router")):
+        why = subprocess.run([common.BINARY, "explain", "--providers.kubernetesCRD.allowExternalNameServices", "--entryPoints.web.address=:80",
+                              "GET", f"http://{host}/"], env={"KUBECONFIG": str(cluster.kubeconfig("weir", "weirtoken")), "PATH": "/usr/bin"},
+                             capture_output=True, text=True, timeout=120)
+        assert words in why.stdout, why
     nobody = subprocess.run([common.BINARY, "check", "--providers.kubernetesCRD", "--entryPoints.web.address=:80"],
                             env={"PATH": "/usr/bin"}, capture_output=True, text=True, timeout=120)
     assert nobody.returncode != 0 and "there is no API server to ask" in nobody.stdout + nobody.stderr

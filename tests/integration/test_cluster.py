@@ -299,6 +299,23 @@ def test_secrets_of_ingresses_are_asked_for(api, weir, whoami):
     assert "does not exist" not in program.log()
 
 
+def test_a_secret_that_nobody_names_any_more_is_dropped(api, cluster_weir, whoami):
+    path, private = GROUPS["Secret"], route("private")
+    private["spec"]["tls"] = {"secretName": "cert"}
+    api.put(*service(whoami()), private, {"kind": "Secret", "metadata": {"name": "cert"}, "data": {"tls.crt": "YQ==", "tls.key": "YQ=="}},
+            {"kind": "Secret", "metadata": {"name": "other"}, "data": {"a": "Y2FuYXJ5"}})
+    program = cluster_weir()
+    assert [query["fieldSelector"] for query in api.wait_watch(path)] == ["metadata.name=cert"]
+    api.put(route("private"))
+    serves(program, "private.test")
+
+    def unwatched():
+        api.send(path, b" ")  # a watch whose reader is gone is noticed when it is written to
+        return all(watch.path != path for watch in api.watches)
+    wait_until("nobody watches it any more", unwatched)
+    assert {query.get("fieldSelector") for where, query, _ in api.requests if where == path} == {"metadata.name=cert"}
+
+
 @pytest.mark.parametrize("code", [429, 503])
 def test_an_overloaded_server_is_asked_no_sooner_than_it_wants(api, cluster_weir, whoami, code):
     api.put(*service(whoami()), route("a"))

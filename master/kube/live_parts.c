@@ -66,7 +66,7 @@ static void stand_in_start(struct part *part, const struct kube_resource *resour
 
     part->stand_in = other;
     pthread_mutex_lock(&live->mutex);
-    live->parts[live->part_count++] = other; /* there is room: parts_start() */
+    live->parts[live->part_count++] = other; /* there is room: live_parts_start() */
     pthread_mutex_unlock(&live->mutex);
 }
 

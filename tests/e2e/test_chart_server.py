@@ -126,7 +126,7 @@ def test_a_secret_that_may_not_be_read_is_an_error_of_who_names_it(server, weir,
     backend = whoami("v1")
     items = [service("app", backend, "shop")]
     for name, secret in (("may", "shop-tls"), ("may-not", "other")):
-        items.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": "shop"}, "stringData": {"users": "a:b"}})
+        items.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": "shop"}, "stringData": {"users": "test:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"}})
         items.append({"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware", "metadata": {"name": name, "namespace": "shop"},
                       "spec": {"basicAuth": {"secret": secret}}})
         items.append(route(name, f"{name}.test", "app", "shop", middlewares=[{"name": name}]))
@@ -136,7 +136,7 @@ def test_a_secret_that_may_not_be_read_is_an_error_of_who_names_it(server, weir,
                        env={"KUBECONFIG": str(account(server)), "KUBERNETES_SERVICE_HOST": "", "POD_NAMESPACE": "edge"})
         for host, status in (("plain.test", 200), ("may.test", 401), ("may-not.test", 404)):
             serves(program, host, status)
-        program.wait_log(r"secrets in namespace shop, name other: the API server does not permit this")
+        program.wait_log(r"secrets in namespace shop, name other: the API server does not permit this \(list is forbidden\)")
         assert "name shop-tls" not in program.log()
     finally:
         server.kubectl("delete", "-n", "shop", "--all", "service,secret,middlewares.traefik.io,ingressroutes.traefik.io")

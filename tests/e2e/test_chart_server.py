@@ -126,7 +126,8 @@ def test_a_secret_that_may_not_be_read_is_an_error_of_who_names_it(server, weir,
     backend = whoami("v1")
     items = [service("app", backend, "shop")]
     for name, secret in (("may", "shop-tls"), ("may-not", "other")):
-        items.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": "shop"}, "stringData": {"users": "test:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"}})
+        items.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": "shop"},
+                      "stringData": {"users": "test:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"}})
         items.append({"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware", "metadata": {"name": name, "namespace": "shop"},
                       "spec": {"basicAuth": {"secret": secret}}})
         items.append(route(name, f"{name}.test", "app", "shop", middlewares=[{"name": name}]))

@@ -186,7 +186,7 @@ def test_endpoint_token_and_authority_as_options(cluster, weir, whoami, tmp_path
         return weir("--providers.kubernetesCRD.allowExternalNameServices", *flags, env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""}, **more)
     serves(start(cluster.folder / "ca.crt"), "app.test")
     program = start(stranger, wait=False)
-    program.wait_log(r"WRN API server 127\.0\.0\.1 \(providers\.kubernetesCRD\.endpoint\): .*certificate")
+    program.wait_log(r"WRN API server 127\.0\.0\.1 \(option endpoint\): the certificate of 127\.0\.0\.1 is refused")
     assert "INF Ready" not in program.log()
 
 
@@ -237,7 +237,7 @@ def test_check_and_explain_read_the_cluster(cluster, whoami):
                           capture_output=True, text=True, timeout=120)
     assert "IngressRoute default/bad" in done.stdout + done.stderr
     assert "IngressRoute default/good" not in done.stdout + done.stderr
-    for host, words in (("good.test", "default-good-"), ("nobody.test", "no router")):
+    for host, words in (("good.test", "default-good-"), ("nobody.test", "none: 404")):
         why = subprocess.run([common.BINARY, "explain", "--providers.kubernetesCRD.allowExternalNameServices", "--entryPoints.web.address=:80",
                               "GET", f"http://{host}/"], env={"KUBECONFIG": str(cluster.kubeconfig("weir", "weirtoken")), "PATH": "/usr/bin"},
                              capture_output=True, text=True, timeout=120)

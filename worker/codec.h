@@ -8,8 +8,11 @@
 #ifndef WEIR_WORKER_CODEC_H
 #define WEIR_WORKER_CODEC_H
 
+#include <sys/types.h>
+
 #include "worker/exchange.h"
 
+struct conn;
 struct h1_message;
 struct tunnel_end;
 
@@ -22,6 +25,10 @@ struct codec {
     void (*send_continue)(struct exchange *ex);
     /* false: backed up; exchange_client_drained() will be called. */
     bool (*send_body)(struct exchange *ex, struct slice data);
+    /* As send_body() for at most so many bytes that are still in `from`, the connection of a server, without a copy of them:
+     * splice_bytes(), of which it returns what it says of `from`. -ENOTSUP: not here, or not now. Absent: never.
+     * *more as send_body() returns it. */
+    ssize_t (*splice_body)(struct exchange *ex, struct conn *from, uint64_t most, bool *more);
     /* End of the answer. The codec calls exchange_end() at once or later. */
     void (*finish)(struct exchange *ex, const struct headers *trailers);
     void (*flush)(struct exchange *ex);

@@ -230,6 +230,8 @@ bool exchange_response_head(struct exchange *ex);
 /* false: the client is slow, do not hand on more before upstream_resume(). The exchange may end in there, and with it the
  * caller's part: upstream_leave() tells. */
 bool exchange_response_body(struct exchange *ex, struct slice data);
+/* The same for at most so many bytes that are still in `from`, for bodies that nobody looks at: codec.h, splice_body(). */
+ssize_t exchange_splice_response(struct exchange *ex, struct conn *from, uint64_t most, bool *more);
 void exchange_response_end(struct exchange *ex, const struct headers *trailers);
 /* Nothing more is there for now: what was staged leaves. */
 void exchange_response_flush(struct exchange *ex);

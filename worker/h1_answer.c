@@ -10,6 +10,7 @@
 #include "common/base/log.h"
 #include "worker/h1_client.h"
 #include "worker/head_write.h"
+#include "worker/splice.h"
 #include "worker/worker.h"
 
 #define STAGE_BODY 8192 /* up to this a copy is cheaper than a piece of its own */
@@ -144,6 +145,19 @@ static void send_head(struct exchange *ex)
     stage_literal(stage, "\r\n");
 }
 
+/* After bytes were given to the client's connection; rc as conn_send() says. */
+static void given(struct client *client, int rc)
+{
+    if (rc < 0) {
+        client->starved = rc == -ENOMEM;
+        /* noticed by its owner when control returns to it: the event of the broken socket follows */
+        client->conn.io.broken = true;
+        poller_again(&client->conn.io);
+    } else if (conn_backed_up(&client->conn)) {
+        client_arm(client);
+    }
+}
+
 static void write_out(struct exchange *ex, struct slice data)
 {
     struct stage *stage = stage_of(ex);
@@ -161,16 +175,7 @@ static void write_out(struct exchange *ex, struct slice data)
         return;
     }
     slab_count(ex->worker->slab, COUNT_BYTES_OUT, stage->len + data.len);
-    int rc = conn_send(&client->conn, pieces, count);
-
-    if (rc < 0) {
-        client->starved = rc == -ENOMEM;
-        /* noticed by its owner when control returns to it: the event of the broken socket follows */
-        client->conn.io.broken = true;
-        poller_again(&client->conn.io);
-    } else if (conn_backed_up(&client->conn)) {
-        client_arm(client);
-    }
+    given(client, conn_send(&client->conn, pieces, count));
     stage_reset(stage);
 }
 
@@ -229,6 +234,29 @@ static bool send_body(struct exchange *ex, struct slice data)
         stage_literal(stage, "\r\n");
     }
     return !conn_backed_up(&stream->client->conn);
+}
+
+static ssize_t splice_body(struct exchange *ex, struct conn *from, uint64_t most, bool *more)
+{
+    struct h1_stream *stream = stream_of(ex);
+    struct conn *conn = &stream->client->conn;
+    ssize_t n;
+    int sent;
+
+    if (stream->answer != H1_LENGTH) {
+        return -ENOTSUP;
+    }
+    flush(ex); /* stands before it */
+    if (!splice_fits(from, conn) || conn->io.broken) {
+        return -ENOTSUP;
+    }
+    n = splice_bytes(from, conn, most, &sent);
+    if (n > 0) {
+        slab_count(ex->worker->slab, COUNT_BYTES_OUT, (uint64_t)n);
+        given(stream->client, sent);
+    }
+    *more = !conn_backed_up(conn);
+    return n;
 }
 
 static void finish(struct exchange *ex, const struct headers *trailers)
@@ -297,6 +325,7 @@ const struct codec codec_h1 = {
     .send_interim = send_interim,
     .send_continue = send_continue,
     .send_body = send_body,
+    .splice_body = splice_body,
     .finish = finish,
     .flush = flush,
     .resume = resume,

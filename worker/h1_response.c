@@ -10,6 +10,7 @@
 
 #include "common/base/log.h"
 #include "worker/codec.h"
+#include "worker/splice.h"
 #include "worker/tunnel.h"
 #include "worker/worker.h"
 
@@ -21,6 +22,7 @@ void h1_response_expect(struct upstream_exchange *ux)
     headers_init(&ux->message.headers, ux->ex->pool);
     h1_parser_reset(ux->parser, &ux->message, ux->ex->request.method);
     ux->phase = RESPONSE_NOTHING;
+    ux->bulk = false;
 }
 
 /* ---- body ---- */
@@ -311,6 +313,31 @@ static void ended(struct upstream_exchange *ux, bool orderly)
                                                            : REASON_reset_before_headers);
 }
 
+/* One portion of a body that only goes by, where much comes at once. *n as of io_read(), with errno. False: not this one. */
+static bool go_by(struct upstream_exchange *ux, ssize_t *n)
+{
+    bool more;
+
+    if (!ux->bulk || ux->phase != RESPONSE_BODY || ux->body.framing != H1_LENGTH ||
+        ux->body.left < SPLICE_LEAST) {
+        return false;
+    }
+    *n = exchange_splice_response(ux->ex, &ux->up->conn, ux->body.left, &more);
+    if (*n == -ENOTSUP) {
+        return false;
+    }
+    if (*n < 0) {
+        errno = (int)-*n;
+        *n = -1;
+    } else if (*n > 0) {
+        ux->bulk = *n >= SPLICE_LEAST;
+        ux->body.left -= (uint64_t)*n;
+        ux->body.done = ux->body.left == 0;
+        ux->paused = !more;
+    }
+    return true;
+}
+
 void h1_response_read(struct upstream_exchange *ux)
 {
     struct exchange *ex = ux->ex;
@@ -322,8 +349,13 @@ void h1_response_read(struct upstream_exchange *ux)
         }
 
         struct slice input;
-        ssize_t n = read_more(ux, &input);
+        ssize_t n;
+        bool gone_by = go_by(ux, &n);
 
+        if (!gone_by) {
+            n = read_more(ux, &input);
+            ux->bulk = n >= SPLICE_LEAST;
+        }
         if (n < 0 && errno == EAGAIN && !io->broken) {
             break;
         }
@@ -331,7 +363,11 @@ void h1_response_read(struct upstream_exchange *ux)
             ended(ux, n == 0 && (ux->up->conn.tls == NULL || tls_ended_well(&ux->up->conn)));
             return;
         }
-        if (!take(ux, input)) {
+        if (gone_by && ux->body.done) {
+            complete(ux);
+            return;
+        }
+        if (!gone_by && !take(ux, input)) {
             return;
         }
     }

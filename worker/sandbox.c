@@ -95,11 +95,11 @@ struct allowed { /* when all conditions hold; a call may have several rows */
 static const struct allowed allowed[] = {
     /* the loop; what each request does stands first */
     CALL(recvfrom),
-    CALL(write),                         /* one piece; what the helper thread says; stack trace */
+    CALL(write),                         /* what the helper thread says; stack trace */
     CALL(writev),                        /* several pieces; backtrace_symbols_fd() */
     /* Not sendmsg: it sends descriptors too, and whoever receives one has to close it. See sendmmsg below. */
     CALL(recvmsg),                       /* messages of guard and master, with descriptors */
-    CALL(sendto, IS_NULL(4), LACKS(3, MSG_FASTOPEN)), /* answers to guard and master, refusals to clients */
+    CALL(sendto, IS_NULL(4), LACKS(3, MSG_FASTOPEN)), /* one piece; answers to guard and master */
 #ifdef __NR_epoll_wait
     CALL(epoll_wait),                    /* aarch64 has only the next one */
 #endif

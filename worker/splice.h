@@ -19,8 +19,9 @@ void splice_stop(struct worker *worker);
 
 /* Neither speaks TLS, `out` is not backed up, memory is not tight. */
 bool splice_fits(const struct conn *in, const struct conn *out);
-/* As conn_read() and conn_send() together: how many bytes went from `in` to `out`; 0 at the end of `in`; -EAGAIN: there are
- * none yet; another negative errno: one of the two is lost. `out` may be backed up afterwards. */
-ssize_t splice_bytes(struct conn *in, struct conn *out);
+/* As conn_read() and conn_send() together, `most` bytes at most (not 0): how many came from `in`; 0 at its end; -EAGAIN: there
+ * are none yet; another negative errno: `in` is lost. *sent is what conn_send() says of `out`, which may be backed up
+ * afterwards; 0 where nothing came. */
+ssize_t splice_bytes(struct conn *in, struct conn *out, uint64_t most, int *sent);
 
 #endif

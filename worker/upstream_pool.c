@@ -236,13 +236,14 @@ static void busy(struct upstream *up)
     }
 }
 
-/* Nothing came that belongs to no request. Records of TLS that carry no data (tickets, keys) do not count. */
+/* Nothing came that belongs to no request. Records of TLS that carry no data (tickets, keys) do not count; and behind a body
+ * that was spliced nobody has looked yet. */
 static bool is_silent(struct upstream *up)
 {
     struct io *io = &up->conn.io;
     char byte;
 
-    if (up->conn.tls && io->readable && !io->hangup && !io->broken) {
+    if (io->readable && !io->hangup && !io->broken) {
         return conn_read(&up->conn, &byte, 1) < 0 && errno == EAGAIN && !io->hangup && !io->broken;
     }
     return !io->readable && !io->hangup && !io->broken;

@@ -2,14 +2,14 @@
 
 The figure is CPU microseconds per request: user plus system time of the proxy's whole process tree, from /proc, over
 the requests that the load generator counted. Rates and latencies are shown beside it. All figures of a row come from
-rounds that alternate between the proxies, so that whatever else the machine does hits all of them; read the ratios.
+seconds that alternate between the proxies, so that whatever else the machine does hits all of them; read the ratios.
+"only copies bytes" is no peer: it shows what the kernel alone asks for so many reads and writes.
 
 One upstream (nginx, small fixed answer) serves all three. With two or more cores the proxy has one to itself and load
 generator and upstream share the rest. Nothing but loopback is used; every process is stopped at the end.
 """
 import argparse
 import json
-import os
 import pathlib
 import re
 import socket
@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import time
 
-from stand import CORES, LOAD_CORES, ROOT, Stand, pss_kib
+from stand import CORES, ROOT, Stand, first_on_load_cores, pss_kib, to_the_front, tree
 from wire import Wire
 
 SECTIONS = ("small", "scale", "workers", "memory", "tls", "bulk", "layer4", "middlewares")
@@ -27,29 +27,31 @@ class Bench(Wire, Stand):
     # ---- the sections ----
     def section_small(self):
         print("\n## small GET, 64 keep-alive connections, one worker each")
-        nginx, haproxy, weir, weir10k = self.nginx(), self.haproxy(), self.weir(), self.weir(10000)
+        nginx, haproxy, weir, weir10k, null = self.nginx(), self.haproxy(), self.weir(), self.weir(10000), self.null_proxy()
         weir10k.name = "weir, 10,000 routers"
-        rows = self.rounds([nginx, haproxy, weir, weir10k])
+        rows = self.rounds([nginx, haproxy, weir, weir10k, null])
         best = min(rows[nginx]["us"], rows[haproxy]["us"])
         print(f"{'':22} {'CPU us/req':>10} {'requests/s':>10} {'p99 ms':>8}   CPU against the better peer (to reach: 0.85)")
         for p, r in rows.items():
             print(f"{p.name:22} {r['us']:10.2f} {r['rps']:10.0f} {r['p99_ms']:8.2f}   {r['us'] / best:5.2f}x")
         self.open_loop([nginx, haproxy, weir], max(rows[nginx]["rps"], rows[haproxy]["rps"]))
-        for p in (nginx, haproxy, weir, weir10k):
+        for p in (nginx, haproxy, weir, weir10k, null):
             self.stop(p)
 
     def open_loop(self, proxies, peak):
         rate = int(peak * 0.6)
         print(f"\n## open loop at {rate} requests/s (60 % of the better peer's peak), latency from the intended start")
-        binary = build_open_loop(self.dir)
-        generator = [str(binary)]
+        generator = [str(self.built("open_loop"))]
         results = {}
+        for pid in tree(self.server.process.pid):
+            to_the_front(pid, 1)
         for _ in range(self.args.rounds):
             for p in proxies:
                 out = subprocess.run(generator + [str(p.port), str(rate), str(self.args.seconds), "64"],
-                                     capture_output=True, text=True, check=True,
-                                     preexec_fn=lambda: os.sched_setaffinity(0, LOAD_CORES)).stdout
+                                     capture_output=True, text=True, check=True, preexec_fn=first_on_load_cores).stdout
                 results.setdefault(p, []).append(json.loads(out))
+        for pid in tree(self.server.process.pid):
+            to_the_front(pid, 0)
         peer = min(statistics.median(r["p999_us"] for r in rows) for p, rows in results.items() if p.name != "weir")
         print(f"{'':22} {'p50 us':>8} {'p99 us':>8} {'p99.9 us':>9}   p99.9 against the better peer (to reach: 1.0)")
         for p, rows in results.items():
@@ -79,9 +81,9 @@ class Bench(Wire, Stand):
 
     def rounds_pair(self, one, other, path):
         a, b = [], []
-        for _ in range(self.args.rounds):
-            a.append(self.wrk(one, self.args.seconds)["us"])
-            b.append(self.wrk(other, self.args.seconds, path=path)["us"])
+        for _ in range(self.args.rounds * self.args.seconds):
+            a.append(self.wrk(one, 1)["us"])
+            b.append(self.wrk(other, 1, path=path)["us"])
         return statistics.median(a), statistics.median(b)
 
     def section_workers(self):
@@ -113,16 +115,10 @@ class Bench(Wire, Stand):
         self.stop(proxy)
 
 
-def build_open_loop(directory):
-    binary = directory / "open_loop"
-    if not binary.exists():
-        subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-o", str(binary), str(ROOT / "tests/bench/open_loop.c")], check=True)
-    return binary
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "build/weir")
+    parser.add_argument("--traefik", type=pathlib.Path, help="its binary: shown beside the others where large bodies and TCP are measured")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--quick", action="store_true", help="without the million routers")
@@ -130,7 +126,7 @@ def main():
     args = parser.parse_args()
     bench = Bench(args)
     try:
-        bench.upstream()
+        bench.server = bench.upstream()
         for name in SECTIONS:
             if args.only in (None, name):
                 getattr(bench, f"section_{name}")()

@@ -13,6 +13,7 @@
  * job.c        the job on a thread that loads, resolves, compiles and seals
  * refresh.c    the job's short way, when nothing but servers changed
  * hold.c       when the first generation is held back
+ * waiting.c    what is served until then (waiting.h)
  * publish.c    the generation in force and how far each worker has it
  * keys.c       rotating keys of session tickets, looking at files of certificates
  * asking.c     questions to other servers: stapling.c OCSP responders, key_fetch.c URLs of sets of keys
@@ -72,6 +73,7 @@ struct page_files { /* the pages of a generation, by place; one reference each *
 
 struct publication { /* one generation as it is sent to workers */
     uint64_t number; /* 0: none */
+    bool waiting;    /* /ping and /ready alone: it counts as none (waiting.h) */
     struct page_files pages;
     unsigned kills; /* workers that died while they adopted it */
     char *changes;  /* what was new in it, in words */
@@ -283,6 +285,8 @@ uint64_t publish_next_number(const struct master *master); /* of the next genera
 /* Takes over the references in `pages` and the text. words: the generation with whose number all pages were compiled, or
  * for which only some of them were made anew: then that of the generation in force (publication.words). */
 void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words);
+/* The same for what is served until there is a first generation (waiting.h): it counts as none. */
+void publish_waiting(struct master *master, const struct page_files *pages, uint64_t words);
 /* hash: over the hashes of all pages, page_files_hash(). */
 bool publish_is_withdrawn(const struct master *master, uint64_t hash);
 uint64_t page_files_hash(const struct page_files *pages);

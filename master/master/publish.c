@@ -464,18 +464,32 @@ static void put_in_force(struct master *master, const struct page_files *pages, 
     current->kills = 0;
     current->words = words;
     master->swept = master->swept && words == master->swept_words;
+    if (current->waiting) {
+        life_set(&board_master(master->board)->waiting_generation, current->number);
+    }
     atomic_store(&master->tree->generation, current->number); /* claimed before any worker hears of it */
     life_published(master, current->number);
     offer_all(master);
 }
 
-void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words)
+static void publish_as(struct master *master, const struct page_files *pages, char *changes, uint64_t words,
+                       bool waiting)
 {
     publication_clear(&master->previous);
     master->previous = master->current;
-    master->current = (struct publication){0};
+    master->current = (struct publication){.waiting = waiting};
     master->has_withdrawn = false;
     put_in_force(master, pages, changes, words);
+}
+
+void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words)
+{
+    publish_as(master, pages, changes, words, false);
+}
+
+void publish_waiting(struct master *master, const struct page_files *pages, uint64_t words)
+{
+    publish_as(master, pages, xstrndup("", 0), words, true);
 }
 
 bool publish_is_withdrawn(const struct master *master, uint64_t hash)
@@ -493,7 +507,8 @@ static void withdraw(struct master *master)
               bad.changes && *bad.changes ? bad.changes : "not known");
     master->withdrawn = page_files_hash(&bad.pages);
     master->has_withdrawn = true;
-    master->current = master->previous = (struct publication){0};
+    master->current = (struct publication){.waiting = good.waiting};
+    master->previous = (struct publication){0};
     publication_clear(&bad);
     master->in_step = false; /* the model is the bad one's */
     put_in_force(master, &good.pages, good.changes, good.words);

@@ -2,9 +2,10 @@
  * tls_accept.c - from the first byte of TLS on a connection to its protocol: ClientHello, options, certificate, handshake.
  *
  * hello      all of it is waited for, in the buffer that the first bytes came in; then everything that it takes to choose
- *            is known, and the bytes are still there for whoever wants them as they came
- * handshake  only so many are under way at once (each takes some tens of KiB), the others wait in a queue; and in one turn of
- *            the loop only as many steps are made as leave room for everything else: signing takes a millisecond
+ *            (tls_choose.c) is known, and the bytes are still there for whoever wants them as they came
+ * handshake  only so many are under way at once (each takes some tens of KiB), the others wait in a queue, and for each that
+ *            waits the oldest one under way has to hurry, so that silent clients keep nobody out; and in one turn of the loop
+ *            only as many steps are made as leave room for everything else: signing takes a millisecond
  * protocol   by ALPN, from the table below
  */
 #include <errno.h>
@@ -27,12 +28,8 @@
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
-#define NAME_SIZE 256
-#define ALERT_DECODE_ERROR 50
-#define ALERT_INTERNAL_ERROR 80
-#define ALERT_HANDSHAKE_FAILURE 40
-#define ALERT_UNRECOGNIZED_NAME 112
-#define VERSION_TLS13 0x0304
+#define HURRY_NS                                                                                             \
+    (INT64_C(2) * 1000000000) /* so long may a handshake take while another one waits for its place */
 #define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
@@ -81,23 +78,17 @@ static void start_protocol(struct client *client)
     }
 }
 
-/* ---- the queue ---- */
-static void queue_add(struct client *client)
+/* ---- the queue, and who is under way ---- */
+static void list_add(struct client_list *list, struct client *client)
 {
-    struct tls_worker *tls = client->conn.worker->tls;
-
-    if (client->queue_place == NULL) {
-        client->queue_next = NULL;
-        client->queue_place = tls->queue_tail;
-        *tls->queue_tail = client;
-        tls->queue_tail = &client->queue_next;
-    }
+    client->queue_next = NULL;
+    client->queue_place = list->tail;
+    *list->tail = client;
+    list->tail = &client->queue_next;
 }
 
-static void queue_remove(struct client *client)
+static void list_remove(struct client_list *list, struct client *client)
 {
-    struct tls_worker *tls = client->conn.worker->tls;
-
     if (client->queue_place == NULL) {
         return;
     }
@@ -105,26 +96,59 @@ static void queue_remove(struct client *client)
     if (client->queue_next) {
         client->queue_next->queue_place = client->queue_place;
     } else {
-        tls->queue_tail = client->queue_place;
+        list->tail = client->queue_place;
     }
     client->queue_place = NULL;
 }
 
-static void handshake_over(struct worker *worker)
+/* One more waits: one more of those under way, the oldest that has its whole time still, gets less. */
+static void queue_add(struct client *client)
 {
+    struct worker *worker = client->conn.worker;
     struct tls_worker *tls = worker->tls;
+    struct client *oldest = tls->unhurried;
 
-    tls->handshakes--;
-    if (tls->queue) {
-        poller_again(&tls->queue->conn.io);
+    if (client->queue_place) {
+        return;
     }
+    list_add(&tls->queue, client);
+    if (oldest) {
+        tls->unhurried = oldest->queue_next;
+        if (oldest->conn.timer.deadline_ns > oldest->request_ns + HURRY_NS) {
+            timer_set(worker->timers, &oldest->conn.timer, oldest->request_ns + HURRY_NS);
+        }
+    }
+}
+
+static void next_in_turn(const struct tls_worker *tls)
+{
+    if (tls->queue.head && tls->handshakes < HANDSHAKES_MOST) {
+        poller_again(&tls->queue.head->conn.io);
+    }
+}
+
+static void handshake_over(struct client *client)
+{
+    struct tls_worker *tls = client->conn.worker->tls;
+
+    if (client->queue_place == NULL) {
+        return; /* it was over already: its protocol is about to begin */
+    }
+    if (tls->unhurried == client) {
+        tls->unhurried = client->queue_next;
+    }
+    list_remove(&tls->shaking, client);
+    tls->handshakes--;
+    next_in_turn(tls);
 }
 
 void tls_accept_leave(struct client *client)
 {
-    queue_remove(client);
     if (client->state == CLIENT_HANDSHAKE) {
-        handshake_over(client->conn.worker);
+        handshake_over(client);
+    } else if (client->queue_place) {
+        list_remove(&client->conn.worker->tls->queue, client);
+        next_in_turn(client->conn.worker->tls);
     }
 }
 
@@ -157,117 +181,6 @@ void tls_accept_late(struct client *client)
     count_failure(client, client->state == CLIENT_HELLO ? "the ClientHello did not arrive in time"
                                                         : "the handshake was not over in time");
     client_close(client);
-}
-
-/* ---- choosing ---- */
-/* The name in lower case, or the address that the client speaks to when it sent none. False: no name can look like that. */
-static bool server_name(const struct client *client, const struct tls_hello *hello, char *space,
-                        struct slice *name, bool *sent)
-{
-    struct address local;
-
-    *sent = hello->server_name.len != 0;
-    if (*sent) {
-        if (hello->server_name.len >= NAME_SIZE) {
-            return false;
-        }
-        for (size_t i = 0; i < hello->server_name.len; i++) {
-            space[i] = (char)ascii_lower((unsigned char)hello->server_name.ptr[i]);
-        }
-        *name = slice_of(space, hello->server_name.len);
-        return true;
-    }
-    *name = slice_of(space, 0);
-    client_local(client, &local);
-    name->len = local.family ? address_format(&local, space) : 0;
-    return true;
-}
-
-static bool lists_any(struct slice list, const uint16_t *numbers, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (tls_hello_lists(list, numbers[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the client can verify such a certificate. RSA is what all can, or must be let fail with. */
-static bool client_takes(const struct tls_hello *hello, enum certificate_kind kind)
-{
-    static const uint16_t ecdsa_ciphers[] = {0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024};
-    static const uint16_t ecdsa_signatures[] = {0x0403, 0x0503, 0x0603, 0x0203};
-    static const uint16_t ed25519_signatures[] = {0x0807};
-
-    if (kind == CERTIFICATE_RSA) {
-        return true;
-    }
-    if (!tls_hello_lists(hello->versions, VERSION_TLS13) &&
-        !lists_any(hello->ciphers, ecdsa_ciphers, ARRAY_LEN(ecdsa_ciphers))) {
-        return false;
-    }
-    if (kind == CERTIFICATE_ED25519) {
-        return lists_any(hello->signatures, ed25519_signatures, ARRAY_LEN(ed25519_signatures));
-    }
-    return hello->signatures.len == 0 ||
-           lists_any(hello->signatures, ecdsa_signatures, ARRAY_LEN(ecdsa_signatures));
-}
-
-static uint32_t choose(const uint32_t *numbers, const struct tls_hello *hello)
-{
-    static const enum certificate_kind order[] = {CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519};
-    uint32_t any = CERTIFICATE_NONE;
-
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        uint32_t number = numbers[order[i]];
-
-        if (number != CERTIFICATE_NONE && client_takes(hello, order[i])) {
-            return number;
-        }
-        any = any == CERTIFICATE_NONE ? number : any;
-    }
-    return any;
-}
-
-/* NULL: refused. */
-static struct tls_live *choose_context(struct client *client, const struct tls_hello *hello)
-{
-    const struct entry_options *entry = &client->listener->options;
-    const struct generation *generation = client->tcp ? tcp_session_generation(client) : entry->generation;
-    const struct page *options_page = generation->pages[PAGE_TLS];
-    const struct page *secrets = generation->pages[PAGE_SECRETS];
-    const struct tls_options_row *options;
-    const struct certificate_row *certificate;
-    const uint32_t *numbers;
-    char space[NAME_SIZE];
-    struct slice name;
-    bool sent;
-
-    if (!server_name(client, hello, space, &name, &sent)) {
-        refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
-        return NULL;
-    }
-    options = tls_options_at(
-        options_page, client->tcp ? (uint32_t)tcp_session_tls_options(client)
-                                  : tls_options_find(options_page, entry->number, sent ? name : SLICE("")));
-    if (options == NULL) {
-        refuse(client, ALERT_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
-        return NULL;
-    }
-    numbers = certificates_find(secrets, name);
-    if (numbers == NULL && options->sni_strict) {
-        refuse(client, ALERT_UNRECOGNIZED_NAME, "there is no certificate for that name (sniStrict)");
-        return NULL;
-    }
-    certificate = certificates_at(secrets, choose(numbers ? numbers : certificates_fallback(secrets), hello));
-    struct tls_live *live =
-        certificate ? tls_live_get(client->conn.worker, options_page, options, secrets, certificate) : NULL;
-
-    if (live == NULL) {
-        refuse(client, ALERT_INTERNAL_ERROR, "there is no certificate, or it cannot be used");
-    }
-    return live;
 }
 
 /* ---- the handshake ---- */
@@ -309,7 +222,7 @@ static void succeeded(struct client *client)
     log_debug("TLS with %.*s: %s, %s%s%s", client->peer_text_len, client->peer_text, SSL_get_version(ssl),
               SSL_get_cipher_name(ssl), SSL_session_reused(ssl) ? ", resumed" : "",
               SSL_get0_peer_certificates(ssl) ? ", with a certificate of the client" : "");
-    handshake_over(worker);
+    handshake_over(client);
     client->opened_ns = worker->now_ns;
     conn->io.readable = conn->io.readable || conn->tls->in || SSL_has_pending(ssl);
     acknowledge(conn);
@@ -369,7 +282,7 @@ static void handshake_start(struct client *client, struct tls_live *live)
         SSL_free(tls->ssl);
         tls_live_unref(live);
         record_give(worker, RECORD_TLS, tls);
-        refuse(client, ALERT_INTERNAL_ERROR, "no memory is left for it");
+        refuse(client, SSL_AD_INTERNAL_ERROR, "no memory is left for it");
         return;
     }
     SSL_set_bio(tls->ssl, bio, bio);
@@ -380,6 +293,9 @@ static void handshake_start(struct client *client, struct tls_live *live)
     client->in = NULL;
     conn->tls = tls;
     worker->tls->handshakes++;
+    list_add(&worker->tls->shaking, client);
+    worker->tls->unhurried = worker->tls->unhurried ? worker->tls->unhurried : client;
+    client->request_ns = worker->now_ns;
     client_enter(client, CLIENT_HANDSHAKE);
     handshake_step(client);
 }
@@ -392,7 +308,7 @@ static bool read_more(struct client *client)
     ssize_t n;
 
     if (in->to == in->size) {
-        refuse(client, ALERT_DECODE_ERROR, "the ClientHello is too long");
+        refuse(client, SSL_AD_DECODE_ERROR, "the ClientHello is too long");
         return false;
     }
     if (!client->conn.io.readable) {
@@ -415,7 +331,7 @@ static bool read_more(struct client *client)
 static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
 {
     const struct entry_options *entry = &client->listener->options;
-    char space[NAME_SIZE];
+    char space[TLS_NAME_SIZE];
     struct slice name;
     bool sent;
 
@@ -425,15 +341,15 @@ static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
     if (!entry->row->config.allow_acme_by_pass && tls_hello_offers(hello, ACME_PROTOCOL)) {
         return false; /* asked of us, whatever the name: no router gets it */
     }
-    if (!server_name(client, hello, space, &name, &sent)) {
-        refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
+    if (!tls_hello_name(client, hello, space, &name, &sent)) {
+        refuse(client, SSL_AD_DECODE_ERROR, "the server name is too long");
         return true;
     }
     if (tcp_route_hello(client, hello, sent ? name : SLICE(""))) {
         return true;
     }
     if (client->starttls && client->tcp == NULL) {
-        refuse(client, ALERT_UNRECOGNIZED_NAME, "no TCP router takes it after STARTTLS");
+        refuse(client, SSL_AD_UNRECOGNIZED_NAME, "no TCP router takes it after STARTTLS");
         return true;
     }
     return false;
@@ -443,6 +359,7 @@ static void hello_ready(struct client *client)
 {
     struct tls_worker *tls = client->conn.worker->tls;
     enum tls_hello_result result;
+    struct tls_refusal refusal;
     struct tls_hello hello;
     struct tls_live *live;
 
@@ -455,7 +372,7 @@ static void hello_ready(struct client *client)
         return;
     }
     if (result != TLS_HELLO_DONE) {
-        refuse(client, ALERT_DECODE_ERROR, "the ClientHello is malformed");
+        refuse(client, SSL_AD_DECODE_ERROR, "the ClientHello is malformed");
         return;
     }
     if (is_for_tcp(client, &hello)) {
@@ -468,11 +385,14 @@ static void hello_ready(struct client *client)
     if (turn_is_over(client)) {
         return;
     }
-    queue_remove(client);
-    live = choose_context(client, &hello);
+    list_remove(&tls->queue, client);
+    live = tls_choose(client, &hello, &refusal);
     if (live) {
         handshake_start(client, live);
+    } else {
+        refuse(client, refusal.alert, refusal.why);
     }
+    next_in_turn(tls);
 }
 
 void tls_accept_ready(struct client *client)
@@ -496,7 +416,8 @@ void tls_start(struct worker *worker)
     struct tls_worker *tls = xcalloc(1, sizeof(*tls));
 
     tls->worker = worker;
-    tls->queue_tail = &tls->queue;
+    tls->queue.tail = &tls->queue.head;
+    tls->shaking.tail = &tls->shaking.head;
     tls->received = xmalloc(TLS_RECEIVE_SIZE);
     tls->plain = xmalloc(TLS_RECORD_MOST);
     worker->tls = tls;

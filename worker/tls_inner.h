@@ -16,6 +16,7 @@
 
 #define TLS_RECORD_MOST 16384
 #define TLS_RECEIVE_SIZE ((size_t)64 * 1024)
+#define TLS_NAME_SIZE 256 /* room for a server name, or an address in its place */
 
 /* One SSL_CTX, made of one set of options and one certificate, both known by content. */
 struct tls_live {
@@ -60,6 +61,10 @@ struct kept_session;
 
 #define TLS_BUCKETS 512
 
+struct client_list { /* by queue_next and queue_place of struct client; tls_accept.c */
+    struct client *head, **tail;
+};
+
 struct tls_worker {
     struct worker *worker;
     struct tls_live *buckets[TLS_BUCKETS];
@@ -70,12 +75,14 @@ struct tls_worker {
     struct kept_session *sessions; /* NULL until there is one: tls_kept.c */
     struct ticket_cipher tickets[TICKET_KEYS];
     size_t ticket_count;
-    unsigned handshakes;                /* under way */
-    struct client *queue, **queue_tail; /* whose ClientHello is there, but not their turn */
-    struct stage out;                   /* records on their way to the socket */
-    char *received;                     /* TLS_RECEIVE_SIZE: records as they were read */
-    char *plain;                        /* TLS_RECORD_MOST: small pieces put together; a hello in pieces */
-    struct slice window;                /* of records, not used yet, while a read is under way */
+    unsigned handshakes;        /* under way */
+    struct client_list queue;   /* whose ClientHello is there, but not their turn */
+    struct client_list shaking; /* whose handshake is under way, the oldest first */
+    struct client *unhurried;   /* the oldest of these that has its whole time still; NULL: none has */
+    struct stage out;           /* records on their way to the socket */
+    char *received;             /* TLS_RECEIVE_SIZE: records as they were read */
+    char *plain;                /* TLS_RECORD_MOST: small pieces put together; a hello in pieces */
+    struct slice window;        /* of records, not used yet, while a read is under way */
 };
 
 #define TLS_PEER_TEXTS 2
@@ -146,8 +153,24 @@ void tls_kept_drop(struct conn *conn);            /* that one */
 /* Those of settings that have no context any more. */
 void tls_kept_sweep(struct tls_worker *tls);
 void tls_kept_free(struct tls_worker *tls);
+
 /* ---- tls_peer.c ---- */
 void tls_peer_forget(struct tls *tls);
+
+/* ---- tls_choose.c ---- */
+struct tls_refusal {
+    uint8_t alert;   /* SSL_AD_* */
+    const char *why; /* for the log; static */
+};
+struct client;
+
+/* The server's name in lower case, in `space`, or the address that the client speaks to when it *sent none. False: no name can
+ * look like that. */
+bool tls_hello_name(const struct client *client, const struct tls_hello *hello, char space[TLS_NAME_SIZE],
+                    struct slice *name, bool *sent);
+/* A reference to the context of the options and the certificate that it gets; NULL: *refusal says why none. */
+struct tls_live *tls_choose(const struct client *client, const struct tls_hello *hello,
+                            struct tls_refusal *refusal);
 
 /* ---- tls_accept.c ---- */
 bool tls_protocol_served(struct slice protocol);

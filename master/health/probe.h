@@ -37,10 +37,6 @@ probe_start probe_grpc_start; /* grpc.health.v1.Health/Check for the whole serve
 probe_start probe_tcp_start;  /* it takes the connection, and answers as expected */
 /* What a HealthCheckResponse says: 1 is SERVING, 0 UNKNOWN; -1: malformed. */
 int64_t probe_grpc_status(struct slice message);
-/* A session to that host by the options. 0, or a negative errno with the reason. */
-struct tls_session;
-int probe_tls(const struct probe_options *options, struct slice host, struct tls_session **out,
-              struct error *why);
 /* done() is not called any more. NULL is fine. */
 void probe_cancel(struct probe *probe);
 

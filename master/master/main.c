@@ -23,6 +23,7 @@
 #include "common/face.h"
 #include "common/net/addr.h"
 #include "master/kube/status.h"
+#include "master/master/asking.h"
 #include "master/master/master.h"
 
 #define HEART_MS 500
@@ -160,12 +161,15 @@ static int apply(struct master *master, const struct static_config *config, stru
     char reason[640];
 
     master->workers = cpus_workers(config, memory_apply(master, config), reason, sizeof(reason));
+    spool_apply(master, config);
+
     int rc = check_descriptors(config, master->workers, why);
 
     rc = rc < 0 ? rc : listeners_apply(master, config, why);
     if (rc < 0) {
         master->workers = before;
         (void)memory_apply(master, &master->settings->loaded.config); /* as it was */
+        spool_apply(master, &master->settings->loaded.config);
         return rc;
     }
     if (before != 0 && before != master->workers) {
@@ -252,9 +256,10 @@ static void on_heart(uv_timer_t *timer)
         life_set(&master->tree->workers, master->workers);
     }
     memory_tend(master);
+    spool_tend(master);
     publish_tend(master, process_clock_ns());
     keys_tend(master, process_clock_ns());
-    stapling_tend(master);
+    asking_tend(master->stapling, master);
     key_fetch_tend(master);
 }
 
@@ -270,8 +275,8 @@ void master_stop(struct master *master)
     publish_free(master);
     static_watch_stop(master);
     reload_stop(master);
-    stapling_stop(master);
-    key_fetch_stop(master);
+    asking_stop(master->stapling);
+    asking_stop(master->key_fetch);
     uv_close((uv_handle_t *)&master->guard_poll, NULL);
     uv_close((uv_handle_t *)&master->heart, NULL);
     uv_close((uv_handle_t *)&master->retry, NULL);
@@ -280,14 +285,15 @@ void master_stop(struct master *master)
 static void clean_up(struct master *master)
 {
     reload_free(master);
-    stapling_free(master);
-    key_fetch_free(master);
+    asking_free(master->stapling);
+    asking_free(master->key_fetch);
     keys_free(master);
     listeners_free(master);
     datagrams_free(master);
     settings_unref(master->settings);
     outbox_close(&master->guard);
     memory_stop(master);
+    spool_free(master);
     board_unmap(master->board);
     target_places_free(master->targets);
     if (uv_loop_close(&master->loop) != 0) {

@@ -30,6 +30,7 @@ bool reason_is_final(enum reason reason)
     case REASON_uri_too_long:
     case REASON_client_gone:
     case REASON_limit:
+    case REASON_spool_full:
     case REASON_stopping:
     case REASON_unsupported:
         return true;

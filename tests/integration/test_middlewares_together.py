@@ -172,7 +172,7 @@ def test_what_weir_is_short_of_is_no_answer_of_a_server(server, routed, kind):
         whole["services"]["app"] = {"failover": {"service": "main", "fallback": "backup", "errors": {"status": ["500-599"]}}}
     else:
         router["service"], router["middlewares"], whole["middlewares"]["m"] = "main", ["m"], AGAIN[kind]
-    proxied = routed(whole, f"--limits.memory={100 * MIB}")
+    proxied = routed(whole, f"--limits.memory={100 * MIB}", "--limits.spool=0")
     assert ask(proxied, get("/large", "Connection: close")).status == 503
     wait_until("there is room again", lambda: ask(proxied, get("/small", "Connection: close")).body == b"small")
     assert [r.line.split()[1] for r in app.requests].count("/large") == 1

@@ -12,7 +12,7 @@ VERSION := $(shell cat VERSION)
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev \
 	libc-ares-dev android-libboringssl-dev node-llhttp zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev
 PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client \
-	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio
+	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio socat
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
 PACKAGES_E2E = etcd-server
@@ -60,9 +60,9 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long h2spec chart-test asan fuzz \
+.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube compare compare-kube \
-	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
+	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e deps-boringssl clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -174,12 +174,17 @@ soak-run: all $(BUILD)/tests/board_layout
 soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths and upgrades, each once in full, with figures
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/full.py $(SOAK_ARGS)
 
-e2e: e2e-api e2e-node ## both of the next two
+e2e: e2e-api e2e-servers e2e-node ## all of the next three
 
 e2e-api: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/cluster.py
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e --ignore=tests/e2e/test_node.py)
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e $(patsubst %,--ignore=tests/e2e/test_%.py,node mongodb))
+
+e2e-servers: deps deps-test ## MongoDB's protocol through weir: FerretDB and mongosh (needs Go and npm once)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
+	$(PYTHON) tests/e2e/servers.py
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_mongodb.py)
 
 e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
 	@$(PYTHON) tests/e2e/node.py check
@@ -188,7 +193,7 @@ e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (ne
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
 
 e2e-long: ## the long forms of tests/e2e/test_hard.py: minutes without an API server, every kind in turn
-	WEIR_LONG=1 $(MAKE) --no-print-directory e2e PYTEST_ARGS=tests/e2e/test_hard.py
+	WEIR_LONG=1 $(MAKE) --no-print-directory e2e-api PYTEST_ARGS=tests/e2e/test_hard.py
 
 h2spec: deps deps-test ## HTTP/2 as h2spec asks for it, plain and over TLS (needs Go once, to build h2spec)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
@@ -226,9 +231,9 @@ lint: deps deps-lint ## formatting, static analysis, rules of the house; warning
 format: deps-lint ## format all C sources in place, new ones too
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-bench: deps deps-bench ## nginx, HAProxy and weir side by side: CPU per request, rate, latency, memory
+bench: deps deps-bench ## nginx, HAProxy (Traefik too: TRAEFIK=PATH) and weir side by side: CPU per request, rate, latency, memory
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+	$(PYTHON) tests/bench/bench.py $(if $(TRAEFIK),--traefik $(TRAEFIK)) $(BENCH_ARGS)
 
 bench-kube: deps deps-e2e ## what changes in a cluster cost at 10,000 routes: a real kube-apiserver and etcd (needs Go once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout

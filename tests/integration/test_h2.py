@@ -78,6 +78,11 @@ def test_by_alpn(weir, server, tmp_path):
     run = subprocess.run(["curl", "-sk", "--http2", "-w", "%{http_version}", "-o", "/dev/null",
                           f"https://127.0.0.1:{router.ports['web']}/"], capture_output=True, text=True, timeout=DEADLINE)
     assert run.stdout == "2"
+    url = f"https://127.0.0.1:{router.ports['web']}/"
+    run = subprocess.run(["nghttp", "-nv", "--no-verify-peer", url], capture_output=True, text=True, timeout=DEADLINE)
+    assert "The negotiated protocol: h2" in run.stdout and ":status: 200" in run.stdout, run.stdout + run.stderr
+    run = subprocess.run(["h2load", "-n", "400", "-c", "5", "-m", "16", url], capture_output=True, text=True, timeout=3 * DEADLINE)
+    assert "400 succeeded, 0 failed" in run.stdout, run.stdout
     assert hello(router.ports["web"], "a.test").get("a.test")[0] == 200  # no ALPN: HTTP/1.1
 
 

@@ -207,6 +207,25 @@ static void offer_memory(struct worker_link *link)
     (void)link_send(link, &message, fds, fds[0] == -1 ? 0 : MEMORY_FILES);
 }
 
+/* Once: it keeps the first one. */
+static void offer_spool(struct worker_link *link)
+{
+    struct control_message message = {.kind = CONTROL_SPOOL, .worker = link->slot};
+    int fd = link->poll == NULL || link->spooled ? -1 : spool_open(link->master);
+
+    if (fd != -1) {
+        link->spooled = link_send(link, &message, &fd, 1);
+        close(fd);
+    }
+}
+
+void publish_spool(struct master *master)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        offer_spool(&master->links[slot]);
+    }
+}
+
 void publish_memory(struct master *master)
 {
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
@@ -422,6 +441,7 @@ void publish_worker(struct master *master, unsigned slot, int fd)
     link->poll->data = link;
     poll_update(link->poll, &link->out, on_worker);
     offer_memory(link);
+    offer_spool(link);
     offer(link);
 }
 

@@ -135,7 +135,7 @@ static int service_check(const struct page *page, const struct service *service,
     memcpy(&kind, &service->kind, sizeof(kind));
     memcpy(&internal, &service->internal, sizeof(internal));
     if (!page_holds_text(page, service->name) || kind > SERVICE_INTERNAL || internal > INTERNAL_NOOP ||
-        strategy > STRATEGY_LEASTCONN || !page_holds_bool(&service->pass_host_header) ||
+        strategy >= STRATEGY_COUNT || !page_holds_bool(&service->pass_host_header) ||
         !page_holds_bool(&service->checked) || !page_holds_bool(&service->mirror_body) ||
         !page_holds_text(page, service->statuses) ||
         !page_holds_list(page, service->middlewares, sizeof(uint32_t), PAGE_ALIGN)) {

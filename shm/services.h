@@ -10,6 +10,7 @@
 #define WEIR_SHM_SERVICES_H
 
 #include "common/model/dynamic.h"
+#include "common/model/strategies.h"
 #include "common/net/addr.h"
 #include "shm/board.h"
 #include "shm/page.h"
@@ -20,13 +21,6 @@ enum service_kind {
     SERVICE_FAILOVER,  /* children: the one that answers while it is well, then the fallback */
     SERVICE_MIRRORING, /* children: the one that answers, then the mirrors, of weights that are percents */
     SERVICE_INTERNAL
-};
-enum service_strategy {                     /* how a new client, or a request without one, is given a place */
-                        STRATEGY_WRR,       /* in turn, by the sequence */
-                        STRATEGY_HRW,       /* by the client's address: the highest score of shm/hrw.h */
-                        STRATEGY_P2C,       /* of two at random the one with fewer requests under way */
-                        STRATEGY_LEASTTIME, /* time to the first byte, by requests under way and weight */
-                        STRATEGY_LEASTCONN  /* requests under way, by weight; as above in turn among equals */
 };
 enum service_internal {
     INTERNAL_NONE,

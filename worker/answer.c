@@ -1,9 +1,8 @@
 /*
- * answer.c - answers that weir makes itself, and the small services that middlewares use. See exchange.h, chain.h.
+ * answer.c - answers that weir makes itself, and the small services that middlewares use. See exchange.h.
  */
 #include "common/http/h1.h"
-#include "worker/chain.h"
-#include "worker/exchange.h"
+#include "worker/exchange_inner.h"
 #include "worker/middleware.h"
 
 static int answered(struct exchange *ex, uint16_t status, enum reason reason, struct slice body)

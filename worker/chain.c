@@ -6,6 +6,7 @@
 #include "common/base/log.h"
 #include "shm/middlewares.h"
 #include "shm/services.h"
+#include "worker/exchange_inner.h"
 #include "worker/middleware.h"
 #include "worker/sticky.h"
 #include "worker/worker.h"

@@ -5,6 +5,7 @@
 
 #include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/exchange_inner.h"
 #include "worker/middleware.h"
 
 static struct body_filter *add(struct exchange *ex, struct body_filter **list,

@@ -5,8 +5,8 @@
  * exchange lives (its slices point there); body bytes behind it are handed on from there, later ones from the worker's
  * scratch area. What was read behind the request waits for the next turn.
  *
- *   h1_client.c   states, timers, closing       h1_request.c  reading heads and bodies
- *   h1_answer.c   the codec table: writing
+ *   h1_client.c   states, timers, closing       h1_turn.c     one request after the other
+ *   h1_request.c  reading heads and bodies      h1_answer.c   the codec table: writing
  */
 #ifndef WEIR_WORKER_H1_CLIENT_H
 #define WEIR_WORKER_H1_CLIENT_H
@@ -85,7 +85,7 @@ void client_close(struct client *client); /* whatever its state; harmless twice 
 void client_stop(struct client *client);
 void client_start(struct worker *worker);
 
-/* ---- between the three files ---- */
+/* ---- between these files, and those of what else a connection may speak ---- */
 /* Sets the state and the timer that belongs to it. */
 void client_enter(struct client *client, enum client_state state);
 void client_arm(struct client *client);
@@ -109,7 +109,15 @@ void h1_discard(struct client *client);
 /* A bare answer to what is no request: no middleware runs on it. Then closes. */
 void h1_refuse(struct client *client, uint16_t status, enum reason reason, const char *why);
 
+/* ---- h1_turn.c ---- */
+/* The client's stream is a new one, with an empty pool. */
 struct h1_stream *h1_stream_take(struct client *client);
 void h1_stream_give(struct h1_stream *stream);
+/* In state CLIENT_EXCHANGE: a deadline has passed; something happened to the connection. */
+void h1_exchange_late(struct client *client);
+void h1_exchange_ready(struct client *client);
+/* In state CLIENT_LINGER: reads and drops what comes after our end; the connection closes with the client's end. */
+void h1_linger(struct client *client);
+void h1_start_worker(struct worker *worker);
 
 #endif

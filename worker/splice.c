@@ -11,10 +11,12 @@
 #include "common/base/memory.h"
 #include "worker/worker.h"
 
-#define ONCE ((size_t)64 * 1024) /* what a pipe takes as the kernel makes it */
+#define PORTION_FIRST (64u * 1024) /* what a slow reader leaves of it is copied: no more than a read brings */
+#define PIPE_SIZE (256 * 1024)     /* references to pages, not memory; larger portions gain little */
 
 struct splicer {
-    int from, to; /* the pipe's ends: read from, written to */
+    int from, to;  /* the pipe's ends: read from, written to */
+    uint32_t size; /* bytes that it takes */
 };
 
 void splice_start(struct worker *worker)
@@ -22,8 +24,11 @@ void splice_start(struct worker *worker)
     int ends[2];
 
     if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) == 0) {
+        int size = fcntl(ends[0], F_SETPIPE_SZ, PIPE_SIZE); /* a user may have only so many of large ones */
+
         worker->splicer = xmalloc(sizeof(*worker->splicer));
-        *worker->splicer = (struct splicer){.from = ends[0], .to = ends[1]};
+        *worker->splicer = (struct splicer){
+            .from = ends[0], .to = ends[1], .size = size > 0 ? (uint32_t)size : PORTION_FIRST};
     }
 }
 
@@ -77,21 +82,25 @@ static int take_back(struct splicer *splicer, struct conn *out, size_t left, int
 ssize_t splice_bytes(struct conn *in, struct conn *out, uint64_t most, int *sent)
 {
     struct splicer *splicer = in->worker->splicer;
-    ssize_t taken = move(in->io.fd, splicer->to, most < ONCE ? (size_t)most : ONCE), given = 0;
+    uint32_t portion = out->portion ? out->portion : PORTION_FIRST;
+    ssize_t taken = move(in->io.fd, splicer->to, most < portion ? (size_t)most : portion), given = 0;
 
     *sent = 0;
     if (taken <= 0) {
         in->io.readable = taken != -EAGAIN;
         return taken;
     }
-    in->worker->watch.calls += 2; /* much at once takes as long as other calls do */
+    in->worker->watch.calls +=
+        1 + (unsigned)taken / (PORTION_FIRST / 2); /* much at once takes as long as other calls do */
     for (size_t left = (size_t)taken; left; left -= (size_t)given) {
         given = move(splicer->from, out->io.fd, left);
         if (given <= 0) {
             out->io.writable = false;
+            out->portion = PORTION_FIRST;
             *sent = take_back(splicer, out, left, given == -EAGAIN ? 0 : given < 0 ? (int)given : -EIO);
             return taken;
         }
     }
+    out->portion = 2 * portion < splicer->size ? 2 * portion : splicer->size;
     return taken;
 }

@@ -8,8 +8,8 @@
 #include "common/base/memory.h"
 #include "common/base/pool.h"
 #include "shm/routes.h"
-#include "worker/chain.h"
 #include "worker/codec.h"
+#include "worker/exchange_inner.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
 

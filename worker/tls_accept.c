@@ -2,7 +2,7 @@
  * tls_accept.c - from the first byte of TLS on a connection to its protocol: ClientHello, options, certificate, handshake.
  *
  * hello      all of it is waited for, in the buffer that the first bytes came in; then everything that it takes to choose
- *            is known, and the bytes are still there for whoever wants them as they came
+ *            (tls_choose.c) is known, and the bytes are still there for whoever wants them as they came
  * handshake  only so many are under way at once (each takes some tens of KiB), the others wait in a queue; and in one turn of
  *            the loop only as many steps are made as leave room for everything else: signing takes a millisecond
  * protocol   by ALPN, from the table below
@@ -27,12 +27,6 @@
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
-#define NAME_SIZE 256
-#define ALERT_DECODE_ERROR 50
-#define ALERT_INTERNAL_ERROR 80
-#define ALERT_HANDSHAKE_FAILURE 40
-#define ALERT_UNRECOGNIZED_NAME 112
-#define VERSION_TLS13 0x0304
 #define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
@@ -159,117 +153,6 @@ void tls_accept_late(struct client *client)
     client_close(client);
 }
 
-/* ---- choosing ---- */
-/* The name in lower case, or the address that the client speaks to when it sent none. False: no name can look like that. */
-static bool server_name(const struct client *client, const struct tls_hello *hello, char *space,
-                        struct slice *name, bool *sent)
-{
-    struct address local;
-
-    *sent = hello->server_name.len != 0;
-    if (*sent) {
-        if (hello->server_name.len >= NAME_SIZE) {
-            return false;
-        }
-        for (size_t i = 0; i < hello->server_name.len; i++) {
-            space[i] = (char)ascii_lower((unsigned char)hello->server_name.ptr[i]);
-        }
-        *name = slice_of(space, hello->server_name.len);
-        return true;
-    }
-    *name = slice_of(space, 0);
-    client_local(client, &local);
-    name->len = local.family ? address_format(&local, space) : 0;
-    return true;
-}
-
-static bool lists_any(struct slice list, const uint16_t *numbers, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (tls_hello_lists(list, numbers[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Whether the client can verify such a certificate. RSA is what all can, or must be let fail with. */
-static bool client_takes(const struct tls_hello *hello, enum certificate_kind kind)
-{
-    static const uint16_t ecdsa_ciphers[] = {0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024};
-    static const uint16_t ecdsa_signatures[] = {0x0403, 0x0503, 0x0603, 0x0203};
-    static const uint16_t ed25519_signatures[] = {0x0807};
-
-    if (kind == CERTIFICATE_RSA) {
-        return true;
-    }
-    if (!tls_hello_lists(hello->versions, VERSION_TLS13) &&
-        !lists_any(hello->ciphers, ecdsa_ciphers, ARRAY_LEN(ecdsa_ciphers))) {
-        return false;
-    }
-    if (kind == CERTIFICATE_ED25519) {
-        return lists_any(hello->signatures, ed25519_signatures, ARRAY_LEN(ed25519_signatures));
-    }
-    return hello->signatures.len == 0 ||
-           lists_any(hello->signatures, ecdsa_signatures, ARRAY_LEN(ecdsa_signatures));
-}
-
-static uint32_t choose(const uint32_t *numbers, const struct tls_hello *hello)
-{
-    static const enum certificate_kind order[] = {CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519};
-    uint32_t any = CERTIFICATE_NONE;
-
-    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        uint32_t number = numbers[order[i]];
-
-        if (number != CERTIFICATE_NONE && client_takes(hello, order[i])) {
-            return number;
-        }
-        any = any == CERTIFICATE_NONE ? number : any;
-    }
-    return any;
-}
-
-/* NULL: refused. */
-static struct tls_live *choose_context(struct client *client, const struct tls_hello *hello)
-{
-    const struct entry_options *entry = &client->listener->options;
-    const struct generation *generation = client->tcp ? tcp_session_generation(client) : entry->generation;
-    const struct page *options_page = generation->pages[PAGE_TLS];
-    const struct page *secrets = generation->pages[PAGE_SECRETS];
-    const struct tls_options_row *options;
-    const struct certificate_row *certificate;
-    const uint32_t *numbers;
-    char space[NAME_SIZE];
-    struct slice name;
-    bool sent;
-
-    if (!server_name(client, hello, space, &name, &sent)) {
-        refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
-        return NULL;
-    }
-    options = tls_options_at(
-        options_page, client->tcp ? (uint32_t)tcp_session_tls_options(client)
-                                  : tls_options_find(options_page, entry->number, sent ? name : SLICE("")));
-    if (options == NULL) {
-        refuse(client, ALERT_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
-        return NULL;
-    }
-    numbers = certificates_find(secrets, name);
-    if (numbers == NULL && options->sni_strict) {
-        refuse(client, ALERT_UNRECOGNIZED_NAME, "there is no certificate for that name (sniStrict)");
-        return NULL;
-    }
-    certificate = certificates_at(secrets, choose(numbers ? numbers : certificates_fallback(secrets), hello));
-    struct tls_live *live =
-        certificate ? tls_live_get(client->conn.worker, options_page, options, secrets, certificate) : NULL;
-
-    if (live == NULL) {
-        refuse(client, ALERT_INTERNAL_ERROR, "there is no certificate, or it cannot be used");
-    }
-    return live;
-}
-
 /* ---- the handshake ---- */
 static void failed(struct client *client)
 {
@@ -369,7 +252,7 @@ static void handshake_start(struct client *client, struct tls_live *live)
         SSL_free(tls->ssl);
         tls_live_unref(live);
         record_give(worker, RECORD_TLS, tls);
-        refuse(client, ALERT_INTERNAL_ERROR, "no memory is left for it");
+        refuse(client, SSL_AD_INTERNAL_ERROR, "no memory is left for it");
         return;
     }
     SSL_set_bio(tls->ssl, bio, bio);
@@ -392,7 +275,7 @@ static bool read_more(struct client *client)
     ssize_t n;
 
     if (in->to == in->size) {
-        refuse(client, ALERT_DECODE_ERROR, "the ClientHello is too long");
+        refuse(client, SSL_AD_DECODE_ERROR, "the ClientHello is too long");
         return false;
     }
     if (!client->conn.io.readable) {
@@ -415,7 +298,7 @@ static bool read_more(struct client *client)
 static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
 {
     const struct entry_options *entry = &client->listener->options;
-    char space[NAME_SIZE];
+    char space[TLS_NAME_SIZE];
     struct slice name;
     bool sent;
 
@@ -425,15 +308,15 @@ static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
     if (!entry->row->config.allow_acme_by_pass && tls_hello_offers(hello, ACME_PROTOCOL)) {
         return false; /* asked of us, whatever the name: no router gets it */
     }
-    if (!server_name(client, hello, space, &name, &sent)) {
-        refuse(client, ALERT_DECODE_ERROR, "the server name is too long");
+    if (!tls_hello_name(client, hello, space, &name, &sent)) {
+        refuse(client, SSL_AD_DECODE_ERROR, "the server name is too long");
         return true;
     }
     if (tcp_route_hello(client, hello, sent ? name : SLICE(""))) {
         return true;
     }
     if (client->starttls && client->tcp == NULL) {
-        refuse(client, ALERT_UNRECOGNIZED_NAME, "no TCP router takes it after STARTTLS");
+        refuse(client, SSL_AD_UNRECOGNIZED_NAME, "no TCP router takes it after STARTTLS");
         return true;
     }
     return false;
@@ -443,6 +326,7 @@ static void hello_ready(struct client *client)
 {
     struct tls_worker *tls = client->conn.worker->tls;
     enum tls_hello_result result;
+    struct tls_refusal refusal;
     struct tls_hello hello;
     struct tls_live *live;
 
@@ -455,7 +339,7 @@ static void hello_ready(struct client *client)
         return;
     }
     if (result != TLS_HELLO_DONE) {
-        refuse(client, ALERT_DECODE_ERROR, "the ClientHello is malformed");
+        refuse(client, SSL_AD_DECODE_ERROR, "the ClientHello is malformed");
         return;
     }
     if (is_for_tcp(client, &hello)) {
@@ -469,9 +353,11 @@ static void hello_ready(struct client *client)
         return;
     }
     queue_remove(client);
-    live = choose_context(client, &hello);
+    live = tls_choose(client, &hello, &refusal);
     if (live) {
         handshake_start(client, live);
+    } else {
+        refuse(client, refusal.alert, refusal.why);
     }
 }
 

@@ -16,6 +16,7 @@
 
 #define TLS_RECORD_MOST 16384
 #define TLS_RECEIVE_SIZE ((size_t)64 * 1024)
+#define TLS_NAME_SIZE 256 /* room for a server name, or an address in its place */
 
 /* One SSL_CTX, made of one set of options and one certificate, both known by content. */
 struct tls_live {
@@ -146,8 +147,24 @@ void tls_kept_drop(struct conn *conn);            /* that one */
 /* Those of settings that have no context any more. */
 void tls_kept_sweep(struct tls_worker *tls);
 void tls_kept_free(struct tls_worker *tls);
+
 /* ---- tls_peer.c ---- */
 void tls_peer_forget(struct tls *tls);
+
+/* ---- tls_choose.c ---- */
+struct tls_refusal {
+    uint8_t alert;   /* SSL_AD_* */
+    const char *why; /* for the log; static */
+};
+struct client;
+
+/* The server's name in lower case, in `space`, or the address that the client speaks to when it *sent none. False: no name can
+ * look like that. */
+bool tls_hello_name(const struct client *client, const struct tls_hello *hello, char space[TLS_NAME_SIZE],
+                    struct slice *name, bool *sent);
+/* A reference to the context of the options and the certificate that it gets; NULL: *refusal says why none. */
+struct tls_live *tls_choose(const struct client *client, const struct tls_hello *hello,
+                            struct tls_refusal *refusal);
 
 /* ---- tls_accept.c ---- */
 bool tls_protocol_served(struct slice protocol);

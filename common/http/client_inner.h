@@ -1,5 +1,8 @@
 /*
- * client_inner.h - what client.c (calls, life) and client_connection.c (one connection) share.
+ * client_inner.h - what the files of the HTTP client share.
+ *
+ *   client.c             calls, life                  client_connection.c  one connection
+ *   client_connect.c     on its way up                client_answer.c      what comes in on it
  */
 #ifndef WEIR_COMMON_HTTP_CLIENT_INNER_H
 #define WEIR_COMMON_HTTP_CLIENT_INNER_H
@@ -79,6 +82,30 @@ void connection_open(struct http_client *client, struct http_call *call);
 void connection_use(struct http_connection *conn, struct http_call *call);
 /* Without a word to the call, which is no longer its own. */
 void connection_close(struct http_connection *conn);
+
+/* ---- client_connection.c, for the two below ---- */
+/* Closes it; the call is told, or made once more: the server may close a kept connection just when we use it. *why may lie in
+ * the connection. fail_uv: an error of libuv's, while doing what. */
+void connection_fail(struct http_connection *conn, int rc, const struct error *why);
+void connection_fail_uv(struct http_connection *conn, int rc, const char *doing);
+/* Its one timer: what that means, the state says. */
+void connection_arm(struct http_connection *conn, uint64_t ms);
+/* libuv holds one thing less; the last one frees it. */
+void connection_let_go(struct http_connection *conn);
+/* An address has taken it: TLS, or the call at once. */
+void connection_up(struct http_connection *conn);
+
+/* ---- client_connect.c ---- */
+/* The deadline begins; ends in connection_up() or connection_fail(), now or later. */
+void connection_resolve(struct http_connection *conn);
+/* A socket serves one attempt only: the next address gets a new one. */
+void connection_attempt_failed(struct http_connection *conn, int rc);
+
+/* ---- client_answer.c ---- */
+/* Bytes of the server, in the clear. The connection may be closing afterwards. */
+void connection_take(struct http_connection *conn, struct slice bytes);
+/* There are no more. clean: the peer said that it was the end (TLS), or there is no way to say it (TCP). */
+void connection_end(struct http_connection *conn, bool clean);
 
 /* ---- client.c, for connections ---- */
 /* The call is over; the connection has let go of it. */

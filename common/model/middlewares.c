@@ -2,8 +2,8 @@
  * middlewares.c - the options of the middlewares, and which of them an object holds.
  *
  * The one list of kinds is MIDDLEWARES in the header: the rows of middleware_fields come from it, in its order.
- * Not here: the tables of those about access, limits and content (middlewares_access.c, middlewares_limits.c,
- * middlewares_content.c), what they do (worker/middleware/), chains (master/resolve).
+ * Not here: the tables of those about access, limits, content and tokens (middlewares_access.c, middlewares_limits.c,
+ * middlewares_content.c, middlewares_tokens.c), what they do (worker/middleware/), chains (master/resolve).
  */
 #include "common/model/middlewares.h"
 #include "common/model/rows.h"

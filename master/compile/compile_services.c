@@ -212,15 +212,6 @@ static struct list servers_now(const struct compiler *compiler, uint32_t positio
     return compiler->model->services[position]->config.load_balancer->servers;
 }
 
-static enum service_strategy strategy_of(struct slice name)
-{
-    return slice_eq(name, SLICE("hrw"))         ? STRATEGY_HRW
-           : slice_eq(name, SLICE("p2c"))       ? STRATEGY_P2C
-           : slice_eq(name, SLICE("leasttime")) ? STRATEGY_LEASTTIME
-           : slice_eq(name, SLICE("leastconn")) ? STRATEGY_LEASTCONN
-                                                : STRATEGY_WRR;
-}
-
 /* p2c knows no weights; a server without a share gets nobody otherwise. */
 static uint32_t share_of(const struct server_config *config, enum service_strategy strategy)
 {
@@ -239,7 +230,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     size_t count = 0;
     uint64_t identity;
 
-    row->strategy = strategy_of(balancer->strategy);
+    (void)strategy_find(balancer->strategy, &row->strategy); /* resolve said so */
     row->checked = balancer->health_check != NULL;
     row->failure_window = balancer->passive_health_check ? balancer->passive_health_check->failure_window : 0;
     row->slow_start = balancer->slow_start > 0 ? balancer->slow_start : 0;

@@ -9,7 +9,7 @@
  * retire.c    fewer workers, moved entry points: queues are emptied before they are closed
  * share.c     a port that other programs have too is left to them before its sockets are closed
  * shards.c    sockets of UDP entry points: which worker reads which
- * upgrade.c   another binary takes our place
+ * upgrade.c   another binary takes our place; upgrade_arrive.c: it does; upgrade_old.c: those whom it found there
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
  * logs.c      rings for the lines of all, and last words
@@ -245,15 +245,23 @@ void upgrade_begin(struct guard *guard, int64_t now);
 void upgrade_tend(struct guard *guard, int64_t now);
 /* True when the process was a rehearsal or one of an earlier build. */
 bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now);
+
+/* ---- upgrade_arrive.c ---- */
 /* What an earlier guard left for us in the environment, which it is taken out of (malloc'd); NULL: nothing. */
 char *upgrade_announced(void);
 /* In a new guard: 1 when it took over from another one, 0 when it is the first; does not return in a rehearsal. */
 int upgrade_arrive(struct guard *guard, const char *announced, struct error *why);
+
+/* ---- upgrade_old.c ---- */
 void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, int64_t now);
+/* True when it was one of them, which is forgotten. */
+bool upgrade_old_reaped(struct guard *guard, pid_t pid);
+/* In each turn while there are any: once every slot is served, they are to finish. */
+void upgrade_tend_old(struct guard *guard, int64_t now);
 unsigned upgrade_dismiss_old(struct guard *guard); /* they are to finish; how many were told */
 bool upgrade_old_alive(const struct guard *guard, bool master);
-bool upgrade_old_open(
-    const struct guard *guard); /* workers of an earlier build were not told to finish yet */
+/* Workers of an earlier build were not told to finish yet. */
+bool upgrade_old_open(const struct guard *guard);
 void upgrade_kill_old(const struct guard *guard, int signal);
 
 /* ---- logs.c ---- */

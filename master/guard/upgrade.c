@@ -9,6 +9,8 @@
  *          When all of them serve, the old ones are told to finish, by the end of their channel: that needs no common
  *          language (they were told before what it would mean, CONTROL_HANDOVER). At most two such sets exist.
  *
+ * Not here: the old workers until they are gone (upgrade_old.c), the new binary's side (upgrade_arrive.c).
+ *
  * What to execute is the path by which this program was started: argv[0], found and made absolute at the start.
  */
 #include <errno.h>
@@ -30,15 +32,12 @@
 #include "common/base/process.h"
 #include "common/face.h"
 #include "master/guard/guard.h"
+#include "master/guard/upgrade_words.h"
 #include "shm/page.h"
 
-#define VARIABLE "WEIR_HANDOVER" /* "go:FD" or "test:FD" */
-#define PASSED "weir-handover passed, build "
 #define CHECK_TAKES (60 * GUARD_SECOND)
 #define TEST_TAKES (10 * GUARD_SECOND)
 #define LEAVE_TAKES (5 * GUARD_SECOND)
-#define MASTER_ENDS (2 * GUARD_SECOND)
-#define SETS_MOST 2
 #define OUTPUT_SHOWN 4096
 
 /* ---- which binary ---- */
@@ -80,137 +79,6 @@ char *upgrade_path(const char *argv0)
         full[len > 0 ? len : 0] = '\0';
     }
     return xstrndup(full, strlen(full));
-}
-
-/* ---- workers of earlier builds ---- */
-void upgrade_add_old(struct guard *guard, pid_t pid, int channel, uint64_t set, int64_t now)
-{
-    struct old_child *old = xcalloc(1, sizeof(*old));
-
-    *old = (struct old_child){.pid = pid, .channel = channel, .set = set, .next = guard->old};
-    old->since_ns = now;
-    old->kill_ns = set == OLD_MASTER ? now + MASTER_ENDS : INT64_MAX;
-    guard->old = old;
-}
-
-static bool old_reaped(struct guard *guard, pid_t pid)
-{
-    for (struct old_child **link = &guard->old; *link; link = &(*link)->next) {
-        struct old_child *old = *link;
-
-        if (old->pid == pid) {
-            log_debug("Process %d of an earlier build has finished", (int)pid);
-            if (old->channel != -1) {
-                close(old->channel);
-            }
-            *link = old->next;
-            free(old);
-            return true;
-        }
-    }
-    return false;
-}
-
-bool upgrade_old_alive(const struct guard *guard, bool master)
-{
-    for (const struct old_child *old = guard->old; old; old = old->next) {
-        if ((old->set == OLD_MASTER) == master) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool upgrade_old_open(const struct guard *guard)
-{
-    for (const struct old_child *old = guard->old; old; old = old->next) {
-        if (old->set != OLD_MASTER && old->channel != -1) {
-            return true;
-        }
-    }
-    return false;
-}
-
-void upgrade_kill_old(const struct guard *guard, int signal)
-{
-    for (const struct old_child *old = guard->old; old; old = old->next) {
-        (void)kill(old->pid, signal);
-    }
-}
-
-/* The end of the channel is the word to finish. */
-unsigned upgrade_dismiss_old(struct guard *guard)
-{
-    unsigned count = 0;
-
-    for (struct old_child *old = guard->old; old; old = old->next) {
-        if (old->channel != -1 && old->set != OLD_MASTER) {
-            close(old->channel);
-            old->channel = -1;
-            count++;
-        }
-    }
-    return count;
-}
-
-/* The lowest number of the SETS_MOST newest sets that still live: an upgrade whose workers are gone already costs the
- * sessions of an older one nothing. */
-static uint64_t oldest_that_stays(const struct guard *guard)
-{
-    uint64_t lowest = UINT64_MAX;
-
-    for (int i = 0; i < SETS_MOST; i++) {
-        uint64_t next = 0;
-
-        for (const struct old_child *old = guard->old; old; old = old->next) {
-            if (old->set != OLD_MASTER && old->set < lowest && old->set > next) {
-                next = old->set;
-            }
-        }
-        if (next == 0) {
-            break;
-        }
-        lowest = next;
-    }
-    return lowest;
-}
-
-static void end_oldest_sets(const struct guard *guard)
-{
-    uint64_t lowest = oldest_that_stays(guard);
-    unsigned count = 0;
-
-    for (const struct old_child *old = guard->old; old; old = old->next) {
-        if (old->set != OLD_MASTER && old->set < lowest) {
-            (void)kill(old->pid, SIGKILL);
-            count++;
-        }
-    }
-    if (count > 0) {
-        log_warn("%u worker%s of earlier builds than the last %d still had connections: ended", count,
-                 count == 1 ? "" : "s", SETS_MOST);
-    }
-}
-
-static void tend_old(struct guard *guard, int64_t now)
-{
-    for (const struct old_child *old = guard->old; old; old = old->next) {
-        if (now >= old->kill_ns) {
-            (void)kill(old->pid, SIGKILL);
-        }
-    }
-    for (unsigned slot = 0; slot < guard->wanted; slot++) {
-        if (!lend_serves(guard, slot, now)) {
-            return;
-        }
-    }
-    unsigned count = guard->wanted > 0 ? upgrade_dismiss_old(guard) : 0;
-
-    if (count > 0) {
-        log_info("The new workers serve: %u of the earlier build finish%s what is open", count,
-                 count == 1 ? "es" : "");
-        end_oldest_sets(guard);
-    }
 }
 
 /* ---- the rehearsal ---- */
@@ -297,7 +165,7 @@ static void set_variable(const char *what, int fd)
     char value[32];
 
     (void)snprintf(value, sizeof(value), "%s:%d", what, fd);
-    (void)setenv(VARIABLE, value, 1);
+    (void)setenv(UPGRADE_VARIABLE, value, 1);
 }
 
 /* Starts the new binary as a child; handed: the hand-over's descriptor, or -1 for `check`. */
@@ -321,7 +189,7 @@ static bool rehearse(struct guard *guard, enum upgrade_step step, int handed, in
     if (pid == 0) {
         become(guard, line, handed, parent);
     }
-    (void)unsetenv(VARIABLE);
+    (void)unsetenv(UPGRADE_VARIABLE);
     (void)unsetenv(FACE_REHEARSAL);
     free(line);
     upgrade->step = step;
@@ -369,7 +237,7 @@ static void after_test(struct guard *guard, int status, int64_t now)
     uint64_t build;
 
     output[len > 0 ? len : 0] = '\0';
-    if (status != 0 || sscanf(output, PASSED "%" SCNx64, &build) != 1) {
+    if (status != 0 || sscanf(output, UPGRADE_PASSED "%" SCNx64, &build) != 1) {
         read_output(upgrade, output, sizeof(output));
         (void)snprintf(reason, sizeof(reason), "it failed the hand-over self-test: %s", output);
         refuse(guard, reason);
@@ -386,7 +254,7 @@ bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now)
     char output[OUTPUT_SHOWN], reason[OUTPUT_SHOWN + 64];
 
     if (pid != upgrade->pid || upgrade->step == UPGRADE_NONE) {
-        return old_reaped(guard, pid);
+        return upgrade_old_reaped(guard, pid);
     }
     upgrade->pid = 0;
     if (guard->phase != GUARD_RUNNING) {
@@ -467,7 +335,7 @@ static void leave(struct guard *guard)
     (void)syscall(SYS_execveat, upgrade->executable, "", line, environ, AT_EMPTY_PATH);
     int failure = errno;
 
-    (void)unsetenv(VARIABLE);
+    (void)unsetenv(UPGRADE_VARIABLE);
     handover_inherit(guard, false);
     close(handed);
     free(line);
@@ -480,7 +348,7 @@ void upgrade_tend(struct guard *guard, int64_t now)
     struct upgrade *upgrade = &guard->upgrade;
 
     if (guard->old) {
-        tend_old(guard, now);
+        upgrade_tend_old(guard, now);
     }
     switch (upgrade->step) {
     case UPGRADE_NONE:
@@ -499,101 +367,4 @@ void upgrade_tend(struct guard *guard, int64_t now)
         }
         break;
     }
-}
-
-/* ---- arriving ---- */
-/* Everybody speaks another language than we: they become old ones, the slots are free. */
-static void make_all_old(struct guard *guard, int64_t now)
-{
-    if (guard->master.pid != 0) {
-        upgrade_add_old(guard, guard->master.pid, guard->master.out.channel, OLD_MASTER, now);
-    } else if (guard->master.out.channel != -1) {
-        close(guard->master.out.channel);
-    }
-    guard->master = (struct child){.pid = 0};
-    outbox_init(&guard->master.out, -1);
-    for (unsigned slot = 0; slot < guard->slots; slot++) {
-        struct child *worker = &guard->workers[slot];
-
-        if (worker->pid != 0) {
-            upgrade_add_old(guard, worker->pid, worker->out.channel, guard->upgrades, now);
-        }
-        *worker = (struct child){.lent_to = -1, .retire_ns = slot >= guard->wanted ? now : 0};
-        outbox_init(&worker->out, -1);
-    }
-    shards_disown(guard);
-}
-
-static int arrive(struct guard *guard, int handed, bool *same, struct error *why)
-{
-    uint64_t build;
-    int rc = handover_read(guard, handed, &build, why);
-
-    if (rc < 0) {
-        return rc;
-    }
-    if ((rc = logs_map(guard, why)) < 0) {
-        return rc;
-    }
-    *same = build == build_id();
-    if (*same) {
-        return board_map(guard->board_fd, &guard->board, why);
-    }
-    close(guard->board_fd);
-    guard->board_fd = -1;
-    if (guard->targets_fd != -1) { /* what old ones may connect to stays as it is */
-        close(guard->targets_fd);
-        guard->targets_fd = -1;
-    }
-    rc = board_create(&guard->board_fd, why);
-    return rc < 0 ? rc : board_map(guard->board_fd, &guard->board, why);
-}
-
-char *upgrade_announced(void)
-{
-    const char *value = getenv(VARIABLE);
-    char *copy = value ? xstrndup(value, strlen(value)) : NULL;
-
-    (void)unsetenv(VARIABLE);
-    return copy;
-}
-
-int upgrade_arrive(struct guard *guard, const char *announced, struct error *why)
-{
-    struct slice rest = slice_cstr(announced);
-    uint64_t handed;
-    bool same = false;
-
-    if (announced == NULL) {
-        return 0;
-    }
-    struct slice what = slice_split(&rest, ':');
-    bool test = slice_eq(what, SLICE("test"));
-
-    if (!slice_to_u64(rest, &handed) || handed > INT_MAX || (!test && !slice_eq(what, SLICE("go")))) {
-        return error_set(why, -EINVAL, "%s is for weir itself", VARIABLE);
-    }
-    int rc = arrive(guard, (int)handed, &same, why);
-
-    if (rc < 0) {
-        return rc;
-    }
-    if (test) {
-        (void)dprintf(STDOUT_FILENO, PASSED "%" PRIx64 "\n", build_id());
-        _exit(0); /* a rehearsal: nothing may be closed or freed in order, it all belongs to our parent */
-    }
-    if ((rc = logs_join(guard, why)) < 0) {
-        return rc;
-    }
-    close((int)handed);
-    guard->phase = GUARD_RUNNING;
-    handover_inherit(guard, false);
-    guard->upgraded_ns = process_clock_ns();
-    if (!same) {
-        guard->upgrades++;
-        make_all_old(guard, process_clock_ns());
-    }
-    log_info("Upgraded: %s", same ? "the build is the same, master and workers stay"
-                                  : "another build, its master and workers start now");
-    return 1;
 }

@@ -6,76 +6,27 @@
  * SERVING (1). Nothing else of protocol buffers is needed than fields that are numbers or of known length.
  */
 #include <errno.h>
-#include <netdb.h>
 #include <nghttp2/nghttp2.h>
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "common/base/memory.h"
-#include "common/net/addr.h"
-#include "master/compile/url.h"
-#include "master/health/probe.h"
+#include "master/health/probe_connection.h"
 
 #define ANSWER_MOST 256 /* bytes of a message; a known one has 7 */
-#define READ_SIZE 16384
 #define UNIMPLEMENTED 12
 #define SERVING 1
 
 struct grpc_probe {
-    struct probe probe; /* first */
-    uv_loop_t *loop;
-    const struct probe_options *options;
-    struct server_url url;
-    uint16_t port;
-    char host[256], service[8];
-    uv_timer_t timer; /* the start, then the deadline */
-    uv_tcp_t tcp;
-    bool tcp_open, stopped;
-    unsigned pending; /* what libuv still holds */
-    uv_connect_t connect;
-    uv_getaddrinfo_t resolve;
+    struct probe_connection connection; /* first */
     nghttp2_session *session;
-    char in[READ_SIZE];
     uint8_t answer[ANSWER_MOST]; /* the first message, with its head of five bytes */
     size_t answer_len;
     unsigned http_status;
     int64_t grpc_status; /* -1: none came */
-    bool asked;          /* the body of the request went */
 };
-
-/* ---- the end ---- */
-
-static void let_go(struct grpc_probe *probe)
-{
-    if (--probe->pending == 0) {
-        nghttp2_session_del(probe->session);
-        free(probe);
-    }
-}
-
-static void on_closed(uv_handle_t *handle)
-{
-    let_go(handle->data);
-}
-
-static void stop(struct probe *base)
-{
-    struct grpc_probe *probe = (struct grpc_probe *)base;
-
-    probe->stopped = true;
-    (void)uv_cancel((uv_req_t *)&probe->resolve); /* when there is none, or it runs already: no harm */
-    uv_close((uv_handle_t *)&probe->timer, on_closed);
-    if (probe->tcp_open) {
-        uv_close((uv_handle_t *)&probe->tcp, on_closed);
-    }
-}
 
 static void fail(struct grpc_probe *probe, int rc, const char *words, const char *detail)
 {
-    struct error why;
-
-    (void)error_set(&why, rc, "checking gRPC health: %s%s", words, detail);
-    probe_finish(&probe->probe, &why);
+    probe_fail(&probe->connection, rc, words, detail);
 }
 
 /* ---- the answer ---- */
@@ -144,7 +95,7 @@ static void judge_message(struct grpc_probe *probe)
     }
     status = probe_grpc_status(slice_of((const char *)head + 5, length));
     if (status == SERVING) {
-        probe_finish(&probe->probe, NULL);
+        probe_finish(&probe->connection.probe, NULL);
         return;
     }
     (void)snprintf(words, sizeof(words), "%s",
@@ -213,7 +164,7 @@ static int on_stream_close(nghttp2_session *session, int32_t stream, uint32_t co
     char words[64];
 
     (void)session, (void)stream;
-    if (probe->stopped) {
+    if (probe->connection.stopped) {
         return 0;
     }
     if (code != NGHTTP2_NO_ERROR) {
@@ -238,17 +189,6 @@ static ssize_t give_body(nghttp2_session *session, int32_t stream, uint8_t *to, 
     return 5;
 }
 
-struct write {
-    uv_write_t request;
-    char bytes[];
-};
-
-static void on_written(uv_write_t *request, int status)
-{
-    (void)status; /* what cannot be sent is found by the next read, or by the time */
-    free(request);
-}
-
 /* False: the probe is over. */
 static bool flush(struct grpc_probe *probe)
 {
@@ -256,14 +196,7 @@ static bool flush(struct grpc_probe *probe)
     ssize_t len;
 
     while ((len = nghttp2_session_mem_send(probe->session, &bytes)) > 0) {
-        struct write *write = xmalloc(sizeof(*write) + (size_t)len);
-        uv_buf_t buf = uv_buf_init(write->bytes, (unsigned)len);
-        int rc;
-
-        memcpy(write->bytes, bytes, (size_t)len);
-        if ((rc = uv_write(&write->request, (uv_stream_t *)&probe->tcp, &buf, 1, on_written)) < 0) {
-            free(write);
-            fail(probe, rc, "gRPC health check failed: cannot send: ", uv_strerror(rc));
+        if (!probe_send(&probe->connection, slice_of((const char *)bytes, (size_t)len), false)) {
             return false;
         }
     }
@@ -295,13 +228,14 @@ static nghttp2_nv field(const char *name, struct slice value)
                         .flags = NGHTTP2_NV_FLAG_NONE};
 }
 
-static void ask(struct grpc_probe *probe)
+static bool ask(struct probe_connection *connection)
 {
+    struct grpc_probe *probe = (struct grpc_probe *)connection;
     const nghttp2_nv fields[] = {
         field(":method", SLICE("POST")),
-        field(":scheme", SLICE("http")),
+        field(":scheme", connection->tls ? SLICE("https") : SLICE("http")),
         field(":path", SLICE("/grpc.health.v1.Health/Check")),
-        field(":authority", probe->url.authority),
+        field(":authority", connection->url.authority),
         field("content-type", SLICE("application/grpc")),
         field("te", SLICE("trailers")),
         field("user-agent", SLICE("weir")),
@@ -312,151 +246,50 @@ static void ask(struct grpc_probe *probe)
         nghttp2_submit_request(probe->session, NULL, fields, sizeof(fields) / sizeof(fields[0]), &body,
                                NULL) < 0) {
         fail(probe, -ENOMEM, "gRPC health check failed: ", "no session");
-        return;
+        return false;
     }
-    (void)flush(probe);
+    return flush(probe);
 }
 
 /* ---- the connection ---- */
 
-static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
+static bool received(struct probe_connection *connection, struct slice bytes)
 {
-    struct grpc_probe *probe = handle->data;
+    struct grpc_probe *probe = (struct grpc_probe *)connection;
+    ssize_t rc = nghttp2_session_mem_recv(probe->session, (const uint8_t *)bytes.ptr, bytes.len);
 
-    (void)suggested;
-    *buf = uv_buf_init(probe->in, READ_SIZE);
-}
-
-static void on_read(uv_stream_t *stream, ssize_t got, const uv_buf_t *buf)
-{
-    struct grpc_probe *probe = stream->data;
-
-    if (got == 0 || probe->stopped) {
-        return;
-    }
-    if (got < 0) {
-        fail(probe, (int)got,
-             "gRPC health check failed: ", got == UV_EOF ? "closed by the server" : uv_strerror((int)got));
-        return;
-    }
-    ssize_t rc = nghttp2_session_mem_recv(probe->session, (const uint8_t *)buf->base, (size_t)got);
-
-    if (probe->stopped) {
-        return;
+    if (connection->stopped) {
+        return false;
     }
     if (rc < 0) {
         fail(probe, -EPROTO, "gRPC health check failed: ", nghttp2_strerror((int)rc));
-        return;
+        return false;
     }
-    (void)flush(probe);
+    return flush(probe);
 }
 
-static void on_connect(uv_connect_t *request, int status)
+static void free_session(struct probe_connection *connection)
 {
-    struct grpc_probe *probe = request->data;
-    int rc = status;
-
-    if (probe->stopped) {
-        return;
-    }
-    if (rc == 0) {
-        rc = uv_read_start((uv_stream_t *)&probe->tcp, on_alloc, on_read);
-    }
-    if (rc < 0) {
-        fail(probe, rc, "fail to connect: ", uv_strerror(rc));
-        return;
-    }
-    ask(probe);
-}
-
-static void connect_to(struct grpc_probe *probe, const struct sockaddr *address)
-{
-    int rc = uv_tcp_init(probe->loop, &probe->tcp);
-
-    if (rc == 0) {
-        probe->tcp.data = probe->connect.data = probe;
-        probe->tcp_open = true;
-        probe->pending++;
-        rc = uv_tcp_connect(&probe->connect, &probe->tcp, address, on_connect);
-    }
-    if (rc < 0) {
-        fail(probe, rc, "fail to connect: ", uv_strerror(rc));
-    }
-}
-
-static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
-{
-    struct grpc_probe *probe = request->data;
-
-    if (!probe->stopped && status == 0) {
-        connect_to(probe, found->ai_addr);
-    } else if (!probe->stopped) {
-        fail(probe, -EHOSTUNREACH, "fail to connect: cannot resolve the name: ", uv_strerror(status));
-    }
-    uv_freeaddrinfo(found);
-    let_go(probe);
-}
-
-static void resolve(struct grpc_probe *probe)
-{
-    const struct addrinfo hints = {
-        .ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICSERV};
-    int rc;
-
-    (void)snprintf(probe->service, sizeof(probe->service), "%u", probe->port);
-    probe->resolve.data = probe;
-    rc = slice_to_cstr(probe->url.host, probe->host, sizeof(probe->host))
-             ? uv_getaddrinfo(probe->loop, &probe->resolve, on_resolved, probe->host, probe->service, &hints)
-             : UV_ENAMETOOLONG;
-    if (rc < 0) {
-        fail(probe, rc, "fail to connect: ", uv_strerror(rc));
-    } else {
-        probe->pending++;
-    }
-}
-
-static void on_deadline(uv_timer_t *timer)
-{
-    struct grpc_probe *probe = timer->data;
-    char words[64];
-
-    (void)snprintf(words, sizeof(words), "no answer within %u ms", probe->options->timeout_ms);
-    fail(probe, -ETIMEDOUT, "gRPC health check timeout: ", words);
-}
-
-static void on_start(uv_timer_t *timer)
-{
-    struct grpc_probe *probe = timer->data;
-    struct sockaddr_storage storage;
-    struct error why;
-
-    (void)uv_timer_start(timer, on_deadline, probe->options->timeout_ms, 0);
-    if (server_url_parse(probe->options->url, &probe->url, &why) < 0) {
-        fail(probe, -EINVAL, "", why.text);
-        return;
-    }
-    probe->port = probe->options->port ? probe->options->port : probe->url.port;
-    if (probe->url.literal.family == 0) {
-        resolve(probe);
-        return;
-    }
-    probe->url.literal.port = probe->port;
-    (void)address_to_sockaddr(&probe->url.literal, &storage);
-    connect_to(probe, (const struct sockaddr *)&storage);
+    nghttp2_session_del(((struct grpc_probe *)connection)->session);
 }
 
 struct probe *probe_grpc_start(uv_loop_t *loop, const struct probe_options *options, probe_done *done,
                                void *context)
 {
-    struct grpc_probe *probe = xcalloc(1, sizeof(*probe));
+    static const struct probe_kind kind = {
+        .checking = "checking gRPC health: ",
+        .connecting = "fail to connect: ",
+        .handshake = "gRPC health check failed: TLS: ",
+        .sending = "gRPC health check failed: cannot send: ",
+        .reading = "gRPC health check failed: ",
+        .late = "gRPC health check timeout: ",
+        .connected = ask,
+        .received = received,
+        .free = free_session,
+    };
+    struct grpc_probe *probe = probe_connection_new(sizeof(*probe), loop, options, done, context, &kind);
 
-    probe->probe = (struct probe){.stop = stop, .done = done, .context = context};
-    probe->loop = loop;
-    probe->options = options;
     probe->grpc_status = -1;
-    (void)uv_timer_init(loop, &probe->timer);
-    probe->timer.data = probe;
-    probe->pending = 1;
-    (void)uv_timer_start(&probe->timer, on_start, 0, 0);
-    return &probe->probe;
+    probe->connection.reads = true;
+    return &probe->connection.probe;
 }

@@ -330,18 +330,3 @@ struct probe *probe_http_start(uv_loop_t *loop, const struct probe_options *opti
     (void)uv_timer_start(&probe->timer, on_start, 0, 0);
     return &probe->probe;
 }
-
-/* ---- all kinds ---- */
-
-void probe_finish(struct probe *probe, const struct error *why)
-{
-    probe->stop(probe); /* its memory stays until the loop comes by */
-    probe->done(probe->context, why);
-}
-
-void probe_cancel(struct probe *probe)
-{
-    if (probe) {
-        probe->stop(probe);
-    }
-}

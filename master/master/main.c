@@ -23,6 +23,7 @@
 #include "common/face.h"
 #include "common/net/addr.h"
 #include "master/kube/status.h"
+#include "master/master/asking.h"
 #include "master/master/master.h"
 
 #define HEART_MS 500
@@ -254,7 +255,7 @@ static void on_heart(uv_timer_t *timer)
     memory_tend(master);
     publish_tend(master, process_clock_ns());
     keys_tend(master, process_clock_ns());
-    stapling_tend(master);
+    asking_tend(master->stapling, master);
     key_fetch_tend(master);
 }
 
@@ -270,8 +271,8 @@ void master_stop(struct master *master)
     publish_free(master);
     static_watch_stop(master);
     reload_stop(master);
-    stapling_stop(master);
-    key_fetch_stop(master);
+    asking_stop(master->stapling);
+    asking_stop(master->key_fetch);
     uv_close((uv_handle_t *)&master->guard_poll, NULL);
     uv_close((uv_handle_t *)&master->heart, NULL);
     uv_close((uv_handle_t *)&master->retry, NULL);
@@ -280,8 +281,8 @@ void master_stop(struct master *master)
 static void clean_up(struct master *master)
 {
     reload_free(master);
-    stapling_free(master);
-    key_fetch_free(master);
+    asking_free(master->stapling);
+    asking_free(master->key_fetch);
     keys_free(master);
     listeners_free(master);
     datagrams_free(master);

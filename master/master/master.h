@@ -14,7 +14,7 @@
  * hold.c       when the first generation is held back
  * publish.c    the generation in force and how far each worker has it
  * keys.c       rotating keys of session tickets, looking at files of certificates
- * stapling.c   asking OCSP responders
+ * asking.c     questions to other servers: stapling.c OCSP responders, key_fetch.c URLs of sets of keys
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
  * static_watch.c  a static configuration that lies in a volume of Kubernetes
@@ -45,7 +45,7 @@ struct names;
 struct compiler;
 struct vault;
 struct keys;
-struct stapling;
+struct asking;
 struct job;
 struct health;
 struct known; /* changes.c: what was in force, to tell what changed */
@@ -155,8 +155,8 @@ struct master {
     unsigned refreshes;              /* jobs that took the short way since the last that did not */
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
-    struct stapling *stapling;       /* stapling.c */
-    struct key_fetch *key_fetch;     /* key_fetch.c */
+    struct asking *stapling;         /* stapling.c */
+    struct asking *key_fetch;        /* key_fetch.c */
     struct health *health;           /* asks servers; NULL: the master stops */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
@@ -256,17 +256,10 @@ void keys_adopt(struct master *master,
 void keys_tend(struct master *master, int64_t now); /* from the heart */
 void keys_free(struct master *master);
 
-/* ---- stapling.c ---- */
+/* ---- stapling.c, key_fetch.c: the rest of them is asking.h ---- */
 void stapling_start(struct master *master);
-void stapling_tend(struct master *master); /* from the heart */
-void stapling_stop(struct master *master); /* closes what is under way; its handles close with the loop's */
-void stapling_free(struct master *master);
-
-/* ---- key_fetch.c ---- */
 void key_fetch_start(struct master *master);
 void key_fetch_tend(struct master *master); /* from the heart */
-void key_fetch_stop(struct master *master); /* closes what is under way; its handles close with the loop's */
-void key_fetch_free(struct master *master);
 
 /* ---- publish.c ---- */
 /* hold, which may be NULL, is taken over. */

@@ -5,6 +5,7 @@
  * Error texts are worded as in Traefik: they are seen in the API.
  */
 #include "common/model/prepared.h"
+#include "common/model/strategies.h"
 #include "master/resolve/resolver.h"
 
 #define NOTHING ((struct slice){NULL, 0})
@@ -34,7 +35,7 @@ static bool knows_health(const struct service_config *config)
 
 static const char *kind_name(const struct service_config *config)
 {
-    struct slice strategy = config->load_balancer ? config->load_balancer->strategy : SLICE("");
+    enum service_strategy strategy = STRATEGY_WRR;
 
     if (config->mirroring) {
         return "mirroring";
@@ -42,13 +43,13 @@ static const char *kind_name(const struct service_config *config)
     if (config->failover) {
         return "failover";
     }
-    if (config->highest_random_weight || slice_eq(strategy, SLICE("hrw"))) {
-        return "HRW";
+    if (config->highest_random_weight) {
+        return strategy_list[STRATEGY_HRW].kind;
     }
-    return slice_eq(strategy, SLICE("p2c"))         ? "P2C"
-           : slice_eq(strategy, SLICE("leasttime")) ? "LeastTime"
-           : slice_eq(strategy, SLICE("leastconn")) ? "leastconn"
-                                                    : "WRR";
+    if (config->load_balancer) {
+        (void)strategy_find(config->load_balancer->strategy, &strategy);
+    }
+    return strategy_list[strategy].kind;
 }
 
 /* What keeps a child from telling `service` of its health. */

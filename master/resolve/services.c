@@ -4,6 +4,7 @@
  * Not here: services that are made of others (service_parents.c). Error texts that Traefik has too are worded as there: they are seen in the API.
  */
 #include "common/http/cookie.h"
+#include "common/model/strategies.h"
 #include "master/compile/url.h"
 #include "master/resolve/resolver.h"
 
@@ -50,24 +51,12 @@ void service_note_sticky(struct resolver *resolver, struct http_service *service
     }
 }
 
-static bool known_strategy(struct slice strategy)
-{
-    static const struct slice known[] = {SLICE_INIT(""),    SLICE_INIT("wrr"),       SLICE_INIT("p2c"),
-                                         SLICE_INIT("hrw"), SLICE_INIT("leasttime"), SLICE_INIT("leastconn")};
-
-    for (size_t i = 0; i < ARRAY_LEN(known); i++) {
-        if (slice_eq(strategy, known[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static struct slice load_balancer_wrong(struct resolver *resolver, struct http_service *service)
 {
     struct load_balancer *balancer = service->config.load_balancer;
     struct pool *pool = resolver->model->pool;
     const struct server_config *servers = balancer->servers.items;
+    enum service_strategy strategy;
 
     if (balancer->servers_transport.len) { /* the result's own copy, with the full name */
         struct load_balancer *copy = pool_alloc(pool, sizeof(*copy));
@@ -76,11 +65,11 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
         copy->servers_transport = qualified(pool, balancer->servers_transport, service->element.provider);
         service->config.load_balancer = balancer = copy;
     }
-    if (!known_strategy(balancer->strategy)) {
+    if (!strategy_find(balancer->strategy, &strategy)) {
         return pool_printf(pool, "unsupported load-balancer strategy \"%.*s\"",
                            SLICE_ARG(balancer->strategy));
     }
-    if (slice_eq(balancer->strategy, SLICE("hrw")) && balancer->sticky && balancer->sticky->cookie) {
+    if (strategy == STRATEGY_HRW && balancer->sticky && balancer->sticky->cookie) {
         element_error(
             resolver->model, &service->element, false,
             "loadBalancer.sticky has no effect with the strategy hrw: the client's address decides");

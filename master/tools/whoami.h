@@ -2,7 +2,8 @@
  * whoami.h - the inside of `weir whoami`, a small backend that answers with what it got, as traefik/whoami does.
  *
  * whoami.c         flags, sockets, UDP
- * whoami_http.c    connections: reading requests, streaming answers
+ * whoami_http.c    connections: reading requests
+ * whoami_reply.c   their answers on the way out
  * whoami_answer.c  what the answers say
  * whoami_echo.c    the WebSocket at /echo
  *

@@ -1,62 +1,25 @@
 /*
  * whoami_http.c - HTTP/1.1 connections of `weir whoami`: one request after the other, bodies streamed back.
  *
- * life     READING_HEAD -> (delay) -> READING_BODY -> WRITING -> READING_HEAD ... or ECHOING for good
+ * life     READING_HEAD -> (DELAYED) -> READING_BODY -> (WRITING_DATA) -> READING_HEAD ... or ECHOING for good
  * memory   a body is never collected: what is read is written, and reading pauses while too much waits to be written.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "common/base/memory.h"
 #include "common/schema/schema.h"
-#include "master/tools/whoami.h"
+#include "master/tools/whoami_http.h"
 
 #define WRITE_MOST (256u << 10) /* reading pauses above this */
-#define PIECE (32u << 10)       /* of /data */
 
 static const struct h1_limits limits = {.max_head = 1u << 20, .max_target = 1u << 20, .max_headers = 10000};
-
-enum state { READING_HEAD, DELAYED, READING_BODY, WRITING_DATA, ECHOING, ENDING };
-
-struct client {
-    uv_tcp_t tcp;
-    uv_timer_t timer;
-    struct whoami *whoami;
-    unsigned handles; /* not closed yet */
-    enum state state;
-    bool paused, ended, closing; /* ended: the peer sends no more */
-    char peer[80];
-
-    struct text in; /* read, not used */
-    struct pool *pool;
-    struct h1_parser *parser;
-    struct h1_message message;
-    struct h1_chunked chunked;
-
-    enum whoami_route route;
-    bool keep_alive, head_only, http10, expects, sends_body, chunked_body, chunked_answer;
-    uint64_t body_left;
-    uint64_t data_size, data_at;
-    char health_text[16]; /* of POST /health */
-    size_t health_len;
-    struct text out; /* collected for the next write */
-    size_t writing;  /* bytes that libuv has */
-};
-
-struct write {
-    uv_write_t request;
-    struct client *client;
-    struct text text;
-};
-
-static void pump(struct client *client);
 
 /* ---- closing ---- */
 static void on_closed(uv_handle_t *handle)
 {
-    struct client *client = handle->data;
+    struct whoami_client *client = handle->data;
 
     if (--client->handles > 0) {
         return;
@@ -68,7 +31,7 @@ static void on_closed(uv_handle_t *handle)
     free(client);
 }
 
-static void client_close(struct client *client)
+void whoami_close(struct whoami_client *client)
 {
     if (!client->closing) {
         client->closing = true;
@@ -77,196 +40,8 @@ static void client_close(struct client *client)
     }
 }
 
-/* ---- writing ---- */
-static void on_written(uv_write_t *request, int status)
-{
-    struct write *write = (struct write *)request;
-    struct client *client = write->client;
-
-    client->writing -= write->text.len;
-    text_free(&write->text);
-    free(write);
-    if (client->closing) {
-        return;
-    }
-    if (status < 0 || (client->state == ENDING && client->writing == 0)) {
-        client_close(client);
-    } else {
-        pump(client);
-    }
-}
-
-static void flush(struct client *client)
-{
-    if (client->out.len == 0 || client->closing) {
-        return;
-    }
-    struct write *write = xcalloc(1, sizeof(*write));
-    uv_buf_t buf = uv_buf_init(client->out.ptr, (unsigned)client->out.len);
-
-    write->client = client;
-    write->text = client->out;
-    client->writing += client->out.len;
-    text_init(&client->out);
-    if (uv_write(&write->request, (uv_stream_t *)&client->tcp, &buf, 1, on_written) != 0) {
-        text_free(&write->text);
-        free(write);
-        client_close(client);
-    }
-}
-
-/* Payload of the answer, framed as its head says. */
-static void add_payload(struct client *client, struct slice payload)
-{
-    if (client->head_only || payload.len == 0) {
-        return;
-    }
-    if (client->chunked_answer) {
-        text_printf(&client->out, "%zx\r\n", payload.len);
-    }
-    text_add(&client->out, payload);
-    if (client->chunked_answer) {
-        text_add_cstr(&client->out, "\r\n");
-    }
-}
-
-/* length UINT64_MAX: not known. */
-static void add_head(struct client *client, unsigned status, const char *type, uint64_t length)
-{
-    http_date_update((int64_t)time(NULL));
-    struct slice line = h1_status_line((uint16_t)status);
-
-    if (line.len == 0) {
-        text_printf(&client->out, "HTTP/1.1 %u \r\n", status);
-    }
-    text_add(&client->out, line);
-    text_add(&client->out, http_date());
-    client->chunked_answer = length == UINT64_MAX && !client->http10;
-    if (length != UINT64_MAX) {
-        text_printf(&client->out, "Content-Length: %llu\r\n", (unsigned long long)length);
-    } else if (client->chunked_answer) {
-        text_add_cstr(&client->out, "Transfer-Encoding: chunked\r\n");
-    } else {
-        client->keep_alive = false;
-    }
-    if (length > 0) {
-        text_printf(&client->out, "Content-Type: %s\r\n", type);
-    }
-    if (!client->keep_alive) {
-        text_add_cstr(&client->out, "Connection: close\r\n");
-    } else if (client->http10) {
-        text_add_cstr(&client->out, "Connection: keep-alive\r\n");
-    }
-    text_add_cstr(&client->out, "\r\n");
-}
-
-static void whole_answer(struct client *client, unsigned status, const char *type, struct slice body)
-{
-    add_head(client, status, type, body.len);
-    add_payload(client, body);
-}
-
-/* The answer is written: on to the next request, or the end. */
-static void finish(struct client *client)
-{
-    if (client->chunked_answer && !client->head_only) {
-        text_add_cstr(&client->out, "0\r\n\r\n");
-    }
-    client->chunked_answer = false;
-    client->state = client->keep_alive ? READING_HEAD : ENDING;
-    flush(client);
-    if (client->state == READING_HEAD) {
-        pool_reset(client->pool);
-        headers_init(&client->message.headers, client->pool);
-        h1_parser_reset(client->parser, &client->message, SLICE(""));
-    } else if (client->writing == 0) {
-        client_close(client);
-    }
-}
-
-/* ---- answering ---- */
-static void split_target(const struct client *client, struct whoami_request *request)
-{
-    struct slice target = client->message.target;
-    ptrdiff_t scheme = slice_find_slice(target, SLICE("://"));
-
-    if (scheme > 0 && target.ptr[0] != '/') { /* absolute form: from the path on */
-        target = slice_from(target, (size_t)scheme + 3);
-        ptrdiff_t slash = slice_find(target, '/');
-
-        target = slash < 0 ? SLICE("/") : slice_from(target, (size_t)slash);
-    }
-    request->message = &client->message;
-    request->query = target;
-    request->path = slice_split(&request->query, '?');
-    request->peer = client->peer;
-}
-
-/* After the body was read: everything but the echo of a body. */
-static void answer(struct client *client)
-{
-    struct whoami_request request;
-    struct text body;
-    unsigned status;
-
-    text_init(&body);
-    split_target(client, &request);
-    switch (client->route) {
-    case WHOAMI_SELF:
-    case WHOAMI_ECHO:
-        whoami_self(client->whoami, &request, &body);
-        whole_answer(client, 200, "text/plain; charset=utf-8", text_slice(&body));
-        break;
-    case WHOAMI_BENCH:
-        whole_answer(client, 200, "text/plain", SLICE("1"));
-        break;
-    case WHOAMI_API:
-        whoami_api(client->whoami, &request, &body);
-        whole_answer(client, 200, "application/json", text_slice(&body));
-        break;
-    case WHOAMI_HEALTH: {
-        uint64_t wanted;
-        bool post = slice_eq(client->message.method, SLICE("POST"));
-
-        if (post && slice_to_u64(slice_trim(slice_of(client->health_text, client->health_len)), &wanted) &&
-            wanted >= 200 && wanted <= 599) {
-            client->whoami->health = (unsigned)wanted;
-        }
-        status = post ? 200 : client->whoami->health;
-        whole_answer(client, status, "text/plain", SLICE(""));
-        break;
-    }
-    case WHOAMI_DATA:
-        if (!whoami_data_size(request.query, &client->data_size)) {
-            whole_answer(client, 416, "text/plain", SLICE("size is too large\n"));
-            break;
-        }
-        client->data_at = 0;
-        add_head(client, 200, "text/plain; charset=utf-8", client->data_size);
-        client->state = WRITING_DATA;
-        text_free(&body);
-        return;
-    }
-    text_free(&body);
-    finish(client);
-}
-
-/* The head of an answer whose body is the request's, streamed. */
-static void begin_echoed_body(struct client *client)
-{
-    struct whoami_request request;
-    struct text body;
-
-    text_init(&body);
-    split_target(client, &request);
-    whoami_self(client->whoami, &request, &body);
-    add_head(client, 200, "text/plain; charset=utf-8",
-             client->chunked_body ? UINT64_MAX : body.len + client->message.content_length);
-    add_payload(client, text_slice(&body));
-    text_free(&body);
-}
-
-static void begin(struct client *client)
+/* ---- a request ---- */
+static void begin(struct whoami_client *client)
 {
     if (client->expects) {
         text_add_cstr(&client->out, "HTTP/1.1 100 Continue\r\n\r\n");
@@ -275,19 +50,19 @@ static void begin(struct client *client)
     if (client->route == WHOAMI_ECHO && whoami_echo_accept(&client->message, &client->out)) {
         client->state = ECHOING;
     } else if (client->sends_body && client->route == WHOAMI_SELF) {
-        begin_echoed_body(client);
+        reply_begin_echo(client);
     }
 }
 
 static void on_delay(uv_timer_t *timer)
 {
-    struct client *client = timer->data;
+    struct whoami_client *client = timer->data;
 
     begin(client);
-    pump(client);
+    whoami_pump(client);
 }
 
-static void head_done(struct client *client)
+static void head_done(struct whoami_client *client)
 {
     const struct h1_message *message = &client->message;
     struct whoami_request request;
@@ -295,7 +70,7 @@ static void head_done(struct client *client)
     int64_t wait_ns;
     struct error why;
 
-    split_target(client, &request);
+    reply_question(client, &request);
     client->route = whoami_route(message, request.path);
     client->keep_alive = message->keep_alive;
     client->http10 = message->minor == 0;
@@ -320,7 +95,7 @@ static void head_done(struct client *client)
 }
 
 /* ---- reading ---- */
-static void use_up(struct client *client, size_t count)
+static void use_up(struct whoami_client *client, size_t count)
 {
     if (count == 0) {
         return;
@@ -329,16 +104,8 @@ static void use_up(struct client *client, size_t count)
     client->in.len -= count;
 }
 
-static void refuse(struct client *client, const struct h1_error *error)
-{
-    client->keep_alive = false;
-    client->head_only = false;
-    whole_answer(client, error->status, "text/plain; charset=utf-8", slice_cstr(error->text));
-    finish(client);
-}
-
 /* The head stays in `in` until its request is answered: the message's slices point into it. */
-static bool read_head(struct client *client)
+static bool read_head(struct whoami_client *client)
 {
     struct h1_error error;
 
@@ -346,7 +113,7 @@ static bool read_head(struct client *client)
     case H1_MORE:
         return false;
     case H1_BAD:
-        refuse(client, &error);
+        reply_refuse(client, &error);
         return false;
     case H1_HEAD_DONE:
         head_done(client);
@@ -355,7 +122,7 @@ static bool read_head(struct client *client)
     return true;
 }
 
-static void take_payload(struct client *client, struct slice data)
+static void take_payload(struct whoami_client *client, struct slice data)
 {
     if (client->route == WHOAMI_SELF && client->chunked_body) {
         struct text framed; /* Go prints a chunked body as chunks */
@@ -364,10 +131,10 @@ static void take_payload(struct client *client, struct slice data)
         text_printf(&framed, "%zx\r\n", data.len);
         text_add(&framed, data);
         text_add_cstr(&framed, "\r\n");
-        add_payload(client, text_slice(&framed));
+        reply_payload(client, text_slice(&framed));
         text_free(&framed);
     } else if (client->route == WHOAMI_SELF) {
-        add_payload(client, data);
+        reply_payload(client, data);
     } else if (client->route == WHOAMI_HEALTH) {
         for (size_t i = 0; i < data.len && client->health_len < sizeof(client->health_text); i++) {
             client->health_text[client->health_len++] = data.ptr[i];
@@ -376,7 +143,7 @@ static void take_payload(struct client *client, struct slice data)
 }
 
 /* 1: the body is complete; 0: more is needed; -1: malformed. */
-static int read_body(struct client *client, size_t from)
+static int read_body(struct whoami_client *client, size_t from)
 {
     struct slice input = slice_from(text_slice(&client->in), from);
     size_t before = input.len;
@@ -409,38 +176,22 @@ static int read_body(struct client *client, size_t from)
     return result;
 }
 
-static void body_done(struct client *client)
+static void body_done(struct whoami_client *client)
 {
     size_t head = client->message.head_len;
 
     if (client->sends_body && client->route == WHOAMI_SELF) {
         if (client->chunked_body) {
-            add_payload(client, SLICE("0\r\n\r\n"));
+            reply_payload(client, SLICE("0\r\n\r\n"));
         }
-        finish(client);
+        reply_finish(client);
     } else {
-        answer(client);
+        reply_answer(client);
     }
     use_up(client, head); /* only now: answers read the head */
 }
 
-static void more_data(struct client *client)
-{
-    uint64_t left = client->data_size - client->data_at;
-    size_t count = left < PIECE ? (size_t)left : PIECE;
-
-    if (!client->head_only) {
-        whoami_data(client->data_size, client->data_at, count, &client->out);
-    }
-    client->data_at += count;
-    if (client->head_only || client->data_at == client->data_size) {
-        finish(client);
-    } else {
-        flush(client);
-    }
-}
-
-static void echo(struct client *client)
+static void echo(struct whoami_client *client)
 {
     bool closed;
     size_t used = whoami_echo_frames(text_slice(&client->in), &client->out, &closed);
@@ -449,16 +200,16 @@ static void echo(struct client *client)
     if (closed) {
         client->state = ENDING;
     }
-    flush(client);
+    reply_flush(client);
     if (closed && client->writing == 0) {
-        client_close(client);
+        whoami_close(client);
     }
 }
 
 /* ---- the machine ---- */
 static void on_space(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 {
-    struct client *client = handle->data;
+    struct whoami_client *client = handle->data;
 
     (void)suggested;
     *buf = uv_buf_init(client->whoami->buffer, sizeof(client->whoami->buffer));
@@ -466,7 +217,7 @@ static void on_space(uv_handle_t *handle, size_t suggested, uv_buf_t *buf)
 
 static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
 {
-    struct client *client = stream->data;
+    struct whoami_client *client = stream->data;
 
     if (n < 0) {
         client->ended = true;
@@ -475,7 +226,7 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
             client->state = ENDING; /* only its sending side is closed: it may still wait for the answer */
         } else if (n != UV_EOF || client->state == READING_HEAD || client->state == READING_BODY ||
                    client->state == ECHOING) {
-            client_close(client); /* nothing is owed, or nobody is there to get it */
+            whoami_close(client); /* nothing is owed, or nobody is there to get it */
         }
         return;
     }
@@ -485,10 +236,10 @@ static void on_read(uv_stream_t *stream, ssize_t n, const uv_buf_t *buf)
     if (old && old != client->in.ptr) {
         h1_message_rebase(&client->message, old, client->in.ptr);
     }
-    pump(client);
+    whoami_pump(client);
 }
 
-static void pause_or_resume(struct client *client)
+static void pause_or_resume(struct whoami_client *client)
 {
     bool pause = client->ended || client->writing > WRITE_MOST || client->state == DELAYED ||
                  client->state == ENDING || client->state == WRITING_DATA;
@@ -504,8 +255,7 @@ static void pause_or_resume(struct client *client)
     }
 }
 
-/* Goes as far as it can with what was read. */
-static void pump(struct client *client)
+void whoami_pump(struct whoami_client *client)
 {
     bool on = true;
 
@@ -514,15 +264,15 @@ static void pump(struct client *client)
         case READING_HEAD:
             on = client->in.len > 0 && read_head(client);
             if (client->ended && client->state == READING_HEAD) {
-                client_close(client);
+                whoami_close(client);
             }
             break;
         case READING_BODY: {
             int rc = read_body(client, client->message.head_len);
 
-            flush(client);
+            reply_flush(client);
             if (rc < 0) {
-                client_close(client);
+                whoami_close(client);
             } else if (rc > 0) {
                 body_done(client);
             }
@@ -530,7 +280,7 @@ static void pump(struct client *client)
             break;
         }
         case WRITING_DATA:
-            more_data(client);
+            reply_data(client);
             break;
         case ECHOING:
             if (client->message.head_len > 0) {
@@ -550,7 +300,7 @@ static void pump(struct client *client)
 }
 
 /* ---- connections ---- */
-static void name_peer(struct client *client)
+static void name_peer(struct whoami_client *client)
 {
     struct sockaddr_storage address;
     int len = sizeof(address);
@@ -579,7 +329,7 @@ static void on_connection(uv_stream_t *listener, int status)
     if (status < 0) {
         return;
     }
-    struct client *client = xcalloc(1, sizeof(*client));
+    struct whoami_client *client = xcalloc(1, sizeof(*client));
 
     client->whoami = whoami;
     client->handles = 2;
@@ -593,7 +343,7 @@ static void on_connection(uv_stream_t *listener, int status)
     (void)uv_timer_init(&whoami->loop, &client->timer);
     client->tcp.data = client->timer.data = client;
     if (uv_accept(listener, (uv_stream_t *)&client->tcp) != 0) {
-        client_close(client);
+        whoami_close(client);
         return;
     }
     (void)uv_tcp_nodelay(&client->tcp, 1);

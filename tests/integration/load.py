@@ -65,6 +65,7 @@ class Load:
         self.first_bytes = collections.defaultdict(list)  # seconds, by the kind of client
         self.all_problems = []
         self._excuses, self._lock = {}, threading.Lock()
+        self._target, self._enough = 0, threading.Event()
         self._reopen, self._echo_pause = reopen, echo_pause
         self._stop = threading.Event()
         self._numbers = (fresh, kept, websockets, downloads, uploads)
@@ -156,6 +157,8 @@ class Load:
         head, length = await self._answer(connection, began)
         await asyncio.wait_for(connection.reader.readexactly(length), SECONDS)
         self.done += 1
+        if self.done >= self._target:
+            self._enough.set()
         return "\nconnection: close" not in head
 
     async def _once(self, kind, asking, small=False):
@@ -291,10 +294,11 @@ class Load:
     # ---- for tests ----
     def more(self, answers=200):
         """Until so many more answers have come."""
-        target, end = self.done + answers, time.monotonic() + SECONDS
-        while self.done < target:
-            assert time.monotonic() < end, (self.done, target, self.problems)
-            time.sleep(0.01)
+        self._target = self.done + answers
+        while self.done < self._target:
+            self._enough.clear()
+            if self.done < self._target:
+                assert self._enough.wait(SECONDS), (self.done, self._target, self.problems)
 
     def stop(self):
         """Ends all clients in order and returns the counts of problems."""

@@ -10,6 +10,7 @@ import pytest
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get
 from routing import one_route, routed  # noqa: F401 fixtures
+from waiting import wait_until
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
@@ -170,8 +171,7 @@ def test_exact_over_workers_and_generations(server, routed):
     proxied.router.wait_log("SIGHUP", mark)
     config["routers"]["more"] = {"rule": "Path(`/more`)", "service": "all"}
     proxied.change(config)
-    while len(app.requests) < 200:
-        time.sleep(0.01)
+    wait_until("all that may are let through", lambda: len(app.requests) >= 200)
     config["routers"]["more"]["rule"] = "Path(`/less`)"
     proxied.change(config)
     stop.set()
@@ -190,8 +190,7 @@ def test_rate_over_workers(server, routed):
     threads = crowd(proxied, 8, stop.is_set, got)
     config["routers"]["more"] = {"rule": "Path(`/more`)", "service": "all"}
     proxied.change(config)
-    while len(app.requests) < 160:
-        time.sleep(0.01)
+    wait_until("more than the burst are let through", lambda: len(app.requests) >= 160)
     stop.set()
     for thread in threads:
         thread.join()

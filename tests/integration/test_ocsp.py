@@ -171,6 +171,27 @@ def test_revoked_and_unknown(stand, authority):
     assert "no response sent" in stand.status("unknown.test")
 
 
+def test_answers_outlive_a_master(stand, authority):
+    """The next one has them: no worker gets a certificate without its staple, and nobody is asked again."""
+    pairs = [authority.served("a", 16), authority.served("b", 17)]
+    stand.start(*pairs, workers=2)
+    for name in ("a.test", "b.test"):
+        stand.stapled(name)
+    authority.mode = "broken"
+    first = [question for _, _, question in authority.asked]
+    for turn in range(2):
+        master = stand.router.master()
+        os.kill(master, signal.SIGKILL)
+        stand.router.master(other_than=[master])
+        pairs.append(authority.served(f"c{turn}", 32 + turn))
+        stand.write(*pairs)  # a generation that is the new master's own
+        wait_until("the new one is served", lambda t=turn: f"CN = c{t}.test" in stand.status(f"c{t}.test"))
+        for name in ("a.test", "b.test") * 3:
+            assert TEXT in stand.status(name)
+    asked = [question for _, _, question in authority.asked]
+    assert [asked.count(question) for question in first] == [1, 1]
+
+
 def test_overrides_and_changes(stand, authority, tmp_path, weir):
     gone = f"http://127.0.0.1:{free_port()}/gone"
     pair, static = authority.served("a", 16, url=gone), tmp_path / "weir.yml"

@@ -121,17 +121,21 @@ def test_server_that_goes_before_its_answer(proxy, server, before, how):
 @pytest.mark.parametrize("framing", [b"Content-Length: 10\r\n", b"Transfer-Encoding: chunked\r\n"])
 def test_server_that_goes_within_the_body(proxy, server, how, framing):
     """The client must see that the transfer is broken."""
+    begun = threading.Event()
+
     def handler(peer, _):
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\n" + framing + b"\r\n" + (b"5\r\nhello\r\n" if b"chunked" in framing else b"hello"))
-        threading.Event().wait(0.2)
+        assert begun.wait(20)
         getattr(peer, how)()
     router = proxy(server(handler))
     idle = router.descriptors()
     client = router.connect()
     client.send(get())
+    assert client.head().status == 200
+    begun.set()
     with pytest.raises((EOFError, ConnectionError)):
-        client.response()
+        client.exactly(1 << 10)
     assert b"0\r\n\r\n" not in client.buffer
     client.close()
     router.settled(idle)
@@ -139,14 +143,17 @@ def test_server_that_goes_within_the_body(proxy, server, how, framing):
 
 def test_cut_body_for_an_old_client_is_a_reset(proxy, server):
     """Without length or chunks only a reset says that it was not the end."""
+    begun = threading.Event()
+
     def handler(peer, _):
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n")
-        threading.Event().wait(0.3)
+        assert begun.wait(20)
         peer.close()
     client = proxy(server(handler)).connect()
     client.send(get(version="1.0"))
     assert client.head().status == 200
+    begun.set()
     with pytest.raises(ConnectionResetError):
         while client.sock.recv(100):
             pass
@@ -205,10 +212,12 @@ def test_second_try_is_the_last(proxy, server):
 @pytest.mark.parametrize("farewell", [b"", b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\n\r\n"])
 def test_kept_connection_that_is_closed_while_idle(proxy, server, farewell):
     """Noticed at once: the next request never sees it, nor what was said out of turn."""
+    answered = threading.Event()
+
     def handler(peer, srv):
         srv.requests.append(peer.request())
         peer.send(ok())
-        threading.Event().wait(0.1)
+        assert answered.wait(20)
         if farewell:
             peer.send(farewell)
     up = server(handler)
@@ -217,6 +226,7 @@ def test_kept_connection_that_is_closed_while_idle(proxy, server, farewell):
     client = router.connect()
     client.send(get())
     assert client.response().status == 200
+    answered.set()
     router.settled(idle + 1)
     client.send(get("/", "Content-Length: 1", method="POST") + b"x")
     assert client.response().status == 200
@@ -236,36 +246,39 @@ def test_answer_with_bytes_behind_it_is_not_kept(proxy, server):
 
 
 def test_client_that_goes_while_the_server_thinks(proxy, server):
-    gone = threading.Event()
+    arrived, gone = threading.Event(), threading.Event()
 
     def handler(peer, _):
         peer.request()
+        arrived.set()
         if peer.at_end():
             gone.set()
     for leave in ("reset", "close"):
+        arrived.clear()
         gone.clear()
         router = proxy(server(handler))
         idle = router.descriptors()
         client = router.connect()
         client.send(get())
-        threading.Event().wait(0.2)
+        assert arrived.wait(20)
         getattr(client, leave)()
         assert gone.wait(10)
         router.settled(idle)
 
 
 def test_client_that_goes_within_its_body(proxy, server):
-    gone = threading.Event()
+    arrived, gone = threading.Event(), threading.Event()
 
     def handler(peer, _):
         peer.head()
+        arrived.set()
         peer.rest()
         gone.set()
     router = proxy(server(handler))
     idle = router.descriptors()
     client = router.connect()
     client.send(get("/", "Content-Length: 100", method="POST") + b"some")
-    threading.Event().wait(0.2)
+    assert arrived.wait(20)
     client.close()
     assert gone.wait(10)
     router.settled(idle)

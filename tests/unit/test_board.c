@@ -13,35 +13,7 @@
 
 #include <cmocka.h>
 
-#include "shm/board.h"
-
-static int board_fd;
-
-static int set_up(void **state)
-{
-    struct error why = {""};
-    struct board *board;
-
-    assert_int_equal(board_create(&board_fd, &why), 0);
-    assert_int_equal(board_map(board_fd, &board, &why), 0);
-    *state = board;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    board_unmap(*state);
-    close(board_fd);
-    return 0;
-}
-
-static long board_bytes(void)
-{
-    struct stat st;
-
-    assert_int_equal(fstat(board_fd, &st), 0);
-    return (long)st.st_blocks * 512;
-}
+#include "tests/unit/board_helper.h"
 
 static void an_identity_keeps_its_word(void **state)
 {
@@ -353,7 +325,7 @@ static void looking_changes_nothing(void **state)
     board_unmap(other);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, board_set_up, board_tear_down)
 
 /* Where workers write they may write anything: the header, for one, which lies at the front. */
 static void scribble(size_t at, size_t bytes, unsigned seed)

@@ -12,8 +12,8 @@
 #include <cmocka.h>
 
 #include "common/http/digest.h"
-#include "shm/board.h"
 #include "shm/nonces.h"
+#include "tests/unit/board_helper.h"
 
 #define SECOND INT64_C(1000000000)
 #define R "response=\"6629fae49393a05397450978507c4ef1\""
@@ -91,26 +91,6 @@ static void the_response_of_the_rfc(void **state)
 }
 
 /* ---- nonces ---- */
-
-static int board_fd;
-
-static int set_up(void **state)
-{
-    struct error why = {""};
-    struct board *board;
-
-    assert_int_equal(board_create(&board_fd, &why), 0);
-    assert_int_equal(board_map(board_fd, &board, &why), 0);
-    *state = board;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    board_unmap(*state);
-    close(board_fd);
-    return 0;
-}
 
 struct nonce {
     char text[NONCE_LEN];
@@ -248,11 +228,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_a_login),
         cmocka_unit_test(the_response_of_the_rfc),
-        cmocka_unit_test_setup_teardown(a_count_is_taken_once, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(what_is_none_of_ours, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_flood_of_strangers, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(nobody_takes_what_another_took, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_mark_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_count_is_taken_once, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(what_is_none_of_ours, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(a_flood_of_strangers, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(nobody_takes_what_another_took, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(the_mark_stays, board_set_up, board_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

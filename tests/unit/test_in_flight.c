@@ -11,29 +11,17 @@
 
 #include "common/base/slice.h"
 #include "shm/in_flight.h"
+#include "tests/unit/board_helper.h"
 
-static int board_fd;
 static struct table_ref table;
 
 static int set_up(void **state)
 {
-    struct error why = {""};
-    struct board *board;
-
-    assert_int_equal(board_create(&board_fd, &why), 0);
-    assert_int_equal(board_map(board_fd, &board, &why), 0);
+    (void)board_set_up(state);
     for (unsigned slot = 0; slot < 40; slot++) {
-        board_fold(board, slot); /* as before a worker is started */
+        board_fold(*state, slot); /* as before a worker is started */
     }
-    table = table_take(board, 9, 1);
-    *state = board;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    board_unmap(*state);
-    close(board_fd);
+    table = table_take(*state, 9, 1);
     return 0;
 }
 
@@ -195,13 +183,13 @@ static void never_one_too_many(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(so_many_and_no_more, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(the_dead_hold_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(entries_are_used_again, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_full_table_refuses, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_freed_table_is_left_alone, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(rubbish_in_the_table, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(never_one_too_many, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(so_many_and_no_more, set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(the_dead_hold_nothing, set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(entries_are_used_again, set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(a_full_table_refuses, set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(a_freed_table_is_left_alone, set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(rubbish_in_the_table, set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(never_one_too_many, set_up, board_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,39 +10,11 @@
 
 #include <cmocka.h>
 
-#include "shm/board.h"
 #include "shm/rate.h"
+#include "tests/unit/board_helper.h"
 
 #define SECOND INT64_C(1000000000)
 #define NOW (86400 * SECOND)
-
-static int board_fd;
-
-static int set_up(void **state)
-{
-    struct error why = {""};
-    struct board *board;
-
-    assert_int_equal(board_create(&board_fd, &why), 0);
-    assert_int_equal(board_map(board_fd, &board, &why), 0);
-    *state = board;
-    return 0;
-}
-
-static int tear_down(void **state)
-{
-    board_unmap(*state);
-    close(board_fd);
-    return 0;
-}
-
-static long board_bytes(void)
-{
-    struct stat st;
-
-    assert_int_equal(fstat(board_fd, &st), 0);
-    return (long)st.st_blocks * 512;
-}
 
 /* ---- tables ---- */
 
@@ -257,17 +229,17 @@ static void many_at_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_identity_keeps_its_table, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(a_freed_table_costs_nothing, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(more_than_there_are, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(references_that_are_wrong, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(counts_are_exact, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(says_how_long, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(extremes, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(rubbish_in_the_table, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(other_options_meanwhile, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(more_sources_than_entries, set_up, tear_down),
-        cmocka_unit_test_setup_teardown(many_at_once, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(an_identity_keeps_its_table, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(a_freed_table_costs_nothing, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(more_than_there_are, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(references_that_are_wrong, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(counts_are_exact, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(says_how_long, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(extremes, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(rubbish_in_the_table, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(other_options_meanwhile, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(more_sources_than_entries, board_set_up, board_tear_down),
+        cmocka_unit_test_setup_teardown(many_at_once, board_set_up, board_tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -16,16 +16,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
         return rewrite_refuse(ex);
     }
     headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), old);
-    switch (path_unescape(ex->pool, url.raw, &url.path)) {
-    case PATH_OK:
-        return rewrite_store(ex, &url);
-    case PATH_BAD:
-        return rewrite_bad_escape(ex, url.raw);
-    case PATH_REFUSED:
-    case PATH_TOO_LONG:
-        break;
-    }
-    return rewrite_refuse(ex);
+    return rewrite_replace(ex, &url, false);
 }
 
 const struct middleware_type mw_replace_path = {

@@ -25,16 +25,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
         return rewrite_refuse(ex);
     }
     headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), old);
-    switch (path_unescape(ex->pool, url.raw, &url.path)) {
-    case PATH_OK:
-        return rewrite_store_clean(ex, &url);
-    case PATH_BAD:
-        return rewrite_bad_escape(ex, url.raw);
-    case PATH_REFUSED:
-    case PATH_TOO_LONG:
-        break;
-    }
-    return rewrite_refuse(ex);
+    return rewrite_replace(ex, &url, true);
 }
 
 const struct middleware_type mw_replace_path_regex = {

@@ -116,7 +116,7 @@ enum mw_verdict rewrite_store(struct exchange *ex, const struct url_path *url)
     return rewrite_store_shown(ex, url, ex->request.query);
 }
 
-enum mw_verdict rewrite_store_clean(struct exchange *ex, struct url_path *url)
+static enum mw_verdict store_clean(struct exchange *ex, struct url_path *url)
 {
     struct slice before = url->path;
 
@@ -129,7 +129,8 @@ enum mw_verdict rewrite_store_clean(struct exchange *ex, struct url_path *url)
     return rewrite_store(ex, url);
 }
 
-enum mw_verdict rewrite_bad_escape(struct exchange *ex, struct slice escaped)
+/* The configured path has a malformed escape. */
+static enum mw_verdict bad_escape(struct exchange *ex, struct slice escaped)
 {
     ptrdiff_t at = -1;
     struct slice rest = escaped, ignored, body;
@@ -148,6 +149,20 @@ enum mw_verdict rewrite_bad_escape(struct exchange *ex, struct slice escaped)
     return exchange_answer_body(ex, 500, REASON_middleware, SLICE("text/plain; charset=utf-8"), body);
 }
 
+enum mw_verdict rewrite_replace(struct exchange *ex, struct url_path *url, bool clean)
+{
+    switch (path_unescape(ex->pool, url->raw, &url->path)) {
+    case PATH_OK:
+        return clean ? store_clean(ex, url) : rewrite_store(ex, url);
+    case PATH_BAD:
+        return bad_escape(ex, url->raw);
+    case PATH_REFUSED:
+    case PATH_TOO_LONG:
+        break;
+    }
+    return rewrite_refuse(ex);
+}
+
 bool rewrite_lead(struct exchange *ex, struct slice *path)
 {
     if (path->len == 0 || path->ptr[0] == '/') {
@@ -156,7 +171,8 @@ bool rewrite_lead(struct exchange *ex, struct slice *path)
     return pool_join(ex->pool, SLICE("/"), *path, path);
 }
 
-size_t rewrite_escaped_len(struct slice escaped, size_t decoded)
+/* How many bytes of the escaped path stand for so many decoded ones. */
+static size_t escaped_len(struct slice escaped, size_t decoded)
 {
     size_t i = 0;
 
@@ -164,4 +180,38 @@ size_t rewrite_escaped_len(struct slice escaped, size_t decoded)
         i += escaped.ptr[i] == '%' && escaped.len - i > 2 ? 3 : 1;
     }
     return i;
+}
+
+/* What remains behind the prefix, with its slash. forceSlash: exactly one, also when nothing remains. */
+static bool lead(struct exchange *ex, bool force_slash, struct slice *rest)
+{
+    if (!force_slash) {
+        return rewrite_lead(ex, rest);
+    }
+    if (rest->len == 0) {
+        *rest = SLICE("/");
+        return true;
+    }
+    return rest->ptr[0] == '/' || pool_join(ex->pool, SLICE("/"), *rest, rest);
+}
+
+enum mw_verdict rewrite_strip(struct exchange *ex, struct url_path *url, struct slice prefix,
+                              bool force_slash)
+{
+    url->path = slice_from(url->path, prefix.len);
+    if (!lead(ex, force_slash, &url->path)) {
+        return rewrite_refuse(ex);
+    }
+    if (url->raw.len > 0) {
+        url->raw = slice_from(url->raw, escaped_len(url->raw, prefix.len));
+        if (!lead(ex, force_slash, &url->raw)) {
+            return rewrite_refuse(ex);
+        }
+    }
+    enum mw_verdict verdict = store_clean(ex, url);
+
+    if (verdict == MW_PASS) {
+        headers_add_id(&ex->request.headers, HEADER_X_FORWARDED_PREFIX, prefix);
+    }
+    return verdict;
 }

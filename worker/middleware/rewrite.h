@@ -31,20 +31,20 @@ enum mw_verdict rewrite_store(struct exchange *ex, const struct url_path *url);
 /* As rewrite_store, with another spelling of the query in rewrite_uri(). */
 enum mw_verdict rewrite_store_shown(struct exchange *ex, const struct url_path *url, struct slice query);
 
-/* As rewrite_store, but refuses with 400 what has become a path that sanitizing would change ("/../x",
- * "//host"): the upstream must not see what the rules could not. */
-enum mw_verdict rewrite_store_clean(struct exchange *ex, struct url_path *url);
+/* Stores a path whose escaped form is new; the decoded one is made from it: 500, and the text says which escape, when that
+ * cannot be. clean: refuses with 400 what has become a path that sanitizing would change ("/../x", "//host"): the upstream must
+ * not see what the rules could not. */
+enum mw_verdict rewrite_replace(struct exchange *ex, struct url_path *url, bool clean);
+
+/* Cuts a prefix off the decoded path, and what stands for it off the escaped one; it goes into X-Forwarded-Prefix. What
+ * remains gets its slash (rewrite_lead()); force_slash: also when nothing remains. What is not clean then is refused, as above. */
+enum mw_verdict rewrite_strip(struct exchange *ex, struct url_path *url, struct slice prefix,
+                              bool force_slash);
 
 /* The answer to a path that outgrew its bound. */
 enum mw_verdict rewrite_refuse(struct exchange *ex);
 
-/* The answer to a configured path with a malformed escape: 500, and the text says which. */
-enum mw_verdict rewrite_bad_escape(struct exchange *ex, struct slice escaped);
-
 /* "/" in front of a text that has none; an empty one stays empty. False past the limit. */
 bool rewrite_lead(struct exchange *ex, struct slice *path);
-
-/* How many bytes of the escaped path stand for so many decoded ones. */
-size_t rewrite_escaped_len(struct slice escaped, size_t decoded);
 
 #endif

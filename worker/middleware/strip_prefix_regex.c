@@ -9,26 +9,6 @@
 #include "common/rule/regex.h"
 #include "worker/middleware/rewrite.h"
 
-static enum mw_verdict strip(struct exchange *ex, struct url_path *url, struct slice prefix)
-{
-    url->path = slice_from(url->path, prefix.len);
-    if (!rewrite_lead(ex, &url->path)) {
-        return rewrite_refuse(ex);
-    }
-    if (url->raw.len > 0) {
-        url->raw = slice_from(url->raw, rewrite_escaped_len(url->raw, prefix.len));
-        if (!rewrite_lead(ex, &url->raw)) {
-            return rewrite_refuse(ex);
-        }
-    }
-    enum mw_verdict verdict = rewrite_store_clean(ex, url);
-
-    if (verdict == MW_PASS) {
-        headers_add_id(&ex->request.headers, HEADER_X_FORWARDED_PREFIX, prefix);
-    }
-    return verdict;
-}
-
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct strip_prefix_regex *p = params;
@@ -46,7 +26,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
         if (regex != NULL && regex_groups(regex, url.path, &match, 1) > 0 && match.len > 0 &&
             slice_has_prefix(url.path, match)) {
             /* the decoded path may live in the client's buffer or in the pool: both outlive the header */
-            return strip(ex, &url, match);
+            return rewrite_strip(ex, &url, match, false);
         }
     }
     return MW_PASS;

@@ -1,0 +1,119 @@
+/*
+ * tls_choose.c - what a client that said hello is served with: the TLS options of its name, a certificate that it can verify.
+ * See tls_accept.c.
+ */
+#include "worker/h1_client.h"
+#include "worker/tcp_session.h"
+#include "worker/tls_inner.h"
+
+bool tls_hello_name(const struct client *client, const struct tls_hello *hello, char space[TLS_NAME_SIZE],
+                    struct slice *name, bool *sent)
+{
+    struct address local;
+
+    *sent = hello->server_name.len != 0;
+    if (*sent) {
+        if (hello->server_name.len >= TLS_NAME_SIZE) {
+            return false;
+        }
+        for (size_t i = 0; i < hello->server_name.len; i++) {
+            space[i] = (char)ascii_lower((unsigned char)hello->server_name.ptr[i]);
+        }
+        *name = slice_of(space, hello->server_name.len);
+        return true;
+    }
+    *name = slice_of(space, 0);
+    client_local(client, &local);
+    name->len = local.family ? address_format(&local, space) : 0;
+    return true;
+}
+
+static bool lists_any(struct slice list, const uint16_t *numbers, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (tls_hello_lists(list, numbers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the client can verify such a certificate. RSA is what all can, or must be let fail with. */
+static bool client_takes(const struct tls_hello *hello, enum certificate_kind kind)
+{
+    static const uint16_t ecdsa_ciphers[] = {0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024};
+    static const uint16_t ecdsa_signatures[] = {0x0403, 0x0503, 0x0603, 0x0203};
+    static const uint16_t ed25519_signatures[] = {0x0807};
+
+    if (kind == CERTIFICATE_RSA) {
+        return true;
+    }
+    if (!tls_hello_lists(hello->versions, TLS1_3_VERSION) &&
+        !lists_any(hello->ciphers, ecdsa_ciphers, ARRAY_LEN(ecdsa_ciphers))) {
+        return false;
+    }
+    if (kind == CERTIFICATE_ED25519) {
+        return lists_any(hello->signatures, ed25519_signatures, ARRAY_LEN(ed25519_signatures));
+    }
+    return hello->signatures.len == 0 ||
+           lists_any(hello->signatures, ecdsa_signatures, ARRAY_LEN(ecdsa_signatures));
+}
+
+static uint32_t choose(const uint32_t *numbers, const struct tls_hello *hello)
+{
+    static const enum certificate_kind order[] = {CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519};
+    uint32_t any = CERTIFICATE_NONE;
+
+    for (size_t i = 0; i < ARRAY_LEN(order); i++) {
+        uint32_t number = numbers[order[i]];
+
+        if (number != CERTIFICATE_NONE && client_takes(hello, order[i])) {
+            return number;
+        }
+        any = any == CERTIFICATE_NONE ? number : any;
+    }
+    return any;
+}
+
+/* NULL, always. */
+static struct tls_live *refused(struct tls_refusal *refusal, uint8_t alert, const char *why)
+{
+    *refusal = (struct tls_refusal){.alert = alert, .why = why};
+    return NULL;
+}
+
+struct tls_live *tls_choose(const struct client *client, const struct tls_hello *hello,
+                            struct tls_refusal *refusal)
+{
+    const struct entry_options *entry = &client->listener->options;
+    const struct generation *generation = client->tcp ? tcp_session_generation(client) : entry->generation;
+    const struct page *options_page = generation->pages[PAGE_TLS];
+    const struct page *secrets = generation->pages[PAGE_SECRETS];
+    const struct tls_options_row *options;
+    const struct certificate_row *certificate;
+    const uint32_t *numbers;
+    char space[TLS_NAME_SIZE];
+    struct slice name;
+    bool sent;
+
+    if (!tls_hello_name(client, hello, space, &name, &sent)) {
+        return refused(refusal, SSL_AD_DECODE_ERROR, "the server name is too long");
+    }
+    options = tls_options_at(
+        options_page, client->tcp ? (uint32_t)tcp_session_tls_options(client)
+                                  : tls_options_find(options_page, entry->number, sent ? name : SLICE("")));
+    if (options == NULL) {
+        return refused(refusal, SSL_AD_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
+    }
+    numbers = certificates_find(secrets, name);
+    if (numbers == NULL && options->sni_strict) {
+        return refused(refusal, SSL_AD_UNRECOGNIZED_NAME,
+                       "there is no certificate for that name (sniStrict)");
+    }
+    certificate = certificates_at(secrets, choose(numbers ? numbers : certificates_fallback(secrets), hello));
+    struct tls_live *live =
+        certificate ? tls_live_get(client->conn.worker, options_page, options, secrets, certificate) : NULL;
+
+    return live ? live
+                : refused(refusal, SSL_AD_INTERNAL_ERROR, "there is no certificate, or it cannot be used");
+}

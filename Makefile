@@ -15,6 +15,8 @@ PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml c
 	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio socat
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
+# Debian's cargo-web is kept up to date for browsers, unlike its cargo; one of rustup in the PATH will do as well.
+PACKAGES_BORINGSSL = cmake ninja-build g++ ca-certificates $(if $(shell command -v cargo),,cargo-web)
 PACKAGES_E2E = etcd-server
 # A node of its own: containers, their network, images.
 PACKAGES_NODE = containerd runc containernetworking-plugins iptables conntrack buildah debootstrap procps
@@ -24,7 +26,7 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-s
 WERROR ?= -Werror
 OPT ?= -O2
 # Debian's BoringSSL is built small. The full one of `make boringssl` is linked when it is there; BORINGSSL= takes Debian's.
-BORINGSSL_VERSION = 5.4.0
+BORINGSSL_VERSION := $(shell sed -n 's/^version=//p' deploy/boringssl.sh)
 BORINGSSL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir-boringssl
 BORINGSSL ?= $(patsubst %/lib/libssl.a,%,$(wildcard $(BORINGSSL_CACHE)/$(BORINGSSL_VERSION)/lib/libssl.a))
 ifeq ($(BORINGSSL),)
@@ -96,8 +98,8 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/common/main.d
 
-boringssl: ## build the full BoringSSL into a cache outside of the tree; make links it from then on (cargo, cmake, ninja, g++)
-	@deploy/boringssl.sh $(BORINGSSL_VERSION) $(BORINGSSL_CACHE)/$(BORINGSSL_VERSION)
+boringssl: deps-boringssl ## build the full BoringSSL into a cache outside of the tree; make links it from then on
+	@deploy/boringssl.sh $(BORINGSSL_CACHE)
 
 # ---- try it ----
 run: deps ## build and start the demo (deploy/demo) with its backends
@@ -283,6 +285,8 @@ deps-e2e:
 deps-node: deps-e2e
 	@$(PYTHON) tests/e2e/node.py can
 	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
+deps-boringssl:
+	@$(call need,$(PACKAGES_BORINGSSL))
 deps-bench:
 	@$(call need,$(PACKAGES_BENCH))
 

@@ -82,6 +82,8 @@ class Shell:
 @pytest.fixture
 def mongo(weir, programs, manifests, tmp_path):
     """FerretDB behind the Service of the manifests and weir with the entry point mongo; .theirs is FerretDB's own certificate."""
+    servers.build()
+
     class Mongo:
         maker, port = Maker(tmp_path), free_port()
         theirs = maker.own("theirs", ["DNS:mongo.local"])
@@ -110,7 +112,6 @@ def mongo(weir, programs, manifests, tmp_path):
             mark = self.router.mark()
             manifests.apply(name)
             self.router.in_force(mark, workers=2)
-    servers.build()
     return Mongo()
 
 

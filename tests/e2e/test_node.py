@@ -156,6 +156,39 @@ def test_pod_has_no_rights_that_it_does_not_need(node, weir):
     assert "Read-only file system" in weir.execute("touch", "/etc/x", check=False).stderr
 
 
+def through_itself(address):
+    """https://pq.test with X25519MLKEM768 alone, and http://pq.test, which leads there: weir is the client, at its pod's address."""
+    def named(kind, name, **rest):
+        return {"apiVersion": "traefik.io/v1alpha1", "kind": kind, "metadata": {"name": name, "namespace": "default"}, "spec": rest}
+
+    def route_on(point, service, **rest):
+        return named("IngressRoute", f"pq-{point}", entryPoints=[point], **rest,
+                     routes=[{"match": "Host(`pq.test`)", "kind": "Rule", "services": [service]}])
+    return [
+        named("TLSOption", "pq", curvePreferences=["X25519MLKEM768"]), named("ServersTransport", "any", insecureSkipVerify=True),
+        {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "itself", "namespace": "default"},
+         "spec": {"ports": [{"port": 443, "targetPort": 8443}]}},
+        {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": [{"name": "", "port": 8443}],
+         "metadata": {"name": "itself-1", "namespace": "default", "labels": {"kubernetes.io/service-name": "itself"}},
+         "endpoints": [{"addresses": [address], "conditions": {"ready": True}}]},
+        route_on("websecure", {"name": "whoami", "port": 80}, tls={"options": {"name": "pq"}}),
+        route_on("web", {"name": "itself", "port": 443, "scheme": "https", "serversTransport": "any"})]
+
+
+def test_image_has_the_full_boringssl(node, weir):
+    weir.install()
+    assert "BoringSSL (full, " in weir.execute("weir", "version").stdout
+    objects = through_itself(weir.pod()["status"]["podIP"])
+    node.apply(*objects)
+    try:
+        wait("weir shakes hands with itself", lambda: ask(node, "pq.test")[0] == 200)
+        other = node.run("curl", "-sk", "--resolve", f"pq.test:443:{ADDRESS}", "https://pq.test/", check=False)
+        assert other.returncode == 35, other  # Debian's OpenSSL lacks that curve
+    finally:
+        for each in objects:
+            node.kubectl("delete", each["kind"], each["metadata"]["name"])
+
+
 def test_uninstall_leaves_nothing(node, weir):
     weir.install()
     weir.uninstall()

@@ -83,6 +83,7 @@ NETWORK_TRIALS = (
     ("no pair of interfaces can be made", "ip link add trial1 type veth peer name trial2"),
     ("no packets can be forwarded", "sysctl -qw net.ipv4.ip_forward=1"),
     ("iptables has no table nat", "! command -v iptables >/dev/null || iptables -t nat -L -n >/dev/null"))
+CRATE = "https://index.crates.io/bo/ri/boring-sys"  # of the index, as cargo asks for it
 OVERLAY_TRIAL = ("no overlay file system can be mounted below {folder}",
                  "mkdir -p lower upper work all && mount -t overlay trial -o lowerdir=lower,upperdir=upper,workdir=work all")
 
@@ -112,6 +113,14 @@ def overlay_wrong():
     return None
 
 
+def crates_wrong():
+    """The image is built with a crate's source (deploy/boringssl.sh), once."""
+    if shutil.which("buildah") and image.present(image.WEIR):
+        return None
+    done = run("curl", "-sSf", "--max-time", "60", "-o", "/dev/null", CRATE, check=False)
+    return f"the image needs a crate, and {CRATE} cannot be had: {done.stderr.strip()}" if done.returncode else None
+
+
 def machine_wrong():
     """Why this machine cannot be a node; None: it can."""
     if os.geteuid() != 0:
@@ -122,7 +131,7 @@ def machine_wrong():
         done = run("unshare", "--net", "sh", "-c", script, check=False)
         if done.returncode != 0:
             return f"{words}: {done.stderr.strip()}"
-    return control_groups_wrong() or overlay_wrong()
+    return control_groups_wrong() or overlay_wrong() or crates_wrong()
 
 
 def require():

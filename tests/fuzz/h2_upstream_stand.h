@@ -15,7 +15,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "shm/routes.h"
-#include "worker/chain.h"
+#include "worker/exchange_inner.h"
 #include "worker/codec.h"
 #include "worker/dial.h"
 #include "worker/h2_upstream.h"

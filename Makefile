@@ -62,9 +62,9 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
+.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-here e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube compare compare-kube \
-	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e deps-boringssl clean help
+	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e deps-node deps-boringssl clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -132,7 +132,7 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
 
 # What a sanitizer changes too much: sizes, the sandbox.
-BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_sandbox.py
+BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_sandbox.py
 
 # Tests wait more than they compute, so there are more processes than cores. Those marked `alone` come afterwards.
 TEST_JOBS ?= 4
@@ -178,33 +178,37 @@ soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths
 
 e2e: e2e-api e2e-servers e2e-node ## all of the next three
 
+# Beside many real programs an event takes its time.
+E2E_PYTEST = WEIR_TEST_DEADLINE=$${WEIR_TEST_DEADLINE:-120} $(PYTEST)
+
 e2e-api: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
-	$(PYTHON) tests/e2e/cluster.py
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e $(patsubst %,--ignore=tests/e2e/test_%.py,node mongodb))
+	$(PYTHON) tests/e2e/programs.py helm h2spec api
+	$(E2E_PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e $(patsubst %,--ignore=tests/e2e/test_%.py,node mongodb))
 
 e2e-servers: deps deps-test ## MongoDB's protocol through weir: FerretDB and mongosh (needs Go and npm once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/servers.py
 	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_mongodb.py)
 
-e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
-	@$(PYTHON) tests/e2e/node.py check
-	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
+e2e-node: deps-test deps-node ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
 	$(PYTHON) tests/e2e/node.py build
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
+	$(E2E_PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
+
+e2e-here: deps-test ## both layers as far as this machine can; what cannot run here is a line at the end, and no failure
+	@tests/e2e/here.sh
 
 e2e-long: ## the long forms of tests/e2e/test_hard.py: minutes without an API server, every kind in turn
 	WEIR_LONG=1 $(MAKE) --no-print-directory e2e-api PYTEST_ARGS=tests/e2e/test_hard.py
 
 h2spec: deps deps-test ## HTTP/2 as h2spec asks for it, plain and over TLS (needs Go once, to build h2spec)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
-	$(PYTHON) tests/e2e/cluster.py h2spec
+	$(PYTHON) tests/e2e/programs.py h2spec
 	$(PYTEST) tests/e2e/test_h2spec.py
 
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/e2e/cluster.py helm
+	$(PYTHON) tests/e2e/programs.py helm
 	$(PYTEST) tests/chart
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
@@ -239,7 +243,7 @@ bench: deps deps-bench ## nginx, HAProxy (Traefik too: TRAEFIK=PATH) and weir si
 
 bench-kube: deps deps-e2e ## what changes in a cluster cost at 10,000 routes: a real kube-apiserver and etcd (needs Go once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
-	$(PYTHON) tests/e2e/cluster.py
+	$(PYTHON) tests/e2e/programs.py api
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/bench/bench_kube.py --weir $(abspath $(BUILD)/weir) $(BENCH_ARGS)
 
 compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the same, print the differences
@@ -250,7 +254,7 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 compare-kube: deps deps-test deps-e2e ## the same Kubernetes objects to Traefik (TRAEFIK=PATH) and weir, print what they make of them
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare-kube TRAEFIK=/path/to/traefik"; exit 1; }
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/e2e/cluster.py
+	$(PYTHON) tests/e2e/programs.py api
 	$(PYTHON) tests/compare/compare_kube.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 
 reference: all ## write docs/reference.md, the custom resource definitions and the schema of values anew from the option tables
@@ -278,6 +282,9 @@ deps-fuzz:
 	@$(call need,$(PACKAGES_FUZZ))
 deps-e2e:
 	@$(call need,$(PACKAGES_E2E))
+deps-node: deps-e2e
+	@$(PYTHON) tests/e2e/node.py can
+	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
 deps-boringssl:
 	@$(call need,$(PACKAGES_BORINGSSL))
 deps-bench:

@@ -18,6 +18,7 @@
 #include "master/health/health.h"
 #include "master/kube/live.h"
 #include "master/master/job.h"
+#include "master/master/waiting.h"
 
 /* Between jobs for changes of a cluster, while they keep coming. */
 #define PAUSE_FIRST_NS (INT64_C(50) * 1000000)
@@ -180,6 +181,7 @@ static void after_load(struct master *master, struct job *job)
     bool held = hold_back(master, &job->hold, job->enabled, job->for_cluster);
 
     if (job->for_cluster) {
+        waiting_publish(job);
         return;
     }
     master->in_step = false;

@@ -1,6 +1,6 @@
 """Images without a container engine: buildah builds deploy/Dockerfile as anybody would, on a Debian base made here.
 
-All of it lies in the cache (cluster.CACHE / "node"); archive() gives the file that containerd imports. There is no registry:
+All of it lies in the cache (programs.CACHE / "node"); archive() gives the file that containerd imports. There is no registry:
 the base is debootstrap's, by the name that the Dockerfile asks for.
 """
 import json
@@ -9,7 +9,7 @@ import pathlib
 import shutil
 import subprocess
 
-from cluster import CACHE
+from programs import CACHE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = CACHE / "node"

@@ -1,14 +1,14 @@
 """Programs of others that tests put behind weir, and their clients: FerretDB, which speaks MongoDB's protocol and keeps its data in
 SQLite, and mongosh.
 
-Both are had once, into the cache of cluster.py: FerretDB is built from Go modules, mongosh installed from npm.
+Both are had once, into the cache of programs.py: FerretDB is built from Go modules, mongosh installed from npm.
 `python3 tests/e2e/servers.py` does that.
 """
 import os
 import shutil
 import subprocess
 
-from cluster import CACHE
+from programs import CACHE
 
 FERRETDB = "v1.24.2"
 MONGOSH = "2.12.0"

@@ -8,6 +8,7 @@
  * connections are gone.
  */
 #include "tests/fuzz/h2_upstream_stand.h"
+#include "worker/exchange_inner.h"
 
 #define STEPS_MOST 400
 #define TURNS 4 /* of a connection, after each step */

@@ -92,6 +92,13 @@ class Crowd:
                 closed += 1
         return refused, closed, len(self.sockets) - refused - closed
 
+    def answered(self):
+        """How many have something to read, or have ended, as far as is seen now."""
+        poll = select.poll()
+        for s in self.sockets:
+            poll.register(s.fileno(), select.POLLIN)
+        return len(poll.poll(0))
+
     def close(self):
         for s in self.sockets:
             s.close()

@@ -356,6 +356,17 @@ def test_streams_finish_when_weir_stops(h2):
     assert client.code() in (NO_ERROR, None)
 
 
+def test_idle_connections_are_told_when_weir_stops(h2, server):
+    """By GOAWAY, and soon: nobody waits for the end of the grace."""
+    asked = h2(grace="600s")
+    assert asked.get().status == 200
+    silent = Http2(asked.proxy.connect())
+    silent.frame()
+    asked.proxy.router.process.send_signal(signal.SIGTERM)
+    assert (asked.code(), silent.code()) == (NO_ERROR, NO_ERROR)
+    assert asked.proxy.router.wait() == 0
+
+
 def test_a_generation_switch_with_streams_open(h2, tmp_path):
     gate = threading.Event()
 

@@ -1,6 +1,7 @@
 """OCSP stapling: responders are asked, answers stapled, renewed and dropped; whose answer does not count; who is asked instead."""
 import http.server
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -8,7 +9,9 @@ import threading
 
 import pytest
 
+import conftest
 from conftest import wait_until
+from marathon import another_build
 from ports import free_port
 from tlskit import openssl
 
@@ -190,6 +193,28 @@ def test_answers_outlive_a_master(stand, authority):
             assert TEXT in stand.status(name)
     asked = [question for _, _, question in authority.asked]
     assert [asked.count(question) for question in first] == [1, 1]
+
+
+def test_answers_outlive_an_upgrade(stand, authority, tmp_path, monkeypatch):
+    good, binary = pathlib.Path(conftest.BINARY).read_bytes(), tmp_path / "weir"
+
+    def install(data):
+        part = binary.with_suffix(".part")
+        part.write_bytes(data)
+        part.chmod(0o755)
+        part.rename(binary)
+    install(good)
+    monkeypatch.setattr(conftest, "BINARY", str(binary))
+    stand.start(authority.served("a", 16), workers=2)
+    stand.stapled("a.test")
+    authority.mode = "broken"
+    install(another_build(good, 1))
+    mark = stand.router.mark()
+    os.kill(stand.router.pid, signal.SIGUSR2)
+    stand.router.wait_log("The new workers serve", mark)
+    for _ in range(6):
+        assert TEXT in stand.status("a.test")
+    assert len(authority.asked) == 1
 
 
 def test_overrides_and_changes(stand, authority, tmp_path, weir):

@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
+from conftest import wait_until
 from proxying import server  # noqa: F401
-from rawhttp import SECONDS, Peer, connect, get, ok
+from rawhttp import SECONDS, Peer, answer_all, connect, get, ok
 
 BODY = bytes(range(256)) * 40
 PART = 1000
@@ -54,8 +55,11 @@ MANNERS = [closes_at_the_head, resets_at_the_head, answers_at_the_head, answers_
 AT_THE_HEAD = MANNERS[:5]
 ALLOWED = {closes_at_the_head: {200, 502}, resets_at_the_head: {200, 502}, answers_at_the_head: {200}, answers_and_closes: {200},
            wants_it_and_closes: {502}, resets_in_the_middle: {502}, answers_in_the_middle: {200}}
-BEHIND_RETRY = {wants_it_and_closes: {200, 502}, resets_in_the_middle: {200, 502}}
-CHAINS = {"plain": "", "retry": "middlewares: [again], ", "buffered": "middlewares: [whole], ", "both": "middlewares: [again, whole], "}
+SECOND_CHANCE = {wants_it_and_closes: {200, 502}, resets_in_the_middle: {200, 502}}
+CHAINS = {"plain": "service: s", "retry": "middlewares: [again], service: s", "buffered": "middlewares: [whole], service: s",
+          "both": "middlewares: [again, whole], service: s", "mirrored": "service: m", "failover": "service: f"}
+HELD = ("buffered", "both", "mirrored", "failover")  # nobody is asked before the body is there
+AGAIN = ("retry", "both", "failover")
 
 
 class Moody:
@@ -91,13 +95,16 @@ class Moody:
 @pytest.fixture
 def stand(weir, server, tmp_path):  # noqa: F811
     moody = Moody()
-    up = server(moody)
+    up, moody.other = server(moody), server(answer_all(b"other"))
     dynamic = tmp_path / "dynamic.yml"
-    dynamic.write_text("http:\n  routers:\n" + "".join(f"    {name}: {{rule: 'Path(`/{name}`)', {chain}service: s}}\n"
+    dynamic.write_text("http:\n  routers:\n" + "".join(f"    {name}: {{rule: 'Path(`/{name}`)', {chain}}}\n"
                                                         for name, chain in CHAINS.items()) +
                        "  middlewares:\n    again: {retry: {attempts: 3, initialInterval: 1ms, maxRequestBodyBytes: 100000}}\n"
                        "    whole: {buffering: {memRequestBodyBytes: 1000000}}\n"
-                       f"  services: {{s: {{loadBalancer: {{servers: [{{url: 'http://127.0.0.1:{up.port}'}}]}}}}}}\n")
+                       f"  services:\n    s: {{loadBalancer: {{servers: [{{url: 'http://127.0.0.1:{up.port}'}}]}}}}\n"
+                       f"    o: {{loadBalancer: {{servers: [{{url: 'http://127.0.0.1:{moody.other.port}'}}]}}}}\n"
+                       "    m: {mirroring: {service: s, mirrors: [{name: o, percent: 100}]}}\n"
+                       "    f: {failover: {service: s, fallback: o, errors: {status: ['500-599']}}}\n")
     moody.port = weir(f"--providers.file.filename={dynamic}").ports["web"]
     return moody
 
@@ -144,15 +151,18 @@ def ask(moody, chain, manner, chunked, send):
 @pytest.mark.parametrize("chain", CHAINS)
 def test_bodies_and_moody_servers(stand, chain):
     for manner, chunked, send in itertools.product(MANNERS, (False, True), (send_with_head, send_bytewise, send_when_met)):
-        if send is send_when_met and chain in ("buffered", "both"):
-            continue  # nobody is asked before the body is there
+        if send is send_when_met and chain in HELD:
+            continue
         what = f"{manner.__name__}, {'chunked' if chunked else 'length'}, {send.__name__}"
         answer = ask(stand, chain, manner, chunked, send)
-        allowed = ALLOWED[manner] | (BEHIND_RETRY.get(manner, set()) if chain in ("retry", "both") else set())
+        allowed = ALLOWED[manner] | (SECOND_CHANCE.get(manner, set()) if chain in AGAIN else set())
         assert answer.status in allowed, (what, answer.raw)
         assert set(stand.bodies) <= {BODY}, what
         assert len(stand.bodies) <= 1, what
         assert (answer.body == b"whole") == (len(stand.bodies) == 1), (what, answer.body)
+    assert {r.body for r in stand.other.requests} <= {b"", BODY}
+    if chain in ("mirrored", "failover"):
+        wait_until("the other server has got one", lambda: BODY in {r.body for r in stand.other.requests})
 
 
 def test_requests_behind_each_other_keep_their_bodies(stand):

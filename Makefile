@@ -189,7 +189,7 @@ e2e-api: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (need
 e2e-servers: deps deps-test ## MongoDB's protocol through weir: FerretDB and mongosh (needs Go and npm once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/servers.py
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_mongodb.py)
+	$(E2E_PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_mongodb.py)
 
 e2e-node: deps-test deps-node ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
 	$(PYTHON) tests/e2e/node.py build

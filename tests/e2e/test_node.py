@@ -165,7 +165,8 @@ def through_itself(address):
         return named("IngressRoute", f"pq-{point}", entryPoints=[point], **rest,
                      routes=[{"match": "Host(`pq.test`)", "kind": "Rule", "services": [service]}])
     return [
-        named("TLSOption", "pq", curvePreferences=["X25519MLKEM768"]), named("ServersTransport", "any", insecureSkipVerify=True),
+        named("TLSOption", "pq", curvePreferences=["X25519MLKEM768"]),
+        named("ServersTransport", "any", insecureSkipVerify=True, serverName="pq.test"),
         {"apiVersion": "v1", "kind": "Service", "metadata": {"name": "itself", "namespace": "default"},
          "spec": {"ports": [{"port": 443, "targetPort": 8443}]}},
         {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": [{"name": "", "port": 8443}],
@@ -186,7 +187,8 @@ def test_image_has_the_full_boringssl(node, weir):
         assert other.returncode == 35, other  # Debian's OpenSSL lacks that curve
     finally:
         for each in objects:
-            node.kubectl("delete", each["kind"], each["metadata"]["name"])
+            group = each["apiVersion"].rpartition("/")[0]
+            node.kubectl("delete", f"{each['kind']}.v1alpha1.{group}" if group == "traefik.io" else each["kind"], each["metadata"]["name"])
 
 
 def test_uninstall_leaves_nothing(node, weir):

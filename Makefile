@@ -12,9 +12,11 @@ VERSION := $(shell cat VERSION)
 PACKAGES_BUILD = gcc make pkg-config libc6-dev libcrypt-dev libuv1-dev libyaml-dev libcjson-dev libpcre2-dev \
 	libc-ares-dev android-libboringssl-dev node-llhttp zlib1g-dev libbrotli-dev libzstd-dev libnghttp2-dev
 PACKAGES_TEST = libcmocka-dev python3-pytest python3-pytest-xdist python3-yaml curl procps iproute2 nghttp2-client \
-	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio
+	openssl apache2-utils postgresql-15 redis-server python3-brotli python3-zstandard python3-h2 python3-grpcio socat
 PACKAGES_LINT = clang-format cppcheck
 PACKAGES_FUZZ = clang libclang-rt-14-dev
+# Debian's cargo-web is kept up to date for browsers, unlike its cargo; one of rustup in the PATH will do as well.
+PACKAGES_BORINGSSL = cmake ninja-build g++ ca-certificates $(if $(shell command -v cargo),,cargo-web)
 PACKAGES_E2E = etcd-server
 # A node of its own: containers, their network, images.
 PACKAGES_NODE = containerd runc containernetworking-plugins iptables conntrack buildah debootstrap procps
@@ -24,7 +26,7 @@ WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-s
 WERROR ?= -Werror
 OPT ?= -O2
 # Debian's BoringSSL is built small. The full one of `make boringssl` is linked when it is there; BORINGSSL= takes Debian's.
-BORINGSSL_VERSION = 5.4.0
+BORINGSSL_VERSION := $(shell sed -n 's/^version=//p' deploy/boringssl.sh)
 BORINGSSL_CACHE ?= $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/weir-boringssl
 BORINGSSL ?= $(patsubst %/lib/libssl.a,%,$(wildcard $(BORINGSSL_CACHE)/$(BORINGSSL_VERSION)/lib/libssl.a))
 ifeq ($(BORINGSSL),)
@@ -60,9 +62,9 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-node e2e-long h2spec chart-test asan fuzz \
+.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-here e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube compare compare-kube \
-	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e clean help
+	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e deps-node deps-boringssl clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -96,8 +98,8 @@ $(BUILD)/llhttp/%.o: /usr/share/llhttp/%.c
 
 -include $(SOURCES:%.c=$(BUILD)/%.d) $(BUILD)/common/main.d
 
-boringssl: ## build the full BoringSSL into a cache outside of the tree; make links it from then on (cargo, cmake, ninja, g++)
-	@deploy/boringssl.sh $(BORINGSSL_VERSION) $(BORINGSSL_CACHE)/$(BORINGSSL_VERSION)
+boringssl: deps-boringssl ## build the full BoringSSL into a cache outside of the tree; make links it from then on
+	@deploy/boringssl.sh $(BORINGSSL_CACHE)
 
 # ---- try it ----
 run: deps ## build and start the demo (deploy/demo) with its backends
@@ -130,7 +132,7 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
 
 # What a sanitizer changes too much: sizes, the sandbox.
-BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_sandbox.py
+BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_sandbox.py
 
 # Tests wait more than they compute, so there are more processes than cores. Those marked `alone` come afterwards.
 TEST_JOBS ?= 4
@@ -174,30 +176,39 @@ soak-run: all $(BUILD)/tests/board_layout
 soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths and upgrades, each once in full, with figures
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/full.py $(SOAK_ARGS)
 
-e2e: e2e-api e2e-node ## both of the next two
+e2e: e2e-api e2e-servers e2e-node ## all of the next three
+
+# Beside many real programs an event takes its time.
+E2E_PYTEST = WEIR_TEST_DEADLINE=$${WEIR_TEST_DEADLINE:-120} $(PYTEST)
 
 e2e-api: deps deps-test deps-e2e ## against a real kube-apiserver and etcd (needs Go once, to build it)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
-	$(PYTHON) tests/e2e/cluster.py
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e --ignore=tests/e2e/test_node.py)
+	$(PYTHON) tests/e2e/programs.py helm h2spec api
+	$(E2E_PYTEST) $(or $(PYTEST_ARGS),tests/chart tests/e2e $(patsubst %,--ignore=tests/e2e/test_%.py,node mongodb))
 
-e2e-node: deps-test deps-e2e ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
-	@$(PYTHON) tests/e2e/node.py check
-	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
+e2e-servers: deps deps-test ## MongoDB's protocol through weir: FerretDB and mongosh (needs Go and npm once)
+	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
+	$(PYTHON) tests/e2e/servers.py
+	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_mongodb.py)
+
+e2e-node: deps-test deps-node ## the image in pods of a whole Kubernetes node (needs root, control groups, and Go once)
 	$(PYTHON) tests/e2e/node.py build
-	$(PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
+	$(E2E_PYTEST) $(or $(PYTEST_ARGS),tests/e2e/test_node.py)
+
+e2e-here: deps-test ## both layers as far as this machine can; what cannot run here is a line at the end, and no failure
+	@tests/e2e/here.sh
 
 e2e-long: ## the long forms of tests/e2e/test_hard.py: minutes without an API server, every kind in turn
-	WEIR_LONG=1 $(MAKE) --no-print-directory e2e PYTEST_ARGS=tests/e2e/test_hard.py
+	WEIR_LONG=1 $(MAKE) --no-print-directory e2e-api PYTEST_ARGS=tests/e2e/test_hard.py
 
 h2spec: deps deps-test ## HTTP/2 as h2spec asks for it, plain and over TLS (needs Go once, to build h2spec)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
-	$(PYTHON) tests/e2e/cluster.py h2spec
+	$(PYTHON) tests/e2e/programs.py h2spec
 	$(PYTEST) tests/e2e/test_h2spec.py
 
 chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says to it (needs Go once, to build helm)
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/e2e/cluster.py helm
+	$(PYTHON) tests/e2e/programs.py helm
 	$(PYTEST) tests/chart
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
@@ -226,13 +237,13 @@ lint: deps deps-lint ## formatting, static analysis, rules of the house; warning
 format: deps-lint ## format all C sources in place, new ones too
 	@git ls-files -co --exclude-standard '*.c' '*.h' | xargs clang-format -i
 
-bench: deps deps-bench ## nginx, HAProxy and weir side by side: CPU per request, rate, latency, memory
+bench: deps deps-bench ## nginx, HAProxy (Traefik too: TRAEFIK=PATH) and weir side by side: CPU per request, rate, latency, memory
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/bench/bench.py $(BENCH_ARGS)
+	$(PYTHON) tests/bench/bench.py $(if $(TRAEFIK),--traefik $(TRAEFIK)) $(BENCH_ARGS)
 
 bench-kube: deps deps-e2e ## what changes in a cluster cost at 10,000 routes: a real kube-apiserver and etcd (needs Go once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
-	$(PYTHON) tests/e2e/cluster.py
+	$(PYTHON) tests/e2e/programs.py api
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/bench/bench_kube.py --weir $(abspath $(BUILD)/weir) $(BENCH_ARGS)
 
 compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the same, print the differences
@@ -243,7 +254,7 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 compare-kube: deps deps-test deps-e2e ## the same Kubernetes objects to Traefik (TRAEFIK=PATH) and weir, print what they make of them
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare-kube TRAEFIK=/path/to/traefik"; exit 1; }
 	@$(MAKE) --no-print-directory all
-	$(PYTHON) tests/e2e/cluster.py
+	$(PYTHON) tests/e2e/programs.py api
 	$(PYTHON) tests/compare/compare_kube.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 
 reference: all ## write docs/reference.md, the custom resource definitions and the schema of values anew from the option tables
@@ -271,6 +282,11 @@ deps-fuzz:
 	@$(call need,$(PACKAGES_FUZZ))
 deps-e2e:
 	@$(call need,$(PACKAGES_E2E))
+deps-node: deps-e2e
+	@$(PYTHON) tests/e2e/node.py can
+	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
+deps-boringssl:
+	@$(call need,$(PACKAGES_BORINGSSL))
 deps-bench:
 	@$(call need,$(PACKAGES_BENCH))
 

@@ -1,12 +1,14 @@
 #!/bin/sh
 # The full BoringSSL: fetched by cargo (the crate boring-sys carries its source), built by cmake and ninja, kept outside of the tree.
-# usage: boringssl.sh VERSION TARGET      `make boringssl` calls it
+# usage: boringssl.sh FOLDER      it will be in FOLDER/VERSION; `make boringssl` calls it
 set -eu
-version=$1 target=$2
-checksum=4986392770df40d11d0d6294b0dd8399570f4a6e76d6953c7a34f7dd1defbd76 # of boring-sys-5.4.0.crate
+version=5.4.0
+checksum=4986392770df40d11d0d6294b0dd8399570f4a6e76d6953c7a34f7dd1defbd76 # of boring-sys-VERSION.crate
+mkdir -p "$1"
+target=$(cd "$1" && pwd)/$version
 
 for tool in cargo cmake ninja g++; do
-    command -v "$tool" >/dev/null || { echo "$tool is missing: a current cargo (rustup.rs), and cmake, ninja-build, g++ of Debian"; exit 1; }
+    command -v "$tool" >/dev/null || { echo "$tool is missing, run as root: apt-get install cargo-web cmake ninja-build g++"; exit 1; }
 done
 work=$target.part
 rm -rf "$work"
@@ -31,6 +33,5 @@ cp -r "$source/include" "$work/made/include"
 cp "$source/LICENSE" "$work/made/LICENSE"
 cp "$work/build/libssl.a" "$work/build/libcrypto.a" "$work/made/lib/"
 rm -rf "$target"
-mkdir -p "$(dirname "$target")"
 mv "$work/made" "$target"
 echo "BoringSSL of boring-sys $version is in $target: make links it from now on (make BORINGSSL= for Debian's)"

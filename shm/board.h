@@ -97,7 +97,8 @@ enum board_gauge {
     GAUGE_GENERATIONS,
     GAUGE_BACKED_UP, /* connections that hold bytes nobody takes; only while there is a memory budget */
     GAUGE_UDP_SESSIONS,
-    GAUGE_MEMORY, /* bytes of the process and its sockets; only while there is a memory budget */
+    GAUGE_SPOOLED, /* slots of the file for long bodies, 64 KiB each */
+    GAUGE_MEMORY,  /* bytes of the process and its sockets; only while there is a memory budget */
     BOARD_GAUGES
 };
 
@@ -170,6 +171,7 @@ struct board_tree {
     _Atomic uint64_t stopping;   /* 1 during shutdown, from the signal on: neither well nor ready */
     _Atomic uint64_t workers;    /* wanted number */
     struct board_memory memory[MEMORY_KINDS];
+    _Atomic uint64_t spool_most;        /* bytes of bodies in the files of all workers; 0: there are none */
     _Atomic uint64_t master_memory;     /* bytes of the master alone */
     _Atomic uint64_t memory_sampled_ns; /* when `used` was written; who moves it on samples */
     _Atomic uint64_t memory_level;      /* enum budget_level of the workers */

@@ -110,7 +110,9 @@ struct board_master {
     _Atomic uint64_t reload_result;   /* enum board_reload */
     struct board_text reload_changes; /* what changed, or why it failed */
     _Atomic uint64_t
-        synced_generation;      /* holds what every enabled provider gave; 0: not all have given anything */
+        synced_generation; /* holds what every enabled provider gave; 0: not all have given anything */
+    /* The last one that serves nothing but /ping and /ready while the first is held back for a cluster; 0: none */
+    _Atomic uint64_t waiting_generation;
     _Atomic uint64_t ready_ns;  /* since when all workers have it; never taken back */
     _Atomic uint64_t providers; /* so many of them are there */
     struct board_provider provider[BOARD_PROVIDERS];

@@ -13,7 +13,7 @@
  *                      maybe a lane that its sessions come from), UDP_GIVE (fds: lanes that those of its shards go to),
  *                      UDP_DROP (a UDP entry point is gone)
  *   master -> worker   GENERATION (fds of the pages that are new to it, in as many parts as that takes), MEMORY (fds of the
- *                      control group's files that tell its use of memory, or none)
+ *                      control group's files that tell its use of memory, or none), SPOOL (fd of its file for long bodies)
  *   worker -> master   ACK (generation), REFUSED (generation, text), RESEND
  */
 #ifndef WEIR_SHM_CONTROL_H
@@ -57,6 +57,7 @@ enum control_kind {
     CONTROL_STOP,
     CONTROL_HANDOVER,
     CONTROL_MEMORY,
+    CONTROL_SPOOL,
     CONTROL_UDP_TAKE,
     CONTROL_UDP_GIVE,
     CONTROL_UDP_DROP,

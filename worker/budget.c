@@ -23,6 +23,7 @@
 #define LOOKS 64                   /* so many parts of the budget, over all workers, make a look */
 #define LOOK_LEAST ((size_t)65536) /* but never for less */
 #define CONNECTION_BYTES 8192      /* of an idle one, the kernel's part and its first request included */
+#define SESSIONS_PART 2            /* such a part of them may be sessions of UDP */
 #define EXCHANGE_BYTES 98304       /* when its client reads nothing: outbox, buffers of both sockets */
 #define PROMISED_MOST 900          /* thousandths: what is not there yet ends nothing that is */
 #define SOCKET_SHARE 512           /* one connection's buffers may take so small a part of the budget */
@@ -68,10 +69,17 @@ static uint64_t connections_most(const struct budget *budget)
     return budget->most / CONNECTION_BYTES + 1;
 }
 
-/* Of clients; a UDP session costs as much as an idle one. */
+static uint64_t sessions_most(const struct budget *budget)
+{
+    return connections_most(budget) / SESSIONS_PART;
+}
+
+/* Of clients; a UDP session costs as much as an idle one, as far as its kind may go. */
 static uint64_t connections_now(struct worker *worker)
 {
-    return budget_gauge(worker, GAUGE_CONNECTIONS) + budget_gauge(worker, GAUGE_UDP_SESSIONS);
+    uint64_t sessions = budget_gauge(worker, GAUGE_UDP_SESSIONS), most = sessions_most(&worker->budget);
+
+    return budget_gauge(worker, GAUGE_CONNECTIONS) + (sessions < most ? sessions : most);
 }
 
 /* The budget that is used most. */
@@ -165,6 +173,7 @@ static void follow(struct worker *worker)
     struct board_tree *tree = board_tree(worker->board);
     uint64_t workers = load(&tree->workers), most = connections_most(budget);
     uint64_t connections = connections_now(worker);
+    uint64_t sessions = budget_gauge(worker, GAUGE_UDP_SESSIONS), sessions_all = sessions_most(budget);
     uint64_t share = budget->most / SOCKET_SHARE;
 
     workers = workers ? workers : 1;
@@ -173,6 +182,8 @@ static void follow(struct worker *worker)
     budget->look_at = budget->look_at > LOOK_LEAST ? budget->look_at : LOOK_LEAST;
     budget->connections_left =
         connections < most ? (int64_t)((most - connections + workers - 1) / workers) : 0;
+    budget->sessions_left =
+        sessions < sessions_all ? (int64_t)((sessions_all - sessions + workers - 1) / workers) : 0;
     budget->level = (uint8_t)load(&tree->memory_level);
     budget->exchanges_look = budget->level >= BUDGET_FULL
                                  ? 0
@@ -257,6 +268,22 @@ bool budget_admits(struct worker *worker)
         budget_look(worker);
     }
     return budget->level < BUDGET_FULL && budget->connections_left-- > 0;
+}
+
+bool budget_admits_session(struct worker *worker)
+{
+    struct budget *budget = &worker->budget;
+
+    if (!budget->on) {
+        return true;
+    }
+    if (budget->level >= BUDGET_FULL || budget->sessions_left <= 0) {
+        return false; /* a flood of them makes nobody look */
+    }
+    if (budget_took(budget, CONNECTION_BYTES)) {
+        budget_look(worker);
+    }
+    return budget->level < BUDGET_FULL && budget->sessions_left-- > 0;
 }
 
 bool budget_admits_exchange(struct worker *worker)

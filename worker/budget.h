@@ -40,6 +40,7 @@ struct budget {
     uint64_t most;            /* bytes: the smaller budget */
     size_t taken, look_at;    /* bytes taken since the last look; with so many the next one is due */
     int64_t connections_left; /* until the next look */
+    int64_t sessions_left;    /* of UDP, the same */
     int64_t exchanges_look;   /* with so many under way here the next look is due */
     int socket_buffer; /* SO_SNDBUF of new connections, and the least SO_RCVBUF; 0: the kernel's choice */
     uint64_t charged;  /* bytes in the kernel's buffers of connections that are backed up */
@@ -68,6 +69,9 @@ void budget_look(struct worker *worker);
 
 /* May one more connection be taken? */
 bool budget_admits(struct worker *worker);
+/* May one more session of UDP begin? They may come to half of the connections there may be: senders that do not exist shut
+ * nobody else out. */
+bool budget_admits_session(struct worker *worker);
 /* May one more exchange begin? */
 bool budget_admits_exchange(struct worker *worker);
 /* Keeps the kernel's buffers of a new connection small if that is needed. */

@@ -46,6 +46,10 @@ static void outbox_drop(struct conn *conn)
 void conn_close(struct conn *conn)
 {
     timer_remove(conn->worker->timers, &conn->timer);
+    if (conn_backed_up(conn) && conn->io.fd >= 0 && conn->worker->budget.level >= BUDGET_FULL) {
+        fence_reset_on_close(&conn->worker->fence,
+                             conn->io.fd); /* else the kernel keeps the rest for minutes */
+    }
     if (conn->tls) {
         tls_close(conn, !conn->cut && conn->io.fd >= 0);
     }
@@ -62,7 +66,8 @@ static int outbox_add(struct conn *conn, const char *ptr, size_t len)
             struct buffer *fresh =
                 buffer_take(conn->worker, len < BUFFER_LARGE / 2 ? len : BUFFER_LARGE - sizeof(*fresh));
 
-            if (fresh == NULL) {
+            if (fresh == NULL) { /* it is lost, so what the kernel holds of it is of no use */
+                fence_reset_on_close(&conn->worker->fence, conn->io.fd);
                 return -ENOMEM;
             }
             if (last) {

@@ -33,8 +33,8 @@ int conn_open(struct conn *conn, struct worker *worker, int fd);
 /* Twice is harmless. The memory goes in io.on_closed. */
 void conn_close(struct conn *conn);
 
-/* Sends the pieces in order behind what waits already. 0, or a negative errno: the connection is lost. The bytes are
- * copied where needed: they may go away afterwards. */
+/* Sends the pieces in order behind what waits already. 0, or a negative errno: the connection is lost (-ENOMEM: by the memory
+ * budget, and its end is a reset). The bytes are copied where needed: they may go away afterwards. */
 int conn_send(struct conn *conn, const struct iovec *pieces, int count);
 /* The same for bytes as the socket takes them. */
 int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count);

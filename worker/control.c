@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "worker/control_inner.h"
+#include "worker/spool.h"
 #include "worker/udp.h"
 
 static const struct socket_place all_sockets = {.set = 0, .slot = SOCKET_ANY_SLOT};
@@ -65,6 +66,10 @@ static void from_master(void *owner, const struct control_message *message, cons
     }
     if (message->kind == CONTROL_MEMORY && (message->fd_count == 0 || message->fd_count == 2)) {
         budget_adopt(control->worker, fds, message->fd_count);
+        return;
+    }
+    if (message->kind == CONTROL_SPOOL && message->fd_count == 1) {
+        spool_adopt(control->worker, fds[0]);
         return;
     }
     log_error("The master sent a message of kind %u, which is not for workers", message->kind);

@@ -64,9 +64,6 @@ static void let_go(struct exchange *ex)
 
 static void feed_on(struct exchange *ex)
 {
-    if (ex->step != EXCHANGE_RESPONSE) {
-        return;
-    }
     if (ex->upstream) {
         upstream_resume(ex);
     } else if (ex->source) {
@@ -140,7 +137,9 @@ bool exchange_response_resume(struct exchange *ex)
     if (!send_head(ex, chain_response(ex)) || ex->discarded != discarded) {
         return false; /* over, or dropped by one that holds back what comes instead */
     }
-    feed_on(ex);
+    if (ex->step == EXCHANGE_RESPONSE) {
+        feed_on(ex);
+    }
     return true;
 }
 
@@ -204,10 +203,16 @@ void exchange_discard_response(struct exchange *ex)
 
 void exchange_client_drained(struct exchange *ex)
 {
-    if (ex->response_filters && !filters_response_drained(ex)) {
-        return;
+    if ((ex->response_filters == NULL || filters_response_drained(ex)) && ex->step == EXCHANGE_RESPONSE) {
+        feed_on(ex);
     }
-    feed_on(ex);
+}
+
+void exchange_response_want(struct exchange *ex)
+{
+    if (filters_response_drained(ex) && ex->step == EXCHANGE_HELD) {
+        feed_on(ex);
+    }
 }
 
 void exchange_respond(struct exchange *ex)
@@ -232,6 +237,7 @@ static uint16_t status_of(enum reason reason)
     switch ((int)reason) {
     case REASON_no_server:
     case REASON_limit:
+    case REASON_spool_full:
         return 503;
     case REASON_connect_timeout:
     case REASON_response_timeout:

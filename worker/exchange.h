@@ -180,6 +180,9 @@ void exchange_resume(struct exchange *ex);
  * replaced or the exchange is over: do not touch it. */
 bool exchange_response_resume(struct exchange *ex);
 
+/* For one that holds an answer back and has said false to its body: it takes more. */
+void exchange_response_want(struct exchange *ex);
+
 /* In the response half: what came from the server is dropped, head and body, as if it had not come: the connection to the
  * server is let go, ex->response is empty. Then answer, or fill it in and resume. */
 void exchange_discard_response(struct exchange *ex);

@@ -1,23 +1,23 @@
 /*
- * failover.c - a failover service by status: the fallback gets the request when the answer of the first service has one of the
- * statuses of its `errors`.
+ * failover.c - a failover service by status: the fallback gets the request when the answer of the first
+ * service has one of the statuses of its `errors`.
  *
- * The body is held for that, whole, before the first service gets it; a larger one than maxRequestBodyBytes is refused. Which
- * of the two is well is known to pick.c: it leads here only while the first one is. Test:
- * tests/integration/test_service_failover.py
+ * The body is held for that, whole, before the first service gets it; a larger one than
+ * maxRequestBodyBytes is refused. Which of the two is well is known to pick.c: it leads here only while
+ * the first one is. Test: tests/integration/test_service_failover.py
  */
 #include <stddef.h>
 
 #include "common/model/prepared.h"
 #include "shm/services.h"
-#include "worker/body_hold.h"
+#include "worker/body_keep.h"
 #include "worker/chain.h"
 #include "worker/exchange.h"
 #include "worker/service_step.h"
 #include "worker/worker.h"
 
 struct failing { /* in the exchange's pool */
-    struct body_hold hold;
+    struct body_keep keep;
     struct exchange *ex;
     struct exchange_snapshot snapshot;
     struct timer timer; /* the second attempt begins in the next turn of the loop */
@@ -35,22 +35,22 @@ static int too_large(struct exchange *ex)
                                 SLICE("Request body too large\n"));
 }
 
-static void on_held(struct body_hold *hold, enum body_held how)
+static enum mw_verdict on_kept(struct body_keep *keep, enum body_kept how)
 {
-    struct failing *failing = (struct failing *)((char *)hold - offsetof(struct failing, hold));
+    struct failing *failing = (struct failing *)((char *)keep - offsetof(struct failing, keep));
 
-    if (how == HELD_TOO_LARGE) {
-        too_large(failing->ex);
-    } else {
-        exchange_snapshot(failing->ex, &failing->snapshot);
+    if (how == KEPT_TOO_LARGE) {
+        return too_large(failing->ex);
     }
+    exchange_snapshot(failing->ex, &failing->snapshot);
+    return MW_PASS;
 }
 
 static void on_timer(struct timer *timer)
 {
     struct failing *failing = (struct failing *)((char *)timer - offsetof(struct failing, timer));
 
-    body_hold_again(&failing->hold);
+    body_keep_again(&failing->keep);
     exchange_again(failing->ex, &failing->snapshot);
 }
 
@@ -68,9 +68,11 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     step->way = children_of(step)[0].service;
     failing->ex = ex;
     failing->timer.fire = on_timer;
-    failing->hold.most = step->service->body_most;
-    failing->hold.done = on_held;
-    if (ex->request.has_body && failing->hold.most >= 0 && ex->request.content_length > failing->hold.most) {
+    failing->keep.most = step->service->body_most < 0 ? UINT64_MAX : (uint64_t)step->service->body_most;
+    failing->keep.memory_most = BODY_MEMORY;
+    failing->keep.done = on_kept;
+    if (ex->request.has_body && step->service->body_most >= 0 &&
+        ex->request.content_length > step->service->body_most) {
         return too_large(ex);
     }
     exchange_keep(ex, failing);
@@ -79,7 +81,8 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
         exchange_snapshot(ex, &failing->snapshot);
         return MW_PASS;
     }
-    return body_hold_begin(ex, &failing->hold);
+    body_keep_start(&failing->keep, ex);
+    return body_keep_gather(&failing->keep);
 }
 
 static enum mw_verdict on_response(struct exchange *ex, const void *params)
@@ -90,8 +93,12 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     uint16_t status = ex->response.status;
 
     (void)params;
-    if (failing == NULL || failing->second || status == 101 ||
+    if (failing == NULL || status == 101) {
+        return MW_PASS;
+    }
+    if (failing->second || failing->keep.dropped ||
         !status_ranges_hold(page_text(step->page, step->service->statuses), status)) {
+        body_keep_finish(&failing->keep);
         return MW_PASS;
     }
     exchange_discard_response(ex);
@@ -110,5 +117,5 @@ const struct middleware_type step_failover = {
     .name = "failover",
     .on_request = on_request,
     .on_response = on_response,
-    .filter = {.on_request_body = body_hold_take, .on_request_wanted = body_hold_wanted},
+    .filter = {.on_request_body = body_keep_take, .on_request_wanted = body_keep_wanted},
 };

@@ -70,11 +70,11 @@ struct client {
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;
     struct address local;          /* as a PROXY header told it; family 0: that of the socket */
-    int64_t opened_ns, request_ns; /* request_ns: first byte of the request */
+    int64_t opened_ns, request_ns; /* request_ns: first byte of the request; of TLS: begin of the handshake */
     int64_t body_deadline, write_deadline, end_deadline;
     uint64_t requests;
     struct client *next, *previous;
-    struct client *queue_next, **queue_place; /* tls_accept.c; NULL: not in the queue */
+    struct client *queue_next, **queue_place; /* tls_accept.c; NULL: in neither of its lists */
 };
 
 void client_accept(struct listener *listener, int fd, const struct address *peer);

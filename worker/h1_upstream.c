@@ -4,16 +4,28 @@
  * A failed write is not handled where it happens: the connection is marked and its event handler, which reads first (the
  * server may have answered before it closed), deals with it. So nothing here ends an exchange.
  */
+#include <errno.h>
+
 #include "worker/codec.h"
 #include "worker/h1_response.h"
 #include "worker/head_write.h"
 #include "worker/upstream_inner.h"
 #include "worker/worker.h"
 
-static void write_failed(struct upstream *up)
+static void write_failed(struct upstream *up, int rc)
 {
+    up->ux->starved = rc == -ENOMEM;
     up->conn.io.broken = up->conn.io.readable = true;
     poller_again(&up->conn.io);
+}
+
+static void send_pieces(struct upstream *up, const struct iovec *pieces, int count)
+{
+    int rc = conn_send(&up->conn, pieces, count);
+
+    if (rc < 0) {
+        write_failed(up, rc);
+    }
 }
 
 /* ---- head ---- */
@@ -93,13 +105,13 @@ static void send_head(struct upstream_exchange *ux)
     if (ux->request_sent || ux->body_held) {
         struct iovec piece = {stage->ptr, stage->len};
 
-        if (conn_send(&up->conn, &piece, 1) < 0) {
-            write_failed(up);
-        }
+        send_pieces(up, &piece, 1);
     } else {
         /* leaves with the first bytes of the body, which mostly are here already */
-        if (conn_queue(&up->conn, slice_of(stage->ptr, stage->len)) < 0) {
-            write_failed(up);
+        int rc = conn_queue(&up->conn, slice_of(stage->ptr, stage->len));
+
+        if (rc < 0) {
+            write_failed(up, rc);
         }
         stage_reset(stage); /* a body that was kept comes at once */
         exchange_want_body(ex);
@@ -148,9 +160,7 @@ static bool send_body(struct upstream_exchange *ux, struct slice data, bool last
     } else {
         pieces[count++] = (struct iovec){(void *)(uintptr_t)data.ptr, data.len};
     }
-    if (conn_send(&up->conn, pieces, count) < 0) {
-        write_failed(up);
-    }
+    send_pieces(up, pieces, count);
     stage_reset(stage);
     if (last) {
         ux->request_sent = true;
@@ -194,6 +204,13 @@ static bool backed_up(const struct upstream_exchange *ux)
     return conn_backed_up(&ux->up->conn);
 }
 
+static size_t held(const struct upstream_exchange *ux)
+{
+    const struct conn *conn = &ux->up->conn;
+
+    return conn->out_len + budget_queued(conn->io.fd);
+}
+
 static void resume(struct upstream_exchange *ux)
 {
     poller_again(&ux->up->conn.io);
@@ -218,6 +235,7 @@ const struct upstream_codec upstream_h1 = {
     .attach = attach,
     .send_head = send_head,
     .send_body = send_body,
+    .held = held,
     .backed_up = backed_up,
     .resume = resume,
     .leave = leave,

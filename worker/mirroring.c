@@ -1,16 +1,18 @@
 /*
- * mirroring.c - a mirroring service: the first of its services answers, the others get copies of so many percent of the requests.
+ * mirroring.c - a mirroring service: the first of its services answers, the others get copies of so many
+ * percent of the requests.
  *
- * Which requests are copied is a matter of the ticket alone, so the part is exact over all workers. A copy leaves when the head
- * of the answer is here, by a request of our own (subrequest.h); what the mirror says is dropped. The client waits for none of
- * it: a worker has at most MIRRORS_MOST copies under way, each for MIRROR_NS at the most; what would be more, or comes while
- * memory is tight, is dropped and counted. The body is held whole for it; a request with a larger one is not copied. Test:
+ * Which requests are copied is a matter of the ticket alone, so the part is exact over all workers. A copy
+ * leaves when the head of the answer is here, by a request of our own (subrequest.h); what the mirror says
+ * is dropped. The client waits for none of it: a worker has at most MIRRORS_MOST copies under way, each
+ * for MIRROR_NS at the most; what would be more, or comes while memory is tight, is dropped and counted.
+ * The body is held whole for it; a request with a larger one is not copied. Test:
  * tests/integration/test_service_mirroring.py
  */
 #include <stddef.h>
 
 #include "shm/services.h"
-#include "worker/body_hold.h"
+#include "worker/body_keep.h"
 #include "worker/chain.h"
 #include "worker/exchange.h"
 #include "worker/service_step.h"
@@ -23,7 +25,7 @@
     ((uint64_t)1024 * 1024) /* of a mirror's answer is read, so that its connection can be used again */
 
 struct mirrored { /* in the exchange's pool */
-    struct body_hold hold;
+    struct body_keep keep;
     struct exchange_snapshot snapshot;
     uint64_t ticket;
     bool copied; /* or it is not to be */
@@ -33,7 +35,7 @@ struct copy { /* in the copy's own pool */
     struct subrequest *sub;
     struct body_share *body; /* NULL: none */
     struct body_place at;
-    uint64_t given, answered;
+    uint64_t answered;
     struct timer patience;
 };
 
@@ -44,6 +46,7 @@ static void copy_end(struct exchange *ex, void *state)
     struct copy *copy = state;
 
     timer_remove(ex->worker->timers, &copy->patience);
+    body_place_reset(ex->worker, &copy->at);
     body_share_unref(copy->body);
     ex->worker->mirrors--;
 }
@@ -70,14 +73,25 @@ static bool on_body(struct subrequest *sub, struct slice data)
 static void on_wanted(struct subrequest *sub)
 {
     struct copy *copy = sub->context;
+    const struct body_store *store = &copy->body->store;
     bool room = true;
 
-    while (room && copy->given < copy->body->store.len) {
-        struct slice piece = body_store_next(&copy->body->store, &copy->at);
+    while (room && copy->at.offset < store->len) {
+        struct slice piece = body_store_next(copy->body->worker, store, &copy->at);
 
-        copy->given += piece.len;
-        room = subrequest_body(sub, piece, copy->given == copy->body->store.len);
+        if (piece.len == 0 && copy->at.failed != REASON_none) {
+            subrequest_cancel(sub);
+        }
+        if (piece.len == 0) {
+            return; /* on_read() follows */
+        }
+        room = subrequest_body(sub, piece, copy->at.offset == store->len);
     }
+}
+
+static void on_read(struct body_place *place)
+{
+    on_wanted(((struct copy *)((char *)place - offsetof(struct copy, at)))->sub);
 }
 
 static void fields_copy(struct subrequest *sub, const struct headers *from, bool has_body)
@@ -138,7 +152,8 @@ static void copy_send(struct exchange *ex, struct mirrored *mirrored, uint32_t s
     copy = pool_zalloc(sub->ex.pool, sizeof(*copy));
     sub->context = copy;
     copy->sub = sub;
-    copy->body = body_share_ref(mirrored->hold.share);
+    copy->body = body_share_ref(mirrored->keep.share);
+    copy->at.ready = on_read;
     copy->patience.fire = out_of_patience;
     timer_set(worker->timers, &copy->patience, worker->now_ns + MIRROR_NS);
     exchange_at_end(&sub->ex, copy_end, copy);
@@ -148,8 +163,8 @@ static void copy_send(struct exchange *ex, struct mirrored *mirrored, uint32_t s
 
 /* ---- the step ---- */
 
-/* Of the first n requests a mirror gets n * percent / 100, rounded up: whether the one with that ticket, from 0 on, is among
- * them. */
+/* Of the first n requests a mirror gets n * percent / 100, rounded up: whether the one with that ticket,
+ * from 0 on, is among them. */
 static bool is_due(uint64_t ticket, uint32_t percent)
 {
     return (ticket * percent + 99) / 100 < ((ticket + 1) * percent + 99) / 100;
@@ -167,11 +182,12 @@ static bool any_due(const struct service_step *step, uint64_t ticket)
     return false;
 }
 
-static void on_held(struct body_hold *hold, enum body_held how)
+static enum mw_verdict on_kept(struct body_keep *keep, enum body_kept how)
 {
-    struct mirrored *mirrored = (struct mirrored *)((char *)hold - offsetof(struct mirrored, hold));
+    struct mirrored *mirrored = (struct mirrored *)((char *)keep - offsetof(struct mirrored, keep));
 
-    mirrored->copied = how == HELD_TOO_LARGE;
+    mirrored->copied = how == KEPT_TOO_LARGE;
+    return MW_PASS;
 }
 
 static uint64_t draw(struct exchange *ex, const struct service *service)
@@ -199,11 +215,16 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     }
     mirrored = pool_zalloc(ex->pool, sizeof(*mirrored));
     mirrored->ticket = ticket;
-    mirrored->hold.most = service->body_most;
-    mirrored->hold.done = on_held;
+    mirrored->keep.most = service->body_most < 0 ? UINT64_MAX : (uint64_t)service->body_most;
+    mirrored->keep.memory_most = BODY_MEMORY;
+    mirrored->keep.done = on_kept;
     exchange_keep(ex, mirrored);
     exchange_snapshot(ex, &mirrored->snapshot);
-    return service->mirror_body && ex->request.has_body ? body_hold_begin(ex, &mirrored->hold) : MW_PASS;
+    if (!service->mirror_body || !ex->request.has_body) {
+        return MW_PASS;
+    }
+    body_keep_start(&mirrored->keep, ex);
+    return body_keep_gather(&mirrored->keep);
 }
 
 static enum mw_verdict on_response(struct exchange *ex, const void *params)
@@ -213,15 +234,16 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     struct mirrored *mirrored = exchange_kept(ex);
 
     (void)params;
-    if (mirrored == NULL || mirrored->copied) {
+    if (mirrored == NULL) {
         return MW_PASS;
     }
-    mirrored->copied = true;
-    for (size_t i = 1; i < step->service->children.count; i++) {
+    for (size_t i = 1; i < step->service->children.count && !mirrored->copied; i++) {
         if (is_due(mirrored->ticket, children[i].weight)) {
             copy_send(ex, mirrored, children[i].service);
         }
     }
+    mirrored->copied = true;
+    body_keep_finish(&mirrored->keep);
     return MW_PASS;
 }
 
@@ -229,5 +251,5 @@ const struct middleware_type step_mirroring = {
     .name = "mirroring",
     .on_request = on_request,
     .on_response = on_response,
-    .filter = {.on_request_body = body_hold_take, .on_request_wanted = body_hold_wanted},
+    .filter = {.on_request_body = body_keep_take, .on_request_wanted = body_keep_wanted},
 };

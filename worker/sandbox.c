@@ -144,7 +144,11 @@ static const struct allowed allowed[] = {
 
     /* descriptors that came from guard or master: pages, channels, sockets */
     CALL(fcntl, IS(1, F_GET_SEALS)),     /* is the page sealed */
-    CALL(pread64),                       /* the files of the memory budget, opened before */
+    CALL(pread64),                       /* the files of the memory budget, long bodies */
+    /* Long bodies go to a file that the master sent. Not the standard streams, which may be files, too, nor the guard's channel;
+     * pages are sealed. */
+    CALL(pwrite64, BEYOND(0, 3)),
+    CALL(fallocate, BEYOND(0, 3), IS(1, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)),
     CALL(lseek),                         /* the size of a page: glibc's fstat() is a call that takes a path */
 
     /* memory: pages, malloc and malloc_trim(), stacks of threads. Only anonymous memory may be executable: the regular

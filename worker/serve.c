@@ -19,6 +19,7 @@
 #include "worker/poller.h"
 #include "worker/timers.h"
 #include "worker/splice.h"
+#include "worker/spool.h"
 #include "worker/subrequest.h"
 #include "worker/tcp_session.h"
 #include "worker/tunnel.h"
@@ -124,7 +125,7 @@ int serve_start(struct worker *worker, struct error *why)
     int rc = poller_new(worker, &worker->poller, why);
 
     if (rc < 0 || (rc = helper_new(worker, WORKER_JOBS, &worker->helper, why)) < 0 ||
-        (rc = passwords_start(worker, why)) < 0) {
+        (rc = passwords_start(worker, why)) < 0 || (rc = spool_start(worker, why)) < 0) {
         return rc;
     }
     share_descriptors(worker);
@@ -240,7 +241,9 @@ static void close_idle(struct drain *drain)
         struct client *client = worker->leaving;
 
         worker->leaving = client->next;
-        if (may_end(client, worker->now_ns)) {
+        if (client->state == CLIENT_H2) {
+            h2_leave(client->h2); /* streams that are open end as they would */
+        } else if (may_end(client, worker->now_ns)) {
             client_close(client);
         }
     }
@@ -315,6 +318,7 @@ void serve_stop(struct worker *worker)
     upstream_stop(worker);
     udp_stop(worker);
     splice_stop(worker);
+    spool_stop(worker);
     if (worker->drain) {
         timer_remove(worker->timers, &worker->drain->timer);
         free(worker->drain);

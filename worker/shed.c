@@ -11,6 +11,7 @@
 
 #include "shm/tcp_page.h"
 #include "worker/h2_client.h"
+#include "worker/tunnel.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
 
@@ -102,12 +103,12 @@ static uint64_t refuse_head(struct client *client)
     return held;
 }
 
-/* What begins can begin anew, elsewhere. */
+/* What begins can begin anew, elsewhere. Who takes long over it keeps others out. */
 static uint64_t end_handshake(struct client *client)
 {
     struct worker *worker = client->conn.worker;
 
-    if (worker->budget.level < BUDGET_OVER) {
+    if (worker->budget.level < BUDGET_OVER && worker->now_ns - client->opened_ns < HEAD_PATIENCE) {
         return 0;
     }
     count(worker, COUNT_SHED_BUSY, true);
@@ -115,25 +116,53 @@ static uint64_t end_handshake(struct client *client)
     return BUFFER_SMALL;
 }
 
-/* An answer, or what waits of one, or a tunnel. */
+/* The connection to a server that is there for this client alone; NULL: there is none. */
+static struct conn *server_of(const struct client *client)
+{
+    if (client->state == CLIENT_TUNNEL) {
+        return tunnel_other(&client->conn);
+    }
+    return client->state == CLIENT_EXCHANGE ? upstream_conn(&client->stream->ex) : NULL;
+}
+
+static bool is_stalled(const struct conn *conn)
+{
+    return conn->charged && conn->worker->now_ns - conn->waits_ns >= READ_PATIENCE;
+}
+
+static uint64_t cost_of(const struct client *client, const struct conn *server)
+{
+    uint64_t cost = budget_queued(client->conn.io.fd) + (client->in ? client->in->size : 0);
+
+    if (client->h2) {
+        return cost + h2_held(client);
+    }
+    cost += client->conn.out_len;
+    if (client->state == CLIENT_EXCHANGE) {
+        return cost + upstream_held(&client->stream->ex);
+    }
+    return cost + (server ? server->out_len + budget_queued(server->io.fd) : 0);
+}
+
+/* An answer, or what waits of one, or a tunnel, or a request whose server takes nothing of it. */
 static uint64_t end_costly(struct client *client)
 {
     struct worker *worker = client->conn.worker;
-
-    bool stalled = client->conn.charged && worker->now_ns - client->conn.waits_ns >= READ_PATIENCE;
+    const struct conn *server = server_of(client);
+    bool stalled = is_stalled(&client->conn) || (server && is_stalled(server));
 
     if (worker->budget.level < BUDGET_OVER && !stalled) {
         return 0;
     }
-    uint64_t cost = budget_queued(client->conn.io.fd) +
-                    (client->h2 ? h2_held(client) : client->conn.out_len) +
-                    (client->in ? client->in->size : 0) +
-                    (client->state == CLIENT_EXCHANGE ? upstream_held(&client->stream->ex) : 0);
+    uint64_t cost = cost_of(client, server);
 
     if (cost < worker->budget.cost_least && !stalled) {
         return 0;
     }
     count(worker, COUNT_SHED_BUSY, client->state != CLIENT_EXCHANGE);
+    if (server) {
+        fence_reset_on_close(&worker->fence, server->io.fd);
+    }
     if (client->state == CLIENT_EXCHANGE) { /* ends with 503 if nothing of the answer has left */
         if (client->stream->head_sent) {
             reset_on_close(client);

@@ -3,8 +3,9 @@
  *
  * hello      all of it is waited for, in the buffer that the first bytes came in; then everything that it takes to choose
  *            (tls_choose.c) is known, and the bytes are still there for whoever wants them as they came
- * handshake  only so many are under way at once (each takes some tens of KiB), the others wait in a queue; and in one turn of
- *            the loop only as many steps are made as leave room for everything else: signing takes a millisecond
+ * handshake  only so many are under way at once (each takes some tens of KiB), the others wait in a queue, and for each that
+ *            waits the oldest one under way has to hurry, so that silent clients keep nobody out; and in one turn of the loop
+ *            only as many steps are made as leave room for everything else: signing takes a millisecond
  * protocol   by ALPN, from the table below
  */
 #include <errno.h>
@@ -27,6 +28,8 @@
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
+#define HURRY_NS                                                                                             \
+    (INT64_C(2) * 1000000000) /* so long may a handshake take while another one waits for its place */
 #define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
@@ -75,23 +78,17 @@ static void start_protocol(struct client *client)
     }
 }
 
-/* ---- the queue ---- */
-static void queue_add(struct client *client)
+/* ---- the queue, and who is under way ---- */
+static void list_add(struct client_list *list, struct client *client)
 {
-    struct tls_worker *tls = client->conn.worker->tls;
-
-    if (client->queue_place == NULL) {
-        client->queue_next = NULL;
-        client->queue_place = tls->queue_tail;
-        *tls->queue_tail = client;
-        tls->queue_tail = &client->queue_next;
-    }
+    client->queue_next = NULL;
+    client->queue_place = list->tail;
+    *list->tail = client;
+    list->tail = &client->queue_next;
 }
 
-static void queue_remove(struct client *client)
+static void list_remove(struct client_list *list, struct client *client)
 {
-    struct tls_worker *tls = client->conn.worker->tls;
-
     if (client->queue_place == NULL) {
         return;
     }
@@ -99,26 +96,59 @@ static void queue_remove(struct client *client)
     if (client->queue_next) {
         client->queue_next->queue_place = client->queue_place;
     } else {
-        tls->queue_tail = client->queue_place;
+        list->tail = client->queue_place;
     }
     client->queue_place = NULL;
 }
 
-static void handshake_over(struct worker *worker)
+/* One more waits: one more of those under way, the oldest that has its whole time still, gets less. */
+static void queue_add(struct client *client)
 {
+    struct worker *worker = client->conn.worker;
     struct tls_worker *tls = worker->tls;
+    struct client *oldest = tls->unhurried;
 
-    tls->handshakes--;
-    if (tls->queue) {
-        poller_again(&tls->queue->conn.io);
+    if (client->queue_place) {
+        return;
     }
+    list_add(&tls->queue, client);
+    if (oldest) {
+        tls->unhurried = oldest->queue_next;
+        if (oldest->conn.timer.deadline_ns > oldest->request_ns + HURRY_NS) {
+            timer_set(worker->timers, &oldest->conn.timer, oldest->request_ns + HURRY_NS);
+        }
+    }
+}
+
+static void next_in_turn(const struct tls_worker *tls)
+{
+    if (tls->queue.head && tls->handshakes < HANDSHAKES_MOST) {
+        poller_again(&tls->queue.head->conn.io);
+    }
+}
+
+static void handshake_over(struct client *client)
+{
+    struct tls_worker *tls = client->conn.worker->tls;
+
+    if (client->queue_place == NULL) {
+        return; /* it was over already: its protocol is about to begin */
+    }
+    if (tls->unhurried == client) {
+        tls->unhurried = client->queue_next;
+    }
+    list_remove(&tls->shaking, client);
+    tls->handshakes--;
+    next_in_turn(tls);
 }
 
 void tls_accept_leave(struct client *client)
 {
-    queue_remove(client);
     if (client->state == CLIENT_HANDSHAKE) {
-        handshake_over(client->conn.worker);
+        handshake_over(client);
+    } else if (client->queue_place) {
+        list_remove(&client->conn.worker->tls->queue, client);
+        next_in_turn(client->conn.worker->tls);
     }
 }
 
@@ -192,7 +222,7 @@ static void succeeded(struct client *client)
     log_debug("TLS with %.*s: %s, %s%s%s", client->peer_text_len, client->peer_text, SSL_get_version(ssl),
               SSL_get_cipher_name(ssl), SSL_session_reused(ssl) ? ", resumed" : "",
               SSL_get0_peer_certificates(ssl) ? ", with a certificate of the client" : "");
-    handshake_over(worker);
+    handshake_over(client);
     client->opened_ns = worker->now_ns;
     conn->io.readable = conn->io.readable || conn->tls->in || SSL_has_pending(ssl);
     acknowledge(conn);
@@ -263,6 +293,9 @@ static void handshake_start(struct client *client, struct tls_live *live)
     client->in = NULL;
     conn->tls = tls;
     worker->tls->handshakes++;
+    list_add(&worker->tls->shaking, client);
+    worker->tls->unhurried = worker->tls->unhurried ? worker->tls->unhurried : client;
+    client->request_ns = worker->now_ns;
     client_enter(client, CLIENT_HANDSHAKE);
     handshake_step(client);
 }
@@ -352,13 +385,14 @@ static void hello_ready(struct client *client)
     if (turn_is_over(client)) {
         return;
     }
-    queue_remove(client);
+    list_remove(&tls->queue, client);
     live = tls_choose(client, &hello, &refusal);
     if (live) {
         handshake_start(client, live);
     } else {
         refuse(client, refusal.alert, refusal.why);
     }
+    next_in_turn(tls);
 }
 
 void tls_accept_ready(struct client *client)
@@ -382,7 +416,8 @@ void tls_start(struct worker *worker)
     struct tls_worker *tls = xcalloc(1, sizeof(*tls));
 
     tls->worker = worker;
-    tls->queue_tail = &tls->queue;
+    tls->queue.tail = &tls->queue.head;
+    tls->shaking.tail = &tls->shaking.head;
     tls->received = xmalloc(TLS_RECEIVE_SIZE);
     tls->plain = xmalloc(TLS_RECORD_MOST);
     worker->tls = tls;

@@ -61,6 +61,10 @@ struct kept_session;
 
 #define TLS_BUCKETS 512
 
+struct client_list { /* by queue_next and queue_place of struct client; tls_accept.c */
+    struct client *head, **tail;
+};
+
 struct tls_worker {
     struct worker *worker;
     struct tls_live *buckets[TLS_BUCKETS];
@@ -71,12 +75,14 @@ struct tls_worker {
     struct kept_session *sessions; /* NULL until there is one: tls_kept.c */
     struct ticket_cipher tickets[TICKET_KEYS];
     size_t ticket_count;
-    unsigned handshakes;                /* under way */
-    struct client *queue, **queue_tail; /* whose ClientHello is there, but not their turn */
-    struct stage out;                   /* records on their way to the socket */
-    char *received;                     /* TLS_RECEIVE_SIZE: records as they were read */
-    char *plain;                        /* TLS_RECORD_MOST: small pieces put together; a hello in pieces */
-    struct slice window;                /* of records, not used yet, while a read is under way */
+    unsigned handshakes;        /* under way */
+    struct client_list queue;   /* whose ClientHello is there, but not their turn */
+    struct client_list shaking; /* whose handshake is under way, the oldest first */
+    struct client *unhurried;   /* the oldest of these that has its whole time still; NULL: none has */
+    struct stage out;           /* records on their way to the socket */
+    char *received;             /* TLS_RECEIVE_SIZE: records as they were read */
+    char *plain;                /* TLS_RECORD_MOST: small pieces put together; a hello in pieces */
+    struct slice window;        /* of records, not used yet, while a read is under way */
 };
 
 #define TLS_PEER_TEXTS 2

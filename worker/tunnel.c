@@ -11,6 +11,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/http/reason.h"
 #include "worker/splice.h"
 #include "worker/worker.h"
 
@@ -51,6 +52,16 @@ static void tunnel_close(struct tunnel *tunnel)
         end->closed(end->conn);
     }
     record_give(tunnel->worker, RECORD_TUNNEL, tunnel);
+}
+
+/* A connection was lost, or the memory budget lets nothing more wait. */
+static void tunnel_lost(struct tunnel *tunnel, int rc)
+{
+    if (rc == -ENOMEM) {
+        slab_count(tunnel->worker->slab, COUNT_SHED_BUSY, 1);
+        slab_count(tunnel->worker->slab, COUNT_REASONS + REASON_limit, 1);
+    }
+    tunnel_close(tunnel);
 }
 
 static bool half_open(const struct tunnel *tunnel)
@@ -145,7 +156,7 @@ static bool pump(struct tunnel *tunnel, int from)
             break;
         }
         if (n < 0) {
-            tunnel_close(tunnel);
+            tunnel_lost(tunnel, (int)n);
             return false;
         }
         if (n == 0) {
@@ -211,13 +222,14 @@ static bool send_early(struct tunnel *tunnel, int from)
 {
     struct buffer *early = tunnel->ends[from].early;
     struct iovec piece;
+    int rc;
 
     if (early == NULL) {
         return true;
     }
     piece = (struct iovec){early->data + early->from, buffer_len(early)};
-    if (conn_send(conn_of(tunnel, 1 - from), &piece, 1) < 0) {
-        tunnel_close(tunnel);
+    if ((rc = conn_send(conn_of(tunnel, 1 - from), &piece, 1)) < 0) {
+        tunnel_lost(tunnel, rc);
         return false;
     }
     tunnel->ends[from].early = NULL;
@@ -247,6 +259,13 @@ void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel
     if (send_early(tunnel, 0)) {
         send_early(tunnel, 1);
     }
+}
+
+struct conn *tunnel_other(const struct conn *conn)
+{
+    struct tunnel *tunnel = conn->owner;
+
+    return tunnel ? conn_of(tunnel, conn == conn_of(tunnel, 0)) : NULL;
 }
 
 void tunnel_cut(struct conn *conn)

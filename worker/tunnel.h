@@ -27,6 +27,8 @@ extern const struct tunnel_terms tunnel_usual;
 /* Takes both connections over. */
 void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel_end *server,
                  const struct tunnel_terms *terms);
+/* The connection that one is joined with; NULL: it is in no tunnel. */
+struct conn *tunnel_other(const struct conn *conn);
 /* The end of one of its connections from outside (the worker stops). */
 void tunnel_cut(struct conn *conn);
 void tunnel_start(struct worker *worker);

@@ -49,12 +49,6 @@ static void set_free(struct udp_set *set)
 {
     struct udp_set **link = &set->worker->udp->sets;
 
-    while (set->shards) {
-        udp_lane_close(set->shards);
-        udp_session_end_all(set->shards);
-        udp_shard_close(set->shards);
-    }
-    timer_remove(set->worker->timers, &set->drop);
     while (*link != set) {
         link = &(*link)->next;
     }
@@ -62,29 +56,18 @@ static void set_free(struct udp_set *set)
     free(set);
 }
 
-static void drop_some(struct timer *timer)
-{
-    struct udp_set *set = (struct udp_set *)((char *)timer - offsetof(struct udp_set, drop));
-
-    if (set->shards && udp_session_end_some(set->shards)) {
-        udp_lane_close(set->shards);
-        udp_shard_close(set->shards);
-    }
-    if (set->shards) {
-        timer_again(set->worker->timers, timer);
-    } else {
-        set_free(set);
-    }
-}
-
-/* Nothing is read any more; the sessions end in some turns of the loop. */
 static void drop_set(struct udp_set *set)
 {
-    set->dropped = true;
-    for (struct udp_shard *shard = set->shards; shard; shard = shard->next) {
-        udp_shard_watch(shard);
+    struct udp_shard *shard = set->shards;
+
+    if (shard == NULL) {
+        set_free(set);
+        return;
     }
-    timer_again(set->worker->timers, &set->drop);
+    set->dropped = true;
+    for (; shard; shard = shard->next) {
+        udp_shard_end(shard);
+    }
 }
 
 static struct udp_set *set_new(struct worker *worker, uint64_t id, const char *name)
@@ -94,7 +77,6 @@ static struct udp_set *set_new(struct worker *worker, uint64_t id, const char *n
     set->worker = worker;
     set->id = id;
     set->service = UDP_NO_SERVICE;
-    set->drop = (struct timer){.deadline_ns = TIMER_NEVER, .fire = drop_some};
     (void)snprintf(set->name, sizeof(set->name), "%s", name);
     set->next = worker->udp->sets;
     worker->udp->sets = set;
@@ -114,7 +96,7 @@ static void close_all(const int *fds, uint32_t count)
 
 void udp_shard_watch(struct udp_shard *shard)
 {
-    bool on = shard->state == UDP_READING && shard->set->known && !shard->set->dropped;
+    bool on = shard->state == UDP_READING && shard->set->known;
 
     if (on != shard->watched) {
         poller_watch(&shard->io, on);
@@ -137,18 +119,42 @@ static void shard_closed(struct io *io)
 
 void udp_shard_close(struct udp_shard *shard)
 {
-    struct udp_shard **link = &shard->set->shards;
+    struct udp_set *set = shard->set;
+    struct udp_shard **link = &set->shards;
 
-    udp_flush(shard->set->worker->udp);
+    udp_flush(set->worker->udp);
     while (*link != shard) {
         link = &(*link)->next;
     }
     *link = shard->next;
+    timer_remove(set->worker->timers, &shard->end);
     close_spare(&shard->give_lane);
     close_spare(&shard->last_lane);
     udp_table_free(&shard->sessions);
     poller_forget(&shard->io); /* the guard has it too */
     io_close(&shard->io);
+    if (set->dropped && set->shards == NULL) {
+        set_free(set);
+    }
+}
+
+static void end_some(struct timer *timer)
+{
+    struct udp_shard *shard = (struct udp_shard *)((char *)timer - offsetof(struct udp_shard, end));
+
+    if (udp_session_end_some(shard)) {
+        udp_shard_close(shard);
+    } else {
+        timer_again(shard->set->worker->timers, timer);
+    }
+}
+
+void udp_shard_end(struct udp_shard *shard)
+{
+    udp_lane_close(shard);
+    shard->state = UDP_ENDING;
+    udp_shard_watch(shard);
+    timer_again(shard->set->worker->timers, &shard->end);
 }
 
 static void take(struct worker *worker, const struct control_message *message, const int *fds)
@@ -165,6 +171,7 @@ static void take(struct worker *worker, const struct control_message *message, c
                                 .watched = true,
                                 .give_lane = -1,
                                 .last_lane = -1,
+                                .end = {.deadline_ns = TIMER_NEVER, .fire = end_some},
                                 .sessions = {.seed = udp->seed}};
     shard->io.kind = LAP_CLIENT;
     shard->io.on_ready = udp_shard_ready;
@@ -190,7 +197,7 @@ static struct udp_shard *find_shard(const struct udp_set *set, unsigned number)
 {
     struct udp_shard *shard = set ? set->shards : NULL;
 
-    while (shard && (shard->number != number || shard->state == UDP_GIVING)) {
+    while (shard && (shard->number != number || shard->state >= UDP_GIVING)) {
         shard = shard->next;
     }
     return shard;
@@ -252,17 +259,16 @@ void udp_message(struct worker *worker, const struct control_message *message, c
 void udp_leave(struct worker *worker)
 {
     for (struct udp_set *set = worker->udp->sets; set; set = set->next) {
-        for (struct udp_shard *shard = set->shards, *next; shard; shard = next) {
+        for (struct udp_shard *shard = set->shards; shard; shard = shard->next) {
             int lane = shard->last_lane;
 
-            next = shard->next;
             shard->last_lane = -1;
-            if (lane != -1) {
+            if (shard->state >= UDP_GIVING) {
+                close_spare(&lane);
+            } else if (lane != -1) {
                 give(shard, lane);
-            } else if (shard->state != UDP_GIVING) {
-                udp_lane_close(shard);
-                udp_session_end_all(shard);
-                udp_shard_close(shard);
+            } else {
+                udp_shard_end(shard);
             }
         }
     }
@@ -303,10 +309,20 @@ void udp_start(struct worker *worker)
 
 void udp_stop(struct worker *worker)
 {
-    while (worker->udp->sets) {
-        set_free(worker->udp->sets);
+    struct udp_worker *udp = worker->udp;
+
+    while (udp->sets) {
+        struct udp_set *set = udp->sets;
+
+        set->dropped = false;
+        while (set->shards) {
+            udp_lane_close(set->shards);
+            udp_session_end_all(set->shards);
+            udp_shard_close(set->shards);
+        }
+        set_free(set);
     }
-    udp_batch_free(worker->udp->batch);
-    free(worker->udp);
+    udp_batch_free(udp->batch);
+    free(udp);
     worker->udp = NULL;
 }

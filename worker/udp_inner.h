@@ -19,7 +19,8 @@ struct udp_batch;
 enum udp_state {
     UDP_TAKING, /* sessions still come from its owner before: it is not read yet */
     UDP_READING,
-    UDP_GIVING /* sessions go to its next owner: it is not read any more */
+    UDP_GIVING, /* sessions go to its next owner: it is not read any more */
+    UDP_ENDING  /* they end, piece by piece: nobody has them */
 };
 
 struct udp_shard {
@@ -32,6 +33,7 @@ struct udp_shard {
     struct udp_lane *lane; /* sessions come or go there; NULL: none */
     int give_lane;         /* it is to be given, as soon as it has been taken; -1: no */
     int last_lane;         /* where to, when another build takes over; -1: not said */
+    struct timer end;      /* of the next piece, while it ends */
     struct udp_table sessions;
 };
 
@@ -40,12 +42,11 @@ struct udp_set { /* an entry point */
     struct udp_set *next;
     struct udp_shard *shards;
     uint64_t id;
-    bool dropped;
+    bool dropped;     /* it is gone, and goes with the last of its shards */
     bool known;       /* the generation in force has it */
     uint32_t service; /* in generation->udp_services; UDP_NO_SERVICE: it has no router */
     int64_t timeout_ns;
-    struct timer drop; /* its sessions end, piece by piece: it is gone */
-    int64_t said_ns;   /* when the log said last that sessions are refused */
+    int64_t said_ns; /* when the log said last that sessions are refused */
     char name[CONTROL_TEXT];
 };
 
@@ -66,8 +67,10 @@ struct udp_worker {
 
 /* ---- udp.c ---- */
 void udp_shard_watch(struct udp_shard *shard); /* or not, as its state says */
-/* Without its sessions, which are gone; freed at the end of the turn. */
+/* Without its sessions, which are gone; freed at the end of the turn. A dropped set goes with its last one. */
 void udp_shard_close(struct udp_shard *shard);
+/* With what sessions there are: they end in this turn and in later ones. */
+void udp_shard_end(struct udp_shard *shard);
 
 /* ---- udp_sessions.c ---- */
 /* NULL, counted and now and then said: it is refused. */
@@ -78,7 +81,7 @@ void udp_session_adopt(struct udp_shard *shard, const struct udp_flow *flow, int
 void udp_sessions_lost(struct udp_set *set, uint64_t count);
 void udp_session_end(struct udp_session *session);
 void udp_session_end_all(struct udp_shard *shard);
-/* False: the time of this turn is over, and some are left. */
+/* For one piece of time. False: some are left. */
 bool udp_session_end_some(struct udp_shard *shard);
 static inline struct udp_session *udp_session_of(struct udp_entry *entry)
 {

@@ -115,13 +115,6 @@ static int send_some(struct udp_lane *lane, struct envelope *envelope, size_t co
     return syscall(SYS_sendmmsg, lane->io.fd, &envelope->head, 1, MSG_DONTWAIT) == 1 ? 0 : -errno;
 }
 
-static void given(struct udp_shard *shard)
-{
-    udp_session_end_all(shard); /* none, unless the taker has died */
-    udp_lane_close(shard);
-    udp_shard_close(shard);
-}
-
 static void give_some(struct io *io)
 {
     struct udp_lane *lane = (struct udp_lane *)io;
@@ -151,7 +144,7 @@ static void give_some(struct io *io)
                 "Entry point %s: %zu UDP sessions end, the worker that was to have them does not live: %s",
                 shard->set->name, shard->sessions.count, strerror(-rc));
         }
-        given(shard);
+        udp_shard_end(shard); /* no session is left, unless the taker has died */
     }
 }
 
@@ -283,7 +276,6 @@ void udp_lane_give(struct udp_shard *shard, int lane)
     shard->state = UDP_GIVING;
     udp_shard_watch(shard);
     if (!open_lane(shard, lane, give_some)) {
-        udp_session_end_all(shard);
-        udp_shard_close(shard);
+        udp_shard_end(shard);
     }
 }

@@ -173,7 +173,7 @@ struct udp_session *udp_session_begin(struct udp_shard *shard, const struct udp_
         refuse(set, 1, "they have their share of the descriptors");
         return NULL;
     }
-    if (!budget_admits(worker)) {
+    if (!budget_admits_session(worker)) {
         refuse(set, 1, "the memory budget is used up");
         return NULL;
     }

@@ -83,7 +83,7 @@ void upstream_arm(struct upstream_exchange *ux)
 static void begin_attempt(struct upstream_exchange *ux)
 {
     ux->phase = RESPONSE_NOTHING;
-    ux->request_sent = ux->raw = ux->end_due = ux->stale = ux->untouched = false;
+    ux->request_sent = ux->raw = ux->end_due = ux->stale = ux->untouched = ux->starved = false;
 }
 
 /* An earlier attempt had asked for the body, and it came while this one was on its way. False: backed up. */
@@ -254,6 +254,9 @@ static bool may_retry(const struct upstream_exchange *ux, enum reason reason)
 void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
 {
     bool connecting = is_opening(ux->up);
+
+    reason = ux->starved ? REASON_limit : reason;
+
     bool again = !connecting && may_retry(ux, reason);
 
     buffer_give(ux->ex->worker, ux->head);
@@ -272,7 +275,7 @@ void upstream_attempt_failed(struct upstream_exchange *ux, enum reason reason)
         slab_count(ux->ex->worker->slab, COUNT_RETRIES, 1);
         dial(ux);
     } else {
-        if (ux->phase < RESPONSE_BODY) {
+        if (ux->phase < RESPONSE_BODY && !ux->starved) { /* that is no fault of the server */
             passive_note(ux->ex->worker, &ux->pick, true);
         }
         exchange_upstream_failed(ux->ex, reason);
@@ -408,7 +411,14 @@ size_t upstream_held(const struct exchange *ex)
 {
     const struct upstream_exchange *ux = ex->upstream;
 
-    return ux && ux->up && ux->codec->held ? ux->codec->held(ux) : 0;
+    return ux ? ux->early.len + (ux->up ? ux->codec->held(ux) : 0) : 0;
+}
+
+struct conn *upstream_conn(const struct exchange *ex)
+{
+    const struct upstream_exchange *ux = ex->upstream;
+
+    return ux && ux->up && ux->codec == &upstream_h1 ? &ux->up->conn : NULL;
 }
 
 void upstream_unpin(struct exchange *ex)

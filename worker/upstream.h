@@ -29,8 +29,10 @@ bool upstream_body(struct exchange *ex, struct slice data, bool last, const stru
 void upstream_answered(struct exchange *ex, uint16_t status);
 /* The client took what was sent: read on. */
 void upstream_resume(struct exchange *ex);
-/* Bytes of its bodies that wait here because one side or the other is slow. */
+/* Bytes of its bodies that wait here, or in the kernel, because one side or the other is slow. */
 size_t upstream_held(const struct exchange *ex);
+/* The connection to its server, if no other exchange is on it; else NULL. */
+struct conn *upstream_conn(const struct exchange *ex);
 /* Copies what is still needed of the generation. */
 void upstream_unpin(struct exchange *ex);
 /* The exchange wants nothing more of it: the connection is pooled if it is clean, else closed. ex->upstream is NULL. */

@@ -77,6 +77,7 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     /* of the attempt */
     bool stale;        /* the connection was there before, and may have been closed just then */
     bool untouched;    /* the server said that it did nothing of it */
+    bool starved;      /* the memory budget let nothing of it wait */
     unsigned refusals; /* so many attempts were untouched */
     /* of the body, what came while a connection was being opened once more */
     struct h2_bytes early;
@@ -109,7 +110,7 @@ struct upstream_codec {
     void (*send_head)(struct upstream_exchange *ux);
     bool (*send_body)(struct upstream_exchange *ux, struct slice data, bool last,
                       const struct headers *trailers);
-    /* Bytes that are held in memory of ours for this exchange. Absent: none are. */
+    /* Bytes that are held for this exchange alone, in our memory or in the kernel's. */
     size_t (*held)(const struct upstream_exchange *ux);
     /* Bytes of the request wait because the server does not take them. */
     bool (*backed_up)(const struct upstream_exchange *ux);

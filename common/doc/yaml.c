@@ -3,7 +3,8 @@
  *
  * Strict where YAML is generous: duplicate keys, keys that are no scalars, unknown tags and aliases that explode are
  * errors. An alias shares the nodes of its anchor (trees are not changed once read); what it stands for is counted as
- * if it were copied, so that whoever walks the tree later is safe too. Scalars: yaml_scalar.c.
+ * if it were copied, so that whoever walks the tree later is safe too. Scalars: yaml_scalar.c;
+ * many documents in one text: yaml_stream.c.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -11,6 +12,7 @@
 
 #include "common/base/memory.h"
 #include "common/doc/doc_internal.h"
+#include "common/doc/yaml_inner.h"
 #include "common/doc/yaml_scalar.h"
 
 /* What all aliases of one document may stand for: bytes of text plus NODE_WEIGHT for each node. */
@@ -416,8 +418,8 @@ static int read_documents(struct reader *reader, doc_found *on_document, void *c
     }
 }
 
-static int read_text(struct pool *pool, struct slice name, size_t line_base, struct slice text,
-                     doc_found *on_document, void *context, struct error *why)
+int yaml_read_text(struct pool *pool, struct slice name, size_t line_base, struct slice text,
+                   doc_found *on_document, void *context, struct error *why)
 {
     struct reader reader = {.pool = pool, .name = name, .text = text, .line_base = line_base, .why = why};
 
@@ -434,7 +436,7 @@ static int read_text(struct pool *pool, struct slice name, size_t line_base, str
     return rc;
 }
 
-static struct slice without_bom(struct slice text)
+struct slice yaml_without_bom(struct slice text)
 {
     return slice_has_prefix(text, SLICE("\xef\xbb\xbf")) ? slice_from(text, 3) : text;
 }
@@ -461,7 +463,8 @@ int doc_read_yaml(struct pool *pool, struct slice name, struct slice text, struc
     struct single single = {0};
     int rc = doc_check_size(why, name, text);
 
-    if (rc < 0 || (rc = read_text(pool, file, 0, without_bom(text), keep_single, &single, why)) < 0) {
+    if (rc < 0 ||
+        (rc = yaml_read_text(pool, file, 0, yaml_without_bom(text), keep_single, &single, why)) < 0) {
         return rc;
     }
     if (single.count > 1) {
@@ -469,123 +472,4 @@ int doc_read_yaml(struct pool *pool, struct slice name, struct slice text, struc
     }
     *out = single.document ? single.document : doc_make(pool, DOC_NULL, file, 0, 0);
     return 0;
-}
-
-/* ---- streams: cut at the lines that begin with "---", which nothing inside a document may ---- */
-
-static bool is_line_start(struct slice text, size_t at)
-{
-    return at == 0 || text.ptr[at - 1] == '\n' || text.ptr[at - 1] == '\r';
-}
-
-static bool is_marker(struct slice text, size_t at, const char *marker)
-{
-    struct slice rest = slice_from(text, at);
-
-    return is_line_start(text, at) && slice_has_prefix(rest, slice_cstr(marker)) &&
-           (rest.len == 3 || rest.ptr[3] == ' ' || rest.ptr[3] == '\t' || rest.ptr[3] == '\n' ||
-            rest.ptr[3] == '\r');
-}
-
-/* Directives (%YAML, %TAG) belong to the document behind them: moves the cut in front of them. */
-static size_t before_directives(struct slice text, size_t floor, size_t cut)
-{
-    size_t at = cut, best = cut;
-
-    while (at > floor) {
-        size_t line = at - 1;
-
-        while (line > floor && !is_line_start(text, line)) {
-            line--;
-        }
-        char first = text.ptr[line];
-
-        if (first == '%') {
-            best = line;
-        } else if (first != '#' && first != '\n' && first != '\r') {
-            return is_marker(text, line, "...") ? best : cut;
-        }
-        at = line;
-    }
-    return best;
-}
-
-/* Where the document that begins at `from` ends. */
-static size_t chunk_end(struct slice text, size_t from)
-{
-    size_t at = from + 1;
-
-    /* skip what opens this chunk: directives up to their own marker */
-    if (from < text.len && text.ptr[from] == '%') {
-        while (at < text.len && !is_marker(text, at, "---")) {
-            at++;
-        }
-        at++;
-    }
-    while (at < text.len) {
-        const char *dash = memchr(text.ptr + at, '-', text.len - at);
-
-        if (dash == NULL) {
-            return text.len;
-        }
-        at = (size_t)(dash - text.ptr);
-        if (is_marker(text, at, "---")) {
-            return before_directives(text, from, at);
-        }
-        at++;
-    }
-    return text.len;
-}
-
-static size_t count_lines(struct slice text)
-{
-    size_t lines = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        lines +=
-            text.ptr[i] == '\n' || (text.ptr[i] == '\r' && (i + 1 == text.len || text.ptr[i + 1] != '\n'));
-    }
-    return lines;
-}
-
-struct stream {
-    doc_found *on_document;
-    void *context;
-};
-
-static void pass_on(void *context, struct doc *document)
-{
-    const struct stream *stream = context;
-
-    if (document->kind != DOC_NULL) {
-        stream->on_document(stream->context, document);
-    }
-}
-
-int doc_read_yaml_stream(struct pool *pool, struct slice name, struct slice text, doc_found *on_document,
-                         doc_bad *on_error, void *context)
-{
-    struct stream stream = {.on_document = on_document, .context = context};
-    struct slice file = pool_copy(pool, name);
-    struct error why;
-    size_t line = 0;
-    int bad = 0;
-
-    text = without_bom(text);
-    if (doc_check_size(&why, name, text) < 0) {
-        on_error(context, &why);
-        return 1;
-    }
-    for (size_t at = 0; at < text.len;) {
-        size_t end = chunk_end(text, at);
-        struct slice chunk = slice_of(text.ptr + at, end - at);
-
-        if (read_text(pool, file, line, chunk, pass_on, &stream, &why) < 0) {
-            on_error(context, &why);
-            bad++;
-        }
-        line += count_lines(chunk);
-        at = end;
-    }
-    return bad;
 }

@@ -41,6 +41,7 @@
     REASON(internal, "an internal service answered")                                                         \
     REASON(client_gone, "the client went away")                                                              \
     REASON(limit, "a limit was reached")                                                                     \
+    REASON(spool_full, "the file that holds long bodies had no room, or failed")                             \
     REASON(stopping, "weir is shutting down")                                                                \
     REASON(unsupported, "the protocol or method is not supported")                                           \
     REASON(internal_error, "weir failed")

@@ -61,13 +61,13 @@ const struct schema in_flight_req_schema = SCHEMA(struct in_flight_req, "inFligh
 
 static const struct schema_field buffering_fields[] = {
     ROW("maxRequestBodyBytes", INT, struct buffering, max_request_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "Longest body of a request; 64 MiB when 0."),
+        .max = 9.0e18, .text = "Longest body of a request; 0 for no bound."),
     ROW("memRequestBodyBytes", INT, struct buffering, mem_request_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "Has no effect: all of it is kept in memory."),
+        .max = 9.0e18, .text = "So much of the body of a request stays in memory; 1 MiB when 0."),
     ROW("maxResponseBodyBytes", INT, struct buffering, max_response_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "Longest body of an answer; 64 MiB when 0."),
+        .max = 9.0e18, .text = "Longest body of an answer; 0 for no bound."),
     ROW("memResponseBodyBytes", INT, struct buffering, mem_response_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "Has no effect: all of it is kept in memory."),
+        .max = 9.0e18, .text = "So much of the body of an answer stays in memory; 1 MiB when 0."),
     ROW("retryExpression", STRING, struct buffering, retry_expression, .flags = OMIT,
         .text = "When the request is sent again: IsNetworkError() && Attempts() < 2."),
 };

@@ -119,6 +119,8 @@ static const struct schema compress_prepared_schema =
 static const struct schema_field buffering_fields[] = {
     ROW("requestMost", INT, struct prepared_buffering, request_most),
     ROW("responseMost", INT, struct prepared_buffering, response_most),
+    ROW("requestMemory", INT, struct prepared_buffering, request_memory),
+    ROW("responseMemory", INT, struct prepared_buffering, response_memory),
     ROW("again", STRING, struct prepared_buffering, again),
 };
 static const struct schema buffering_prepared_schema =

@@ -87,8 +87,9 @@ struct prepared_compress {
 };
 
 struct prepared_buffering {
-    int64_t request_most, response_most; /* bytes of bodies */
-    struct slice again;                  /* compiled: common/rule/retry_expression.h; empty: never */
+    int64_t request_most, response_most;     /* bytes of bodies; 0: no bound */
+    int64_t request_memory, response_memory; /* of these in memory */
+    struct slice again;                      /* compiled: common/rule/retry_expression.h; empty: never */
 };
 
 struct prepared_retry {

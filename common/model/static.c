@@ -161,6 +161,10 @@ static const struct schema_field static_fields[] = {
     ROW("stateDir", STRING, S, state_dir,
         .text = "Own option: folder that keeps what an API server said last, without Secrets, for a start "
                 "while it is away."),
+    ROW("spoolDir", STRING, S, spool_dir,
+        .text =
+            "Own option: folder for the files that hold long bodies (limits.spool), which have no name in "
+            "it. That of TMPDIR, /tmp or stateDir when empty."),
 
     /* older spellings: accepted, named in a warning that says what to write */
     ROW("logLevel", STRING, S, legacy.log_level, .flags = SCHEMA_DEPRECATED,

@@ -180,6 +180,7 @@ struct ocsp_config {
 
 struct limits_config {
     int64_t memory; /* bytes, 0: none of our own */
+    int64_t spool;  /* bytes, 0: nothing goes to a disk */
 };
 
 struct core_config {
@@ -232,6 +233,7 @@ struct static_config {
     struct limits_config limits; /* ours */
     int64_t workers;             /* ours: --workers; 0 means one per core that we may use */
     struct slice state_dir;      /* ours */
+    struct slice spool_dir;      /* ours */
     struct slice config_file;
 };
 

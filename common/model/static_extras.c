@@ -85,6 +85,9 @@ static const struct schema_field limits_fields[] = {
         .text = "Own option: bytes of memory that all processes together are to stay within; three quarters "
                 "of it are "
                 "the budget. 0 for none besides the limits of the control groups."),
+    ROW("spool", INT, struct limits_config, spool, .fallback = "8589934592", .min = 0, .max = 9.3e18,
+        .text = "Own option: bytes of bodies that all workers together keep in files (spoolDir). 0: bodies "
+                "stay in memory."),
 };
 const struct schema limits_schema = SCHEMA(struct limits_config, "limits", limits_fields);
 

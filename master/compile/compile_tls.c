@@ -265,6 +265,14 @@ static void hosts_unique(struct tls_compile *tls)
 }
 
 /* ---- entry points ---- */
+static void mark(uint8_t *marks, const uint32_t *entry_points, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        marks[entry_points[i]] = 1;
+    }
+}
+
+/* Routers of HTTP and TCP: one of either that has no TLS serves plain clients. */
 static uint8_t *find_tls_only(struct tls_compile *tls)
 {
     const struct compiler *compiler = tls->compiler;
@@ -275,13 +283,16 @@ static uint8_t *find_tls_only(struct tls_compile *tls)
         const struct plan *plan = &compiler->plans[i];
         const struct http_router *router = compiler->model->routers[plan->router];
 
-        for (uint32_t k = 0; k < plan->entry_point_count; k++) {
-            if (router->config.tls) {
-                only[plan->entry_points[k]] = 1;
-            } else if (!slice_eq(router->element.provider, SLICE("internal"))) {
-                plain[plan->entry_points[k]] = 1;
-            }
+        if (router->config.tls || !slice_eq(router->element.provider, SLICE("internal"))) {
+            mark(router->config.tls ? only : plain, plan->entry_points, plan->entry_point_count);
         }
+    }
+    for (size_t i = 0; i < compiler->tcp_plan_count; i++) {
+        const struct tcp_plan *plan = &compiler->tcp_plans[i];
+        const struct tcp_router *router =
+            (const struct tcp_router *)compiler->model->layer4[TCP_ROUTER].items[plan->router];
+
+        mark(router->config.tls ? only : plain, plan->entry_points, plan->entry_point_count);
     }
     for (size_t i = 0; i < count; i++) {
         only[i] = only[i] && !plain[i];

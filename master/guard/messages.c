@@ -109,6 +109,7 @@ static void handle(struct guard *guard, const struct control_message *message, c
     case CONTROL_STOP:
     case CONTROL_HANDOVER:
     case CONTROL_MEMORY:
+    case CONTROL_SPOOL:
     case CONTROL_UDP_TAKE:
     case CONTROL_UDP_GIVE:
     case CONTROL_UDP_DROP:

@@ -1,334 +1,88 @@
 /*
- * live.c - the thread that watches a cluster; contract in live.h.
+ * live.c - an API server as a source; contract in live.h, parts in live_inner.h.
  *
- * The thread owns loop, API client and reflectors; others reach it by `wanted`, `place`
- * and `stop` under the mutex, and a wake-up.
+ * It lives on the thread of its hub; others reach it by `wanted` and `place` under the mutex, and a wake-up.
  */
 #include "master/kube/live.h"
 
 #include <errno.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
-#include <uv.h>
 
-#include "common/base/log.h"
 #include "common/base/memory.h"
-#include "master/kube/keeper.h"
-#include "master/kube/live_options.h"
-#include "master/kube/reflector.h"
-#include "master/kube/status.h"
+#include "master/kube/live_inner.h"
 
-#define FIRST_STAND_IN                                                                                       \
-    500000u                   /* owners of the table: whole kinds below, what stands in for them from here, */
-#define FIRST_SINGLE 1000000u /* single objects from here */
-
-static const struct kube_resource single_kinds[] = {
-    {.group = "", .version = "v1", .plural = "secrets", .kind = "Secret"},
-    {.group = "", .version = "v1", .plural = "configmaps", .kind = "ConfigMap"},
-};
-
-struct part { /* one reflector */
-    struct kube_live *live;
-    struct kube_reflector *reflector;
-    const struct kube_resource *resource;
-    struct slice namespace; /* of a whole kind; lives with the options */
-    uint32_t owner;
-    struct part *stand_in; /* while this kind cannot be read */
-    struct kube_name name; /* of a single object, malloc'd; else empty */
-    bool synced;           /* under the mutex */
-};
-
-struct kube_live {
-    struct pool *pool; /* texts of options */
-    struct kube_live_options options;
-    pthread_t thread;
-    uv_loop_t loop;
-    uv_async_t wake;
-    uv_timer_t throttle;
-    uint64_t notified; /* loop time of the last call of the listener; 0: never */
-    struct kube_api *api;
-    struct kube_table *table;
-    struct kube_keeper *keeper;
-    struct kube_status *status;     /* NULL: nothing is written */
-    struct slice source;            /* "HOST:PORT" */
-    struct part **parts, **singles; /* the thread's; `singles` changes under the mutex */
-    size_t part_count, single_count;
-    uint32_t next_owner;
-    bool stopping; /* the thread's: it has begun to stop */
-
-    pthread_mutex_t mutex;
-    pthread_cond_t progress;
-    bool stop;
-    struct kube_name *wanted; /* single objects, malloc'd; NULL: as before */
-    size_t wanted_count;
-    char *place; /* stateDir, "": none, NULL: nothing was said yet; malloc'd */
-    const char *place_provider;
-    bool place_new;
-};
-
-static struct {
-    pthread_mutex_t mutex;
-    void (*changed)(void *context);
-    void *context;
-} listener = {.mutex = PTHREAD_MUTEX_INITIALIZER};
-
-void kube_live_listen(void (*changed)(void *context), void *context)
-{
-    pthread_mutex_lock(&listener.mutex);
-    listener.changed = changed;
-    listener.context = context;
-    pthread_mutex_unlock(&listener.mutex);
-}
-
-static void call_listener(void)
-{
-    pthread_mutex_lock(&listener.mutex);
-    if (listener.changed) {
-        listener.changed(listener.context);
-    }
-    pthread_mutex_unlock(&listener.mutex);
-}
-
-/* ---- on the thread: what changed ---- */
-static void notify(struct kube_live *live)
-{
-    live->notified = uv_now(&live->loop);
-    call_listener();
-}
-
-static void on_throttle(uv_timer_t *timer)
-{
-    notify(timer->data);
-}
-
-static bool all_listed(const struct kube_live *live)
-{
-    for (size_t i = 0; i < live->part_count; i++) {
-        if (!live->parts[i]->synced) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool all_singles(const struct kube_live *live)
-{
-    for (size_t i = 0; i < live->single_count; i++) {
-        if (!live->singles[i]->synced) {
-            return false;
-        }
-    }
-    return live->wanted == NULL;
-}
-
-static void keep(struct kube_live *live)
-{
-    if (all_listed(live)) {
-        kube_keeper_changed(live->keeper);
-    }
-}
-
-/* The first at once, the others no sooner than the option says. */
-static void on_changed(void *context)
-{
-    struct part *part = context;
-    struct kube_live *live = part->live;
-    uint64_t least = (uint64_t)(live->options.throttle_ns / 1000000), now = uv_now(&live->loop);
-
-    keep(live);
-    if (!all_listed(live) || uv_is_active((uv_handle_t *)&live->throttle)) {
-        return; /* all_listed: the last to be synced tells */
-    }
-    if (live->notified == 0 || now - live->notified >= least) {
-        notify(live);
-    } else {
-        (void)uv_timer_start(&live->throttle, on_throttle, live->notified + least - now, 0);
-    }
-}
-
-static void on_synced(void *context)
-{
-    struct part *part = context;
-    struct kube_live *live = part->live;
-    bool ready;
-
-    pthread_mutex_lock(&live->mutex);
-    part->synced = true;
-    ready = all_listed(live) && all_singles(live);
-    pthread_cond_broadcast(&live->progress);
-    pthread_mutex_unlock(&live->mutex);
-    if (ready) {
-        notify(live);
-    }
-}
-
-/* ---- on the thread: reflectors ---- */
-static void on_off(void *context, bool off);
-
-static struct part *part_start(struct kube_live *live, const struct kube_resource *resource,
-                               struct kube_name name, uint32_t owner)
-{
-    struct part *part = xcalloc(1, sizeof(*part));
-    struct kube_reflector_options options = {
-        .loop = &live->loop,
-        .api = live->api,
-        .table = live->table,
-        .owner = owner,
-        .resource = resource,
-        .namespace = name.namespace,
-        .name = name.name,
-        .selector = live->options.selector,
-        .changed = on_changed,
-        .synced = on_synced,
-        .off = on_off,
-        .context = part,
-    };
-
-    part->live = live;
-    part->resource = resource;
-    part->owner = owner;
-    part->reflector = kube_reflector_start(&options);
-    return part;
-}
-
-static const struct kube_resource *stand_in_of(const struct kube_live *live,
-                                               const struct kube_resource *resource)
-{
-    for (const struct kube_resource *at = live->options.resources; at->kind; at++) {
-        if (at->stands_in_for && strcmp(at->stands_in_for, resource->kind) == 0) {
-            return at;
-        }
-    }
-    return NULL;
-}
-
-static void stand_in_start(struct part *part, const struct kube_resource *resource)
-{
-    struct kube_live *live = part->live;
-    struct kube_name name = {.namespace = part->namespace};
-    struct part *other = part_start(live, resource, name, FIRST_STAND_IN + part->owner);
-
-    part->stand_in = other;
-    pthread_mutex_lock(&live->mutex);
-    live->parts[live->part_count++] = other; /* there is room: parts_start() */
-    pthread_mutex_unlock(&live->mutex);
-}
-
-static void stand_in_stop(struct part *part)
-{
-    struct kube_live *live = part->live;
-    struct part *other = part->stand_in;
-    size_t at = 0;
-
-    pthread_mutex_lock(&live->mutex);
-    while (live->parts[at] != other) {
-        at++;
-    }
-    live->parts[at] = live->parts[--live->part_count];
-    pthread_mutex_unlock(&live->mutex);
-    part->stand_in = NULL;
-    kube_reflector_stop(other->reflector, true);
-    free(other);
-    on_changed(part);
-}
-
-static void on_off(void *context, bool off)
-{
-    struct part *part = context;
-    const struct kube_resource *other = stand_in_of(part->live, part->resource);
-
-    if (off && other && part->stand_in == NULL) {
-        stand_in_start(part, other);
-    } else if (!off && part->stand_in) {
-        stand_in_stop(part);
-    }
-}
-
-static bool left_out(const struct kube_live *live, const struct kube_resource *resource)
-{
-    return resource->stands_in_for || (resource->cluster_scoped && live->options.no_cluster_scope) ||
-           (live->options.without && strcmp(resource->kind, live->options.without) == 0);
-}
-
-static void parts_start(struct kube_live *live)
-{
-    const struct slice *namespaces = live->options.namespaces.items;
-    size_t spaces = live->options.namespaces.count, kinds = 0;
-
-    while (live->options.resources[kinds].kind) {
-        kinds++;
-    }
-    live->parts =
-        xcalloc(kinds * (spaces ? spaces : 1), sizeof(struct part *)); /* stand-ins are kinds, too */
-    for (size_t i = 0; i < kinds; i++) {
-        const struct kube_resource *resource = &live->options.resources[i];
-        size_t times = spaces && !resource->cluster_scoped ? spaces : 1;
-
-        if (left_out(live, resource)) {
-            continue;
-        }
-        for (size_t j = 0; j < times; j++) {
-            struct kube_name name = {.namespace =
-                                         spaces && !resource->cluster_scoped ? namespaces[j] : SLICE("")};
-
-            struct part *part = part_start(live, resource, name, (uint32_t)live->part_count);
-
-            part->namespace = name.namespace;
-            live->parts[live->part_count++] = part;
-        }
-    }
-}
-
-/* Makes `singles` what is wanted. */
-static void singles_apply(struct kube_live *live, struct kube_name *wanted, size_t count)
-{
-    struct part **next = xcalloc(count + 1, sizeof(struct part *));
-
-    for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < live->single_count && next[i] == NULL; j++) {
-            if (live->singles[j] && kube_name_eq(live->singles[j]->name, wanted[i])) {
-                next[i] = live->singles[j];
-                live->singles[j] = NULL;
-            }
-        }
-        if (next[i] == NULL) {
-            const struct kube_resource *kind = &single_kinds[strcmp(wanted[i].kind, "Secret") == 0 ? 0 : 1];
-
-            next[i] = part_start(live, kind, wanted[i], live->next_owner++);
-            next[i]->name = kube_name_copy(wanted[i]);
-        }
-    }
-    for (size_t j = 0; j < live->single_count; j++) {
-        if (live->singles[j]) { /* nobody names it any more */
-            kube_reflector_stop(live->singles[j]->reflector, true);
-            kube_name_free(live->singles[j]->name);
-            free(live->singles[j]);
-        }
-    }
-    free(live->singles);
-    live->singles = next;
-    live->single_count = count;
-}
-
-static void parts_stop(struct part **parts, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        kube_reflector_stop(parts[i]->reflector, false);
-        kube_name_free(parts[i]->name);
-        free(parts[i]);
-    }
-    free(parts);
-}
-
+/* ---- on the thread ---- */
 /* For a load, after which there are verdicts: no change, so the throttle does not count. */
 static void on_leads(void *context)
 {
     struct kube_live *live = context;
 
     kube_table_doubt(live->table);
-    call_listener();
+    live_call_listener();
+}
+
+static void on_wake(uv_async_t *wake)
+{
+    struct kube_live *live = wake->data;
+    bool ready = false;
+
+    pthread_mutex_lock(&live->mutex);
+    if (live->place_new) {
+        kube_keeper_place(live->keeper, live->place_provider, slice_cstr(live->place));
+        live->place_new = false;
+        live_keep(live);
+    }
+    if (live->wanted) {
+        live_singles_apply(live, live->wanted, live->wanted_count);
+        kube_names_free(live->wanted, live->wanted_count);
+        live->wanted = NULL;
+        ready = live_all_listed(live) && live_all_singles(live);
+        pthread_cond_broadcast(&live->progress);
+    }
+    pthread_mutex_unlock(&live->mutex);
+    if (ready) { /* fewer than before, and those are there: nobody else would tell */
+        live_notify(live);
+    }
+}
+
+static void status_start(struct kube_live *live)
+{
+    const struct kube_status_options options = {.loop = live->loop,
+                                                .api = kube_hub_api(live->hub),
+                                                .table = live->table,
+                                                .lease = live->options.lease,
+                                                .leads = on_leads,
+                                                .context = live};
+
+    live->status = kube_status_new(&options);
+}
+
+static void begin(void *context)
+{
+    struct kube_live *live = context;
+
+    live->loop = kube_hub_loop(live->hub);
+    (void)uv_async_init(live->loop, &live->wake, on_wake);
+    live->wake.data = live;
+    live_throttle_init(live);
+    live->handles = 2;
+    live->keeper = kube_keeper_new(live->loop, live->table, kube_hub_source(live->hub));
+    live_parts_start(live);
+    status_start(live);
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct kube_live *live = handle->data;
+
+    if (--live->handles == 0) {
+        pthread_mutex_lock(&live->mutex);
+        live->gone = true;
+        pthread_cond_broadcast(&live->progress);
+        pthread_mutex_unlock(&live->mutex);
+    }
 }
 
 static void handles_close(void *context)
@@ -336,63 +90,19 @@ static void handles_close(void *context)
     struct kube_live *live = context;
 
     kube_keeper_close(live->keeper);
-    kube_api_close(live->api);
-    uv_close((uv_handle_t *)&live->wake, NULL);
-    uv_close((uv_handle_t *)&live->throttle, NULL);
+    uv_close((uv_handle_t *)&live->wake, on_closed);
+    uv_close((uv_handle_t *)&live->throttle, on_closed);
 }
 
-static void on_wake(uv_async_t *wake)
-{
-    struct kube_live *live = wake->data;
-    bool stop, ready = false;
-
-    pthread_mutex_lock(&live->mutex);
-    stop = live->stop;
-    if (live->place_new && !stop) {
-        kube_keeper_place(live->keeper, live->place_provider, slice_cstr(live->place));
-        live->place_new = false;
-        keep(live);
-    }
-    if (live->wanted && !stop) {
-        singles_apply(live, live->wanted, live->wanted_count);
-        kube_names_free(live->wanted, live->wanted_count);
-        live->wanted = NULL;
-        ready = all_listed(live) && all_singles(live);
-        pthread_cond_broadcast(&live->progress);
-    }
-    pthread_mutex_unlock(&live->mutex);
-    if (ready) { /* fewer than before, and those are there: nobody else would tell */
-        notify(live);
-    }
-    if (stop && !live->stopping) { /* once, whoever woke us */
-        live->stopping = true;
-        parts_stop(live->parts, live->part_count);
-        parts_stop(live->singles, live->single_count);
-        kube_status_close(live->status, handles_close, live);
-    }
-}
-
-static void *run(void *context)
+static void end(void *context)
 {
     struct kube_live *live = context;
 
-    (void)uv_run(&live->loop, UV_RUN_DEFAULT);
-    return NULL;
+    live_parts_stop(live);
+    kube_status_close(live->status, handles_close, live);
 }
 
 /* ---- life ---- */
-static int start_thread(struct kube_live *live, struct error *why)
-{
-    sigset_t all, before;
-    int rc;
-
-    (void)sigfillset(&all);
-    (void)pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the loop of the process */
-    rc = pthread_create(&live->thread, NULL, run, live);
-    (void)pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return rc ? error_set(why, -rc, "cannot start a thread: %s", strerror(rc)) : 0;
-}
-
 static void live_free(struct kube_live *live)
 {
     (void)pthread_mutex_destroy(&live->mutex);
@@ -418,63 +128,22 @@ static void mutex_make(struct kube_live *live)
     (void)pthread_condattr_destroy(&monotonic);
 }
 
-static void status_start(struct kube_live *live)
-{
-    const struct kube_status_options options = {.loop = &live->loop,
-                                                .api = live->api,
-                                                .table = live->table,
-                                                .lease = live->options.lease,
-                                                .leads = on_leads,
-                                                .context = live};
-
-    live->status = kube_status_new(&options);
-}
-
 static int live_open(const struct kube_live_options *options, struct kube_live **out, struct error *why)
 {
-    const struct kube_places places = kube_places_system();
-    struct kube_access *access;
+    struct kube_hub *hub;
     struct kube_live *live;
-    int rc = kube_access_find(&options->access, &places, &access, why);
+    int rc = kube_hub_get(&options->access, &hub, why);
 
     if (rc < 0) {
         return rc;
     }
     live = xcalloc(1, sizeof(*live));
-    rc = uv_loop_init(&live->loop);
-    if (rc < 0) {
-        kube_access_free(access);
-        free(live);
-        return error_set(why, rc, "cannot make a loop: %s", uv_strerror(rc));
-    }
+    live->hub = hub;
     live->pool = pool_new(1024, 0);
     live->table = kube_table_new();
-    live->next_owner = FIRST_SINGLE;
     mutex_make(live);
     kube_options_copy(live->pool, options, &live->options);
-    log_info("Kubernetes objects are read from the API server %.*s:%u (%.*s)", SLICE_ARG(access->host),
-             (unsigned)access->port, SLICE_ARG(access->origin));
-    live->source = pool_printf(live->pool, "%.*s:%u", SLICE_ARG(access->host), (unsigned)access->port);
-    rc = kube_api_new(&live->loop, access, &live->api, why);
-    if (rc == 0) {
-        (void)uv_async_init(&live->loop, &live->wake, on_wake);
-        (void)uv_timer_init(&live->loop, &live->throttle);
-        live->wake.data = live->throttle.data = live;
-        live->keeper = kube_keeper_new(&live->loop, live->table, live->source);
-        parts_start(live);
-        status_start(live);
-        rc = start_thread(live, why);
-        if (rc < 0) {
-            parts_stop(live->parts, live->part_count);
-            kube_status_close(live->status, handles_close, live);
-        }
-    }
-    if (rc < 0) {
-        (void)uv_run(&live->loop, UV_RUN_DEFAULT);
-        (void)uv_loop_close(&live->loop);
-        live_free(live);
-        return rc;
-    }
+    kube_hub_run(hub, begin, live);
     *out = live;
     return 0;
 }
@@ -497,16 +166,20 @@ int kube_live_ensure(const struct kube_live_options *options, struct kube_live *
 
 void kube_live_close(struct kube_live *live)
 {
+    struct kube_hub *hub;
+
     if (live == NULL) {
         return;
     }
+    hub = live->hub;
+    kube_hub_run(hub, end, live);
     pthread_mutex_lock(&live->mutex);
-    live->stop = true;
+    while (!live->gone) {
+        pthread_cond_wait(&live->progress, &live->mutex);
+    }
     pthread_mutex_unlock(&live->mutex);
-    (void)uv_async_send(&live->wake);
-    (void)pthread_join(live->thread, NULL);
-    (void)uv_loop_close(&live->loop);
     live_free(live);
+    kube_hub_put(hub);
 }
 
 /* ---- for other threads ---- */
@@ -515,7 +188,7 @@ int kube_live_store(struct kube_live *live, struct kube_store **out, struct erro
     bool ready;
 
     pthread_mutex_lock(&live->mutex);
-    ready = all_listed(live);
+    ready = live_all_listed(live);
     pthread_mutex_unlock(&live->mutex);
     if (!ready) {
         return error_set(why, -EAGAIN, "the API server has not listed everything yet");
@@ -547,7 +220,7 @@ bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_
             live->wanted[i] = kube_name_copy(names[i]);
         }
     }
-    ready = all_singles(live);
+    ready = live_all_singles(live);
     pthread_mutex_unlock(&live->mutex);
     if (!same) {
         (void)uv_async_send(&live->wake);
@@ -585,7 +258,7 @@ void kube_live_judged(struct kube_live *live, struct kube_verdicts *verdicts)
 
 struct slice kube_live_source(const struct kube_live *live)
 {
-    return live->source;
+    return kube_hub_source(live->hub);
 }
 
 int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *why)
@@ -601,14 +274,14 @@ int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *wh
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&live->mutex);
-    while (rc == 0 && !(all_listed(live) && all_singles(live))) {
+    while (rc == 0 && !(live_all_listed(live) && live_all_singles(live))) {
         rc = pthread_cond_timedwait(&live->progress, &live->mutex, &until);
     }
     pthread_mutex_unlock(&live->mutex);
     if (rc) {
         struct error last;
 
-        kube_api_last(live->api, &last);
+        kube_api_last(kube_hub_api(live->hub), &last);
         return error_set(why, -ETIMEDOUT, "the API server did not list everything within %u ms%s%s",
                          timeout_ms, last.text[0] ? ": " : "", last.text);
     }

@@ -1,8 +1,9 @@
 /*
- * live.h - the source "an API server" (source.h): a thread that keeps objects as the cluster has them, stores on demand.
+ * live.h - the source "an API server" (source.h): keeps objects as the cluster has them, stores on demand.
  *
- * Each provider that asks a cluster has one of its own. The thread watches on a loop of its own, so however large a list
- * is, the master's loop does not wait. What is known stays when the API server goes away.
+ * Each provider that asks a cluster has one of its own. Those that reach it by the same options share a thread, a client and
+ * what they ask alike (hub.h). The thread has a loop of its own, so however large a list is, the master's does not wait. What
+ * is known stays when the API server goes away.
  *
  * Not here: what the objects mean (master/provider).
  */
@@ -36,7 +37,7 @@ struct kube_name {
 /* Sets `live` to one with these options: *live is kept when it has them already, else closed and replaced (it may be NULL).
  * Fails when there is nothing to ask or credentials cannot be read; then *live is as before. */
 int kube_live_ensure(const struct kube_live_options *options, struct kube_live **live, struct error *why);
-void kube_live_close(struct kube_live *live); /* waits for the thread; NULL is fine */
+void kube_live_close(struct kube_live *live); /* waits until nothing of it is left; NULL is fine */
 
 /* A store of what is known, one reference; -EAGAIN while not everything has been listed once. */
 int kube_live_store(struct kube_live *live, struct kube_store **out, struct error *why);

@@ -217,6 +217,37 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     return kept != before;
 }
 
+/* References of its own, so that no two tables are locked at once. */
+static struct entry *entries_of(struct kube_table *table, uint32_t owner, size_t *count)
+{
+    struct entry *out;
+
+    pthread_mutex_lock(&table->mutex);
+    out = xcalloc(table->count + 1, sizeof(*out));
+    *count = 0;
+    for (size_t i = 0; i < table->count; i++) {
+        if (table->entries[i].owner == owner) {
+            out[*count] = table->entries[i];
+            (void)batch_ref(out[(*count)++].batch);
+        }
+    }
+    pthread_mutex_unlock(&table->mutex);
+    return out;
+}
+
+bool kube_table_copy(struct kube_table *from, uint32_t owner, struct kube_table *to, uint32_t to_owner)
+{
+    size_t count;
+    struct entry *entries = entries_of(from, owner, &count);
+    bool changed = false;
+
+    for (size_t i = 0; i < count; i++) {
+        changed |= kube_table_put(to, entries[i].batch, to_owner, entries[i].round);
+    }
+    free(entries);
+    return changed;
+}
+
 bool kube_table_note(struct kube_table *table, const struct kube_object *object, struct kube_note *out)
 {
     bool found;

@@ -20,6 +20,9 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
 bool kube_table_remove(struct kube_table *table, const struct kube_object *object);
 /* Removes the owner's objects that carry another mark; true when there was one. */
 bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round);
+/* Gives `to` the objects that an owner has in `from`, with their marks; they are those of owner to_owner there. True when
+ * something changed. */
+bool kube_table_copy(struct kube_table *from, uint32_t owner, struct kube_table *to, uint32_t to_owner);
 struct kube_note { /* beside an object whose status weir writes */
     struct kube_carried carried;
     uint64_t term;           /* of what we wrote; 0: nothing yet */

@@ -20,29 +20,29 @@ void kube_add_escaped(struct text *out, struct slice value)
     }
 }
 
-char *kube_target(const struct kube_reflector_options *options)
+char *kube_target(const struct kube_question *question)
 {
-    const struct kube_resource *resource = options->resource;
+    const struct kube_resource *resource = question->resource;
     struct text target;
     char *copy;
 
     text_init(&target);
     text_printf(&target, "/%s%s%s/%s/", resource->group[0] ? "apis" : "api", resource->group[0] ? "/" : "",
                 resource->group, resource->version);
-    if (options->namespace.len) {
+    if (question->namespace.len) {
         text_add_cstr(&target, "namespaces/");
-        kube_add_escaped(&target, options->namespace);
+        kube_add_escaped(&target, question->namespace);
         text_add_char(&target, '/');
     }
     text_printf(&target, "%s?", resource->plural);
-    if (options->selector.len && resource->selectable) {
+    if (question->selector.len && resource->selectable) {
         text_add_cstr(&target, "labelSelector=");
-        kube_add_escaped(&target, options->selector);
+        kube_add_escaped(&target, question->selector);
         text_add_char(&target, '&');
     }
-    if (options->name.len) {
+    if (question->name.len) {
         text_add_cstr(&target, "fieldSelector=metadata.name%3D");
-        kube_add_escaped(&target, options->name);
+        kube_add_escaped(&target, question->name);
         text_add_char(&target, '&');
     }
     copy = xstrndup(target.ptr, target.len);

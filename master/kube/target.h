@@ -8,7 +8,7 @@
 
 /* "/apis/GROUP/VERSION/namespaces/NS/PLURAL?labelSelector=...&": path and the fixed part of the query, ending in '?' or
  * '&'. malloc'd. */
-char *kube_target(const struct kube_reflector_options *options);
+char *kube_target(const struct kube_question *question);
 /* Appends the value of a query, escaped. */
 void kube_add_escaped(struct text *out, struct slice value);
 

@@ -144,6 +144,7 @@ static void handle(struct master *master, const struct control_message *message,
     case CONTROL_FAILED:
     case CONTROL_HANDOVER:
     case CONTROL_MEMORY:
+    case CONTROL_SPOOL:
     case CONTROL_UDP_TAKE:
     case CONTROL_UDP_GIVE:
     case CONTROL_UDP_DROP:

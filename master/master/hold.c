@@ -8,16 +8,20 @@
 #define UNREAD_NS (INT64_C(60) * 1000000000)
 #define CLUSTER_NS (INT64_C(10) * 1000000000)
 
-/* Workers have it from an earlier master; or those of an earlier build, whose board is another, until ours have something. */
+/* Workers have it from an earlier master; or those of an earlier build, whose board is another, until ours have something.
+ * What is served while one waits counts for nothing. */
 static bool served_already(const struct master *master)
 {
-    return atomic_load(&master->tree->generation) > 0 ||
+    uint64_t generation = atomic_load(&master->tree->generation);
+
+    return (generation > 0 && generation != life_get(&board_master(master->board)->waiting_generation)) ||
            life_get(&board_guard(master->board)->was_ready) != 0;
 }
 
 struct hold_rule hold_begin(struct master *master)
 {
-    struct hold_rule rule = {.first = master->current.number == 0, .earlier = served_already(master)};
+    struct hold_rule rule = {.first = master->current.number == 0 || master->current.waiting,
+                             .earlier = served_already(master)};
     int64_t now = process_clock_ns();
 
     if (rule.first && master->hold.cluster_until == 0) {

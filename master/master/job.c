@@ -15,6 +15,7 @@
 #include "common/base/process.h"
 #include "master/compile/names.h"
 #include "master/kube/verdict.h"
+#include "master/master/waiting.h"
 #include "master/resolve/resolve.h"
 #include "master/tls/vault.h"
 
@@ -96,7 +97,7 @@ static int compile_dynamic(struct job *job, struct compiled *compiled)
     int rc = compile_model(config, job->model, master->board, job->generation, master->names, master->vault,
                            compiled, &job->why);
 
-    if (rc < 0 || job->published_count > 0 || !names_pending(master->names)) {
+    if (rc < 0 || !job->hold.first || !names_pending(master->names)) {
         return rc;
     }
     for (int waited = 0; waited < NAMES_WAIT_MS && names_pending(master->names); waited += NAMES_STEP_MS) {
@@ -175,6 +176,7 @@ static void find(struct job *job)
     }
     job->for_cluster = hold_for_cluster(master, &job->hold, job->enabled);
     if (job->for_cluster) {
+        waiting_work(job);
         return;
     }
     vault_begin(master->vault);

@@ -41,7 +41,8 @@ struct job {
     bool asked;   /* somebody asked for a whole job (reload_request()) */
     bool refresh; /* the short way may do; found: it did */
     /* found */
-    bool for_cluster;                       /* it is to be held back for one: nothing else was found */
+    bool for_cluster;                       /* it is to be held back for one: nothing else was found, */
+    bool waiting;                           /* but pages of what is served until then (waiting.h) */
     struct model *outdated[PROVIDER_COUNT]; /* models that newer ones replaced */
     struct model *model;
     struct compiler *compiler;

@@ -161,12 +161,15 @@ static int apply(struct master *master, const struct static_config *config, stru
     char reason[640];
 
     master->workers = cpus_workers(config, memory_apply(master, config), reason, sizeof(reason));
+    spool_apply(master, config);
+
     int rc = check_descriptors(config, master->workers, why);
 
     rc = rc < 0 ? rc : listeners_apply(master, config, why);
     if (rc < 0) {
         master->workers = before;
         (void)memory_apply(master, &master->settings->loaded.config); /* as it was */
+        spool_apply(master, &master->settings->loaded.config);
         return rc;
     }
     if (before != 0 && before != master->workers) {
@@ -253,6 +256,7 @@ static void on_heart(uv_timer_t *timer)
         life_set(&master->tree->workers, master->workers);
     }
     memory_tend(master);
+    spool_tend(master);
     publish_tend(master, process_clock_ns());
     keys_tend(master, process_clock_ns());
     asking_tend(master->stapling, master);
@@ -289,6 +293,7 @@ static void clean_up(struct master *master)
     settings_unref(master->settings);
     outbox_close(&master->guard);
     memory_stop(master);
+    spool_free(master);
     board_unmap(master->board);
     target_places_free(master->targets);
     if (uv_loop_close(&master->loop) != 0) {

@@ -6,6 +6,7 @@
  * listeners.c  opening listening sockets; which of them changed
  * cgroups.c    the control groups that hold us (cgroups.h)
  * memory.c     how much memory (memory.h)
+ * spool.c      files for the bodies that are too long for memory
  * cpus.c       how many workers
  * inputs.c     the providers: which are enabled, what of theirs is watched and tried again
  * reload.c     from a change to a generation: when there is a job, and what becomes of what it found
@@ -13,6 +14,7 @@
  * refresh.c    the job's short way, when nothing but servers and a few objects changed
  * pace.c       how long to wait between jobs for a cluster (pace.h)
  * hold.c       when the first generation is held back
+ * waiting.c    what is served until then (waiting.h)
  * publish.c    the generation in force and how far each worker has it
  * keys.c       rotating keys of session tickets, looking at files of certificates
  * asking.c     questions to other servers: stapling.c OCSP responders, key_fetch.c URLs of sets of keys
@@ -74,6 +76,7 @@ struct page_files { /* the pages of a generation, by place; one reference each *
 
 struct publication { /* one generation as it is sent to workers */
     uint64_t number; /* 0: none */
+    bool waiting;    /* /ping and /ready alone: it counts as none (waiting.h) */
     struct page_files pages;
     unsigned kills; /* workers that died while they adopted it */
     char *changes;  /* what was new in it, in words */
@@ -95,6 +98,7 @@ struct worker_link {
     int64_t retry_wait_ns; /* how long it waited last time; 0: nothing was refused since it took one */
     unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
     unsigned strange;      /* messages since the last one that was waited for */
+    bool spooled;          /* it has got a file */
 };
 
 struct input { /* one provider */
@@ -146,6 +150,9 @@ struct master {
     bool memory_said;
     int memory_fds[MEMORY_FILES]; /* usage and its parts, for workers; -1: none */
     int statm;
+    char *spool_dir;     /* malloc'd; NULL: there is none */
+    char *spool_said;    /* what the log said of it last; malloc'd */
+    uint64_t spool_most; /* limits.spool */
     struct kept_sockets *kept;
     struct kept_datagrams *datagrams;
 
@@ -240,6 +247,14 @@ uint64_t memory_apply(struct master *master, const struct static_config *config)
 void memory_tend(struct master *master); /* from the heart */
 void memory_stop(struct master *master);
 
+/* ---- spool.c ---- */
+/* Looks for a folder, puts the bound on the board, gives each worker its file. */
+void spool_apply(struct master *master, const struct static_config *config);
+/* A file that no folder knows; -1: there is no place for one. */
+int spool_open(struct master *master);
+void spool_tend(struct master *master); /* from the heart */
+void spool_free(struct master *master);
+
 /* ---- inputs.c ---- */
 void inputs_apply(struct master *master); /* enables, disables and watches as the static configuration says */
 /* What could not be read or watched, or is held back, is tried again after a while. */
@@ -273,6 +288,8 @@ uint64_t publish_next_number(const struct master *master); /* of the next genera
 /* Takes over the references in `pages` and the text. words: the generation with whose number all pages were compiled, or
  * for which only some of them were made anew: then that of the generation in force (publication.words). */
 void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words);
+/* The same for what is served until there is a first generation (waiting.h): it counts as none. */
+void publish_waiting(struct master *master, const struct page_files *pages, uint64_t words);
 /* hash: over the hashes of all pages, page_files_hash(). */
 bool publish_is_withdrawn(const struct master *master, uint64_t hash);
 uint64_t page_files_hash(const struct page_files *pages);
@@ -282,6 +299,7 @@ void publish_gone(struct master *master, unsigned slot);
  * workers must have for weir to be ready. */
 void publish_loaded(struct master *master);
 void publish_memory(struct master *master); /* master->memory_fds to all workers */
+void publish_spool(struct master *master);  /* a file of its own to each that has none of this master's */
 /* From the heart: what could not be sent, what was refused, ready, sweeping. now: process_clock_ns(). */
 void publish_tend(struct master *master, int64_t now);
 void publish_free(struct master *master);

@@ -207,6 +207,25 @@ static void offer_memory(struct worker_link *link)
     (void)link_send(link, &message, fds, fds[0] == -1 ? 0 : MEMORY_FILES);
 }
 
+/* Once: it keeps the first one. */
+static void offer_spool(struct worker_link *link)
+{
+    struct control_message message = {.kind = CONTROL_SPOOL, .worker = link->slot};
+    int fd = link->poll == NULL || link->spooled ? -1 : spool_open(link->master);
+
+    if (fd != -1) {
+        link->spooled = link_send(link, &message, &fd, 1);
+        close(fd);
+    }
+}
+
+void publish_spool(struct master *master)
+{
+    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
+        offer_spool(&master->links[slot]);
+    }
+}
+
 void publish_memory(struct master *master)
 {
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
@@ -422,6 +441,7 @@ void publish_worker(struct master *master, unsigned slot, int fd)
     link->poll->data = link;
     poll_update(link->poll, &link->out, on_worker);
     offer_memory(link);
+    offer_spool(link);
     offer(link);
 }
 
@@ -444,18 +464,32 @@ static void put_in_force(struct master *master, const struct page_files *pages, 
     current->kills = 0;
     current->words = words;
     master->swept = master->swept && words == master->swept_words;
+    if (current->waiting) {
+        life_set(&board_master(master->board)->waiting_generation, current->number);
+    }
     atomic_store(&master->tree->generation, current->number); /* claimed before any worker hears of it */
     life_published(master, current->number);
     offer_all(master);
 }
 
-void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words)
+static void publish_as(struct master *master, const struct page_files *pages, char *changes, uint64_t words,
+                       bool waiting)
 {
     publication_clear(&master->previous);
     master->previous = master->current;
-    master->current = (struct publication){0};
+    master->current = (struct publication){.waiting = waiting};
     master->has_withdrawn = false;
     put_in_force(master, pages, changes, words);
+}
+
+void publish(struct master *master, const struct page_files *pages, char *changes, uint64_t words)
+{
+    publish_as(master, pages, changes, words, false);
+}
+
+void publish_waiting(struct master *master, const struct page_files *pages, uint64_t words)
+{
+    publish_as(master, pages, xstrndup("", 0), words, true);
 }
 
 bool publish_is_withdrawn(const struct master *master, uint64_t hash)
@@ -473,7 +507,8 @@ static void withdraw(struct master *master)
               bad.changes && *bad.changes ? bad.changes : "not known");
     master->withdrawn = page_files_hash(&bad.pages);
     master->has_withdrawn = true;
-    master->current = master->previous = (struct publication){0};
+    master->current = (struct publication){.waiting = good.waiting};
+    master->previous = (struct publication){0};
     publication_clear(&bad);
     master->in_step = false; /* the model is the bad one's */
     put_in_force(master, &good.pages, good.changes, good.words);

@@ -18,6 +18,7 @@
 #include "master/health/health.h"
 #include "master/kube/live.h"
 #include "master/master/job.h"
+#include "master/master/waiting.h"
 
 /* ---- what becomes of what a job found ---- */
 static void say_changed(const struct job *job, uint64_t generation)
@@ -178,6 +179,7 @@ static void after_load(struct master *master, struct job *job)
     bool held = hold_back(master, &job->hold, job->enabled, job->for_cluster);
 
     if (job->for_cluster) {
+        waiting_publish(job);
         return;
     }
     master->in_step = false;

@@ -43,8 +43,7 @@ static const char *label(enum layer4_kind kind)
     return kind == TCP_SERVICE ? "service" : "UDP service";
 }
 
-/* HOST:PORT: names, addresses, IPv6 in brackets; the port may be empty or a name, as dialling decides. */
-static bool address_fit(struct slice address)
+bool layer4_address_fit(struct slice address)
 {
     ptrdiff_t colon = slice_rfind(address, ':');
     struct slice host = slice_head(address, colon < 0 ? 0 : (size_t)colon);
@@ -61,7 +60,7 @@ static bool address_fit(struct slice address)
 /* Such a server is left out; the others serve. */
 static void server_check(struct resolver *resolver, struct element *element, struct slice address)
 {
-    if (!address_fit(address)) {
+    if (!layer4_address_fit(address)) {
         element_error(resolver->model, element, false, "the server \"%.*s\" is left out: it is no HOST:PORT",
                       SLICE_ARG(address));
     }

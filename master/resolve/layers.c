@@ -127,6 +127,10 @@ static void parents_check(const struct layers *layers, uint32_t position)
                         : router->config.entry_points.count ? "Entrypoints"
                                                             : NULL;
 
+    if (router->element.status == ELEMENT_DISABLED) { /* its provider left it out: it is nobody's child */
+        layers->seen[position] = true;
+        return;
+    }
     for (size_t i = 0; i < router->config.parent_refs.count; i++) {
         uint32_t parent = find(layers, names[i]);
 

@@ -7,7 +7,7 @@
 
 #include "common/base/memory.h"
 #include "common/base/text.h"
-#include "master/resolve/resolve.h"
+#include "master/resolve/resolver.h"
 
 static const char *status_name(enum element_status status)
 {
@@ -79,31 +79,54 @@ static int by_text(const void *a, const void *b)
     return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
 }
 
-/* Sorted, each server once, as Go writes a map. Health comes later: servers count as up until it is asked for. */
-static void add_server_status(struct text *out, const struct http_service *service)
+/* Sorts them; each server once, as Go writes a map. Health comes later: servers count as up until it is asked for. */
+static void add_up(struct text *out, struct slice *servers, size_t count)
 {
-    const struct load_balancer *balancer = service->config.load_balancer;
-    size_t count = balancer ? balancer->servers.count : 0;
-    struct slice *urls;
-
-    if (count == 0 || !service->reached || service->element.status == ELEMENT_DISABLED) {
+    if (count == 0) {
         return;
     }
-    urls = xmalloc(count * sizeof(*urls));
-    for (size_t i = 0; i < count; i++) {
-        urls[i] = ((const struct server_config *)balancer->servers.items)[i].url;
-    }
-    qsort(urls, count, sizeof(*urls), by_text);
+    qsort(servers, count, sizeof(*servers), by_text);
     text_add_cstr(out, ",\"serverStatus\":{");
     for (size_t i = 0; i < count; i++) {
-        if (i == 0 || !slice_eq(urls[i], urls[i - 1])) {
+        if (i == 0 || !slice_eq(servers[i], servers[i - 1])) {
             text_add_cstr(out, i ? "," : "");
-            text_add_json(out, urls[i]);
+            text_add_json(out, servers[i]);
             text_add_cstr(out, ":\"UP\"");
         }
     }
     text_add_char(out, '}');
+}
+
+static void add_server_status(struct text *out, const struct http_service *service)
+{
+    const struct load_balancer *balancer = service->config.load_balancer;
+    size_t count = balancer ? balancer->servers.count : 0;
+    struct slice *urls = xmalloc((count + 1) * sizeof(*urls));
+
+    for (size_t i = 0; i < count; i++) {
+        urls[i] = ((const struct server_config *)balancer->servers.items)[i].url;
+    }
+    if (service->reached && service->element.status != ELEMENT_DISABLED) {
+        add_up(out, urls, count);
+    }
     free(urls);
+}
+
+static void add_tcp_server_status(struct text *out, const struct tcp_service *service)
+{
+    const struct tcp_load_balancer *balancer = service->config.load_balancer;
+    size_t count = balancer ? balancer->servers.count : 0, fit = 0;
+    struct slice *addresses = xmalloc((count + 1) * sizeof(*addresses));
+
+    for (size_t i = 0; i < count; i++) {
+        struct slice address = ((const struct tcp_server *)balancer->servers.items)[i].address;
+
+        if (layer4_address_fit(address)) { /* else it is left out */
+            addresses[fit++] = address;
+        }
+    }
+    add_up(out, addresses, fit);
+    free(addresses);
 }
 
 static void add_routers(const struct model *model, struct text *out)
@@ -154,10 +177,77 @@ static void add_services(const struct model *model, struct text *out)
     text_add_char(out, '}');
 }
 
+/* ---- which services of TCP a router leads to, straight or through other services ---- */
+static const struct tcp_service *tcp_named(const struct model *model, struct slice name,
+                                           struct slice provider)
+{
+    const struct tcp_service *service = layer4_find(model, TCP_SERVICE, name);
+    struct text whole;
+
+    if (service == NULL) {
+        text_init(&whole);
+        text_printf(&whole, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(provider));
+        service = layer4_find(model, TCP_SERVICE, text_slice(&whole));
+        text_free(&whole);
+    }
+    return service;
+}
+
+static size_t tcp_place(const struct model *model, const struct element *element)
+{
+    const struct layer4_objects *services = &model->layer4[TCP_SERVICE];
+    size_t low = 0, high = services->count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (slice_cmp(services->items[middle]->name, element->name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static void tcp_reach(const struct model *model, bool *reached, struct slice name, struct slice provider)
+{
+    const struct tcp_service *service = tcp_named(model, name, provider);
+    const struct tcp_weighted *weighted = service ? service->config.weighted : NULL;
+    size_t place = service ? tcp_place(model, &service->element) : 0;
+
+    if (service == NULL ||
+        reached[place]) { /* no circle is walked twice, nor deeper than there are services */
+        return;
+    }
+    reached[place] = true;
+    for (size_t i = 0; weighted && i < weighted->services.count; i++) {
+        tcp_reach(model, reached, ((const struct weighted_service *)weighted->services.items)[i].name,
+                  service->element.provider);
+    }
+}
+
+/* By position, for free(). */
+static bool *tcp_reached(const struct model *model)
+{
+    const struct layer4_objects *routers = &model->layer4[TCP_ROUTER];
+    bool *reached = xcalloc(model->layer4[TCP_SERVICE].count + 1, sizeof(*reached));
+
+    for (size_t i = 0; i < routers->count; i++) {
+        const struct tcp_router *router = (const struct tcp_router *)routers->items[i];
+
+        if (router->element.status != ELEMENT_DISABLED) {
+            tcp_reach(model, reached, router->config.service, router->element.provider);
+        }
+    }
+    return reached;
+}
+
 /* Traefik shows neither transports of TCP nor anything of TLS. */
 static void add_layer4(const struct model *model, enum layer4_kind kind, const char *key, struct text *out)
 {
     const struct layer4_objects *objects = &model->layer4[kind];
+    bool *reached = kind == TCP_SERVICE ? tcp_reached(model) : NULL;
 
     text_printf(out, "\"%s\":{", key);
     for (size_t i = 0; i < objects->count; i++) {
@@ -172,9 +262,13 @@ static void add_layer4(const struct model *model, enum layer4_kind kind, const c
         } else {
             add_strings(out, "usedBy", &element->used_by);
         }
+        if (reached && reached[i] && element->status != ELEMENT_DISABLED) {
+            add_tcp_server_status(out, (const struct tcp_service *)element);
+        }
         text_add_char(out, '}');
     }
     text_add_char(out, '}');
+    free(reached);
 }
 
 void model_to_json(const struct model *model, struct text *out)

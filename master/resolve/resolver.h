@@ -82,6 +82,8 @@ void layer4_used(struct resolver *resolver, enum layer4_kind kind, struct slice 
                  const struct element *router);
 
 /* ---- layer4_services.c: services of TCP and UDP ---- */
+/* HOST:PORT: names, addresses, IPv6 in brackets; the port may be empty or a name, as dialling decides. */
+bool layer4_address_fit(struct slice address);
 void layer4_services_check(struct resolver *resolver, enum layer4_kind kind);
 struct slice layer4_service_use(struct resolver *resolver, enum layer4_kind kind, struct slice name,
                                 struct slice provider, const struct frame *above);

@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "common/base/hash.h"
@@ -21,7 +22,8 @@
 struct staple {
     struct staple *next; /* in its bucket */
     uint64_t id;         /* of certificate, issuer and whom to ask */
-    struct pool *pool;   /* of what follows, but the answer */
+    struct pool *
+        pool; /* of what follows, but the answer; NULL: an earlier master had it, no compile has used it yet */
     struct slice name, certificate, issuer, request;
     struct slice urls[OCSP_RESPONDERS_MOST];
     size_t url_count, url; /* url: the one that is asked, or comes next */
@@ -37,7 +39,13 @@ struct staples {
     struct staple *buckets[BUCKETS];
     uint64_t round;
     int64_t due; /* none is due before */
-    bool changed;
+    bool changed, unkept;
+};
+
+struct packed { /* behind it: the answer */
+    uint64_t id;
+    int64_t due, until;
+    uint32_t answer_len, revoked;
 };
 
 struct staples *staples_new(void)
@@ -56,7 +64,8 @@ static void staple_free(struct staple *staple)
     free(staple);
 }
 
-/* Those that no compile has used since `round`; all with UINT64_MAX. */
+/* Those that no compile has used since `round`; all with UINT64_MAX. What an earlier master had stays for its time: a certificate
+ * may come late. */
 static void sweep(struct staples *staples, uint64_t round)
 {
     for (size_t i = 0; i < BUCKETS; i++) {
@@ -65,7 +74,9 @@ static void sweep(struct staples *staples, uint64_t round)
         while (*link) {
             struct staple *staple = *link;
 
-            if (staple->round == round) {
+            bool waits = staple->pool == NULL && staple->until != 0 && round != UINT64_MAX;
+
+            if (staple->round == round || waits) {
                 link = &staple->next;
                 continue;
             }
@@ -129,20 +140,26 @@ static struct slice overridden(struct slice url, const struct string_map *overri
     return url;
 }
 
-/* One without URLs, which is never due, for a certificate that nobody can be asked about: found out once. */
-static struct staple *staple_new(uint64_t id, const struct keypair *pair, const struct string_map *overrides)
+static struct staple *staple_new(uint64_t id)
 {
-    const struct slice *chain = pair->row.chain.items, *names = pair->names.items;
     struct staple *staple = xcalloc(1, sizeof(*staple));
-    struct error why;
 
     staple->id = id;
+    staple->retry = RETRY_FIRST;
+    return staple;
+}
+
+/* No URLs, and never due, for a certificate that nobody can be asked about: found out once. */
+static void staple_fill(struct staple *staple, const struct keypair *pair, const struct string_map *overrides)
+{
+    const struct slice *chain = pair->row.chain.items, *names = pair->names.items;
+    struct error why;
+
     staple->pool = pool_new(1024, 0);
     staple->certificate = pool_copy(staple->pool, chain[0]);
     staple->issuer = /* one without another one has signed itself */
         pool_copy(staple->pool, chain[pair->row.chain.count > 1 ? 1 : 0]);
     staple->name = pool_copy(staple->pool, pair->names.count ? names[0] : SLICE("(no name)"));
-    staple->retry = RETRY_FIRST;
     staple->url_count = ocsp_responders(staple->certificate, staple->pool, staple->urls);
     for (size_t i = 0; i < staple->url_count; i++) {
         staple->urls[i] = pool_copy(staple->pool, overridden(staple->urls[i], overrides));
@@ -152,8 +169,9 @@ static struct staple *staple_new(uint64_t id, const struct keypair *pair, const 
         log_warn("OCSP: nobody can be asked about %.*s: %s", SLICE_ARG(staple->name), why.text);
         staple->url_count = 0;
     }
-    staple->due = staple->url_count ? 0 : INT64_MAX;
-    return staple;
+    if (staple->url_count == 0) {
+        staple->due = INT64_MAX;
+    }
 }
 
 struct slice staples_for(struct staples *staples, const struct keypair *pair,
@@ -166,8 +184,11 @@ struct slice staples_for(struct staples *staples, const struct keypair *pair,
     pthread_mutex_lock(&staples->mutex);
     place = place_of(staples, id);
     if (*place == NULL) {
-        *place = staple_new(id, pair, overrides);
-        staples->due = (*place)->due < staples->due ? (*place)->due : staples->due;
+        *place = staple_new(id);
+    }
+    if ((*place)->pool == NULL) {
+        staple_fill(*place, pair, overrides);
+        staples->due = 0; /* looked at with the next question */
     }
     (*place)->round = staples->round;
     if ((*place)->answer) {
@@ -183,7 +204,7 @@ static void drop_answer(struct staples *staples, struct staple *staple)
     free(staple->answer);
     staple->answer = NULL;
     staple->answer_len = 0;
-    staples->changed = true;
+    staples->changed = staples->unkept = true;
 }
 
 static void question_fill(struct staple_question *question, struct staple *staple)
@@ -207,6 +228,10 @@ bool staples_next(struct staples *staples, int64_t now, struct staple_question *
             for (struct staple *staple = staples->buckets[i]; staple; staple = staple->next) {
                 int64_t due = staple->answer && staple->until < staple->due ? staple->until : staple->due;
 
+                if (staple->pool == NULL) {
+                    staple->until = staple->until > now ? staple->until : 0; /* goes with the next compile */
+                    continue;
+                }
                 if (staple->answer && staple->until <= now) {
                     log_warn("OCSP: the answer about %.*s is over, none is stapled", SLICE_ARG(staple->name));
                     drop_answer(staples, staple);
@@ -301,4 +326,63 @@ bool staples_take_changed(struct staples *staples)
     staples->changed = false;
     pthread_mutex_unlock(&staples->mutex);
     return changed;
+}
+
+/* ---- over masters ---- */
+bool staples_take_unkept(struct staples *staples)
+{
+    bool unkept;
+
+    pthread_mutex_lock(&staples->mutex);
+    unkept = staples->unkept;
+    staples->unkept = false;
+    pthread_mutex_unlock(&staples->mutex);
+    return unkept;
+}
+
+void staples_pack(struct staples *staples, struct text *out)
+{
+    pthread_mutex_lock(&staples->mutex);
+    for (size_t i = 0; i < BUCKETS; i++) {
+        for (const struct staple *staple = staples->buckets[i]; staple; staple = staple->next) {
+            const struct packed head = {.id = staple->id,
+                                        .due = staple->due,
+                                        .until = staple->until,
+                                        .answer_len = (uint32_t)staple->answer_len,
+                                        .revoked = staple->revoked};
+
+            if (staple->answer && out->len + sizeof(head) + staple->answer_len <= STAPLES_KEPT) {
+                text_add(out, slice_of((const char *)&head, sizeof(head)));
+                text_add(out, slice_of(staple->answer, staple->answer_len));
+            }
+        }
+    }
+    pthread_mutex_unlock(&staples->mutex);
+}
+
+void staples_unpack(struct staples *staples, struct slice bytes, int64_t now)
+{
+    struct packed head;
+
+    pthread_mutex_lock(&staples->mutex);
+    while (bytes.len >= sizeof(head)) {
+        struct staple **place;
+
+        memcpy(&head, bytes.ptr, sizeof(head));
+        bytes = slice_from(bytes, sizeof(head));
+        if (head.answer_len == 0 || head.answer_len > bytes.len) {
+            break;
+        }
+        place = place_of(staples, head.id);
+        if (*place == NULL && head.until > now) {
+            *place = staple_new(head.id);
+            (*place)->due = head.due;
+            (*place)->until = head.until;
+            (*place)->revoked = head.revoked != 0;
+            (*place)->answer = xstrndup(bytes.ptr, head.answer_len);
+            (*place)->answer_len = head.answer_len;
+        }
+        bytes = slice_from(bytes, head.answer_len);
+    }
+    pthread_mutex_unlock(&staples->mutex);
 }

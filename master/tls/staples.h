@@ -8,6 +8,7 @@
 #ifndef WEIR_MASTER_TLS_STAPLES_H
 #define WEIR_MASTER_TLS_STAPLES_H
 
+#include "common/base/text.h"
 #include "common/schema/schema.h"
 #include "master/tls/keypair.h"
 
@@ -39,5 +40,15 @@ void staples_answered(struct staples *staples, const struct staple_question *que
                       struct slice answer, int64_t now, const struct error *why);
 /* Answers came or went that no compile has seen; true once for each. */
 bool staples_take_changed(struct staples *staples);
+
+/* ---- over masters ---- */
+#define STAPLES_KEPT ((size_t)32 << 20) /* bytes; what is beyond is left out, and asked for anew */
+/* Answers came or went since this was asked last. */
+bool staples_take_unkept(struct staples *staples);
+/* All answers that are there, as bytes. */
+void staples_pack(struct staples *staples, struct text *out);
+/* Takes what an earlier master packed: each is in force, and asked for again, when it would have been there. What is not whole or
+ * over is left out, and what no compile has used by its end is forgotten. Before the first compile. */
+void staples_unpack(struct staples *staples, struct slice bytes, int64_t now);
 
 #endif

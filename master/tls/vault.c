@@ -113,6 +113,9 @@ void vault_end(struct vault *vault)
     }
     authorities_sweep(vault);
     pthread_mutex_lock(&vault->mutex);
+    if (vault->staples && staples_take_unkept(vault->staples)) {
+        kept_store(vault); /* here, because it may be much */
+    }
     old = vault->used;
     vault->used = vault->using;
     vault->using = NULL;

@@ -101,8 +101,7 @@ void authorities_free(struct vault *vault);
 bool vault_path(struct slice value, char path[PATH_MAX]);
 
 /* vault_kept.c */
-void kept_load(struct kept *kept, int fd);
-void kept_store(const struct kept *kept, int fd);
+void kept_store(const struct vault *vault); /* its mutex is held */
 void kept_free(struct kept *kept);
 
 /* fallback.c: a certificate signed by itself, for nobody's name. */

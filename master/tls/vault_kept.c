@@ -1,10 +1,11 @@
 /*
  * vault_kept.c - what must outlive a master: keys of session tickets, the certificate that was made here,
- * sets of keys that came from URLs.
+ * sets of keys that came from URLs, OCSP answers.
  *
  * It lies in a memfd of the guard's, which nobody but masters is given: a head, the ticket keys, the certificate and its
- * key in DER, the sets, a digest of it all. Written as a whole; a master that dies while it writes leaves a digest that does not fit,
- * and the next one begins anew (which costs each client one full handshake).
+ * key in DER, the sets, a digest of it all; then the OCSP answers, which may be many, with a hash of their own. Written as a whole; a
+ * master that dies while it writes leaves a digest or a hash that does not fit, and the next one begins anew (which costs each
+ * client one full handshake).
  */
 #include <openssl/bytestring.h>
 #include <openssl/evp.h>
@@ -12,25 +13,29 @@
 #include <openssl/rand.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
+#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "master/tls/key_sets.h"
+#include "master/tls/staples.h"
 #include "master/tls/vault_inner.h"
 
-#define MAGIC "weir vault 2\n"
+#define MAGIC "weir vault 3\n"
 #define ROTATE_SECONDS (12 * 3600) /* a ticket opens for TICKET_KEYS times as long at most */
-#define STORE_MOST (65536 + KEY_SETS_KEPT)
+#define STORE_MOST (65536 + KEY_SETS_KEPT + STAPLES_KEPT)
 
 struct head {
     char magic[16];
-    uint8_t digest[SHA256_DIGEST_LENGTH]; /* of all behind it */
+    uint8_t digest[SHA256_DIGEST_LENGTH]; /* of all behind it, but the answers */
     int64_t made;
     uint64_t ticket_count;
     struct ticket_key tickets[TICKET_KEYS];
     uint64_t certificate_size, key_size; /* 0: not made yet */
     uint64_t sets_size;
+    uint64_t staples_size, staples_hash;
 };
 
 #define DIGEST_END (offsetof(struct head, digest) + SHA256_DIGEST_LENGTH)
@@ -41,14 +46,28 @@ static void digest_of(const uint8_t *bytes, size_t size, uint8_t out[SHA256_DIGE
 }
 
 /* ---- writing ---- */
-void kept_store(const struct kept *kept, int fd)
+static void write_all(int fd, const uint8_t *bytes, size_t size, struct slice staples)
 {
+    off_t whole = (off_t)(size + staples.len);
+
+    if (ftruncate(fd, whole) == -1 || pwrite(fd, bytes, size, 0) != (ssize_t)size ||
+        (staples.len && pwrite(fd, staples.ptr, staples.len, (off_t)size) != (ssize_t)staples.len)) {
+        log_warn("Keys of session tickets and OCSP answers cannot be kept for the next master: %m");
+    }
+}
+
+void kept_store(const struct vault *vault)
+{
+    const struct kept *kept = &vault->kept;
     struct slice certificate = {NULL, 0}, key = {NULL, 0};
     struct head head = {.magic = MAGIC, .made = kept->made, .ticket_count = kept->ticket_count};
+    struct text staples;
 
-    if (fd == -1) {
+    if (vault->fd == -1) {
         return;
     }
+    text_init(&staples);
+    staples_pack(vault->staples, &staples);
     if (kept->fallback.pool) {
         certificate = *(const struct slice *)kept->fallback.row.chain.items;
         key = kept->fallback.row.key;
@@ -57,6 +76,8 @@ void kept_store(const struct kept *kept, int fd)
     head.certificate_size = certificate.len;
     head.key_size = key.len;
     head.sets_size = kept->key_sets.len;
+    head.staples_size = staples.len;
+    head.staples_hash = hash_slice(0, text_slice(&staples));
 
     size_t pair = sizeof(head) + certificate.len + key.len, size = pair + kept->key_sets.len;
     uint8_t *bytes = xmalloc(size);
@@ -66,12 +87,11 @@ void kept_store(const struct kept *kept, int fd)
     memcpy(bytes + sizeof(head) + certificate.len, key.len ? key.ptr : "", key.len);
     memcpy(bytes + pair, kept->key_sets.len ? text_slice(&kept->key_sets).ptr : "", kept->key_sets.len);
     digest_of(bytes, size, bytes + offsetof(struct head, digest));
-    if (ftruncate(fd, (off_t)size) == -1 || pwrite(fd, bytes, size, 0) != (ssize_t)size) {
-        log_warn("Keys of session tickets cannot be kept for the next master: %m");
-    }
+    write_all(vault->fd, bytes, size, text_slice(&staples));
     OPENSSL_cleanse(bytes, size);
     OPENSSL_cleanse(&head, sizeof(head));
     free(bytes);
+    text_free(&staples);
 }
 
 /* ---- reading ---- */
@@ -93,22 +113,37 @@ static bool unwrap(struct keypair *out, const uint8_t *certificate, size_t certi
     return good;
 }
 
-static void take(struct kept *kept, const uint8_t *bytes, size_t size)
+/* Of another build, or half of it? */
+static bool is_whole(const struct head *head, const uint8_t *bytes, size_t size)
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
+
+    if (memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0 || head->ticket_count > TICKET_KEYS ||
+        head->certificate_size > size || head->key_size > size || head->sets_size > size ||
+        head->staples_size > size ||
+        sizeof(*head) + head->certificate_size + head->key_size + head->sets_size + head->staples_size !=
+            size) {
+        return false;
+    }
+    digest_of(bytes, size - (size_t)head->staples_size, digest);
+    return memcmp(head->digest, digest, sizeof(digest)) == 0;
+}
+
+static void take(struct vault *vault, const uint8_t *bytes, size_t size)
+{
+    struct kept *kept = &vault->kept;
+    struct slice staples;
     struct head head;
 
     if (size < sizeof(head)) {
         return;
     }
     memcpy(&head, bytes, sizeof(head));
-    digest_of(bytes, size, digest);
-    if (memcmp(head.magic, MAGIC, sizeof(MAGIC)) != 0 || memcmp(head.digest, digest, sizeof(digest)) != 0 ||
-        head.ticket_count > TICKET_KEYS || head.certificate_size > size || head.key_size > size ||
-        head.sets_size > size ||
-        sizeof(head) + head.certificate_size + head.key_size + head.sets_size != size) {
-        return; /* of another build, or half of it */
+    if (!is_whole(&head, bytes, size)) {
+        return;
     }
+    size -= (size_t)head.staples_size;
+    staples = slice_of((const char *)bytes + size, (size_t)head.staples_size);
     kept->made = head.made;
     kept->ticket_count = (size_t)head.ticket_count;
     memcpy(kept->tickets, head.tickets, sizeof(kept->tickets));
@@ -117,16 +152,25 @@ static void take(struct kept *kept, const uint8_t *bytes, size_t size)
                      bytes + sizeof(head) + head.certificate_size, (size_t)head.key_size);
     }
     text_add(&kept->key_sets, slice_of((const char *)bytes + size - head.sets_size, (size_t)head.sets_size));
+    key_sets_unpack(vault->key_sets, text_slice(&kept->key_sets));
+    if (hash_slice(0, staples) == head.staples_hash) {
+        staples_unpack(vault->staples, staples, (int64_t)time(NULL));
+    }
     OPENSSL_cleanse(&head, sizeof(head));
 }
 
-void kept_load(struct kept *kept, int fd)
+static void load(struct vault *vault)
 {
-    uint8_t *bytes = xmalloc(STORE_MOST);
-    ssize_t size = pread(fd, bytes, STORE_MOST, 0);
+    off_t there = lseek(vault->fd, 0, SEEK_END);
+
+    if (there <= 0 || (size_t)there > STORE_MOST) {
+        return;
+    }
+    uint8_t *bytes = xmalloc((size_t)there);
+    ssize_t size = pread(vault->fd, bytes, (size_t)there, 0);
 
     if (size > 0) {
-        take(kept, bytes, (size_t)size);
+        take(vault, bytes, (size_t)size);
         OPENSSL_cleanse(bytes, (size_t)size);
     }
     free(bytes);
@@ -164,8 +208,7 @@ void vault_adopt(struct vault *vault, int fd)
 {
     pthread_mutex_lock(&vault->mutex);
     vault->fd = fd;
-    kept_load(&vault->kept, fd);
-    key_sets_unpack(vault->key_sets, text_slice(&vault->kept.key_sets));
+    load(vault);
     pthread_mutex_unlock(&vault->mutex);
 }
 
@@ -174,7 +217,7 @@ void vault_keep_key_sets(struct vault *vault)
     pthread_mutex_lock(&vault->mutex);
     kept_forget_sets(&vault->kept);
     key_sets_pack(vault->key_sets, &vault->kept.key_sets);
-    kept_store(&vault->kept, vault->fd);
+    kept_store(vault);
     pthread_mutex_unlock(&vault->mutex);
 }
 
@@ -187,7 +230,7 @@ bool vault_rotate(struct vault *vault, int64_t now)
           now < vault->kept.made - ROTATE_SECONDS; /* the clock was set back */
     if (due) {
         add_ticket(&vault->kept, now);
-        kept_store(&vault->kept, vault->fd);
+        kept_store(vault);
     }
     pthread_mutex_unlock(&vault->mutex);
     return due;
@@ -212,7 +255,7 @@ const struct keypair *vault_default(struct vault *vault)
     pthread_mutex_lock(&vault->mutex);
     if (kept->fallback.pool == NULL && vault->fallback) {
         if (fallback_make(&kept->fallback, &why) == 0) {
-            kept_store(kept, vault->fd);
+            kept_store(vault);
         } else {
             log_error("There is no default certificate: %s", why.text);
         }

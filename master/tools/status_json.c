@@ -186,6 +186,7 @@ static void add_slot(struct text *out, const struct status_slot *slot)
         [GAUGE_UPSTREAM_ACTIVE] = "upstreamActive",
         [GAUGE_GENERATIONS] = "mappedGenerations",
         [GAUGE_UDP_SESSIONS] = "udpSessions",
+        [GAUGE_SPOOLED] = "spooled",
         [GAUGE_MEMORY] = "memory",
         [GAUGE_BACKED_UP] = "backedUp",
     };

@@ -118,6 +118,7 @@ class Bench(Wire, Stand):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "build/weir")
+    parser.add_argument("--traefik", type=pathlib.Path, help="its binary: shown beside the others where large bodies and TCP are measured")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--quick", action="store_true", help="without the million routers")

@@ -17,8 +17,8 @@
 #define BUFFER_BYTES 65536
 
 struct end {
-    int peer;      /* descriptor of the other side, 0: none */
-    size_t held;   /* bytes of `data` that this end could not take yet */
+    int peer;    /* descriptor of the other side, 0: none */
+    size_t held; /* bytes of `data` that this end could not take yet */
     size_t from;
     char *data;
 };
@@ -48,8 +48,8 @@ static void pair_up(int client, const struct sockaddr_in *to)
     int upstream = socket(AF_INET, SOCK_STREAM, 0);
     int one = 1;
 
-    if (upstream < 0 || connect(upstream, (const struct sockaddr *)to, sizeof(*to)) != 0 || upstream >= FDS_MOST ||
-        client >= FDS_MOST) {
+    if (upstream < 0 || connect(upstream, (const struct sockaddr *)to, sizeof(*to)) != 0 ||
+        upstream >= FDS_MOST || client >= FDS_MOST) {
         perror("upstream");
         exit(1);
     }
@@ -152,7 +152,8 @@ int main(int argc, char **argv)
     to = local(argv[2]);
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
     polled = epoll_create1(0);
-    if (bind(listener, (struct sockaddr *)&here, sizeof(here)) != 0 || listen(listener, 4096) != 0 || polled < 0) {
+    if (bind(listener, (struct sockaddr *)&here, sizeof(here)) != 0 || listen(listener, 4096) != 0 ||
+        polled < 0) {
         perror("null_proxy");
         return 1;
     }

@@ -2,6 +2,7 @@
 
 Not here: what is asked and printed (bench.py, wire.py).
 """
+import contextlib
 import json
 import os
 import pathlib
@@ -9,6 +10,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import statistics
 import subprocess
 import sys
@@ -101,13 +103,14 @@ def wait_port(port, process=None, seconds=120):
     raise SystemExit(f"nothing listens on {port}")
 
 
-def wait_status(port, path, headers, wanted=200, seconds=240):
+def wait_status(port, path, headers, wanted=200, seconds=240, tls=False):
     """Asks until the answer has the wanted status: the configuration is in force."""
+    wrap = unverified().wrap_socket if tls else contextlib.nullcontext
     request = f"GET {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "Connection: close\r\n\r\n"
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            with socket.create_connection(("127.0.0.1", port), 2) as s:
+            with socket.create_connection(("127.0.0.1", port), 2) as plain, wrap(plain) as s:
                 s.sendall(request.encode())
                 if s.recv(64).startswith(f"HTTP/1.1 {wanted}".encode()):
                     return
@@ -115,6 +118,12 @@ def wait_status(port, path, headers, wanted=200, seconds=240):
             pass
         time.sleep(0.02)
     raise SystemExit(f"no {wanted} for {path} on {port}")
+
+
+def unverified():
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    made.check_hostname, made.verify_mode = False, ssl.CERT_NONE
+    return made
 
 
 class Proxy:

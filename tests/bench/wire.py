@@ -53,15 +53,27 @@ class Wire:
         return self.start("haproxy", ["haproxy", "-db", "-f", str(conf)], port, self.dir / f"{name}.log")
 
     def weir_of(self, name, dynamic, tls=False, flags=(), http=True):
-        port, path = free_port(), self.dir / f"weir-{name}.json"
-        path.write_text(json.dumps(dynamic))
-        proxy = self.start("weir", [str(self.args.weir), f"--entryPoints.web.address=127.0.0.1:{port}", *flags,
-                                    f"--providers.file.filename={path}", "--workers=1", "--log.level=INFO"], port,
-                           self.dir / f"weir-{name}.log")
+        proxy = self.started("weir", self.args.weir, name, dynamic, "--workers=1", *flags)
         proxy.name = "weir" if name in ("tls", "tcp") else name
         if http and not tls:
-            wait_status(port, "/", {"Host": "bench.test", "Authorization": "Basic dTpw"})
+            wait_status(proxy.port, "/", {"Host": "bench.test", "Authorization": "Basic dTpw"})
         return proxy
+
+    def traefik_of(self, name, dynamic, tls=False):
+        """A list: none when there is no Traefik. It has one core, so its runtime takes one thread to run on."""
+        if self.args.traefik is None:
+            return []
+        proxy = self.started("traefik", self.args.traefik, name, dynamic, "--global.checkNewVersion=false",
+                             "--global.sendAnonymousUsage=false")
+        wait_status(proxy.port, "/", {"Host": "bench.test"}, tls=tls)
+        return [proxy]
+
+    def started(self, who, binary, name, dynamic, *flags):
+        """Either takes the same flags and the same file; JSON is YAML."""
+        port, path = free_port(), self.dir / f"{who}-{name}.yml"
+        path.write_text(json.dumps(dynamic))
+        return self.start(who, [str(binary), f"--entryPoints.web.address=127.0.0.1:{port}", *flags,
+                                f"--providers.file.filename={path}", "--log.level=INFO"], port, self.dir / f"{who}-{name}.log")
 
     def dynamic(self, **router):
         return {"routers": {"bench": {"rule": "Host(`bench.test`)", "service": "s", **router}},
@@ -86,7 +98,9 @@ class Wire:
         answers = int(out)
         return {"us": (cpu_seconds(proxy.process.pid) - before) / max(answers, 1) * 1e6, "rps": answers / seconds}
 
-    def table(self, title, what, proxies, load, bar):
+    def table(self, title, what, proxies, load, bar, against=PEERS):
+        """`bar` is what weir is to reach of the best of those named `against`; where none of them is here, the usual peers are shown."""
+        against = against if any(p.name in against for p in proxies) else PEERS
         rows = {p: [] for p in proxies}
         for p in proxies:
             load(p, 1)
@@ -94,8 +108,8 @@ class Wire:
             for p in proxies:
                 rows[p].append(load(p, 1))
         rows = {p: {k: statistics.median(r[k] for r in found) for k in ("us", "rps")} for p, found in rows.items()}
-        best = min(r["us"] for p, r in rows.items() if p.name in PEERS)
-        print(f"\n## {title}\n{'':22} {'CPU us/' + what:>16} {what + 's/s':>14}   CPU against the better peer (to reach: {bar})")
+        best = min(r["us"] for p, r in rows.items() if p.name in against)
+        print(f"\n## {title}\n{'':22} {'CPU us/' + what:>16} {what + 's/s':>14}   CPU against {' or '.join(against)} (to reach: {bar})")
         for p, r in rows.items():
             print(f"{p.name:22} {r['us']:16.2f} {r['rps']:14.0f}   {r['us'] / best:5.2f}x")
 
@@ -121,10 +135,11 @@ backend b
   mode http
   server s 127.0.0.1:{self.upstream_port} pool-max-conn 256
 """)
-        weir = self.weir_of("tls", {"http": self.dynamic(tls={}), "tls": {
-            "certificates": [{"certFile": str(crt), "keyFile": str(key)}],
-            "options": {"default": {"minVersion": "VersionTLS13"}}}}, tls=True)
-        proxies = [nginx, haproxy, weir]
+        dynamic = {"http": self.dynamic(tls={}), "tls": {"certificates": [{"certFile": str(crt), "keyFile": str(key)}],
+                                                         "options": {"default": {"minVersion": "VersionTLS13"}}}}
+        proxies = [nginx, haproxy, *self.traefik_of("tls", dynamic, tls=True), self.weir_of("tls", dynamic, tls=True)]
+        version = subprocess.run([str(self.args.weir), "version"], capture_output=True, text=True, check=True).stdout
+        print(f"\nTLS of weir: {re.search('(?m)^TLS: +(.*)', version).group(1)}")
         self.table("HTTP/1.1 over TLS 1.3, small GET, 64 connections", "request", proxies,
                    lambda p, s: self.wrk(p, s, scheme="https"), 0.95)
         self.table("HTTP/2 over TLS 1.3, small GET, 16 connections of 16 streams", "request", proxies,
@@ -132,26 +147,27 @@ backend b
         self.table("full handshakes, a request each", "handshake", proxies,
                    lambda p, s: self.wrk(p, s, connections=16, scheme="https", headers=("Connection: close",)), 0.95)
         self.table("1 MiB bodies over TLS 1.3, 16 connections", "request", proxies,
-                   lambda p, s: self.wrk(p, s, connections=16, path="/big", scheme="https"), "0.9 of Traefik's")
+                   lambda p, s: self.wrk(p, s, connections=16, path="/big", scheme="https"), "0.9 of traefik", against=("traefik",))
         for p in proxies:
             self.stop(p)
 
     def section_bulk(self):
-        proxies = [self.nginx(), self.haproxy(), self.weir(), self.null_proxy()]
+        proxies = [self.nginx(), self.haproxy(), *self.traefik_of("bulk", {"http": self.dynamic()}), self.weir(), self.null_proxy()]
         self.table("1 MiB bodies, 16 connections", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"),
-                   "1.0 of a proxy that only copies")
+                   1.0, against=("only copies bytes",))
         for p in proxies:
             self.stop(p)
 
     def section_layer4(self):
         to = f"127.0.0.1:{self.upstream_port}"
+        dynamic = {"tcp": {"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s"}},
+                           "services": {"s": {"loadBalancer": {"servers": [{"address": to}]}}}}}
         proxies = [
             self.nginx_of("nginx-tcp", f"load_module {MODULE};\nevents {{ worker_connections 8192; }}\n"
                                        f"stream {{ server {{ listen 127.0.0.1:PORT backlog=4096; proxy_pass {to}; }} }}\n"),
             self.haproxy_of("haproxy-tcp", f"frontend f\n  mode tcp\n  bind 127.0.0.1:PORT backlog 4096\n  default_backend b\n"
                                            f"backend b\n  mode tcp\n  option splice-auto\n  server s {to}\n"),
-            self.weir_of("tcp", {"tcp": {"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s"}},
-                                         "services": {"s": {"loadBalancer": {"servers": [{"address": to}]}}}}}, http=False)]
+            *self.traefik_of("tcp", dynamic), self.weir_of("tcp", dynamic, http=False)]
         self.table("TCP, small requests through open sessions", "request", proxies, lambda p, s: self.wrk(p, s), 0.95)
         self.table("TCP, 1 MiB, 16 sessions", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"), 0.95)
         for p in proxies:

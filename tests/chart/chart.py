@@ -10,7 +10,7 @@ ROOT = HERE.parents[1]
 CHART, VALUES, GOLDEN = ROOT / "helm/weir", HERE / "values", HERE / "golden"
 sys.path.insert(1, str(ROOT / "tests/e2e"))
 
-from cluster import CACHE  # noqa: E402
+from programs import CACHE  # noqa: E402
 
 ALONE = ("hostnetwork", "hostnetwork-root", "file", "namespaced", "secrets", "low-ports", "everything")  # without base.yaml
 NAMES = sorted(path.stem for path in VALUES.glob("*.yaml"))

@@ -104,6 +104,7 @@ MIDDLEWARES = {
     "compress-none": {"compress": {"encodings": ["gzip", "deflate"]}},
     "buffer": {"buffering": {"maxRequestBodyBytes": 10, "memRequestBodyBytes": 5, "maxResponseBodyBytes": 7, "memResponseBodyBytes": 3}},
     "buffer-small": {"buffering": {"maxResponseBodyBytes": 6}},
+    "buffer-file": {"buffering": {"memRequestBodyBytes": 1, "memResponseBodyBytes": 1}},
     "buffer-again": {"buffering": {"retryExpression": "(ResponseCode() == 500 || IsNetworkError()) && Attempts() < 3 && RequestMethod() != \"PUT\""}},
     "buffer-never": {"buffering": {"retryExpression": "Attempts()"}},
     "grpcweb": {"grpcWeb": {"allowOrigins": ["https://a.test", "https://b.test"]}},

@@ -100,6 +100,13 @@ def through_unserved(data):
     return {*alive(data, lambda router: router.get("parentRefs")), *(("services", page if "@" in page else f"{page}@kubernetescrd") for page in pages if page)}
 
 
+def behind_client_auth(section, service, data):
+    """Whether none but routers whose options open no door lead to it."""
+    routers = data.get({"services": "routers", "tcpServices": "tcpRouters", "udpServices": "udpRouters"}[section]) or {}
+    leading = [routers.get(name, {}) for name in service.get("usedBy") or []]
+    return bool(leading) and all(any("clientAuth: none of its Secrets" in words for words in errors(router)) for router in leading)
+
+
 def accepted(difference, traefik, weir, profile):
     """The reason why a difference is on purpose; None: it is not."""
     section, name, path, a, b = difference
@@ -116,6 +123,8 @@ def accepted(difference, traefik, weir, profile):
         return UNSERVED
     if path.startswith("serverStatus") and (section, name) in through_unserved(traefik):
         return UNSERVED
+    if path.startswith("serverStatus") and behind_client_auth(section, ours, weir):
+        return CLIENT_AUTH
     if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(
             plain(other) == name != other for data in (traefik, weir) for other in data["routers"]):
         return CONFLICT

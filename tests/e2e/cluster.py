@@ -1,82 +1,23 @@
 """A real kube-apiserver with etcd on loopback, RBAC on: up in a few seconds, gone at the end.
 
-The programs are built once from Go modules into a cache outside the tree (WEIR_E2E_CACHE, default ~/.cache/weir-e2e; about
-12 minutes on two cores); etcd is Debian's etcd-server. `python3 tests/e2e/cluster.py` builds them.
+Its programs are those of programs.py.
 """
 import json
-import os
 import pathlib
-import re
-import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 
-KUBERNETES, STAGING = "v1.34.4", "v0.34.4"
-CACHE = pathlib.Path(os.environ.get("WEIR_E2E_CACHE", pathlib.Path.home() / ".cache/weir-e2e"))
-PROGRAMS = ("kube-apiserver", "kubectl")
-HELM = "v3.19.0"
-H2SPEC = "v2.2.1+incompatible"
+from programs import CACHE, build
+
 KINDS = {
     "ingressroutes": "IngressRoute", "ingressroutetcps": "IngressRouteTCP", "ingressrouteudps": "IngressRouteUDP",
     "middlewares": "Middleware", "middlewaretcps": "MiddlewareTCP", "traefikservices": "TraefikService",
     "serverstransports": "ServersTransport", "serverstransporttcps": "ServersTransportTCP", "tlsoptions": "TLSOption",
     "tlsstores": "TLSStore",
 }
-
-
-def build(programs=PROGRAMS):
-    """Builds what is not in the cache yet."""
-    missing = [program for program in programs if not (CACHE / "bin" / program).exists()]
-    if not missing:
-        return
-    if shutil.which("go") is None:
-        raise SystemExit(f"building {missing[0]} needs Go 1.24 or later: put `go` into the PATH")
-    folder = CACHE / "mod"
-    folder.mkdir(parents=True, exist_ok=True)
-    (CACHE / "bin").mkdir(exist_ok=True)
-    listed = subprocess.run(["go", "mod", "download", "-json", f"k8s.io/kubernetes@{KUBERNETES}"], cwd="/", check=True,
-                            capture_output=True, text=True).stdout
-    main = pathlib.Path(json.loads(listed)["Dir"], "go.mod").read_text()
-    replaced = sorted(set(re.findall(r"(k8s\.io/[a-z-]+) => \./staging", main)))
-    (folder / "go.mod").write_text("\n".join(
-        ["module cluster", "go 1.24.0", f"require k8s.io/kubernetes {KUBERNETES}",
-         *(f"replace {name} => {name} {STAGING}" for name in replaced)]) + "\n")
-    (folder / "tools.go").write_text("//go:build tools\npackage tools\nimport (\n" + "".join(
-        f' _ "k8s.io/kubernetes/cmd/{program}"\n' for program in programs) + ")\n")
-    subprocess.run(["go", "mod", "tidy"], cwd=folder, check=True)
-    prefix = "-X k8s.io/component-base/version"
-    flags = f"-s -w {prefix}.gitVersion={KUBERNETES} {prefix}.gitMajor=1 {prefix}.gitMinor={KUBERNETES.split('.')[1]}"
-    for program in missing:
-        print(f"building {program} {KUBERNETES}", flush=True)
-        subprocess.run(["go", "build", "-ldflags", flags, "-o", str(CACHE / "bin" / program),
-                        f"k8s.io/kubernetes/cmd/{program}"], cwd=folder, check=True, env={**os.environ, "CGO_ENABLED": "0"})
-
-
-def install(package, *flags):
-    """The same for a program that is a module of its own."""
-    name = package.split("@")[0].rsplit("/", 1)[1]
-    if (CACHE / "bin" / name).exists():
-        return
-    if shutil.which("go") is None:
-        raise SystemExit(f"building {name} needs Go 1.24 or later: put `go` into the PATH")
-    subprocess.run(["go", "install", *flags, package], cwd="/", check=True,
-                   env={**os.environ, "CGO_ENABLED": "0", "GOBIN": str(CACHE / "bin")})
-
-
-def build_h2spec():
-    install(f"github.com/summerwind/h2spec/cmd/h2spec@{H2SPEC}")
-
-
-def build_helm():
-    """It renders for our Kubernetes where it asks no cluster."""
-    minor = KUBERNETES.split(".")[1]
-    flags = "-s -w" + "".join(f" -X helm.sh/helm/v3/pkg/{name}.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/{name}.k8sVersionMinor={minor}"
-                              for name in ("chartutil", "lint/rules"))
-    install(f"helm.sh/helm/v3/cmd/helm@{HELM}", "-ldflags", flags)
 
 
 def free_port():
@@ -124,7 +65,7 @@ class Cluster:
     api_flags = ("--endpoint-reconciler-type=none",)
 
     def __init__(self, folder):
-        build()
+        build("api")
         self.folder, self.processes = pathlib.Path(folder), {}
         self.port, self.etcd_port, self.peer_port = free_port(), free_port(), free_port()
         self.tokens = {"admintoken": ("admin", '"system:masters"'), "weirtoken": ("weir", ""),
@@ -149,6 +90,13 @@ class Cluster:
         openssl(folder, "x509", "-req", "-in", "api.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
                 "-extfile", "api.ext", "-out", "api.crt")
 
+    def certificate(self, user):
+        """Files in the folder: USER.crt, USER.key."""
+        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes"]
+        openssl(self.folder, "req", *curve, "-keyout", f"{user}.key", "-out", f"{user}.csr", "-subj", f"/CN={user}")
+        openssl(self.folder, "x509", "-req", "-in", f"{user}.csr", "-CA", "ca.crt", "-CAkey", "ca.key", "-CAcreateserial", "-days", "30",
+                "-out", f"{user}.crt")
+
     def kubeconfig(self, name, token=None, token_file=None):
         """A file for a user; its path."""
         path = self.folder / f"{name}.kubeconfig"
@@ -172,11 +120,11 @@ class Cluster:
                    f"--bind-address={self.address}", f"--secure-port={self.port}", "--advertise-address=198.18.0.10",
                    "--service-cluster-ip-range=10.96.0.0/16", "--service-account-issuer=https://kubernetes.default.svc",
                    "--service-account-key-file=sa.key", "--service-account-signing-key-file=sa.key",
-                   "--authorization-mode=RBAC", "--token-auth-file=tokens.csv", "--tls-cert-file=api.crt",
-                   "--tls-private-key-file=api.key", *self.api_flags)
+                   "--authorization-mode=RBAC", "--token-auth-file=tokens.csv", "--client-ca-file=ca.crt",
+                   "--tls-cert-file=api.crt", "--tls-private-key-file=api.key", *self.api_flags)
         self.wait_ready()
 
-    def wait_ready(self, seconds=90):
+    def wait_ready(self, seconds=180):
         end, pause = time.monotonic() + seconds, threading.Event()
         while self.kubectl("get", "--raw", "/readyz", check=False).returncode != 0:
             if time.monotonic() > end or self.processes["api"].poll() is not None:
@@ -190,7 +138,7 @@ class Cluster:
 
     def kubectl(self, *arguments, check=True, stdin=None):
         done = subprocess.run([*self.inside, str(CACHE / "bin/kubectl"), "--kubeconfig", str(self.folder / "admin.kubeconfig"), *arguments],
-                              input=stdin, capture_output=True, text=True, timeout=60)
+                              input=stdin, capture_output=True, text=True, timeout=300)
         assert not check or done.returncode == 0, f"kubectl {arguments}: {done.stderr}"
         return done
 
@@ -201,7 +149,7 @@ class Cluster:
     def install_crds(self, *plurals):
         names = [f"{plural}.traefik.io" for plural in plurals]
         self.apply(*(crd(plural) for plural in plurals))
-        self.kubectl("wait", "--for=condition=Established", "--timeout=30s", *(f"crd/{name}" for name in names))
+        self.kubectl("wait", "--for=condition=Established", "--timeout=180s", *(f"crd/{name}" for name in names))
 
     def stop(self):
         for name in ("api", "etcd"):
@@ -209,17 +157,3 @@ class Cluster:
             if process:
                 process.kill()
                 process.wait()
-
-
-if __name__ == "__main__":
-    try:
-        if sys.argv[1:] != ["h2spec"]:
-            build_helm()
-        if sys.argv[1:] != ["helm"]:
-            build_h2spec()
-        if not sys.argv[1:]:
-            build()
-    except subprocess.CalledProcessError as error:
-        said = ((error.stdout or "") + (error.stderr or "")).strip()[-2000:]
-        raise SystemExit(f"{said}\ncluster.py: `{' '.join(error.cmd)}` failed: what the tests run is built once, with Go and modules "
-                         "from GOPROXY (https://proxy.golang.org)") from None

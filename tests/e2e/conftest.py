@@ -14,10 +14,10 @@ sys.path.insert(1, str(_path.parent))  # for what it imports
 _spec = importlib.util.spec_from_file_location("integration_conftest", _path)
 common = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(common)
-programs, whoami, weir = common.programs, common.whoami, common.weir
+programs, whoami, weir, manifests = common.programs, common.whoami, common.weir, common.manifests
 pytest_unconfigure = common.pytest_unconfigure
 BINARY, READY, Program, Weir = common.BINARY, common.READY, common.Program, common.Weir  # for marathon.py
-free_port, wait_port, wait_until = common.free_port, common.wait_port, common.wait_until
+curl, free_port, wait_port, wait_until = common.curl, common.free_port, common.wait_port, common.wait_until
 
 
 def pytest_terminal_summary(terminalreporter):

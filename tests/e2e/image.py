@@ -1,6 +1,6 @@
 """Images without a container engine: buildah builds deploy/Dockerfile as anybody would, on a Debian base made here.
 
-All of it lies in the cache (cluster.CACHE / "node"); archive() gives the file that containerd imports. There is no registry:
+All of it lies in the cache (programs.CACHE / "node"); archive() gives the file that containerd imports. There is no registry:
 the base is debootstrap's, by the name that the Dockerfile asks for.
 """
 import json
@@ -9,13 +9,15 @@ import pathlib
 import shutil
 import subprocess
 
-from cluster import CACHE
+from programs import CACHE
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 HOME = CACHE / "node"
 BASE = "docker.io/library/debian:12-slim"
 PAUSE = "registry.local/pause:1"
 WEIR = "registry.local/weir:e2e"
+BASE_LABEL = "weir.base=2"  # another number: it is made anew
+AUTHORITIES = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
 LAYERS_MOST = 100  # of old builds; then all begins anew
 # What holds the namespaces of a pod: waits for the signal to end.
 PAUSE_SOURCE = """
@@ -45,17 +47,22 @@ def make(name, source, target, *settings):
     buildah("commit", "-q", "--rm", container, name)
 
 
-def present(name):
-    return bool(buildah("images", "-q", "--filter", f"reference={name}"))
+def present(name, *filters):
+    return bool(buildah("images", "-q", "--filter", f"reference={name}", *(word for each in filters for word in ("--filter", each))))
 
 
 def build_base():
-    if present(BASE):
+    """It believes whom this machine believes: what is fetched may come through a proxy with an authority of its own."""
+    if present(BASE, f"label={BASE_LABEL}"):
         return
     folder = HOME / "rootfs"
     shutil.rmtree(folder, ignore_errors=True)
     subprocess.run(["debootstrap", "--variant=minbase", "bookworm", folder], check=True, stdout=subprocess.DEVNULL)
-    make(BASE, folder, "/", "--cmd", "/bin/bash")
+    if AUTHORITIES.exists():
+        target = folder / "usr/local/share/ca-certificates/machine.crt"  # taken up when ca-certificates is installed
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(AUTHORITIES, target)
+    make(BASE, folder, "/", "--cmd", "/bin/bash", "--label", BASE_LABEL)
     shutil.rmtree(folder)
 
 

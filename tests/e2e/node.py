@@ -1,8 +1,8 @@
 """A complete Kubernetes node on this machine, in a network namespace of its own: what cluster.py runs, and controller-manager,
 scheduler, kube-proxy, containerd and kubelet. Pods really run; nothing leaves the namespace. Up in about ten seconds.
 
-    python3 tests/e2e/node.py check            whether one can run here
-    python3 tests/e2e/node.py build            programs (Go, about 12 minutes the first time) and images (image.py)
+    python3 tests/e2e/node.py can              whether one can run here; if not, status 3 and the last line says why
+    python3 tests/e2e/node.py build            programs (programs.py) and images (image.py)
     python3 tests/e2e/node.py up | down        by hand; `make e2e-node` does both
     python3 tests/e2e/node.py kubectl|helm|exec ARGUMENTS...
 
@@ -17,17 +17,19 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 
 import image
-from cluster import CACHE, PROGRAMS, Cluster, build, build_helm
+from cluster import Cluster
+from programs import CACHE, OutOfReach, build
+from programs import require as require_programs
 
 NAMESPACE = "weir-e2e"
 RUN = pathlib.Path("/run/weir-e2e")
 ADDRESS = "198.18.0.10"  # of the node
 NAME = "edge1"
-ALL_PROGRAMS = (*PROGRAMS, "kube-controller-manager", "kube-scheduler", "kube-proxy", "kubelet")
 INSIDE = ("nsenter", f"--net=/run/netns/{NAMESPACE}")  # not `ip netns exec`: that mounts another /sys, without control groups
 SOCKET = RUN / "containerd.sock"
 measured = []  # lines for the end of a run, conftest.py
@@ -75,17 +77,61 @@ def run(*command, check=True, **options):
     return done
 
 
-def require():
-    """Says what is missing, before anything is built."""
-    wrong = None
+# What a node does, in namespaces that are gone afterwards: each line with the words for its failure.
+NETWORK_TRIALS = (
+    ("no bridge can be made", "ip link add trial0 type bridge"),
+    ("no pair of interfaces can be made", "ip link add trial1 type veth peer name trial2"),
+    ("no packets can be forwarded", "sysctl -qw net.ipv4.ip_forward=1"),
+    ("iptables has no table nat", "! command -v iptables >/dev/null || iptables -t nat -L -n >/dev/null"))
+OVERLAY_TRIAL = ("no overlay file system can be mounted below {folder}",
+                 "mkdir -p lower upper work all && mount -t overlay trial -o lowerdir=lower,upperdir=upper,workdir=work all")
+
+
+def control_groups_wrong():
+    words = "there are none"
+    for top in hierarchies():
+        trial = top / f"weir-e2e-trial-{os.getpid()}"
+        try:
+            trial.mkdir()
+            trial.rmdir()
+            return None
+        except OSError as error:
+            words = f"{trial.parent}: {error.strerror}"
+    return f"no control group can be made below /sys/fs/cgroup ({words})"
+
+
+def overlay_wrong():
+    """Where the images are (image.py) and where containerd has its own."""
+    words, script = OVERLAY_TRIAL
+    for place in (CACHE, pathlib.Path("/run")):
+        place.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place) as folder:
+            done = run("unshare", "--mount", "sh", "-c", script, check=False, cwd=folder)
+        if done.returncode != 0:
+            return f"{words.format(folder=place)}: {done.stderr.strip()}"
+    return None
+
+
+def machine_wrong():
+    """Why this machine cannot be a node; None: it can."""
     if os.geteuid() != 0:
-        wrong = "this is not root"
-    elif run("unshare", "--net", "--mount", "true", check=False).returncode != 0:
-        wrong = "no network or mount namespace can be made"
-    elif not any(os.access(folder, os.W_OK) and (folder / "cgroup.procs").exists() for folder in hierarchies()):
-        wrong = "there are no control groups that can be written below /sys/fs/cgroup"
+        return "this is not root"
+    if run("unshare", "--net", "--mount", "true", check=False).returncode != 0:
+        return "no network or mount namespace can be made"
+    for words, script in NETWORK_TRIALS:
+        done = run("unshare", "--net", "sh", "-c", script, check=False)
+        if done.returncode != 0:
+            return f"{words}: {done.stderr.strip()}"
+    return control_groups_wrong() or overlay_wrong()
+
+
+def require():
+    """OutOfReach with what is missing, before anything is built."""
+    wrong = machine_wrong()
     if wrong:
-        raise SystemExit(f"a Kubernetes node cannot run here: {wrong}. `make e2e-api` needs none of that.")
+        raise OutOfReach(f"a Kubernetes node cannot run here: {wrong}")
+    for group in ("node", "helm"):
+        require_programs(group)
 
 
 # ---- what is left of a node ----
@@ -128,7 +174,7 @@ def kill(pids):
             pass
 
 
-def wait(what, condition, seconds=60):
+def wait(what, condition, seconds=180):
     end, pause = time.monotonic() + seconds, threading.Event()
     while True:
         value = condition()
@@ -172,7 +218,7 @@ class Node(Cluster):
     address = "0.0.0.0"
     names = ("DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc,DNS:localhost,IP:127.0.0.1,"
              f"IP:{ADDRESS},IP:10.96.0.1")
-    api_flags = ("--allow-privileged=true", "--client-ca-file=ca.crt", "--kubelet-preferred-address-types=InternalIP")
+    api_flags = ("--allow-privileged=true", "--kubelet-preferred-address-types=InternalIP")
 
     def __init__(self):
         require()
@@ -255,12 +301,12 @@ class Node(Cluster):
 
 
 def main(verb, *arguments):
-    if verb == "check":
+    if verb == "can":
         require()
     elif verb == "build":
         require()
-        build(ALL_PROGRAMS)
-        build_helm()
+        build("node")
+        build("helm")
         image.build()
     elif verb == "up":
         Node()
@@ -275,4 +321,8 @@ def main(verb, *arguments):
 
 
 if __name__ == "__main__":
-    main(*(sys.argv[1:] or ["help"]))
+    try:
+        main(*(sys.argv[1:] or ["help"]))
+    except OutOfReach as reason:
+        print(reason.why, file=sys.stderr, flush=True)
+        raise

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from cluster import Cluster
+from test_live import route, serves, service
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(1, str(ROOT / "tests/chart"))
@@ -22,7 +23,7 @@ def server(tmp_path_factory):
     server = Cluster(tmp_path_factory.mktemp("strict"))
     try:
         server.kubectl("apply", "--server-side", "-f", str(ROOT / "helm/weir/crds"))
-        server.kubectl("wait", "--for=condition=Established", "--timeout=30s", "crd", "--all")
+        server.kubectl("wait", "--for=condition=Established", "--timeout=180s", "crd", "--all")
         server.apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
                        for name in ("edge", "shop", "web", "weir", "team-in", "team-out", "nexus", "infra")))
         yield server
@@ -94,6 +95,52 @@ def test_rights_are_as_narrow_as_asked_for(server):
     rights(server, "secrets")
     assert may(server, "watch", "secrets/shop-tls", "-n", "shop") and not may(server, "watch", "secrets/other", "-n", "shop")
     assert not may(server, "list", "secrets", "-A") and may(server, "watch", "services", "-A")
+
+
+def account(server, name="weir", namespace="edge"):
+    """A kubeconfig of the chart's ServiceAccount."""
+    return server.kubeconfig("account", server.kubectl("create", "token", name, "-n", namespace).stdout.strip())
+
+
+def test_what_the_chart_grants_in_single_namespaces_is_enough(server, weir, whoami, tmp_path):
+    """And nothing else is asked for: no line of the log speaks of a right."""
+    rights(server, "namespaced")
+    backend = whoami("v1")
+    for namespace in ("shop", "web", "default"):
+        server.apply(service("app", backend, namespace), route("app", f"{namespace}.test", "app", namespace))
+    try:
+        program = weir("--providers.kubernetesCRD.namespaces=shop,web", "--providers.kubernetesCRD.disableClusterScopeResources",
+                       "--providers.kubernetesCRD.allowExternalNameServices", "--providers.kubernetesIngress.namespaces=shop",
+                       "--providers.kubernetesIngress.disableClusterScopeResources",
+                       env={"KUBECONFIG": str(account(server)), "KUBERNETES_SERVICE_HOST": "", "POD_NAMESPACE": "edge"})
+        for host, status in (("shop.test", 200), ("web.test", 200), ("default.test", 404)):
+            serves(program, host, status)
+        assert "does not permit" not in program.log() and "cannot be" not in program.log()
+    finally:
+        for namespace in ("shop", "web", "default"):
+            server.kubectl("delete", "-n", namespace, "service/app", "ingressroutes.traefik.io/app")
+
+
+def test_a_secret_that_may_not_be_read_is_an_error_of_who_names_it(server, weir, whoami):
+    rights(server, "secrets")
+    backend = whoami("v1")
+    items = [service("app", backend, "shop")]
+    for name, secret in (("may", "shop-tls"), ("may-not", "other")):
+        items.append({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": secret, "namespace": "shop"},
+                      "stringData": {"users": "test:$apr1$H6uskkkW$IgXLP6ewTrSuBkTrqE8wj/"}})
+        items.append({"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware", "metadata": {"name": name, "namespace": "shop"},
+                      "spec": {"basicAuth": {"secret": secret}}})
+        items.append(route(name, f"{name}.test", "app", "shop", middlewares=[{"name": name}]))
+    server.apply(*items, route("plain", "plain.test", "app", "shop"))
+    try:
+        program = weir("--providers.kubernetesCRD.allowExternalNameServices",
+                       env={"KUBECONFIG": str(account(server)), "KUBERNETES_SERVICE_HOST": "", "POD_NAMESPACE": "edge"})
+        for host, status in (("plain.test", 200), ("may.test", 401), ("may-not.test", 404)):
+            serves(program, host, status)
+        program.wait_log(r"secrets in namespace shop, name other: the API server does not permit this \(list is forbidden\)")
+        assert "name shop-tls" not in program.log()
+    finally:
+        server.kubectl("delete", "-n", "shop", "--all", "service,secret,middlewares.traefik.io,ingressroutes.traefik.io")
 
 
 def test_helm_installs_upgrades_and_takes_away(server):

@@ -5,7 +5,7 @@ import xml.etree.ElementTree
 
 import pytest
 
-from cluster import CACHE, build_h2spec
+from programs import CACHE, build
 from rawhttp import Server, answer_all
 from tlskit import Maker
 
@@ -16,7 +16,7 @@ ANSWERED_IN_HTTP1 = {"Sends invalid connection preface"}
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
 def test_all_cases(weir, tmp_path, tls):
-    build_h2spec()
+    build("h2spec")
     pair = Maker(tmp_path).own("a.test", ["DNS:a.test"])
     up = Server(answer_all(b"x" * 1000))
     dynamic = tmp_path / "dynamic.yml"

@@ -100,7 +100,7 @@ def test_each_kind_that_is_forbidden_is_off_alone(cluster, weir, whoami):
     for kind in wanted:
         cluster.apply(*role(RIGHTS, user=f"no-{kind}"))
     for kind, program in programs.items():
-        program.wait_log(rf"INF {kind}[.a-z0-9]* can be read now", seconds=60)
+        program.wait_log(rf"INF {kind}[.a-z0-9]* can be read now")
         serves(program, "app.test")
 
 
@@ -115,12 +115,12 @@ def test_each_kind_that_is_removed_is_off_until_it_is_there_again(cluster, clust
         mark = program.mark()
         cluster.kubectl("delete", "crd", f"{kind}.traefik.io")
         try:
-            program.wait_log(rf"WRN {kind}\.traefik\.io: the API server does not have this kind \((list|watch) answers 404\)", mark, seconds=60)
+            program.wait_log(rf"WRN {kind}\.traefik\.io: the API server does not have this kind \((list|watch) answers 404\)", mark)
             serves(program, "f.test")
             serves(program, "app.test", 404 if kind == "ingressroutes" else 200)
         finally:
             cluster.install_crds(kind)
-        program.wait_log(rf"INF {kind}\.traefik\.io can be read now", mark, seconds=60)
+        program.wait_log(rf"INF {kind}\.traefik\.io can be read now", mark)
         if kind == "ingressroutes":
             cluster.apply(route("app", "app.test", "app"))
         serves(program, "app.test")

@@ -1,6 +1,10 @@
 """The live source against a real API server: what is applied is served, whatever becomes of the API server."""
+import base64
+import json
 import signal
 import subprocess
+
+import pytest
 
 from cluster import role
 from conftest import common
@@ -143,6 +147,49 @@ def test_a_rotated_token_is_read_again(cluster, cluster_weir, whoami, tmp_path):
         cluster.start_api()
 
 
+def data(path):
+    return base64.b64encode(path.read_bytes()).decode()
+
+
+@pytest.mark.parametrize("inline", [False, True], ids=["files", "data"])
+def test_the_current_context_of_a_kubeconfig_counts(cluster, cluster_weir, whoami, tmp_path, inline):
+    """A client certificate there; another context leads to nobody."""
+    folder, port = cluster.folder, cluster.port
+    cluster.certificate("weir")
+    user = {"client-certificate-data": data(folder / "weir.crt"), "client-key-data": data(folder / "weir.key")} if inline else {
+        "client-certificate": "weir.crt", "client-key": "weir.key"}  # beside the file
+    authority = {"certificate-authority-data": data(folder / "ca.crt")} if inline else {"certificate-authority": str(folder / "ca.crt")}
+    path = (tmp_path if inline else folder) / "contexts.kubeconfig"
+    path.write_text(json.dumps({
+        "apiVersion": "v1", "kind": "Config", "current-context": "right",
+        "clusters": [{"name": "nobody", "cluster": {"server": "https://127.0.0.1:1"}},
+                     {"name": "c", "cluster": {"server": f"https://localhost:{port}", **authority}}],
+        "users": [{"name": "u", "user": user}, {"name": "other", "user": {"token": "wrong"}}],
+        "contexts": [{"name": "wrong", "context": {"cluster": "nobody", "user": "other"}},
+                     {"name": "right", "context": {"cluster": "c", "user": "u"}}]}))
+    cluster.apply(service("app", whoami("v1")), route("app", "app.test", "app"))
+    program = cluster_weir(kubeconfig=path)
+    serves(program, "app.test")
+    assert f"API server localhost:{port} (KUBECONFIG {path} (context right))" in program.log()
+
+
+def test_endpoint_token_and_authority_as_options(cluster, weir, whoami, tmp_path):
+    """A server whose authority is another one is not believed, and not told the token."""
+    options = {"endpoint": f"https://127.0.0.1:{cluster.port}", "token": "weirtoken"}
+    stranger = tmp_path / "stranger.crt"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", tmp_path / "key", "-out", stranger, "-subj", "/CN=x"],
+                   check=True, capture_output=True)
+    cluster.apply(service("app", whoami("v1")), route("app", "app.test", "app"))
+
+    def start(authority, **more):
+        flags = [f"--providers.kubernetesCRD.{name}={value}" for name, value in {**options, "certAuthFilePath": authority}.items()]
+        return weir("--providers.kubernetesCRD.allowExternalNameServices", *flags, env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""}, **more)
+    serves(start(cluster.folder / "ca.crt"), "app.test")
+    program = start(stranger, wait=False)
+    program.wait_log(r"WRN API server 127\.0\.0\.1 \(option endpoint\): the certificate of 127\.0\.0\.1 is refused")
+    assert "INF Ready" not in program.log()
+
+
 def test_only_secrets_that_are_named_are_asked_for(cluster, cluster_weir, whoami):
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "ca", "namespace": "default"},
               "stringData": {"ca.crt": (cluster.folder / "ca.crt").read_text()}}
@@ -182,16 +229,21 @@ def test_ingresses_are_read_too(cluster, cluster_weir, whoami):
     serves(program, "i.test", 404)
 
 
-def test_check_reads_the_cluster(cluster, whoami):
+def test_check_and_explain_read_the_cluster(cluster, whoami):
     cluster.apply(service("app", whoami("v1")), route("good", "good.test", "app"), route("bad", "bad.test", "missing"))
     done = subprocess.run([common.BINARY, "check", "--providers.kubernetesCRD.allowExternalNameServices",
                            "--entryPoints.web.address=:80"],
                           env={"KUBECONFIG": str(cluster.kubeconfig("weir", "weirtoken")), "PATH": "/usr/bin"},
-                          capture_output=True, text=True, timeout=60)
+                          capture_output=True, text=True, timeout=120)
     assert "IngressRoute default/bad" in done.stdout + done.stderr
     assert "IngressRoute default/good" not in done.stdout + done.stderr
+    for host, words in (("good.test", "default-good-"), ("nobody.test", "none: 404")):
+        why = subprocess.run([common.BINARY, "explain", "--providers.kubernetesCRD.allowExternalNameServices", "--entryPoints.web.address=:80",
+                              "GET", f"http://{host}/"], env={"KUBECONFIG": str(cluster.kubeconfig("weir", "weirtoken")), "PATH": "/usr/bin"},
+                             capture_output=True, text=True, timeout=120)
+        assert words in why.stdout, why
     nobody = subprocess.run([common.BINARY, "check", "--providers.kubernetesCRD", "--entryPoints.web.address=:80"],
-                            env={"PATH": "/usr/bin"}, capture_output=True, text=True, timeout=60)
+                            env={"PATH": "/usr/bin"}, capture_output=True, text=True, timeout=120)
     assert nobody.returncode != 0 and "there is no API server to ask" in nobody.stdout + nobody.stderr
 
 

@@ -18,6 +18,7 @@ static const char *const gauges[BOARD_GAUGES] = {
     [GAUGE_BUFFERS] = "buffers",
     [GAUGE_GENERATIONS] = "generations",
     [GAUGE_UDP_SESSIONS] = "udp_sessions",
+    [GAUGE_SPOOLED] = "spooled",
 };
 
 /* Where this process has the board mapped. */

@@ -2,6 +2,7 @@
 
 Crowd(port, count, data)  opens the connections, sends data on each and reads nothing by itself.
 Fountain(size)            a server that answers every request with a body of that size, as fast as it is taken.
+Deaf()                    a server that switches protocols when that is asked for, and reads nothing more, as of any other client.
 Both keep their own kernel buffers small: the memory that counts is to be weir's.
 """
 import contextlib
@@ -68,6 +69,14 @@ class Crowd:
                         poll.unregister(fd)
                         del left[fd]
 
+    def pump(self, data):
+        """Sends what is taken of it right now; how many bytes all of them took."""
+        taken = 0
+        for s in self.sockets:
+            with contextlib.suppress(OSError):
+                taken += s.send(data)
+        return taken
+
     def ended(self):
         """(refused with 503, closed without a word, still open), as far as is seen now. Does not read what is there."""
         refused = closed = 0
@@ -83,10 +92,69 @@ class Crowd:
                 closed += 1
         return refused, closed, len(self.sockets) - refused - closed
 
+    def answered(self):
+        """How many have something to read, or have ended, as far as is seen now."""
+        poll = select.poll()
+        for s in self.sockets:
+            poll.register(s.fileno(), select.POLLIN)
+        return len(poll.poll(0))
+
     def close(self):
         for s in self.sockets:
             s.close()
         self.sockets = []
+
+
+class Deaf:
+    def __init__(self):
+        self.listener = socket.socket()
+        self.listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER)  # inherited
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(4096)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.open, self.lock, self.gone = [], threading.Lock(), False
+        self.thread = threading.Thread(target=self._run, daemon=True)
+        self.thread.start()
+
+    def _run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                s, _ = self.listener.accept()
+                with self.lock:
+                    self.open.append(s)
+                    if self.gone:
+                        s.close()
+                        continue
+                threading.Thread(target=self._switch, args=(s,), daemon=True).start()
+
+    @staticmethod
+    def _switch(s):
+        head = b""
+        with contextlib.suppress(OSError):
+            while b"\r\n\r\n" not in head and len(head) < 4096:
+                piece = s.recv(512)
+                head += piece
+                if not piece:
+                    return
+            if b"Upgrade: deaf" in head:
+                s.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: deaf\r\n\r\n")
+
+    def hang_up(self):
+        """Whoever is there, and whoever still comes."""
+        with self.lock:
+            self.gone = True
+            for s in self.open:
+                with contextlib.suppress(OSError):
+                    s.shutdown(socket.SHUT_RDWR)  # who reads it learns of it
+                s.close()
+
+    def close(self):
+        with contextlib.suppress(OSError):
+            self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        self.thread.join(SECONDS)
+        self.hang_up()
 
 
 class Fountain:

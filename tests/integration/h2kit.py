@@ -1,6 +1,6 @@
 """HTTP/2 by hand: a client that may send any frame. `Http2(peer)` says the preface and SETTINGS; .request() opens a stream,
 .answer(stream) collects its answer, .frame()/.until() read frames, .raw() sends bytes as they are. Windows and ACKs are the
-caller's matter, but for SETTINGS and what answer() takes.
+caller's matter, but for SETTINGS and what answer() takes. `Web(peer)` has long streams too: WebSockets and gRPC calls.
 """
 import contextlib
 
@@ -95,3 +95,39 @@ class Http2:
             while True:
                 self.frame()
         return self.goaways[-1].error_code if self.goaways else None
+
+
+WEBSOCKET = (("sec-websocket-version", "13"), ("origin", "http://a.test"))
+GRPC = (("te", "trailers"), ("content-type", "application/grpc"))
+
+
+class Web(Http2):
+    """Streams that stay open: WebSockets (RFC 8441), gRPC calls."""
+
+    def open(self, path="/chat", protocol="websocket", method="CONNECT", fields=WEBSOCKET, host="a.test"):
+        frame = self.headers([(":method", method), (":scheme", "http"), (":authority", host), (":path", path),
+                              (":protocol", protocol), *fields], end=False)
+        self.send(frame)
+        return frame.stream_id
+
+    def opened(self, *args, **kw):
+        stream = self.open(*args, **kw)
+        self.until(lambda: self.streams[stream].heads or self.streams[stream].reset is not None)
+        return stream, self.streams[stream]
+
+    def call(self, path, host):
+        """A gRPC call, open for messages: message() frames them."""
+        return self.request(path, *GRPC, method="POST", host=host, end=False)
+
+    def says(self, stream, data, back=None):
+        """Sends it and waits for its echo, or as many bytes as `back` has."""
+        got, expected = self.streams[stream], len(data if back is None else back)
+        before = len(got.body)
+        self.data(stream, data)
+        self.until(lambda: len(got.body) >= before + expected or got.ended or got.reset is not None)
+        return got.body[before:]
+
+
+def message(data):
+    """As a gRPC stream carries it."""
+    return b"\0" + len(data).to_bytes(4, "big") + data

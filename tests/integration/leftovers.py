@@ -1,7 +1,7 @@
 """Nothing is left over: after every test the workers of a running weir hold what they held before it, and no more.
 
 Leftovers(router) notes what the workers hold while all is idle; settled() waits until it is so again: nobody is connected,
-no exchange is open, every pooled buffer was given back, each connection to a server that is still open is one that is
+no exchange is open, every pooled buffer and every slot of a spool file was given back, each connection to a server that is still open is one that is
 kept idle, and of pipes and files there are as many as before; a channel too many counts as a connection. Listening
 sockets, which the guard has too, come and go with entry points and slots. A log file may have come.
 """
@@ -11,7 +11,7 @@ import time
 from board import Board
 from processes import descriptors
 
-AT_REST = ("connections", "exchanges", "upstream_active")
+AT_REST = ("connections", "exchanges", "upstream_active", "spooled")
 
 
 def held(pid, guard):

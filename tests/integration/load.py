@@ -4,10 +4,10 @@ Load(port, host)  fresh connections, kept connections, WebSockets (to whoami's /
 (each checked byte for byte), all asking again and again until stop(). What went wrong is counted by kind: connect (refused
 or timed out), reset, short (the answer ended early), status, late (first byte after `late` seconds), websocket (an echo
 that failed), bytes (a transfer came out wrong). `problems` are sentences about it. reopen: a WebSocket that broke is followed
-by another one.
+by another one. tls: an SSLContext, everything goes over it; preface: bytes before all others (a PROXY header).
 
 Who kills a worker on purpose asks held_by() for the clients of the connections it had accepted and says so by excuse():
-what goes wrong on those is counted apart, in `excused`.
+what goes wrong on those is counted apart, in `excused` (ledger.py).
 """
 import asyncio
 import base64
@@ -19,15 +19,13 @@ import subprocess
 import threading
 import time
 
+from ledger import Connection, Ledger
 from processes import descriptors
 
 SECONDS = 20
 LETTERS = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what whoami's /data repeats
 TRANSFER = 256 * 1024
 PIECE = 8 * 1024
-
-Connection = collections.namedtuple("Connection", "reader writer port opened kind")
-Problem = collections.namedtuple("Problem", "when kind words port opened")
 
 
 def data(size):
@@ -58,13 +56,12 @@ def held_by(pid, port, end="sport"):
 
 class Load:
     def __init__(self, port, host="one", fresh=4, kept=4, websockets=0, downloads=0, uploads=0, late=None, pause=0.002,
-                 reopen=False, echo_pause=0.05, address="127.0.0.1"):
-        self.address = address
+                 reopen=False, echo_pause=0.05, address="127.0.0.1", tls=None, preface=b"", ledger=None):
+        self.address, self._tls, self._preface = address, tls, preface
+        self.ledger = ledger or Ledger()
         self.port, self.host, self.late, self.pause = port, host, late, pause
         self.done, self.echoes, self.transfers = 0, 0, 0
         self.first_bytes = collections.defaultdict(list)  # seconds, by the kind of client
-        self.all_problems = []
-        self._excuses, self._lock = {}, threading.Lock()
         self._target, self._enough = 0, threading.Event()
         self._reopen, self._echo_pause = reopen, echo_pause
         self._stop = threading.Event()
@@ -76,36 +73,30 @@ class Load:
 
     # ---- what went wrong ----
     def _problem(self, kind, words, connection=None):
-        self.all_problems.append(Problem(time.monotonic(), kind, words, connection.port if connection else 0,
-                                         connection.opened if connection else 0.0))
+        self.ledger.problem(kind, words, connection)
 
     def excuse(self, ports, until=None):
-        """Connections of these clients that are open now may break, or wait until `until`."""
-        with self._lock:
-            for port in ports:
-                self._excuses.setdefault(port, []).append((time.monotonic(), until or float("inf")))
+        """See Ledger."""
+        self.ledger.excuse(ports, until)
 
-    def is_excused(self, port, opened, when):
-        with self._lock:
-            return any(opened <= since <= when <= until for since, until in self._excuses.get(port, ()))
-
-    def _parted(self, excused):
-        return [p for p in self.all_problems if self.is_excused(p.port, p.opened, p.when) == excused]
+    @property
+    def all_problems(self):
+        return self.ledger.all_problems
 
     @property
     def problems(self):
-        return [f"{p.kind}: {p.words}" for p in self._parted(False)[:50]]
+        return self.ledger.problems
 
     @property
     def counts(self):
-        return dict(collections.Counter(p.kind for p in self._parted(False)))
+        return self.ledger.counts
 
     @property
     def excused(self):
-        return dict(collections.Counter(p.kind for p in self._parted(True)))
+        return self.ledger.excused
 
     def _first_byte(self, seconds, connection):
-        if self.is_excused(connection.port, connection.opened, time.monotonic()):
+        if self.ledger.is_excused(connection.port, connection.opened, time.monotonic()):
             return
         self.first_bytes[connection.kind].append(seconds)
         if self.late is not None and seconds > self.late:
@@ -122,19 +113,24 @@ class Load:
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
 
     # ---- clients ----
-    async def _connect(self, small, kind):
-        opened = time.monotonic()
+    async def _dial(self, small):
         s = socket.socket()
         s.setblocking(False)
         try:
             if small:  # so that a slow reader is felt by the other side
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 16 * 1024)
             await asyncio.wait_for(asyncio.get_running_loop().sock_connect(s, (self.address, self.port)), SECONDS)
-            reader, writer = await asyncio.open_connection(sock=s, limit=64 * 1024)
         except BaseException:
             s.close()
             raise
-        return Connection(reader, writer, s.getsockname()[1], opened, kind)
+        return s
+
+    async def _speak(self, s):
+        """StreamReader and StreamWriter, behind what comes before the first request."""
+        if self._preface:
+            await asyncio.wait_for(asyncio.get_running_loop().sock_sendall(s, self._preface), SECONDS)
+        more = {"ssl": self._tls, "server_hostname": self.host} if self._tls else {}
+        return await asyncio.wait_for(asyncio.open_connection(sock=s, limit=64 * 1024, **more), SECONDS)
 
     def _head(self, line, *fields, host=None):
         return "\r\n".join([f"{line} HTTP/1.1", f"Host: {host or self.host}", *fields, "", ""]).encode()
@@ -163,12 +159,16 @@ class Load:
 
     async def _once(self, kind, asking, small=False):
         """Runs one connection; what ends it badly is noted."""
+        opened = time.monotonic()
         try:
-            connection = await self._connect(small, kind)
+            s = await self._dial(small)
         except (OSError, asyncio.TimeoutError) as error:
             self._problem("connect", f"{kind}: {error!r}")
             return
+        connection = Connection(None, None, s.getsockname()[1], opened, kind)
         try:
+            reader, writer = await self._speak(s)
+            connection = connection._replace(reader=reader, writer=writer)
             await asking(connection)
         except (asyncio.IncompleteReadError, asyncio.LimitOverrunError) as error:
             self._problem("short", f"{kind}: {error!r}", connection)
@@ -177,7 +177,7 @@ class Load:
         except OSError as error:
             self._problem("reset", f"{kind}: {error!r}", connection)
         finally:
-            connection.writer.close()
+            (connection.writer or s).close()
 
     async def _fresh(self):
         async def asking(connection):

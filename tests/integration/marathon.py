@@ -2,7 +2,8 @@
 
 House(folder, programs)  starts backends and weir (two providers, a static file, a binary of its own to be replaced), then
 change(), kill_worker(), stall_worker(), kill_master(), hangup(), upgrade(): what an operator or a bad day may do, in any
-order. The short marathons (test_life_marathons.py) and `make soak` are made of these. `load` is told which connections
+order. The short marathons (test_life_marathons.py) and `make soak` are made of these. servers: those of mixture.py, with entry
+points of every protocol for them. `load` is told which connections
 a killed worker had accepted: only those may fail.
 """
 import itertools
@@ -32,7 +33,7 @@ entryPoints:
     transport:
       lifeCycle:
         graceTimeOut: 2s
-{extra}
+{more}{extra}
 workers: {workers}
 log:
   level: {level}
@@ -96,11 +97,12 @@ def replace(path, content, mode=0o644):
 
 
 class House:
-    def __init__(self, folder, programs, workers=2, routers=0, regex=False, level="INFO", seed=None):
+    def __init__(self, folder, programs, workers=2, routers=0, regex=False, level="INFO", seed=None, servers=None,
+                 start=Weir):
         self.folder, self.random = pathlib.Path(folder), random.Random(seed)
         self.port, self.other, self.workers, self.level = free_port(), free_port(), workers, level
-        self.routers, self.regex = routers, regex
-        self.turn, self.builds, self.extra, self.finishing = 0, 0, "", []
+        self.routers, self.regex, self.servers = routers, regex, servers
+        self.turn, self.builds, self.extra, self.finishing, self.datagrams = 0, 0, "", [], True
         self.load = None
         self.writing, self.deaths = threading.RLock(), threading.RLock()
         backend_port = free_port()
@@ -116,13 +118,14 @@ class House:
         self.change_file()
         self.change_manifest()
         self.write_static()
-        self.router = Weir([f"--configFile={self.static}"], binary=self.binary)
+        self.router = start([f"--configFile={self.static}"], binary=self.binary)
         programs.append(self.router)
         self.router.wait_log(READY)
 
     # ---- configuration ----
     def write_static(self):
-        replace(self.static, STATIC.format(port=self.port, extra=self.extra, workers=self.workers, level=self.level,
+        more = self.servers.entry_points(self.datagrams) if self.servers else ""
+        replace(self.static, STATIC.format(port=self.port, more=more, extra=self.extra, workers=self.workers, level=self.level,
                                            folder=self.folder))
 
     def change_file(self, bad=False):
@@ -139,10 +142,13 @@ class House:
         if bad:
             routers["bad"] = self.random.choice(BAD)
         services = {"one": [self.backend], "churn": [self.backend] * (1 + self.turn % 3), "refused": ["127.0.0.1:1"]}
-        text = json.dumps({"http": {"routers": routers, "services": {
+        http = {"routers": routers, "services": {
             name: {"loadBalancer": {"servers": [{"url": f"http://{a}"} for a in addresses]}}
-            for name, addresses in services.items()}}})
-        replace(self.folder / "dynamic.json", text)
+            for name, addresses in services.items()}}
+        sections, more_routers, more_services = self.servers.dynamic(self.turn) if self.servers else ({}, {}, {})
+        routers.update(more_routers)
+        http["services"].update(more_services)
+        replace(self.folder / "dynamic.json", json.dumps({"http": http, **sections}))
 
     def break_file(self):
         """What no provider can read: all that was stays in force."""
@@ -153,11 +159,14 @@ class House:
         self.turn += 1
         replace(self.folder / "manifests/churn.yaml", MANIFEST.format(turn=self.turn, address=self.backend))
 
-    def hangup(self, workers=None, other=None):
-        """Static configuration anew: another number of workers, the second entry point there (True) or not (False)."""
-        self.workers = workers or self.workers
+    def hangup(self, workers=None, other=None, datagrams=True):
+        """Static configuration anew: another number of workers, the second entry point there (True) or not (False), that for
+        UDP there or not."""
+        self.workers, self.datagrams = workers or self.workers, datagrams
         if other is not None:
-            self.extra = f"  other:\n    address: \"127.0.0.1:{self.other}\"" if other else ""
+            self.extra = f"  other:\n    address: \"127.0.0.1:{self.other}\"\n" if other else ""
+            if other and self.servers:
+                self.extra += f"  datagrams:\n    address: \"127.0.0.1:{self.other}/udp\""
         self.write_static()
         mark = self.router.mark()
         os.kill(self.router.pid, signal.SIGHUP)
@@ -172,10 +181,15 @@ class House:
     def a_worker(self):
         return self.random.choice(wait_until("a worker", self.worker_pids))
 
+    def _held(self, pid):
+        """Whose connections it holds."""
+        ports = [self.port] + (list(self.servers.ports.values()) if self.servers else [])
+        return set().union(*(held_by(pid, port) for port in ports))
+
     def _stopped(self, pid):
         """It accepts no more; whose connections it holds."""
         freeze(pid)
-        return held_by(pid, self.port)
+        return self._held(pid)
 
     def kill_worker(self, pids=None):
         """One of these, if there is one; else any. Whether it was killed."""
@@ -186,10 +200,13 @@ class House:
         try:
             held = self._stopped(pid)
             self.load.excuse(held)
+            when = time.monotonic()
             os.kill(pid, signal.SIGKILL)
         except (ProcessLookupError, FileNotFoundError):
             return False  # it has just finished by itself
         wait_until("it is gone", lambda: pid not in self.worker_pids())
+        if self.servers:
+            self.load.killed(when, self.worker_pids())
         return True
 
     def stall_worker(self, seconds):
@@ -208,9 +225,8 @@ class House:
 
     def kill_master(self):
         mark = self.router.mark()
-        pid = self.router.master()
-        os.kill(pid, signal.SIGKILL)
-        mark, _ = self.router.wait_log(rf"The master \(pid {pid}\) was ended", mark)
+        os.kill(self.router.master(), signal.SIGKILL)
+        mark, _ = self.router.wait_log(r"The master \(pid \d+\) was ended", mark)
         mark, _ = self.router.wait_log(r"Configuration changed|stays in force", mark)
         self.change_file()  # it may be a broken one that was found
         self.router.wait_log(r"Configuration changed", mark)
@@ -227,7 +243,7 @@ class House:
             self.builds += 1
             self.finishing = [alive for alive in ({p for p in s if p in self.worker_pids()} for s in self.finishing) if alive]
             for pid in self.finishing[0] if len(self.finishing) == FINISHING_MOST else ():
-                self.load.excuse(held_by(pid, self.port))
+                self.load.excuse(self._held(pid))
             now = set(self.worker_pids()) - set().union(*self.finishing)
             self.finishing = self.finishing[-1:] + [now] if len(self.finishing) == FINISHING_MOST else self.finishing + [now]
         running = another_build(self.good, self.builds) if self.builds else self.good

@@ -12,6 +12,7 @@ from rawhttp import Server, connect
 WEB = "--entryPoints.web."
 OPTIONS = {
     "read_timeout": WEB + "transport.respondingTimeouts.readTimeout",
+    "grace": WEB + "transport.lifeCycle.graceTimeOut",
     "idle_timeout": WEB + "transport.respondingTimeouts.idleTimeout",
     "write_timeout": WEB + "transport.respondingTimeouts.writeTimeout",
     "streams": WEB + "http2.maxConcurrentStreams",

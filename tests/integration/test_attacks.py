@@ -10,9 +10,10 @@ import pytest
 
 import conftest
 from conftest import BINARY, curl, wait_until
-from crowd import allow_descriptors
+from crowd import Crowd, allow_descriptors
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import connect, get
+from tlskit import client_hello, hello
 
 
 def test_trailers_in_many_pieces_cost_no_more_than_in_one(proxy, server):
@@ -167,3 +168,14 @@ def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
     assert client.response().status == status
     peer.close()
     listener.close()
+
+
+def test_clients_that_fall_silent_within_the_handshake_keep_nobody_out(weir):
+    """More of them than a worker has handshakes under way at once; each would have a minute."""
+    router = weir("--entryPoints.web.http.tls=true")
+    silent = Crowd(router.ports["web"], 400, client_hello("a.test"))
+    wait_until("all places are taken", lambda: silent.answered() >= 256)
+    client = hello(router.ports["web"], "a.test")  # patient for 20 s
+    assert client.get("a.test")[0] == 404
+    client.close()
+    silent.close()

@@ -1,12 +1,15 @@
 """The live source against an API server that a test directs (api_server.py): what a real one does seldom."""
+import os
 import re
+import signal
+import socket
 import subprocess
 
 import pytest
 
 from api_server import GROUPS, ApiServer
 from board import Board
-from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 
 ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
 TOKEN = "s3cret-token"
@@ -221,16 +224,49 @@ def test_what_was_kept_is_served_while_the_api_server_is_away_at_the_start(api, 
     assert before != kept(file)
 
 
+def file_route(path, backend):
+    path.write_text("http: {routers: {r: {rule: 'Host(`file.test`)', service: s}}, "
+                    f"services: {{s: {{loadBalancer: {{servers: [{{url: '{backend.url}'}}]}}}}}}}}")
+    return f"--providers.file.filename={path}"
+
+
+def test_who_waits_for_a_cluster_says_so_and_answers_nobody_else(api, cluster_weir, whoami, tmp_path):
+    """Nor for ever, when the master that began to wait dies."""
+    ping = free_port()
+    backend = whoami()
+    api.put(*service(backend), route("a"))
+    api.leave()
+    program = cluster_weir("--ping", f"--entryPoints.traefik.address=127.0.0.1:{ping}", file_route(tmp_path / "f.yml", backend), wait=False)
+    wait_port(ping)
+    for _ in range(2):
+        wait_until("it says what it waits for", lambda: ask_ready(ping) == (503, "waiting for provider kubernetescrd\n"))
+        assert curl(ping, "/ping").status == 200 and curl(ping, "/other").status == 404
+        with socket.create_connection(("127.0.0.1", program.ports["web"])) as user:
+            user.sendall(b"GET / HTTP/1.1\r\nHost: file.test\r\n\r\n")
+            user.settimeout(0.2)
+            try:
+                assert user.recv(1) == b"H"
+                program.wait_log("Configuration changed")  # on a machine that stood still for ten seconds
+            except TimeoutError:
+                pass
+        (master,) = program.children("master")
+        os.kill(master, signal.SIGKILL)
+        wait_until("another master", lambda: program.children("master") not in ([], [master]))
+    serves(program, "file.test")  # after ten seconds
+    assert ask_ready(ping) == (503, "waiting for provider kubernetescrd\n") and curl(ping, "/ping").status == 200
+    api.come()
+    serves(program, "a.test")
+    wait_until("it is ready", lambda: ask_ready(ping) == (200, "ready\n"))
+
+
 def test_a_damaged_file_is_named_and_passed_over(api, cluster_weir, whoami, tmp_path):
-    folder, dynamic = tmp_path / "kubernetes", tmp_path / "dynamic.yml"
+    folder = tmp_path / "kubernetes"
     folder.mkdir(mode=0o700)
     (folder / "kubernetescrd.jsonl").touch(mode=0o600)
     (folder / "kubernetescrd.jsonl").write_text("garbage\n")
-    dynamic.write_text("http: {routers: {r: {rule: 'Host(`file.test`)', service: s}}, "
-                       f"services: {{s: {{loadBalancer: {{servers: [{{url: '{whoami().url}'}}]}}}}}}}}")
     api.put(*service(whoami()), route("a"))
     api.leave()
-    program = cluster_weir(f"--stateDir={tmp_path}", f"--providers.file.filename={dynamic}", wait=False)
+    program = cluster_weir(f"--stateDir={tmp_path}", file_route(tmp_path / "dynamic.yml", whoami()), wait=False)
     program.wait_log(rf"ERR Provider kubernetescrd: .* cannot be used: {re.escape(str(folder))}/kubernetescrd\.jsonl: line 1: ")
     serves(program, "file.test")
     assert "INF Ready" not in program.log()
@@ -261,6 +297,23 @@ def test_secrets_of_ingresses_are_asked_for(api, weir, whoami):
     serves(program, "a.test")
     assert [q["fieldSelector"] for q in api.wait_watch(GROUPS["Secret"])] == ["metadata.name=cert"]
     assert "does not exist" not in program.log()
+
+
+def test_a_secret_that_nobody_names_any_more_is_dropped(api, cluster_weir, whoami):
+    path, private = GROUPS["Secret"], route("private")
+    private["spec"]["tls"] = {"secretName": "cert"}
+    api.put(*service(whoami()), private, {"kind": "Secret", "metadata": {"name": "cert"}, "data": {"tls.crt": "YQ==", "tls.key": "YQ=="}},
+            {"kind": "Secret", "metadata": {"name": "other"}, "data": {"a": "Y2FuYXJ5"}})
+    program = cluster_weir()
+    assert [query["fieldSelector"] for query in api.wait_watch(path)] == ["metadata.name=cert"]
+    api.put(route("private"))
+    serves(program, "private.test")
+
+    def unwatched():
+        api.send(path, b" ")  # a watch whose reader is gone is noticed when it is written to
+        return all(watch.path != path for watch in api.watches)
+    wait_until("nobody watches it any more", unwatched)
+    assert {query.get("fieldSelector") for where, query, _ in api.requests if where == path} == {"metadata.name=cert"}
 
 
 @pytest.mark.parametrize("code", [429, 503])

@@ -78,6 +78,11 @@ def test_by_alpn(weir, server, tmp_path):
     run = subprocess.run(["curl", "-sk", "--http2", "-w", "%{http_version}", "-o", "/dev/null",
                           f"https://127.0.0.1:{router.ports['web']}/"], capture_output=True, text=True, timeout=DEADLINE)
     assert run.stdout == "2"
+    url = f"https://127.0.0.1:{router.ports['web']}/"
+    run = subprocess.run(["nghttp", "-nv", "--no-verify-peer", url], capture_output=True, text=True, timeout=DEADLINE)
+    assert "The negotiated protocol: h2" in run.stdout and ":status: 200" in run.stdout, run.stdout + run.stderr
+    run = subprocess.run(["h2load", "-n", "400", "-c", "5", "-m", "16", url], capture_output=True, text=True, timeout=3 * DEADLINE)
+    assert "400 succeeded, 0 failed" in run.stdout, run.stdout
     assert hello(router.ports["web"], "a.test").get("a.test")[0] == 200  # no ALPN: HTTP/1.1
 
 
@@ -349,6 +354,17 @@ def test_streams_finish_when_weir_stops(h2):
     gate.set()
     assert client.answer(stream).body == b"last"
     assert client.code() in (NO_ERROR, None)
+
+
+def test_idle_connections_are_told_when_weir_stops(h2, server):
+    """By GOAWAY, and soon: nobody waits for the end of the grace."""
+    asked = h2(grace="600s")
+    assert asked.get().status == 200
+    silent = Http2(asked.proxy.connect())
+    silent.frame()
+    asked.proxy.router.process.send_signal(signal.SIGTERM)
+    assert (asked.code(), silent.code()) == (NO_ERROR, NO_ERROR)
+    assert asked.proxy.router.wait() == 0
 
 
 def test_a_generation_switch_with_streams_open(h2, tmp_path):

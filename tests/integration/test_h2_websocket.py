@@ -13,7 +13,7 @@ import pytest
 from hyperframe.frame import DataFrame, RstStreamFrame, SettingsFrame, WindowUpdateFrame
 
 from conftest import wait_until
-from h2kit import Http2
+from h2kit import Web
 from proxying import server  # noqa: F401 (fixture)
 from rawhttp import Peer, connect, ok
 from routing import balancer, one_route, routed  # noqa: F401 (fixture)
@@ -21,7 +21,6 @@ from tlskit import Maker, hello
 
 CONNECT_ERROR, PROTOCOL_ERROR, CANCEL = 10, 1, 8
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-WEBSOCKET = (("sec-websocket-version", "13"), ("origin", "http://a.test"))
 
 
 def switch(peer, web, protocol="websocket"):
@@ -41,27 +40,6 @@ def echo(peer, web):
         if not data:
             return
         peer.send(data)
-
-
-class Web(Http2):
-    def open(self, path="/chat", protocol="websocket", method="CONNECT", fields=WEBSOCKET):
-        frame = self.headers([(":method", method), (":scheme", "http"), (":authority", "a.test"), (":path", path),
-                              (":protocol", protocol), *fields], end=False)
-        self.send(frame)
-        return frame.stream_id
-
-    def opened(self, *args, **kw):
-        stream = self.open(*args, **kw)
-        self.until(lambda: self.streams[stream].heads or self.streams[stream].reset is not None)
-        return stream, self.streams[stream]
-
-    def says(self, stream, data):
-        """Sends it and waits for its echo."""
-        got = self.streams[stream]
-        before = len(got.body)
-        self.data(stream, data)
-        self.until(lambda: len(got.body) >= before + len(data) or got.ended or got.reset is not None)
-        return got.body[before:]
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ import time
 
 import pytest
 
-from conftest import BINARY, DEADLINE, wait_until
-from crowd import Crowd, Fountain, allow_descriptors
+from conftest import BINARY, DEADLINE, free_port, wait_until
+from crowd import Crowd, Deaf, Fountain, allow_descriptors
 from processes import freeze
 from rawhttp import connect, get
 from test_memory import pss_kib
@@ -85,18 +85,33 @@ def fountain():
     made.close()
 
 
+@pytest.fixture
+def deaf():
+    made = Deaf()
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=ways())
-def bounded(request, weir, fountain, tmp_path, programs):
+def bounded(request, weir, fountain, deaf, tmp_path, programs):
     """weir(...) with a limit of 100 MiB; at the end nothing may have been ended by the kernel and all is as it was."""
     descriptors = allow_descriptors()
     if descriptors < 16000:
         pytest.fail(f"RLIMIT_NOFILE is {descriptors}: these tests need 16000")
     group = make_group() if request.param == "group" else None
     (tmp_path / "dynamic.yml").write_text(f"""http:
-  routers: {{all: {{rule: "PathPrefix(`/`)", service: all}}}}
-  services: {{all: {{loadBalancer: {{servers: [{{url: "{fountain.url}"}}]}}}}}}
+  routers:
+    all: {{entryPoints: [web], rule: "PathPrefix(`/`)", service: all}}
+    deaf: {{entryPoints: [web], rule: "PathPrefix(`/deaf`)", service: deaf}}
+  services:
+    all: {{loadBalancer: {{servers: [{{url: "{fountain.url}"}}]}}}}
+    deaf: {{loadBalancer: {{servers: [{{url: "{deaf.url}"}}]}}}}
+tcp:
+  routers: {{deaf: {{entryPoints: [tcp], rule: "HostSNI(`*`)", service: deaf}}}}
+  services: {{deaf: {{loadBalancer: {{servers: [{{address: "127.0.0.1:{deaf.port}"}}]}}}}}}
 """)
-    flags = [f"--providers.file.filename={tmp_path}/dynamic.yml", "--log.level=INFO"]
+    tcp = free_port()
+    flags = [f"--providers.file.filename={tmp_path}/dynamic.yml", "--log.level=INFO", f"--entryPoints.tcp.address=127.0.0.1:{tcp}"]
     if group is None:
         router = weir(*flags, f"--limits.memory={LIMIT}", workers=2)
     else:
@@ -106,7 +121,7 @@ def bounded(request, weir, fountain, tmp_path, programs):
     for payload in (b"", HEAD, get()):  # the code that is used has been used once
         Crowd(router.ports["web"], 100, payload).close()
     assert ask(router) == 200
-    router.group = group
+    router.group, router.tcp = group, tcp
     router.at_rest = router.workers(2)
     router.rest = pss_kib(router.pid)
     yield router
@@ -144,7 +159,7 @@ def others_are_answered(router):
 def recovered(router):
     wait_until("an answer as before", lambda: ask(router) == 200)
     wait_until(f"as small as before ({router.rest} KiB)", lambda: pss_kib(router.pid) <= router.rest * 1.25)
-    assert router.workers(2) == router.at_rest
+    assert router.workers(len(router.at_rest)) == router.at_rest
     if router.group:
         assert router.group.kills() == 0
 
@@ -158,7 +173,7 @@ def refused(router, crowd):
 def told(router):
     """What the log says: that it begins, and once it is over connections refused, idle ones closed, requests and answers
     broken off."""
-    router.wait_log(r"WRN Memory budget: \d+ % of 75 MiB used.*: new connections are refused")
+    router.wait_log(r"WRN Memory budget: \d+ % of \d+ MiB used.*: new connections are refused")
     match = router.wait_log(r"INF Memory budget: .*taken again; until now (\d+) were refused, (\d+) idle ones closed, "
                             r"(\d+) requests")[1]
     return [int(n) for n in match.groups()]
@@ -188,11 +203,53 @@ def test_unfinished_heads(bounded):
     assert new + broken > 0
 
 
+def test_unfinished_handshakes(bounded):
+    """As many connections as there may be, each with the beginning of a ClientHello: they make room."""
+    crowd = Crowd(bounded.ports["web"], 10000, b"\x16\x03\x01\x00\xff\x01\x00")
+    wait_until("some are ended", lambda: crowd.ended()[1] > 0)
+    wait_until("room for others", lambda: ask(bounded) == 200)
+    crowd.close()
+    told(bounded)
+
+
 def test_slow_readers(bounded):
     crowd = Crowd(bounded.ports["web"], 5000, get())
     refused(bounded, crowd)
     crowd.close()
     assert told(bounded)[0] > 0
+
+
+def orphans():
+    """Sockets that are closed, whose bytes the kernel keeps because nobody takes them."""
+    return int(re.search(r"(?m)^TCP: .*\borphan (\d+)", pathlib.Path("/proc/net/sockstat").read_text()).group(1))
+
+
+@pytest.mark.parametrize("way", ["tunnel", "upload"])
+def test_deaf_servers(bounded, deaf, way):
+    """Who sends to a server that reads nothing costs what waits on both sides, and the end of it gives all of that back."""
+    before = orphans()
+    head = b" /deaf HTTP/1.1\r\nHost: a.test\r\n"
+    if way == "tunnel":
+        crowd = Crowd(bounded.tcp, 600, b"x")
+        crowd.sockets += Crowd(bounded.ports["web"], 600, b"GET" + head + b"Connection: Upgrade\r\nUpgrade: deaf\r\n\r\n").sockets
+    else:
+        crowd = Crowd(bounded.ports["web"], 1200, b"POST" + head + b"Content-Length: 1000000000\r\n\r\n")
+
+    quiet = 0
+
+    def pumped():
+        nonlocal quiet
+        quiet = 0 if crowd.pump(b"x" * 65536) else quiet + 1
+        refused, closed, _ = crowd.ended()
+        return refused + closed > 100 or quiet == 50
+    wait_until("some are ended, or all that they may send fits", pumped)
+    others_are_answered(bounded)
+    wait_until("nothing of them stays in the kernel", lambda: orphans() <= before + 50)
+    ended = quiet < 50
+    crowd.close()
+    deaf.hang_up()
+    if ended:
+        told(bounded)
 
 
 def test_tight(bounded):

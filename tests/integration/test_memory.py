@@ -8,6 +8,7 @@ import socket
 
 import pytest
 
+from api_server import GROUPS, ApiServer
 from conftest import curl, wait_until
 from processes import children
 
@@ -77,3 +78,43 @@ def test_routes_and_churn(weir, whoami, tmp_path):
     for turn in range(3, 15):
         change(turn)
     wait_until("as small as with the first changes", lambda: pss_kib(router.pid) <= full * 1.1 + 2048)
+
+
+class Flood(ApiServer):
+    """Its list of IngressRoutes is one page, whatever was asked for, of 400 objects of half a megabyte each."""
+    count, pad = 400, b"x" * (1 << 19)
+
+    def list(self, handler, path, query):
+        if path != GROUPS["IngressRoute"]:
+            super().list(handler, path, query)
+            return
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(sum(map(len, self.pieces()))))
+        handler.end_headers()
+        for piece in self.pieces():
+            handler.wfile.write(piece)
+
+    def pieces(self):
+        yield b'{"kind": "List", "metadata": {"resourceVersion": "7"}, "items": ['
+        for i in range(self.count):
+            yield (b'%s{"metadata": {"name": "r%d", "namespace": "default", "managedFields": [{"manager": "' % (b"," if i else b"", i)
+                   + self.pad + b'"}]}, "spec": {"routes": [{"match": "Host(`r%d.test`)", "services": [{"name": "app", "port": 80}]}]}}' % i)
+        yield b"]}"
+
+
+def test_a_list_of_200_megabytes_does_not_need_them(weir, whoami):
+    api, backend = Flood(), whoami()
+    try:
+        api.put({"kind": "Service", "metadata": {"name": "app"}, "spec": {"clusterIP": "10.96.0.9", "ports": [{"port": 80}]}},
+                {"kind": "EndpointSlice", "metadata": {"name": "app", "labels": {"kubernetes.io/service-name": "app"}},
+                 "addressType": "IPv4", "ports": [{"port": backend.port}],
+                 "endpoints": [{"addresses": [backend.host], "conditions": {"ready": True}}]})
+        router = weir(f"--providers.kubernetesCRD.endpoint={api.url}", env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""})
+        for host in ("r0.test", f"r{Flood.count - 1}.test"):
+            wait_until(f"{host} is served", lambda: curl(router.ports["web"], "/", host=host).status == 200)
+        (master,) = router.children("master")
+        status = dict(line.split(":\t") for line in pathlib.Path(f"/proc/{master}/status").read_text().splitlines() if ":\t" in line)
+        most = int(status["VmHWM"].split()[0])
+        assert most < 48 * 1024, f"{most} KiB"
+    finally:
+        api.stop()

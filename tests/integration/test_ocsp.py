@@ -1,6 +1,7 @@
 """OCSP stapling: responders are asked, answers stapled, renewed and dropped; whose answer does not count; who is asked instead."""
 import http.server
 import os
+import pathlib
 import re
 import signal
 import subprocess
@@ -8,7 +9,9 @@ import threading
 
 import pytest
 
+import conftest
 from conftest import wait_until
+from marathon import another_build
 from ports import free_port
 from tlskit import openssl
 
@@ -169,6 +172,49 @@ def test_revoked_and_unknown(stand, authority):
     stand.stapled("revoked.test", "Cert Status: revoked")
     stand.router.wait_log(r"WRN .*OCSP: no answer about unknown\.test .*does not know")
     assert "no response sent" in stand.status("unknown.test")
+
+
+def test_answers_outlive_a_master(stand, authority):
+    """The next one has them: no worker gets a certificate without its staple, and nobody is asked again."""
+    pairs = [authority.served("a", 16), authority.served("b", 17)]
+    stand.start(*pairs, workers=2)
+    for name in ("a.test", "b.test"):
+        stand.stapled(name)
+    authority.mode = "broken"
+    first = [question for _, _, question in authority.asked]
+    for turn in range(2):
+        master = stand.router.master()
+        os.kill(master, signal.SIGKILL)
+        stand.router.master(other_than=[master])
+        pairs.append(authority.served(f"c{turn}", 32 + turn))
+        stand.write(*pairs)  # a generation that is the new master's own
+        wait_until("the new one is served", lambda t=turn: f"CN = c{t}.test" in stand.status(f"c{t}.test"))
+        for name in ("a.test", "b.test") * 3:
+            assert TEXT in stand.status(name)
+    asked = [question for _, _, question in authority.asked]
+    assert [asked.count(question) for question in first] == [1, 1]
+
+
+def test_answers_outlive_an_upgrade(stand, authority, tmp_path, monkeypatch):
+    good, binary = pathlib.Path(conftest.BINARY).read_bytes(), tmp_path / "weir"
+
+    def install(data):
+        part = binary.with_suffix(".part")
+        part.write_bytes(data)
+        part.chmod(0o755)
+        part.rename(binary)
+    install(good)
+    monkeypatch.setattr(conftest, "BINARY", str(binary))
+    stand.start(authority.served("a", 16), workers=2)
+    stand.stapled("a.test")
+    authority.mode = "broken"
+    install(another_build(good, 1))
+    mark = stand.router.mark()
+    os.kill(stand.router.pid, signal.SIGUSR2)
+    stand.router.wait_log("The new workers serve", mark)
+    for _ in range(6):
+        assert TEXT in stand.status("a.test")
+    assert len(authority.asked) == 1
 
 
 def test_overrides_and_changes(stand, authority, tmp_path, weir):

@@ -3,10 +3,12 @@ import base64
 import collections
 import contextlib
 import http.client
+import ssl
 
 import pytest
+import yaml
 
-from conftest import curl, free_port, wait_until
+from conftest import SCENARIOS, curl, free_port, wait_until
 from kube import endpoint_slice, service
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import ok
@@ -327,3 +329,28 @@ def test_redirect_to_https(https, manifests):
     answer = curl(router.ports["web"], "/tls?a=b", host="who.qikqiak.com")
     assert (answer.status, answer.header("Location")) == (302, "https://who.qikqiak.com/tls?a=b")
     assert ask_https(router.ports["websecure"])[1] == 200
+
+
+def test_s74_an_expired_certificate_is_served(crd, manifests, whoami):
+    """That of the tutorial, whose time is over: with a warning, to whoever asks for its name; its route serves whatever name is asked for."""
+    whoami_app(manifests, whoami)
+    manifests.copy("gateway-tls-secret.yaml")
+    manifests.write("route.yaml", "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: whoami}\nspec:\n"
+                    "  entryPoints: [websecure]\n  routes: [{match: Host(`whoami`) && Path(`/foo`), kind: Rule, services: [{name: whoami, "
+                    "port: 80}]}]\n  tls: {secretName: mysecret}\n")
+    port = free_port()
+    router = crd(f"--entryPoints.websecure.address=127.0.0.1:{port}")
+    router.wait_log("WRN .*expired")
+    secret = base64.b64decode(next(iter(yaml.safe_load_all((SCENARIOS / "gateway-tls-secret.yaml").read_text())))["data"]["tls.crt"])
+    served = ssl.PEM_cert_to_DER_cert(secret.decode())
+    assert bytes.fromhex("5A332077CF4B350AF44FF574EC51990C") in served
+    client = hello(port, "whoami")
+    assert client.der == served
+    status, body = client.get("whoami", "/foo")
+    assert status == 200 and "X-Forwarded-Proto: https" in body and "X-Forwarded-Port: 443" in body
+    client.sock.close()
+    der, status, _ = ask_https(port, "/foo", "localhost")
+    assert der != served and status == 404  # that Host is another one
+    client = hello(port, "localhost")
+    assert client.get("whoami", "/foo")[0] == 200
+    client.sock.close()

@@ -227,7 +227,7 @@ def test_plain_beside_tls(stand, tcp_server, made):
 def test_no_byte_of_a_client_without_tls_reaches_a_tls_router(stand, tcp_server, made):
     server = tcp_server()
     stand.start("tcp:\n" + routers(r="HostSNI(`a.test`) -> s, tls: {}") + services(s=server.port) + certificates(made["ours"]))
-    assert curl(stand.port).status == 404
+    assert curl(stand.port).status == 400
     client = connect(stand.port, b"\x00\x01\x02\x03\r\n\r\n")
     assert b"400" in client.rest()
     client.close()

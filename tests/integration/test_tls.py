@@ -4,11 +4,13 @@ import os
 import signal
 import socket
 import ssl
+import subprocess
 import threading
 import time
 
 import pytest
 
+import conftest
 from conftest import curl, wait_until
 from proxying import server  # noqa: F401
 from tlskit import Maker, Pair, context, hello
@@ -171,6 +173,38 @@ def resumes(port, made, session, name="exact.test"):
         return client.get(name)[0] == 200 and client.reused
 
 
+def test_an_expired_certificate_is_served_with_a_warning(stand, made, tmp_path):
+    expired = Maker(tmp_path).signed("expired", made["authority"], ["DNS:exact.test"], days=-1)
+    stand.start("  certificates:\n" + entries(expired))
+    stand.router.wait_log(r"WRN .*certificate expired on \d+-\d+-\d+; it is served all the same")
+    assert stand.shows("exact.test", expired)
+
+
+def test_what_boringssl_lacks_is_left_out_with_a_warning(stand, made):
+    stand.start("  options: {default: {curvePreferences: [X25519MLKEM768, X25519]}}\n  certificates:\n" + entries(made["exact"]))
+    said = subprocess.run([conftest.BINARY, "version"], capture_output=True, text=True, check=True, timeout=20).stdout
+    if "Debian" in said:
+        stand.router.wait_log(r"WRN .*lacks the curve X25519MLKEM768: it is left out .*make boringssl")
+    assert stand.shows("exact.test", made["exact"])
+    assert ("lacks the curve" in stand.router.log()) == ("Debian" in said)
+
+
+def test_nobody_renegotiates(stand, made):
+    stand.start("  certificates:\n" + entries(made["exact"]))
+    client = subprocess.Popen(["openssl", "s_client", "-connect", f"127.0.0.1:{stand.port}", "-servername", "exact.test", "-tls1_2"],
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        client.stdin.write(b"R\n")
+        client.stdin.flush()
+        said = client.stdout.read().decode()  # until it ends: the connection does
+    finally:
+        client.kill()
+        client.wait()
+        client.stdin.close()
+        client.stdout.close()
+    assert "RENEGOTIATING" in said and "no renegotiation" in said, said
+
+
 def test_sessions_go_on_everywhere(stand, made):
     router = stand.start("  certificates:\n" + entries(made["exact"]), workers=2)
     for version in ("TLSv1_2", "TLSv1_3"):
@@ -300,27 +334,63 @@ def all_of(sock):
     return data
 
 
-def test_what_is_no_tls(stand, made):
-    stand.start("  options: {}\n", "--entryPoints.web.transport.respondingTimeouts.readTimeout=700ms")
-    answer = curl(stand.port, "/", host="exact.test")
+NO_TLS = {
+    "zeros": bytes(65536),
+    "bad record": b"\x16\x04\x01\x00\x10" + bytes(16),
+    "no hello": b"\x16\x03\x01\x00\x04\x02\x00\x00\x00",
+    "endless": b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc" + b"\x03\x03" + bytes(16384 - 6) + b"\x16\x03\x01\x40\x00" + bytes(16384),
+    "http/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9),
+}
+SHORT = "--entryPoints.web.transport.respondingTimeouts.readTimeout=700ms"
+
+
+def no_tls_is_refused(port):
+    """Plain HTTP gets words, everything else is closed, and a ClientHello that does not go on when its time is over."""
+    answer = curl(port, "/", host="exact.test")
     assert (answer.status, answer.body) == (400, "Client sent an HTTP request to an HTTPS server.\n")
-    pieces = {
-        "zeros": bytes(65536),
-        "bad record": b"\x16\x04\x01\x00\x10" + bytes(16),
-        "no hello": b"\x16\x03\x01\x00\x04\x02\x00\x00\x00",
-        "endless": b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc" + b"\x03\x03" + bytes(16384 - 6) + b"\x16\x03\x01\x40\x00" + bytes(16384),
-    }
-    for what, data in pieces.items():
-        with connected(stand.port) as sock:
+    for what, data in NO_TLS.items():
+        with connected(port) as sock:
             with contextlib.suppress(ConnectionError):
                 sock.sendall(data)
             said = all_of(sock)  # ends: closed
-            assert said == b"" or said[0] == 0x15 or b" 400 " in said, what
-    began = time.monotonic()
-    with connected(stand.port) as sock:  # half of one
+            assert said == b"" or said[0] == 0x15 or b" 400 " in said or what == "http/2", what
+    for half in (b"\x16", b"\x16\x03\x01\x00\xff\x01\x00"):
+        began = time.monotonic()
+        with connected(port) as sock:
+            sock.sendall(half)
+            assert all_of(sock) == b""
+        assert time.monotonic() - began > 0.3
+
+
+def test_what_is_no_tls(stand, made):
+    stand.start("  options: {}\n", SHORT)
+    no_tls_is_refused(stand.port)
+
+
+@pytest.mark.parametrize("tls", ["{}", "{passthrough: true}"])
+def test_what_is_no_tls_where_tcp_alone_is_served(weir, tmp_path, tls):
+    dynamic = tmp_path / "dynamic.yml"
+    dynamic.write_text("tcp: {routers: {r: {rule: 'HostSNI(`exact.test`)', service: s, tls: " + tls + "}}, "
+                       "services: {s: {loadBalancer: {servers: [{address: '127.0.0.1:1'}]}}}}\n")
+    no_tls_is_refused(weir(f"--providers.file.filename={dynamic}", SHORT).ports["web"])
+
+
+def test_tls_on_a_plain_port(weir, whoami, tmp_path):
+    """Junk is answered or closed; a ClientHello is answered as in Traefik (the default certificate); none keeps a connection."""
+    dynamic = tmp_path / "dynamic.yml"
+    dynamic.write_text("http: {routers: {r: {rule: 'PathPrefix(`/`)', service: s}}, services: {s: {loadBalancer: {servers: "
+                       f"[{{url: 'http://127.0.0.1:{whoami().port}'}}]}}}}}}}}\n")
+    port = weir(f"--providers.file.filename={dynamic}", SHORT).ports["web"]
+    for what, data in NO_TLS.items():
+        with connected(port) as sock:
+            with contextlib.suppress(ConnectionError):
+                sock.sendall(data)
+            said = all_of(sock)
+            assert said == b"" or said[0] == 0x15 or b" 400 " in said or what == "http/2", (what, said)
+    with connected(port) as sock:
         sock.sendall(b"\x16\x03\x01\x00\xff\x01\x00")
         assert all_of(sock) == b""
-    assert time.monotonic() - began > 0.3
+    assert curl(port, "/").status == 200
 
 
 def test_tls_where_no_router_has_it(weir, whoami, tmp_path):

@@ -1,7 +1,10 @@
-"""UDP routes from Kubernetes objects: the scenarios' manifests, endpoints that come and go, weights."""
+"""UDP routes from Kubernetes objects: the scenarios' manifests with whoami and socat, endpoints that come and go, weights."""
+import contextlib
+import subprocess
+
 import pytest
 
-from conftest import free_port
+from conftest import BINARY, DEADLINE, Program, curl, free_port
 from kube import endpoint_slice
 from udpkit import Client, Server
 
@@ -12,6 +15,37 @@ def servers():
     yield made
     for server in made:
         server.close()
+
+
+@pytest.fixture
+def pods(manifests, programs):
+    """Two of whoami with --udp behind the Service of udp-whoami.yaml."""
+    class Pod:
+        def __init__(self, number):
+            self.host, self.port = f"127.0.0.{number}", free_port()
+            program = Program([BINARY, "whoami", "--udp", "--bind", self.host, "--port", self.port, "--name", f"pod-{number}"])
+            program.expected_status = None
+            programs.append(program)
+            program.wait_log("listens on udp")
+    manifests.copy("udp-whoami.yaml")
+    manifests.write("slices.yaml", endpoint_slice("whoamiudp", [Pod(1), Pod(2)], "udp"))
+
+
+class Socat:
+    """As an operator has it: a line becomes a datagram."""
+
+    def __init__(self, port):
+        self.process = subprocess.Popen(["socat", "-T", str(DEADLINE), "-", f"udp4-datagram:127.0.0.1:{port}"], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, bufsize=1)
+
+    def ask(self, words):
+        """The first line of the answer."""
+        self.process.stdin.write(f"{words}\n")
+        return self.process.stdout.readline().rstrip("\n")
+
+    def close(self):
+        self.process.kill()
+        self.process.communicate()
 
 
 def asked(port, count):
@@ -41,6 +75,27 @@ def test_udp_scenario(weir, manifests, servers):
     assert told[0] not in asked(port, 4)
     assert stays.ask() == told  # its session goes on
     stays.close()
+
+
+def test_s43_socat(weir, manifests, pods):
+    port = free_port()
+    weir(f"--providers.kubernetesCRD.manifests={manifests.path}", f"--entryPoints.udpep.address=127.0.0.1:{port}/udp", workers=2,
+         leftovers="sessions stay for three seconds")
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(contextlib.closing(Socat(port))) for _ in range(4)]
+        assert [client.ask("othermessage") for client in clients] == ["Received: othermessage"] * 4
+        assert sorted(client.ask("WHO") for client in clients) == ["Name: pod-1"] * 2 + ["Name: pod-2"] * 2
+
+
+def test_s44_one_port_for_both(weir, manifests, pods, whoami):
+    port = free_port()
+    manifests.copy("tcp-udp-shared-port.yaml", "whoami-app.yaml")
+    manifests.write("whoami-slices.yaml", endpoint_slice("whoami", [whoami("web")], "web"))
+    weir(f"--providers.kubernetesCRD.manifests={manifests.path}", f"--entryPoints.udpep.address=127.0.0.1:{port}/udp",
+         f"--entryPoints.tcpecho.address=127.0.0.1:{port}/tcp", leftovers="sessions stay for three seconds")
+    with contextlib.closing(Socat(port)) as client:
+        assert client.ask("WHO").startswith("Name: pod-")
+        assert "Name: web" in curl(port).body
 
 
 def test_weights_of_a_route(weir, manifests, servers):

@@ -9,8 +9,8 @@ import pytest
 import conftest
 from conftest import BINARY, READY, Weir, free_port, wait_until
 from marathon import another_build
-from processes import descriptors, gone
-from udpkit import Client, Crowd, Server, Traffic, udp_file
+from processes import gone
+from udpkit import Client, Crowd, Server, Traffic, ports_of, udp_file
 
 STATIC = """\
 workers: {workers}
@@ -85,9 +85,7 @@ def house(tmp_path, programs, monkeypatch):
 
 def sessions_of(pid, ports):
     """Which of the ports are those of sockets of that process."""
-    inodes = {target[8:-1] for target in descriptors(pid).values() if target.startswith("socket:")}
-    rows = [line.split() for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]]
-    return {int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[9] in inodes} & set(ports)
+    return ports_of(pid) & set(ports)
 
 
 def spread(router, ports, workers):

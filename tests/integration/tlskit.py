@@ -4,6 +4,7 @@
 Pair with .crt and .key (paths), .pem and .key_pem (texts), .der (what a client sees).
 `hello(port, name, ...)` does one handshake and gives the connection as rawhttp's Peer does, with .der, .version, .reused.
 """
+import contextlib
 import pathlib
 import socket
 import ssl
@@ -96,10 +97,19 @@ class Client(Peer):
         return int(head.split()[1]), self.exactly(length).decode()
 
 
-def hello(port, name=None, made=None, session=None, **options):
-    """One handshake; ssl.SSLError (or ConnectionError) when it is refused."""
+def client_hello(name, made=None):
+    """The bytes that a handshake begins with."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = (made or context()).wrap_bio(incoming, outgoing, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
+def hello(port, name=None, made=None, session=None, plain=None, **options):
+    """One handshake (on `plain`, if there is a connection); ssl.SSLError (or ConnectionError) when it is refused."""
     made = made or context(**options)
-    plain = socket.create_connection(("127.0.0.1", port), 20)
+    plain = plain or socket.create_connection(("127.0.0.1", port), 20)
     try:
         return Client(made.wrap_socket(plain, server_hostname=name, session=session,
                                        suppress_ragged_eofs=False))  # an end that is not announced is an error

@@ -4,12 +4,15 @@ Server(name): answers each datagram with `name PORT datagram`, PORT being where 
 Client(port): one socket; ask() sends until an answer to that very datagram comes, told(...) splits it.
 """
 import contextlib
+import pathlib
 import resource
 import selectors
 import socket
 import threading
+import time
 
 from ports import free_port
+from processes import descriptors
 from waiting import DEADLINE, wait_until
 
 RESEND = 1.0
@@ -130,7 +133,7 @@ class Crowd:
                 for start in range(0, len(left), AT_ONCE):
                     for number in left[start:start + AT_ONCE]:
                         self.sockets[number].sendto(word, self.to)
-                    self._hear(selector, word, told, start + AT_ONCE)
+                    self._hear(selector, word, told, len(told) + min(AT_ONCE, len(left) - start))
                 return len(told) == len(self.sockets)
             wait_until(f"answers to {len(self.sockets)} clients", answered, seconds)
         return [told[number] for number in range(len(self.sockets))]
@@ -151,32 +154,68 @@ class Crowd:
             s.close()
 
 
-class Traffic:
-    """A few clients that ask again and again meanwhile; each must be told the same for ever."""
+def ports_of(pid):
+    """The local ports of a process's UDP sockets."""
+    inodes = {target[8:-1] for target in descriptors(pid).values() if target.startswith("socket:")}
+    rows = [line.split() for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]]
+    return {int(row[1].rsplit(":", 1)[1], 16) for row in rows if row[9] in inodes}
 
-    def __init__(self, port, count=8):
-        self.crowd, self.stopping, self.error, self.turns = Crowd(port, count), threading.Event(), None, 0
-        self.first = self.crowd.ask()
+
+class Traffic:
+    """A few clients that ask again and again meanwhile; each must be told the same for ever.
+
+    Who kills a worker says so by killed(): sessions that none of the others has then may have gone with it."""
+
+    def __init__(self, port, count=8, pause=0.0):
+        self.crowd, self.stopping, self.error, self.turns, self._pause = Crowd(port, count), threading.Event(), None, 0, pause
+        self._kills, self._changes = [], []  # (when, ports that the others have), (client, told, instead of, since, when)
+        self._told, self._since = self.crowd.ask(), [time.monotonic()] * count
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self):
         try:
-            while not self.stopping.is_set():
-                told = self.crowd.ask()
-                assert told == self.first, f"turn {self.turns}: {told}, not {self.first}"
+            while not self.stopping.wait(self._pause):
+                began, told = time.monotonic(), self.crowd.ask()
+                for i in (i for i, one in enumerate(told) if one != self._told[i]):
+                    self._changes.append((i, told[i], self._told[i], self._since[i], time.monotonic()))
+                    self._told[i], self._since[i] = told[i], began
                 self.turns += 1
         except Exception as error:  # told by stop()
             self.error = error
 
+    def killed(self, when, others):
+        """A worker was killed then; what these have now is not gone."""
+        kept = set()
+        for pid in others:
+            with contextlib.suppress(FileNotFoundError):  # it ended in order: it had given away what it had
+                kept |= ports_of(pid)
+        self._kills.append((when, kept))
+
+    def _went(self, port, since, until):
+        return any(since <= when <= until and port not in kept for when, kept in self._kills)
+
+    @property
+    def lost(self):
+        """How many sessions went with a worker that was killed."""
+        return sum(self._went(old[1], since, when) for _, _, old, since, when in self._changes)
+
+    @property
+    def problems(self):
+        return [f"udp: client {i} is told {new}, not {old}" for i, new, old, since, when in self._changes
+                if not self._went(old[1], since, when)] + ([f"udp: {self.error}"] if self.error else [])
+
     def more(self):
         """A whole turn, begun after this."""
         turns = self.turns + 2
-        wait_until("more turns", lambda: self.turns >= turns or self.error)
-        assert self.error is None, self.error
+        wait_until("more turns", lambda: self.turns >= turns or self.problems)
+        assert not self.problems, self.problems
 
-    def close(self):
+    def stop(self):
         self.stopping.set()
         self._thread.join(DEADLINE * 2)
         self.crowd.close()
-        assert self.error is None, self.error
+
+    def close(self):
+        self.stop()
+        assert not self.problems, self.problems

@@ -1,8 +1,9 @@
 """What users are promised of generations, deaths, upgrades and overload (I4, I9, I10), each once in its full form, with figures.
 
-    make soak-full    (about six minutes; exit status 1 when anything failed)
+    make soak-full    (about nine minutes; exit status 1 when anything failed)
 
-The short forms of these are in tests/integration/test_life_*.py and test_limits.py, all of it at once is soak.py.
+Parts whose names begin with `mixed` are the same under every protocol (mixture.py), without a word about latencies: the clients are
+Python. The short forms of these are in tests/integration/test_life_*.py and test_limits.py, all of it at once is soak.py.
 """
 import argparse
 import json
@@ -20,6 +21,7 @@ from conftest import BINARY, READY, Weir, free_port, wait_until  # noqa: E402
 from crowd import Crowd, Fountain  # noqa: E402
 from load import Load  # noqa: E402
 from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E402
+from mixture import Mixture, Servers  # noqa: E402
 from null import Null, allowed, patience_ms  # noqa: E402
 from rawhttp import connect, get  # noqa: E402
 
@@ -31,11 +33,13 @@ HEAD = b"GET / HTTP/1.1\r\nHost: a.test\r\n" + b"".join(b"X-%d: %s\r\n" % (i, b"
 
 class Full:
     def __init__(self, folder, programs):
-        self.folder, self.programs, self.failed, self.houses = pathlib.Path(folder), programs, [], 0
+        self.folder, self.programs, self.failed, self.houses, self.servers = pathlib.Path(folder), programs, [], 0, []
 
-    def house(self, **options):
+    def house(self, mixed=False, **options):
         folder = self.next_folder()
-        return House(folder, self.programs, **options)
+        if mixed:
+            self.servers.append(Servers(folder))
+        return House(folder, self.programs, servers=self.servers[-1] if mixed else None, **options)
 
     def next_folder(self):
         self.houses += 1
@@ -58,6 +62,15 @@ class Full:
             print(f"    {kind}: {len(load.first_bytes[kind])} answers, first byte ms p50 {at[0]:.1f} p99 {at[1]:.1f} p99.9 "
                   f"{at[2]:.1f} most {at[3]:.1f}", flush=True)
             self.expect(name, not most or SANITIZED or at[2] <= 1000 * most + patience, f"{kind}: first byte later than {most} s at p99.9")
+        self.failed += [f"{name}: {problem}" for problem in load.problems[:5]]
+
+    def say_mixed(self, name, load, words=""):
+        """The end of a mixture."""
+        load.more()
+        load.stop()
+        print(f"{name}, every protocol: errors {load.counts or 'none'}; on connections that a killed worker had accepted "
+              f"{load.excused or 'none'}{words}", flush=True)
+        print("    " + ", ".join(f"{kind} {count}" for kind, count in load.figures().items()), flush=True)
         self.failed += [f"{name}: {problem}" for problem in load.problems[:5]]
 
     def callbacks(self, name, laps, null, cpu):
@@ -138,10 +151,8 @@ class Full:
         self.expect(name, count > 2, "it was not started again")
 
     # ---- the tree ----
-    def tree(self):
-        house = self.house(workers=4)
-        house.load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005)
-
+    def turns(self, house):
+        """In how many seconds how many: another number of workers and of entry points, and each second time another master."""
         def turn(number):
             house.hangup(workers=(4, 2)[number % 2], other=number % 2 == 0)
             if number % 2:
@@ -149,19 +160,61 @@ class Full:
         began, count = time.monotonic(), 0
         while count < 20:
             count += self.every(1, 1, lambda _: turn(count))
-        self.say(f"in {time.monotonic() - began:.0f} s {count // 2} x kill -9 of the master, {count} x SIGHUP with an entry point "
-                 "more or less and 4, 2, 4... workers", house.load)
-        self.expect("tree", not house.load.excused, "connections were lost")
+        return (f"in {time.monotonic() - began:.0f} s {count // 2} x kill -9 of the master, {count} x SIGHUP with an entry point "
+                "more or less and 4, 2, 4... workers")
 
-    def upgrades(self):
-        """Five good ones, two of them to another build: workers of two earlier builds may finish what is open."""
+    def tree(self):
         house = self.house(workers=4)
         house.load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005)
+        self.say(self.turns(house), house.load)
+        self.expect("tree", not house.load.excused, "connections were lost")
+
+    def ten_upgrades(self, house):
+        """Five good ones, two of them to another build: workers of two earlier builds may finish what is open."""
         began = time.monotonic()
         for to in ("another", "broken", "same", "broken", "another", "broken", "same", "broken", "same", "broken"):
             self.every(3, 3, lambda _: house.upgrade(to))
-        name = f"10 x SIGUSR2 in {time.monotonic() - began:.0f} s, five of a broken binary"
+        return f"10 x SIGUSR2 in {time.monotonic() - began:.0f} s, five of a broken binary"
+
+    def upgrades(self):
+        house = self.house(workers=4)
+        house.load = Load(house.port, fresh=4, kept=8, websockets=10, downloads=2, uploads=2, pause=0.005)
+        name = self.ten_upgrades(house)
         self.say(name, house.load)
+        self.expect(name, not house.load.excused, "connections were lost")
+
+    # ---- all of it with every protocol ----
+    def mixed_changes(self, seconds):
+        house, null = self.house(mixed=True), Null()
+        house.load = Mixture(house)
+        churn = Churn(house, RATE + 5)
+        time.sleep(WARM)
+        first, began, before = generations(house.router), time.monotonic(), house.pss_kib()
+        time.sleep(seconds)
+        rate, after = (generations(house.router) - first) / (time.monotonic() - began), house.pss_kib()
+        churn.stop()
+        name, cpu, null = f"{seconds} s of changes", house.cpu_seconds(), null.stop()
+        self.say_mixed(name, house.load, f"; {rate:.1f} generations a second, PSS {before} -> {after} KiB")
+        self.expect(name, SANITIZED or after <= before * 1.1 + 2048, f"PSS {before} -> {after} KiB")
+        self.callbacks(name, house.laps(), null, cpu)
+
+    def mixed_deaths(self, seconds):
+        house = self.house(mixed=True, workers=4)
+        house.load = Mixture(house, library=False, reopen=True)
+        count = self.every(1, seconds, lambda number: house.stall_worker(0.6) if number % 2 else house.kill_worker())
+        self.say_mixed(f"{count} x kill -9 and SIGSTOP of a worker in {seconds} s", house.load)
+
+    def mixed_tree(self):
+        house = self.house(mixed=True, workers=4)
+        house.load = Mixture(house)
+        self.say_mixed(self.turns(house), house.load)
+        self.expect("tree, every protocol", not house.load.excused, "connections were lost")
+
+    def mixed_upgrades(self):
+        house = self.house(mixed=True, workers=4)
+        house.load = Mixture(house)
+        name = self.ten_upgrades(house)
+        self.say_mixed(name, house.load)
         self.expect(name, not house.load.excused, "connections were lost")
 
     # ---- overload ----
@@ -218,7 +271,8 @@ class Full:
 
 
 def main():
-    parts = ("changes", "websockets", "deaths", "stalls", "crash_loop", "tree", "upgrades", "overload")
+    parts = ("changes", "websockets", "deaths", "stalls", "crash_loop", "tree", "upgrades", "mixed_changes", "mixed_deaths",
+             "mixed_tree", "mixed_upgrades", "overload")
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=30)
     parser.add_argument("--websockets", type=int, default=1000)
@@ -237,13 +291,17 @@ def main():
                "deaths": lambda: full.deaths(options.seconds, stalled=False),
                "stalls": lambda: full.deaths(options.seconds, stalled=True),
                "crash_loop": lambda: full.crash_loop(options.seconds), "tree": full.tree, "upgrades": full.upgrades,
-               "overload": overload}
+               "mixed_changes": lambda: full.mixed_changes(options.seconds),
+               "mixed_deaths": lambda: full.mixed_deaths(options.seconds), "mixed_tree": full.mixed_tree,
+               "mixed_upgrades": full.mixed_upgrades, "overload": overload}
         try:
             for part in options.only or parts:
                 run[part]()
         finally:
             for program in reversed(programs):
                 program.stop()
+            for servers in full.servers:
+                servers.close()
     for line in full.failed[:30]:
         print(f"FAILED: {line}")
     return 1 if full.failed else 0

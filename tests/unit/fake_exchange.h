@@ -21,6 +21,7 @@
 #include "worker/middleware.h"
 #include "worker/passwords.h"
 #include "worker/recycle.h"
+#include "worker/spool.h"
 #include "worker/subrequest.h"
 
 static struct {
@@ -391,10 +392,41 @@ void body_store_clear(struct worker *worker, struct body_store *store)
     (void)store;
 }
 
-struct slice body_store_next(const struct body_store *store, struct body_place *place)
+bool body_store_is_busy(const struct body_store *store)
 {
     (void)store;
+    abort();
+}
+
+bool body_store_is_written(const struct body_store *store)
+{
+    (void)store;
+    abort();
+}
+
+struct slice body_store_next(struct worker *worker, const struct body_store *store, struct body_place *place)
+{
+    (void)worker;
+    (void)store;
     (void)place;
+    abort();
+}
+
+void body_place_reset(struct worker *worker, struct body_place *place)
+{
+    (void)worker;
+    (void)place;
+}
+
+bool spool_there(const struct worker *worker)
+{
+    (void)worker;
+    abort();
+}
+
+void exchange_response_want(struct exchange *ex)
+{
+    (void)ex;
     abort();
 }
 

@@ -229,6 +229,36 @@ static void growth_is_noticed_between_two_beats(void **state)
     }
 }
 
+/* Senders that do not exist keep no connection out. */
+static void sessions_of_udp_have_a_part(void **state)
+{
+    int64_t sessions = 0, connections = 0;
+
+    (void)state;
+    assert_true(budget_admits_session(&worker)); /* there is no budget yet */
+    atomic_store(&tree->memory[MEMORY_GROUP].budget, 75 * MIB);
+    atomic_store(&tree->workers, 1);
+    use(1 * MIB);
+    beat();
+    while (sessions < 20000 && budget_admits_session(&worker)) {
+        slab_gauge(worker.slab, GAUGE_UDP_SESSIONS, 1);
+        sessions++;
+    }
+    assert_in_range(sessions, 4500, 4900); /* half of them */
+    beat();
+    assert_int_equal(worker.budget.level, BUDGET_CALM);
+    assert_false(budget_admits_session(&worker));
+    while (connections < 20000 && budget_admits(&worker)) {
+        slab_gauge(worker.slab, GAUGE_CONNECTIONS, 1);
+        connections++;
+    }
+    assert_in_range(connections, 4500, 4900);
+    slab_gauge(worker.slab, GAUGE_UDP_SESSIONS, -sessions);
+    slab_gauge(worker.slab, GAUGE_CONNECTIONS, -connections);
+    beat();
+    assert_true(budget_admits_session(&worker));
+}
+
 static void connections_and_exchanges_are_promises(void **state)
 {
     int64_t taken = 0;
@@ -288,6 +318,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(the_group_is_measured_without_its_file_cache, setup, teardown),
         cmocka_unit_test_setup_teardown(others_in_the_group_count_near_its_limit, setup, teardown),
         cmocka_unit_test_setup_teardown(growth_is_noticed_between_two_beats, setup, teardown),
+        cmocka_unit_test_setup_teardown(sessions_of_udp_have_a_part, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_and_exchanges_are_promises, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tree_is_measured_by_ourselves, setup, teardown),
     };

@@ -129,11 +129,31 @@ static void anything_else_comes_with_a_store(void **state)
     kube_table_free(table);
 }
 
+static void another_table_is_given_what_one_owner_has(void **state)
+{
+    struct kube_table *from = kube_table_new(), *to = kube_table_new();
+
+    (void)state;
+    assert_true(put(from, &slice, "a", 1));
+    assert_true(put(from, &slice, "b", 2));
+    assert_true(kube_table_put(from, object(&slice, "other", 3), OWNER + 1, 1));
+    look(to);
+    assert_true(kube_table_copy(from, OWNER, to, 7));
+    changed(to, "a:0>1 b:0>2");
+    assert_false(kube_table_copy(from, OWNER, to, 7));
+    assert_false(kube_table_sweep(to, 7, 1)); /* marks came along */
+    kube_table_free(from);
+    assert_true(kube_table_sweep(to, 7, 2));
+    changed(to, "a:1>0 b:2>0");
+    kube_table_free(to);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_are_told_in_order_once),
         cmocka_unit_test(anything_else_comes_with_a_store),
+        cmocka_unit_test(another_table_is_given_what_one_owner_has),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

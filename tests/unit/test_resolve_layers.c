@@ -112,6 +112,32 @@ static void what_is_left_out(void **state)
           wanted, ARRAY_LEN(wanted));
 }
 
+/* What is wrong with it takes nothing from its parent, which has a service of its own. */
+static void a_child_that_its_provider_left_out(void **state)
+{
+    struct static_loaded loaded;
+    struct model *model = resolve_model(OBJECTS
+                                        "routers:\n"
+                                        "  root: {rule: 'Host(`a`)', service: s}\n"
+                                        "  broken: {rule: 'Path(`/c`)', parentRefs: [root], service: s}\n"),
+                 *resolved;
+
+    (void)state;
+    resolve_static(&loaded, "--entryPoints.web.address=:80");
+    for (size_t i = 0; i < model->router_count; i++) {
+        if (model->routers[i]->config.parent_refs.count) {
+            element_error(model, &model->routers[i]->element, true, "its Service does not exist");
+        }
+    }
+    resolved = resolve(&loaded.config, &model, 1);
+    assert_string_equal(resolve_errors(&model_find_router(resolved, SLICE("root@file"))->element), "");
+    assert_string_equal(resolve_errors(&model_find_router(resolved, SLICE("broken@file"))->element),
+                        "its Service does not exist");
+    model_free(resolved);
+    model_free(model);
+    pool_free(loaded.pool);
+}
+
 /* The one that closes the circle is told, and is no child any more. */
 static void a_circle_below_a_root(void **state)
 {
@@ -156,6 +182,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_tree),
         cmocka_unit_test(what_is_left_out),
+        cmocka_unit_test(a_child_that_its_provider_left_out),
         cmocka_unit_test(a_circle_below_a_root),
         cmocka_unit_test(a_parent_on_several_entry_points),
     };

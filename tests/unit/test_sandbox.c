@@ -43,6 +43,7 @@ static struct scene {
     int listener, other_listener; /* the second is bound, but does not listen */
     int memory;                   /* a memfd of one page */
     int file;                     /* /etc/passwd, open */
+    int spool;                    /* a file that may be written */
     int pair[2];
     int pidfd;                  /* of the parent */
     struct sockaddr_in address; /* of the first one */
@@ -244,6 +245,29 @@ static long try_dumpable(void)
 static long try_personality(void)
 {
     return syscall(SYS_personality, 0xffffffffUL);
+}
+
+/* Standard output may be a file of the user's. */
+static long try_write_within_standard_output(void)
+{
+    (void)dup2(scene.spool, STDOUT_FILENO);
+    return syscall(SYS_pwrite64, STDOUT_FILENO, "x", 1, 0);
+}
+
+static long try_punch_standard_output(void)
+{
+    (void)dup2(scene.spool, STDOUT_FILENO);
+    return syscall(SYS_fallocate, STDOUT_FILENO, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 4096);
+}
+
+static long try_fill_the_disk(void)
+{
+    return syscall(SYS_fallocate, scene.spool, 0, 0, 1 << 20);
+}
+
+static long try_cut_the_file(void)
+{
+    return syscall(SYS_ftruncate, scene.spool, 0);
 }
 
 /* ---- sockets ---- */
@@ -716,6 +740,10 @@ static const struct attempt attempts[] = {
     ATTEMPT(try_setuid),
     ATTEMPT(try_dumpable),
     ATTEMPT(try_personality),
+    ATTEMPT(try_write_within_standard_output),
+    ATTEMPT(try_punch_standard_output),
+    ATTEMPT(try_fill_the_disk),
+    ATTEMPT(try_cut_the_file),
     ATTEMPT(try_unix_socket),
     ATTEMPT(try_unix_pair),
     ATTEMPT(try_netlink_socket),
@@ -983,6 +1011,18 @@ static int own_signals_work(void)
     return 0;
 }
 
+/* Long bodies. */
+static int file_works(void)
+{
+    char byte = 'y';
+
+    NEED(pwrite(scene.spool, &byte, 1, 100000) == 1 && pread(scene.spool, &byte, 1, 100000) == 1 &&
+         byte == 'y');
+    NEED(fallocate(scene.spool, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 200000) == 0);
+    NEED(pread(scene.spool, &byte, 1, 100000) == 1 && byte == 0);
+    return 0;
+}
+
 static int lives(const struct attempt *attempt)
 {
     pthread_t thread;
@@ -995,7 +1035,7 @@ static int lives(const struct attempt *attempt)
     sandbox_enter(&scene.fence);
     NEED(pthread_join(thread, &result) == 0 && result == NULL);
     return connections_work() || datagrams_work() || empty_places_are_harmless() || memory_works() ||
-           descriptors_arrive() || expressions_are_compiled() || own_signals_work();
+           descriptors_arrive() || expressions_are_compiled() || file_works() || own_signals_work();
 }
 
 static int aborts(const struct attempt *attempt)
@@ -1095,6 +1135,7 @@ static int set_scene(void **state)
     scene.other_listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     scene.memory = memfd_create("page", MFD_CLOEXEC | MFD_ALLOW_SEALING);
     scene.file = open("/etc/passwd", O_RDONLY | O_CLOEXEC);
+    scene.spool = memfd_create("spool", MFD_CLOEXEC);
     scene.pidfd = (int)syscall(SYS_pidfd_open, scene.parent, 0);
     scene.datagrams = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     scene.epoll = epoll_create1(EPOLL_CLOEXEC);
@@ -1103,7 +1144,7 @@ static int set_scene(void **state)
            listen(scene.listener, 8) == -1 ||
            getsockname(scene.listener, (struct sockaddr *)&scene.address, &len) == -1 || set_fence() < 0 ||
            ftruncate(scene.memory, 4096) == -1 || pwrite(scene.memory, "page", 4, 0) != 4 ||
-           scene.file == -1 || scene.pidfd == -1 || scene.epoll == -1 ||
+           scene.file == -1 || scene.spool == -1 || scene.pidfd == -1 || scene.epoll == -1 ||
            pipe2(scene.pipe, O_CLOEXEC | O_NONBLOCK) == -1 || control_pair(scene.pair, &why) < 0;
 }
 

@@ -126,12 +126,60 @@ static void knows_who_is_asked_instead_and_who_is_gone(void **state)
     pool_free(pool);
 }
 
+/* Taken up by the next master: in force at once, renewed when it would have been, not asked for before. */
+static void outlives_a_master(void **state)
+{
+    struct staple_question question;
+    struct pool *pool;
+    struct staples *staples = stand(&pool), *next;
+    struct text kept;
+
+    (void)state;
+    text_init(&kept);
+    (void)compile(staples, &nobody, pool);
+    assert_true(staples_next(staples, NOW, &question));
+    assert_false(staples_take_unkept(staples));
+    answer(staples, &question, 0, NOW);
+    assert_true(staples_take_unkept(staples));
+    assert_false(staples_take_unkept(staples));
+    staples_pack(staples, &kept);
+    for (size_t part = 0; part < kept.len; part += 7) { /* what is not whole is nothing */
+        next = staples_new();
+        staples_unpack(next, slice_head(text_slice(&kept), part), NOW);
+        assert_int_equal(compile(next, &nobody, pool).len, 0);
+        staples_free(next);
+    }
+    next = staples_new();
+    staples_unpack(next, text_slice(&kept), SAMPLE_UNTIL); /* its time is over */
+    assert_int_equal(compile(next, &nobody, pool).len, 0);
+    staples_free(next);
+
+    next = staples_new();
+    staples_unpack(next, text_slice(&kept), NOW);
+    staples_begin(next); /* a compile that does not know the certificate yet: it may come with the next one */
+    staples_end(next);
+    text_clear(&kept);
+    staples_pack(next, &kept); /* for the one after that */
+    assert_true(kept.len > sizeof(sample_answer));
+    assert_true(slice_eq(compile(next, &nobody, pool), BYTES(sample_answer)));
+    assert_false(staples_take_changed(next));
+    assert_false(staples_next(next, SAMPLE_PRODUCED + HALF - 1, &question));
+    assert_true(staples_next(next, SAMPLE_PRODUCED + HALF, &question));
+    answer(next, &question, 0, SAMPLE_PRODUCED + HALF);
+    assert_false(staples_take_changed(next));
+    staples_free(next);
+    staples_free(staples);
+    text_free(&kept);
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asks_keeps_renews_and_drops),
         cmocka_unit_test(waits_longer_each_time),
         cmocka_unit_test(knows_who_is_asked_instead_and_who_is_gone),
+        cmocka_unit_test(outlives_a_master),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

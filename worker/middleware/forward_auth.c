@@ -10,7 +10,7 @@
 #include "worker/middleware/forward_auth.h"
 
 #include "common/http/url.h"
-#include "worker/body_replay.h"
+#include "worker/body_keep.h"
 #include "worker/middleware.h"
 #include "worker/subrequest.h"
 #include "worker/timers.h"
@@ -24,11 +24,9 @@ struct asking {
     const struct prepared_forward_auth *params;
     struct subrequest *sub; /* NULL: not asked yet, or answered */
     struct timer patience;
-    struct body_replay body; /* of the request: for the server that decides, then for the one behind */
-    struct body_place sent;  /* so far to the former */
-    uint64_t sent_len;
-    bool decided;
-    uint16_t status; /* of the answer */
+    struct body_keep body;  /* of the request: for the server that decides, then for the one behind */
+    struct body_place sent; /* so far to the former */
+    uint16_t status;        /* of the answer */
     struct headers answer;
     struct body_store answer_body;
     uint64_t answer_len;
@@ -47,21 +45,18 @@ static void forget(struct asking *asking)
     subrequest_cancel(asking->sub);
     asking->sub = NULL;
     timer_remove(worker->timers, &asking->patience);
+    body_place_reset(worker, &asking->sent);
     body_store_clear(worker, &asking->answer_body);
 }
 
 static void at_end(struct exchange *ex, void *state)
 {
-    struct asking *asking = state;
-
     (void)ex;
-    forget(asking);
-    body_replay_end(&asking->body);
+    forget(state);
 }
 
 static void answer_empty(struct asking *asking, uint16_t status, enum reason reason)
 {
-    asking->decided = true;
     forget(asking);
     (void)exchange_answer_plain(asking->ex, status, reason, SLICE(""));
     exchange_resume(asking->ex);
@@ -141,7 +136,7 @@ static bool body_of(struct asking *asking, struct slice *out)
     size_t len = 0;
     struct slice piece;
 
-    while (text && (piece = body_store_next(&asking->answer_body, &place)).len) {
+    while (text && (piece = body_store_next(asking->ex->worker, &asking->answer_body, &place)).len) {
         memcpy(text + len, piece.ptr, piece.len);
         len += piece.len;
     }
@@ -215,7 +210,6 @@ static void on_end(struct subrequest *sub, bool complete)
         answer_empty(asking, 500, REASON_auth_failed);
         return;
     }
-    asking->decided = true;
     if (admits(asking)) {
         auth_take_headers(ex, asking->params, &asking->answer);
     } else if (asking->status == 401 && signin.len) {
@@ -234,12 +228,23 @@ static void on_wanted(struct subrequest *sub)
     struct asking *asking = sub->context;
     bool room = true;
 
-    while (room && asking->sent_len < asking->body.store.len) {
-        struct slice piece = body_store_next(&asking->body.store, &asking->sent);
+    while (room && asking->sent.offset < body_keep_len(&asking->body)) {
+        struct slice piece = body_store_next(asking->ex->worker, &asking->body.share->store, &asking->sent);
 
-        asking->sent_len += piece.len;
-        room = subrequest_body(sub, piece, asking->sent_len == asking->body.store.len);
+        if (piece.len == 0 && asking->sent.failed != REASON_none) {
+            answer_empty(asking, 503, asking->sent.failed);
+            return;
+        }
+        if (piece.len == 0) {
+            return; /* on_read() follows */
+        }
+        room = subrequest_body(sub, piece, asking->sent.offset == body_keep_len(&asking->body));
     }
+}
+
+static void on_read(struct body_place *place)
+{
+    on_wanted(((struct asking *)((char *)place - offsetof(struct asking, sent)))->sub);
 }
 
 static void ask(struct asking *asking)
@@ -257,8 +262,8 @@ static void ask(struct asking *asking)
     request->has_query = p->has_query;
     request->query = exchange_text(ex, p->query);
     auth_request_headers(ex, p, &request->headers);
-    request->has_body = asking->body.store.len > 0;
-    request->content_length = (int64_t)asking->body.store.len;
+    request->has_body = body_keep_len(&asking->body) > 0;
+    request->content_length = (int64_t)body_keep_len(&asking->body);
     asking->sub = sub;
     timer_set(ex->worker->timers, &asking->patience, ex->worker->now_ns + PATIENCE_NS);
     subrequest_start(sub, exchange_asked_service(ex, 0));
@@ -266,39 +271,15 @@ static void ask(struct asking *asking)
 
 /* ---- the body of the request ---- */
 
-static bool on_request_body(struct body_filter *filter, struct slice data, bool last,
-                            const struct headers *trailers)
+static enum mw_verdict on_kept(struct body_keep *body, enum body_kept how)
 {
-    struct asking *asking = filter->state;
-    int64_t most = asking->params->body_most;
+    struct asking *asking = (struct asking *)((char *)body - offsetof(struct asking, body));
 
-    (void)trailers; /* the head has gone before them */
-    if (asking->decided) {
-        return true;
+    if (how == KEPT_TOO_LARGE) {
+        return exchange_answer_plain(asking->ex, 401, REASON_body_too_large, SLICE(""));
     }
-    if (most >= 0 && asking->body.store.len + data.len > (uint64_t)most) {
-        answer_empty(asking, 401, REASON_body_too_large);
-        return false; /* the rest is nobody's */
-    }
-    if (!body_replay_keep(&asking->body, data)) {
-        asking->decided = true;
-        (void)exchange_answer(filter->ex, 503, REASON_limit);
-        exchange_resume(filter->ex);
-        return false;
-    }
-    if (last) {
-        body_replay_whole(&asking->body, NULL);
-        ask(asking);
-    }
-    return true;
-}
-
-/* The server behind takes it. */
-static bool on_request_wanted(struct body_filter *filter)
-{
-    struct asking *asking = filter->state;
-
-    return asking->body.whole && body_replay_wanted(&asking->body);
+    ask(asking);
+    return MW_SUSPENDED;
 }
 
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
@@ -308,16 +289,18 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     asking->ex = ex;
     asking->params = params;
     asking->patience = (struct timer){.deadline_ns = TIMER_NEVER, .fire = out_of_patience};
-    body_replay_init(&asking->body, ex, NULL);
     exchange_keep(ex, asking);
     exchange_at_end(ex, at_end, asking);
-    if (asking->params->forward_body && ex->request.has_body) {
-        asking->body.filter = filter_request(ex, asking);
-        exchange_read_body(ex);
-    } else {
+    if (!asking->params->forward_body || !ex->request.has_body) {
         ask(asking);
+        return MW_SUSPENDED;
     }
-    return MW_SUSPENDED;
+    asking->body.most = asking->params->body_most < 0 ? UINT64_MAX : (uint64_t)asking->params->body_most;
+    asking->body.memory_most = BODY_MEMORY;
+    asking->body.done = on_kept;
+    asking->sent.ready = on_read;
+    body_keep_start(&asking->body, ex);
+    return body_keep_gather(&asking->body);
 }
 
 static enum mw_verdict on_response(struct exchange *ex, const void *params)
@@ -332,5 +315,5 @@ const struct middleware_type mw_forward_auth = {
     .name = "forwardAuth",
     .on_request = on_request,
     .on_response = on_response,
-    .filter = {.on_request_body = on_request_body, .on_request_wanted = on_request_wanted},
+    .filter = {.on_request_body = body_keep_take, .on_request_wanted = body_keep_wanted},
 };

@@ -12,107 +12,57 @@
 #include "common/base/hash.h"
 #include "common/http/h1.h"
 #include "common/model/prepared.h"
-#include "worker/body_replay.h"
+#include "worker/body_keep.h"
 #include "worker/exchange.h"
 #include "worker/middleware.h"
 #include "worker/worker.h"
 
+#define MEMORY_MOST (UINT64_C(2) << 20) /* bytes of a body: maxRequestBodyBytes when nothing else is said */
 #define PAUSE_MOST_NS INT64_C(60000000000)
 
 struct retrying { /* in the exchange's pool */
     struct exchange *ex;
     struct exchange_snapshot snapshot;
-    struct body_replay body;
+    struct body_keep body;
     struct timer timer; /* the next attempt */
-    uint64_t most;      /* bytes of a body that is kept */
     int64_t until_ns;   /* no attempt after that; 0: no bound */
     int64_t attempts;   /* so far */
     int64_t pause_ns;   /* before the next one, on average */
     bool by_status;
-    bool gathering; /* the body has to be whole first */
-    bool lost;      /* a part of the body passed without being kept */
+    bool lost; /* a part of the body passed without being kept */
 };
 
 static void let_go(struct exchange *ex, void *state)
 {
-    struct retrying *retrying = state;
-
-    timer_remove(ex->worker->timers, &retrying->timer);
-    body_replay_end(&retrying->body);
+    timer_remove(ex->worker->timers, &((struct retrying *)state)->timer);
 }
 
 /* ---- the request's body ---- */
 
-static bool no_memory(struct retrying *retrying)
+static struct retrying *of_body(struct body_keep *body)
 {
-    struct exchange *ex = retrying->ex;
-
-    body_store_clear(ex->worker, &retrying->body.store);
-    exchange_answer_plain(ex, 503, REASON_limit, slice_cstr(http_status_text(503)));
-    exchange_resume(ex);
-    return false;
+    return (struct retrying *)((char *)body - offsetof(struct retrying, body));
 }
 
-static bool gather(struct retrying *retrying, struct slice data, bool last, const struct headers *trailers)
+/* Too long: what is here goes first, then the rest. */
+static enum mw_verdict on_kept(struct body_keep *body, enum body_kept how)
 {
-    if (!body_replay_keep(&retrying->body, data)) {
-        return no_memory(retrying);
-    }
-    if (last) {
-        body_replay_whole(&retrying->body, trailers);
-    }
-    if (retrying->body.store.len > retrying->most) { /* too long: what is here goes first, then the rest */
-        retrying->by_status = false;
-    } else if (!last) {
-        return true;
-    }
-    retrying->gathering = false;
-    exchange_resume(retrying->ex);
-    return last;
-}
-
-/* What comes unasked behind that which was too long. */
-static bool gather_more(struct retrying *retrying, struct slice data, bool last,
-                        const struct headers *trailers)
-{
-    if (!body_replay_keep(&retrying->body, data)) {
-        exchange_upstream_failed(retrying->ex, REASON_limit);
-        return false;
-    }
-    if (last) {
-        body_replay_whole(&retrying->body, trailers);
-    }
-    return last;
+    of_body(body)->by_status = how == KEPT_WHOLE;
+    return MW_PASS;
 }
 
 static bool on_request_body(struct body_filter *filter, struct slice data, bool last,
                             const struct headers *trailers)
 {
-    struct retrying *retrying = filter->state;
-    struct body_replay *body = &retrying->body;
+    struct body_keep *body = filter->state;
+    struct retrying *retrying = of_body(body);
 
-    if (retrying->gathering) {
-        return gather(retrying, data, last, trailers);
+    if (!body->gathering && !body_keep_waits(body) && !body->dropped && !retrying->lost) {
+        retrying->lost = filter->ex->contact == CONTACT_SENT || body_keep_len(body) + data.len > body->most ||
+                         !body_keep_passing(body, data, last, trailers);
+        return filter_pass_request(filter, data, last, trailers);
     }
-    if (body_replay_waits(body)) {
-        return gather_more(retrying, data, last, trailers);
-    }
-    if (!retrying->lost) {
-        retrying->lost = filter->ex->contact == CONTACT_SENT || body->store.len + data.len > retrying->most ||
-                         !body_replay_keep(body, data);
-        if (last) {
-            body_replay_whole(body, trailers);
-        }
-        body_replay_skip(body);
-    }
-    return filter_pass_request(filter, data, last, trailers);
-}
-
-static bool on_request_wanted(struct body_filter *filter)
-{
-    struct retrying *retrying = filter->state;
-
-    return !retrying->gathering && body_replay_wanted(&retrying->body);
+    return body_keep_take(filter, data, last, trailers);
 }
 
 /* ---- attempts ---- */
@@ -121,7 +71,7 @@ static void on_timer(struct timer *timer)
 {
     struct retrying *retrying = (struct retrying *)((char *)timer - offsetof(struct retrying, timer));
 
-    body_replay_restart(&retrying->body);
+    body_keep_again(&retrying->body);
     exchange_again(retrying->ex, &retrying->snapshot);
 }
 
@@ -147,7 +97,7 @@ static bool wanted(const struct exchange *ex, const struct retrying *retrying, c
 {
     bool unseen = p->by_network && ex->contact == CONTACT_CHOSEN && !retrying->lost;
 
-    return retrying->attempts < p->attempts &&
+    return retrying->attempts < p->attempts && !retrying->body.dropped &&
            (retrying->until_ns == 0 || ex->worker->now_ns < retrying->until_ns) &&
            (unseen ||
             (retrying->by_status && status_ranges_hold(exchange_text(ex, p->statuses), ex->response.status)));
@@ -157,7 +107,11 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
 {
     struct retrying *retrying = exchange_kept(ex);
 
-    if (retrying == NULL || ex->response.status == 101 || !wanted(ex, retrying, params)) {
+    if (retrying == NULL || ex->response.status == 101) {
+        return MW_PASS;
+    }
+    if (!wanted(ex, retrying, params)) {
+        body_keep_finish(&retrying->body);
         return MW_PASS;
     }
     retrying->attempts++;
@@ -183,28 +137,27 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     }
     retrying = pool_zalloc(ex->pool, sizeof(*retrying));
     retrying->ex = ex;
-    retrying->most = (uint64_t)p->body_most;
+    retrying->body.most = (uint64_t)p->body_most;
+    retrying->body.done = on_kept;
     retrying->attempts = 1;
     retrying->until_ns = p->timeout > 0 ? ex->worker->now_ns + p->timeout : 0;
     retrying->pause_ns = p->initial_pause < PAUSE_MOST_NS ? p->initial_pause : PAUSE_MOST_NS;
     retrying->by_status = p->statuses.len && (p->every_method || idempotent(ex->request.method)) &&
                           ex->request.content_length <= p->body_most;
     retrying->timer.fire = on_timer;
-    body_replay_init(&retrying->body, ex, ex->request.has_body ? filter_request(ex, retrying) : NULL);
     exchange_keep(ex, retrying);
     exchange_at_end(ex, let_go, retrying);
-    exchange_snapshot(ex, &retrying->snapshot);
-    if (!ex->request.has_body || !retrying->by_status) {
-        return MW_PASS;
+    if (ex->request.has_body) {
+        retrying->body.memory_most = retrying->by_status ? MEMORY_MOST : 0;
+        body_keep_start(&retrying->body, ex);
     }
-    retrying->gathering = true;
-    exchange_read_body(ex);
-    return MW_SUSPENDED;
+    exchange_snapshot(ex, &retrying->snapshot);
+    return ex->request.has_body && retrying->by_status ? body_keep_gather(&retrying->body) : MW_PASS;
 }
 
 const struct middleware_type mw_retry = {
     .name = "retry",
     .on_request = on_request,
     .on_response = on_response,
-    .filter = {.on_request_body = on_request_body, .on_request_wanted = on_request_wanted},
+    .filter = {.on_request_body = on_request_body, .on_request_wanted = body_keep_wanted},
 };

@@ -263,6 +263,11 @@ struct model {
     size_t notice_count, notice_capacity;
     bool
         gaps; /* of a provider: a file of its input could not be read, and nothing that it gave before is known */
+    struct model *patches; /* some of its objects live there (patch.h): freed with it */
+    struct model *next;    /* of the same list */
+    bool owned;            /* it is in such a list */
+    bool layered;          /* resolved: some router names parents */
+    bool names_options;    /* resolved: some router names TLS options */
 };
 
 struct model *model_new(void);        /* with a pool of its own */

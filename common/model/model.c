@@ -37,6 +37,10 @@ void model_free(struct model *model)
         pool_free(model->services[i]->servers_pool);
     }
     layer4_free(model);
+    for (struct model *patch = model->patches, *next; patch; patch = next) {
+        next = patch->next;
+        model_free(patch);
+    }
     pool_free(model->pool); /* the model itself lives there */
     if (release) {
         release(context);

@@ -1,7 +1,7 @@
 /*
  * compile.c - the order of a compile: plan, number, write the pages.
  *
- * Not here: what gets in (plan.c), TCP (compile_tcp.c), UDP (compile_udp.c), services (compile_services.c), middlewares
+ * Not here: after a few objects have changed (compile_patch.c), what gets in (plan.c), TCP (compile_tcp.c), UDP (compile_udp.c), services (compile_services.c), middlewares
  * (compile_middlewares.c), the static page (compile_static.c).
  */
 #include "master/compile/compile.h"
@@ -18,7 +18,7 @@
 
 #define POOL_FIRST (64u * 1024)
 
-static void compile_routes(struct compiler *compiler, struct page_builder *builder)
+void compile_routes(struct compiler *compiler, struct page_builder *builder)
 {
     struct route_input *rows = pool_alloc(compiler->pool, (compiler->plan_count + 1) * sizeof(*rows));
 
@@ -49,8 +49,8 @@ static void compile_routes(struct compiler *compiler, struct page_builder *build
     routes_build(builder, rows, compiler->plan_count);
 }
 
-static struct compiler *compiler_new(const struct static_config *config, struct model *model,
-                                     struct board *board, uint64_t generation, struct names *names)
+struct compiler *compiler_new(const struct static_config *config, struct model *model, struct board *board,
+                              uint64_t generation, struct names *names)
 {
     struct compiler *compiler = xcalloc(1, sizeof(*compiler));
 
@@ -61,6 +61,7 @@ static struct compiler *compiler_new(const struct static_config *config, struct 
     compiler->generation = generation;
     compiler->pool = pool_new(POOL_FIRST, 0);
     compiler->kept = pool_new(POOL_FIRST, 0);
+    compiler->lasting = pool_new(256, 0);
     return compiler;
 }
 
@@ -69,13 +70,14 @@ void compiler_free(struct compiler *compiler)
     if (compiler) {
         pool_free(compiler->pool);
         pool_free(compiler->kept);
+        pool_free(compiler->lasting);
         free(compiler);
     }
 }
 
-uint32_t compiler_service(const struct compiler *compiler, struct slice name)
+bool compiler_doubts(const struct compiler *compiler)
 {
-    return name_find(compiler, &compiler->services, name, SLICE(""));
+    return compiler->doubts;
 }
 
 const struct health_target *compiler_health(const struct compiler *compiler, size_t *count)
@@ -84,8 +86,7 @@ const struct health_target *compiler_health(const struct compiler *compiler, siz
     return compiler->health;
 }
 
-/* What only the compile needed. */
-static void compiler_strip(struct compiler *compiler)
+void compiler_strip(struct compiler *compiler)
 {
     pool_free(compiler->pool);
     compiler->pool = NULL;
@@ -154,6 +155,7 @@ int compile_model(const struct static_config *config, struct model *model, struc
         return rc;
     }
     compile_pages(compiler, &made);
+    compiler->tls_only_sum = compile_tls_only_sum(compiler);
     compiler_strip(compiler);
     own_vault_free(own);
     *out = made;

@@ -50,11 +50,23 @@ struct servers_change {
  * servers would be others, so compile the whole. */
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out);
+
+struct compile_change {           /* of a model that resolve_patch() brought up to date */
+    const struct element **fresh; /* services that came, by address */
+    size_t fresh_count;
+    const struct servers_change *servers; /* as for compile_servers() */
+    size_t server_count;
+};
+
+/* The pages that may be others: that of routes, those of services and middlewares that are concerned. out->compiler takes the
+ * place of `before`, which is of the last compile and is of no more use. -EAGAIN: compile the whole. */
+int compile_patch(struct compiler *before, const struct compile_change *change, uint64_t generation,
+                  struct compiled *out, struct error *why);
 void compiler_free(struct compiler *compiler); /* NULL is fine */
+/* Something that resolve let pass could not be served: whether it could, now, only a resolve and a compile of all can tell. */
+bool compiler_doubts(const struct compiler *compiler);
 /* The servers whose health the master asks for, with words on the board; they point into the model. */
 struct health_target;
 const struct health_target *compiler_health(const struct compiler *compiler, size_t *count);
-/* Where the service of that full name is in the model; UINT32_MAX when there is none. */
-uint32_t compiler_service(const struct compiler *compiler, struct slice name);
 
 #endif

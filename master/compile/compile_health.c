@@ -33,7 +33,7 @@ static struct slice authorities(struct compiler *compiler, struct element *servi
         if (vault_text(compiler->vault, items[i], compiler->pool, &text, &why) < 0) {
             compile_note(compiler, service, false, "rootCAs for health checks: %s", why.text);
         } else {
-            all = pool_printf(compiler->kept, "%.*s%.*s\n", SLICE_ARG(all), SLICE_ARG(text));
+            all = pool_printf(compiler->lasting, "%.*s%.*s\n", SLICE_ARG(all), SLICE_ARG(text));
         }
     }
     return all;
@@ -51,7 +51,7 @@ static bool by_tls(const struct health_check *options, struct slice url)
 
 static struct health_target *target_add(struct compiler *compiler)
 {
-    compiler->health = pool_grow(compiler->kept, compiler->health, compiler->health_count,
+    compiler->health = pool_grow(compiler->lasting, compiler->health, compiler->health_count,
                                  &compiler->health_capacity, sizeof(*compiler->health));
     return &compiler->health[compiler->health_count++];
 }

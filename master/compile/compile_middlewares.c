@@ -87,6 +87,36 @@ static size_t links_make(struct compiler *compiler, struct link *links)
     return count + service_links_make(compiler, links + count);
 }
 
+static uint64_t identity_of(const struct compiler *compiler, const struct http_middleware *middleware,
+                            uint32_t router)
+{
+    uint64_t identity = hash_slice(SEED_WORD, middleware->element.name);
+
+    if (router == NUMBER_NONE) {
+        return identity;
+    }
+    if (router >= compiler->model->router_count) { /* apart from a router of that name */
+        return hash_slice(~identity,
+                          compiler->model->services[router - compiler->model->router_count]->element.name);
+    }
+    return hash_slice(identity, compiler->model->routers[router]->element.name);
+}
+
+/* By address and by name: a middleware that is another is another row. */
+static uint64_t rows_sum(const struct compiler *compiler)
+{
+    uint64_t sum = compiler->middleware_count;
+
+    for (uint32_t i = 0; i < compiler->middleware_count; i++) {
+        const struct middleware_use *use = &compiler->middleware_rows[i];
+        const struct http_middleware *middleware = compiler->model->middlewares[use->middleware];
+        uint64_t parts[2] = {(uintptr_t)middleware, identity_of(compiler, middleware, use->router)};
+
+        sum = hash_bytes(sum, parts, sizeof(parts));
+    }
+    return sum;
+}
+
 void middlewares_number(struct compiler *compiler)
 {
     struct link *links = pool_alloc(compiler->pool, (links_count(compiler) + 1) * sizeof(*links));
@@ -104,21 +134,7 @@ void middlewares_number(struct compiler *compiler)
         *links[i].place = rows - 1;
     }
     compiler->middleware_count = rows;
-}
-
-static uint64_t identity_of(const struct compiler *compiler, const struct http_middleware *middleware,
-                            uint32_t router)
-{
-    uint64_t identity = hash_slice(SEED_WORD, middleware->element.name);
-
-    if (router == NUMBER_NONE) {
-        return identity;
-    }
-    if (router >= compiler->model->router_count) { /* apart from a router of that name */
-        return hash_slice(~identity,
-                          compiler->model->services[router - compiler->model->router_count]->element.name);
-    }
-    return hash_slice(identity, compiler->model->routers[router]->element.name);
+    compiler->middleware_sum = rows_sum(compiler);
 }
 
 static const struct board_ref *words_of(struct compiler *compiler, const struct http_middleware *middleware,

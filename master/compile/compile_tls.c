@@ -300,6 +300,13 @@ static uint8_t *find_tls_only(struct tls_compile *tls)
     return only;
 }
 
+uint64_t compile_tls_only_sum(struct compiler *compiler)
+{
+    struct tls_compile tls = {.compiler = compiler, .pool = compiler->pool};
+
+    return hash_bytes(0, find_tls_only(&tls), compiler->config->entry_points.count);
+}
+
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault)
 {
     struct tls_compile tls = {.compiler = compiler, .pool = compiler->pool, .vault = vault};

@@ -67,7 +67,7 @@ static struct element *default_owner(const struct compiler *compiler)
 void compile_transport_rows(struct compiler *compiler)
 {
     const struct model *model = compiler->model;
-    struct transport *rows = pool_zalloc(compiler->kept, compiler->transport_count * sizeof(*rows));
+    struct transport *rows = pool_zalloc(compiler->lasting, compiler->transport_count * sizeof(*rows));
 
     fill(compiler, default_owner(compiler), &compiler->config->servers_transport, DEFAULT, &rows[0]);
     for (size_t i = 0; i < model->transport_count; i++) {

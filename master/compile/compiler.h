@@ -76,8 +76,13 @@ struct compiler {
     struct names *names;
     struct vault *vault; /* of the compile under way */
     uint64_t generation;
-    struct pool *pool; /* dies with the compile */
-    struct pool *kept; /* what is needed of it afterwards: numbers, names, transports */
+    struct pool *pool;    /* dies with the compile */
+    struct pool *kept;    /* what is needed of it afterwards: numbers, names, ... */
+    struct pool *lasting; /* ... transports and whose health is asked, which compile_patch() hands on */
+    const struct element **service_elements; /* kept: by number */
+    uint64_t middleware_sum;                 /* of middleware_rows, whoever stands where */
+    uint64_t tls_only_sum;                   /* compile_tls_only_sum() */
+    bool doubts; /* something that resolve let pass could not be served: what it is may depend on others */
 
     struct name_index services, middlewares, transports;
     uint8_t *service_states; /* enum service_state, by position */
@@ -132,6 +137,12 @@ uint32_t name_find(const struct compiler *compiler, const struct name_index *ind
 void compile_note(struct compiler *compiler, struct element *element, bool critical, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* compile.c */
+void compile_routes(struct compiler *compiler, struct page_builder *builder);
+struct compiler *compiler_new(const struct static_config *config, struct model *model, struct board *board,
+                              uint64_t generation, struct names *names);
+void compiler_strip(struct compiler *compiler); /* what only the compile needed */
+
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
@@ -160,6 +171,9 @@ void compile_transports(struct compiler *compiler, struct page_builder *builder)
 /* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
 struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+
+/* Which entry points serve TLS alone: that stands on the TLS page too. */
+uint64_t compile_tls_only_sum(struct compiler *compiler);
 
 /* compile_tcp.c: which TCP routers get in, with numbers for what they use behind the services of HTTP; the row of such a
  * service. compile_tcp_pages.c: how its servers are reached, before the transports page is made; when the TLS page is, the

@@ -58,8 +58,16 @@ uint32_t name_find(const struct compiler *compiler, const struct name_index *ind
     uint32_t found = name_find_exact(index, name);
 
     if (found == NUMBER_NONE && slice_find(name, '@') < 0) {
-        found = name_find_exact(
-            index, pool_printf(compiler->pool, "%.*s@%.*s", SLICE_ARG(name), SLICE_ARG(provider)));
+        char *full = pool_alloc(compiler->pool, name.len + 1 + provider.len); /* no printf: of every router */
+
+        if (name.len) {
+            memcpy(full, name.ptr, name.len);
+        }
+        full[name.len] = '@';
+        if (provider.len) {
+            memcpy(full + name.len + 1, provider.ptr, provider.len);
+        }
+        found = name_find_exact(index, slice_of(full, name.len + 1 + provider.len));
     }
     return found;
 }
@@ -78,6 +86,7 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
             return;
         }
     }
+    compiler->doubts = compiler->doubts || critical;
     element_error(compiler->model, element, critical, "%s", text);
 }
 
@@ -143,6 +152,7 @@ static bool child_mark(struct compiler *compiler, struct http_service *service, 
     if (child != NUMBER_NONE && service_mark(compiler, child, true, depth + 1)) {
         return true;
     }
+    compiler->doubts = true;
     compile_note(compiler, &service->element, false, "its service %.*s cannot be used and is left out",
                  SLICE_ARG(name));
     return false;
@@ -485,14 +495,19 @@ static void services_deal_out(struct compiler *compiler)
 {
     uint32_t *positions = pool_alloc(compiler->kept, (compiler->service_count + 1) * sizeof(*positions));
 
+    compiler->service_elements =
+        pool_alloc(compiler->kept, (compiler->service_count + 1) * sizeof(*compiler->service_elements));
     for (size_t i = 0; i < compiler->model->service_count; i++) {
         if (compiler->service_numbers[i] != NUMBER_NONE) {
             positions[compiler->service_numbers[i]] = (uint32_t)i;
+            compiler->service_elements[compiler->service_numbers[i]] = &compiler->model->services[i]->element;
         }
     }
     for (size_t i = 0; i < compiler->model->layer4[TCP_SERVICE].count; i++) {
         if (compiler->tcp_numbers[i] != NUMBER_NONE) {
             positions[compiler->tcp_numbers[i]] = (uint32_t)i;
+            compiler->service_elements[compiler->tcp_numbers[i]] =
+                compiler->model->layer4[TCP_SERVICE].items[i];
         }
     }
     compiler->service_positions = positions;

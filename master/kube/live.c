@@ -197,9 +197,10 @@ int kube_live_store(struct kube_live *live, struct kube_store **out, struct erro
     return 0;
 }
 
-bool kube_live_changes(struct kube_live *live, struct kube_change **out, size_t *count)
+bool kube_live_changes(struct kube_live *live, struct kube_change **out, size_t *count,
+                       struct kube_store **now)
 {
-    return kube_table_changes(live->table, out, count);
+    return kube_table_changes(live->table, out, count, now);
 }
 
 bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count)

@@ -42,7 +42,8 @@ void kube_live_close(struct kube_live *live); /* waits until nothing of it is le
 /* A store of what is known, one reference; -EAGAIN while not everything has been listed once. */
 int kube_live_store(struct kube_live *live, struct kube_store **out, struct error *why);
 /* What changed since the last store or changes; see kube_table_changes(). */
-bool kube_live_changes(struct kube_live *live, struct kube_change **out, size_t *count);
+bool kube_live_changes(struct kube_live *live, struct kube_change **out, size_t *count,
+                       struct kube_store **now);
 /* The Secrets and ConfigMaps that something refers to, all of them, none twice: each is asked for and watched by itself,
  * others are forgotten. True when all of them have been asked for once (they may not be there). */
 bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count);

@@ -92,15 +92,20 @@ static void forget_changes(struct kube_table *table, bool noted)
     table->noted = noted;
 }
 
+bool kube_change_is_servers(const struct kube_change *change)
+{
+    struct slice kind = (change->now ? change->now : change->before)->objects[0].kind;
+
+    return slice_eq(kind, SLICE("EndpointSlice")) || slice_eq(kind, SLICE("Endpoints"));
+}
+
 /* References of its own. */
-static void note(struct kube_table *table, struct slice kind, struct kube_batch *before,
-                 struct kube_batch *now)
+static void note(struct kube_table *table, struct kube_batch *before, struct kube_batch *now)
 {
     if (!table->noted) {
         return;
     }
-    if (table->change_count == CHANGES_MOST ||
-        !(slice_eq(kind, SLICE("EndpointSlice")) || slice_eq(kind, SLICE("Endpoints")))) {
+    if (table->change_count == CHANGES_MOST) {
         forget_changes(table, false);
         return;
     }
@@ -157,7 +162,7 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
     }
     entry.note = note_of(found ? &old : NULL, batch);
     if (!found) {
-        note(table, batch->objects[0].kind, NULL, batch);
+        note(table, NULL, batch);
         insert(table, at, entry);
     } else if (kube_object_same(old.batch, batch)) {
         entry.batch = old.batch;
@@ -165,7 +170,7 @@ bool kube_table_put(struct kube_table *table, struct kube_batch *batch, uint32_t
         table->entries[at] = entry;
         changed = false;
     } else {
-        note(table, batch->objects[0].kind, old.batch, batch);
+        note(table, old.batch, batch);
         table->entries[at] = entry;
     }
     pthread_mutex_unlock(&table->mutex);
@@ -184,7 +189,7 @@ bool kube_table_remove(struct kube_table *table, const struct kube_object *objec
 
     if (found) {
         old = table->entries[at];
-        note(table, object->kind, old.batch, NULL);
+        note(table, old.batch, NULL);
         table->count--;
         memmove(&table->entries[at], &table->entries[at + 1], (table->count - at) * sizeof(*table->entries));
     }
@@ -201,7 +206,7 @@ bool kube_table_sweep(struct kube_table *table, uint32_t owner, uint32_t round)
     before = table->count;
     for (size_t i = 0; i < before; i++) {
         if (table->entries[i].owner == owner && table->entries[i].round != round) {
-            note(table, table->entries[i].batch->objects[0].kind, table->entries[i].batch, NULL);
+            note(table, table->entries[i].batch, NULL);
             entry_free(&table->entries[i]);
         } else {
             table->entries[kept++] = table->entries[i];
@@ -311,12 +316,24 @@ struct kube_store *kube_table_look(struct kube_table *table)
     return store;
 }
 
-bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count)
+static bool only_servers(const struct kube_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!kube_change_is_servers(&changes[i])) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count,
+                        struct kube_store **now)
 {
     bool noted;
 
     pthread_mutex_lock(&table->mutex);
     noted = table->noted;
+    *now = noted && !only_servers(table->changes, table->change_count) ? store_now(table) : NULL;
     *out = table->changes;
     *count = table->change_count;
     table->changes = NULL;

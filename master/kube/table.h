@@ -39,15 +39,19 @@ void kube_table_written(struct kube_table *table, const struct kube_object *obje
 struct kube_store *kube_table_store(struct kube_table *table);
 
 /* ---- what changed since somebody looked ---- */
-struct kube_change {                 /* of an EndpointSlice or Endpoints object; one reference each */
+struct kube_change {                 /* of one object; one reference each */
     struct kube_batch *before, *now; /* NULL: it was not there, is not there any more */
 };
 
 /* The same as kube_table_store(), and from here on changes are noted for one reader. */
 struct kube_store *kube_table_look(struct kube_table *table);
 /* What changed since the last kube_table_look() or kube_table_changes(), in order; *out is the caller's
- * (kube_changes_free). False: other objects changed as well, or too many: only a new look tells what is there. */
-bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count);
+ * (kube_changes_free). *now: where that is more than EndpointSlices and Endpoints, all of it as it is after these changes, one
+ * reference for the caller; else NULL. False: too much has changed: only a new look tells what is there. */
+bool kube_table_changes(struct kube_table *table, struct kube_change **out, size_t *count,
+                        struct kube_store **now);
+/* Whether it is of one of the two kinds that say where a Service's servers are. */
+bool kube_change_is_servers(const struct kube_change *change);
 /* For a reader who has to look anew though nothing changed: the next kube_table_changes() is false. */
 void kube_table_doubt(struct kube_table *table);
 void kube_changes_free(struct kube_change *changes, size_t count);

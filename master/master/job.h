@@ -1,9 +1,9 @@
 /*
  * job.h - one job: loads the providers that changed, resolves, compiles and seals, on a thread, while the loop goes on.
  *
- * When nothing but servers of load balancers changed it takes a short way (refresh.c): the providers say which, their pages are
- * made anew, and of models and all else that is kept nothing but those lists is another. What is published is the same
- * either way, byte for byte.
+ * When nothing but servers of load balancers and a few objects changed it takes a short way (refresh.c): the providers say which,
+ * models and all else that is kept are brought up to date in place, and their pages are made anew. What is published is
+ * the same either way, byte for byte.
  *
  * A page whose content is that of the published one is not sealed again. While there is a job it alone touches what
  * struct input says is the job's, and the master's models. Private to reload.c, refresh.c
@@ -16,6 +16,7 @@
 
 #include "master/compile/compile.h"
 #include "master/master/master.h"
+#include "master/resolve/resolve.h"
 
 struct refreshed { /* a service with other servers */
     struct provider_servers from;
@@ -28,9 +29,10 @@ struct job {
     /* given */
     struct settings *settings, *old_settings; /* old: of the model that is replaced */
     bool enabled[PROVIDER_COUNT], dirty[PROVIDER_COUNT];
-    int64_t began_ns;                /* clock */
-    uint64_t generation;             /* the number it will have, if it is published */
-    uint64_t page_base;              /* page numbers above this are free */
+    int64_t began_ns;    /* clock */
+    size_t events;       /* changes of a cluster that it takes along, as far as they were counted */
+    uint64_t generation; /* the number it will have, if it is published */
+    uint64_t page_base;  /* page numbers above this are free */
     uint64_t published[PAGE_PLACES]; /* hashes of the pages in force */
     size_t published_count;          /* 0: there are none */
     const struct known *before;
@@ -47,6 +49,11 @@ struct job {
     struct known *known;
     struct refreshed *refreshed; /* of the short way, which has no model and nothing known of its own */
     size_t refreshed_count;
+    struct model_patch patches[PROVIDER_COUNT]; /* the same; owned by the providers' models */
+    bool patched;                               /* there are some: `compiler` is found too */
+    struct resolve_patched changed;             /* what they came to; in the pool */
+    struct pool *pool;
+    bool all_pages;                                 /* were made anew, as in the whole way */
     struct kube_verdicts *verdicts[PROVIDER_COUNT]; /* NULL: nothing is to be said */
     char *changes;
     size_t page_count; /* of the new generation */
@@ -54,6 +61,7 @@ struct job {
     int fds[PAGE_PLACES];                   /* -1: the published page is the same */
     struct target_hold *holds[PAGE_PLACES]; /* of services pages and of the UDP page, when new */
     double elapsed_ms;
+    int64_t cost_ns; /* of the processor */
     int rc;
     struct error why;
 };
@@ -72,6 +80,7 @@ void job_free(struct job *job);
 /* Seals what differs from what is published; places without a page are as they are. On the thread. */
 int job_seal(struct job *job, const struct compiled *compiled);
 void job_close_pages(struct job *job);
+void job_judge(struct job *job, const struct model *model); /* the resolved one. On the thread */
 
 /* ---- refresh.c ---- */
 /* On the loop: whether the short way may do for what is dirty now. */

@@ -11,7 +11,8 @@
  * inputs.c     the providers: which are enabled, what of theirs is watched and tried again
  * reload.c     from a change to a generation: when there is a job, and what becomes of what it found
  * job.c        the job on a thread that loads, resolves, compiles and seals
- * refresh.c    the job's short way, when nothing but servers changed
+ * refresh.c    the job's short way, when nothing but servers and a few objects changed
+ * pace.c       how long to wait between jobs for a cluster (pace.h)
  * hold.c       when the first generation is held back
  * waiting.c    what is served until then (waiting.h)
  * publish.c    the generation in force and how far each worker has it
@@ -33,6 +34,7 @@
 #include "master/guard/outbox.h"
 #include "master/master/hold.h"
 #include "master/master/memory.h"
+#include "master/master/pace.h"
 #include "master/provider/provider.h"
 #include "master/static/load.h"
 #include "shm/board.h"
@@ -50,6 +52,7 @@ struct keys;
 struct asking;
 struct job;
 struct health;
+struct resolve_patched;
 struct known; /* changes.c: what was in force, to tell what changed */
 
 /* ---- a sealed page, shared by the generations that use it; counted on the loop only ---- */
@@ -176,9 +179,9 @@ struct master {
     struct hold hold;
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
     uv_timer_t pause;
-    int64_t cluster_next_ns,
-        cluster_pause_ns; /* clock: no job for a cluster before; the pause that led there */
-    bool cluster_wanted;  /* a job for it is to follow the one in flight */
+    struct pace pace;           /* of jobs for a cluster */
+    atomic_uint cluster_events; /* from sources' threads: changes since the last job began */
+    bool cluster_wanted;        /* a job for it is to follow the one in flight */
 
     struct publication current, previous;
     uint64_t withdrawn; /* hash of the pages of a generation that killed workers */
@@ -313,6 +316,8 @@ void known_free(struct known *known);
 /* Services of the model have other servers: what is known of those at these positions is brought up to date. The words of
  * known_changes(). */
 char *known_refresh(struct known *known, const struct model *model, const uint32_t *positions, size_t count);
+/* The same for a model that resolve_patch() brought up to date. */
+char *known_patch(struct known *known, const struct model *model, const struct resolve_patched *patched);
 
 /* ---- life.c ---- */
 void life_settings(struct master *master, const char *refused); /* NULL: they are in force */

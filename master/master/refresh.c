@@ -1,7 +1,9 @@
 /*
- * refresh.c - the short way of a job: the providers say which load balancers have other servers, and nothing else changed.
+ * refresh.c - the short way of a job: the providers say which load balancers have other servers and which few objects are
+ * others, and nothing else changed.
  *
- * Its cost does not grow with the configuration (I3). Whatever is not certain goes the whole way: the first
+ * Of servers its cost does not grow with the configuration (I3); of objects the plan and the page of routes are made anew.
+ * Whatever is not certain goes the whole way: the first
  * generation, other settings, a service that anything was found wrong with (what is wrong may depend on its servers), a
  * generation in force that is not the model's. What providers gave to a refresh that came to nothing they give
  * again to a load.
@@ -14,10 +16,12 @@
 #include "common/base/process.h"
 #include "master/compile/url.h"
 #include "master/master/job.h"
+#include "master/tls/vault.h"
 
 #define INPUT_SAME 1 /* nothing of this provider differs */
 #define REFRESHES_MOST                                                                                       \
     4096u /* then one whole job: words on the board and memory of what is long gone are given back */
+#define PATCH_WEIGHT 4u /* of a patch, in refreshes, and one for each object: it leaves more behind */
 
 /* ---- may it be tried ---- */
 static bool input_may(const struct input *input)
@@ -48,47 +52,109 @@ bool refresh_may(const struct master *master)
 }
 
 /* ---- on the thread ---- */
-static int add(struct job *job, const struct provider_servers *from)
+/* UINT32_MAX: there is none. */
+static uint32_t position_of(const struct model *model, const struct element *element)
 {
-    struct master *master = job->master;
-    const struct element *element = &from->service->element;
-    const struct server_config *servers = from->servers.items;
     struct pool *pool = pool_new(256, 0);
     struct slice name =
         pool_printf(pool, "%.*s@%.*s", SLICE_ARG(element->name), SLICE_ARG(element->provider));
-    uint32_t position = compiler_service(master->compiler, name);
-    bool good = position != UINT32_MAX;
+    size_t low = 0, high = model->service_count;
+
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+
+        if (slice_cmp(model->services[middle]->element.name, name) < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    bool found = low < model->service_count && slice_eq(model->services[low]->element.name, name);
 
     pool_free(pool);
-    good = good && master->model->services[position]->element.errors.count == 0;
-    good =
-        good && !master->model->services[position]->config.load_balancer->health_check; /* others are asked */
-    for (size_t i = 0; good && i < from->servers.count; i++) {
+    return found ? (uint32_t)low : UINT32_MAX;
+}
+
+static int place(const struct job *job, struct refreshed *refreshed)
+{
+    const struct model *model = job->master->model;
+    const struct server_config *servers = refreshed->from.servers.items;
+    uint32_t position = position_of(model, &refreshed->from.service->element);
+    bool good = position != UINT32_MAX;
+
+    good = good && model->services[position]->element.errors.count == 0;
+    good = good && !model->services[position]->config.load_balancer->health_check; /* others are asked */
+    for (size_t i = 0; good && i < refreshed->from.servers.count; i++) {
         struct server_url url;
         struct error why;
 
         good = server_url_parse(servers[i].url, &url, &why) == 0;
     }
-    job->refreshed[job->refreshed_count++] = (struct refreshed){*from, position};
+    refreshed->position = position;
     return good ? 0 : -EAGAIN;
 }
 
 /* 0, INPUT_SAME or -EAGAIN. */
-static int ask_input(struct job *job, struct input *input)
+static int ask_input(struct job *job, size_t number)
 {
-    struct provider_servers *found;
-    size_t count;
-    int rc = input->provider->refresh(input->state, &found, &count);
+    struct input *input = &job->master->inputs[number];
+    struct provider_changes found;
+    int rc = input->provider->refresh(&job->settings->loaded.config, input->state, &found);
 
     if (rc < 0) {
         return rc;
     }
-    job->refreshed = xrealloc(job->refreshed, (job->refreshed_count + count + 1) * sizeof(*job->refreshed));
-    for (size_t i = 0; i < count; i++) { /* all are taken along: their pools are the job's */
-        rc = add(job, &found[i]) < 0 ? -EAGAIN : rc;
+    job->refreshed =
+        xrealloc(job->refreshed, (job->refreshed_count + found.count + 1) * sizeof(*job->refreshed));
+    for (size_t i = 0; i < found.count; i++) { /* all are taken along: their pools are the job's */
+        job->refreshed[job->refreshed_count++] = (struct refreshed){.from = found.servers[i]};
     }
-    free(found);
-    return rc == 0 && count == 0 ? INPUT_SAME : rc;
+    job->patches[number] = found.patch;
+    free(found.servers);
+    if (found.patch.more) {
+        model_patch_own(input->model, &job->patches[number]);
+        if (job->patched) {
+            return -EAGAIN; /* of two providers at once */
+        }
+        job->patched = true;
+    }
+    return found.count == 0 && found.patch.more == NULL ? INPUT_SAME : 0;
+}
+
+/* What has other servers is among what is others. */
+static void name_refreshed(struct job *job)
+{
+    struct slice *names = job->changed.names[PART_SERVICE];
+    size_t count = job->changed.counts[PART_SERVICE], capacity = count;
+
+    for (size_t i = 0; i < job->refreshed_count; i++) {
+        names = pool_grow(job->pool, names, count, &capacity, sizeof(*names));
+        names[count++] = job->master->model->services[job->refreshed[i].position]->element.name;
+    }
+    job->changed.names[PART_SERVICE] = names;
+    job->changed.counts[PART_SERVICE] = count;
+}
+
+/* The master's model is what it will be; if that fails it is of no more use. */
+static int patch_models(struct job *job)
+{
+    struct master *master = job->master;
+    int rc = 0;
+
+    job->pool = job->patched ? pool_new(4096, 0) : NULL;
+    for (size_t i = 0; i < master->input_count && rc == 0; i++) {
+        if (job->patches[i].more) {
+            rc = resolve_patch(&job->settings->loaded.config, master->model, &job->patches[i], job->pool,
+                               &job->changed);
+        }
+    }
+    for (size_t i = 0; i < job->refreshed_count && rc == 0; i++) {
+        rc = place(job, &job->refreshed[i]);
+    }
+    if (rc == 0 && job->patched) {
+        name_refreshed(job);
+    }
+    return rc;
 }
 
 static int by_position(const void *left, const void *right)
@@ -96,6 +162,62 @@ static int by_position(const void *left, const void *right)
     uint32_t a = ((const struct refreshed *)left)->position, b = ((const struct refreshed *)right)->position;
 
     return (a > b) - (a < b);
+}
+
+/* The model's servers and those that are to be: once more, and all is as before. */
+static void swap_servers(struct job *job)
+{
+    for (size_t i = 0; i < job->refreshed_count; i++) {
+        struct refreshed *refreshed = &job->refreshed[i];
+        struct load_balancer *balancer =
+            job->master->model->services[refreshed->position]->config.load_balancer;
+        struct list before = balancer->servers;
+
+        balancer->servers = refreshed->from.servers;
+        refreshed->from.servers = before;
+    }
+}
+
+/* More than a few pages are others: all are made anew, of the model as it will be. */
+static int compile_whole(struct job *job, struct compiled *compiled)
+{
+    struct master *master = job->master;
+    int rc;
+
+    if (compiler_doubts(master->compiler) || resolve_used_vault(master->model)) {
+        return -EAGAIN;
+    }
+    swap_servers(job);
+    vault_begin(master->vault);
+    rc = compile_model(&job->settings->loaded.config, master->model, master->board, job->generation,
+                       master->names, master->vault, compiled, &job->why);
+    vault_end(master->vault);
+    swap_servers(job);
+    for (size_t i = 0; rc == 0 && i < job->changed.fresh_count; i++) {
+        rc = job->changed.fresh[i]->errors.count ? -EAGAIN : 0;
+    }
+    for (size_t i = 0; rc == 0 && i < job->refreshed_count; i++) {
+        rc = master->model->services[job->refreshed[i].position]->element.errors.count ? -EAGAIN : 0;
+    }
+    if (rc == 0 && compiler_doubts(compiled->compiler)) {
+        rc = -EAGAIN;
+    }
+    if (rc < 0) {
+        compiled_free(compiled);
+    }
+    job->all_pages = rc == 0;
+    return rc;
+}
+
+static int compile_patched(struct job *job, const struct servers_change *changes, struct compiled *compiled)
+{
+    const struct compile_change change = {job->changed.fresh, job->changed.fresh_count, changes,
+                                          job->refreshed_count};
+    int rc = job->changed.tls
+                 ? -EAGAIN
+                 : compile_patch(job->master->compiler, &change, job->generation, compiled, &job->why);
+
+    return rc == -EAGAIN ? compile_whole(job, compiled) : rc;
 }
 
 static int compile(struct job *job)
@@ -107,13 +229,35 @@ static int compile(struct job *job)
     for (size_t i = 0; i < job->refreshed_count; i++) {
         changes[i] = (struct servers_change){job->refreshed[i].position, job->refreshed[i].from.servers};
     }
-    rc = compile_servers(job->master->compiler, changes, job->refreshed_count, job->generation, &compiled);
+    rc = job->patched ? compile_patched(job, changes, &compiled)
+                      : compile_servers(job->master->compiler, changes, job->refreshed_count, job->generation,
+                                        &compiled);
     if (rc == 0) {
         rc = job_seal(job, &compiled);
+        job->compiler = compiled.compiler;
+        compiled.compiler = NULL;
         compiled_free(&compiled);
     }
     free(changes);
     return rc;
+}
+
+/* The providers' models are brought up to date, too: who is not asked next time gives what it has. */
+static void finish(struct job *job)
+{
+    struct master *master = job->master;
+
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (job->patches[i].more) {
+            model_patch_apply(master->inputs[i].model, &job->patches[i]);
+        }
+        if (job->enabled[i] && job->dirty[i]) {
+            master->inputs[i].loaded_ns = process_clock_ns();
+        }
+    }
+    if (job->patched) {
+        job_judge(job, master->model);
+    }
 }
 
 bool refresh_work(struct job *job)
@@ -122,7 +266,7 @@ bool refresh_work(struct job *job)
     int rc = 0;
 
     for (size_t i = 0; i < master->input_count; i++) {
-        int one = job->enabled[i] && job->dirty[i] ? ask_input(job, &master->inputs[i]) : 0;
+        int one = job->enabled[i] && job->dirty[i] ? ask_input(job, i) : 0;
 
         if (one == INPUT_SAME) {
             job->dirty[i] =
@@ -132,20 +276,20 @@ bool refresh_work(struct job *job)
             rc = one;
         }
     }
+    rc = rc == 0 ? patch_models(job) : rc;
     if (rc == 0) {
         qsort(job->refreshed, job->refreshed_count, sizeof(*job->refreshed), by_position);
         rc = compile(job);
     }
     if (rc < 0) {
         refresh_free(job);
+        compiler_free(job->compiler);
+        job->compiler = NULL;
+        job->patched = false;
         job_close_pages(job);
         return false;
     }
-    for (size_t i = 0; i < master->input_count; i++) {
-        if (job->enabled[i] && job->dirty[i]) {
-            master->inputs[i].loaded_ns = process_clock_ns();
-        }
-    }
+    finish(job);
     return true;
 }
 
@@ -167,8 +311,20 @@ void refresh_install(struct job *job)
         refreshed->from.pool = NULL;
         positions[i] = refreshed->position;
     }
-    job->changes = known_refresh(master->known, master->model, positions, job->refreshed_count);
-    master->refreshes++;
+    if (job->patched) {
+        struct compiler *before = master->compiler;
+
+        master->compiler = job->compiler;
+        job->compiler = before;
+        master->refreshes += PATCH_WEIGHT;
+        for (size_t part = 0; part < ARRAY_LEN(job->changed.counts); part++) {
+            master->refreshes += (unsigned)job->changed.counts[part];
+        }
+        job->changes = known_patch(master->known, master->model, &job->changed);
+    } else {
+        master->refreshes++;
+        job->changes = known_refresh(master->known, master->model, positions, job->refreshed_count);
+    }
     free(positions);
 }
 
@@ -177,7 +333,12 @@ void refresh_free(struct job *job)
     for (size_t i = 0; i < job->refreshed_count; i++) {
         pool_free(job->refreshed[i].from.pool);
     }
+    for (size_t i = 0; i < PROVIDER_COUNT; i++) {
+        model_patch_free(&job->patches[i]);
+    }
     free(job->refreshed);
+    pool_free(job->pool);
     job->refreshed = NULL;
     job->refreshed_count = 0;
+    job->pool = NULL;
 }

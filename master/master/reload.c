@@ -20,11 +20,6 @@
 #include "master/master/job.h"
 #include "master/master/waiting.h"
 
-/* Between jobs for changes of a cluster, while they keep coming. */
-#define PAUSE_FIRST_NS (INT64_C(50) * 1000000)
-#define PAUSE_REFRESH_NS (INT64_C(100) * 1000000) /* after one that took the short way */
-#define PAUSE_MOST_NS (INT64_C(1000) * 1000000)
-
 /* ---- what becomes of what a job found ---- */
 static void say_changed(const struct job *job, uint64_t generation)
 {
@@ -128,17 +123,20 @@ static bool by_cluster(const struct master *master, const struct job *job)
     return false;
 }
 
-/* The first change is taken up at once. As long as there is no pause, each job is followed by one twice as long. */
 static void pause_after(struct master *master, const struct job *job)
 {
-    int64_t most = job->refresh ? PAUSE_REFRESH_NS : PAUSE_MOST_NS, *pause = &master->cluster_pause_ns;
+    const struct pace_job done = {.began_ns = job->began_ns,
+                                  .ended_ns = process_clock_ns(),
+                                  .cost_ns = job->cost_ns,
+                                  .changes = job->events,
+                                  .idle = job->refresh && job->changes && job->changes[0] == '\0',
+                                  .work = job->patched   ? PACE_OBJECTS
+                                          : job->refresh ? PACE_SERVERS
+                                                         : PACE_WHOLE};
 
-    if (job->asked || !by_cluster(master, job)) {
-        return;
+    if (!job->asked && by_cluster(master, job)) {
+        pace_job_done(&master->pace, &done);
     }
-    *pause = job->began_ns - master->cluster_next_ns > *pause ? PAUSE_FIRST_NS : 2 * *pause;
-    *pause = *pause < most ? *pause : most;
-    master->cluster_next_ns = process_clock_ns() + *pause;
 }
 
 /* Another job may have taken it along. */
@@ -159,7 +157,7 @@ static void on_pause_over(uv_timer_t *timer)
 
 static void cluster_begin(struct master *master)
 {
-    int64_t left = master->cluster_next_ns - process_clock_ns();
+    int64_t left = master->pace.next_ns - process_clock_ns();
 
     master->cluster_wanted = master->job != NULL;
     if (master->stopping || master->cluster_wanted || !any_dirty(master)) {
@@ -210,10 +208,21 @@ static void after_refresh(struct master *master, struct job *job)
         master->wanted = true;
         return;
     }
-    log_debug("Only servers changed, of %zu load balancers: their pages alone are made anew",
-              job->refreshed_count);
+    if (job->patched) {
+        log_debug("Only a few objects changed: %zu routers, services and middlewares alone are looked at",
+                  job->changed.counts[PART_ROUTER] + job->changed.counts[PART_SERVICE] +
+                      job->changed.counts[PART_MIDDLEWARE]);
+    } else {
+        log_debug("Only servers changed, of %zu load balancers: their pages alone are made anew",
+                  job->refreshed_count);
+    }
     refresh_install(job);
-    master->in_step = publish_job(job, master->model, master->current.words);
+    master->in_step =
+        publish_job(job, master->model, job->all_pages ? job->generation : master->current.words);
+    if (job->patched && master->in_step) {
+        say_verdicts(job);
+        check_health(master, master->compiler);
+    }
     life_providers(master);
 }
 
@@ -287,9 +296,13 @@ static void on_cluster(uv_async_t *cluster)
     cluster_begin(master);
 }
 
+/* On the sources' threads, once for each change. */
 static void on_cluster_changed(void *context)
 {
-    (void)uv_async_send(context);
+    struct master *master = context;
+
+    (void)atomic_fetch_add_explicit(&master->cluster_events, 1, memory_order_relaxed);
+    (void)uv_async_send(&master->cluster);
 }
 
 int reload_start(struct master *master, struct error *why)
@@ -301,7 +314,7 @@ int reload_start(struct master *master, struct error *why)
     }
     (void)uv_timer_init(&master->loop, &master->pause);
     master->cluster.data = master->pause.data = master;
-    kube_live_listen(on_cluster_changed, &master->cluster);
+    kube_live_listen(on_cluster_changed, master);
     master->health = health_new(&master->loop, master->board);
     return names_new(&master->loop, on_names_changed, master, &master->names, why);
 }

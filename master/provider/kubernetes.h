@@ -37,11 +37,21 @@ struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
     const struct kube_object *object;
 };
 
+enum k8s_made_kind { MADE_ROUTER, MADE_SERVICE, MADE_MIDDLEWARE, MADE_OTHER, ASKED_SERVICE };
+
+struct k8s_made { /* an object of the model, and one of those of the cluster that had a part in it */
+    uint64_t key; /* hash of kind and name */
+    struct element *element; /* NULL: it asked for the Service that is called that, whatever it got */
+    const struct kube_object *object;
+    enum k8s_made_kind kind;
+};
+
 struct k8s_use { /* servers that come from the EndpointSlices of a Service, or would */
     struct slice namespace, service;
     struct slice scheme, port;            /* port: the name of the Service's port */
     const struct load_balancer *balancer; /* whose servers they are and nothing else; NULL: not so simple */
     struct http_service *target;          /* whose load balancer that became; NULL: of none in the model */
+    const struct kube_object *object;     /* who asked for them */
 };
 
 struct k8s {              /* one load */
@@ -65,6 +75,15 @@ struct k8s {              /* one load */
     size_t need_count, need_capacity;
     const struct kube_object **claims; /* k8s_claim(), of scratch */
     size_t claim_count, claim_capacity;
+    /* Whether an object, which may be gone, can be read without all others (NULL: none, nor can be told of which Services
+     * something was asked); reads such objects, which are sorted as in a store, in the order of a load. What a load made of
+     * which objects is noted for that. */
+    bool (*alone)(struct k8s *k8s, const struct kube_object *object);
+    void (*read)(struct k8s *k8s, const struct kube_object *const *objects, size_t count);
+    struct k8s_made *made;
+    size_t made_count, made_capacity;
+    bool parents;                /* some route names parents: it is made of other objects too */
+    struct k8s_refresh *refresh; /* who knows the slices, when not all objects are read; else NULL */
 };
 
 struct k8s_judging {      /* what k8s_verdicts() has to know of a load */
@@ -99,9 +118,13 @@ struct k8s_place {
  * ready. Providers that name the same path share documents, and the store when nothing changed. k8s->scratch is made in any
  * case: k8s_end(). */
 int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why);
+/* A new model into k8s->model, in which nothing is made yet. */
+void k8s_model_begin(struct k8s *k8s);
 void k8s_end(struct k8s *k8s);
 struct k8s_live *k8s_state_live(struct provider_state *state);
 const struct k8s_live *k8s_state_live_const(const struct provider_state *state);
+/* It is the state's from now on, as that of the last load. */
+void k8s_state_take_store(struct provider_state *state, struct kube_store *store);
 /* The store of the last load; NULL: there was none. */
 struct kube_store *k8s_state_store(const struct provider_state *state);
 void k8s_free_state(struct provider_state *state);
@@ -200,7 +223,7 @@ struct k8s_slice k8s_slice_of(const struct kube_object *object);
 void k8s_sort_slices(struct k8s_slice *slices, size_t count);
 void k8s_index_slices(struct k8s *k8s);
 /* Those of a Service, sorted. */
-const struct k8s_slice *k8s_slices(const struct k8s *k8s, struct slice namespace, struct slice service,
+const struct k8s_slice *k8s_slices(struct k8s *k8s, struct slice namespace, struct slice service,
                                    size_t *count);
 /* struct server_config of sorted slices, in the pool. */
 struct list k8s_servers_of_slices(struct pool *pool, struct pool *scratch, const struct k8s_use *use,
@@ -213,8 +236,12 @@ bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct ele
 /* What a load finds out about its Services: kept, when the load is good, for k8s_refresh(). */
 void k8s_note_use(struct k8s *k8s, const struct k8s_use *use);
 struct k8s_refresh *k8s_refresh_new(struct k8s *k8s);
+/* k8s_slices() by k8s->refresh, in scratch; NULL: it does not know that Service. */
+const struct k8s_slice *k8s_refresh_slices(struct k8s *k8s, struct slice namespace, struct slice service,
+                                           size_t *count);
 void k8s_refresh_free(struct k8s_refresh *refresh); /* before the load's store; NULL is fine */
-int k8s_refresh(struct provider_state *state, struct provider_servers **out, size_t *count); /* provider.h */
+/* provider.h; k8s: its first members, as for k8s_begin(). */
+int k8s_refresh(struct k8s *k8s, struct provider_state *state, struct provider_changes *out);
 
 /* ---- kubernetes_secret.c ---- */
 const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct slice namespace,
@@ -229,6 +256,12 @@ bool k8s_certificate_secret(struct k8s *k8s, struct slice namespace, struct slic
                             struct slice *certificate, struct slice *key, struct error *why);
 
 /* ---- kubernetes_model.c ---- */
+/* The object had a part in what is called that. */
+void k8s_note_made(struct k8s *k8s, enum k8s_made_kind kind, struct element *element,
+                   const struct kube_object *object);
+void k8s_note_asked(struct k8s *k8s, struct slice namespace, struct slice service,
+                    const struct kube_object *object);
+uint64_t k8s_asked_key(struct slice namespace, struct slice service);
 /* A router or service of that name, at that place; one that is there already is emptied and returned. */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name);
 struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name);

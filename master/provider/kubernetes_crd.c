@@ -141,14 +141,62 @@ static void notice_others(struct k8s *crd)
     }
 }
 
+/* ---- some objects without the others ---- */
+static const struct {
+    const char *kind;
+    void (*read)(struct k8s *crd, const struct kube_object *object);
+} single[] = {/* in the order of a load */
+              {"IngressRoute", crd_read_route},
+              {"Middleware", crd_read_middleware},
+              {"TraefikService", crd_read_service}};
+
+/* What stands in both groups is told of, and counts by both. */
+static bool alone(struct k8s *crd, const struct kube_object *object)
+{
+    const char *kind = NULL;
+
+    for (size_t i = 0; i < ARRAY_LEN(single); i++) {
+        kind = slice_eq(object->kind, slice_cstr(single[i].kind)) ? single[i].kind : kind;
+    }
+    return kind && slice_eq(object->group, SLICE(CRD_GROUP)) && ours(object) &&
+           kube_get(crd->store, CRD_GROUP_OLD, kind, object->namespace, object->name) == NULL;
+}
+
+static void read_some(struct k8s *crd, const struct kube_object *const *objects, size_t count)
+{
+    for (size_t kind = 0; kind < ARRAY_LEN(single); kind++) {
+        for (size_t i = 0; i < count; i++) {
+            if (slice_eq(objects[i]->kind, slice_cstr(single[kind].kind)) && k8s_selected(crd, objects[i])) {
+                single[kind].read(crd, objects[i]);
+            }
+        }
+    }
+}
+
+/* ---- the provider ---- */
+static struct k8s begin(const struct static_config *config)
+{
+    return (struct k8s){.provider = CRD_PROVIDER,
+                        .option = "providers.kubernetesCRD",
+                        .options = config->providers.kubernetes_crd,
+                        .config = config,
+                        .resources = resources,
+                        .alone = alone,
+                        .read = read_some};
+}
+
+static int refresh(const struct static_config *config, struct provider_state *state,
+                   struct provider_changes *out)
+{
+    struct k8s crd = begin(config);
+
+    return k8s_refresh(&crd, state, out);
+}
+
 static int load(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why)
 {
-    struct k8s crd = {.provider = CRD_PROVIDER,
-                      .option = "providers.kubernetesCRD",
-                      .options = config->providers.kubernetes_crd,
-                      .config = config,
-                      .resources = resources};
+    struct k8s crd = begin(config);
     int rc = k8s_begin(&crd, state, why);
 
     if (rc == 0) {
@@ -192,7 +240,7 @@ const struct provider provider_kubernetes_crd = {
     .free_state = k8s_free_state,
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
-    .refresh = k8s_refresh,
+    .refresh = refresh,
     .wait = k8s_wait,
     .keep = k8s_keep,
     .recall = k8s_recall,

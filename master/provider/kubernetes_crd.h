@@ -32,9 +32,11 @@ bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct 
 
 /* ---- kubernetes_crd_route.c ---- */
 void crd_load_routes(struct k8s *crd);
+void crd_read_route(struct k8s *crd, const struct kube_object *object); /* one IngressRoute */
 
 /* ---- kubernetes_crd_service.c ---- */
 void crd_load_services(struct k8s *crd); /* TraefikServices */
+void crd_read_service(struct k8s *crd, const struct kube_object *object);
 /* The name of the service that a reference means; for a Kubernetes Service *config is its load balancer, else NULL.
  * False: errors were added to the element. */
 bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struct element *element,
@@ -46,6 +48,7 @@ bool crd_weighted_config(struct k8s *crd, const struct k8s_place *place, struct 
 
 /* ---- kubernetes_crd_middleware.c ---- */
 void crd_load_middlewares(struct k8s *crd);
+void crd_read_middleware(struct k8s *crd, const struct kube_object *object);
 
 /* ---- kubernetes_crd_auth.c: parts of a Middleware that name Secrets; errors go to the element ---- */
 void crd_load_basic_auth(struct k8s *crd, const struct k8s_place *place, struct http_middleware *middleware);

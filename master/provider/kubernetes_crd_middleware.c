@@ -130,13 +130,14 @@ static void load_parts(struct k8s *crd, const struct k8s_place *place, struct ht
     }
 }
 
-static void load_middleware(struct k8s *crd, const struct kube_object *object)
+void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
 {
     struct http_middleware *middleware = model_add_middleware(
         crd->model, k8s_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
     struct k8s_place root = {.object = object}, place, rest;
     const struct doc *spec = middleware_unwrapped(crd->scratch, doc_get(object->doc, "spec"), false);
 
+    k8s_note_made(crd, MADE_MIDDLEWARE, &middleware->element, object);
     middleware->element.origin = object->origin;
     place = k8s_step(crd, &root, spec, "spec");
     if (spec == NULL || spec->kind != DOC_MAP) {
@@ -156,6 +157,6 @@ void crd_load_middlewares(struct k8s *crd)
     size_t count = crd_objects(crd, "Middleware", &objects);
 
     for (size_t i = 0; i < count; i++) {
-        load_middleware(crd, objects[i]);
+        crd_read_middleware(crd, objects[i]);
     }
 }

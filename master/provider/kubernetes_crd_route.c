@@ -165,7 +165,7 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
     }
 }
 
-static void load_object(struct k8s *crd, const struct kube_object *from)
+void crd_read_route(struct k8s *crd, const struct kube_object *from)
 {
     struct object object = {.place = {.object = from}};
     const struct doc *spec = doc_get(from->doc, "spec"), *routes;
@@ -179,6 +179,7 @@ static void load_object(struct k8s *crd, const struct kube_object *from)
     }
     object.spec_place = k8s_step(crd, &object.place, spec, "spec");
     k8s_decode(crd, &object.spec_place, &crd_ingress_route_schema, 0, &object.spec, &object.spec_errors);
+    crd->parents = crd->parents || object.spec.parent_refs.count > 0;
     resolve_parents(crd, &object);
     routes = object.spec.routes;
     if (routes == NULL || routes->kind != DOC_LIST || routes->list.count == 0) {
@@ -205,6 +206,6 @@ void crd_load_routes(struct k8s *crd)
     size_t count = crd_objects(crd, "IngressRoute", &objects);
 
     for (size_t i = 0; i < count; i++) {
-        load_object(crd, objects[i]);
+        crd_read_route(crd, objects[i]);
     }
 }

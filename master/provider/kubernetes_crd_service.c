@@ -216,7 +216,7 @@ static bool failover(struct k8s *crd, const struct k8s_place *place, struct elem
     return good;
 }
 
-static void load_traefik_service(struct k8s *crd, const struct kube_object *object)
+void crd_read_service(struct k8s *crd, const struct kube_object *object)
 {
     struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
@@ -261,6 +261,6 @@ void crd_load_services(struct k8s *crd)
     size_t count = crd_objects(crd, "TraefikService", &objects);
 
     for (size_t i = 0; i < count; i++) {
-        load_traefik_service(crd, objects[i]);
+        crd_read_service(crd, objects[i]);
     }
 }

@@ -261,14 +261,45 @@ static void note_balancer(struct k8s *k8s)
     }
 }
 
+/* Ingresses share paths and servers in more ways than by names: they are read all together. But of a Service that none
+ * asked for there is nothing to be read. */
+static bool alone(struct k8s *k8s, const struct kube_object *object)
+{
+    (void)k8s;
+    (void)object;
+    return false;
+}
+
+/* A Service whose addresses are published is read by none of them. */
+static bool publishes(const struct static_config *config)
+{
+    const struct kubernetes_provider *options = config->providers.kubernetes_ingress;
+
+    return options->ingress_endpoint && options->ingress_endpoint->published_service.len;
+}
+
+static struct k8s begin(const struct static_config *config)
+{
+    return (struct k8s){.provider = INGRESS_PROVIDER,
+                        .option = "providers.kubernetesIngress",
+                        .options = config->providers.kubernetes_ingress,
+                        .config = config,
+                        .resources = resources,
+                        .alone = publishes(config) ? NULL : alone};
+}
+
+static int refresh(const struct static_config *config, struct provider_state *state,
+                   struct provider_changes *out)
+{
+    struct k8s k8s = begin(config);
+
+    return k8s_refresh(&k8s, state, out);
+}
+
 static int load(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why)
 {
-    struct k8s k8s = {.provider = INGRESS_PROVIDER,
-                      .option = "providers.kubernetesIngress",
-                      .options = config->providers.kubernetes_ingress,
-                      .config = config,
-                      .resources = resources};
+    struct k8s k8s = begin(config);
     int rc = k8s_begin(&k8s, state, why);
 
     if (rc == 0) {
@@ -316,7 +347,7 @@ const struct provider provider_kubernetes_ingress = {
     .free_state = k8s_free_state,
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
-    .refresh = k8s_refresh,
+    .refresh = refresh,
     .wait = k8s_wait,
     .keep = k8s_keep,
     .recall = k8s_recall,

@@ -30,6 +30,7 @@ bool ingress_load_balancer(struct k8s *k8s, const struct k8s_place *place,
     struct service_annotations options;
 
     schema_defaults(&load_balancer_schema, k8s->model->pool, lb);
+    k8s_note_asked(k8s, namespace, target->service, place->object);
     if (!read_annotations(k8s, target, namespace, element, &options)) {
         return false;
     }

@@ -202,6 +202,7 @@ static void finish(struct k8s *k8s, struct legacy_frontend *frontend)
     struct service_config config;
 
     frontend->name = router->element.name;
+    k8s_note_asked(k8s, first->place.object->namespace, first->target.service, first->place.object);
     frontend->service =
         kube_get(k8s->store, "", "Service", first->place.object->namespace, first->target.service);
     take_part_errors(k8s, frontend);

@@ -104,6 +104,11 @@ static void keep_store(struct provider_state *state, struct slice path, struct k
     free(old_path);
 }
 
+void k8s_state_take_store(struct provider_state *state, struct kube_store *store)
+{
+    keep_store(state, SLICE(""), store);
+}
+
 static void release_store(void *store)
 {
     kube_store_free(store);
@@ -159,17 +164,23 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
         return rc;
     }
     k8s->store = store;
-    k8s->model = model_new();
+    k8s_model_begin(k8s);
     k8s->model->gaps = kube_store_gaps(store);
     k8s->model->release = release_store;
     k8s->model->release_context = kube_store_ref(store);
+    k8s_index_slices(k8s);
+    return 0;
+}
+
+void k8s_model_begin(struct k8s *k8s)
+{
+    k8s->model = model_new();
+    k8s->made_count = k8s->use_count = k8s->need_count = 0;
     seen_init(&k8s->routers, k8s->scratch);
     seen_init(&k8s->services, k8s->scratch);
     for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
         seen_init(&k8s->layer4[kind], k8s->scratch);
     }
-    k8s_index_slices(k8s);
-    return 0;
 }
 
 void k8s_end(struct k8s *k8s)

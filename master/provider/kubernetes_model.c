@@ -1,8 +1,37 @@
 /*
  * kubernetes_model.c - objects of the model by name: each is made once, with the place where it was written.
  */
+#include "common/base/hash.h"
 #include "master/provider/kubernetes.h"
 
+/* ---- what was made of which objects ---- */
+static void note(struct k8s *k8s, struct k8s_made made)
+{
+    if (k8s->alone) {
+        k8s->made =
+            pool_grow(k8s->scratch, k8s->made, k8s->made_count, &k8s->made_capacity, sizeof(*k8s->made));
+        k8s->made[k8s->made_count++] = made;
+    }
+}
+
+void k8s_note_made(struct k8s *k8s, enum k8s_made_kind kind, struct element *element,
+                   const struct kube_object *object)
+{
+    note(k8s, (struct k8s_made){hash_slice((uint64_t)kind, element->name), element, object, kind});
+}
+
+uint64_t k8s_asked_key(struct slice namespace, struct slice service)
+{
+    return hash_slice(hash_slice(ASKED_SERVICE, namespace), service);
+}
+
+void k8s_note_asked(struct k8s *k8s, struct slice namespace, struct slice service,
+                    const struct kube_object *object)
+{
+    note(k8s, (struct k8s_made){k8s_asked_key(namespace, service), NULL, object, ASKED_SERVICE});
+}
+
+/* ---- objects ---- */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name)
 {
     struct http_router *router = seen_get(&k8s->routers, name);
@@ -15,6 +44,7 @@ struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *plac
         router = model_add_router(k8s->model, name, slice_cstr(k8s->provider));
         seen_set(&k8s->routers, router->element.name, router);
     }
+    k8s_note_made(k8s, MADE_ROUTER, &router->element, place->object);
     router->element.origin = place->object->origin;
     if (place->node && place->node->line) {
         router->element.origin.line = place->node->line;
@@ -44,6 +74,7 @@ struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *pl
         service = model_add_service(k8s->model, name, slice_cstr(k8s->provider));
         seen_set(&k8s->services, service->element.name, service);
     }
+    k8s_note_made(k8s, MADE_SERVICE, &service->element, place->object);
     service->element.origin = place->object->origin;
     if (place->node && place->node->line) {
         service->element.origin.line = place->node->line;
@@ -65,6 +96,7 @@ void *k8s_add_layer4(struct k8s *k8s, const struct k8s_place *place, enum layer4
         element = layer4_add(k8s->model, kind, name, slice_cstr(k8s->provider));
         seen_set(&k8s->layer4[kind], element->name, element);
     }
+    k8s_note_made(k8s, MADE_OTHER, element, place->object);
     schema_defaults(type->schema, k8s->model->pool, layer4_config(kind, element));
     element->origin = place->object->origin;
     if (place->node && place->node->line) {

@@ -1,41 +1,19 @@
 /*
- * kubernetes_refresh.c - other servers of load balancers without a load: what a change of an EndpointSlice comes to.
+ * kubernetes_refresh.c - what changed in a cluster without a load: here, what a change of an EndpointSlice comes to.
  *
  * A load notes for each Service that it asked for pods what became of them: servers of one load balancer as they are, or
  * something that only a load can tell (no servers, several Services mixed, TCP and UDP). For those Services the slices that there are now
  * are kept here; an event changes them, and the lists of that Service's load balancers are made anew by the code of the load.
  *
  * What was noted and the slices of the load lie in its store, which its model holds. Not here: what changed
- * (master/kube/table.h).
+ * (master/kube/table.h), changes of other objects (kubernetes_patch.c).
  */
-#include "master/provider/kubernetes.h"
+#include "master/provider/kubernetes_refresh.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
-
-struct piece { /* a slice as it is now */
-    const struct kube_object *object;
-    struct kube_batch *batch; /* that it lies in, one reference; NULL: in the load's store */
-};
-
-struct group { /* a Service */
-    struct slice namespace, service;
-    struct k8s_use *uses;
-    size_t use_count;
-    struct piece *pieces;
-    size_t piece_count, piece_capacity;
-    bool touched;
-};
-
-struct k8s_refresh {
-    struct pool *pool;
-    struct k8s_use *uses; /* sorted by Service, as the groups are */
-    size_t use_count;
-    struct group *groups;
-    size_t group_count;
-};
 
 void k8s_note_use(struct k8s *k8s, const struct k8s_use *use)
 {
@@ -61,59 +39,73 @@ static int by_service(const void *left, const void *right)
 }
 
 /* A load balancer may have been made and then not taken: its use stays without a target, and counts for its errors. */
-static void find_targets(struct k8s *k8s, struct k8s_refresh *refresh)
+void k8s_find_targets(const struct model *model, struct k8s_use *uses, size_t count)
 {
-    qsort(refresh->uses, refresh->use_count, sizeof(*refresh->uses), by_balancer);
-    for (size_t i = 0; i < k8s->model->service_count; i++) {
-        struct http_service *service = k8s->model->services[i];
+    if (count == 0) {
+        return;
+    }
+    qsort(uses, count, sizeof(*uses), by_balancer);
+    for (size_t i = 0; i < model->service_count; i++) {
+        struct http_service *service = model->services[i];
         const struct k8s_use key = {.balancer = service->config.load_balancer};
-        struct k8s_use *use = key.balancer ? bsearch(&key, refresh->uses, refresh->use_count,
-                                                     sizeof(*refresh->uses), by_balancer)
-                                           : NULL;
+        struct k8s_use *use = key.balancer ? bsearch(&key, uses, count, sizeof(*uses), by_balancer) : NULL;
 
         if (use) {
             use->target = service;
         }
     }
-    qsort(refresh->uses, refresh->use_count, sizeof(*refresh->uses), by_service);
+    qsort(uses, count, sizeof(*uses), by_service);
 }
 
-static void take_pieces(struct k8s *k8s, struct k8s_refresh *refresh, struct group *group)
+static void take_pieces(struct k8s *k8s, struct k8s_refresh *refresh, struct k8s_group *group)
 {
     const struct k8s_slice *slices = k8s_slices(k8s, group->namespace, group->service, &group->piece_count);
 
     group->piece_capacity = group->piece_count;
     group->pieces = pool_alloc(refresh->pool, (group->piece_count + 1) * sizeof(*group->pieces));
     for (size_t i = 0; i < group->piece_count; i++) {
-        group->pieces[i] = (struct piece){.object = slices[i].object};
+        group->pieces[i] = (struct k8s_piece){.object = slices[i].object};
     }
+}
+
+static void keep_texts(struct k8s_refresh *refresh, struct k8s_use *use)
+{
+    use->scheme = pool_copy(refresh->pool, use->scheme);
+    use->port = pool_copy(refresh->pool, use->port);
 }
 
 struct k8s_refresh *k8s_refresh_new(struct k8s *k8s)
 {
     struct k8s_refresh *refresh = xcalloc(1, sizeof(*refresh));
+    size_t count = k8s->use_count;
+    struct k8s_use *uses;
 
     refresh->pool = pool_new(4096, 0);
-    refresh->use_count = k8s->use_count;
-    refresh->uses = pool_alloc(refresh->pool, (k8s->use_count + 1) * sizeof(*refresh->uses));
-    if (k8s->use_count) {
-        memcpy(refresh->uses, k8s->uses, k8s->use_count * sizeof(*refresh->uses));
-        find_targets(k8s, refresh);
+    refresh->parents = k8s->parents;
+    refresh->made_count = k8s->made_count;
+    refresh->made = xcalloc(k8s->made_count + 1, sizeof(*refresh->made));
+    if (k8s->made_count) {
+        memcpy(refresh->made, k8s->made, k8s->made_count * sizeof(*refresh->made));
     }
-    refresh->groups = pool_alloc(refresh->pool, (refresh->use_count + 1) * sizeof(*refresh->groups));
-    for (size_t i = 0; i < refresh->use_count; i++) {
-        struct k8s_use *use = &refresh->uses[i];
+    uses = pool_alloc(refresh->pool, (count + 1) * sizeof(*uses));
+    if (count) {
+        memcpy(uses, k8s->uses, count * sizeof(*uses));
+    }
+    k8s_find_targets(k8s->model, uses, count);
+    refresh->group_capacity = count + 1;
+    refresh->groups = pool_alloc(refresh->pool, refresh->group_capacity * sizeof(*refresh->groups));
+    for (size_t i = 0; i < count; i++) {
+        struct k8s_use *use = &uses[i];
 
-        use->scheme = pool_copy(refresh->pool, use->scheme);
-        use->port = pool_copy(refresh->pool, use->port);
+        keep_texts(refresh, use);
         if (i > 0 && by_service(use, use - 1) == 0) {
             refresh->groups[refresh->group_count - 1].use_count++;
             continue;
         }
-        struct group *group = &refresh->groups[refresh->group_count++];
+        struct k8s_group *group = &refresh->groups[refresh->group_count++];
 
-        *group =
-            (struct group){.namespace = use->namespace, .service = use->service, .uses = use, .use_count = 1};
+        *group = (struct k8s_group){
+            .namespace = use->namespace, .service = use->service, .uses = use, .use_count = 1};
         take_pieces(k8s, refresh, group);
     }
     return refresh;
@@ -130,22 +122,27 @@ void k8s_refresh_free(struct k8s_refresh *refresh)
         }
     }
     pool_free(refresh->pool);
+    free(refresh->made);
     free(refresh);
 }
 
 /* ---- events ---- */
-static struct group *group_of(const struct k8s_refresh *refresh, struct slice namespace, struct slice service)
+/* Where the group of that Service is or belongs. */
+static size_t group_at(const struct k8s_refresh *refresh, struct slice namespace, struct slice service,
+                       bool *found)
 {
     size_t low = 0, high = refresh->group_count;
 
+    *found = false;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
-        struct group *group = &refresh->groups[middle];
+        const struct k8s_group *group = &refresh->groups[middle];
         int order = slice_cmp(group->namespace, namespace);
 
         order = order ? order : slice_cmp(group->service, service);
         if (order == 0) {
-            return group;
+            *found = true;
+            return middle;
         }
         if (order < 0) {
             low = middle + 1;
@@ -153,10 +150,101 @@ static struct group *group_of(const struct k8s_refresh *refresh, struct slice na
             high = middle;
         }
     }
-    return NULL; /* no route asked for its pods */
+    return low;
 }
 
-static size_t piece_at(const struct group *group, const struct kube_object *object)
+struct k8s_group *k8s_group_of(const struct k8s_refresh *refresh, struct slice namespace,
+                               struct slice service)
+{
+    bool found;
+    size_t at = group_at(refresh, namespace, service, &found);
+
+    return found ? &refresh->groups[at] : NULL;
+}
+
+const struct k8s_slice *k8s_refresh_slices(struct k8s *k8s, struct slice namespace, struct slice service,
+                                           size_t *count)
+{
+    const struct k8s_group *group = k8s_group_of(k8s->refresh, namespace, service);
+    struct k8s_slice *slices;
+
+    if (group == NULL) {
+        return NULL;
+    }
+    slices = pool_alloc(k8s->scratch, (group->piece_count + 1) * sizeof(*slices));
+    for (size_t i = 0; i < group->piece_count; i++) {
+        slices[i] = k8s_slice_of(group->pieces[i].object);
+    }
+    k8s_sort_slices(slices, group->piece_count);
+    *count = group->piece_count;
+    return slices;
+}
+
+/* ---- other uses ---- */
+static int by_address(const void *left, const void *right)
+{
+    uintptr_t a = (uintptr_t) * (const struct kube_object *const *)left;
+    uintptr_t b = (uintptr_t) * (const struct kube_object *const *)right;
+
+    return (a > b) - (a < b);
+}
+
+static void forget_uses(struct k8s_group *group, const struct kube_object *const *objects, size_t count)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < group->use_count; i++) {
+        if (!bsearch(&group->uses[i].object, objects, count, sizeof(*objects), by_address)) {
+            group->uses[kept++] = group->uses[i];
+        }
+    }
+    group->use_count = kept;
+}
+
+static struct k8s_group *group_make(struct k8s_refresh *refresh, struct k8s *k8s, const struct k8s_use *use)
+{
+    bool found;
+    size_t at = group_at(refresh, use->namespace, use->service, &found);
+    struct k8s_group group = {.namespace = use->namespace, .service = use->service};
+
+    if (!found) {
+        group.namespace = pool_copy(refresh->pool, use->namespace);
+        group.service = pool_copy(refresh->pool, use->service);
+        take_pieces(k8s, refresh, &group);
+        refresh->groups = pool_grow(refresh->pool, refresh->groups, refresh->group_count,
+                                    &refresh->group_capacity, sizeof(*refresh->groups));
+        memmove(&refresh->groups[at + 1], &refresh->groups[at],
+                (refresh->group_count - at) * sizeof(*refresh->groups));
+        refresh->groups[at] = group;
+        refresh->group_count++;
+    }
+    return &refresh->groups[at];
+}
+
+void k8s_replace_uses(struct k8s_refresh *refresh, const struct kube_object *const *objects, size_t count,
+                      struct k8s *k8s)
+{
+    for (size_t i = 0; i < refresh->group_count && count; i++) {
+        forget_uses(&refresh->groups[i], objects, count);
+    }
+    k8s_find_targets(k8s->model, k8s->uses, k8s->use_count);
+    for (size_t i = 0; i < k8s->use_count; i++) {
+        struct k8s_group *group = group_make(refresh, k8s, &k8s->uses[i]);
+        struct k8s_use *uses = pool_alloc(refresh->pool, (group->use_count + 1) * sizeof(*uses));
+
+        if (group->use_count) {
+            memcpy(uses, group->uses, group->use_count * sizeof(*uses));
+        }
+        uses[group->use_count] = k8s->uses[i];
+        uses[group->use_count].namespace = group->namespace; /* the load's die with its objects */
+        uses[group->use_count].service = group->service;
+        keep_texts(refresh, &uses[group->use_count]);
+        group->uses = uses;
+        group->use_count++;
+    }
+}
+
+static size_t piece_at(const struct k8s_group *group, const struct kube_object *object)
 {
     size_t at = 0;
 
@@ -170,7 +258,7 @@ static void take_slice(struct k8s_refresh *refresh, struct kube_batch *batch, bo
 {
     const struct kube_object *object = &batch->objects[0];
     const struct k8s_slice slice = k8s_slice_of(object);
-    struct group *group = group_of(refresh, slice.namespace, slice.service);
+    struct k8s_group *group = k8s_group_of(refresh, slice.namespace, slice.service);
 
     if (group == NULL) {
         return;
@@ -185,14 +273,14 @@ static void take_slice(struct k8s_refresh *refresh, struct kube_batch *batch, bo
     if (there) {
         group->pieces = pool_grow(refresh->pool, group->pieces, group->piece_count, &group->piece_capacity,
                                   sizeof(*group->pieces));
-        group->pieces[group->piece_count++] = (struct piece){object, batch_ref(batch)};
+        group->pieces[group->piece_count++] = (struct k8s_piece){object, batch_ref(batch)};
     }
 }
 
 /* False: an Endpoints object counts where there is no slice, and only a load knows how. */
 static bool take_endpoints(const struct k8s_refresh *refresh, const struct kube_object *object)
 {
-    const struct group *group = group_of(refresh, object->namespace, object->name);
+    const struct k8s_group *group = k8s_group_of(refresh, object->namespace, object->name);
 
     return group == NULL || group->piece_count > 0;
 }
@@ -261,7 +349,7 @@ static int refresh_use(const struct k8s_use *use, const struct k8s_slice *slices
     return 0;
 }
 
-static int refresh_group(const struct group *group, struct pool *scratch, struct found *found)
+static int refresh_group(const struct k8s_group *group, struct pool *scratch, struct found *found)
 {
     struct k8s_slice *slices = pool_alloc(scratch, (group->piece_count + 1) * sizeof(*slices));
     int rc = 0;
@@ -276,22 +364,30 @@ static int refresh_group(const struct group *group, struct pool *scratch, struct
     return rc;
 }
 
-static int take_changes(struct k8s_refresh *refresh, const struct kube_change *changes, size_t count,
+static int take_events(struct k8s_refresh *refresh, const struct kube_change *changes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (kube_change_is_servers(&changes[i]) && !take_change(refresh, &changes[i])) {
+            return -EAGAIN;
+        }
+    }
+    return 0;
+}
+
+static int find_servers(struct k8s_refresh *refresh, const struct kube_change *changes, size_t count,
                         struct found *found)
 {
     struct pool *scratch = pool_new(4096, 0);
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
-        rc = take_change(refresh, &changes[i]) ? 0 : -EAGAIN;
-    }
-    for (size_t i = 0; i < count && rc == 0; i++) {
         struct kube_batch *batches[] = {changes[i].before, changes[i].now};
 
-        for (size_t j = 0; j < ARRAY_LEN(batches) && rc == 0; j++) {
+        for (size_t j = 0; kube_change_is_servers(&changes[i]) && j < ARRAY_LEN(batches) && rc == 0; j++) {
             const struct k8s_slice slice =
                 batches[j] ? k8s_slice_of(&batches[j]->objects[0]) : (struct k8s_slice){0};
-            struct group *group = batches[j] ? group_of(refresh, slice.namespace, slice.service) : NULL;
+            struct k8s_group *group =
+                batches[j] ? k8s_group_of(refresh, slice.namespace, slice.service) : NULL;
 
             if (group && group->touched) {
                 group->touched = false;
@@ -303,28 +399,55 @@ static int take_changes(struct k8s_refresh *refresh, const struct kube_change *c
     return rc;
 }
 
-int k8s_refresh(struct provider_state *state, struct provider_servers **out, size_t *count)
+/* Slices first: objects that are read anew get their servers by them. */
+static int take_changes(struct k8s *k8s, struct k8s_refresh *refresh, const struct kube_change *changes,
+                        size_t count, struct provider_changes *out)
+{
+    struct found found = {0};
+    int rc = take_events(refresh, changes, count);
+
+    if (rc == 0 && k8s->store) {
+        rc = k8s->alone ? k8s_patch_make(k8s, refresh, changes, count, &out->patch) : -EAGAIN;
+    }
+    rc = rc == 0 ? find_servers(refresh, changes, count, &found) : rc;
+    if (rc < 0) {
+        found_free(&found);
+        model_patch_free(&out->patch);
+        return rc;
+    }
+    out->servers = found.items;
+    out->count = found.count;
+    return 0;
+}
+
+int k8s_refresh(struct k8s *k8s, struct provider_state *state, struct provider_changes *out)
 {
     struct k8s_live *live = k8s_state_live(state);
     struct kube_change *changes;
-    struct found found = {0};
-    size_t change_count;
+    struct kube_store *now = NULL;
+    size_t count;
     int rc = -EAGAIN;
 
+    *out = (struct provider_changes){.count = 0};
     if (live->refresh == NULL) {
         return -EAGAIN;
     }
-    if (kube_live_changes(live->live, &changes, &change_count)) {
-        rc = take_changes(live->refresh, changes, change_count, &found);
+    if (kube_live_changes(live->live, &changes, &count, &now)) {
+        k8s->scratch = pool_new(4096, 0);
+        k8s->store = now;
+        k8s->refresh = live->refresh;
+        rc = take_changes(k8s, live->refresh, changes, count, out);
+        k8s_end(k8s);
     }
-    kube_changes_free(changes, change_count);
+    kube_changes_free(changes, count);
     if (rc < 0) {
-        found_free(&found);
+        kube_store_free(now);
         k8s_refresh_free(live->refresh); /* it may be ahead of the model */
         live->refresh = NULL;
         return rc;
     }
-    *out = found.items;
-    *count = found.count;
+    if (now) { /* slices that came with it may lie there alone */
+        k8s_state_take_store(state, now);
+    }
     return 0;
 }

@@ -80,12 +80,20 @@ static bool same_service(const struct k8s_slice *slice, struct slice namespace, 
     return slice_eq(slice->namespace, namespace) && slice_eq(slice->service, service);
 }
 
-const struct k8s_slice *k8s_slices(const struct k8s *k8s, struct slice namespace, struct slice service,
+const struct k8s_slice *k8s_slices(struct k8s *k8s, struct slice namespace, struct slice service,
                                    size_t *count)
 {
     struct k8s_slice key = {.namespace = namespace, .service = service};
-    size_t low = 0, high = k8s->slice_count;
+    const struct k8s_slice *known = k8s->refresh ? k8s_refresh_slices(k8s, namespace, service, count) : NULL;
+    size_t low = 0, high;
 
+    if (known) {
+        return known;
+    }
+    if (k8s->slices == NULL) {
+        k8s_index_slices(k8s);
+    }
+    high = k8s->slice_count;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
 
@@ -402,6 +410,7 @@ static bool servers_of_pods(struct target *target, const struct k8s_backend *bac
                           .scheme = target->scheme,
                           .port = target->port.name,
                           .balancer = slice_count && target->count ? backend->balancer : NULL,
+                          .object = target->place->object,
                       });
     if (target->count == 0 && !empty_allowed(target, backend->empty, slice_count || endpoints)) {
         k8s_error(k8s, target->place, target->element, true,
@@ -477,6 +486,7 @@ bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct ele
         .name = joined(k8s->scratch, (const struct slice[]){namespace, SLICE("/"), backend->name}, 3),
     };
 
+    k8s_note_asked(k8s, namespace, backend->name, place->object);
     if (!k8s_namespace_watched(k8s, namespace)) {
         k8s_error(k8s, place, element, true, "the Service %.*s is outside of --%s.namespaces",
                   SLICE_ARG(target.name), k8s->option);

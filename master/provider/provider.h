@@ -11,7 +11,7 @@
 #ifndef WEIR_MASTER_PROVIDER_PROVIDER_H
 #define WEIR_MASTER_PROVIDER_PROVIDER_H
 
-#include "common/model/dynamic.h"
+#include "common/model/patch.h"
 #include "common/model/static.h"
 
 struct kube_verdicts;
@@ -21,6 +21,12 @@ struct provider_servers {         /* a service that has other servers now */
     struct http_service *service; /* of the model that load() gave last */
     struct list servers;          /* struct server_config */
     struct pool *pool;            /* that they lie in */
+};
+
+struct provider_changes {             /* what refresh() found */
+    struct provider_servers *servers; /* malloc'd; with the pools */
+    size_t count;
+    struct model_patch patch;
 };
 
 struct provider {
@@ -37,9 +43,11 @@ struct provider {
     /* Whether its input is a cluster: to be loaded again when the listener is called. Absent: never. */
     bool (*asks_cluster)(const struct static_config *config);
     /* In place of load(), when its cluster has changed since the last good load(): what differs, if that is nothing but
-     * servers of load balancers; none of them had or has no server. Each change is given once: who cannot use it must
-     * load() again. *out is the caller's, with the pools. -EAGAIN: load() again. Absent: always. */
-    int (*refresh)(struct provider_state *state, struct provider_servers **out, size_t *count);
+     * servers of load balancers (none of them had or has no server) and objects that a load would make of the same names
+     * without a word about them. Each change is given once: who cannot use it must load() again. *out is the caller's.
+     * -EAGAIN: load() again. Absent: always. */
+    int (*refresh)(const struct static_config *config, struct provider_state *state,
+                   struct provider_changes *out);
     /* After -EAGAIN of load(), for tools: until it is worth loading again, or -ETIMEDOUT with the reason. */
     int (*wait)(struct provider_state *state, unsigned timeout_ms, struct error *why);
     /* With stateDir, for the master, all or none of these. keep(): after a good load; from now on what the cluster says is

@@ -219,6 +219,28 @@ static void element_take(struct element *to, const struct element *from)
     to->name = name;
 }
 
+struct http_service *service_take(struct model *model, const struct http_service *from)
+{
+    const struct element *element = &from->element;
+    struct http_service *service =
+        model_add_service(model, qualified(model->pool, element->name, element->provider), element->provider);
+
+    element_take(&service->element, element);
+    service->config = from->config;
+    return service;
+}
+
+struct http_middleware *middleware_take(struct model *model, const struct http_middleware *from)
+{
+    const struct element *element = &from->element;
+    struct http_middleware *middleware = model_add_middleware(
+        model, qualified(model->pool, element->name, element->provider), element->provider);
+
+    element_take(&middleware->element, element);
+    middleware->config = from->config;
+    return middleware;
+}
+
 static void take_model(struct resolver *resolver, const struct model *from)
 {
     struct model *model = resolver->model;
@@ -228,18 +250,10 @@ static void take_model(struct resolver *resolver, const struct model *from)
         router_add(resolver, router, router->element.name, router->element.provider);
     }
     for (size_t i = 0; i < from->service_count; i++) {
-        const struct element *element = &from->services[i]->element;
-        struct http_service *service = model_add_service(
-            model, qualified(model->pool, element->name, element->provider), element->provider);
-        element_take(&service->element, element);
-        service->config = from->services[i]->config;
+        (void)service_take(model, from->services[i]);
     }
     for (size_t i = 0; i < from->middleware_count; i++) {
-        const struct element *element = &from->middlewares[i]->element;
-        struct http_middleware *middleware = model_add_middleware(
-            model, qualified(model->pool, element->name, element->provider), element->provider);
-        element_take(&middleware->element, element);
-        middleware->config = from->middlewares[i]->config;
+        (void)middleware_take(model, from->middlewares[i]);
     }
     for (size_t i = 0; i < from->transport_count; i++) {
         const struct element *element = &from->transports[i]->element;
@@ -275,13 +289,18 @@ size_t unique(struct model *model, const char *what, void *objects, size_t count
     return kept;
 }
 
+void gather_points(struct resolver *resolver)
+{
+    resolver->default_syntax = resolver->config->core.default_rule_syntax;
+    points_make(resolver);
+    default_points_make(resolver);
+}
+
 void gather(struct resolver *resolver, struct model *const *models, size_t count)
 {
     struct model *model = resolver->model;
 
-    resolver->default_syntax = resolver->config->core.default_rule_syntax;
-    points_make(resolver);
-    default_points_make(resolver);
+    gather_points(resolver);
     for (size_t i = 0; i < count; i++) {
         if (models[i]) {
             take_model(resolver, models[i]);

@@ -222,6 +222,7 @@ void layers_resolve(struct resolver *resolver)
     for (size_t i = 0; i < model->router_count && !any; i++) {
         any = model->routers[i]->config.parent_refs.count > 0;
     }
+    model->layered = any;
     if (!any) {
         return;
     }

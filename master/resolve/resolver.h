@@ -60,6 +60,10 @@ bool prepare_middleware(struct resolver *resolver, struct http_middleware *middl
 
 /* ---- gather.c ---- */
 void gather(struct resolver *resolver, struct model *const *models, size_t count);
+void gather_points(struct resolver *resolver); /* entry points alone */
+/* A provider's object into the result, with its full name. */
+struct http_service *service_take(struct model *model, const struct http_service *from);
+struct http_middleware *middleware_take(struct model *model, const struct http_middleware *from);
 const struct entry_point_model *point_find(const struct resolver *resolver, struct slice name);
 
 /* Of objects that are called the same the first stays; the others are named and left out. Returns how many stay. */
@@ -161,5 +165,8 @@ void layers_resolve(struct resolver *resolver);
 /* Children that cannot be served are left out; false, and an error on the router: that is all of them. They were checked. */
 bool layers_children_check(struct resolver *resolver, struct http_router *router);
 void used_by_fill(struct resolver *resolver);
+/* For patch.c: one router that is no child; the service of that name and all below it are in use. */
+void router_check_one(struct resolver *resolver, struct http_router *router);
+void service_reach(struct resolver *resolver, struct slice name, struct slice provider);
 
 #endif

@@ -254,6 +254,14 @@ static void router_check(struct resolver *resolver, struct http_router *router)
     }
 }
 
+void router_check_one(struct resolver *resolver, struct http_router *router)
+{
+    struct router_observability *standard = NULL;
+
+    router_check(resolver, router);
+    observability_fill(router, resolver->model->pool, &standard);
+}
+
 void routers_check_all(struct resolver *resolver)
 {
     struct model *model = resolver->model;
@@ -371,6 +379,11 @@ static void reach_name(struct resolver *resolver, const struct http_service *fro
           depth + 1);
 }
 
+void service_reach(struct resolver *resolver, struct slice name, struct slice provider)
+{
+    reach(resolver, name_table_find(resolver->model->pool, &resolver->services, name, provider), 0);
+}
+
 /* Services that middlewares in use ask. */
 static void reach_asked(struct resolver *resolver, const struct usage *middlewares)
 {
@@ -381,9 +394,7 @@ static void reach_asked(struct resolver *resolver, const struct usage *middlewar
         const struct slice *names = middleware->services.items;
 
         for (size_t k = 0; middlewares->counts[i] && k < middleware->services.count; k++) {
-            reach(resolver,
-                  name_table_find(model->pool, &resolver->services, names[k], middleware->element.provider),
-                  0);
+            service_reach(resolver, names[k], middleware->element.provider);
         }
     }
 }
@@ -402,10 +413,7 @@ void used_by_fill(struct resolver *resolver)
         const struct http_router *router = model->routers[i];
 
         if (router->entry_points.count || router->child) {
-            reach(resolver,
-                  name_table_find(model->pool, &resolver->services, router->config.service,
-                                  router->element.provider),
-                  0);
+            service_reach(resolver, router->config.service, router->element.provider);
         }
     }
     reach_asked(resolver, &middlewares);

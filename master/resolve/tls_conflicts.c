@@ -183,7 +183,8 @@ void tls_conflicts_resolve(struct resolver *resolver)
     struct conflicts conflicts = {.resolver = resolver};
     size_t count = model->router_count, left = 0;
 
-    if (!names_options(resolver)) {
+    model->names_options = names_options(resolver);
+    if (!model->names_options) {
         return;
     }
     conflicts.pool = pool_new(16384, 0);

@@ -31,6 +31,7 @@ NODES = "/api/v1/nodes"
 WORKERS = 2
 NODE_COUNT = 100
 CALM_ENDPOINT, CALM_ROUTE = 0.25, 2.5  # between two changes that are to be single ones, and no burst
+HANDFUL = {"endpoints": 30, "routes": 20}  # generations of a burst that takes up to a minute
 MERGE = "application/merge-patch+json"
 
 
@@ -211,12 +212,18 @@ class Bench:
     def change_route(self, i, turn):
         self.api.change(f"{ROUTES}/app{i}", {"spec": route_spec(i, turn)})
 
-    def burst(self, what, jobs, wanted):
+    def add_route(self, turn):
+        """With a Service and a slice of its own."""
+        i = self.count + turn
+        for path, make in ((SERVICES, service), (SLICES, endpoint_slice), (ROUTES, route)):
+            self.api.create(path, make(i))
+
+    def burst(self, what, jobs):
         generation, cpu = self.weir.settled(), self.weir.cpu_ns()
         took, last = self.api.all(jobs), time.monotonic_ns()
         number = self.weir.settled()
         after = (max(since for _, since in self.weir.board.acknowledged()) - last) / 1e6
-        self.say(f"{len(jobs)} {what} in {took:.1f} s: generations", f"{number - generation}", wanted)
+        self.say(f"{len(jobs)} {what} in {took:.1f} s: generations", f"{number - generation}", f"<= {HANDFUL[what]}")
         self.say(f"{len(jobs)} {what}: CPU of the master", f"{(self.weir.cpu_ns() - cpu) / 1e6:.0f} ms")
         self.say(f"{len(jobs)} {what}: last in force after", f"{max(after, 0):.0f} ms")
 
@@ -242,10 +249,11 @@ class Bench:
         self.start(binary)
         n = self.count
         self.single("one endpoint", 40, CALM_ENDPOINT, lambda turn: self.change_endpoint(turn * 97 % n, turn), "<= 1 ms")
-        self.single("one route", 10, CALM_ROUTE, lambda turn: self.change_route(turn * 89 % n, turn), "<= 50 ms")
+        self.single("one route", 20, CALM_ROUTE, lambda turn: self.change_route(turn * 89 % n, turn), "<= 50 ms")
+        self.single("one more route", 5, CALM_ROUTE, self.add_route, "")
         self.noise()
-        self.burst("endpoints", [(self.change_endpoint, i, 150) for i in range(n)], "10/s at most")
-        self.burst("routes", [(self.change_route, i, 150) for i in range(n)], "1/s at most")
+        self.burst("endpoints", [(self.change_endpoint, i, 150) for i in range(n)])
+        self.burst("routes", [(self.change_route, i, 150) for i in range(n)])
         self.say("master: memory at the end", f"{self.weir.memory_mib():.0f} MiB")
 
     def close(self):

@@ -10,7 +10,8 @@ import time
 import urllib.parse
 
 GROUPS = {"Service": "/api/v1/services", "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
-          "Ingress": "/apis/networking.k8s.io/v1/ingresses", "Endpoints": "/api/v1/endpoints", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes", "Secret": "/api/v1/namespaces/default/secrets"}
+          "Ingress": "/apis/networking.k8s.io/v1/ingresses", "Endpoints": "/api/v1/endpoints", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes",
+          "Middleware": "/apis/traefik.io/v1alpha1/middlewares", "TraefikService": "/apis/traefik.io/v1alpha1/traefikservices", "Secret": "/api/v1/namespaces/default/secrets"}
 LISTS = {"/api/v1/nodes", *GROUPS.values()}
 LEASES, EVENTS = "/apis/coordination.k8s.io/v1/namespaces/weir/leases", "/apis/events.k8s.io/v1/namespaces/default/events"
 STATUS = re.compile(r"(/apis/[^/]+/[^/]+)/namespaces/([^/]+)/([^/]+)/([^/]+)/status")

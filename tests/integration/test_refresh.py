@@ -204,3 +204,137 @@ def test_notes_of_others_on_objects_are_not_even_looked_at(api, cluster_weir, wh
     program.wait_log(SHORT, mark)
     assert len(lines(program, "Nothing changed", mark)) <= 2  # the marker is seen twice, once in each watch
     whole_way_finds_nothing(program)
+
+
+# ---- objects ----
+PATCH = r"Only a few objects changed: [1-9]"
+
+
+def patches(program):
+    return len(lines(program, "Only a few objects changed"))
+
+
+def middleware(name, **spec):
+    return {"kind": "Middleware", "metadata": {"name": name}, "spec": spec}
+
+
+def traefik_service(name, *services):
+    return {"kind": "TraefikService", "metadata": {"name": name},
+            "spec": {"weighted": {"services": [{"port": 80, **each} for each in services]}}}
+
+
+class Markers(Marker):
+    """Each kind of object has a watch of its own, and an object here that tells when what was put before has arrived."""
+
+    def __init__(self, api, whoami):
+        super().__init__(api, whoami)
+        self.number = 0
+        one, two = self.backends
+        api.put(service("one"), endpoint_slice("one-1", "one", [one.host], port=one.port),
+                service("two"), endpoint_slice("two-1", "two", [two.host], port=two.port),
+                endpoint_slice("port-1", "port", [one.host], port=one.port, ports=("web",)),
+                endpoint_slice("port-2", "port", [two.host], port=two.port, ports=("more",)),
+                route("mark-weighted", {"name": "mark", "kind": "TraefikService"}), route("mark-port", {"name": "port"}))
+        self.put_objects()
+
+    def put_objects(self):
+        first = self.number % 2 == 0
+        match = f"Host(`mark.test`) && PathPrefix(`/{self.number}`)"
+        self.api.put(middleware("mark", addPrefix={"prefix": f"/{self.number}"}), traefik_service("mark", {"name": "one" if first else "two"}),
+                     service("port", ports=[{"name": "web" if first else "more", "port": 80}]),
+                     {"kind": "IngressRoute", "metadata": {"name": "mark"}, "spec": {"routes": [
+                         {"match": match, "kind": "Rule", "services": [{"name": "one", "port": 80}], "middlewares": [{"name": "mark"}]}]}})
+
+    def wait(self, program):
+        self.number += 1
+        self.put_objects()
+        super().wait(program)
+        port, path, name = program.ports["web"], f"/{self.number}", self.backends[self.number % 2].name
+        wait_until("route and middleware", lambda: f"GET {path}{path} " in curl(port, path, host="mark.test").body)
+        answers(program, "mark-weighted.test", name)
+        answers(program, "mark-port.test", name)
+
+
+def some_reference(rng):
+    name = {"name": rng.choice(NAMES), "port": 80}
+    return rng.choice([name, name, {**name, "port": 81}, {"name": "w", "kind": "TraefikService"}, {**name, "sticky": {"cookie": {"name": "x"}}}])
+
+
+def some_route(rng):
+    """Mostly good; some refer to what is not there, are the same as others, or have what only a load can tell."""
+    rules = [{"match": f"Host(`{rng.choice(NAMES)}.test`) && PathPrefix(`/{rng.randrange(3)}`)", "kind": "Rule",
+              "services": [some_reference(rng) for _ in range(rng.choice([1, 1, 1, 2]))],
+              **({"middlewares": [{"name": rng.choice(["m", "n", "n", "c"])}]} if rng.random() < 0.4 else {})}
+             for _ in range(rng.choice([1, 1, 2]))]
+    if rng.random() < 0.06:
+        rng.choice(rules)["services"] = [{"name": "missing", "port": 80}]
+    if rng.random() < 0.03:
+        rng.choice(rules)["match"] = "Host(`"
+    spec = {"routes": rules, **({"tls": {}} if rng.random() < 0.1 else {})}
+    return {"kind": "IngressRoute", "metadata": {"name": f"r{rng.randrange(8)}"}, "spec": spec}
+
+
+def some_object(rng):
+    choice = rng.random()
+    if choice < 0.65:
+        return some_route(rng)
+    if choice < 0.75:
+        return middleware(rng.choice("mn"), **rng.choice([{"addPrefix": {"prefix": f"/{rng.randrange(9)}"}}, {"stripPrefix": {"prefixes": ["/1"]}},
+                                                          {"rateLimit": {"average": rng.randrange(1, 9)}},
+                                                          {"addPrefix": {"prefix": rng.choice(["", "/a", "/b", "/c"])}}]))
+    if choice < 0.8:
+        return middleware("c", chain={"middlewares": [{"name": name} for name in rng.sample("mn", rng.randrange(1, 3))]})
+    if choice < 0.9:
+        return traefik_service("w", *({"name": name, "weight": rng.randrange(1, 4)} for name in rng.sample(NAMES, 2)))
+    ports = [{"name": "web", "port": 80}, {"name": "more", "port": 81}]
+    return service(rng.choice(NAMES), ports=ports[:rng.choice([1, 2, 2])] + [{"name": "x", "port": rng.randrange(90, 99)}])
+
+
+def test_a_route_is_in_force_without_reading_the_others(api, cluster_weir, whoami):
+    backend = whoami("back", host="127.0.0.4")
+    api.put(service("a"), endpoint_slice("a-1", "a", [backend.host], port=backend.port), route("a", {"name": "a"}),
+            *(route(f"r{i}", {"name": "a"}) for i in range(20)), middleware("m", addPrefix={"prefix": "/one"}))
+    program = cluster_weir()
+    answers(program, "a.test", "back")
+    mark = program.mark()
+    changed = route("a", {"name": "a"}, middlewares=[{"name": "m"}])
+    changed["spec"]["routes"][0]["match"] = "Host(`new.test`)"
+    api.put(changed)
+    answers(program, "new.test", "back")
+    program.wait_log(PATCH, mark)
+    program.wait_log(r"INF Configuration changed: routers: 1 added .*, 1 removed .*; services: 1 added .*, 1 removed", mark)
+    assert curl(program.ports["web"], host="a.test").status == 404
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    api.put(middleware("m", addPrefix={"prefix": "/two"}))
+    wait_until("the prefix is another", lambda: "GET /two/0" in curl(program.ports["web"], "/0", host="new.test").body)
+    program.wait_log(PATCH, mark)
+    program.wait_log(r"INF Configuration changed: middlewares: 1 changed \(default-m@kubernetescrd\)", mark)
+    api.remove("IngressRoute", "r7")
+    wait_until("the route is gone", lambda: curl(program.ports["web"], host="r7.test").status == 404)
+    whole_way_finds_nothing(program)
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
+    rng = random.Random(seed)
+    marker = Markers(api, whoami)
+    api.put(*(service(name) for name in NAMES), *(endpoint_slice(f"{name}-0", name, ["10.0.0.1", "10.0.0.2"]) for name in NAMES),
+            middleware("m", addPrefix={"prefix": "/m"}), middleware("n", stripPrefix={"prefixes": ["/n"]}),
+            middleware("c", chain={"middlewares": [{"name": "m"}]}), traefik_service("w", {"name": "a"}, {"name": "b"}))
+    for _ in range(12):
+        api.put(some_route(rng))
+    program = cluster_weir()
+    mark = program.mark()
+    for _ in range(12):
+        for _ in range(rng.choice([1, 1, 1, 2, 4])):
+            routes = [name for name in api.objects.get(GROUPS["IngressRoute"], {}) if name.startswith("r")]
+            if routes and rng.random() < 0.15:
+                api.remove("IngressRoute", rng.choice(routes))
+            elif rng.random() < 0.2:
+                api.put(some_slice(rng))
+            else:
+                api.put(some_object(rng))
+        marker.wait(program)
+        whole_way_finds_nothing(program)
+    assert patches(program) >= 3 and not lines(program, "is withdrawn", mark)

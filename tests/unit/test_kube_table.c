@@ -50,16 +50,18 @@ static int64_t value_of(const struct kube_batch *batch)
     return value;
 }
 
-/* "a:1>2 b:0>1", or "?" when only a look tells. */
+/* "a:1>2 b:0>1", or "?" when only a look tells; "(3)" behind it: that a store of so many came along. */
 static void changed(struct kube_table *table, const char *want)
 {
+    const struct kube_object **objects;
     struct kube_change *changes;
+    struct kube_store *now;
     struct text got;
     size_t count;
 
     text_init(&got);
     text_add_cstr(&got, "");
-    if (!kube_table_changes(table, &changes, &count)) {
+    if (!kube_table_changes(table, &changes, &count, &now)) {
         text_add_cstr(&got, "?");
     }
     for (size_t i = 0; i < count; i++) {
@@ -67,6 +69,10 @@ static void changed(struct kube_table *table, const char *want)
 
         text_printf(&got, "%s%.*s:%lld>%lld", i ? " " : "", SLICE_ARG(any->objects[0].name),
                     (long long)value_of(changes[i].before), (long long)value_of(changes[i].now));
+    }
+    if (now) {
+        text_printf(&got, " (%zu)", kube_objects(now, &objects));
+        kube_store_free(now);
     }
     assert_string_equal(got.ptr, want);
     kube_changes_free(changes, count);
@@ -96,7 +102,7 @@ static void slices_are_told_in_order_once(void **state)
     kube_table_free(table);
 }
 
-static void anything_else_wants_a_look(void **state)
+static void anything_else_comes_with_a_store(void **state)
 {
     struct kube_table *table = kube_table_new();
 
@@ -105,12 +111,14 @@ static void anything_else_wants_a_look(void **state)
     assert_true(put(table, &slice, "a", 1));
     assert_true(put(table, &service, "s", 1));
     assert_true(put(table, &slice, "a", 2));
-    changed(table, "?");
-    changed(table, "?"); /* until somebody looks */
-    look(table);
+    changed(table, "a:0>1 s:0>1 a:1>2 (2)");
     assert_false(put(table, &service, "s", 1));
     assert_true(put(table, &slice, "a", 3));
     changed(table, "a:2>3");
+    kube_table_doubt(table);
+    changed(table, "?");
+    changed(table, "?"); /* until somebody looks */
+    look(table);
     for (int i = 0; i < 5000; i++) { /* whom nobody asks for keeps no more than so many */
         assert_true(put(table, &slice, "a", 10 + i));
     }
@@ -144,7 +152,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(slices_are_told_in_order_once),
-        cmocka_unit_test(anything_else_wants_a_look),
+        cmocka_unit_test(anything_else_comes_with_a_store),
         cmocka_unit_test(another_table_is_given_what_one_owner_has),
     };
 

@@ -1,0 +1,53 @@
+/*
+ * patch_inner.h - what patch.c (the order of things) and patch_services.c (who refers to services) share; nobody else includes it.
+ */
+#ifndef WEIR_MASTER_RESOLVE_PATCH_INNER_H
+#define WEIR_MASTER_RESOLVE_PATCH_INNER_H
+
+#include "master/resolve/resolver.h"
+
+struct patched_service {
+    struct http_service *old, *fresh; /* of one name; NULL: it comes, or goes */
+    bool reached;                     /* by what stays */
+};
+
+struct patched_room { /* a list that something was taken out of */
+    struct list *list;
+    size_t room;
+};
+
+struct patching {
+    struct resolver resolver; /* of the model, with tables of names that die with the patch */
+    struct model *model;
+    const struct model_patch *patch;
+    struct pool *pool; /* outlives the patch a little */
+    struct resolve_patched *out;
+    size_t capacities[PART_MIDDLEWARE + 1]; /* of out->names */
+    size_t gone_capacity, came_capacity;    /* of out->gone and out->came */
+    struct patched_service *services;
+    size_t service_count, service_capacity;
+    struct patched_room *rooms;
+    size_t room_count, room_capacity;
+    struct http_service **left; /* services that stay and have lost a user */
+    size_t left_count, left_capacity;
+};
+
+/* ---- patch.c ---- */
+/* Where the object of that name is or belongs in a sorted array of objects. */
+size_t patch_place(void *objects, size_t count, struct slice name, bool *found);
+
+/* ---- patch_services.c ---- */
+/* A service that goes, or one that comes. */
+void patch_service_add(struct patching *at, struct http_service *old, struct http_service *fresh);
+/* All are known: who stays under its name keeps its users. */
+void patch_services_settle(struct patching *at);
+/* Whether all others that refer to them are as good, or as bad, as before. */
+bool patch_services_apart(struct patching *at);
+/* A router uses its service and its middlewares no more, or from now on. */
+void patch_unuse(struct patching *at, const struct http_router *router);
+void patch_use(struct patching *at, const struct http_router *router);
+/* Which of them are in use now; false: more would be others. */
+bool patch_services_reach(struct patching *at);
+void patch_fresh(struct patching *at); /* out->fresh */
+
+#endif

@@ -56,6 +56,7 @@ struct compile_change {           /* of a model that resolve_patch() brought up 
     size_t fresh_count;
     const struct servers_change *servers; /* as for compile_servers() */
     size_t server_count;
+    bool middlewares_only; /* some of them were prepared anew, and nothing else is another */
 };
 
 /* The pages that may be others: that of routes, those of services and middlewares that are concerned. out->compiler takes the

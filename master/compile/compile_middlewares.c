@@ -145,7 +145,7 @@ static const struct board_ref *words_of(struct compiler *compiler, const struct 
     for (uint32_t i = 0; i < middleware->word_count; i++) {
         words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
     }
-    if (middleware->key_set.len && vault_key_sets(compiler->vault)) {
+    if (middleware->key_set.len && compiler->vault && vault_key_sets(compiler->vault)) {
         key_sets_heed(vault_key_sets(compiler->vault), middleware->key_set, words[0]);
     }
     return words;

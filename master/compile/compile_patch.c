@@ -77,14 +77,15 @@ static bool middlewares_may_differ(const struct compiler *compiler)
     return true;
 }
 
-static int compile_pages(struct compiler *compiler, const struct compiler *before, const bool *pages,
-                         struct compiled *made, struct error *why)
+static int compile_pages(struct compiler *compiler, const struct compiler *before,
+                         const struct compile_change *change, const bool *pages, struct compiled *made,
+                         struct error *why)
 {
     int rc = 0;
 
     if (compiler->middleware_sum != before->middleware_sum) {
         made->pages[PAGE_MIDDLEWARES] = builder_new(PAGE_MIDDLEWARES);
-        rc = middlewares_may_differ(compiler)
+        rc = change->middlewares_only || middlewares_may_differ(compiler)
                  ? compile_middlewares(compiler, made->pages[PAGE_MIDDLEWARES], why)
                  : -EAGAIN;
     }
@@ -93,7 +94,7 @@ static int compile_pages(struct compiler *compiler, const struct compiler *befor
             made->pages[PAGE_SERVICES + i] = compile_services_page(compiler, i);
         }
     }
-    if (rc == 0) {
+    if (rc == 0 && !change->middlewares_only) {
         made->pages[PAGE_ROUTES] = builder_new(PAGE_ROUTES);
         compile_routes(compiler, made->pages[PAGE_ROUTES]);
     }
@@ -146,7 +147,7 @@ int compile_patch(struct compiler *before, const struct compile_change *change, 
                     compile_tls_only_sum(compiler) != before->tls_only_sum)) {
         rc = -EAGAIN;
     }
-    rc = rc == 0 ? compile_pages(compiler, before, pages, &made, why) : rc;
+    rc = rc == 0 ? compile_pages(compiler, before, change, pages, &made, why) : rc;
     if (rc == 0 && (compiler->doubts || any_error(compiler, change) ||
                     (compiler->system_wanted && !before->system_there))) {
         rc = -EAGAIN;

@@ -286,6 +286,20 @@ char *known_changes(const struct known *before, const struct known *now)
 }
 
 /* ---- a few objects ---- */
+char *known_read(const struct slice *names, size_t count)
+{
+    const struct names none = {.count = 0};
+    struct names changed = {.count = 0};
+    struct text out;
+
+    for (size_t i = 0; i < count; i++) {
+        note(&changed, names[i]);
+    }
+    text_init(&out);
+    add_changes(&out, KNOWN_MIDDLEWARE, &none, &none, &changed);
+    return text_taken(&out);
+}
+
 /* Objects are in the order of the model. */
 char *known_refresh(struct known *known, const struct model *model, const uint32_t *positions, size_t count)
 {

@@ -236,7 +236,8 @@ struct job *job_new(struct master *master)
     for (size_t i = 0; i < PAGE_PLACES; i++) {
         job->fds[i] = -1;
     }
-    master->whole = false;
+    job->files = master->files;
+    master->whole = master->files = false;
     for (size_t i = 0; i < master->input_count; i++) {
         job->enabled[i] = master->inputs[i].enabled;
         job->dirty[i] = master->inputs[i].dirty;

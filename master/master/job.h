@@ -40,6 +40,7 @@ struct job {
     bool recall;  /* it was held back for long enough: what was kept of a cluster will do */
     bool asked;   /* somebody asked for a whole job (reload_request()) */
     bool refresh; /* the short way may do; found: it did */
+    bool files;   /* files that middlewares name are to be looked at */
     /* found */
     bool for_cluster;                       /* it is to be held back for one: nothing else was found, */
     bool waiting;                           /* but pages of what is served until then (waiting.h) */

@@ -53,7 +53,7 @@ static void looked(uv_work_t *work, int status)
     keys->files = NULL;
     if (keys->changed) {
         log_debug("A file of a certificate or of users has changed");
-        reload_request(keys->master);
+        reload_files(keys->master);
     }
 }
 

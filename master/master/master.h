@@ -162,6 +162,7 @@ struct master {
     struct compiler *compiler;       /* of `model` */
     bool in_step;                    /* `model` is what is published */
     bool whole;                      /* the next job resolves and compiles, whatever is dirty */
+    bool files;                      /* files that middlewares name may be others */
     unsigned refreshes;              /* jobs that took the short way since the last that did not */
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
@@ -264,6 +265,7 @@ void inputs_stop(struct master *master); /* watches nothing any more */
 /* ---- reload.c ---- */
 int reload_start(struct master *master, struct error *why);
 void reload_request(struct master *master); /* a whole job now, or after the one in flight */
+void reload_files(struct master *master);   /* the same, when files that the last one read may be others */
 void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);
 
@@ -313,6 +315,8 @@ char *known_changes(const struct known *before, const struct known *now);
 /* Says those that were not there before. */
 void known_log_errors(const struct known *before, const struct known *now);
 void known_free(struct known *known);
+/* Middlewares of these names read something else than before, and no object differs. The words of known_changes(). */
+char *known_read(const struct slice *names, size_t count);
 /* Services of the model have other servers: what is known of those at these positions is brought up to date. The words of
  * known_changes(). */
 char *known_refresh(struct known *known, const struct model *model, const uint32_t *positions, size_t count);

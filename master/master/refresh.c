@@ -1,6 +1,6 @@
 /*
  * refresh.c - the short way of a job: the providers say which load balancers have other servers and which few objects are
- * others, and nothing else changed.
+ * others, and nothing else changed; or nothing but files did that middlewares name (users, keys).
  *
  * Of servers its cost does not grow with the configuration (I3); of objects the plan and the page of routes are made anew.
  * Whatever is not certain goes the whole way: the first
@@ -32,7 +32,7 @@ static bool input_may(const struct input *input)
 
 bool refresh_may(const struct master *master)
 {
-    bool any = false;
+    bool any = master->files;
 
     if (!master->in_step || master->whole || master->compiler == NULL ||
         master->settings != master->model_settings || master->refreshes >= REFRESHES_MOST) {
@@ -157,6 +157,29 @@ static int patch_models(struct job *job)
     return rc;
 }
 
+/* The middlewares that name files which have changed are others, if that and nothing else did. */
+static int patch_files(struct job *job)
+{
+    struct master *master = job->master;
+    struct list paths;
+    int rc;
+
+    for (size_t i = 0; i < master->input_count; i++) {
+        if (job->enabled[i] && job->dirty[i]) {
+            return -EAGAIN; /* both at once */
+        }
+    }
+    job->pool = pool_new(4096, 0);
+    rc = vault_amend(master->vault, job->pool, &paths);
+    if (rc == 0) {
+        rc = resolve_files(&job->settings->loaded.config, master->vault, master->model, &paths, job->pool,
+                           &job->changed);
+        vault_amended(master->vault, rc == 0);
+    }
+    job->patched = true;
+    return rc;
+}
+
 static int by_position(const void *left, const void *right)
 {
     uint32_t a = ((const struct refreshed *)left)->position, b = ((const struct refreshed *)right)->position;
@@ -212,7 +235,7 @@ static int compile_whole(struct job *job, struct compiled *compiled)
 static int compile_patched(struct job *job, const struct servers_change *changes, struct compiled *compiled)
 {
     const struct compile_change change = {job->changed.fresh, job->changed.fresh_count, changes,
-                                          job->refreshed_count};
+                                          job->refreshed_count, job->files};
     int rc = job->changed.tls
                  ? -EAGAIN
                  : compile_patch(job->master->compiler, &change, job->generation, compiled, &job->why);
@@ -276,7 +299,9 @@ bool refresh_work(struct job *job)
             rc = one;
         }
     }
-    rc = rc == 0 ? patch_models(job) : rc;
+    if (rc == 0) {
+        rc = job->files ? patch_files(job) : patch_models(job);
+    }
     if (rc == 0) {
         qsort(job->refreshed, job->refreshed_count, sizeof(*job->refreshed), by_position);
         rc = compile(job);
@@ -320,7 +345,10 @@ void refresh_install(struct job *job)
         for (size_t part = 0; part < ARRAY_LEN(job->changed.counts); part++) {
             master->refreshes += (unsigned)job->changed.counts[part];
         }
-        job->changes = known_patch(master->known, master->model, &job->changed);
+        /* a file that is being written is read as it was: nobody is another */
+        job->changes = job->files ? known_read(job->changed.names[PART_MIDDLEWARE],
+                                               job_differs(job) ? job->changed.counts[PART_MIDDLEWARE] : 0)
+                                  : known_patch(master->known, master->model, &job->changed);
     } else {
         master->refreshes++;
         job->changes = known_refresh(master->known, master->model, positions, job->refreshed_count);

@@ -205,10 +205,14 @@ static void after_refresh(struct master *master, struct job *job)
             master->inputs[i].dirty = master->inputs[i].dirty || job->dirty[i];
             master->inputs[i].whole = master->inputs[i].whole || job->dirty[i];
         }
+        master->files = master->files || job->files;
         master->wanted = true;
         return;
     }
-    if (job->patched) {
+    if (job->files) {
+        log_debug("Only files of users or keys changed: %zu middlewares alone are prepared anew",
+                  job->changed.counts[PART_MIDDLEWARE]);
+    } else if (job->patched) {
         log_debug("Only a few objects changed: %zu routers, services and middlewares alone are looked at",
                   job->changed.counts[PART_ROUTER] + job->changed.counts[PART_SERVICE] +
                       job->changed.counts[PART_MIDDLEWARE]);
@@ -265,6 +269,12 @@ static void begin(struct master *master)
         master->job = job_new(master);
         job_start(master->job, after_work);
     }
+}
+
+void reload_files(struct master *master)
+{
+    master->files = true;
+    begin(master);
 }
 
 void reload_request(struct master *master)

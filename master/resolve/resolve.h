@@ -37,6 +37,11 @@ struct resolve_patched {                      /* in the pool that was given */
 int resolve_patch(const struct static_config *config, struct model *model, const struct model_patch *patch,
                   struct pool *pool, struct resolve_patched *out);
 
+/* The same where nothing but files have changed that vault_accepted() read (paths: struct slice), between vault_amend() and
+ * vault_amended(): only middlewares that name one of them are prepared, and only they are in *out. Model and -EAGAIN as above. */
+int resolve_files(const struct static_config *config, struct vault *vault, struct model *model,
+                  const struct list *paths, struct pool *pool, struct resolve_patched *out);
+
 /* Whether resolving asked the vault for something that a compile does not ask for: who compiles alone must not sweep it. */
 bool resolve_used_vault(const struct model *model);
 

@@ -123,6 +123,36 @@ void vault_end(struct vault *vault)
     vault_files_unref(old);
 }
 
+int vault_amend(struct vault *vault, struct pool *pool, struct list *changed)
+{
+    struct vault_files *files = vault_files(vault);
+    bool good;
+
+    *changed = (struct list){0};
+    vault_files_unref(vault->using);
+    vault->using = files_new();
+    good = files == NULL || files_part(files, vault->using, pool, changed);
+    vault_files_unref(files);
+    if (!good) {
+        vault_amended(vault, false);
+    }
+    return good ? 0 : -EAGAIN;
+}
+
+void vault_amended(struct vault *vault, bool good)
+{
+    struct vault_files *old = vault->using;
+
+    pthread_mutex_lock(&vault->mutex);
+    if (good) {
+        old = vault->used;
+        vault->used = vault->using;
+    }
+    vault->using = NULL;
+    pthread_mutex_unlock(&vault->mutex);
+    vault_files_unref(old);
+}
+
 struct vault_files *vault_files(struct vault *vault)
 {
     struct vault_files *files;
@@ -159,7 +189,7 @@ static void digest_add(struct vault *vault, SHA256_CTX *place, SHA256_CTX *whole
     SHA256_Update(place, value.ptr, value.len);
     if (vault_path(value, path)) {
         files_state(path, &state);
-        files_add(vault->using, path, &state);
+        files_add(vault->using, path, &state, true);
     }
     SHA256_Update(whole, &state, sizeof(state));
 }
@@ -186,7 +216,7 @@ int vault_text(struct vault *vault, struct slice value, struct pool *pool, struc
 
     if (vault_path(value, path)) {
         files_state(path, &state);
-        files_add(vault->using, path, &state);
+        files_add(vault->using, path, &state, true);
     }
     return text_of(value, pool, out, why);
 }

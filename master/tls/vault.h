@@ -51,6 +51,12 @@ int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, va
                    void *context, struct error *why);
 void vault_end(struct vault *vault);
 
+/* Instead of those two, where nothing but files that vault_accepted() read have changed since: their paths (struct slice, in
+ * the pool), each of which is to be read again before vault_amended(); all else of the last compile stays in use. -EAGAIN: another file
+ * has changed, too. good: what was read counts as used; else it is as if there had been no vault_amend(). */
+int vault_amend(struct vault *vault, struct pool *pool, struct list *changed);
+void vault_amended(struct vault *vault, bool good);
+
 /* For names that have no certificate, when the user gave none: made here. NULL when that fails or is not allowed. */
 const struct keypair *vault_default(struct vault *vault);
 /* The newest first; returns how many. */

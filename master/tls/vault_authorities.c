@@ -63,7 +63,7 @@ int vault_authorities(struct vault *vault, struct slice value, struct list *out,
     memset(&state, 0, sizeof(state));
     if (file) {
         files_state(path, &state);
-        files_add(vault->using, path, &state);
+        files_add(vault->using, path, &state, true);
     } else if (slice_find_slice(value, SLICE("-----BEGIN")) < 0) {
         return error_set(why, -EINVAL, "it is neither a path nor PEM");
     }

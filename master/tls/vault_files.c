@@ -11,10 +11,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/base/hash.h"
 #include "common/base/memory.h"
 #include "master/tls/vault_inner.h"
 
 #define FILE_MOST ((off_t)1024 * 1024)
+#define FILES_FIRST 16 /* a power of two */
 
 static int64_t in_ns(struct timespec at)
 {
@@ -36,6 +38,13 @@ void files_state(const char *path, struct file_state *out)
     }
 }
 
+static bool is_same(const struct file_state *one, const struct file_state *other)
+{
+    return one->device == other->device && one->inode == other->inode && one->size == other->size &&
+           one->changed_ns == other->changed_ns && one->modified_ns == other->modified_ns &&
+           one->exists == other->exists;
+}
+
 struct vault_files *files_new(void)
 {
     struct vault_files *files = xcalloc(1, sizeof(*files));
@@ -44,26 +53,88 @@ struct vault_files *files_new(void)
     return files;
 }
 
-void files_add(struct vault_files *files, const char *path, const struct file_state *state)
+static uint32_t *slot_of(const struct vault_files *files, const char *path)
 {
-    if (files->count == files->capacity) {
-        files->capacity = files->capacity ? 2 * files->capacity : 16;
-        files->items = xrealloc(files->items, files->capacity * sizeof(*files->items));
+    size_t at = hash_slice(0, slice_cstr(path)) & (files->size - 1);
+
+    while (files->slots[at] && strcmp(files->items[files->slots[at] - 1].path, path) != 0) {
+        at = (at + 1) & (files->size - 1);
     }
-    files->items[files->count++] = (struct vault_file){xstrndup(path, strlen(path)), *state};
+    return &files->slots[at];
+}
+
+static void grow(struct vault_files *files)
+{
+    files->capacity = files->capacity ? 2 * files->capacity : FILES_FIRST;
+    files->items = xrealloc(files->items, files->capacity * sizeof(*files->items));
+    free(files->slots);
+    files->size = 2 * files->capacity;
+    files->slots = xcalloc(files->size, sizeof(*files->slots));
+    for (size_t i = 0; i < files->count; i++) {
+        *slot_of(files, files->items[i].path) = (uint32_t)i + 1;
+    }
+}
+
+void files_add(struct vault_files *files, const char *path, const struct file_state *state, bool otherwise)
+{
+    uint32_t *slot;
+
+    if (files->count == files->capacity) {
+        grow(files);
+    }
+    slot = slot_of(files, path);
+    if (*slot == 0) {
+        files->items[files->count++] = (struct vault_file){xstrndup(path, strlen(path)), *state, otherwise};
+        *slot = (uint32_t)files->count;
+        return;
+    }
+    struct vault_file *file = &files->items[*slot - 1];
+
+    if (!is_same(&file->state, state)) { /* two readers saw two contents */
+        memset(&file->state, 0, sizeof(file->state));
+    }
+    file->otherwise = file->otherwise || otherwise;
+}
+
+static bool is_changed(const struct vault_file *file)
+{
+    struct file_state now;
+
+    files_state(file->path, &now);
+    return !is_same(&now, &file->state);
 }
 
 bool vault_files_changed(const struct vault_files *files)
 {
-    struct file_state now;
-
     for (size_t i = 0; i < files->count; i++) {
-        files_state(files->items[i].path, &now);
-        if (memcmp(&now, &files->items[i].state, sizeof(now)) != 0) {
+        if (is_changed(&files->items[i])) {
             return true;
         }
     }
     return false;
+}
+
+bool files_part(const struct vault_files *files, struct vault_files *same, struct pool *pool,
+                struct list *changed)
+{
+    struct slice *paths = NULL;
+    size_t count = 0, capacity = 0;
+
+    for (size_t i = 0; i < files->count; i++) {
+        const struct vault_file *file = &files->items[i];
+
+        if (!is_changed(file)) {
+            files_add(same, file->path, &file->state, file->otherwise);
+            continue;
+        }
+        if (file->otherwise) {
+            return false;
+        }
+        paths = pool_grow(pool, paths, count, &capacity, sizeof(*paths));
+        paths[count++] = pool_copy(pool, slice_cstr(file->path));
+    }
+    *changed = (struct list){paths, count};
+    return true;
 }
 
 void vault_files_unref(struct vault_files *files)
@@ -75,6 +146,7 @@ void vault_files_unref(struct vault_files *files)
         free(files->items[i].path);
     }
     free(files->items);
+    free(files->slots);
     free(files);
 }
 

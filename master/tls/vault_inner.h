@@ -22,12 +22,15 @@ struct file_state { /* another one means another content */
 struct vault_file {
     char *path;
     struct file_state state;
+    bool otherwise; /* it was not, or not only, read for who may refuse it (vault_accepted()) */
 };
 
 struct vault_files {
     atomic_uint references;
     size_t count, capacity;
-    struct vault_file *items;
+    struct vault_file *items; /* each path once */
+    uint32_t *slots;          /* by path: position + 1, 0: free; a power of two */
+    size_t size;
 };
 
 struct vault_pair {
@@ -39,8 +42,9 @@ struct vault_pair {
     struct error why; /* pair.pool NULL: why there is none */
 };
 
-struct vault_text { /* what a reader took last */
-    struct vault_text *next;
+struct vault_text {          /* what a reader took last */
+    struct vault_text *next; /* in its bucket */
+    uint64_t hash;           /* of path */
     char *path;
     vault_accept *accept;
     uint64_t round; /* of the compile that used it last */
@@ -71,7 +75,8 @@ struct kept {
 struct vault {
     struct vault_pair **buckets;
     size_t size, count;
-    struct vault_text *texts;
+    struct vault_text **texts; /* buckets, by path; NULL: none yet */
+    size_t text_size, text_count;
     struct staples *staples;
     struct key_sets *key_sets;
     struct vault_authorities *authorities;
@@ -85,8 +90,12 @@ struct vault {
 
 /* vault_files.c: of a path, as it is now; noted as used. */
 void files_state(const char *path, struct file_state *out);
-void files_add(struct vault_files *files, const char *path, const struct file_state *state);
+void files_add(struct vault_files *files, const char *path, const struct file_state *state, bool otherwise);
 struct vault_files *files_new(void);
+/* Those that are as they were into `same`, the paths of the others (struct slice, in the pool) into *changed; false: one of
+ * these was read otherwise. */
+bool files_part(const struct vault_files *files, struct vault_files *same, struct pool *pool,
+                struct list *changed);
 int files_read(const char *path, struct pool *pool, struct slice *out, struct error *why);
 
 /* vault_texts.c: forgets those that the last compile did not use. */

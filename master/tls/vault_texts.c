@@ -8,9 +8,11 @@
 #include <string.h>
 #include <time.h>
 
+#include "common/base/hash.h"
 #include "common/base/memory.h"
 #include "master/tls/vault_inner.h"
 
+#define TEXTS_FIRST 64     /* a power of two */
 #define FRESH_NS 300000000 /* whoever writes a file does not pause for so long */
 
 static void kept_text_free(struct vault_text *text)
@@ -21,14 +23,49 @@ static void kept_text_free(struct vault_text *text)
     free(text);
 }
 
+static uint64_t hash_of(const char *path)
+{
+    return hash_slice(0, slice_cstr(path));
+}
+
 static struct vault_text *text_find(struct vault *vault, const char *path, vault_accept *accept)
 {
-    struct vault_text *text = vault ? vault->texts : NULL;
+    uint64_t hash = hash_of(path);
+    struct vault_text *text = vault && vault->text_size ? vault->texts[hash & (vault->text_size - 1)] : NULL;
 
-    while (text && (text->accept != accept || strcmp(text->path, path) != 0)) {
+    while (text && (text->hash != hash || text->accept != accept || strcmp(text->path, path) != 0)) {
         text = text->next;
     }
     return text;
+}
+
+static void put(struct vault *vault, struct vault_text *text)
+{
+    struct vault_text **bucket = &vault->texts[text->hash & (vault->text_size - 1)];
+
+    text->next = *bucket;
+    *bucket = text;
+}
+
+static void make_room(struct vault *vault)
+{
+    struct vault_text **old = vault->texts;
+    size_t size = vault->text_size;
+
+    if (vault->text_count < size) {
+        return;
+    }
+    vault->text_size = size ? 2 * size : TEXTS_FIRST;
+    vault->texts = xcalloc(vault->text_size, sizeof(struct vault_text *));
+    for (size_t i = 0; i < size; i++) {
+        while (old[i]) {
+            struct vault_text *text = old[i];
+
+            old[i] = text->next;
+            put(vault, text);
+        }
+    }
+    free(old);
 }
 
 static void remember(struct vault *vault, const char *path, vault_accept *accept, struct slice taken)
@@ -38,9 +75,11 @@ static void remember(struct vault *vault, const char *path, vault_accept *accept
     if (text == NULL) {
         text = xcalloc(1, sizeof(*text));
         text->path = xstrndup(path, strlen(path));
+        text->hash = hash_of(path);
         text->accept = accept;
-        text->next = vault->texts;
-        vault->texts = text;
+        make_room(vault);
+        put(vault, text);
+        vault->text_count++;
     } else {
         OPENSSL_cleanse(text->text, text->len);
         free(text->text);
@@ -79,11 +118,11 @@ int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, va
         files_state(name, &state);
         if (last && is_fresh(&state)) {
             memset(&state, 0, sizeof(state)); /* it is looked at once more */
-            files_add(vault->using, name, &state);
+            files_add(vault->using, name, &state, false);
             last->round = vault->round;
             return accept(context, pool_copy(pool, slice_of(last->text, last->len)), why);
         }
-        files_add(vault->using, name, &state);
+        files_add(vault->using, name, &state, false);
     }
     rc = files_read(name, pool, &text, why);
     if (rc == 0) {
@@ -105,17 +144,20 @@ int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, va
 
 void texts_sweep(struct vault *vault)
 {
-    struct vault_text **link = &vault->texts;
+    for (size_t i = 0; i < vault->text_size; i++) {
+        struct vault_text **link = &vault->texts[i];
 
-    while (*link) {
-        struct vault_text *text = *link;
+        while (*link) {
+            struct vault_text *text = *link;
 
-        if (text->round == vault->round) {
-            link = &text->next;
-            continue;
+            if (text->round == vault->round) {
+                link = &text->next;
+                continue;
+            }
+            *link = text->next;
+            kept_text_free(text);
+            vault->text_count--;
         }
-        *link = text->next;
-        kept_text_free(text);
     }
 }
 
@@ -123,4 +165,5 @@ void texts_free(struct vault *vault)
 {
     vault->round++;
     texts_sweep(vault);
+    free(vault->texts);
 }

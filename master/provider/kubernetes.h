@@ -37,12 +37,13 @@ struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
     const struct kube_object *object;
 };
 
-enum k8s_made_kind { MADE_ROUTER, MADE_SERVICE, MADE_MIDDLEWARE, MADE_OTHER, ASKED_SERVICE };
+enum k8s_made_kind { MADE_ROUTER, MADE_SERVICE, MADE_MIDDLEWARE, MADE_OTHER, ASKED_SERVICE, ASKED_SECRET };
 
 struct k8s_made { /* an object of the model, and one of those of the cluster that had a part in it */
     uint64_t key; /* hash of kind and name */
-    struct element *element; /* NULL: it asked for the Service that is called that, whatever it got */
-    const struct kube_object *object;
+    struct element *
+        element; /* NULL: it asked for the Service, Secret or ConfigMap that is called that, whatever it got */
+    const struct kube_object *object; /* NULL: one that cannot be read without all others */
     enum k8s_made_kind kind;
 };
 
@@ -82,8 +83,9 @@ struct k8s {              /* one load */
     void (*read)(struct k8s *k8s, const struct kube_object *const *objects, size_t count);
     struct k8s_made *made;
     size_t made_count, made_capacity;
-    bool parents;                /* some route names parents: it is made of other objects too */
-    struct k8s_refresh *refresh; /* who knows the slices, when not all objects are read; else NULL */
+    const struct kube_object *reading; /* who asks for Secrets now, when it can be read alone; else NULL */
+    bool parents;                      /* some route names parents: it is made of other objects too */
+    struct k8s_refresh *refresh;       /* who knows the slices, when not all objects are read; else NULL */
 };
 
 struct k8s_judging {      /* what k8s_verdicts() has to know of a load */
@@ -262,6 +264,9 @@ void k8s_note_made(struct k8s *k8s, enum k8s_made_kind kind, struct element *ele
 void k8s_note_asked(struct k8s *k8s, struct slice namespace, struct slice service,
                     const struct kube_object *object);
 uint64_t k8s_asked_key(struct slice namespace, struct slice service);
+/* The same for a Secret or ConfigMap, by k8s->reading. */
+void k8s_note_needed(struct k8s *k8s, struct slice kind, struct slice namespace, struct slice name);
+uint64_t k8s_needed_key(struct slice kind, struct slice namespace, struct slice name);
 /* A router or service of that name, at that place; one that is there already is emptied and returned. */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name);
 struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name);

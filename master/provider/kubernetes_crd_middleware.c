@@ -147,8 +147,10 @@ void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
     rest = place;
     rest.node = common_part(crd, spec);
     k8s_decode(crd, &rest, &middleware_schema, 0, &middleware->config, &middleware->element);
+    crd->reading = object;
     load_parts(crd, &place, middleware);
     crd_load_named_secrets(crd, &place, middleware);
+    crd->reading = NULL;
 }
 
 void crd_load_middlewares(struct k8s *crd)

@@ -31,6 +31,16 @@ void k8s_note_asked(struct k8s *k8s, struct slice namespace, struct slice servic
     note(k8s, (struct k8s_made){k8s_asked_key(namespace, service), NULL, object, ASKED_SERVICE});
 }
 
+uint64_t k8s_needed_key(struct slice kind, struct slice namespace, struct slice name)
+{
+    return hash_slice(hash_slice(hash_slice(ASKED_SECRET, kind), namespace), name);
+}
+
+void k8s_note_needed(struct k8s *k8s, struct slice kind, struct slice namespace, struct slice name)
+{
+    note(k8s, (struct k8s_made){k8s_needed_key(kind, namespace, name), NULL, k8s->reading, ASKED_SECRET});
+}
+
 /* ---- objects ---- */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name)
 {

@@ -1,10 +1,10 @@
 /*
  * kubernetes_patch.c - objects of a cluster that changed, read anew without all others: a patch of the last load's model.
  *
- * What is read anew is closed: the objects that changed, those that asked for a Service that changed, and, over and over, all that
+ * What is read anew is closed: the objects that changed, those that asked for a Service or a Secret that changed, and, over and over, all that
  * have a part in a name that one of these makes or made. Among them a load decides who wins, and of everything else it
- * would make what it made before. Where that cannot be told (notices, certificates, Secrets, routes with parents, objects
- * in two API groups) there is no patch.
+ * would make what it made before. Where that cannot be told (notices, certificates, Secrets that nobody asked for before, routes with
+ * parents, objects in two API groups) there is no patch.
  *
  * Not here: servers (kubernetes_refresh.c), how objects are read (kubernetes_crd.c).
  */
@@ -116,7 +116,7 @@ static bool is_key(const struct patch *patch, uint64_t key)
     return bsearch(&key, patch->keys, patch->key_count, sizeof(key), by_key) != NULL;
 }
 
-/* Objects that have a part in one of the keys become members. False: too many. */
+/* Objects that have a part in one of the keys become members. False: too many, or one of them cannot be read alone. */
 static bool take_sharers(struct patch *patch)
 {
     if (patch->key_count > 1) {
@@ -126,7 +126,7 @@ static bool take_sharers(struct patch *patch)
         const struct k8s_made *made = &patch->refresh->made[i];
 
         if (is_key(patch, made->key) && !is_before(patch, made->object)) {
-            struct member *member = member_add(patch);
+            struct member *member = made->object ? member_add(patch) : NULL;
 
             if (member == NULL) {
                 return false;
@@ -139,7 +139,7 @@ static bool take_sharers(struct patch *patch)
 }
 
 /* ---- changes ---- */
-/* Who asked for a Service that is another now is read anew with what is there now. */
+/* Who asked for a Service or a Secret that is another now is read anew with what is there now. */
 static bool take_changes(struct patch *patch, const struct kube_change *changes, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -150,6 +150,8 @@ static bool take_changes(struct patch *patch, const struct kube_change *changes,
         }
         if (slice_eq(object->kind, SLICE("Service"))) {
             key_add(patch, k8s_asked_key(object->namespace, object->name));
+        } else if (slice_eq(object->kind, SLICE("Secret")) || slice_eq(object->kind, SLICE("ConfigMap"))) {
+            key_add(patch, k8s_needed_key(object->kind, object->namespace, object->name));
         } else if (!take_change(patch, &changes[i])) {
             return false;
         }
@@ -162,6 +164,49 @@ static bool take_changes(struct patch *patch, const struct kube_change *changes,
 static int by_store(const void *left, const void *right)
 {
     return store_order(*(const struct kube_object *const *)left, *(const struct kube_object *const *)right);
+}
+
+struct needs {
+    uint64_t *keys; /* sorted, each once */
+    size_t count;
+};
+
+/* Of members alone, of what was made before. False: of one that cannot be read alone, too. */
+static bool needs_of(const struct patch *patch, const struct k8s_made *made, size_t count, bool before,
+                     struct needs *out)
+{
+    size_t kept = 0;
+
+    *out = (struct needs){pool_alloc(patch->k8s->scratch, (count + 1) * sizeof(*out->keys)), 0};
+    for (size_t i = 0; i < count; i++) {
+        if (made[i].kind != ASKED_SECRET || (before && !is_before(patch, made[i].object))) {
+            continue;
+        }
+        if (made[i].object == NULL) {
+            return false;
+        }
+        out->keys[out->count++] = made[i].key;
+    }
+    if (out->count > 1) {
+        qsort(out->keys, out->count, sizeof(*out->keys), by_key);
+    }
+    for (size_t i = 0; i < out->count; i++) {
+        if (i == 0 || out->keys[i] != out->keys[i - 1]) {
+            out->keys[kept++] = out->keys[i];
+        }
+    }
+    out->count = kept;
+    return true;
+}
+
+/* Secrets are asked for one by one: only a load says which. */
+static bool needs_are_same(const struct patch *patch)
+{
+    struct needs before, now;
+
+    return needs_of(patch, patch->refresh->made, patch->refresh->made_count, true, &before) &&
+           needs_of(patch, patch->k8s->made, patch->k8s->made_count, false, &now) &&
+           before.count == now.count && memcmp(before.keys, now.keys, now.count * sizeof(*now.keys)) == 0;
 }
 
 static bool read_members(struct patch *patch)
@@ -183,7 +228,7 @@ static bool read_members(struct patch *patch)
     }
     k8s_model_begin(k8s);
     k8s->read(k8s, objects, count);
-    return !k8s->parents && k8s->need_count == 0 && k8s->model->notice_count == 0;
+    return !k8s->parents && needs_are_same(patch) && k8s->model->notice_count == 0;
 }
 
 /* The names of all that the members make and made. */

@@ -71,7 +71,7 @@ int k8s_value(struct k8s *k8s, const struct kube_object *object, const char *key
     const struct doc *plain = doc_path(object->doc, "stringData", key, NULL);
 
     if (plain || (data && slice_eq(object->kind, SLICE("ConfigMap")))) {
-        *out = doc_text(plain ? plain : data, SLICE(""));
+        *out = pool_copy(k8s->model->pool, doc_text(plain ? plain : data, SLICE("")));
         return 1;
     }
     if (data == NULL) {
@@ -107,6 +107,7 @@ const struct kube_object *k8s_find(struct k8s *k8s, const char *kind, struct sli
     const struct kube_object *object = kube_get(k8s->store, "", kind, namespace, name);
 
     k8s_need(k8s, kind, namespace, name);
+    k8s_note_needed(k8s, slice_cstr(kind), namespace, name);
     if (object == NULL) {
         error_set(why, -ENOENT, "the %s %.*s/%.*s does not exist", kind, SLICE_ARG(namespace),
                   SLICE_ARG(name));

@@ -128,13 +128,19 @@ static bool may_be_told(const struct patching *at)
 }
 
 /* ---- middlewares ---- */
-/* Kept apart from everything else: no services of its own, no files, no keys to be fetched. */
+/* It names files, or keys that are fetched: both are the vault's. */
+static bool needs_vault(const struct middleware_config *config)
+{
+    return (config->basic_auth && config->basic_auth->users_file.len) ||
+           (config->digest_auth && config->digest_auth->users_file.len) ||
+           (config->jwt && config->jwt->signing_secret.len == 0);
+}
+
+/* Kept apart from everything else. */
 static bool is_plain(const struct http_middleware *middleware)
 {
-    const struct middleware_config *config = &middleware->config;
-
-    return clean(&middleware->element) && middleware->services.count == 0 && !config->chain &&
-           !config->basic_auth && !config->digest_auth && !config->api_key && !config->jwt;
+    return clean(&middleware->element) && middleware->services.count == 0 && !middleware->config.chain &&
+           !needs_vault(&middleware->config);
 }
 
 /* Only under the names that are there: then nobody has to be asked who meant them. */

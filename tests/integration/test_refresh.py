@@ -1,7 +1,10 @@
 """An endpoint that changes costs its own page and nothing else, and what comes of it is what the whole way would publish."""
+import base64
 import copy
+import hashlib
 import os
 import random
+import re
 import signal
 
 import pytest
@@ -223,6 +226,11 @@ def traefik_service(name, *services):
             "spec": {"weighted": {"services": [{"port": 80, **each} for each in services]}}}
 
 
+def secret(name, *users):
+    lines = "".join(f"{user}:{{SHA}}" + base64.b64encode(hashlib.sha1(b"x").digest()).decode() + "\n" for user in users)
+    return {"kind": "Secret", "metadata": {"name": name}, "type": "Opaque", "data": {"users": base64.b64encode(lines.encode()).decode()}}
+
+
 class Markers(Marker):
     """Each kind of object has a watch of its own, and an object here that tells when what was put before has arrived."""
 
@@ -279,7 +287,10 @@ def some_object(rng):
     if choice < 0.65:
         return some_route(rng)
     if choice < 0.75:
-        return middleware(rng.choice("mn"), **rng.choice([{"addPrefix": {"prefix": f"/{rng.randrange(9)}"}}, {"stripPrefix": {"prefixes": ["/1"]}},
+        if rng.random() < 0.3:
+            return secret(rng.choice("st"), *rng.sample(["bob", "eve", "joe"], rng.randrange(1, 4)))
+        return middleware(rng.choice("mn"), **rng.choice([{"basicAuth": {"secret": rng.choice("st"), "realm": rng.choice("xy")}}, {"digestAuth": {"secret": "u"}},
+                                                          {"apiKey": {"keySource": {"header": "X-Key"}, "secretValues": ["x"]}}, {"addPrefix": {"prefix": f"/{rng.randrange(9)}"}}, {"stripPrefix": {"prefixes": ["/1"]}},
                                                           {"rateLimit": {"average": rng.randrange(1, 9)}},
                                                           {"addPrefix": {"prefix": rng.choice(["", "/a", "/b", "/c"])}}]))
     if choice < 0.8:
@@ -315,12 +326,53 @@ def test_a_route_is_in_force_without_reading_the_others(api, cluster_weir, whoam
     whole_way_finds_nothing(program)
 
 
+def test_users_in_a_secret_are_read_without_the_others(api, cluster_weir, whoami):
+    backend = whoami("back", host="127.0.0.4")
+
+    def status(host, user):
+        return curl(program.ports["web"], host=host, extra=("-u", f"{user}:x")).status
+
+    def looked_at(mark):
+        return [re.search(r"changed: (\d+) routers", line).group(1) for line in lines(program, "Only a few objects changed", mark)]
+
+    api.put(service("a"), endpoint_slice("a-1", "a", [backend.host], port=backend.port), secret("users", "bob"), secret("others", "joe"))
+    api.put(*(middleware(name, basicAuth={"secret": "users"}) for name in ("m", "n")), middleware("o", basicAuth={"secret": "others"}),
+            *(route(f"{name}r", {"name": "a"}, middlewares=[{"name": name}]) for name in "mno"))
+    program = cluster_weir()
+    for host, user in (("mr.test", "bob"), ("nr.test", "bob"), ("or.test", "joe")):
+        wait_until(f"{user} may", lambda: status(host, user) == 200)
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    api.put(secret("users", "eve"))
+    for host in ("mr.test", "nr.test"):
+        wait_until("eve may", lambda: [status(host, user) for user in ("eve", "bob")] == [200, 401])
+    program.wait_log(r"Configuration changed: middlewares: 2 changed \(default-m@kubernetescrd, default-n@kubernetescrd\)", mark)
+    assert looked_at(mark) == ["2"] and status("or.test", "joe") == 200
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    api.put(middleware("o", basicAuth={"secret": "others", "realm": "here"}))  # the object is another, its Secret is not
+    program.wait_log(r"Configuration changed: middlewares: 1 changed \(default-o@kubernetescrd\)", mark)
+    assert looked_at(mark) == ["1"]
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    api.put(middleware("o", basicAuth={"secret": "users"}))  # nobody asks for the other Secret any more: a load has to say so
+    wait_until("eve may there, too", lambda: [status("or.test", user) for user in ("eve", "joe")] == [200, 401])
+    assert looked_at(mark) == []
+    api.remove("Secret", "users")
+    wait_until("nobody may", lambda: status("mr.test", "eve") == 404)
+    whole_way_finds_nothing(program)
+    api.put(secret("users", "ann"))
+    wait_until("ann may", lambda: status("mr.test", "ann") == 200)
+    whole_way_finds_nothing(program)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
     rng = random.Random(seed)
     marker = Markers(api, whoami)
     api.put(*(service(name) for name in NAMES), *(endpoint_slice(f"{name}-0", name, ["10.0.0.1", "10.0.0.2"]) for name in NAMES),
             middleware("m", addPrefix={"prefix": "/m"}), middleware("n", stripPrefix={"prefixes": ["/n"]}),
+            secret("s", "bob"), secret("t", "eve"), middleware("q", basicAuth={"secret": "s"}), middleware("v", basicAuth={"secret": "t"}),
             middleware("c", chain={"middlewares": [{"name": "m"}]}), traefik_service("w", {"name": "a"}, {"name": "b"}))
     for _ in range(12):
         api.put(some_route(rng))

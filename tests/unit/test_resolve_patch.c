@@ -50,7 +50,11 @@ static void middleware_add(struct text *out, unsigned i, unsigned variant)
 {
     static const char *const chains[] = {"", "m0", "m0, m1", "m1"};
 
-    if (i < 2) {
+    if (i == 1 && variant > 1) {
+        text_printf(out,
+                    "  m1: {basicAuth: {realm: r%u, users: [\"bob:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=\"]}}\n",
+                    variant);
+    } else if (i < 2) {
         text_printf(out, "  m%u: {addPrefix: {prefix: \"/p%u\"}}\n", i, variant);
     } else if (i == 2) {
         text_printf(out, "  m2: {chain: {middlewares: [%s]}}\n", chains[variant]);

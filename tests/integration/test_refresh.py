@@ -2,6 +2,7 @@
 import base64
 import copy
 import hashlib
+import itertools
 import os
 import random
 import re
@@ -159,7 +160,7 @@ def some_slice(rng):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
-    rng = random.Random(seed)
+    rng, seen = random.Random(seed), itertools.count()
     marker = Marker(api, whoami)
     api.put(*(service(name) for name in NAMES),
             *(endpoint_slice(f"{name}-0", name, ["10.0.0.1", "10.0.0.2"]) for name in NAMES))
@@ -182,7 +183,12 @@ def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, w
                     endpoint["conditions"] = rng.choice([{"ready": True}, {"ready": False, "serving": True, "terminating": True}])
                 api.put(thing)
             elif rng.random() < 0.1:  # only one of the two providers has to be loaded
-                api.put(rng.choice([route("r8", {"name": rng.choice(NAMES)}), ingress("i3", (rng.choice(NAMES), "web"))]))
+                name = f"seen{next(seen)}"
+                if rng.random() < 0.5:
+                    api.put(route("r8", {"name": rng.choice(NAMES)}), route(name, {"name": "marker"}))
+                else:
+                    api.put(ingress("i3", (rng.choice(NAMES), "web")), ingress(name, ("marker", "web")))
+                wait_until("it has come", lambda: curl(program.ports["web"], "/0", host=f"{name}.test").status == 200)
             else:
                 api.put(some_slice(rng))
         marker.wait(program)
@@ -287,8 +293,6 @@ def some_object(rng):
     if choice < 0.65:
         return some_route(rng)
     if choice < 0.75:
-        if rng.random() < 0.3:
-            return secret(rng.choice("st"), *rng.sample(["bob", "eve", "joe"], rng.randrange(1, 4)))
         return middleware(rng.choice("mn"), **rng.choice([{"basicAuth": {"secret": rng.choice("st"), "realm": rng.choice("xy")}}, {"digestAuth": {"secret": "u"}},
                                                           {"apiKey": {"keySource": {"header": "X-Key"}, "secretValues": ["x"]}}, {"addPrefix": {"prefix": f"/{rng.randrange(9)}"}}, {"stripPrefix": {"prefixes": ["/1"]}},
                                                           {"rateLimit": {"average": rng.randrange(1, 9)}},
@@ -372,13 +376,14 @@ def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, 
     marker = Markers(api, whoami)
     api.put(*(service(name) for name in NAMES), *(endpoint_slice(f"{name}-0", name, ["10.0.0.1", "10.0.0.2"]) for name in NAMES),
             middleware("m", addPrefix={"prefix": "/m"}), middleware("n", stripPrefix={"prefixes": ["/n"]}),
-            secret("s", "bob"), secret("t", "eve"), middleware("q", basicAuth={"secret": "s"}), middleware("v", basicAuth={"secret": "t"}),
+            *(secret(name, "bob") for name in "st"), *(middleware(f"of-{name}", basicAuth={"secret": name}) for name in "st"),
+            *(route(f"of-{name}", {"name": "one"}, middlewares=[{"name": f"of-{name}"}]) for name in "st"),
             middleware("c", chain={"middlewares": [{"name": "m"}]}), traefik_service("w", {"name": "a"}, {"name": "b"}))
     for _ in range(12):
         api.put(some_route(rng))
     program = cluster_weir()
     mark = program.mark()
-    for _ in range(12):
+    for turn in range(12):
         for _ in range(rng.choice([1, 1, 1, 2, 4])):
             routes = [name for name in api.objects.get(GROUPS["IngressRoute"], {}) if name.startswith("r")]
             if routes and rng.random() < 0.15:
@@ -387,6 +392,10 @@ def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, 
                 api.put(some_slice(rng))
             else:
                 api.put(some_object(rng))
+        name, user = rng.choice("st"), f"user-{turn}"
+        if rng.random() < 0.4:
+            api.put(secret(name, user, "bob"))
+            wait_until("the Secret has come", lambda: curl(program.ports["web"], host=f"of-{name}.test", extra=("-u", f"{user}:x")).status == 200)
         marker.wait(program)
         whole_way_finds_nothing(program)
     assert patches(program) >= 3 and not lines(program, "is withdrawn", mark)

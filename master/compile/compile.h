@@ -59,7 +59,8 @@ struct compile_change {           /* of a model that resolve_patch() brought up 
 };
 
 /* The pages that may be others: that of routes, those of services and middlewares that are concerned. out->compiler takes the
- * place of `before`, which is of the last compile and is of no more use. -EAGAIN: compile the whole. */
+ * place of `before`, which is of the last compile and is of no more use. -EAGAIN: compile the whole. -ESTALE: something cannot
+ * be served, and the model has errors of that by now: resolve all once more and compile that. */
 int compile_patch(struct compiler *before, const struct compile_change *change, uint64_t generation,
                   struct compiled *out, struct error *why);
 void compiler_free(struct compiler *compiler); /* NULL is fine */

@@ -315,6 +315,21 @@ def test_a_route_is_in_force_without_reading_the_others(api, cluster_weir, whoam
     whole_way_finds_nothing(program)
 
 
+def asking(name):
+    """A middleware that asks a service that is not there: resolve lets it pass, who uses it cannot be compiled."""
+    return middleware(name, errors={"status": ["500"], "query": "/e", "service": {"name": "gone@file", "kind": "TraefikService"}})
+
+
+def test_a_route_that_cannot_be_compiled_goes_the_whole_way(api, cluster_weir):
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), asking("asks"))
+    program = cluster_weir()
+    mark = program.mark()
+    api.put(route("b", {"name": "a", "middlewares": [{"name": "asks"}]}))
+    program.wait_log(CHANGED, mark)
+    assert not lines(program, "Only a few objects changed", mark)
+    whole_way_finds_nothing(program)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
     rng = random.Random(seed)

@@ -142,13 +142,13 @@ int compile_patch(struct compiler *before, const struct compile_change *change, 
     compiler->transport_rows = before->transport_rows;
     plan_all(compiler);
     made.count = PAGE_SERVICES + services_pages(compiler->service_count, compiler->service_shift);
-    rc = rc == 0 && compiler->doubts ? -ESTALE : rc;
+    rc = rc == 0 && (compiler->doubts || compiler->noted) ? -ESTALE : rc;
     if (rc == 0 && (!find_pages(before, compiler, change, pages) || !transports_are_same(before, compiler) ||
                     compile_tls_only_sum(compiler) != before->tls_only_sum)) {
         rc = -EAGAIN;
     }
     rc = rc == 0 ? compile_pages(compiler, before, pages, &made, why) : rc;
-    if (rc == 0 && (compiler->doubts || any_error(compiler, change))) {
+    if (rc == 0 && (compiler->doubts || compiler->noted || any_error(compiler, change))) {
         rc = -ESTALE;
     }
     if (rc == 0 && compiler->system_wanted && !before->system_there) {

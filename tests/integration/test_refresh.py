@@ -6,6 +6,7 @@ import signal
 
 import pytest
 
+import api_server
 from api_server import GROUPS, ApiServer
 from conftest import curl, wait_until
 
@@ -327,6 +328,21 @@ def test_a_route_that_cannot_be_compiled_goes_the_whole_way(api, cluster_weir):
     api.put(route("b", {"name": "a", "middlewares": [{"name": "asks"}]}))
     program.wait_log(CHANGED, mark)
     assert not lines(program, "Only a few objects changed", mark)
+    whole_way_finds_nothing(program)
+
+
+def test_what_is_wrong_with_a_service_is_said_when_a_route_comes_to_use_it(api, cluster_weir, monkeypatch):
+    path = "/apis/traefik.io/v1alpha1/serverstransports"
+    monkeypatch.setitem(GROUPS, "ServersTransport", path)
+    monkeypatch.setattr(api_server, "LISTS", api_server.LISTS | {path})
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}),
+            {"kind": "ServersTransport", "metadata": {"name": "broken"}, "spec": {"maxIdleConnsPerHost": "many"}},
+            traefik_service("w", {"name": "a", "serversTransport": "broken"}))
+    program = cluster_weir()
+    mark = program.mark()
+    api.put(route("b", {"name": "w", "kind": "TraefikService"}))
+    program.wait_log(r"WRN .*serversTransport default-broken@kubernetescrd has errors: its servers are left out", mark)
+    program.wait_log(CHANGED, mark)
     whole_way_finds_nothing(program)
 
 

@@ -80,6 +80,11 @@ bool compiler_doubts(const struct compiler *compiler)
     return compiler->doubts;
 }
 
+bool compiler_noted(const struct compiler *compiler)
+{
+    return compiler->noted;
+}
+
 const struct health_target *compiler_health(const struct compiler *compiler, size_t *count)
 {
     *count = compiler->health_count;

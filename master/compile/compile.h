@@ -60,12 +60,15 @@ struct compile_change {           /* of a model that resolve_patch() brought up 
 };
 
 /* The pages that may be others: that of routes, those of services and middlewares that are concerned. out->compiler takes the
- * place of `before`, which is of the last compile and is of no more use. -EAGAIN: compile the whole. */
+ * place of `before`, which is of the last compile and is of no more use. -EAGAIN: compile the whole. -ESTALE: something cannot
+ * be served as it is written, and the model has errors of that by now: resolve all once more and compile that. */
 int compile_patch(struct compiler *before, const struct compile_change *change, uint64_t generation,
                   struct compiled *out, struct error *why);
 void compiler_free(struct compiler *compiler); /* NULL is fine */
 /* Something that resolve let pass could not be served: whether it could, now, only a resolve and a compile of all can tell. */
 bool compiler_doubts(const struct compiler *compiler);
+/* The last compile has found something wrong with an element that was not known before. */
+bool compiler_noted(const struct compiler *compiler);
 /* The servers whose health the master asks for, with words on the board; they point into the model. */
 struct health_target;
 const struct health_target *compiler_health(const struct compiler *compiler, size_t *count);

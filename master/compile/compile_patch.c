@@ -3,7 +3,7 @@
  * and middlewares only the pages that they stand on.
  *
  * The plan is made whole, so what gets in and its numbers are those of a whole compile. Where a number of something else
- * has become another, or the pages of TLS, TCP or secrets may be others, it is -EAGAIN.
+ * has become another, or the pages of TLS, TCP or secrets may be others, it is -EAGAIN; where something cannot be served -ESTALE.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -143,13 +143,16 @@ int compile_patch(struct compiler *before, const struct compile_change *change, 
     compiler->transport_rows = before->transport_rows;
     plan_all(compiler);
     made.count = PAGE_SERVICES + services_pages(compiler->service_count, compiler->service_shift);
+    rc = rc == 0 && (compiler->doubts || compiler->noted) ? -ESTALE : rc;
     if (rc == 0 && (!find_pages(before, compiler, change, pages) || !transports_are_same(before, compiler) ||
                     compile_tls_only_sum(compiler) != before->tls_only_sum)) {
         rc = -EAGAIN;
     }
     rc = rc == 0 ? compile_pages(compiler, before, change, pages, &made, why) : rc;
-    if (rc == 0 && (compiler->doubts || any_error(compiler, change) ||
-                    (compiler->system_wanted && !before->system_there))) {
+    if (rc == 0 && (compiler->doubts || compiler->noted || any_error(compiler, change))) {
+        rc = -ESTALE;
+    }
+    if (rc == 0 && compiler->system_wanted && !before->system_there) {
         rc = -EAGAIN;
     }
     compiler->changes = NULL;

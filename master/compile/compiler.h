@@ -83,6 +83,7 @@ struct compiler {
     uint64_t middleware_sum;                 /* of middleware_rows, whoever stands where */
     uint64_t tls_only_sum;                   /* compile_tls_only_sum() */
     bool doubts; /* something that resolve let pass could not be served: what it is may depend on others */
+    bool noted;  /* an element has got an error by this compile that it did not have before */
 
     struct name_index services, middlewares, transports;
     uint8_t *service_states; /* enum service_state, by position */

@@ -87,6 +87,7 @@ void compile_note(struct compiler *compiler, struct element *element, bool criti
         }
     }
     compiler->doubts = compiler->doubts || critical;
+    compiler->noted = true;
     element_error(compiler->model, element, critical, "%s", text);
 }
 

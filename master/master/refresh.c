@@ -222,7 +222,7 @@ static int compile_whole(struct job *job, struct compiled *compiled)
     for (size_t i = 0; rc == 0 && i < job->refreshed_count; i++) {
         rc = master->model->services[job->refreshed[i].position]->element.errors.count ? -EAGAIN : 0;
     }
-    if (rc == 0 && compiler_doubts(compiled->compiler)) {
+    if (rc == 0 && (compiler_doubts(compiled->compiler) || compiler_noted(compiled->compiler))) {
         rc = -EAGAIN;
     }
     if (rc < 0) {

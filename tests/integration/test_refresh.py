@@ -10,6 +10,7 @@ import signal
 
 import pytest
 
+import api_server
 from api_server import GROUPS, ApiServer
 from conftest import curl, wait_until
 
@@ -367,6 +368,36 @@ def test_users_in_a_secret_are_read_without_the_others(api, cluster_weir, whoami
     whole_way_finds_nothing(program)
     api.put(secret("users", "ann"))
     wait_until("ann may", lambda: status("mr.test", "ann") == 200)
+    whole_way_finds_nothing(program)
+
+
+def asking(name):
+    """A middleware that asks a service that is not there: resolve lets it pass, who uses it cannot be compiled."""
+    return middleware(name, errors={"status": ["500"], "query": "/e", "service": {"name": "gone@file", "kind": "TraefikService"}})
+
+
+def test_a_route_that_cannot_be_compiled_goes_the_whole_way(api, cluster_weir):
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), asking("asks"))
+    program = cluster_weir()
+    mark = program.mark()
+    api.put(route("b", {"name": "a", "middlewares": [{"name": "asks"}]}))
+    program.wait_log(CHANGED, mark)
+    assert not lines(program, "Only a few objects changed", mark)
+    whole_way_finds_nothing(program)
+
+
+def test_what_is_wrong_with_a_service_is_said_when_a_route_comes_to_use_it(api, cluster_weir, monkeypatch):
+    path = "/apis/traefik.io/v1alpha1/serverstransports"
+    monkeypatch.setitem(GROUPS, "ServersTransport", path)
+    monkeypatch.setattr(api_server, "LISTS", api_server.LISTS | {path})
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}),
+            {"kind": "ServersTransport", "metadata": {"name": "broken"}, "spec": {"maxIdleConnsPerHost": "many"}},
+            traefik_service("w", {"name": "a", "serversTransport": "broken"}))
+    program = cluster_weir()
+    mark = program.mark()
+    api.put(route("b", {"name": "w", "kind": "TraefikService"}))
+    program.wait_log(r"WRN .*serversTransport default-broken@kubernetescrd has errors: its servers are left out", mark)
+    program.wait_log(CHANGED, mark)
     whole_way_finds_nothing(program)
 
 

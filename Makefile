@@ -69,7 +69,7 @@ ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 all: $(BUILD)/weir ## build the binary, build/weir
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 # ---- build ----
 $(BUILD)/weir: $(BUILD)/common/main.o $(BUILD)/libweir.a

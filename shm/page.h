@@ -46,6 +46,8 @@ static inline enum page_kind page_kind_at(size_t place)
     return place < PAGE_SERVICES ? (enum page_kind)place : PAGE_SERVICES;
 }
 
+/* Of struct page_header and of how texts and lists are packed. A new field of a struct on a page raises nothing: pages are only
+ * taken from the same build (build_id). */
 #define PAGE_LAYOUT_VERSION 1u
 
 struct page_header {

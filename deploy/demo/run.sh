@@ -17,7 +17,14 @@ stop() {
 trap stop EXIT
 trap 'exit 0' INT TERM
 
-for backend in 8081:pod-1 8082:pod-2 8083:nexus 8084:v1 8085:v2; do
+backends=(8081:pod-1 8082:pod-2 8083:nexus 8084:v1 8085:v2)
+for backend in "${backends[@]}"; do
+    if (: <"/dev/tcp/127.0.0.1/${backend%%:*}") 2>/dev/null; then
+        echo "run.sh: another program listens on port ${backend%%:*}, where a backend of the demo belongs: stop it first" >&2
+        exit 1
+    fi
+done
+for backend in "${backends[@]}"; do
     "$weir" whoami --port "${backend%%:*}" --name "${backend##*:}" >/dev/null &
     pids+=($!)
 done

@@ -38,7 +38,8 @@ struct tree {
 int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags,
               struct tree *out, struct error *why);
 
-/* The whole of a regular file, appended. Refuses what is over 64 MiB or no regular file (never blocks on a pipe). */
+/* The whole of a regular file, appended. Refuses what is over 64 MiB or no regular file (never blocks on a pipe). `why` does not
+ * name the file: that is the caller's (error_prefix()). */
 int tree_read(struct slice path, struct text *out, struct error *why);
 
 bool tree_has_ending(struct slice name, const char *const *endings);

@@ -46,6 +46,11 @@ class Load:
             self.connection.close()
             self.connection = None
 
+    def settle(self):
+        """An answer leaves before its line is written: behind another one, that has no number, they all are."""
+        self.connection.request("GET", "/settle")
+        self.connection.getresponse().read()
+
 
 def numbers(text):
     """Of the requests whose lines are there; lines that are not whole do not count."""
@@ -305,6 +310,7 @@ def test_last_lines_of_a_killed_worker(start, reader, load):
     master, worker = router.master(), router.worker()
     freeze(master)
     requests.send(20)
+    requests.settle()
     os.kill(worker, signal.SIGKILL)
     requests.close()
     router.worker(other_than=[worker])

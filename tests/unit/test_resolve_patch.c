@@ -187,13 +187,14 @@ static void patches_come_to_what_resolving_all_does(void **state)
         if (good) {
             assert_same(model, whole, round);
             model_patch_apply(base, &patch);
+            model_patch_free(&patch);
             patched++;
         } else {
+            model_patch_free(&patch);
             model_free(model);
             model_free(base);
             model = base = NULL;
         }
-        model_patch_free(&patch);
         model_free(whole);
         model_free(all);
         pool_free(pool);

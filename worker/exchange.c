@@ -98,6 +98,13 @@ void exchange_interim(struct exchange *ex, const struct h1_message *message)
     }
 }
 
+/* What came from a server lies where its next bytes, or those of others, will be read. */
+static void own_response(struct exchange *ex)
+{
+    headers_own(&ex->response.headers);
+    ex->response.phrase = pool_copy(ex->pool, ex->response.phrase);
+}
+
 static bool send_head(struct exchange *ex, enum chain_result result)
 {
     if (result == CHAIN_DONE && ex->detect && detect_holds(ex)) {
@@ -112,6 +119,9 @@ static bool send_head(struct exchange *ex, enum chain_result result)
     case CHAIN_HELD:
         ex->step = EXCHANGE_HELD;
         ex->doing = "holding the response back";
+        if (ex->upstream) {
+            own_response(ex);
+        }
         return true;
     case CHAIN_ANSWERED:
         break;

@@ -158,6 +158,20 @@ static void given(struct client *client, int rc)
     }
 }
 
+/* What is backed up stays so until its owner comes by: were it sent from here, whoever was told to wait would wait on. */
+static int send_pieces(struct conn *conn, const struct iovec *pieces, int count)
+{
+    int rc = 0;
+
+    if (!conn_backed_up(conn)) {
+        return conn_send(conn, pieces, count);
+    }
+    for (int i = 0; i < count && rc == 0; i++) {
+        rc = conn_queue(conn, slice_of(pieces[i].iov_base, pieces[i].iov_len));
+    }
+    return rc;
+}
+
 static void write_out(struct exchange *ex, struct slice data)
 {
     struct stage *stage = stage_of(ex);
@@ -175,7 +189,7 @@ static void write_out(struct exchange *ex, struct slice data)
         return;
     }
     slab_count(ex->worker->slab, COUNT_BYTES_OUT, stage->len + data.len);
-    given(client, conn_send(&client->conn, pieces, count));
+    given(client, send_pieces(&client->conn, pieces, count));
     stage_reset(stage);
 }
 

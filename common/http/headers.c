@@ -203,6 +203,26 @@ void headers_copy(struct headers *to, const struct headers *from)
     }
 }
 
+void headers_own(struct headers *headers)
+{
+    for (size_t i = 0; i < headers->count; i++) {
+        struct header *item = &headers->items[i];
+
+        if (item->flags & HEADER_REMOVED) {
+            continue;
+        }
+        if (item->flags & HEADER_RAW_LINE) {
+            size_t value_at = (size_t)(item->value.ptr - item->name.ptr);
+
+            item->name.ptr = pool_copy(headers->pool, slice_of(item->name.ptr, item->line_len)).ptr;
+            item->value.ptr = item->name.ptr + value_at;
+        } else {
+            item->name = pool_copy(headers->pool, item->name);
+            item->value = pool_copy(headers->pool, item->value);
+        }
+    }
+}
+
 struct header *headers_get(const struct headers *headers, enum header_id id)
 {
     for (size_t i = 0; i < headers->count; i++) {

@@ -91,6 +91,8 @@ struct headers {
 void headers_init(struct headers *headers, struct pool *pool);
 /* Adds those of `from` that are not removed, with copies of their texts in the pool of `to`. */
 void headers_copy(struct headers *to, const struct headers *from);
+/* Its texts move into its pool: where they were read may be used again. */
+void headers_own(struct headers *headers);
 /* The id of a name in any case (length and a perfect hash first, then one comparison). */
 enum header_id header_id(struct slice name);
 struct slice header_name(enum header_id id);

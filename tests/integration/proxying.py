@@ -27,6 +27,7 @@ OPTIONS = {
     "header_timeout": "--serversTransport.forwardingTimeouts.responseHeaderTimeout",
     "server_idle": "--serversTransport.forwardingTimeouts.idleConnTimeout",
     "max_idle": "--serversTransport.maxIdleConnsPerHost",
+    "memory": "--limits.memory",
     "dial_timeout": "--serversTransport.forwardingTimeouts.dialTimeout",
 }
 

@@ -3,10 +3,11 @@ import base64
 import contextlib
 import socket
 import threading
+import zlib
 
 import pytest
 
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get, ok
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
@@ -177,3 +178,46 @@ def test_what_weir_is_short_of_is_no_answer_of_a_server(server, routed, kind):
     wait_until("there is room again", lambda: ask(proxied, get("/small", "Connection: close")).body == b"small")
     assert [r.line.split()[1] for r in app.requests].count("/large") == 1
     assert backup.requests == []
+
+
+@pytest.mark.parametrize("middlewares", [{}, {"b": {"buffering": {}}}, {"c": {"compress": {"minResponseBodyBytes": 1 << 20}}},
+                                         {"c": {"compress": {}}, "b": {"buffering": {}}}], ids=lambda names: "-".join(names) or "none")
+@pytest.mark.parametrize("content_type", [(), ("Content-Type: application/x",)])
+@pytest.mark.parametrize("pieces", [False, True])
+def test_a_head_that_waits_is_that_of_its_answer(server, routed, middlewares, content_type, pieces):
+    """What is read meanwhile, of this server and of others, lies where the head came."""
+    fields = [f"X-{i}: {i}{'v' * 100}" for i in range(20)]
+    go = threading.Event()
+
+    def handler(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                line = peer.request().line
+                if "/other" in line:
+                    peer.send(ok(b"#" * 100000, "Content-Type: a/b", "Content-Encoding: x", *(f"Y-{i}: {'y' * 90}" for i in range(30))))
+                    continue
+                head = ok(b"a" * 400000, *fields, *content_type, status="200 Quite Well")
+                if pieces:
+                    peer.send(head[:1500])
+                    server.requests.append("begun")
+                    go.wait(DEADLINE)
+                    peer.send(head[1500:3000])
+                    peer.send(head[3000:])
+                else:
+                    peer.send(head[:3000])
+                    server.requests.append("begun")
+                    go.wait(DEADLINE)
+                    peer.send(head[3000:])
+    app = server(handler)
+    proxied = routed(one_route(app, middlewares))
+    client, other = proxied.connect(), proxied.connect()
+    client.send(get("/x", "Accept-Encoding: gzip"))
+    wait_until("the answer has begun", lambda: app.requests)
+    other.send(get("/other"))
+    assert other.response().body == b"#" * 100000
+    go.set()
+    answer = client.response()
+    assert [f"{name}: {value}" for name, value in answer.fields if name.startswith("X-") and name[2:].isdigit()] == fields
+    assert [name for name, _ in answer.fields if name.startswith("Y-")] == []
+    body = zlib.decompress(answer.body, 31) if answer.get("content-encoding") else answer.body
+    assert body == b"a" * 400000

@@ -215,6 +215,33 @@ static void bytes_have_their_classes(void **state)
     assert_false(header_value_valid(SLICE("a\nb")));
 }
 
+/* Raw lines stay raw ones; names of the table and values from elsewhere are no exception. */
+static void texts_of_its_own(void **state)
+{
+    struct pool *pool = pool_new(256, 0);
+    struct headers headers;
+    char read[] = "X-A:  one\r\nX-B: two\r\n";
+    const size_t first = sizeof("X-A:  one\r\n") - 1;
+
+    (void)state;
+    headers_init(&headers, pool);
+    headers_add(&headers, slice_of(read, 3), slice_of(read + 6, 3));
+    headers.items[0].flags |= HEADER_RAW_LINE;
+    headers.items[0].line_len = (uint32_t)first;
+    headers_add(&headers, slice_of(read + first, 3), slice_of(read + first + 5, 3));
+    headers_add_id(&headers, HEADER_VARY, SLICE(""));
+    headers_own(&headers);
+    memset(read, '#', sizeof(read));
+    assert_true(
+        slice_eq(slice_of(headers.items[0].name.ptr, headers.items[0].line_len), SLICE("X-A:  one\r\n")));
+    assert_true(slice_eq(headers.items[0].name, SLICE("X-A")) &&
+                slice_eq(headers.items[0].value, SLICE("one")));
+    assert_true(slice_eq(headers.items[1].name, SLICE("X-B")) &&
+                slice_eq(headers.items[1].value, SLICE("two")));
+    assert_true(slice_eq(headers.items[2].name, SLICE("Vary")) && headers.items[2].value.len == 0);
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +252,7 @@ int main(void)
         cmocka_unit_test(comma_lists),
         cmocka_unit_test(canonical_names),
         cmocka_unit_test(bytes_have_their_classes),
+        cmocka_unit_test(texts_of_its_own),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

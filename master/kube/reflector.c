@@ -89,12 +89,14 @@ static void on_body(void *context, struct slice piece)
 
 static void list_done(struct kube_reflector *reflector)
 {
-    if (reflector->next_version[0] == '\0') {
+    if (reflector->next_version[0] == '\0' || reflector->no_list) {
         struct error why;
 
         free(reflector->continue_token);
         reflector->continue_token = NULL;
-        (void)error_set(&why, -EPROTO, "the list has no resourceVersion");
+        (void)error_set(&why, -EPROTO,
+                        reflector->no_list ? "what came is a Status and no list"
+                                           : "the list has no resourceVersion");
         reflector_failed_here(reflector, &why);
         return;
     }
@@ -211,6 +213,7 @@ void reflector_ask(struct kube_reflector *reflector)
     reflector->status = 0;
     reflector->began = uv_now(reflector->all->loop);
     reflector->next_version[0] = '\0';
+    reflector->no_list = false;
     text_clear(&reflector->problem);
     reflector_expect(reflector);
     if (reflector->watching) {

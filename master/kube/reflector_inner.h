@@ -41,6 +41,7 @@ struct kube_reflector {
     bool wary;      /* it was away: one that has just started knows neither rights nor kinds for a moment */
     uint64_t began; /* loop time of the watch */
     uint32_t round;
+    bool no_list; /* what came in place of one says of itself that it is a Status */
     char version[64], next_version[64];
     char *continue_token;
     struct text problem; /* body of an answer other than 200 */

@@ -79,6 +79,9 @@ static void on_member(void *context, struct slice key, struct slice text)
     struct doc *metadata = NULL;
     struct slice token;
 
+    if (slice_eq(key, SLICE("kind")) && slice_eq(text, SLICE("\"Status\""))) {
+        reflector->no_list = true; /* with any status of HTTP: nothing is dropped for it */
+    }
     if (!slice_eq(key, SLICE("metadata"))) {
         return;
     }

@@ -222,7 +222,8 @@ class ApiServer:
         handler.wfile.write(body)
 
     def status(self, handler, code, words, retry_after=None):
-        self.write(handler, code, json.dumps({"kind": "Status", "code": code, "message": words}).encode(), retry_after)
+        body = {"kind": "Status", "code": code, "message": words, "metadata": {"resourceVersion": str(self.version)}}
+        self.write(handler, code, json.dumps(body).encode(), retry_after)
 
     def list(self, handler, path, query):
         with self.lock:

@@ -17,8 +17,10 @@ static const char *const gauges[BOARD_GAUGES] = {
     [GAUGE_UPSTREAM_ACTIVE] = "upstream_active",
     [GAUGE_BUFFERS] = "buffers",
     [GAUGE_GENERATIONS] = "generations",
+    [GAUGE_BACKED_UP] = "backed_up",
     [GAUGE_UDP_SESSIONS] = "udp_sessions",
     [GAUGE_SPOOLED] = "spooled",
+    [GAUGE_MEMORY] = "memory",
 };
 
 /* Where this process has the board mapped. */

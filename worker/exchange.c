@@ -180,6 +180,7 @@ void exchange_finish_response(struct exchange *ex, const struct headers *trailer
 {
     ex->step = EXCHANGE_ANSWERED;
     ex->doing = "ending";
+    exchange_undo_answer(ex);
     ex->codec->finish(ex, trailers);
 }
 

@@ -34,6 +34,8 @@ void exchange_finish_response(struct exchange *ex, const struct headers *trailer
 /* ---- exchange_kept.c ---- */
 /* Runs, and forgets, what the middlewares from this position of the chain on owe at the end. */
 void exchange_undo(struct exchange *ex, uint32_t position);
+/* What they owe at the answer. */
+void exchange_undo_answer(struct exchange *ex);
 
 /* ---- answer.c ---- */
 /* As Go's server answers what it cannot read; the connection closes behind it. */

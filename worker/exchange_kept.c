@@ -17,6 +17,7 @@ struct kept {
 
 struct at_end {
     uint32_t position;
+    bool at_answer;
     void (*undo)(struct exchange *ex, void *state);
     void *state;
     struct at_end *next;
@@ -54,28 +55,50 @@ static void forget_from(struct exchange *ex, uint32_t position)
     }
 }
 
-void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+static void owe(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state,
+                bool at_answer)
 {
     struct at_end *owed = pool_alloc(ex->pool, sizeof(*owed));
 
-    *owed = (struct at_end){.position = ex->position, .undo = undo, .state = state, .next = ex->at_end};
+    *owed = (struct at_end){
+        .position = ex->position, .at_answer = at_answer, .undo = undo, .state = state, .next = ex->at_end};
     ex->at_end = owed;
 }
 
-void exchange_undo(struct exchange *ex, uint32_t position)
+void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+{
+    owe(ex, undo, state, false);
+}
+
+void exchange_at_answer(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+{
+    owe(ex, undo, state, true);
+}
+
+static void undo_those(struct exchange *ex, uint32_t position, bool at_answer)
 {
     struct at_end **link = &ex->at_end;
 
     while (*link) {
         struct at_end *owed = *link;
 
-        if (owed->position < position) {
+        if (owed->position < position || (at_answer && !owed->at_answer)) {
             link = &owed->next;
             continue;
         }
         *link = owed->next;
         owed->undo(ex, owed->state);
     }
+}
+
+void exchange_undo(struct exchange *ex, uint32_t position)
+{
+    undo_those(ex, position, false);
+}
+
+void exchange_undo_answer(struct exchange *ex)
+{
+    undo_those(ex, 0, true);
 }
 
 /* ---- once more ---- */

@@ -151,6 +151,12 @@ def test_over_workers_and_generations(held, routed):
     free_again(proxied)
 
 
+def test_who_has_the_answer_may_ask_again(held, routed):
+    """One after the other, on connections that other workers may accept."""
+    proxied = routed(one_route(held.server, {"f": limit(1)}), workers=4)
+    assert {status(proxied) for _ in range(300)} == {200}
+
+
 def test_a_dead_worker_gives_back(held, routed):
     proxied = routed(one_route(held.server, {"f": limit(3)}), workers=2)
     hold(proxied, held, 3)

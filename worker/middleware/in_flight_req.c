@@ -1,7 +1,8 @@
 /*
  * in_flight_req.c - inFlightReq: so many requests of a source at the same time, over all workers (shm/in_flight.h).
  *
- * A request counts until its exchange is over, with the whole answer. When the board had no table nothing is counted.
+ * A request counts until its whole answer is about to leave, or its exchange is over. When the board had no table nothing is
+ * counted.
  */
 #include "shm/in_flight.h"
 #include "worker/exchange.h"
@@ -30,7 +31,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     if (!in_flight_take(board, table, ex->worker->slot, key, p->amount, held)) {
         return exchange_answer_plain(ex, 429, REASON_in_flight, exchange_text(ex, p->body));
     }
-    exchange_at_end(ex, give_back, held);
+    exchange_at_answer(ex, give_back, held);
     return MW_PASS;
 }
 

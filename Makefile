@@ -114,10 +114,13 @@ test: deps deps-test ## unit and integration tests
 unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/%)
 
 unit: unit-build ## unit tests only
-	@set -e; for t in $(UNIT_TESTS); do echo "== $$t"; $(BUILD)/tests/$$t 2>&1 | tee $(BUILD)/tests/$$t.log | \
-		grep -vE '^\[ +(OK|RUN) +\]|^case [0-9]+$$' || true; \
-		grep -q 'PASSED' $(BUILD)/tests/$$t.log || { echo "$$t did not pass"; exit 1; }; \
-		! grep -qE 'FAILED|ERROR: AddressSanitizer|runtime error' $(BUILD)/tests/$$t.log || exit 1; done
+	@$(MAKE) --no-print-directory -j$(shell nproc) --output-sync=target $(UNIT_TESTS:%=pass-%)
+
+pass-%:
+	@echo "== $*"; log=$(BUILD)/tests/$*.log; $(BUILD)/tests/$* > $$log 2>&1; \
+		grep -vE '^\[ +(OK|RUN) +\]|^case [0-9]+$$' $$log; \
+		grep -q 'PASSED' $$log && ! grep -qE 'FAILED|ERROR: AddressSanitizer|runtime error' $$log || \
+		{ echo "$* did not pass"; exit 1; }
 
 $(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
 	@mkdir -p $(@D)

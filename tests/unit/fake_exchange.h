@@ -142,6 +142,11 @@ void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void
     fake.at_end[fake.at_end_count++].state = state;
 }
 
+void exchange_at_answer(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+{
+    exchange_at_end(ex, undo, state);
+}
+
 /* The end of the exchange: what is owed is done. */
 static inline void fake_exchange_end(struct exchange *ex)
 {

@@ -135,7 +135,7 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
 
 # What a sanitizer changes too much: sizes, the sandbox.
-BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_sandbox.py
+BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_proxy_tight.py test_sandbox.py
 
 # Tests wait more than they compute, so there are more processes than cores. Those marked `alone` come afterwards.
 TEST_JOBS ?= 4

@@ -302,8 +302,10 @@ bool refresh_work(struct job *job)
     if (rc == 0) {
         rc = job->files ? patch_files(job) : patch_models(job);
     }
-    if (rc == 0) {
+    if (rc == 0 && job->refreshed_count) {
         qsort(job->refreshed, job->refreshed_count, sizeof(*job->refreshed), by_position);
+    }
+    if (rc == 0) {
         rc = compile(job);
     }
     if (rc < 0) {

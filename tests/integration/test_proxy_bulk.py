@@ -1,5 +1,4 @@
 """Large answers of known length on plain connections, whose bytes never enter the worker's memory: the ends of such a body."""
-import contextlib
 import hashlib
 import os
 
@@ -96,21 +95,3 @@ def test_a_head_that_came_with_the_first_bytes_stands_before_them(proxy, server)
     answer = client.response()
     assert [interim.status for interim in answer.interim] == [103]
     assert answer.body == BODY
-
-
-def test_readers_that_keep_up_are_not_forgotten(proxy, server):
-    """With small buffers much is written in part, and the rest a moment later: whoever feeds the client goes on all the same."""
-    def handler(peer, _):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                peer.request()
-                peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-                for at in range(0, len(BODY), 5000):
-                    peer.send(b"%x\r\n%s\r\n" % (len(BODY[at:at + 5000]), BODY[at:at + 5000]))
-                peer.send(b"0\r\n\r\n")
-    router = proxy(server(handler), memory=12 << 20)
-    for _ in range(60):
-        client = router.connect()
-        client.send(get())
-        assert whole(client)
-        client.close()

@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import time
 
-from stand import CORES, ROOT, Stand, first_on_load_cores, free_port, pss_kib, to_the_front, tree, wait_status
+from stand import CORES, ROOT, Stand, free_port, on_load_cores, pss_kib, wait_status
 from wire import Wire
 
 SECTIONS = ("small", "scale", "workers", "memory", "tls", "bulk", "layer4", "middlewares", "compile")
@@ -43,15 +43,11 @@ class Bench(Wire, Stand):
         print(f"\n## open loop at {rate} requests/s (60 % of the better peer's peak), latency from the intended start")
         generator = [str(self.built("open_loop"))]
         results = {}
-        for pid in tree(self.server.process.pid):
-            to_the_front(pid, 1)
         for _ in range(self.args.rounds):
             for p in proxies:
                 out = subprocess.run(generator + [str(p.port), str(rate), str(self.args.seconds), "64"],
-                                     capture_output=True, text=True, check=True, preexec_fn=first_on_load_cores).stdout
+                                     capture_output=True, text=True, check=True, preexec_fn=on_load_cores).stdout
                 results.setdefault(p, []).append(json.loads(out))
-        for pid in tree(self.server.process.pid):
-            to_the_front(pid, 0)
         peer = min(statistics.median(r["p999_us"] for r in rows) for p, rows in results.items() if p.name != "weir")
         print(f"{'':22} {'p50 us':>8} {'p99 us':>8} {'p99.9 us':>9}   p99.9 against the better peer (to reach: 1.0)")
         for p, rows in results.items():
@@ -182,7 +178,7 @@ def main():
     args = parser.parse_args()
     bench = Bench(args)
     try:
-        bench.server = bench.upstream()
+        bench.upstream()
         for name in SECTIONS:
             if args.only in (None, name):
                 getattr(bench, f"section_{name}")()

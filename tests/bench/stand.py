@@ -75,21 +75,6 @@ def on_load_cores():
     os.sched_setaffinity(0, LOAD_CORES)
 
 
-def first_on_load_cores():
-    """For a generator that sleeps between requests: it runs as soon as one is due. Where it shares a core with the upstream,
-    the time that they wait for each other would else be counted as the proxy's. Takes root; else the figures are coarser."""
-    on_load_cores()
-    to_the_front(0, 2)
-
-
-def to_the_front(pid, level):
-    """Level 0: back to where everybody is."""
-    try:
-        os.sched_setscheduler(pid, os.SCHED_FIFO if level else os.SCHED_OTHER, os.sched_param(level))
-    except OSError:
-        pass
-
-
 def wait_port(port, process=None, seconds=120):
     end = time.monotonic() + seconds
     while time.monotonic() < end:

@@ -15,6 +15,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "common/net/addr.h"
 #include "master/master/master.h"
 
@@ -22,14 +23,18 @@ struct kept_datagrams { /* what the guard keeps for one entry point */
     char name[CONTROL_TEXT];
     struct address bound; /* family 0: everywhere */
     bool wanted;          /* by the configuration that is being applied */
+    int64_t
+        left_ns; /* when it was given up: a worker that hangs has its sockets until it is ended; 0: it is kept */
     struct kept_datagrams *next;
 };
+
+#define LEAVING_NS (INT64_C(15) * 1000000000) /* longer than a worker may hang */
 
 struct opened_datagrams { /* while a configuration is applied */
     struct slice name, text;
     struct address where;
     int fds[UDP_SHARDS];
-    bool share, ours; /* reusePort; we have that port already, on another address */
+    bool share, ours; /* reusePort; we have that port already, on another address, or had it a moment ago */
     struct opened_datagrams *next;
 };
 
@@ -116,7 +121,8 @@ static struct kept_datagrams *find(const struct master *master, struct slice nam
                                    const struct address *where)
 {
     for (struct kept_datagrams *kept = master->datagrams; kept; kept = kept->next) {
-        if (slice_eq(name, slice_cstr(kept->name)) && address_equal(&kept->bound, where)) {
+        if (kept->left_ns == 0 && slice_eq(name, slice_cstr(kept->name)) &&
+            address_equal(&kept->bound, where)) {
             return kept;
         }
     }
@@ -194,15 +200,19 @@ static void drop_unwanted(struct master *master)
         struct kept_datagrams *kept = *link;
         struct control_message message = {.kind = CONTROL_UNLISTEN, .flags = CONTROL_UDP};
 
-        if (kept->wanted) {
-            link = &kept->next;
+        if (kept->left_ns && process_clock_ns() - kept->left_ns > LEAVING_NS) {
+            *link = kept->next;
+            free(kept);
+            continue;
+        }
+        link = &kept->next;
+        if (kept->wanted || kept->left_ns) {
             continue;
         }
         (void)snprintf(message.text, sizeof(message.text), "%s", kept->name);
         guard_send(master, &message, NULL, 0);
         log_info("Closing entry point %s (UDP)", kept->name);
-        *link = kept->next;
-        free(kept);
+        kept->left_ns = process_clock_ns();
     }
 }
 

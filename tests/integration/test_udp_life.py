@@ -194,3 +194,17 @@ def test_hangup_opens_and_closes_entry_points(house):
     mark = house.hangup(2, {"u": port, "w": taken.port})
     house.router.wait_log(rf"entry point \"w\": cannot listen on 127.0.0.1:{taken.port}/udp: Address already in use", mark)
     assert crowd.ask() == told and new.ask()
+
+
+def test_an_entry_point_comes_back_while_a_worker_hangs(house):
+    """The worker has the sockets of before until it is ended; that is no other program."""
+    server, port, other = house.keep(Server("a")), free_port(), free_port()
+    udp_file(house.file, {"r": ([], "s")}, {"s": [server.address]})
+    house.start(2, {"u": port, "v": other})
+    worker = house.router.worker(1)
+    os.kill(worker, signal.SIGSTOP)
+    house.router.wait_log("Closing entry point v", house.hangup(2, {"u": port}))
+    house.router.wait_log("Listening .*entryPointName=v", house.hangup(2, {"u": port, "v": other}))
+    os.kill(worker, signal.SIGCONT)
+    wait_until("those of before are gone", lambda: len(re.findall(rf":{other:04X} 00000000:0000", pathlib.Path("/proc/net/udp").read_text())) == 32)
+    assert house.keep(Crowd(other, 20)).ask()

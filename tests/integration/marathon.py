@@ -14,6 +14,7 @@ import random
 import re
 import signal
 import struct
+import subprocess
 import threading
 import time
 
@@ -270,6 +271,10 @@ class House:
         assert said, self.router.log()[-2000:]
         return [json.loads(text) for text in said]
 
+    def laps_so_far(self):
+        said = subprocess.run([BINARY, "status", "--json", "--pid", str(self.router.pid)], capture_output=True, check=True)
+        return [slot["laps"] for slot in json.loads(said.stdout)["slots"]]
+
     def cpu_seconds(self):
         """What weir has used so far, with what its dead processes had."""
         def used(pid, first, last):
@@ -311,6 +316,18 @@ def slow_laps(laps, handshakes=False):
     if SANITIZED:
         return 0  # it makes everything slower, some things fifty times
     return sum(sum(one["cpu"][OVER + handshakes:]) for one in laps)
+
+
+def short_callbacks(house, live, windows=5):
+    """live() is a while of weir's life in which no callback may be slow. A clock of CPU also counts what a hypervisor or
+    somebody else's interrupt takes from a thread: that comes and goes, whereas what weir does takes as long in every window."""
+    for _ in range(windows):
+        before = slow_laps(house.laps_so_far())
+        live()
+        laps = house.laps_so_far()
+        if slow_laps(laps) == before:
+            return
+    raise AssertionError(f"slow callbacks in each of {windows} windows: {laps}")
 
 
 class Churn:

@@ -48,6 +48,8 @@ LDFLAGS += -pie -Wl,--build-id=sha1 -Wl,-z,relro,-z,now -Wl,--gc-sections -Wl,--
 CRYPT = -Wl,--push-state,--no-as-needed -lcrypt -Wl,--pop-state
 LDLIBS = -luv -lyaml -lcjson -lpcre2-8 -lcares $(TLS_LIBS) $(CRYPT) -lz -lbrotlienc -lzstd -lm -lnghttp2 -lpthread
 
+# Targets that build first and then do something build on all cores, unless make was told otherwise.
+PARALLEL = $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(shell nproc))
 # V=1 shows the whole commands.
 Q := $(if $(V),,@)
 SAY := @$(if $(V),:,printf '  %s %s\n')
@@ -103,12 +105,12 @@ boringssl: deps-boringssl ## build the full BoringSSL into a cache outside of th
 
 # ---- try it ----
 run: deps ## build and start the demo (deploy/demo) with its backends
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(PARALLEL) all
 	@deploy/demo/run.sh $(BUILD)/weir
 
 # ---- tests ----
 test: deps deps-test ## unit and integration tests
-	@$(MAKE) --no-print-directory all unit-build
+	@$(MAKE) --no-print-directory $(PARALLEL) all unit-build
 	@$(MAKE) --no-print-directory unit integration
 
 unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/%)
@@ -137,8 +139,9 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 # What a sanitizer changes too much: sizes, the sandbox.
 BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_proxy_tight.py test_sandbox.py
 
-# Tests wait more than they compute, so there are more processes than cores. Those marked `alone` come afterwards.
-TEST_JOBS ?= 4
+# Tests wait more than they compute, so there are more processes than cores. Those that need more of the machine come afterwards.
+TEST_JOBS ?= 8
+CROWD_JOBS ?= 3
 PYTEST = WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider
 FAILED = $(BUILD)/tests/failed
 INTEGRATION = tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%))
@@ -148,7 +151,8 @@ ifdef PYTEST_ARGS
 	$(PYTEST) $(PYTEST_ARGS)
 else
 	@rm -f $(FAILED); export FAILED_TESTS=$(abspath $(FAILED)); result=0; \
-		$(PYTEST) $(INTEGRATION) -n $(TEST_JOBS) -m "not alone" || result=1; \
+		$(PYTEST) $(INTEGRATION) -n $(TEST_JOBS) -m "not crowd and not alone" || result=1; \
+		$(PYTEST) $(INTEGRATION) -n $(CROWD_JOBS) -m crowd || result=1; \
 		$(PYTEST) $(INTEGRATION) -m alone || result=1; \
 		test $$result = 0 || cat $(FAILED); exit $$result
 endif
@@ -167,7 +171,7 @@ chaos-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/chaos.so
 	@echo "CHAOS_SEED=$(CHAOS_SEED)"
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		CHAOS=$(abspath $(BUILD)/tests/chaos.so) CHAOS_SEED=$(CHAOS_SEED) \
-		$(PYTEST) -m "not alone" $(or $(PYTEST_ARGS),$(INTEGRATION) -n $(TEST_JOBS)) || { echo "CHAOS_SEED=$(CHAOS_SEED)"; exit 1; }
+		$(PYTEST) -m "not crowd and not alone" $(or $(PYTEST_ARGS),$(INTEGRATION) -n $(TEST_JOBS)) || { echo "CHAOS_SEED=$(CHAOS_SEED)"; exit 1; }
 
 soak: deps deps-test ## traffic, changes, kills and upgrades at once for SECONDS (default 600); SANITIZE=1: as make asan
 	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) soak-run

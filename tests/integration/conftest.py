@@ -154,7 +154,8 @@ class Weir(Tree, Program):
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded, or thousands of clients come")
+    config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded")
+    config.addinivalue_line("markers", "crowd: thousands of clients or much memory: few such tests at a time")
 
 
 @pytest.hookimpl(hookwrapper=True)

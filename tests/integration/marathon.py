@@ -20,7 +20,7 @@ import time
 
 from conftest import BINARY, READY, Program, Weir, free_port, wait_port, wait_until
 from load import held_by
-from processes import freeze
+from processes import freeze, pss_kib
 
 OVER = 6  # the first column of a histogram (shm/laps.h) beyond 2 ms
 FINISHING_MOST = 2  # sets of workers of earlier builds
@@ -295,14 +295,7 @@ class House:
         return [self.router.pid] + self.router.children("")
 
     def pss_kib(self):
-        total = 0
-        for pid in set(self.processes()):
-            try:
-                text = pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text()
-            except OSError:
-                continue
-            total += int(re.search(r"(?m)^Pss: +(\d+)", text).group(1))
-        return total
+        return pss_kib(set(self.processes()))
 
     def descriptors(self):
         """Without idle connections to the backend, which go when their time has come."""

@@ -50,6 +50,27 @@ def children(parent):
     return sorted(found)
 
 
+def _memory_kib(pids, fields):
+    total = 0
+    for pid in pids:
+        with contextlib.suppress(OSError):
+            for line in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+                if line.split(":")[0] in fields:
+                    total += int(line.split()[1])
+    return total
+
+
+def pss_kib(pids):
+    """What the machine spends on them: what is shared counts by its share."""
+    return _memory_kib(pids, ("Pss",))
+
+
+def own_kib(pids):
+    """What they have written, and their shared pages. Unlike pss_kib() it does not grow when another weir on the machine,
+    with which they share the program's text, ends."""
+    return _memory_kib(pids, ("Pss_Anon", "Pss_Shmem"))
+
+
 def descriptors(pid):
     """What each of its descriptors leads to, by number."""
     found = {}

@@ -14,11 +14,11 @@ import pytest
 
 from conftest import BINARY, DEADLINE, free_port, wait_until
 from crowd import Crowd, Deaf, Fountain, allow_descriptors
-from processes import freeze
+from processes import freeze, own_kib
 from rawhttp import connect, get
-from test_memory import pss_kib
+from test_memory import tree
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.crowd
 
 LIMIT = 100 * 1024 * 1024
 BODY = 1024 * 1024
@@ -123,7 +123,7 @@ tcp:
     assert ask(router) == 200
     router.group, router.tcp = group, tcp
     router.at_rest = router.workers(2)
-    router.rest = pss_kib(router.pid)
+    router.rest = own_kib(tree(router))
     yield router
     try:
         recovered(router)
@@ -158,7 +158,7 @@ def others_are_answered(router):
 
 def recovered(router):
     wait_until("an answer as before", lambda: ask(router) == 200)
-    wait_until(f"as small as before ({router.rest} KiB)", lambda: pss_kib(router.pid) <= router.rest * 1.25)
+    wait_until(f"as small as before ({router.rest} KiB)", lambda: own_kib(tree(router)) <= router.rest * 1.25)
     assert router.workers(len(router.at_rest)) == router.at_rest
     if router.group:
         assert router.group.kills() == 0

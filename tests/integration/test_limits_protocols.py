@@ -14,13 +14,14 @@ from conftest import BINARY, DEADLINE, wait_until
 from crowd import Crowd, Fountain, allow_descriptors, begin
 from h2kit import PREFACE, Http2
 from ports import free_port
+from processes import own_kib
 from rawhttp import connect, get
 from test_limits import ask, recovered, told
-from test_memory import pss_kib
+from test_memory import tree
 from tlskit import client_hello, context, hello
 from udpkit import Client, Server
 
-pytestmark = pytest.mark.alone
+pytestmark = pytest.mark.crowd
 
 LIMIT = 40 << 20
 BODY = 1 << 20
@@ -71,7 +72,7 @@ def bounded(weir, fountain, datagrams, tmp_path):
         Crowd(ports.get(name, router.ports["web"]), 50, get()).close()
     with contextlib.closing(hello(ports["secure"], NAME).sock):
         assert ask(router) == 200
-    router.group, router.at_rest, router.rest = None, router.workers(1), pss_kib(router.pid)
+    router.group, router.at_rest, router.rest = None, router.workers(1), own_kib(tree(router))
     yield router
     counters = status(router)["counters"]
     assert counters["reasons"]["limit"] + counters["udpRefused"] > 0

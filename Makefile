@@ -232,11 +232,13 @@ fuzz-build: deps-fuzz
 		clang $(CPPFLAGS) -std=gnu17 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
 			-o build/fuzz/bin/$$f tests/fuzz/$$f.c build/fuzz/libweir.a $(LDFLAGS) -Wl,-z,muldefs $(LDLIBS); done # a target's stand-ins come first
 
-fuzz: deps fuzz-build ## every fuzz target for FUZZ_SECONDS (default 30)
-	@set -e; for f in $(FUZZERS); do echo "== $$f"; corpus=tests/fuzz/corpus/$${f#fuzz_}; \
-		mkdir -p build/fuzz/corpus/$$f build/fuzz/artifacts; \
-		build/fuzz/bin/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
-			-verbosity=0 -artifact_prefix=build/fuzz/artifacts/$$f- build/fuzz/corpus/$$f $$corpus; done
+fuzz: deps fuzz-build ## every fuzz target for FUZZ_SECONDS (default 30), as many at a time as there are cores
+	@$(MAKE) --no-print-directory $(PARALLEL) --output-sync=target $(FUZZERS:%=run-%)
+
+run-fuzz_%:
+	@echo "== fuzz_$*"; mkdir -p build/fuzz/corpus/fuzz_$* build/fuzz/artifacts; \
+		build/fuzz/bin/fuzz_$* -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -print_final_stats=0 \
+			-verbosity=0 -artifact_prefix=build/fuzz/artifacts/fuzz_$*- build/fuzz/corpus/fuzz_$* tests/fuzz/corpus/$*
 
 lint: deps deps-lint ## formatting, static analysis, rules of the house; warnings are errors
 	@tests/lint.sh

@@ -184,7 +184,8 @@ void tcp_service_row(struct compiler *compiler, uint32_t position, struct servic
 void tcp_ways_make(struct compiler *compiler);
 void compile_tcp(struct compiler *compiler, struct compiled *out);
 
-/* compile_services.c: the addresses of a host as server_address; a smooth sequence of the weights with its ticket. */
+/* compile_services.c: the addresses of a host as server_address, none while its name is not known; a smooth sequence of the
+ * weights with its ticket. */
 struct list compile_addresses(struct compiler *compiler, struct slice host, const struct address *literal,
                               uint16_t port);
 void compile_sequence(struct compiler *compiler, struct slice service, const uint32_t *weights, size_t count,

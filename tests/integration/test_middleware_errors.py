@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import balancer, one_route, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -13,23 +13,14 @@ pytestmark = pytest.mark.usefixtures("server", "routed")
 
 def says(status, body=b"plain", *fields):
     """A server that answers with the status that the path begins with, else with this one."""
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                word = request.line.split()[1][1:4]
-                peer.send(ok(body, *fields, status=f"{word if word.isdigit() else status} Said"))
-    return handler
+    def answer(request):
+        word = request.line.split()[1][1:4]
+        return ok(body, *fields, status=f"{word if word.isdigit() else status} Said")
+    return answer_each(answer)
 
 
-def page(peer, server):
-    """The page tells what it was asked for."""
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            request = peer.request()
-            server.requests.append(request)
-            peer.send(ok(request.line.encode(), "X-From: page", "Content-Type: text/html"))
+# The page tells what it was asked for.
+page = answer_each(lambda request: ok(request.line.encode(), "X-From: page", "Content-Type: text/html"))
 
 
 def errors(service="pages", **options):

@@ -121,20 +121,21 @@ static void queue_add(struct client *client)
     hurry(tls);
 }
 
-static void queue_remove(struct client *client)
+static void next_in_turn(const struct tls_worker *tls)
+{
+    if (tls->queue.head && tls->handshakes < HANDSHAKES_MOST) {
+        poller_again(&tls->queue.head->conn.io);
+    }
+}
+
+static void queue_leave(struct client *client)
 {
     struct tls_worker *tls = client->conn.worker->tls;
 
     if (client->queue_place) {
         list_remove(&tls->queue, client);
         tls->waiting--;
-    }
-}
-
-static void next_in_turn(const struct tls_worker *tls)
-{
-    if (tls->queue.head && tls->handshakes < HANDSHAKES_MOST) {
-        poller_again(&tls->queue.head->conn.io);
+        next_in_turn(tls);
     }
 }
 
@@ -159,9 +160,8 @@ void tls_accept_leave(struct client *client)
 {
     if (client->state == CLIENT_HANDSHAKE) {
         handshake_over(client);
-    } else if (client->queue_place) {
-        queue_remove(client);
-        next_in_turn(client->conn.worker->tls);
+    } else {
+        queue_leave(client);
     }
 }
 
@@ -390,6 +390,7 @@ static void hello_ready(struct client *client)
         return;
     }
     if (is_for_tcp(client, &hello)) {
+        queue_leave(client); /* the router may have come while the client waited */
         return;
     }
     if (tls->handshakes >= HANDSHAKES_MOST) {
@@ -399,7 +400,7 @@ static void hello_ready(struct client *client)
     if (turn_is_over(client)) {
         return;
     }
-    queue_remove(client);
+    queue_leave(client);
     live = tls_choose(client, &hello, &refusal);
     if (live) {
         handshake_start(client, live);

@@ -51,6 +51,14 @@ def test_replaces(server, routed):
             assert answer.body == f"GET {line} HTTP/1.1".encode()
 
 
+@pytest.mark.parametrize(("query", "line"), [("/our pages/{status}?a=b", "/our%20pages/404?a=b"), ("/é|%41", "/%C3%A9%7CA"), ("/a%20b", "/a%20b")])
+def test_a_page_whose_path_needs_escaping(server, routed, query, line):
+    app, pages = server(says(404)), server(page)
+    proxied = routed(one_route(app, {"e": errors(status=["404"], query=query)}, pages=balancer(pages)))
+    answer = ask(proxied, "/404")
+    assert (answer.status, answer.body) == (404, f"GET {line} HTTP/1.1".encode())
+
+
 def test_own_answers_are_replaced_too(server, routed):
     dead = server()
     dead.close()

@@ -187,7 +187,7 @@ static void every_option_gets_to_the_page(void **state)
     assert_true(slice_eq(page_text(page, sans[0].value), SLICE("a.test")) && !sans[0].is_uri);
     assert_true(slice_eq(page_text(page, sans[1].value), SLICE("spiffe://x")) && sans[1].is_uri);
     assert_int_equal(row->certificates.count, 1);
-    assert_int_equal(certificates_at(generation->pages[PAGE_SECRETS], numbers[0])->kind, CERTIFICATE_ECDSA);
+    assert_int_equal(secrets_certificate(generation->pages[PAGE_SECRETS], numbers[0])->kind, CERTIFICATE_ECDSA);
     assert_int_equal(all->element.errors.count, 0);
     generation_unref(generation);
 }

@@ -1,24 +1,17 @@
 /*
- * compile_secrets.c - the pages of certificates and the secrets page: certificates that can be used, the names they are for, keys
- * of session tickets.
+ * compile_secrets.c - which certificates are served: those that can be used, the best for each name, the default one.
  *
  * What is wrong with a certificate stays with it: the others serve, and the default one stands in. One that is the best for none
  * of its names is left out.
  *
- * Of those on the secrets page the ones that are shown to servers come first (compile_server_tls.c).
- *
- * Not here: reading (master/tls/vault.h), options of handshakes (compile_tls.c).
+ * Not here: the pages of them (compile_secrets_pages.c), reading (master/tls/vault.h), options of handshakes (compile_tls.c).
  */
 #include <stdlib.h>
 #include <time.h>
 
-#include "common/base/hash.h"
-#include "common/base/memory.h"
 #include "common/model/layer4.h"
-#include "master/compile/compiler.h"
-#include "master/tls/staples.h"
+#include "master/compile/compile_secrets.h"
 #include "master/tls/vault.h"
-#include "shm/secrets.h"
 
 #define DEFAULT SLICE("default")
 
@@ -42,33 +35,19 @@ struct secrets_compile {
     size_t claim_count, claim_capacity;
     struct served *served; /* by name */
     size_t served_count;
-    struct certificate_row *rows; /* of those that are the best for a name, by id */
-    size_t row_count;
-    struct certificate_row *own; /* on the secrets page */
-    size_t own_count, own_capacity;
+    struct secrets_chosen *chosen;
+    size_t own_capacity;
 };
 
 /* ---- certificates ---- */
-/* With the OCSP answer for it, if there is one by now; whoever is asked about it is asked from now on. */
-static struct certificate_row row_of(struct secrets_compile *secrets, const struct keypair *pair)
-{
-    const struct ocsp_config *ocsp = secrets->compiler->config->ocsp;
-    struct staples *staples = vault_staples(secrets->vault);
-    struct certificate_row row = pair->row;
-
-    if (staples && ocsp) {
-        row.staple = staples_for(staples, pair, &ocsp->responder_overrides, secrets->pool);
-        row.identity = hash_slice(row.identity, row.staple);
-    }
-    return row;
-}
-
 static uint32_t add_own(struct secrets_compile *secrets, const struct keypair *pair)
 {
-    secrets->own = pool_grow(secrets->pool, secrets->own, secrets->own_count, &secrets->own_capacity,
-                             sizeof(*secrets->own));
-    secrets->own[secrets->own_count] = row_of(secrets, pair);
-    return (uint32_t)secrets->own_count++;
+    struct secrets_chosen *chosen = secrets->chosen;
+
+    chosen->own = pool_grow(secrets->compiler->lasting, chosen->own, chosen->own_count,
+                            &secrets->own_capacity, sizeof(*chosen->own));
+    chosen->own[chosen->own_count] = pair;
+    return (uint32_t)chosen->own_count++;
 }
 
 static bool in_default_store(const struct tls_certificate *config)
@@ -227,31 +206,33 @@ static void serve_names(struct secrets_compile *secrets)
     }
 }
 
-/* ---- pages ---- */
+/* ---- what is left ---- */
 static int by_id(const void *a, const void *b)
 {
-    const struct certificate_row *left = a, *right = b;
+    const struct keypair *left = *(const struct keypair *const *)a,
+                         *right = *(const struct keypair *const *)b;
 
-    return (left->id > right->id) - (left->id < right->id);
+    return (left->row.id > right->row.id) - (left->row.id < right->row.id);
 }
 
-static void make_rows(struct secrets_compile *secrets)
+static void choose_pairs(struct secrets_compile *secrets)
 {
+    struct secrets_chosen *chosen = secrets->chosen;
     bool *used = pool_zalloc(secrets->pool, secrets->count + 1);
 
-    secrets->rows = pool_alloc(secrets->pool, (secrets->count + 1) * sizeof(*secrets->rows));
+    chosen->pairs = pool_alloc(secrets->compiler->lasting, (secrets->count + 1) * sizeof(*chosen->pairs));
     for (size_t i = 0; i < secrets->served_count; i++) {
         for (size_t kind = 0; kind < CERTIFICATE_KINDS; kind++) {
             uint32_t number = secrets->served[i].certificates[kind];
 
             if (number != CERTIFICATE_NONE && !used[number]) {
                 used[number] = true;
-                secrets->rows[secrets->row_count++] = row_of(secrets, secrets->pairs[number]);
+                chosen->pairs[chosen->count++] = secrets->pairs[number];
             }
         }
     }
-    if (secrets->row_count) {
-        qsort(secrets->rows, secrets->row_count, sizeof(*secrets->rows), by_id);
+    if (chosen->count) {
+        qsort(chosen->pairs, chosen->count, sizeof(*chosen->pairs), by_id);
     }
 }
 
@@ -267,67 +248,37 @@ static struct certificate_name name_of(const struct secrets_compile *secrets, co
     return name;
 }
 
-/* The names of each page behind each other, by name; starts[g] is where those of page g begin. */
-static struct certificate_name *deal_names(struct secrets_compile *secrets,
-                                           size_t starts[CERTIFICATE_GROUPS + 1])
+static void choose_names(struct secrets_compile *secrets)
 {
+    struct secrets_chosen *chosen = secrets->chosen;
     size_t count = secrets->served_count, places[CERTIFICATE_GROUPS];
-    struct certificate_name *names = pool_alloc(secrets->pool, (count + 1) * sizeof(*names));
 
-    memset(starts, 0, (CERTIFICATE_GROUPS + 1) * sizeof(*starts));
+    chosen->names = pool_alloc(secrets->compiler->lasting, (count + 1) * sizeof(*chosen->names));
     for (size_t i = 0; i < count; i++) {
-        starts[certificates_group(secrets->served[i].name) + 1]++;
+        chosen->starts[certificates_group(secrets->served[i].name) + 1]++;
     }
     for (size_t group = 0; group < CERTIFICATE_GROUPS; group++) {
-        starts[group + 1] += starts[group];
-        places[group] = starts[group];
+        chosen->starts[group + 1] += chosen->starts[group];
+        places[group] = chosen->starts[group];
     }
     for (size_t i = 0; i < count; i++) {
-        names[places[certificates_group(secrets->served[i].name)]++] = name_of(secrets, &secrets->served[i]);
+        chosen->names[places[certificates_group(secrets->served[i].name)]++] =
+            name_of(secrets, &secrets->served[i]);
     }
-    return names;
-}
-
-static void make_pages(struct secrets_compile *secrets, struct compiled *out)
-{
-    size_t starts[CERTIFICATE_GROUPS + 1], row = 0;
-    const struct certificate_name *names = deal_names(secrets, starts);
-
-    for (unsigned group = 0; group < CERTIFICATE_GROUPS; group++) {
-        struct certificates_input input = {.rows = secrets->rows + row,
-                                           .names = names + starts[group],
-                                           .name_count = starts[group + 1] - starts[group]};
-
-        while (row < secrets->row_count && certificate_id_group(secrets->rows[row].id) == group) {
-            row++;
-            input.row_count++;
-        }
-        out->pages[PAGE_CERTIFICATES + group] = builder_new(PAGE_CERTIFICATES);
-        certificates_build(out->pages[PAGE_CERTIFICATES + group], &input);
-    }
-}
-
-static void make_secrets_page(struct secrets_compile *secrets, struct compiled *out)
-{
-    struct ticket_key tickets[TICKET_KEYS];
-    struct secrets_input input = {.tickets = tickets, .ticket_count = vault_tickets(secrets->vault, tickets)};
-
-    add_clients(secrets);
-    add_fallback(secrets, input.fallback);
-    input.certificates = secrets->own;
-    input.certificate_count = secrets->own_count;
-    out->pages[PAGE_SECRETS] = builder_new(PAGE_SECRETS);
-    secrets_build(out->pages[PAGE_SECRETS], &input);
-    explicit_bzero(tickets, sizeof(tickets));
 }
 
 void compile_secrets(struct compiler *compiler, struct vault *vault, struct compiled *out)
 {
     struct secrets_compile secrets = {.compiler = compiler, .pool = compiler->pool, .vault = vault};
 
+    secrets.chosen = pool_zalloc(compiler->lasting, sizeof(*secrets.chosen));
+    secrets.chosen->round = vault_round(vault);
+    add_clients(&secrets);
     add_certificates(&secrets);
+    add_fallback(&secrets, secrets.chosen->fallback);
     serve_names(&secrets);
-    make_rows(&secrets);
-    make_pages(&secrets, out);
-    make_secrets_page(&secrets, out);
+    choose_pairs(&secrets);
+    choose_names(&secrets);
+    compiler->secrets = secrets.chosen;
+    secrets_pages(compiler, vault, true, out);
 }

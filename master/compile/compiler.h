@@ -51,6 +51,7 @@ struct tcp_plan {             /* one TCP router that gets in */
 };
 
 struct server_tls_compile; /* compile_server_tls.c */
+struct secrets_chosen;
 struct keypair;
 
 /* What a user asks of TLS towards servers, whoever they are servers of. */
@@ -101,6 +102,7 @@ struct compiler {
         transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
     struct server_tls_compile *server_tls;
+    struct secrets_chosen *secrets; /* lasting: compile_secrets.h */
     bool system_wanted; /* somebody speaks TLS to servers: the system's authorities must be there, ... */
     bool system_there;  /* ... and are, on the pages of the last compile_model() */
 

@@ -118,7 +118,7 @@ class Group:
 
 
 def ask_traefik(args, group, kubeconfig, directory):
-    ports = {name: free_port() for name in (*ENTRY_POINTS, "traefik")}
+    ports = {**dict.fromkeys(ENTRY_POINTS, 0), "traefik": free_port()}
     flags = [f"--entryPoints.{name}.address=127.0.0.1:{ports[name]}{kind}" for name, kind in {**ENTRY_POINTS, "traefik": "/tcp"}.items()]
     log = directory / "traefik.log"
     environment = {"PATH": os.environ["PATH"], "KUBECONFIG": str(kubeconfig), "HOME": str(directory)}

@@ -51,6 +51,14 @@ def test_replaces(server, routed):
             assert answer.body == f"GET {line} HTTP/1.1".encode()
 
 
+@pytest.mark.parametrize(("query", "line"), [("/our pages/{status}?a=b", "/our%20pages/404?a=b"), ("/é|%41", "/%C3%A9%7CA"), ("/a%20b", "/a%20b")])
+def test_a_page_whose_path_needs_escaping(server, routed, query, line):
+    app, pages = server(says(404)), server(page)
+    proxied = routed(one_route(app, {"e": errors(status=["404"], query=query)}, pages=balancer(pages)))
+    answer = ask(proxied, "/404")
+    assert (answer.status, answer.body) == (404, f"GET {line} HTTP/1.1".encode())
+
+
 def test_own_answers_are_replaced_too(server, routed):
     dead = server()
     dead.close()
@@ -99,6 +107,24 @@ def test_head_and_keep_alive(server, routed):
         assert (answer.status, answer.get("content-length"), answer.body) == (404, "15", b"")
         client.send(get("/x"))
         assert client.response().body == b"GET /p HTTP/1.1"
+
+
+@pytest.mark.parametrize("status", ["304 Not Modified", "204 No Content"])
+def test_a_page_that_names_a_length_and_has_no_body(server, routed, status):
+    """Nobody waits for what never comes, nor takes the next answer for it."""
+    def names(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                peer.request()
+                peer.send(f"HTTP/1.1 {status}\r\nContent-Length: 5\r\nX-From: page\r\n\r\n".encode())
+
+    app, pages = server(says(200, b"app")), server(names)
+    proxied = routed(one_route(app, {"e": errors(status=["500"], query="/")}, pages=balancer(pages)))
+    client = proxied.connect()
+    client.send(get("/500") + get("/200"))
+    first, second = client.response(), client.response()
+    assert (first.status, first.get("x-from"), first.body) == (500, "page", b"")
+    assert (second.status, second.body) == (200, b"app")
 
 
 def test_a_page_larger_than_all_buffers(server, routed):

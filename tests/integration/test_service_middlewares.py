@@ -66,6 +66,18 @@ def test_of_failover_and_mirrors(server, routed):
     assert mirror.requests[0].line == "POST /b/a/x HTTP/1.1" and mirror.requests[0].body == b"hello"
 
 
+def test_of_a_mirror_that_refuses_its_copy(server, routed):
+    """It answers while the body of the copy is still being handed on."""
+    main, mirror = server(says("main")), server(says("mirror"))
+    proxied = routed(config({"app": {"mirroring": {"service": "main", "mirrors": [{"name": "mirror", "percent": 100}]}},
+                             "main": balancer(main), "mirror": balancer(mirror, "little")}, little={"buffering": {"maxRequestBodyBytes": 3}}))
+    client = proxied.connect()
+    for _ in range(3):
+        client.send(get("/x", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhello\r\n0\r\n\r\n")
+        assert client.response().body == b"main /x 5"
+    assert not mirror.requests
+
+
 def test_of_an_error_page(server, routed):
     app, pages = server(says("app", 404)), server(says("pages"))
     proxied = routed(config({"app": balancer(app), "pages": balancer(pages, "a")}, middlewares=["e"],

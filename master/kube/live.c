@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "common/base/memory.h"
+#include "common/base/process.h"
 #include "master/kube/live_inner.h"
 
 /* ---- on the thread ---- */
@@ -26,7 +27,7 @@ static void on_leads(void *context)
 static void on_wake(uv_async_t *wake)
 {
     struct kube_live *live = wake->data;
-    bool ready = false;
+    bool ready = false, applied = false;
 
     pthread_mutex_lock(&live->mutex);
     if (live->place_new) {
@@ -38,12 +39,15 @@ static void on_wake(uv_async_t *wake)
         live_singles_apply(live, live->wanted, live->wanted_count);
         kube_names_free(live->wanted, live->wanted_count);
         live->wanted = NULL;
+        applied = true;
         ready = live_all_listed(live) && live_all_singles(live);
         pthread_cond_broadcast(&live->progress);
     }
     pthread_mutex_unlock(&live->mutex);
     if (ready) { /* fewer than before, and those are there: nobody else would tell */
         live_notify(live);
+    } else if (applied) {
+        live_patience_start(live);
     }
 }
 
@@ -66,8 +70,8 @@ static void begin(void *context)
     live->loop = kube_hub_loop(live->hub);
     (void)uv_async_init(live->loop, &live->wake, on_wake);
     live->wake.data = live;
-    live_throttle_init(live);
-    live->handles = 2;
+    live_timers_init(live);
+    live->handles = 3;
     live->keeper = kube_keeper_new(live->loop, live->table, kube_hub_source(live->hub));
     live_parts_start(live);
     status_start(live);
@@ -92,6 +96,7 @@ static void handles_close(void *context)
     kube_keeper_close(live->keeper);
     uv_close((uv_handle_t *)&live->wake, on_closed);
     uv_close((uv_handle_t *)&live->throttle, on_closed);
+    uv_close((uv_handle_t *)&live->patience, on_closed);
 }
 
 static void end(void *context)
@@ -212,6 +217,9 @@ bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_
     for (size_t i = 0; i < count && same; i++) {
         same = kube_name_eq(live->singles[i]->name, names[i]);
     }
+    if (!same && live_all_singles(live)) {
+        live->wanted_ns = process_clock_ns();
+    }
     if (!same) {
         kube_names_free(live->wanted, live->wanted ? live->wanted_count : 0);
         live->wanted = xcalloc(count + 1, sizeof(*live->wanted));
@@ -226,6 +234,16 @@ bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_
         (void)uv_async_send(&live->wake);
     }
     return ready;
+}
+
+bool kube_live_patient(struct kube_live *live)
+{
+    bool patient;
+
+    pthread_mutex_lock(&live->mutex);
+    patient = process_clock_ns() - live->wanted_ns < LIVE_PATIENCE_MS * (int64_t)1000000;
+    pthread_mutex_unlock(&live->mutex);
+    return patient;
 }
 
 void kube_live_keep(struct kube_live *live, const char *provider, struct slice dir)

@@ -37,6 +37,7 @@ struct kube_live {
     uv_loop_t *loop;
     uv_async_t wake;
     uv_timer_t throttle;
+    uv_timer_t patience; /* for single objects that nobody has told of yet */
     uint64_t notified; /* loop time of the last call of the listener; 0: never */
     struct kube_keeper *keeper;
     struct kube_status *status;     /* NULL: nothing is written */
@@ -50,6 +51,7 @@ struct kube_live {
     bool gone;                /* nothing of it is on the loop any more */
     struct kube_name *wanted; /* single objects, malloc'd; NULL: as before */
     size_t wanted_count;
+    int64_t wanted_ns; /* process_clock_ns() when some of them were first missing */
     char *place; /* stateDir, "": none, NULL: nothing was said yet; malloc'd */
     const char *place_provider;
     bool place_new;
@@ -63,7 +65,9 @@ void live_notify(struct kube_live *live); /* now */
 void live_keep(struct kube_live *live);   /* what is known is other than what was kept */
 void live_changed(void *part);
 void live_synced(void *part);
-void live_throttle_init(struct kube_live *live);
+void live_timers_init(struct kube_live *live);
+/* Who listens is told when the time for single objects is over. */
+void live_patience_start(struct kube_live *live);
 void live_call_listener(void);
 
 /* ---- live_parts.c; on the thread ---- */

@@ -96,12 +96,24 @@ void live_synced(void *context)
     pthread_cond_broadcast(&live->progress);
     pthread_mutex_unlock(&live->mutex);
     if (ready) {
+        (void)uv_timer_stop(&live->patience);
         live_notify(live);
     }
 }
 
-void live_throttle_init(struct kube_live *live)
+static void on_patience(uv_timer_t *timer)
+{
+    live_notify(timer->data);
+}
+
+void live_patience_start(struct kube_live *live)
+{
+    (void)uv_timer_start(&live->patience, on_patience, LIVE_PATIENCE_MS + 1, 0);
+}
+
+void live_timers_init(struct kube_live *live)
 {
     (void)uv_timer_init(live->loop, &live->throttle);
-    live->throttle.data = live;
+    (void)uv_timer_init(live->loop, &live->patience);
+    live->throttle.data = live->patience.data = live;
 }

@@ -154,8 +154,8 @@ int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **
 void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name);
 /* This Ingress is for us, whether or not something comes of it. In the order of the store. */
 void k8s_claim(struct k8s *k8s, const struct kube_object *object);
-/* After the objects were read: asks for what they need. -EAGAIN, and the model is gone, only while the first load of all
- * lacks some of it. */
+/* After the objects were read: asks for what they need. -EAGAIN, and the model is gone: some of it has not come, and the first
+ * load of all waits for that as long as it takes, later ones for a moment (kube_live_patient()). */
 int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why);
 int k8s_wait(struct provider_state *state, unsigned timeout_ms, struct error *why); /* provider.h */
 void k8s_keep(const struct static_config *config, struct provider_state *state);    /* provider.h */

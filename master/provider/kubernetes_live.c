@@ -124,7 +124,7 @@ int k8s_settle(struct k8s *k8s, struct provider_state *state, struct error *why)
         live->stale = true;
         return 0;
     }
-    if (!there && !live->complete) {
+    if (!there && (!live->complete || kube_live_patient(live->live))) {
         model_free(k8s->model);
         return error_set(why, -EAGAIN, "%s: the API server has not answered for every Secret yet",
                          k8s->option);

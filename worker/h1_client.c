@@ -205,6 +205,7 @@ void client_close(struct client *client)
     client->state = CLIENT_CLOSED;
     h2_free(client);
     tcp_session_leave(client);
+    held_give(worker, &client->held);
     if (client->stream) {
         h1_stream_give(client->stream);
     }

@@ -15,6 +15,7 @@
 #include "worker/codec.h"
 #include "worker/conn.h"
 #include "worker/h1_body.h"
+#include "worker/held.h"
 #include "worker/listener.h"
 
 enum client_state {
@@ -67,6 +68,7 @@ struct client {
     struct h1_stream *stream;
     struct h2_session *h2;   /* of CLIENT_H2 */
     struct tcp_session *tcp; /* a TCP router has it; NULL: none */
+    struct held held;        /* until the connection ends: of a TCP session, of a tunnel */
     struct address peer;
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;

@@ -1,24 +1,17 @@
 """Middlewares of services that are part of others: they run where the way of a request leads to that service, and only there."""
-import contextlib
 
 import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def says(name, status=200):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                peer.send(ok(f"{name} {request.line.split()[1]} {len(request.body)}".encode(), status=f"{status} Said"))
-    return handler
+    return answer_each(lambda request: ok(f"{name} {request.line.split()[1]} {len(request.body)}".encode(), status=f"{status} Said"))
 
 
 def balancer(server, *middlewares):

@@ -18,6 +18,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <openssl/siphash.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/random.h>
@@ -211,6 +212,15 @@ _Atomic uint64_t *board_at(struct board *board, struct board_ref ref)
         return NULL;
     }
     return &entry->word;
+}
+
+uint64_t board_hash(struct board *board, uint64_t seed, struct slice text)
+{
+    static const uint64_t none[2];
+    const uint64_t *secret = board ? board_table_directory(board)->seed : none;
+    const uint64_t key[2] = {secret[0] ^ seed, secret[1]};
+
+    return SIPHASH_24(key, (const uint8_t *)text.ptr, text.len);
 }
 
 struct table_directory *board_table_directory(struct board *board)

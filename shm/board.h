@@ -61,6 +61,10 @@ _Atomic uint64_t *board_at(struct board *board, struct board_ref ref);
 struct table_directory *board_table_directory(struct board *board);
 void *board_table(struct board *board, uint32_t number); /* below TABLE_SLOTS */
 
+/* Tells what users write one from another: nobody outside of the tree can find two texts that it takes for one, as they could with
+ * the hashes of common/base/hash.h. The same as long as there is the board. NULL (tools): a hash without a secret. */
+uint64_t board_hash(struct board *board, uint64_t seed, struct slice text);
+
 /* ---- slabs ---- */
 enum board_counter { /* since start, never go down */
                      COUNT_REQUESTS,

@@ -6,7 +6,6 @@
  */
 #include "shm/tables.h"
 
-#include <openssl/siphash.h>
 #include <sys/mman.h>
 
 #include "common/base/hash.h"
@@ -93,9 +92,7 @@ void *table_at(struct board *board, struct table_ref ref)
 
 uint64_t table_key(struct board *board, struct table_ref ref, struct slice source)
 {
-    const uint64_t *seed = board_table_directory(board)->seed;
-    const uint64_t own[2] = {seed[0] ^ ref.identity, seed[1]};
-    uint64_t key = SIPHASH_24(own, (const uint8_t *)source.ptr, source.len);
+    uint64_t key = board_hash(board, ref.identity, source);
 
     return key < TABLE_KEYS ? key + TABLE_KEYS : key;
 }

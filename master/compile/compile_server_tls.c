@@ -168,7 +168,7 @@ static uint32_t take_authorities(struct compiler *compiler, struct element *owne
 
             items[all.count] = ((const struct authority *)found.items)[k];
             all = (struct list){items, all.count + 1};
-            *hash = hash_slice(*hash, items[all.count - 1].der);
+            *hash = board_hash(compiler->board, *hash, items[all.count - 1].der);
         }
     }
     return set_number(compiler, all);
@@ -224,7 +224,7 @@ static struct list take_sans(struct compiler *compiler, const struct server_tls_
         out[count++] = (struct server_san){wish->peer_cert_uri, 1};
     }
     for (size_t i = 0; i < count; i++) {
-        *hash = hash_step(hash_slice(*hash, out[i].value), (unsigned char)out[i].is_uri);
+        *hash = hash_step(board_hash(compiler->board, *hash, out[i].value), (unsigned char)out[i].is_uri);
     }
     return (struct list){out, count};
 }
@@ -244,8 +244,8 @@ static void fill(struct compiler *compiler, struct element *owner, const struct 
     const uint64_t numbers[] = {row->min_version, row->max_version, row->insecure, row->sans.count,
                                 row->certificates.count};
 
-    hash = hash_bytes(hash_slice(hash_slice(hash, row->server_name), row->ciphers), numbers, sizeof(numbers));
-    row->identity = hash;
+    hash = board_hash(compiler->board, board_hash(compiler->board, hash, row->server_name), row->ciphers);
+    row->identity = board_hash(compiler->board, hash, slice_of((const char *)numbers, sizeof(numbers)));
 }
 
 uint32_t compile_server_tls(struct compiler *compiler, struct element *owner,

@@ -80,14 +80,17 @@ struct list compile_addresses(struct compiler *compiler, struct slice host, cons
     return (struct list){items, found.count};
 }
 
-static uint64_t server_identity(const struct server_url *url, uint64_t transport)
+/* Who has it gets the connections that are kept idle. Names in any letter case are one. */
+static uint64_t server_identity(const struct compiler *compiler, const struct server_url *url,
+                                uint64_t transport)
 {
-    uint64_t hash = hash_slice(transport, url->scheme);
+    struct slice text =
+        pool_printf(compiler->pool, "%.*s %.*s %u", SLICE_ARG(url->scheme), SLICE_ARG(url->host), url->port);
 
-    for (size_t i = 0; i < url->host.len; i++) { /* names in any letter case are one */
-        hash = hash_step(hash, ascii_lower((unsigned char)url->host.ptr[i]));
+    for (size_t i = 0; i < text.len; i++) {
+        ((char *)(uintptr_t)text.ptr)[i] = (char)ascii_lower((unsigned char)text.ptr[i]);
     }
-    return hash_finish(hash_step(hash_step(hash, (unsigned char)(url->port >> 8)), (unsigned char)url->port));
+    return board_hash(compiler->board, transport, text);
 }
 
 /* The URL as it may be shown: never with user and password. */
@@ -138,7 +141,7 @@ static bool server_fill(struct compiler *compiler, struct http_service *service,
         .host = url.authority,
         .path = url.path,
         .addresses = compile_addresses(compiler, url.host, &url.literal, url.port),
-        .identity = server_identity(&url, transport),
+        .identity = server_identity(compiler, &url, transport),
         .preserve_path = config->preserve_path,
     };
     if (balancer->health_check || balancer->passive_health_check) {

@@ -107,15 +107,16 @@ static bool read_authorities(struct tls_compile *tls, struct tls_options *option
     return true;
 }
 
-static uint64_t identity_of(const struct tls_options_row *row)
+static uint64_t identity_of(struct board *board, const struct tls_options_row *row)
 {
     const struct slice *authorities = row->authorities.items;
     uint64_t fixed[5] = {row->min_version, row->max_version, row->client_auth, row->sni_strict, row->tickets};
-    uint64_t hash = hash_bytes(row->id, fixed, sizeof(fixed));
+    uint64_t hash = board_hash(board, row->id, slice_of((const char *)fixed, sizeof(fixed)));
 
-    hash = hash_slice(hash_slice(hash_slice(hash, row->ciphers), row->curves), row->alpn);
+    hash =
+        board_hash(board, board_hash(board, board_hash(board, hash, row->ciphers), row->curves), row->alpn);
     for (size_t i = 0; i < row->authorities.count; i++) {
-        hash = hash_slice(hash, authorities[i]);
+        hash = board_hash(board, hash, authorities[i]);
     }
     return hash;
 }
@@ -155,7 +156,7 @@ static bool options_row(struct tls_compile *tls, struct tls_options *options, st
     if (!read_authorities(tls, options, &row->authorities)) {
         return false;
     }
-    row->identity = identity_of(row);
+    row->identity = identity_of(tls->compiler->board, row);
     return true;
 }
 

@@ -1,7 +1,6 @@
 /*
  * compile_transports.c - the transports page: time-outs, idle connections and TLS of every transport that a service names.
  */
-#include "common/base/hash.h"
 #include "master/compile/compiler.h"
 
 #define DEFAULT SLICE("default@internal")
@@ -9,14 +8,19 @@
 #define SECOND 1000000000LL
 
 /* What idle connections of this transport may be shared by. */
-static uint64_t identity_of(const struct transport *transport, uint64_t tls)
+static uint64_t identity_of(const struct compiler *compiler, const struct transport *transport, uint64_t tls)
 {
-    const int64_t numbers[] = {transport->dial_timeout,      transport->response_header_timeout,
-                               transport->idle_conn_timeout, transport->max_idle_conns_per_host,
-                               transport->read_idle_timeout, transport->ping_timeout,
-                               transport->http1_only};
+    const uint64_t numbers[] = {(uint64_t)transport->dial_timeout,
+                                (uint64_t)transport->response_header_timeout,
+                                (uint64_t)transport->idle_conn_timeout,
+                                (uint64_t)transport->max_idle_conns_per_host,
+                                (uint64_t)transport->read_idle_timeout,
+                                (uint64_t)transport->ping_timeout,
+                                transport->http1_only,
+                                tls};
 
-    return hash_bytes(hash_slice(SEED_POOL, transport->name), numbers, sizeof(numbers)) ^ tls;
+    return board_hash(compiler->board, board_hash(compiler->board, SEED_POOL, transport->name),
+                      slice_of((const char *)numbers, sizeof(numbers)));
 }
 
 static void fill(struct compiler *compiler, struct element *owner,
@@ -47,7 +51,7 @@ static void fill(struct compiler *compiler, struct element *owner,
         .tls = compile_server_tls(compiler, owner, &wish),
         .http1_only = config->disable_http2,
     };
-    out->identity = identity_of(out, compile_server_tls_identity(compiler, out->tls));
+    out->identity = identity_of(compiler, out, compile_server_tls_identity(compiler, out->tls));
 }
 
 /* Whom it belongs to what is wrong with the default one. */

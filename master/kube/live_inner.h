@@ -38,7 +38,7 @@ struct kube_live {
     uv_async_t wake;
     uv_timer_t throttle;
     uv_timer_t patience; /* for single objects that nobody has told of yet */
-    uint64_t notified; /* loop time of the last call of the listener; 0: never */
+    uint64_t notified;   /* loop time of the last call of the listener; 0: never */
     struct kube_keeper *keeper;
     struct kube_status *status;     /* NULL: nothing is written */
     struct part **parts, **singles; /* these two change under the mutex */
@@ -52,7 +52,7 @@ struct kube_live {
     struct kube_name *wanted; /* single objects, malloc'd; NULL: as before */
     size_t wanted_count;
     int64_t wanted_ns; /* process_clock_ns() when some of them were first missing */
-    char *place; /* stateDir, "": none, NULL: nothing was said yet; malloc'd */
+    char *place;       /* stateDir, "": none, NULL: nothing was said yet; malloc'd */
     const char *place_provider;
     bool place_new;
 };

@@ -316,6 +316,20 @@ def test_disk_is_full(server, routed, place, of):
     assert proxied.router.workers(1) == proxied.pids
 
 
+def test_a_request_whose_end_the_disk_does_not_take_reaches_nobody(server, routed, place):
+    """The last piece that goes to the file is full with the last bytes of the body; only what is written counts as held."""
+    heads, pieces = [], 40
+    app = server(lambda peer, server: heads.append(peer.head()))
+    proxied = routed(one_route(app, buffering()), f"--spoolDir={place}")
+    _, hard = resource.prlimit(proxied.pids[0], resource.RLIMIT_FSIZE)
+    resource.prlimit(proxied.pids[0], resource.RLIMIT_FSIZE, ((pieces - 1) * SLOT, hard))
+    client = proxied.connect()
+    client.send(post(BODY[:(16 << 10) + pieces * (SLOT - 24) + 100]))
+    assert client.response().status == 503
+    gone(proxied)
+    assert not heads
+
+
 def test_without_a_folder_bodies_stay_in_memory(server, routed, tmp_path):
     app = server(echo)
     proxied = routed(one_route(app, buffering()), f"--spoolDir={tmp_path / 'none'}")

@@ -684,6 +684,39 @@ static void tickets_and_health_stay_over_generations(void **state)
     board_unmap(board);
 }
 
+/* Who has the identity of a server gets the connections that are kept to it: no URL can be made for that of another's. */
+static void identities_of_servers_are_the_trees_own(void **state)
+{
+    uint64_t seen[3];
+    struct board *board = NULL;
+
+    (void)state;
+    router("r@file", "s@file", "");
+    (void)balancer("s@file", "http://10.0.0.1 http://10.0.0.2");
+    for (size_t i = 0; i < 3; i++) {
+        struct compiled compiled;
+        struct generation *made;
+        struct error why;
+        int fd;
+
+        if (i != 1) { /* the second compile has the board of the first */
+            assert_int_equal(board_create(&fd, &why), 0);
+            assert_int_equal(board_map(fd, &board, &why), 0);
+            close(fd);
+        }
+        compiled = compile_with(board, i + 1);
+        made = adopt(&compiled);
+        seen[i] = server_at(made, "s@file", 0)->identity;
+        assert_int_not_equal(seen[i], server_at(made, "s@file", 1)->identity);
+        generation_unref(made);
+        if (i != 0) {
+            board_unmap(board);
+        }
+    }
+    assert_int_equal(seen[0], seen[1]);
+    assert_int_not_equal(seen[0], seen[2]);
+}
+
 static void the_static_page(void **state)
 {
     struct slice trusted[] = {SLICE("10.0.0.0/8"), SLICE("::1")};
@@ -773,6 +806,7 @@ int main(void)
         TEST(internal_services),
         TEST(refused_characters_belong_to_the_entry_point),
         TEST(tickets_and_health_stay_over_generations),
+        TEST(identities_of_servers_are_the_trees_own),
         TEST(the_static_page),
         TEST(localhost_needs_no_name_server),
     };

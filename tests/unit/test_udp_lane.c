@@ -115,10 +115,15 @@ static void whose_taker_has_died(void **state)
 
 static void whom_the_next_build_does_not_want(void **state)
 {
+    struct udp_shard *shard = shard_with_sessions();
+
     (void)state;
-    (void)shard_with_sessions();
+    shard->set->known = true;
+    udp_shard_watch(shard);
+    assert_true(shard->watched);
     udp_leave(&worker);
-    udp_leave(&worker); /* twice is harmless */
+    udp_leave(&worker);           /* twice is harmless */
+    assert_false(shard->watched); /* else sessions would begin beside those that end */
     watch_them_end();
 }
 

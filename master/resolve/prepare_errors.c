@@ -16,7 +16,8 @@ static bool rewrites(struct preparation *at, const struct doc *map, struct slice
             return false;
         }
         if (!doc_int(entry->value, &to) || to < 200 || to > 999) {
-            prepare_wrong(at, "statusRewrites.%.*s must be the status of an answer, 200 to 999", SLICE_ARG(entry->key));
+            prepare_wrong(at, "statusRewrites.%.*s must be the status of an answer, 200 to 999",
+                          SLICE_ARG(entry->key));
             return false;
         }
         made[i].to[0] = (uint8_t)(to >> 8);

@@ -125,7 +125,7 @@ struct exchange {
     struct upstream_exchange *upstream;
     const struct response_source *source; /* instead of it */
     void *source_state;
-    bool *over;    /* set when the exchange ends while an own answer is handed on: exchange_respond() */
+    bool *over;    /* set when the exchange ends while an own answer, or a body of our own, is handed on */
     bool close;    /* the connection ends with the answer */
     bool answered; /* the answer is one of weir's own */
     enum exchange_step step;

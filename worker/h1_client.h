@@ -61,6 +61,7 @@ struct client {
     bool refused;     /* only to be told that there is no room */
     bool starttls;    /* PostgreSQL: TLS was asked for before it began (tcp_route.c) */
     bool starved;     /* no buffer was to be had for its answer */
+    bool hurried;     /* its handshake has less time: others wait (tls_accept.c) */
     struct listener *listener;
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
     struct buffer *ahead; /* bytes of later requests that came with a body */

@@ -192,7 +192,7 @@ def test_an_answer_that_nobody_asked_for_meets_no_request(proxy, server):
 def test_clients_that_fall_silent_within_the_handshake_keep_nobody_out(weir):
     """More of them than a worker has handshakes under way at once; each would have a minute."""
     router = weir("--entryPoints.web.http.tls=true")
-    silent = Crowd(router.ports["web"], 400, client_hello("a.test"))
+    silent = Crowd(router.ports["web"], 700, client_hello("a.test"))
     wait_until("all places are taken", lambda: silent.answered() >= 256)
     client = hello(router.ports["web"], "a.test")  # patient for 20 s
     assert client.get("a.test")[0] == 404

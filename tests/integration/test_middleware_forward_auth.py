@@ -7,7 +7,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import one_route, routed, url  # noqa: F401 fixtures
 from tlskit import Maker
 
@@ -15,13 +15,7 @@ pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def says(status="200 OK", *fields, body=b""):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                peer.send(ok(b"" if request.line.startswith("HEAD") else body, *fields, status=status))
-    return handler
+    return answer_each(lambda request: ok(b"" if request.line.startswith("HEAD") else body, *fields, status=status))
 
 
 def through(app, auth, path="/decide", **options):

@@ -93,10 +93,13 @@ static void copy_headers(struct exchange *ex, const struct prepared_errors *p, s
     }
 }
 
+/* A path as people write it, with blanks and letters of any kind, is asked for in its escaped form. */
 static void set_target(struct subrequest *sub, struct slice target)
 {
     struct exchange_request *request = &sub->ex.request;
     ptrdiff_t hash = slice_find(target, '#');
+    struct slice escaped;
+    struct url_path path;
 
     if (hash >= 0) {
         target = slice_head(target, (size_t)hash);
@@ -105,6 +108,10 @@ static void set_target(struct subrequest *sub, struct slice target)
     ptrdiff_t mark = slice_find(target, '?');
 
     request->raw_path = mark >= 0 ? slice_head(target, (size_t)mark) : target;
+    if (url_path_parse(sub->ex.pool, request->raw_path, &path) == PATH_OK &&
+        url_path_escaped(sub->ex.pool, &path, &escaped) == PATH_OK) {
+        request->raw_path = escaped;
+    }
     request->has_query = mark >= 0;
     if (mark >= 0) {
         request->query = slice_from(target, (size_t)mark + 1);

@@ -48,14 +48,14 @@ int h2_call_submit(struct h2_call *call, const nghttp2_data_provider *body)
     struct upstream_exchange *ux = call->ux;
     struct exchange *ex = ux->ex;
     const struct headers *headers = &ex->request.headers;
-    nghttp2_nv *fields = pool_alloc(ex->pool, (headers->count + OWN_FIELDS) * sizeof(*fields));
     char digits[20];
     uint64_t written = 0;
     size_t count = 0;
     int32_t id;
 
-    upstream_request_settle(ex);
+    upstream_request_settle(ex); /* may add one */
 
+    nghttp2_nv *fields = pool_alloc(ex->pool, (headers->count + OWN_FIELDS) * sizeof(*fields));
     int64_t length = upstream_request_length(ex);
 
     fields[count++] = h2_pair(SLICE(":method"), ex->request.method);

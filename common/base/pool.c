@@ -3,6 +3,9 @@
  *
  * The struct and its first chunk are one allocation, so a pool that stays small costs one malloc.
  * Later chunks double up to 256 KiB; what is larger than that gets a chunk of its own size.
+ *
+ * With AddressSanitizer nothing may be touched but what was handed out, and each block has a gap behind it: else whoever writes
+ * behind the end of one only hits the next.
  */
 #include "common/base/pool.h"
 
@@ -11,6 +14,17 @@
 #include <stdlib.h>
 
 #include "common/base/memory.h"
+
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#define GAP ((size_t)16)
+#define CLOSE(ptr, size) ASAN_POISON_MEMORY_REGION(ptr, size)
+#define OPEN(ptr, size) ASAN_UNPOISON_MEMORY_REGION(ptr, size)
+#else
+#define GAP ((size_t)0)
+#define CLOSE(ptr, size) ((void)0)
+#define OPEN(ptr, size) ((void)0)
+#endif
 
 #define ALIGNMENT ((size_t)16)
 #define CHUNK_MAX ((size_t)256 * 1024)
@@ -46,11 +60,14 @@ void pool_reset(struct pool *pool)
 {
     while (pool->newest) {
         struct chunk *older = pool->newest->older;
+
+        OPEN(pool->newest->data, pool->newest->size);
         free(pool->newest);
         pool->newest = older;
     }
     pool->next = pool->first;
     pool->end = pool->first + pool->first_size;
+    CLOSE(pool->first, pool->first_size);
     pool->bytes = sizeof(*pool) + pool->first_size;
     pool->grow = pool->first_size > 1024 ? pool->first_size : 1024;
 }
@@ -59,6 +76,7 @@ void pool_free(struct pool *pool)
 {
     if (pool) {
         pool_reset(pool);
+        OPEN(pool->first, pool->first_size);
         free(pool);
     }
 }
@@ -81,6 +99,7 @@ static bool add_chunk(struct pool *pool, size_t need)
     pool->newest = chunk;
     pool->next = chunk->data;
     pool->end = chunk->data + size;
+    CLOSE(chunk->data, size);
     pool->bytes += sizeof(*chunk) + size;
     if (pool->grow < CHUNK_MAX) {
         pool->grow *= 2;
@@ -99,6 +118,10 @@ static void *take(struct pool *pool, size_t size, size_t alignment)
         next = ((uintptr_t)pool->next + alignment - 1) & ~(uintptr_t)(alignment - 1);
     }
     pool->next = (char *)next + size;
+    OPEN((void *)next, size);
+    if (GAP && (size_t)(pool->end - pool->next) > GAP) {
+        pool->next += GAP;
+    }
     return (void *)next;
 }
 

@@ -15,8 +15,9 @@ static bool rewrites(struct preparation *at, const struct doc *map, struct slice
         if (!prepare_status(at, entry->key, &made[i].from)) {
             return false;
         }
-        if (!doc_int(entry->value, &to) || to < 100 || to > 999) {
-            prepare_wrong(at, "statusRewrites.%.*s must be a status, 100 to 999", SLICE_ARG(entry->key));
+        if (!doc_int(entry->value, &to) || to < 200 || to > 999) {
+            prepare_wrong(at, "statusRewrites.%.*s must be the status of an answer, 200 to 999",
+                          SLICE_ARG(entry->key));
             return false;
         }
         made[i].to[0] = (uint8_t)(to >> 8);

@@ -13,7 +13,7 @@ static const void *ip_list(struct preparation *at, const char *type, const struc
     if (ranges->count == 0) {
         return prepare_wrong(at, "sourceRange is empty, %s not created", type);
     }
-    if (status != 0 && (status < 100 || http_status_text((uint16_t)status)[0] == '\0')) {
+    if (status != 0 && (status < 200 || status > 999 || http_status_text((uint16_t)status)[0] == '\0')) {
         return prepare_wrong(at, "invalid HTTP status code %lld", (long long)status);
     }
     if (!prepare_ranges(at, ranges, &made->allowed)) {

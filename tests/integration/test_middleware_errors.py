@@ -187,7 +187,8 @@ def test_errors_around_errors(server, routed):
 @pytest.mark.parametrize("wrong, text", [
     ({"status": ["abc"], "service": "pages"}, r'"abc" is no status'),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"x": 5}}, r'"x" is no status'),
-    ({"status": ["500"], "service": "pages", "statusRewrites": {"500": 5}}, r"statusRewrites.500 must be a status"),
+    ({"status": ["500"], "service": "pages", "statusRewrites": {"500": 5}}, r"statusRewrites.500 must be the status"),
+    ({"status": ["500"], "service": "pages", "statusRewrites": {"500": 103}}, r"statusRewrites.500 must be the status"),  # no answer ends with it
     ({"status": ["500"], "service": "nowhere"}, r"service .*nowhere.* does not exist"),
     ({"status": ["500"]}, r"errors.service is missing"),
 ])

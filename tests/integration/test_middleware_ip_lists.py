@@ -45,7 +45,9 @@ def test_what_others_get(server, routed):
 
 
 @pytest.mark.parametrize("options, words", [({"sourceRange": ["127.0.0.0/33"]}, "127.0.0.0/33"), ({"sourceRange": ["127.0.0.1", "home"]}, "home"),
-                                            ({"sourceRange": []}, "sourceRange"), ({"sourceRange": ["127.0.0.1"], "ipStrategy": {"excludedIPs": ["x"]}}, "x")])
+                                            ({"sourceRange": []}, "sourceRange"),
+                                            ({"sourceRange": ["10.0.0.0/8"], "rejectStatusCode": 100}, "invalid HTTP status code 100"),  # ends no answer
+                                            ({"sourceRange": ["127.0.0.1"], "ipStrategy": {"excludedIPs": ["x"]}}, "x")])
 def test_a_list_that_does_not_parse_lets_nobody_in(server, routed, options, words):
     app = server()
     proxied = routed(one_route(app, {"l": {"ipAllowList": options}}))

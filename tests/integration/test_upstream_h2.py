@@ -65,6 +65,17 @@ def test_request_and_answer(h2c):
     assert not {"x-hop", "connection", "keep-alive", "host", "content-length", "user-agent"} & set(fields)
 
 
+def test_a_request_with_every_field_of_ours(h2c):
+    """Nothing of the client's makes room for them: no Host, no Content-Length, no TE."""
+    router, up = h2c()
+    for count in range(8):
+        client, target = router.connect(), f"/a?query={'0123456789' * 5}"
+        client.send(get(target, "Content-Type: application/grpc", *[f"X-{i}: v" for i in range(count)], method="POST", host=None, version="1.0"))
+        assert client.response().status == 200
+        fields = dict(up.requests[-1].fields)
+        assert [fields[name] for name in (":path", "x-forwarded-for", "te", "content-length")] == [target, "127.0.0.1", "trailers", "0"]
+
+
 def test_one_connection_for_all(h2c):
     router, up = h2c()
     for _ in range(20):

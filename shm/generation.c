@@ -93,6 +93,7 @@ static int page_check_as(enum page_kind kind, const struct page *page, struct er
         [PAGE_TCP_ROUTES] = routes_check,
         [PAGE_TCP] = tcp_page_check,
         [PAGE_UDP] = udp_page_check,
+        [PAGE_CERTIFICATES] = certificates_check,
         [PAGE_SERVICES] = services_check,
     };
 

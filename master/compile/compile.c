@@ -132,7 +132,7 @@ static void compile_pages(struct compiler *compiler, struct compiled *made)
     compile_routes(compiler, made->pages[PAGE_ROUTES]);
     made->pages[PAGE_UDP] = compile_udp(compiler);
     made->pages[PAGE_TLS] = compile_tls(compiler, compiler->vault);
-    made->pages[PAGE_SECRETS] = compile_secrets(compiler, compiler->vault);
+    compile_secrets(compiler, compiler->vault, made);
     compile_tcp(compiler, made);
 }
 

@@ -246,6 +246,7 @@ static void hand_on(struct compiler *before, struct compiler *compiler)
     compiler->health_capacity = before->health_capacity;
     compiler->system_there = before->system_there;
     compiler->tls_only_sum = before->tls_only_sum;
+    compiler->secrets = before->secrets;
 }
 
 int compile_patch(struct compiler *before, const struct compile_change *change, uint64_t generation,

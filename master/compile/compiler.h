@@ -51,6 +51,7 @@ struct tcp_plan {             /* one TCP router that gets in */
 };
 
 struct server_tls_compile; /* compile_server_tls.c */
+struct secrets_chosen;
 struct keypair;
 
 /* What a user asks of TLS towards servers, whoever they are servers of. */
@@ -103,6 +104,7 @@ struct compiler {
     uint32_t middleware_count, transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
     struct server_tls_compile *server_tls;
+    struct secrets_chosen *secrets; /* lasting: compile_secrets.h */
     bool system_wanted; /* somebody speaks TLS to servers: the system's authorities must be there, ... */
     bool system_there;  /* ... and are, on the pages of the last compile_model() */
 
@@ -175,9 +177,10 @@ const struct keypair **compile_client_pairs(const struct compiler *compiler, siz
 void compile_transport_rows(struct compiler *compiler);
 void compile_transports(struct compiler *compiler, struct page_builder *builder);
 
-/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
+/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's; the secrets
+ * page and all those of certificates go to `out`. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
-struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+void compile_secrets(struct compiler *compiler, struct vault *vault, struct compiled *out);
 
 /* Which entry points serve TLS alone: that stands on the TLS page too. */
 uint64_t compile_tls_only_sum(struct compiler *compiler);
@@ -190,7 +193,8 @@ void tcp_service_row(struct compiler *compiler, uint32_t position, struct servic
 void tcp_ways_make(struct compiler *compiler);
 void compile_tcp(struct compiler *compiler, struct compiled *out);
 
-/* compile_services.c: the addresses of a host as server_address; a smooth sequence of the weights with its ticket. */
+/* compile_services.c: the addresses of a host as server_address, none while its name is not known; a smooth sequence of the
+ * weights with its ticket. */
 struct list compile_addresses(struct compiler *compiler, struct slice host, const struct address *literal,
                               uint16_t port);
 void compile_sequence(struct compiler *compiler, struct slice service, const uint32_t *weights, size_t count,

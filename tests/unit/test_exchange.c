@@ -171,6 +171,14 @@ static struct page *secrets_page(void)
     return sealed(builder, PAGE_SECRETS);
 }
 
+static struct page *certificates_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_CERTIFICATES);
+
+    certificates_build(builder, &(struct certificates_input){.row_count = 0});
+    return sealed(builder, PAGE_CERTIFICATES);
+}
+
 static struct page *tcp_routes_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_TCP_ROUTES);
@@ -267,6 +275,9 @@ static int group_setup(void **state)
         [PAGE_SERVICES] = services_page(),
     };
 
+    for (size_t i = 0; i < CERTIFICATE_GROUPS; i++) {
+        pages[PAGE_CERTIFICATES + i] = certificates_page();
+    }
     if (generation_new(1, pages, PAGE_KINDS, NULL, &worker.generation, &why) < 0) {
         fail_msg("%s", why.text);
     }

@@ -193,7 +193,7 @@ class Bench:
 
     def say(self, what, figure, wanted=""):
         self.rows.append((what, figure, wanted))
-        print(f"  {what:<58} {figure:>26}   {wanted}", flush=True)
+        print(f"  {what:<70} {figure:>26}   {wanted}", flush=True)
 
     def fill(self):
         jobs = [(self.api.create, path, make(i)) for i in range(self.count)
@@ -278,7 +278,7 @@ class Bench:
         self.single("one route", 20, CALM_ROUTE, lambda turn: self.change_route(turn * 89 % n, turn), "<= 50 ms")
         self.single("one more route, with its Service", 10, CALM_ROUTE, self.add_route, "<= 50 ms")
         self.single("one route less, with its Service", 10, CALM_ROUTE, self.remove_route, "<= 50 ms")
-        for what, name in (("a middleware", "prefix"), ("a chain", "guard"), ("a middleware that asks a service", "pages")):
+        for what, name in (("a middleware", "prefix"), ("a chain", "guard"), ("one that asks a service,", "pages")):
             self.single(f"{what} of {n // GUARDED} routes", 5, CALM_ROUTE, lambda turn, name=name: self.change_middleware(name, turn), "<= 50 ms")
         self.noise()
         self.burst("endpoints", [(self.change_endpoint, i, 150) for i in range(n)])

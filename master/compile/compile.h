@@ -27,8 +27,8 @@ struct compiled {
 /* The static page. Fails on what the workers could not live with, naming the option. *out is the caller's. */
 int compile_static(const struct static_config *config, struct page_builder **out, struct error *why);
 /* Dynamic pages: routes, middlewares, transports, TLS, secrets, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
- * What must be left out gets an error on its element (once, however often it is compiled). Numbers are positions in
- * order of names, so pages do not change when only something else changed. */
+ * What must be left out gets an error on its element (once, however often it is compiled). Numbers depend on
+ * names alone (those of services: plan_services.c), so pages do not change when only something else changed. */
 /* vault: between vault_begin() and vault_end(); NULL: what it reads is read for this once. */
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
                   uint64_t generation, struct names *names, struct vault *vault, struct compiled *out,

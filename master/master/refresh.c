@@ -350,7 +350,7 @@ void refresh_install(struct job *job)
 
         master->compiler = job->compiler;
         job->compiler = before;
-        master->refreshes += PATCH_WEIGHT;
+        master->refreshes += PATCH_WEIGHT + (unsigned)job->changed.left_behind;
         for (size_t part = 0; part < ARRAY_LEN(job->changed.counts); part++) {
             master->refreshes += (unsigned)job->changed.counts[part];
         }

@@ -58,13 +58,17 @@ static struct slice wrong(struct resolver *resolver, struct http_middleware *mid
     return text;
 }
 
-/* A chain of the result with full names. */
-static void chain_qualify(struct resolver *resolver, struct http_middleware *middleware)
+/* The result has a chain of its own for that. */
+void middleware_qualify(struct resolver *resolver, struct http_middleware *middleware)
 {
     const struct chain *from = middleware->config.chain;
     struct pool *pool = resolver->model->pool;
-    struct chain *to = pool_zalloc(pool, sizeof(*to));
+    struct chain *to = from ? pool_zalloc(pool, sizeof(*to)) : NULL;
     size_t capacity = 0;
+
+    if (from == NULL) {
+        return;
+    }
 
     for (size_t i = 0; i < from->middlewares.count; i++) {
         list_add_slice(pool, &to->middlewares, &capacity,
@@ -164,9 +168,7 @@ void middlewares_check_all(struct resolver *resolver)
     resolver->middleware_visits = pool_zalloc(model->pool, model->middleware_count + 1);
     resolver->chains = pool_zalloc(model->pool, (model->middleware_count + 1) * sizeof(*resolver->chains));
     for (size_t i = 0; i < model->middleware_count; i++) {
-        if (model->middlewares[i]->config.chain) {
-            chain_qualify(resolver, model->middlewares[i]);
-        }
+        middleware_qualify(resolver, model->middlewares[i]);
     }
     for (size_t i = 0; i < model->middleware_count; i++) {
         visit(resolver, (uint32_t)i, NULL);

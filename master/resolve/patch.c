@@ -34,8 +34,7 @@ size_t patch_place(void *objects, size_t count, struct slice name, bool *found)
     return low;
 }
 
-/* False: nobody is called that. */
-static bool take_out(void *objects, size_t *count, struct slice name)
+bool patch_take_out(void *objects, size_t *count, struct slice name)
 {
     struct element **items = objects;
     bool found;
@@ -47,8 +46,7 @@ static bool take_out(void *objects, size_t *count, struct slice name)
     return found;
 }
 
-/* The last of the array takes its place among the others. False: there is one of its name. */
-static bool put_last(void *objects, size_t count)
+bool patch_put_last(void *objects, size_t count)
 {
     struct element **items = objects, *last = items[count - 1];
     bool found;
@@ -60,7 +58,7 @@ static bool put_last(void *objects, size_t count)
 }
 
 /* ---- names of what comes or goes ---- */
-static void touch(struct patching *at, enum model_part part, struct slice name)
+void patch_touch(struct patching *at, enum model_part part, struct slice name)
 {
     struct resolve_patched *out = at->out;
 
@@ -127,85 +125,6 @@ static bool may_be_told(const struct patching *at)
            all_clean(at->patch->more) && !noticed(at);
 }
 
-/* ---- middlewares ---- */
-/* It names files, or keys that are fetched: both are the vault's. */
-static bool needs_vault(const struct middleware_config *config)
-{
-    return (config->basic_auth && config->basic_auth->users_file.len) ||
-           (config->digest_auth && config->digest_auth->users_file.len) ||
-           (config->jwt && config->jwt->signing_secret.len == 0);
-}
-
-/* Kept apart from everything else. */
-static bool is_plain(const struct http_middleware *middleware)
-{
-    return clean(&middleware->element) && middleware->services.count == 0 && !middleware->config.chain &&
-           !needs_vault(&middleware->config);
-}
-
-/* Only under the names that are there: then nobody has to be asked who meant them. */
-static bool middlewares_replace(struct patching *at)
-{
-    const struct model *more = at->patch->more;
-    struct model *model = at->model;
-    size_t gone = 0;
-
-    for (size_t i = 0; i < at->patch->gone_count; i++) {
-        gone += at->patch->gone[i].part == PART_MIDDLEWARE;
-    }
-    if (gone != more->middleware_count) {
-        return false;
-    }
-    for (size_t i = 0; i < more->middleware_count; i++) {
-        bool found;
-        struct http_middleware *fresh = middleware_take(model, more->middlewares[i]), *old;
-        size_t place =
-            patch_place(model->middlewares, --model->middleware_count, fresh->element.name, &found);
-
-        if (!found || !is_plain(old = model->middlewares[place]) || fresh->config.chain) {
-            return false;
-        }
-        fresh->element.used_by = old->element.used_by;
-        model->middlewares[place] = fresh;
-        touch(at, PART_MIDDLEWARE, fresh->element.name);
-    }
-    return true;
-}
-
-/* Untouched ones were judged; chains are laid flat once more, which is not kept. */
-static void middlewares_index(struct patching *at)
-{
-    struct resolver *resolver = &at->resolver;
-    struct model *model = at->model;
-
-    name_table_make(at->pool, &resolver->middlewares, model->middlewares, model->middleware_count);
-    resolver->middleware_visits = pool_zalloc(at->pool, model->middleware_count + 1);
-    resolver->chains = pool_zalloc(at->pool, (model->middleware_count + 1) * sizeof(*resolver->chains));
-    for (size_t i = 0; i < model->middleware_count; i++) {
-        const struct http_middleware *middleware = model->middlewares[i];
-
-        if (middleware->element.status != ELEMENT_DISABLED && middleware->config.chain == NULL) {
-            resolver->middleware_visits[i] = VISIT_GOOD;
-        }
-    }
-}
-
-static bool middlewares_judge(struct patching *at)
-{
-    for (size_t i = 0; i < at->out->counts[PART_MIDDLEWARE]; i++) {
-        struct slice name = at->out->names[PART_MIDDLEWARE][i];
-        size_t services = at->model->service_count;
-        uint32_t position = name_table_find(at->pool, &at->resolver.middlewares, name, name);
-
-        at->resolver.middleware_visits[position] = VISIT_NEVER;
-        if (middleware_use(&at->resolver, name, name, NULL, &position).len ||
-            !is_plain(at->model->middlewares[position]) || at->model->service_count != services) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* ---- services ---- */
 static bool has_health(const struct http_service *service)
 {
@@ -230,8 +149,8 @@ static bool services_take_out(struct patching *at)
             return false;
         }
         patch_service_add(at, model->services[place], NULL);
-        touch(at, PART_SERVICE, name);
-        (void)take_out(model->services, &model->service_count, name);
+        patch_touch(at, PART_SERVICE, name);
+        (void)patch_take_out(model->services, &model->service_count, name);
     }
     return true;
 }
@@ -243,11 +162,11 @@ static bool services_put_in(struct patching *at)
     for (size_t i = 0; i < more->service_count; i++) {
         struct http_service *fresh = service_take(at->model, more->services[i]);
 
-        if (has_health(fresh) || !put_last(at->model->services, at->model->service_count)) {
+        if (has_health(fresh) || !patch_put_last(at->model->services, at->model->service_count)) {
             return false;
         }
         patch_service_add(at, NULL, fresh);
-        touch(at, PART_SERVICE, fresh->element.name);
+        patch_touch(at, PART_SERVICE, fresh->element.name);
     }
     return true;
 }
@@ -319,8 +238,8 @@ static bool router_take_out(struct patching *at, struct slice name)
     }
     note_router(at, &at->out->gone, &at->out->gone_count, &at->gone_capacity, router);
     at->out->tls = at->out->tls || router->config.tls;
-    touch(at, PART_ROUTER, name);
-    (void)take_out(model->routers, &model->router_count, name);
+    patch_touch(at, PART_ROUTER, name);
+    (void)patch_take_out(model->routers, &model->router_count, name);
     patch_unuse(at, router);
     rule_free(router->rule);
     router->rule = NULL;
@@ -395,10 +314,10 @@ static bool routers_put_in(struct patching *at)
                 return false;
             }
             model->routers[model->router_count++] = fresh[k]; /* there is room: it stood there */
-            if (!put_last(model->routers, model->router_count)) {
+            if (!patch_put_last(model->routers, model->router_count)) {
                 return false;
             }
-            touch(at, PART_ROUTER, fresh[k]->element.name);
+            patch_touch(at, PART_ROUTER, fresh[k]->element.name);
             patch_use(at, fresh[k]);
         }
     }
@@ -408,14 +327,13 @@ static bool routers_put_in(struct patching *at)
 /* ---- all ---- */
 static bool patch_all(struct patching *at)
 {
-    if (!may_be_told(at) || !middlewares_replace(at) || !services_replace(at)) {
+    if (!may_be_told(at) || !patch_middlewares_replace(at) || !services_replace(at)) {
         return false;
     }
     gather_points(&at->resolver);
-    middlewares_index(at);
     services_index(at);
-    return middlewares_judge(at) && services_judge(at) && routers_take_out(at) && routers_put_in(at) &&
-           patch_services_reach(at);
+    return patch_middlewares_judge(at) && services_judge(at) && routers_take_out(at) &&
+           patch_middlewares_apart(at) && routers_put_in(at) && patch_services_reach(at);
 }
 
 int resolve_patch(const struct static_config *config, struct model *model, const struct model_patch *patch,

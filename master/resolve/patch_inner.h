@@ -1,5 +1,6 @@
 /*
- * patch_inner.h - what patch.c (the order of things) and patch_services.c (who refers to services) share; nobody else includes it.
+ * patch_inner.h - what patch.c (the order of things), patch_services.c and patch_middlewares.c (who refers to those) share; nobody else
+ * includes it.
  */
 #ifndef WEIR_MASTER_RESOLVE_PATCH_INNER_H
 #define WEIR_MASTER_RESOLVE_PATCH_INNER_H
@@ -24,6 +25,8 @@ struct patching {
     struct resolve_patched *out;
     size_t capacities[PART_MIDDLEWARE + 1]; /* of out->names */
     size_t gone_capacity, came_capacity;    /* of out->gone and out->came */
+    struct patched_middleware *middlewares;
+    size_t middleware_count, middleware_capacity;
     struct patched_service *services;
     size_t service_count, service_capacity;
     struct patched_room *rooms;
@@ -35,8 +38,22 @@ struct patching {
 /* ---- patch.c ---- */
 /* Where the object of that name is or belongs in a sorted array of objects. */
 size_t patch_place(void *objects, size_t count, struct slice name, bool *found);
+/* False: nobody is called that. */
+bool patch_take_out(void *objects, size_t *count, struct slice name);
+/* The last of the array takes its place among the others. False: there is one of its name. */
+bool patch_put_last(void *objects, size_t count);
+/* One of that name comes, goes or is another. */
+void patch_touch(struct patching *at, enum model_part part, struct slice name);
+
+/* ---- patch_middlewares.c ---- */
+bool patch_middlewares_replace(struct patching *at);
+/* All that stays and comes is known, services too. False: something is wrong with one that comes. */
+bool patch_middlewares_judge(struct patching *at);
+/* Routers that go are out, those that come not in yet: whether all others that refer to them are as good, or as bad, as before. */
+bool patch_middlewares_apart(struct patching *at);
 
 /* ---- patch_services.c ---- */
+bool patch_service_is_fresh(const struct patching *at, const struct http_service *service);
 /* A service that goes, or one that comes. */
 void patch_service_add(struct patching *at, struct http_service *old, struct http_service *fresh);
 /* All are known: who stays under its name keeps its users. */

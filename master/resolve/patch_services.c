@@ -61,7 +61,7 @@ static bool refer(struct patching *at, struct slice name, struct slice provider,
     return is_same_to_others(service);
 }
 
-static bool is_fresh(const struct patching *at, const struct http_service *service)
+bool patch_service_is_fresh(const struct patching *at, const struct http_service *service)
 {
     for (size_t i = 0; i < at->service_count; i++) {
         if (at->services[i].fresh == service) {
@@ -126,7 +126,8 @@ bool patch_services_apart(struct patching *at)
         return true;
     }
     for (size_t i = 0; i < model->service_count && apart; i++) {
-        if (model->services[i]->config.load_balancer == NULL && !is_fresh(at, model->services[i])) {
+        if (model->services[i]->config.load_balancer == NULL &&
+            !patch_service_is_fresh(at, model->services[i])) {
             apart = parent_apart(at, model->services[i]);
         }
     }
@@ -325,7 +326,8 @@ bool patch_services_reach(struct patching *at)
     for (size_t i = 0; i < at->left_count; i++) {
         const struct http_service *service = at->left[i];
 
-        if (!is_fresh(at, service) && find(at, service->element.name) == NULL && !has_user(at, service)) {
+        if (!patch_service_is_fresh(at, service) && find(at, service->element.name) == NULL &&
+            !has_user(at, service)) {
             return false; /* perhaps nobody leads there any more */
         }
     }

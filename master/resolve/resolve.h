@@ -28,7 +28,8 @@ struct resolve_patched {                      /* in the pool that was given */
     size_t gone_count, came_count;
     const struct element **fresh; /* the services that came, by address */
     size_t fresh_count;
-    bool tls; /* routers with TLS are among them */
+    bool tls;           /* routers with TLS are among them */
+    size_t left_behind; /* lists that nobody needs any more, in the memory of the model */
 };
 
 /* Brings a resolved model up to date: it is what resolve_with() would make of the patched models, at a cost that hardly grows

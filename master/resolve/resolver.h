@@ -129,6 +129,8 @@ void sticky_fill(struct pool *pool, struct http_service *service);
 
 /* ---- the checks: each returns what is wrong, or an empty slice ---- */
 void middlewares_check_all(struct resolver *resolver);
+/* The members of a chain get their full names; others are left as they are. */
+void middleware_qualify(struct resolver *resolver, struct http_middleware *middleware);
 /* Looks the middleware up and checks it. *position is set when nothing is wrong. */
 struct slice middleware_use(struct resolver *resolver, struct slice name, struct slice provider,
                             const struct frame *above, uint32_t *position);
@@ -168,5 +170,7 @@ void used_by_fill(struct resolver *resolver);
 /* For patch.c: one router that is no child; the service of that name and all below it are in use. */
 void router_check_one(struct resolver *resolver, struct http_router *router);
 void service_reach(struct resolver *resolver, struct slice name, struct slice provider);
+/* A chain among its middlewares is another: they were checked, and are as good, or as bad, as before. False: they are not good. */
+bool router_lay_flat(struct resolver *resolver, struct http_router *router);
 
 #endif

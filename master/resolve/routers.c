@@ -84,12 +84,26 @@ static void service_check(struct resolver *resolver, struct http_router *router)
     }
 }
 
+/* The names are full ones, and all of them are good. */
+static void chain_make(struct resolver *resolver, struct http_router *router, bool flat)
+{
+    const struct list names = router->config.middlewares;
+    size_t capacity = 0;
+
+    router->chain = flat ? names : (struct list){NULL, 0}; /* the usual case: one list for both */
+    for (size_t i = 0; !flat && i < names.count; i++) {
+        uint32_t position = name_table_find(resolver->model->pool, &resolver->middlewares,
+                                            ((const struct slice *)names.items)[i], (struct slice){NULL, 0});
+
+        middleware_append(resolver, position, &router->chain, &capacity);
+    }
+}
+
 static void middlewares_check(struct resolver *resolver, struct http_router *router)
 {
     struct pool *pool = resolver->model->pool;
     const struct list from = router->config.middlewares;
     bool good = true, flat = true;
-    size_t capacity = 0;
     struct slice *names;
 
     if (from.count == 0) {
@@ -111,14 +125,26 @@ static void middlewares_check(struct resolver *resolver, struct http_router *rou
         }
     }
     router->config.middlewares = (struct list){names, from.count};
-    if (flat && good) { /* the usual case: one list for both */
-        router->chain = router->config.middlewares;
+    if (good) {
+        chain_make(resolver, router, flat);
     }
-    for (size_t i = 0; good && !flat && i < from.count; i++) {
-        middleware_append(resolver,
-                          name_table_find(pool, &resolver->middlewares, names[i], (struct slice){NULL, 0}),
-                          &router->chain, &capacity);
+}
+
+bool router_lay_flat(struct resolver *resolver, struct http_router *router)
+{
+    const struct slice *names = router->config.middlewares.items;
+    bool good = router->entry_points.count > 0, flat = true;
+
+    for (size_t i = 0; i < router->config.middlewares.count && good; i++) {
+        uint32_t position;
+
+        good = middleware_use(resolver, names[i], router->element.provider, NULL, &position).len == 0;
+        flat = flat && good && resolver->model->middlewares[position]->config.chain == NULL;
     }
+    if (good) {
+        chain_make(resolver, router, flat);
+    }
+    return good;
 }
 
 static struct slice text_kept(struct pool *pool, struct slice text, struct slice whole)

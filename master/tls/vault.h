@@ -80,7 +80,13 @@ void vault_keep_key_sets(struct vault *vault);
 /* The files that the last finished compile read, with their state then; shared with a thread. NULL: none. */
 struct vault_files;
 struct vault_files *vault_files(struct vault *vault); /* the caller's reference */
+struct vault_files *vault_files_ref(struct vault_files *files);
+size_t vault_files_count(const struct vault_files *files);
 bool vault_files_changed(const struct vault_files *files);
+/* Watches the folders that they lie in; from then on vault_watch_told(), which does not wait, says whether anything happened in one
+ * since it was asked last. A descriptor, the caller's; -1: there are too many of them, or one cannot be watched. */
+int vault_files_watch(const struct vault_files *files);
+bool vault_watch_told(int fd);
 void vault_files_unref(struct vault_files *files); /* NULL is fine */
 
 #endif

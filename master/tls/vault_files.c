@@ -1,8 +1,8 @@
 /*
  * vault_files.c - the files that certificates were read from: their content, and whether they are still the same.
  *
- * They are looked at, not watched: there may be ten thousand, behind links that are swapped (mounted Secrets) or on
- * file systems that tell nothing. Not here: when (master/master/keys.c).
+ * They are looked at, also where their folders are watched: there may be links that are swapped (mounted Secrets), and file systems
+ * that tell nothing. Not here: when (master/master/keys.c), whether there is a reason to (vault_watch.c).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -102,6 +102,17 @@ static bool is_changed(const struct vault_file *file)
 
     files_state(file->path, &now);
     return !is_same(&now, &file->state);
+}
+
+struct vault_files *vault_files_ref(struct vault_files *files)
+{
+    atomic_fetch_add(&files->references, 1);
+    return files;
+}
+
+size_t vault_files_count(const struct vault_files *files)
+{
+    return files->count;
 }
 
 bool vault_files_changed(const struct vault_files *files)

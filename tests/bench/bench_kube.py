@@ -27,9 +27,11 @@ from cluster import Cluster, free_port, role  # noqa: E402
 SLICES = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices"
 SERVICES = "/api/v1/namespaces/default/services"
 ROUTES = "/apis/traefik.io/v1alpha1/namespaces/default/ingressroutes"
+MIDDLEWARES = "/apis/traefik.io/v1alpha1/namespaces/default/middlewares"
 NODES = "/api/v1/nodes"
 WORKERS = 2
 NODE_COUNT = 100
+GUARDED = 100  # one route of so many has middlewares: a chain of two, one of which asks a service
 CALM_ENDPOINT, CALM_ROUTE = 0.25, 2.5  # between two changes that are to be single ones, and no burst
 HANDFUL = {"endpoints": 30, "routes": 20}  # generations of a burst that takes up to a minute
 MERGE = "application/merge-patch+json"
@@ -52,11 +54,23 @@ def endpoint_slice(i):
 
 def route_spec(i, turn=0):
     match = f"Host(`app{i}.test`)" + (f" && PathPrefix(`/{turn}`)" if turn else "")
-    return {"entryPoints": ["web"], "routes": [{"kind": "Rule", "match": match, "services": [{"name": f"app{i}", "port": 80}]}]}
+    rule = {"kind": "Rule", "match": match, "services": [{"name": f"app{i}", "port": 80}]}
+    return {"entryPoints": ["web"], "routes": [{**rule, **({} if i % GUARDED else {"middlewares": [{"name": "guard"}]})}]}
 
 
 def route(i):
     return {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "metadata": {"name": f"app{i}"}, "spec": route_spec(i)}
+
+
+def middlewares(turn=0):
+    """By name: their specs in that turn."""
+    pages = {"status": ["500-599"], "query": f"/{turn}", "service": {"name": "app0", "port": 80}}
+    return {"prefix": {"addPrefix": {"prefix": f"/{turn}"}}, "pages": {"errors": pages},
+            "guard": {"chain": {"middlewares": [{"name": name} for name in ("prefix", "pages")[::1 if turn % 2 else -1]]}}}
+
+
+def middleware(name):
+    return {"apiVersion": "traefik.io/v1alpha1", "kind": "Middleware", "metadata": {"name": name}, "spec": middlewares()[name]}
 
 
 def node(i):
@@ -80,6 +94,9 @@ class Api:
 
     def create(self, path, thing):
         self.ask("POST", path, thing)
+
+    def remove(self, path):
+        self.ask("DELETE", path, {})
 
     def change(self, path, patch):
         self.ask("PATCH", path, patch, MERGE)
@@ -176,12 +193,13 @@ class Bench:
 
     def say(self, what, figure, wanted=""):
         self.rows.append((what, figure, wanted))
-        print(f"  {what:<58} {figure:>26}   {wanted}", flush=True)
+        print(f"  {what:<70} {figure:>26}   {wanted}", flush=True)
 
     def fill(self):
         jobs = [(self.api.create, path, make(i)) for i in range(self.count)
                 for path, make in ((SERVICES, service), (SLICES, endpoint_slice), (ROUTES, route))]
         jobs += [(self.api.create, NODES, node(i)) for i in range(NODE_COUNT)]
+        jobs += [(self.api.create, MIDDLEWARES, middleware(name)) for name in middlewares()]
         took = self.api.all(jobs)
         print(f"{self.count} IngressRoutes, Services and EndpointSlices made in {took:.0f} s; {WORKERS} workers", flush=True)
 
@@ -218,6 +236,14 @@ class Bench:
         for path, make in ((SERVICES, service), (SLICES, endpoint_slice), (ROUTES, route)):
             self.api.create(path, make(i))
 
+    def remove_route(self, turn):
+        i = self.count + turn
+        for path in (f"{ROUTES}/app{i}", f"{SLICES}/app{i}-x", f"{SERVICES}/app{i}"):
+            self.api.remove(path)
+
+    def change_middleware(self, name, turn):
+        self.api.change(f"{MIDDLEWARES}/{name}", {"spec": middlewares(turn)[name]})
+
     def burst(self, what, jobs):
         generation, cpu = self.weir.settled(), self.weir.cpu_ns()
         took, last = self.api.all(jobs), time.monotonic_ns()
@@ -250,7 +276,10 @@ class Bench:
         n = self.count
         self.single("one endpoint", 40, CALM_ENDPOINT, lambda turn: self.change_endpoint(turn * 97 % n, turn), "<= 1 ms")
         self.single("one route", 20, CALM_ROUTE, lambda turn: self.change_route(turn * 89 % n, turn), "<= 50 ms")
-        self.single("one more route", 5, CALM_ROUTE, self.add_route, "")
+        self.single("one more route, with its Service", 10, CALM_ROUTE, self.add_route, "<= 50 ms")
+        self.single("one route less, with its Service", 10, CALM_ROUTE, self.remove_route, "<= 50 ms")
+        for what, name in (("a middleware", "prefix"), ("a chain", "guard"), ("one that asks a service,", "pages")):
+            self.single(f"{what} of {n // GUARDED} routes", 5, CALM_ROUTE, lambda turn, name=name: self.change_middleware(name, turn), "<= 50 ms")
         self.noise()
         self.burst("endpoints", [(self.change_endpoint, i, 150) for i in range(n)])
         self.burst("routes", [(self.change_route, i, 150) for i in range(n)])

@@ -263,6 +263,10 @@ class Markers(Marker):
         answers(program, "mark-port.test", name)
 
 
+def asking(name, of):
+    return middleware(name, errors={"status": ["500"], "query": "/e", "service": of})
+
+
 def some_reference(rng):
     name = {"name": rng.choice(NAMES), "port": 80}
     return rng.choice([name, name, {**name, "port": 81}, {"name": "w", "kind": "TraefikService"}, {**name, "sticky": {"cookie": {"name": "x"}}}])
@@ -272,7 +276,7 @@ def some_route(rng):
     """Mostly good; some refer to what is not there, are the same as others, or have what only a load can tell."""
     rules = [{"match": f"Host(`{rng.choice(NAMES)}.test`) && PathPrefix(`/{rng.randrange(3)}`)", "kind": "Rule",
               "services": [some_reference(rng) for _ in range(rng.choice([1, 1, 1, 2]))],
-              **({"middlewares": [{"name": rng.choice(["m", "n", "n", "c"])}]} if rng.random() < 0.4 else {})}
+              **({"middlewares": [{"name": rng.choice(["m", "n", "n", "c", "d", "e", "p"])}]} if rng.random() < 0.4 else {})}
              for _ in range(rng.choice([1, 1, 2]))]
     if rng.random() < 0.06:
         rng.choice(rules)["services"] = [{"name": "missing", "port": 80}]
@@ -280,6 +284,14 @@ def some_route(rng):
         rng.choice(rules)["match"] = "Host(`"
     spec = {"routes": rules, **({"tls": {}} if rng.random() < 0.1 else {})}
     return {"kind": "IngressRoute", "metadata": {"name": f"r{rng.randrange(8)}"}, "spec": spec}
+
+
+def some_middleware_of_others(rng):
+    """Chains, one of them in the other; one that asks a service; p comes and goes."""
+    return rng.choice([middleware("c", chain={"middlewares": [{"name": name} for name in rng.sample("mn", rng.randrange(1, 3))]}),
+                       middleware("d", chain={"middlewares": [{"name": name} for name in rng.choice(["c", "cm", "n"])]}),
+                       asking("e", {"name": rng.choice(NAMES), "port": 80}),
+                       middleware("p", addPrefix={"prefix": f"/p{rng.randrange(9)}"})])
 
 
 def some_object(rng):
@@ -292,7 +304,7 @@ def some_object(rng):
                                                           {"rateLimit": {"average": rng.randrange(1, 9)}},
                                                           {"addPrefix": {"prefix": rng.choice(["", "/a", "/b", "/c"])}}]))
     if choice < 0.8:
-        return middleware("c", chain={"middlewares": [{"name": name} for name in rng.sample("mn", rng.randrange(1, 3))]})
+        return some_middleware_of_others(rng)
     if choice < 0.9:
         return traefik_service("w", *({"name": name, "weight": rng.randrange(1, 4)} for name in rng.sample(NAMES, 2)))
     ports = [{"name": "web", "port": 80}, {"name": "more", "port": 81}]
@@ -389,13 +401,10 @@ def test_what_a_watch_was_not_asked_for_is_passed_over(api, cluster_weir, whoami
         assert not lines(program, "does not exist", mark) and status(kept, "eve") == 200
 
 
-def asking(name):
-    """A middleware that asks a service that is not there: resolve lets it pass, who uses it cannot be compiled."""
-    return middleware(name, errors={"status": ["500"], "query": "/e", "service": {"name": "gone@file", "kind": "TraefikService"}})
-
-
 def test_a_route_that_cannot_be_compiled_goes_the_whole_way(api, cluster_weir):
-    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), asking("asks"))
+    """Its middleware asks a service that is not there: resolve lets it pass."""
+    asks = asking("asks", {"name": "gone@file", "kind": "TraefikService"})
+    api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), asks)
     program = cluster_weir()
     mark = program.mark()
     api.put(route("b", {"name": "a", "middlewares": [{"name": "asks"}]}))
@@ -419,6 +428,38 @@ def test_what_is_wrong_with_a_service_is_said_when_a_route_comes_to_use_it(api, 
     whole_way_finds_nothing(program)
 
 
+def test_middlewares_of_others_are_patched_too(api, cluster_weir, whoami):
+    """A chain, one in another, one that asks a service; one that comes with its route, and goes with it."""
+    backend = whoami("back", host="127.0.0.4")
+    api.put(service("a"), endpoint_slice("a-1", "a", [backend.host], port=backend.port), service("b"), endpoint_slice("b-1", "b", ["10.0.0.1"]),
+            middleware("m", addPrefix={"prefix": "/m"}), middleware("n", addPrefix={"prefix": "/n"}), asking("e", {"name": "b", "port": 80}),
+            middleware("c", chain={"middlewares": [{"name": "m"}]}), middleware("d", chain={"middlewares": [{"name": "c"}, {"name": "e"}]}),
+            *(route(name, {"name": "a"}, middlewares=[{"name": "d"}]) for name in ("a", "b")))
+    program = cluster_weir()
+
+    def asked(host):
+        return curl(program.ports["web"], "/0", host=host).body
+
+    wait_until("the chain has one", lambda: "GET /m/0 " in asked("a.test"))
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    api.put(middleware("c", chain={"middlewares": [{"name": "m"}, {"name": "n"}]}))
+    for host in ("a.test", "b.test"):
+        wait_until("the chain has two", lambda: "GET /n/m/0 " in asked(host))
+    api.put(asking("e", {"name": "a", "port": 80}))
+    program.wait_log(r"services: 1 changed \(default-e-errorpage-service@kubernetescrd\)", mark)
+    api.put(middleware("new", addPrefix={"prefix": "/new"}))
+    program.wait_log(r"middlewares: 1 added \(default-new@kubernetescrd\)", mark)
+    api.put(route("new", {"name": "a"}, middlewares=[{"name": "new"}]))
+    wait_until("the new one is there", lambda: "GET /new/0 " in asked("new.test"))
+    api.remove("IngressRoute", "new")
+    wait_until("it is gone", lambda: curl(program.ports["web"], host="new.test").status == 404)
+    api.remove("Middleware", "new")
+    program.wait_log(r"middlewares: 1 removed \(default-new@kubernetescrd\)", mark)
+    assert len(lines(program, "Only a few objects changed: ", mark)) >= len(lines(program, CHANGED, mark))
+    whole_way_finds_nothing(program)
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
     rng = random.Random(seed)
@@ -427,7 +468,8 @@ def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, 
             middleware("m", addPrefix={"prefix": "/m"}), middleware("n", stripPrefix={"prefixes": ["/n"]}),
             *(secret(name, "bob") for name in "st"), *(middleware(f"of-{name}", basicAuth={"secret": name}) for name in "st"),
             *(route(f"of-{name}", {"name": "one"}, middlewares=[{"name": f"of-{name}"}]) for name in "st"),
-            middleware("c", chain={"middlewares": [{"name": "m"}]}), traefik_service("w", {"name": "a"}, {"name": "b"}))
+            middleware("c", chain={"middlewares": [{"name": "m"}]}), middleware("d", chain={"middlewares": [{"name": "c"}]}),
+            asking("e", {"name": "a", "port": 80}), traefik_service("w", {"name": "a"}, {"name": "b"}))
     for _ in range(12):
         api.put(some_route(rng))
     program = cluster_weir()
@@ -437,6 +479,8 @@ def test_random_objects_come_to_what_the_whole_way_publishes(api, cluster_weir, 
             routes = [name for name in api.objects.get(GROUPS["IngressRoute"], {}) if name.startswith("r")]
             if routes and rng.random() < 0.15:
                 api.remove("IngressRoute", rng.choice(routes))
+            elif "p" in api.objects[GROUPS["Middleware"]] and rng.random() < 0.1:
+                api.remove("Middleware", "p")
             elif rng.random() < 0.2:
                 api.put(some_slice(rng))
             else:

@@ -288,6 +288,23 @@ def test_files_change_under_handshakes(stand, made, tmp_path):
         assert kept.der == made["exact"].der
 
 
+def test_one_of_many_files_changes(stand, made, tmp_path):
+    """So many that their folders are watched: one is swapped by name, then written where it stands."""
+    many = [Pair(tmp_path, f"many{i}") for i in range(260)]
+    for pair in many:
+        pair.crt.write_text(made["exact"].pem)
+        pair.key.write_text(made["exact"].key_pem)
+    stand.start("  certificates:\n" + entries(*many))
+    assert stand.shows("exact.test", made["exact"]) and not stand.shows("fallback.test", made["fallback"])
+    for path, text in ((many[7].key, made["fallback"].key_pem), (many[7].crt, made["fallback"].pem)):
+        (tmp_path / "new").write_text(text)
+        (tmp_path / "new").rename(path)
+    wait_until("the new certificate", lambda: stand.shows("fallback.test", made["fallback"]))
+    many[7].key.write_text(made["exact"].key_pem)
+    many[7].crt.write_text(made["exact"].pem)
+    wait_until("it is gone", lambda: not stand.shows("fallback.test", made["fallback"]))
+
+
 def test_changes_of_routes_leave_connections_alone(stand, made):
     router = stand.start("  certificates:\n" + entries(made["exact"]))
     client = hello(stand.port, "exact.test")

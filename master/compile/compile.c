@@ -181,8 +181,7 @@ static size_t errors_of(const struct compiler *compiler, const struct servers_ch
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out)
 {
-    struct compiled made = {.count = PAGE_SERVICES +
-                                     services_pages(compiler->service_count, compiler->service_shift)};
+    struct compiled made = {.count = PAGE_SERVICES + compiler->service_pages};
     size_t errors = errors_of(compiler, changes, count);
     int rc = 0;
 

@@ -142,7 +142,7 @@ static struct page *services_page(void)
         {.name = SLICE("noop@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_NOOP},
     };
 
-    services_build(builder, 0, services_shift(ARRAY_LEN(rows)), rows, ARRAY_LEN(rows));
+    services_build(builder, 0, services_shift(0, 0), 1, rows, ARRAY_LEN(rows));
     return sealed(builder, PAGE_SERVICES);
 }
 

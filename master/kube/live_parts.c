@@ -135,17 +135,29 @@ void live_parts_start(struct kube_live *live)
     }
 }
 
+/* Takes it out. *at: behind the one that was found last. Mostly they are wanted in the order in which they stand, so it is there. */
+static struct part *take_single(struct kube_live *live, struct kube_name name, size_t *at)
+{
+    for (size_t walked = 0; walked < live->single_count; walked++) {
+        size_t place = (*at + walked) % live->single_count;
+        struct part *single = live->singles[place];
+
+        if (single && kube_name_eq(single->name, name)) {
+            live->singles[place] = NULL;
+            *at = place + 1;
+            return single;
+        }
+    }
+    return NULL;
+}
+
 void live_singles_apply(struct kube_live *live, struct kube_name *wanted, size_t count)
 {
     struct part **next = xcalloc(count + 1, sizeof(struct part *));
+    size_t at = 0;
 
     for (size_t i = 0; i < count; i++) {
-        for (size_t j = 0; j < live->single_count && next[i] == NULL; j++) {
-            if (live->singles[j] && kube_name_eq(live->singles[j]->name, wanted[i])) {
-                next[i] = live->singles[j];
-                live->singles[j] = NULL;
-            }
-        }
+        next[i] = take_single(live, wanted[i], &at);
         if (next[i] == NULL) {
             const struct kube_resource *kind = &single_kinds[strcmp(wanted[i].kind, "Secret") == 0 ? 0 : 1];
 

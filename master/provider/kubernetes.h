@@ -73,6 +73,7 @@ struct k8s {              /* one load */
     struct k8s_use *uses;
     size_t use_count, use_capacity;
     struct kube_name *needs; /* Secrets and ConfigMaps that objects name, none twice */
+    struct seen needed;      /* their kinds with their names */
     size_t need_count, need_capacity;
     const struct kube_object **claims; /* k8s_claim(), of scratch */
     size_t claim_count, claim_capacity;

@@ -75,14 +75,12 @@ int k8s_live_store(struct k8s *k8s, struct k8s_live *state, struct kube_store **
 
 void k8s_need(struct k8s *k8s, const char *kind, struct slice namespace, struct slice name)
 {
-    for (size_t i = 0; i < k8s->need_count; i++) {
-        const struct kube_name *there = &k8s->needs[i];
+    struct slice key = pool_printf(k8s->scratch, "%s/%.*s/%.*s", kind, SLICE_ARG(namespace), SLICE_ARG(name));
 
-        if (strcmp(there->kind, kind) == 0 && slice_eq(there->namespace, namespace) &&
-            slice_eq(there->name, name)) {
-            return;
-        }
+    if (seen_get(&k8s->needed, key)) {
+        return;
     }
+    seen_set(&k8s->needed, key, k8s);
     k8s->needs =
         pool_grow(k8s->scratch, k8s->needs, k8s->need_count, &k8s->need_capacity, sizeof(*k8s->needs));
     k8s->needs[k8s->need_count++] = (struct kube_name){kind, namespace, name};

@@ -178,6 +178,7 @@ void k8s_model_begin(struct k8s *k8s)
     k8s->made_count = k8s->use_count = k8s->need_count = 0;
     seen_init(&k8s->routers, k8s->scratch);
     seen_init(&k8s->services, k8s->scratch);
+    seen_init(&k8s->needed, k8s->scratch);
     for (size_t kind = 0; kind < LAYER4_KINDS; kind++) {
         seen_init(&k8s->layer4[kind], k8s->scratch);
     }

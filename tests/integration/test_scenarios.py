@@ -284,8 +284,8 @@ def https(crd, manifests, whoami, tmp_path):
     manifests.copy("whoami-tls-secret.yaml")
     secure = free_port()
 
-    def start():
-        router = crd(f"--entryPoints.websecure.address=127.0.0.1:{secure}")
+    def start(*flags):
+        router = crd(f"--entryPoints.websecure.address=127.0.0.1:{secure}", *flags)
         router.ports["websecure"] = secure
         return router, pair, maker
     return start
@@ -329,6 +329,22 @@ def test_redirect_to_https(https, manifests):
     answer = curl(router.ports["web"], "/tls?a=b", host="who.qikqiak.com")
     assert (answer.status, answer.header("Location")) == (302, "https://who.qikqiak.com/tls?a=b")
     assert ask_https(router.ports["websecure"])[1] == 200
+
+
+def test_s19_s20_s21_a_route_with_a_resolver(https, manifests):
+    """Until there is the certificate that it asks for the default one serves it; others have theirs, and what is not done is said."""
+    manifests.remove("whoami-tls-secret.yaml")  # which has an object of the same name
+    manifests.copy("acme-route.yaml")
+    manifests.write("mine.yaml", "apiVersion: traefik.io/v1alpha1\nkind: IngressRoute\nmetadata: {name: mine}\nspec:\n  entryPoints: "
+                    "[websecure]\n  routes: [{match: Host(`mine.test`), kind: Rule, services: [{name: whoami, port: 80}]}]\n"
+                    "  tls: {secretName: mine-tls}\n")
+    router, _, maker = https("--certificatesResolvers.ali.acme.email=a@b.test", "--certificatesResolvers.ali.acme.storage=/data/acme.json",
+                                "--certificatesResolvers.ali.acme.dnsChallenge.provider=alidns")
+    router.wait_log("WRN .*certificatesResolvers.*not yet served")
+    tls_secret(manifests, mine := maker.own("mine", ["DNS:mine.test"]), "mine-tls")
+    wait_until("the other route's certificate", lambda: ask_https(router.ports["websecure"], "/", "mine.test")[:2] == (mine.der, 200))
+    der, status, _ = ask_https(router.ports["websecure"])
+    assert b"weir default certificate" in der and status == 200
 
 
 def test_s74_an_expired_certificate_is_served(crd, manifests, whoami):

@@ -87,6 +87,17 @@ def test_s38_s39_s40_tls(mongo, manifests):
     client.sock.close()
 
 
+def test_s41_a_route_with_a_resolver(mongo, manifests):
+    """Until there is the certificate that it asks for the default one serves it."""
+    manifests.apply("tcp-mongo-step1-plain.yaml")
+    manifests.apply("tcp-mongo-step3-acme.yaml")
+    mongo.start()
+    client = hello(mongo.port, "mongo.qikqiak.com")
+    assert b"weir default certificate" in client.der
+    assert client.until(b"\n") == b"mongo\n"
+    client.sock.close()
+
+
 def test_a_new_endpoint_takes_new_connections(mongo, manifests, tcp_server):
     manifests.copy("tcp-mongo-step1-plain.yaml")
     mongo.start()

@@ -132,7 +132,10 @@ struct master {
     struct outbox guard;
     uv_poll_t guard_poll;
     uv_timer_t heart;
-    uv_timer_t retry;      /* loads again what could not be read */
+    uv_timer_t retry;      /* loads again what could not be read, compiles again what could not be compiled */
+    unsigned retries;      /* in a row, of what may pass by itself */
+    bool uncompiled;       /* what was found last is not in force: a page could not be made */
+    char *owed;            /* and what was new in it; malloc'd */
     uint64_t start_number; /* the guard's count of masters */
     uint64_t page_count;   /* pages sealed by this master */
 

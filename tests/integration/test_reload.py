@@ -3,6 +3,7 @@ import contextlib
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -493,3 +494,32 @@ def test_provider_that_appears_later(weir, whoami, tmp_path):
     configuration.routes([("one", "Host(`one`)", "one")], [("one", whoami("one"))])
     router.wait_log(r"INF Ready: ")
     assert curl(router.ports["web"], host="one").status == 200
+
+
+# ---- what a machine lacks for a moment ----
+@contextlib.contextmanager
+def descriptors_left(pid, count):
+    """The process gets so many more descriptors and no more."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = descriptors(pid)
+    most = next(limit for limit in range(len(used) + 64) if sum(number not in used for number in range(limit)) == count)
+    while most in used:
+        most += 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, before[1]))
+    yield
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("left, words", [(0, r"ERR .*dynamic\.yml: cannot open: Too many open files"),
+                                         (1, r"ERR The new configuration cannot be compiled, .*: Too many open files; it is tried again")])
+def test_change_that_met_a_shortage_is_in_force_when_that_is_over(serving, configuration, left, words):
+    """Nobody says when it is."""
+    router = serving()
+    mark = router.mark()
+    with descriptors_left(router.master(), left):
+        configuration.routes([("one", "Host(`one`)", "one"), ("two", "Host(`two`)", "two")], [("one", serving.backend), ("two", serving.backend)])
+        router.wait_log(words, mark)
+        assert curl(router.web, host="one").status == 200
+    wait_until("it is in force", lambda: curl(router.web, host="two").status == 200)
+    assert curl(router.web, host="one").status == 200
+    changed(router, mark, "two@file")

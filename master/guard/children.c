@@ -85,7 +85,7 @@ static bool start(struct guard *guard, struct child *child, const char *name, co
     child->beat = 0;
     child->aborted_ns = 0;
     child->told_to_leave = false;
-    child->has_master = false;
+    child->has_master = child->master_late = false;
     outbox_init(&child->out, pair[0]);
     return true;
 }
@@ -100,14 +100,29 @@ static void connect_to_master(struct guard *guard, unsigned slot)
     int pair[2];
 
     if (control_pair(pair, &why) < 0) {
-        log_error("%s", why.text);
-        return; /* tried again when either is started anew */
+        if (!worker->master_late) {
+            log_error("Worker %u gets its channel to the master later: %s", slot, why.text);
+        }
+        worker->master_late = true; /* tried again with each turn */
+        return;
     }
     worker->has_master = true;
+    worker->master_late = false;
     child_send(&guard->master, &to_master, &pair[0], 1);
     child_send(worker, &to_worker, &pair[1], 1);
     close(pair[0]);
     close(pair[1]);
+}
+
+static void connect_all(struct guard *guard)
+{
+    for (unsigned slot = 0; slot < guard->slots; slot++) {
+        const struct child *worker = &guard->workers[slot];
+
+        if (worker->pid != 0 && !worker->has_master && guard->master.out.channel != -1) {
+            connect_to_master(guard, slot);
+        }
+    }
 }
 
 static void start_master(struct guard *guard, int64_t now)
@@ -121,11 +136,7 @@ static void start_master(struct guard *guard, int64_t now)
     }
     keep_send_master(guard);
     shards_send_master(guard);
-    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
-        if (guard->workers[slot].pid != 0) {
-            connect_to_master(guard, slot);
-        }
-    }
+    connect_all(guard);
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
     child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? 2 : 0);
@@ -144,9 +155,7 @@ static void start_worker(struct guard *guard, unsigned slot, int64_t now)
     if (!start(guard, worker, name, "worker", number, NULL, now)) {
         return;
     }
-    if (guard->master.pid != 0) {
-        connect_to_master(guard, slot);
-    }
+    connect_all(guard);
     keep_send_slot(guard, slot, slot);
 }
 
@@ -163,6 +172,7 @@ void children_start_due(struct guard *guard, int64_t now)
             start_worker(guard, slot, now);
         }
     }
+    connect_all(guard);
 }
 
 int64_t children_next_due(const struct guard *guard)

@@ -47,7 +47,8 @@ struct child {
     uint64_t beat;        /* last heartbeat seen on the board */
     int64_t beat_seen_ns; /* when it was seen to change */
     int64_t aborted_ns;   /* when it was asked to die with a stack trace; 0: not */
-    bool has_master;      /* it was given a channel to the master that lives now */
+    bool has_master;      /* it was given a channel to the master that lives now, and that one has it still */
+    bool master_late;     /* there was none to be had: said */
     /* of the slot, whoever sits in it */
     int lent_to;        /* the slot whose worker accepts here too; -1: none */
     int64_t retire_ns;  /* since when new connections go elsewhere; 0: it is wanted */

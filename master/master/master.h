@@ -99,6 +99,7 @@ struct worker_link {
     unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
     unsigned strange;      /* messages since the last one that was waited for */
     bool spooled;          /* it has got a file */
+    int64_t lost_ns;       /* when its channel broke, and the guard was asked for another one; 0: not */
 };
 
 struct input { /* one provider */

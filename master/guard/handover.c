@@ -288,7 +288,7 @@ static bool read_master(struct guard *guard, const char *line, int64_t now)
     }
     guard->master.pid = (pid_t)pid;
     guard->master.out.channel = channel;
-    guard->master.started_ns = now;
+    guard->master.started_ns = guard->master.beat_seen_ns = now;
     return true;
 }
 

@@ -137,6 +137,7 @@ static void start_master(struct guard *guard, int64_t now)
     }
     keep_send_master(guard);
     shards_send_master(guard);
+    left_send_master(guard);
     connect_all(guard);
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */

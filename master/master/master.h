@@ -229,6 +229,8 @@ void listeners_returned(struct master *master, unsigned slot, const char *name, 
 void listeners_slot_closed(struct master *master, unsigned slot);
 /* The guard closed the last sockets of an entry point that has gone or moved. */
 void listeners_left(struct master *master, const char *name);
+/* It closed them while an earlier master lived. */
+void listeners_left_before(struct master *master, const char *name, const struct sockaddr_storage *bound);
 void listeners_free(struct master *master);
 
 /* ---- datagrams.c ---- */
@@ -239,6 +241,8 @@ int datagrams_open(struct master *master, const struct static_config *config, st
 void datagrams_finish(struct master *master, struct opened_datagrams *opened, bool good);
 /* The guard keeps them for an entry point of that name; fd, one of them, is taken over. */
 void datagrams_returned(struct master *master, const char *name, int fd);
+/* It closed them while an earlier master lived. */
+void datagrams_left_before(struct master *master, const char *name, const struct sockaddr_storage *bound);
 void datagrams_free(struct master *master);
 
 /* ---- cpus.c ---- */

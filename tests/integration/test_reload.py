@@ -363,7 +363,8 @@ def listening(port):
     return {f"socket:[{inode}]" for inode in re.findall(r"ino:(\d+)", rows)}
 
 
-def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file):
+@pytest.mark.parametrize("master_dies", [False, True])
+def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file, master_dies):
     router = with_file.start()
     other = free_port()
     with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
@@ -379,9 +380,13 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file)
         def held():
             return sockets.intersection(descriptors(router.pid).values())
         wait_until("the guard has closed its own", lambda: not held())
+        if master_dies:
+            mark = router.mark()
+            os.kill(router.master(), signal.SIGKILL)
+            router.wait_log("INF Static configuration from", mark)
         with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
         mark = with_file.hangup()
-        _, said = router.wait_log(r"(INF Static configuration from|ERR The static configuration is refused.*)", mark)
+        _, said = router.wait_log(r"(INF Listening .*entryPointName=other|ERR The static configuration is refused.*|weir: .*cannot listen.*)", mark)
         assert said[0].startswith("INF"), said[0]
     finally:
         with contextlib.suppress(ProcessLookupError):  # it hung for too long, and another one has its place

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 import api_server
-from api_server import GROUPS, LISTS, ApiServer
+from api_server import GROUPS, LISTS, api  # noqa: F401 a fixture
 from board import Board
 from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 
@@ -18,13 +18,6 @@ ALL_KINDS = {*LISTS, *(f"/apis/{group}/v1alpha1/{kind}" for group in ("traefik.i
     "ingressroutes", "ingressroutetcps", "ingressrouteudps", "middlewares", "middlewaretcps", "traefikservices", "serverstransports",
     "serverstransporttcps", "tlsoptions", "tlsstores"))}
 TOKEN = "s3cret-token"
-
-
-@pytest.fixture
-def api():
-    server = ApiServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@
 #define CONTROL_LEAVING 1u           /* sockets of an entry point that has gone or moved, being emptied */
 #define CONTROL_MORE 1u              /* not the last part */
 #define CONTROL_UDP 2u               /* shards of a UDP entry point */
+#define CONTROL_LEFT 4u              /* no sockets: they are closed, `pages` has their sockaddr_storage */
 #define CONTROL_AT_THE_END 1u        /* not now: when the channel to the guard has ended */
 #define UDP_SHARDS 32                /* sockets of a UDP entry point, always */
 
@@ -79,7 +80,8 @@ struct control_message {
     uint16_t places[CONTROL_FDS]; /* and their places; UDP_GIVE: numbers of the shards */
     uint32_t page_count;          /* GENERATION: how many pages it has */
     uint32_t part;                /* GENERATION: which message of several, from 0; flags: CONTROL_MORE */
-    uint32_t flags; /* LISTEN to the guard: CONTROL_SHARED, to the master: CONTROL_LEAVING; READY: log format;
+    uint32_t
+        flags; /* LISTEN to the guard: CONTROL_SHARED, to the master: CONTROL_LEAVING or CONTROL_LEFT; READY: log format;
                 GENERATION: CONTROL_MORE */
     int64_t grace_ns[2];     /* STOP, HANDOVER: accept grace, then finish grace */
     char text[CONTROL_TEXT]; /* entry point's name, or why something failed; NUL-terminated */

@@ -263,6 +263,7 @@ struct model {
     size_t notice_count, notice_capacity;
     bool
         gaps; /* of a provider: a file of its input could not be read, and nothing that it gave before is known */
+    bool unread; /* of a provider: something of it could not be read, which may pass without a change */
     struct model *patches; /* some of its objects live there (patch.h): freed with it */
     struct model *next;    /* of the same list */
     bool owned;            /* it is in such a list */

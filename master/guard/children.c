@@ -3,7 +3,7 @@
  *
  * The first start after a death is at once; a child that dies again within ten seconds waits 50 ms, then twice as long
  * each time up to a second. A worker whose heart has not beaten for ten seconds is aborted, so that it says where it
- * stood, and killed when that takes too long: the rest is as for a crash.
+ * stood, and killed when that takes too long: the rest is as for a crash. So is a master, after thirty.
  */
 #include "master/guard/guard.h"
 
@@ -22,6 +22,7 @@
 #define FAILED_AGAIN (5 * GUARD_SECOND)
 #define LIFE_GOOD (10 * GUARD_SECOND)
 #define BEAT_MISSED (10 * GUARD_SECOND)
+#define MASTER_MISSED (30 * GUARD_SECOND) /* it costs nobody anything; before /ping says so after 60 */
 #define ABORT_TAKES (1 * GUARD_SECOND)
 #define CHECK_LATE (250 * GUARD_MS)
 
@@ -85,7 +86,7 @@ static bool start(struct guard *guard, struct child *child, const char *name, co
     child->beat = 0;
     child->aborted_ns = 0;
     child->told_to_leave = false;
-    child->has_master = false;
+    child->has_master = child->master_late = false;
     outbox_init(&child->out, pair[0]);
     return true;
 }
@@ -100,14 +101,29 @@ static void connect_to_master(struct guard *guard, unsigned slot)
     int pair[2];
 
     if (control_pair(pair, &why) < 0) {
-        log_error("%s", why.text);
-        return; /* tried again when either is started anew */
+        if (!worker->master_late) {
+            log_error("Worker %u gets its channel to the master later: %s", slot, why.text);
+        }
+        worker->master_late = true; /* tried again with each turn */
+        return;
     }
     worker->has_master = true;
+    worker->master_late = false;
     child_send(&guard->master, &to_master, &pair[0], 1);
     child_send(worker, &to_worker, &pair[1], 1);
     close(pair[0]);
     close(pair[1]);
+}
+
+static void connect_all(struct guard *guard)
+{
+    for (unsigned slot = 0; slot < guard->slots; slot++) {
+        const struct child *worker = &guard->workers[slot];
+
+        if (worker->pid != 0 && !worker->has_master && guard->master.out.channel != -1) {
+            connect_to_master(guard, slot);
+        }
+    }
 }
 
 static void start_master(struct guard *guard, int64_t now)
@@ -121,11 +137,8 @@ static void start_master(struct guard *guard, int64_t now)
     }
     keep_send_master(guard);
     shards_send_master(guard);
-    for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
-        if (guard->workers[slot].pid != 0) {
-            connect_to_master(guard, slot);
-        }
-    }
+    left_send_master(guard);
+    connect_all(guard);
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
     child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? 2 : 0);
@@ -144,9 +157,7 @@ static void start_worker(struct guard *guard, unsigned slot, int64_t now)
     if (!start(guard, worker, name, "worker", number, NULL, now)) {
         return;
     }
-    if (guard->master.pid != 0) {
-        connect_to_master(guard, slot);
-    }
+    connect_all(guard);
     keep_send_slot(guard, slot, slot);
 }
 
@@ -163,6 +174,7 @@ void children_start_due(struct guard *guard, int64_t now)
             start_worker(guard, slot, now);
         }
     }
+    connect_all(guard);
 }
 
 int64_t children_next_due(const struct guard *guard)
@@ -301,16 +313,28 @@ void children_reap(struct guard *guard)
 }
 
 /* Silent for too long: first the chance to say where it stands. SIGCONT, because a stopped process says nothing. */
-static void abort_hung(struct child *worker, unsigned slot, int64_t now)
+static void abort_hung(struct child *child, const char *name, int64_t silent_ns, int64_t now)
 {
-    if (worker->aborted_ns == 0) {
-        log_error("Worker %u (pid %d) has not moved for 10 s and is replaced", slot, (int)worker->pid);
-        worker->aborted_ns = now;
-        (void)kill(worker->pid, SIGABRT);
-        (void)kill(worker->pid, SIGCONT);
-    } else if (now - worker->aborted_ns > ABORT_TAKES) {
-        (void)kill(worker->pid, SIGKILL);
+    if (child->aborted_ns == 0) {
+        log_error("%s (pid %d) has not moved for %lld s and is replaced", name, (int)child->pid,
+                  (long long)(silent_ns / GUARD_SECOND));
+        child->aborted_ns = now;
+        (void)kill(child->pid, SIGABRT);
+        (void)kill(child->pid, SIGCONT);
+    } else if (now - child->aborted_ns > ABORT_TAKES) {
+        (void)kill(child->pid, SIGKILL);
     }
+}
+
+/* True when it has been silent for so long. late: nobody is judged by that. */
+static bool is_hung(struct child *child, uint64_t beat, int64_t silent_ns, bool late, int64_t now)
+{
+    if (beat != child->beat || late) {
+        child->beat = beat;
+        child->beat_seen_ns = now;
+        return false;
+    }
+    return now - child->beat_seen_ns > silent_ns;
 }
 
 bool children_check_hung(struct guard *guard, int64_t now)
@@ -329,13 +353,17 @@ bool children_check_hung(struct guard *guard, int64_t now)
             continue;
         }
         uint64_t beat = atomic_load_explicit(&slab->heartbeat_ns, memory_order_relaxed);
+        char name[32];
 
-        if (beat != worker->beat || late) {
-            worker->beat = beat;
-            worker->beat_seen_ns = now;
-        } else if (now - worker->beat_seen_ns > BEAT_MISSED) {
-            abort_hung(worker, slot, now);
+        if (is_hung(worker, beat, BEAT_MISSED, late, now)) {
+            (void)snprintf(name, sizeof(name), "Worker %u", slot);
+            abort_hung(worker, name, BEAT_MISSED, now);
         }
+    }
+    if (guard->master.pid != 0 &&
+        is_hung(&guard->master, life_get(&board_tree(guard->board)->master_heartbeat_ns), MASTER_MISSED, late,
+                now)) {
+        abort_hung(&guard->master, "The master", MASTER_MISSED, now);
     }
     return true;
 }

@@ -368,6 +368,7 @@ static void guard_free(struct guard *guard)
 {
     keep_close_all(guard);
     shards_close_all(guard);
+    left_free(guard);
     outbox_close(&guard->master.out);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_close(&guard->workers[slot].out);

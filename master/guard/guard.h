@@ -47,7 +47,8 @@ struct child {
     uint64_t beat;        /* last heartbeat seen on the board */
     int64_t beat_seen_ns; /* when it was seen to change */
     int64_t aborted_ns;   /* when it was asked to die with a stack trace; 0: not */
-    bool has_master;      /* it was given a channel to the master that lives now */
+    bool has_master;      /* it was given a channel to the master that lives now, and that one has it still */
+    bool master_late;     /* there was none to be had: said */
     /* of the slot, whoever sits in it */
     int lent_to;        /* the slot whose worker accepts here too; -1: none */
     int64_t retire_ns;  /* since when new connections go elsewhere; 0: it is wanted */
@@ -138,6 +139,7 @@ struct guard {
     bool hangup_waits;      /* a SIGHUP was passed on that no master has followed yet */
     struct kept *kept;
     struct sharded *sharded;
+    struct left *left;      /* addresses of sockets that were closed lately */
     int64_t grace_ns[2];    /* accept, finish: the master's word */
     int64_t stop_accept_ns; /* while draining: when the kept sockets are closed */
     int64_t deadline_ns;    /* while draining or leaving: then SIGKILL */
@@ -245,6 +247,12 @@ void upgrade_begin(struct guard *guard, int64_t now);
 void upgrade_tend(struct guard *guard, int64_t now);
 /* True when the process was a rehearsal or one of an earlier build. */
 bool upgrade_reaped(struct guard *guard, pid_t pid, int status, int64_t now);
+
+/* ---- left.c ---- */
+/* The sockets of an entry point, of which fd is one, are about to be closed. flags: CONTROL_UDP or 0. */
+void left_add(struct guard *guard, const char *name, uint32_t flags, int fd);
+void left_send_master(struct guard *guard);
+void left_free(struct guard *guard);
 
 /* ---- upgrade_arrive.c ---- */
 /* What an earlier guard left for us in the environment, which it is taken out of (malloc'd); NULL: nothing. */

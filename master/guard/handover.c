@@ -59,8 +59,9 @@ static void write_slots(FILE *out, const struct guard *guard)
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         const struct child *worker = &guard->workers[slot];
 
-        (void)fprintf(out, "worker %u %d %d %d %d %d\n", slot, (int)worker->pid, worker->out.channel,
-                      worker->lent_to, worker->retire_ns != 0, worker->let_go_ns != 0);
+        /* The seventh was added later, as with counts. */
+        (void)fprintf(out, "worker %u %d %d %d %d %d %d\n", slot, (int)worker->pid, worker->out.channel,
+                      worker->lent_to, worker->retire_ns != 0, worker->let_go_ns != 0, worker->has_master);
     }
     for (const struct old_child *old = guard->old; old; old = old->next) {
         (void)fprintf(out, "old %d %d %" PRIu64 " %" PRId64 "\n", (int)old->pid, old->channel, old->set,
@@ -174,9 +175,10 @@ static bool listens(int fd)
 static bool read_worker(struct reader *reader, const char *line)
 {
     unsigned slot;
-    int pid, channel, lent_to, retiring, let_go;
+    int pid, channel, lent_to, retiring, let_go, has_master = 1;
 
-    if (sscanf(line, "worker %u %d %d %d %d %d", &slot, &pid, &channel, &lent_to, &retiring, &let_go) != 6 ||
+    if (sscanf(line, "worker %u %d %d %d %d %d %d", &slot, &pid, &channel, &lent_to, &retiring, &let_go,
+               &has_master) < 6 ||
         slot >= BOARD_WORKERS || pid < 0 || (channel != -1 && !is_open(channel)) || lent_to < -1 ||
         lent_to >= BOARD_WORKERS) {
         return false;
@@ -189,7 +191,7 @@ static bool read_worker(struct reader *reader, const char *line)
     worker->retire_ns = retiring ? reader->now : 0;
     worker->let_go_ns = let_go ? reader->now : 0;
     worker->started_ns = worker->beat_seen_ns = reader->now;
-    worker->has_master = true;
+    worker->has_master = has_master != 0;
     reader->guard->slots = slot >= reader->guard->slots ? slot + 1 : reader->guard->slots;
     return true;
 }
@@ -286,7 +288,7 @@ static bool read_master(struct guard *guard, const char *line, int64_t now)
     }
     guard->master.pid = (pid_t)pid;
     guard->master.out.channel = channel;
-    guard->master.started_ns = now;
+    guard->master.started_ns = guard->master.beat_seen_ns = now;
     return true;
 }
 

@@ -97,9 +97,13 @@ static void handle(struct guard *guard, const struct control_message *message, c
     case CONTROL_FAILED:
         guard->master_failed = true; /* it has printed why */
         break;
+    case CONTROL_WORKER: /* its channel to that one broke */
+        if (message->worker < BOARD_WORKERS) {
+            guard->workers[message->worker].has_master = false;
+        }
+        break;
     case CONTROL_SIGNAL:
     case CONTROL_HELLO:
-    case CONTROL_WORKER:
     case CONTROL_GONE:
     case CONTROL_MASTER:
     case CONTROL_GENERATION:

@@ -200,6 +200,9 @@ static void tend_set(struct guard *guard, struct kept *kept, int64_t now)
     } else if (now - kept->let_go_ns >= GUARD_LETTING_GO) {
         (void)snprintf(closed.text, sizeof(closed.text), "%s", kept->name);
         log_debug("Entry point %s: its old sockets are closed", kept->name);
+        if (kept->count > 0) {
+            left_add(guard, kept->name, 0, kept->fds[kept->order[0]]);
+        }
         keep_drop(guard, kept);
         child_send(&guard->master, &closed, NULL, 0);
     }

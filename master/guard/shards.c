@@ -86,6 +86,7 @@ void shards_remove(struct guard *guard, const char *name)
                     child_send(&guard->workers[slot], &copy, NULL, 0);
                 }
             }
+            left_add(guard, set->name, CONTROL_UDP, set->shards[0].fd);
             *link = set->next;
             set_free(set);
             return;

@@ -281,6 +281,8 @@ struct slice kube_live_source(const struct kube_live *live)
 
 int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *why)
 {
+    char words[LIVE_BLIND];
+    bool blind = false;
     struct timespec until;
     int rc = 0;
 
@@ -292,10 +294,14 @@ int kube_live_wait(struct kube_live *live, unsigned timeout_ms, struct error *wh
         until.tv_nsec -= 1000000000;
     }
     pthread_mutex_lock(&live->mutex);
-    while (rc == 0 && !(live_all_listed(live) && live_all_singles(live))) {
+    while (rc == 0 && !(live_all_listed(live) && live_all_singles(live)) &&
+           !(blind = live_blind(live, words))) {
         rc = pthread_cond_timedwait(&live->progress, &live->mutex, &until);
     }
     pthread_mutex_unlock(&live->mutex);
+    if (blind) {
+        return error_set(why, -EACCES, "the API server permits this user to read %s", words);
+    }
     if (rc) {
         struct error last;
 

@@ -25,7 +25,9 @@ struct part { /* one kind, in one namespace or all, or one object */
     uint32_t owner;
     struct part *stand_in; /* while this kind cannot be read */
     struct kube_name name; /* of a single object, malloc'd; else empty */
-    bool synced;           /* under the mutex */
+    /* under the mutex */
+    bool synced, read; /* what there is to know is known; it has been listed once */
+    enum kube_off off;
 };
 
 struct kube_live {
@@ -55,10 +57,16 @@ struct kube_live {
     char *place;       /* stateDir, "": none, NULL: nothing was said yet; malloc'd */
     const char *place_provider;
     bool place_new;
+    bool seen;  /* what routes are made of could be read once; under the mutex */
+    bool blind; /* said; the thread's */
 };
 
 /* ---- live_tell.c; under the mutex, or on the thread ---- */
 bool live_all_listed(const struct kube_live *live);
+/* What no routes can be made without and this user may not read, although all has been asked for: "no Services, no endpoints".
+ * False, and no words: nothing of that sort. */
+#define LIVE_BLIND 80
+bool live_blind(const struct kube_live *live, char words[LIVE_BLIND]);
 bool live_all_singles(const struct kube_live *live);
 /* On the thread. */
 void live_notify(struct kube_live *live); /* now */
@@ -68,6 +76,7 @@ void live_synced(void *part);
 void live_timers_init(struct kube_live *live);
 /* Who listens is told when the time for single objects is over. */
 void live_patience_start(struct kube_live *live);
+void live_off(void *part, enum kube_off off);
 void live_call_listener(void);
 
 /* ---- live_parts.c; on the thread ---- */

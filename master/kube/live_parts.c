@@ -16,7 +16,7 @@ static const struct kube_resource single_kinds[] = {
     {.group = "", .version = "v1", .plural = "configmaps", .kind = "ConfigMap"},
 };
 
-static void on_off(void *context, bool off);
+static void on_off(void *context, enum kube_off off);
 
 static struct part *part_start(struct kube_live *live, const struct kube_resource *resource,
                                struct kube_name name, uint32_t owner)
@@ -87,14 +87,16 @@ static void stand_in_stop(struct part *part)
     live_changed(part);
 }
 
-static void on_off(void *context, bool off)
+static void on_off(void *context, enum kube_off off)
 {
     struct part *part = context;
     const struct kube_resource *other = stand_in_of(part->live, part->resource);
 
-    if (off && other && part->stand_in == NULL) {
+    if (off != KUBE_ON && other && part->stand_in == NULL) {
         stand_in_start(part, other);
-    } else if (!off && part->stand_in) {
+    }
+    live_off(part, off);
+    if (off == KUBE_ON && part->stand_in) {
         stand_in_stop(part);
     }
 }

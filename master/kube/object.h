@@ -19,6 +19,7 @@ struct kube_resource { /* a kind of object as the API names it */
     enum kube_status_form status; /* what weir says there: cut off, and kept in the batch's `carried` */
     const char
         *stands_in_for; /* asked for only while this kind of the same namespace cannot be read; or NULL */
+    const char *vital;  /* of kinds of which one must be readable: what there is none of without; or NULL */
 };
 
 enum watch_type { WATCH_ADDED, WATCH_MODIFIED, WATCH_DELETED, WATCH_BOOKMARK, WATCH_ERROR };

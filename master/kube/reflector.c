@@ -56,7 +56,7 @@ static void on_head(void *context, const struct h1_message *message)
 
         reflector_name(reflector, name);
         log_info("%s can be read now", name);
-        reflector_tell_off(reflector, false);
+        reflector_tell_off(reflector, KUBE_ON);
     }
 }
 

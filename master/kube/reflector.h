@@ -26,6 +26,8 @@ struct kube_reflectors { /* all of one API server, on one loop */
     uv_timer_t greet; /* sinks that have just joined */
 };
 
+enum kube_off { KUBE_ON, KUBE_MISSING, KUBE_FORBIDDEN }; /* 404, 403 */
+
 struct kube_question { /* which objects; the resource is static */
     const struct kube_resource *resource;
     struct slice namespace; /* empty: all */
@@ -38,8 +40,8 @@ struct kube_sink { /* the caller's memory until it has left */
     uint32_t owner;                 /* of its objects there */
     void (*changed)(void *context); /* the table has changed */
     void (*synced)(void *context);  /* once: it was listed, or is known to be off */
-    void (*off)(void *context,
-                bool off); /* the kind cannot be read (before `synced`), and when it can again */
+    /* The kind cannot be read (before `synced`), and when it can again: it has been listed by then. */
+    void (*off)(void *context, enum kube_off off);
     void *context;
     /* the reflector's */
     struct kube_sink *next;

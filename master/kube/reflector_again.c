@@ -94,7 +94,11 @@ void reflector_turn_off(struct kube_reflector *reflector, const char *words)
             name, missing ? "does not have this kind" : "does not permit this", reflector_verb(reflector),
             missing ? "answers 404" : "is forbidden", missing ? "" : ": ", missing ? "" : words);
         reflector->failures = 0;
-        reflector_tell_off(reflector, true);
+    }
+    enum kube_off off = missing ? KUBE_MISSING : KUBE_FORBIDDEN;
+
+    if (reflector->off != off) {
+        reflector_tell_off(reflector, off);
     }
     /* A kind that is gone has no objects; who may no longer look knows nothing better than what was there. */
     if (missing) {

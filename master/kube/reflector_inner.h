@@ -31,9 +31,9 @@ struct kube_reflector {
     struct split split;
     bool watching;
     bool synced;
-    bool off;        /* not installed or not permitted: said */
-    bool complained; /* of an answer that is no good: said */
-    bool start_over; /* the version is too old: list again */
+    enum kube_off off; /* said */
+    bool complained;   /* of an answer that is no good: said */
+    bool start_over;   /* the version is too old: list again */
     unsigned status, failures;
     unsigned doubts;        /* refusals that may pass by themselves */
     uint64_t asked_wait_ms; /* Retry-After of the last refusal; 0: none */
@@ -61,7 +61,7 @@ void reflector_remove(struct kube_reflector *reflector, const struct kube_object
 void reflector_sweep(struct kube_reflector *reflector, uint32_t round);
 void reflector_tell_changed(struct kube_reflector *reflector);
 void reflector_tell_synced(struct kube_reflector *reflector);
-void reflector_tell_off(struct kube_reflector *reflector, bool off);
+void reflector_tell_off(struct kube_reflector *reflector, enum kube_off off);
 void reflector_greet(struct kube_reflector *reflector); /* who has just joined */
 void reflector_add_sink(struct kube_reflector *reflector, struct kube_sink *sink);
 void reflector_drop_sink(struct kube_reflector *reflector, struct kube_sink *sink);

@@ -62,7 +62,7 @@ void reflector_tell_synced(struct kube_reflector *reflector)
     }
 }
 
-void reflector_tell_off(struct kube_reflector *reflector, bool off)
+void reflector_tell_off(struct kube_reflector *reflector, enum kube_off off)
 {
     reflector->off = off;
     for (struct kube_sink *sink = reflector->sinks; sink; sink = sink->next) {
@@ -89,8 +89,8 @@ static void greet(struct kube_reflector *reflector, struct kube_sink *sink)
 
     sink->dirty |= kube_table_copy(from->table, from->owner, sink->table, sink->owner);
     sink->fresh = false;
-    if (reflector->off) {
-        sink->off(sink->context, true);
+    if (reflector->off != KUBE_ON) {
+        sink->off(sink->context, reflector->off);
     }
     tell_dirty(sink);
     if (reflector->synced) {

@@ -183,7 +183,7 @@ int datagrams_open(struct master *master, const struct static_config *config, st
     return rc;
 }
 
-static void keep(struct master *master, const char *name, const struct address *bound)
+static struct kept_datagrams *keep(struct master *master, const char *name, const struct address *bound)
 {
     struct kept_datagrams *kept = xcalloc(1, sizeof(*kept));
 
@@ -192,6 +192,7 @@ static void keep(struct master *master, const char *name, const struct address *
     kept->wanted = true;
     kept->next = master->datagrams;
     master->datagrams = kept;
+    return kept;
 }
 
 static void drop_unwanted(struct master *master)
@@ -229,7 +230,7 @@ static void hand_over(struct master *master, const struct opened_datagrams *open
         (void)snprintf(message.text, sizeof(message.text), "%s", name);
         guard_send(master, &message, &opening->fds[first], count);
     }
-    keep(master, name, &opening->where);
+    (void)keep(master, name, &opening->where);
     log_at(LOG_LEVEL_INFO, LOG_FIELDS("entryPointName", name, "address", where), "Listening");
 }
 
@@ -263,9 +264,18 @@ void datagrams_returned(struct master *master, const char *name, int fd)
     if (getsockname(fd, (struct sockaddr *)&bound, &size) == 0) {
         address_from_sockaddr((const struct sockaddr *)&bound, &address);
         widen(&address);
-        keep(master, name, &address);
+        (void)keep(master, name, &address);
     }
     close(fd);
+}
+
+void datagrams_left_before(struct master *master, const char *name, const struct sockaddr_storage *bound)
+{
+    struct address address;
+
+    address_from_sockaddr((const struct sockaddr *)bound, &address);
+    widen(&address);
+    keep(master, name, &address)->left_ns = process_clock_ns();
 }
 
 void datagrams_free(struct master *master)

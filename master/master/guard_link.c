@@ -86,6 +86,18 @@ static void on_signal(struct master *master, uint64_t number)
 }
 
 /* fds: those that are not taken stay in the array, taken ones become -1. */
+static void listen_left(struct master *master, const struct control_message *message)
+{
+    struct sockaddr_storage bound;
+
+    memcpy(&bound, message->pages, sizeof(bound));
+    if (message->flags & CONTROL_UDP) {
+        datagrams_left_before(master, message->text, &bound);
+    } else {
+        listeners_left_before(master, message->text, &bound);
+    }
+}
+
 static void handle(struct master *master, const struct control_message *message, int *fds)
 {
     switch ((enum control_kind)message->kind) {
@@ -101,7 +113,9 @@ static void handle(struct master *master, const struct control_message *message,
         master_begin(master, message->worker);
         break;
     case CONTROL_LISTEN:
-        if (message->fd_count == 1 && (message->flags & CONTROL_UDP)) {
+        if (message->flags & CONTROL_LEFT) {
+            listen_left(master, message);
+        } else if (message->fd_count == 1 && (message->flags & CONTROL_UDP)) {
             datagrams_returned(master, message->text, fds[0]);
             fds[0] = -1;
         } else if (message->fd_count == 1) {

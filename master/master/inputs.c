@@ -8,6 +8,7 @@
 #include "master/source/source.h"
 
 #define RETRY_MS 2000
+#define RETRY_DOUBLED 5 /* times: what goes on for long is looked at every 64 s */
 
 static void on_changed(void *context)
 {
@@ -63,6 +64,11 @@ static void watch_all(struct master *master)
     }
 }
 
+static bool unread(const struct input *input)
+{
+    return input->model && input->model->unread;
+}
+
 static void on_retry(uv_timer_t *timer)
 {
     struct master *master = timer->data;
@@ -75,26 +81,46 @@ static void on_retry(uv_timer_t *timer)
     for (size_t i = 0; i < master->input_count; i++) {
         struct input *input = &master->inputs[i];
 
-        if (input->enabled && (input->failed || input->gaps)) {
+        if (input->enabled && (input->failed || input->gaps || unread(input))) {
             input->dirty = again = true;
         }
     }
-    if (again || master->hold.why == HOLD_CLUSTER) {
+    if (again || master->uncompiled || master->hold.why == HOLD_CLUSTER) {
         reload_request(master);
     } else {
         inputs_retry(master);
     }
 }
 
+/* What nobody tells when it has passed, looked for less often the longer it lasts. */
+static uint64_t passing_ms(struct master *master)
+{
+    bool passing = master->uncompiled;
+
+    for (size_t i = 0; i < master->input_count; i++) {
+        passing = passing || (master->inputs[i].enabled && unread(&master->inputs[i]));
+    }
+    if (!passing) {
+        master->retries = 0;
+        return 0;
+    }
+    return (uint64_t)RETRY_MS << (master->retries < RETRY_DOUBLED ? master->retries : RETRY_DOUBLED);
+}
+
 void inputs_retry(struct master *master)
 {
     bool needed = master->watch_missing || master->hold.why != HOLD_NONE;
+    uint64_t wait = passing_ms(master);
 
     for (size_t i = 0; i < master->input_count; i++) {
         needed = needed || (master->inputs[i].enabled && master->inputs[i].failed);
     }
-    if (needed && !uv_is_active((uv_handle_t *)&master->retry)) {
-        (void)uv_timer_start(&master->retry, on_retry, hold_left_ms(master, RETRY_MS), 0);
+    if (needed) {
+        wait = hold_left_ms(master, RETRY_MS);
+    }
+    if (wait > 0 && !uv_is_active((uv_handle_t *)&master->retry)) {
+        master->retries++;
+        (void)uv_timer_start(&master->retry, on_retry, wait, 0);
     }
 }
 

@@ -453,6 +453,14 @@ void listeners_left(struct master *master, const char *name)
     }
 }
 
+void listeners_left_before(struct master *master, const char *name, const struct sockaddr_storage *bound)
+{
+    struct kept_sockets *kept = kept_new(master, name, bound);
+
+    kept->leaving = true;
+    kept->left_ns = process_clock_ns();
+}
+
 void listeners_free(struct master *master)
 {
     while (master->kept) {

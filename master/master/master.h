@@ -99,6 +99,7 @@ struct worker_link {
     unsigned resends;      /* in a row, so that two confused sides do not circle for ever */
     unsigned strange;      /* messages since the last one that was waited for */
     bool spooled;          /* it has got a file */
+    int64_t lost_ns;       /* when its channel broke, and the guard was asked for another one; 0: not */
 };
 
 struct input { /* one provider */
@@ -132,7 +133,10 @@ struct master {
     struct outbox guard;
     uv_poll_t guard_poll;
     uv_timer_t heart;
-    uv_timer_t retry;      /* loads again what could not be read */
+    uv_timer_t retry;      /* loads again what could not be read, compiles again what could not be compiled */
+    unsigned retries;      /* in a row, of what may pass by itself */
+    bool uncompiled;       /* what was found last is not in force: a page could not be made */
+    char *owed;            /* and what was new in it; malloc'd */
     uint64_t start_number; /* the guard's count of masters */
     uint64_t page_count;   /* pages sealed by this master */
 
@@ -226,6 +230,8 @@ void listeners_returned(struct master *master, unsigned slot, const char *name, 
 void listeners_slot_closed(struct master *master, unsigned slot);
 /* The guard closed the last sockets of an entry point that has gone or moved. */
 void listeners_left(struct master *master, const char *name);
+/* It closed them while an earlier master lived. */
+void listeners_left_before(struct master *master, const char *name, const struct sockaddr_storage *bound);
 void listeners_free(struct master *master);
 
 /* ---- datagrams.c ---- */
@@ -236,6 +242,8 @@ int datagrams_open(struct master *master, const struct static_config *config, st
 void datagrams_finish(struct master *master, struct opened_datagrams *opened, bool good);
 /* The guard keeps them for an entry point of that name; fd, one of them, is taken over. */
 void datagrams_returned(struct master *master, const char *name, int fd);
+/* It closed them while an earlier master lived. */
+void datagrams_left_before(struct master *master, const char *name, const struct sockaddr_storage *bound);
 void datagrams_free(struct master *master);
 
 /* ---- cpus.c ---- */

@@ -14,6 +14,7 @@
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "common/base/process.h"
+#include "common/base/text.h"
 #include "master/compile/names.h"
 #include "master/health/health.h"
 #include "master/kube/live.h"
@@ -173,6 +174,37 @@ static void cluster_begin(struct master *master)
 }
 
 /* ---- a job is back ---- */
+#define OWED_MOST 2000 /* bytes of the log's line */
+
+/* What a job found that could not be compiled is new in the one that can. */
+static void join_owed(struct master *master, struct job *job)
+{
+    struct text all;
+
+    if (master->owed == NULL) {
+        return;
+    }
+    text_init(&all);
+    text_printf(&all, "%.*s%s%s", OWED_MOST, master->owed, master->owed[0] && job->changes[0] ? "; " : "",
+                job->changes);
+    free(master->owed);
+    free(job->changes);
+    master->owed = NULL;
+    job->changes = xstrndup(all.ptr ? all.ptr : "", all.len);
+    text_free(&all);
+}
+
+/* Mostly for want of memory or descriptors: it is tried again (inputs.c). */
+static void not_compiled(struct master *master, struct job *job)
+{
+    life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
+    log_error("The new configuration cannot be compiled, the old one stays: %s; it is tried again",
+              job->why.text);
+    master->uncompiled = true;
+    master->owed = job->changes;
+    job->changes = NULL;
+}
+
 /* The whole way. */
 static void after_load(struct master *master, struct job *job)
 {
@@ -184,9 +216,10 @@ static void after_load(struct master *master, struct job *job)
     }
     master->in_step = false;
     master->refreshes = 0;
+    master->uncompiled = false;
+    join_owed(master, job);
     if (job->rc < 0) {
-        life_reload(master, RELOAD_FAILED, (int64_t)(job->elapsed_ms * 1e6), job->why.text);
-        log_error("The new configuration cannot be compiled, the old one stays: %s", job->why.text);
+        not_compiled(master, job);
     } else if (!held && publish_job(job, job->model, job->generation)) {
         publish_loaded(master);
         say_verdicts(job);
@@ -359,6 +392,7 @@ void reload_free(struct master *master)
     compiler_free(master->compiler);
     model_free(master->model);
     known_free(master->known);
+    free(master->owed);
     for (size_t i = 0; i < master->input_count; i++) {
         model_free(master->inputs[i].model);
         if (master->inputs[i].state && master->inputs[i].provider->free_state) {

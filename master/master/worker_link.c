@@ -25,6 +25,7 @@
 #define RESENDS_MOST 3
 #define STRANGE_MOST 8 /* messages that nobody waited for, between two that were */
 #define MESSAGES_PER_TURN 64
+#define LOST_NS (INT64_C(1) * 1000000000)
 #define RETRY_FIRST (INT64_C(10) * 1000000000)
 #define RETRY_MOST (INT64_C(300) * 1000000000)
 
@@ -41,6 +42,7 @@ static void link_close(struct worker_link *link)
     if (link->poll) {
         uv_close((uv_handle_t *)link->poll, free_poll);
         link->poll = NULL;
+        link->lost_ns = process_clock_ns();
     }
     outbox_close(&link->out);
 }
@@ -176,6 +178,7 @@ static void on_strange(struct worker_link *link, const struct control_message *m
     log_error("Worker %u answers what nobody asked: it is not listened to and gets no more generations",
               link->slot);
     link_close(link);
+    link->lost_ns = 0; /* for good */
 }
 
 static void on_ack(struct worker_link *link, uint64_t number)
@@ -276,8 +279,9 @@ static void on_worker(uv_poll_t *poll, int status, int events)
     }
     if (rc == -EBADMSG && link->poll) {
         log_error("Worker %u sent what cannot be read", link->slot);
-    }
-    if (rc != 0 && rc != -EAGAIN) {
+        link_close(link);
+        link->lost_ns = 0; /* for good */
+    } else if (rc != 0 && rc != -EAGAIN) {
         link_close(link);
     } else if (link->poll) {
         worker_link_offer(link);
@@ -304,6 +308,19 @@ void worker_link_open(struct master *master, unsigned slot, int fd)
     worker_link_offer(link);
 }
 
+/* Its channel broke and it did not die of that: the guard would have said so by now. Without another one it would keep what
+ * it has for ever. */
+static void ask_again(struct worker_link *link, int64_t now)
+{
+    struct control_message ask = {.kind = CONTROL_WORKER, .worker = link->slot};
+
+    if (link->lost_ns != 0 && now - link->lost_ns >= LOST_NS) {
+        log_warn("The channel to worker %u broke: it gets another one", link->slot);
+        link->lost_ns = now;
+        guard_send(link->master, &ask, NULL, 0);
+    }
+}
+
 void worker_link_tend(struct worker_link *link, int64_t now)
 {
     if (link->poll && link->out.starved && outbox_flush(&link->out) < 0) {
@@ -311,6 +328,7 @@ void worker_link_tend(struct worker_link *link, int64_t now)
     }
     retry(link, now);
     worker_link_offer(link);
+    ask_again(link, now);
 }
 
 void worker_link_end(struct worker_link *link)

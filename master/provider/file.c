@@ -98,7 +98,10 @@ static struct doc *read_now(struct reading *reading, struct text *content)
     uint32_t line = 0;
 
     text_init(&raw);
-    if (tree_read(reading->objects.path, &raw, &why) < 0) {
+    int rc = tree_read(reading->objects.path, &raw, &why);
+
+    if (rc < 0) {
+        reading->objects.model->unread = reading->objects.model->unread || tree_may_pass(rc);
         file_note(&reading->objects, true, 0, "%s", why.text);
     } else if (slice_trim(text_slice(&raw)).len == 0 &&
                good_text(reading->before, reading->objects.path).len) {
@@ -115,6 +118,15 @@ static struct doc *read_now(struct reading *reading, struct text *content)
     }
     text_free(&raw);
     return doc;
+}
+
+/* The document of the file at objects.path, and the text that it was made of. */
+static void take(struct reading *reading, const struct doc *doc, struct slice content)
+{
+    keep_text(reading->after, reading->objects.path, content);
+    if (doc->kind == DOC_MAP) {
+        file_objects_read(&reading->objects, doc);
+    }
 }
 
 static void read_file(struct reading *reading, struct slice path)
@@ -142,16 +154,40 @@ static void read_file(struct reading *reading, struct slice path)
         reading->objects.model->gaps = reading->objects.model->gaps || doc == NULL;
     }
     if (doc) {
-        keep_text(reading->after, path, text_slice(&content));
-        if (doc->kind == DOC_MAP) {
-            file_objects_read(&reading->objects, doc);
-        }
+        take(reading, doc, text_slice(&content));
         if (reading->options->debug_log_generated_template) {
             log_debug("%.*s: %zu bytes with its templates expanded (values may be secret: not shown)",
                       SLICE_ARG(path), content.len);
         }
     }
     text_free(&content);
+}
+
+/* Nobody knows what is in the directory now: what its files gave stays. */
+static void read_known_below(struct reading *reading, struct slice directory)
+{
+    bool any = false;
+
+    for (size_t i = 0; reading->before && i < reading->before->count; i++) {
+        const struct good_file *good = &reading->before->files[i];
+        struct error why;
+        struct doc *doc;
+
+        if (!tree_is_below(good->path, directory)) {
+            continue;
+        }
+        reading->objects.path = pool_copy(reading->objects.model->pool, good->path);
+        if (doc_read_file_text(reading->objects.model->pool, reading->objects.path, good->text, &doc, &why) ==
+            0) {
+            take(reading, doc, good->text);
+            any = true;
+        }
+    }
+    if (any) {
+        reading->objects.path = pool_copy(reading->objects.model->pool, directory);
+        file_note(&reading->objects, false, 0,
+                  "what the files below it gave before stays in force until it can be read again");
+    }
 }
 
 static int find_files(const struct file_provider *options, struct pool *pool, struct tree *tree,
@@ -218,6 +254,10 @@ static int load(const struct static_config *config, struct provider_state **stat
         reading.objects.path = pool_copy(reading.objects.model->pool, problems[i].path);
         file_note(&reading.objects, true, 0, "%.*s", SLICE_ARG(problems[i].text));
         reading.objects.model->gaps = true;
+        if (problems[i].unread) {
+            reading.objects.model->unread = true;
+            read_known_below(&reading, problems[i].path);
+        }
     }
     free_state(*state);
     *state = reading.after;

@@ -14,26 +14,32 @@
 #define OF_GROUP(of, lower, name)                                                                            \
     .group = (of), .version = "v1alpha1", .plural = (lower), .kind = (name), .selectable = true,             \
     .status = KUBE_STATUS_CONDITIONS
-#define OURS(lower, name)                                                                                    \
-    {OF_GROUP(CRD_GROUP, lower, name)},                                                                      \
+#define OURS(lower, name, ...)                                                                               \
+    {OF_GROUP(CRD_GROUP, lower, name), __VA_ARGS__},                                                         \
     {                                                                                                        \
-        OF_GROUP(CRD_GROUP_OLD, lower, name), .optional = true                                               \
+        OF_GROUP(CRD_GROUP_OLD, lower, name), .optional = true, __VA_ARGS__                                  \
     }
+#define WITH_ROUTES .vital = "objects with routes"
 
 /* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). */
 static const struct kube_resource resources[] = {
-    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
-    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
+    {.group = "", .version = "v1", .plural = "services", .kind = "Service", .vital = "Services"},
+    {.group = "discovery.k8s.io",
+     .version = "v1",
+     .plural = "endpointslices",
+     .kind = "EndpointSlice",
+     .vital = "endpoints"},
     {.group = "",
      .version = "v1",
      .plural = "endpoints",
      .kind = "Endpoints",
      .optional = true,
-     .stands_in_for = "EndpointSlice"},
+     .stands_in_for = "EndpointSlice",
+     .vital = "endpoints"},
     {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
-    OURS("ingressroutes", "IngressRoute"),
-    OURS("ingressroutetcps", "IngressRouteTCP"),
-    OURS("ingressrouteudps", "IngressRouteUDP"),
+    OURS("ingressroutes", "IngressRoute", WITH_ROUTES),
+    OURS("ingressroutetcps", "IngressRouteTCP", WITH_ROUTES),
+    OURS("ingressrouteudps", "IngressRouteUDP", WITH_ROUTES),
     OURS("middlewares", "Middleware"),
     OURS("middlewaretcps", "MiddlewareTCP"),
     OURS("traefikservices", "TraefikService"),

@@ -166,6 +166,7 @@ int k8s_begin(struct k8s *k8s, struct provider_state **state, struct error *why)
     k8s->store = store;
     k8s_model_begin(k8s);
     k8s->model->gaps = kube_store_gaps(store);
+    k8s->model->unread = kube_store_unread(store);
     k8s->model->release = release_store;
     k8s->model->release_context = kube_store_ref(store);
     k8s_index_slices(k8s);

@@ -84,8 +84,11 @@ static struct kube_batch *load_file(struct slice file, const struct kube_store *
     struct error why;
 
     text_init(&content);
-    if (tree_read(file, &content, &why) < 0) {
+    int rc = tree_read(file, &content, &why);
+
+    if (rc < 0) {
         batch = batch_new(file);
+        batch->unread = tree_may_pass(rc);
         batch->length = SIZE_MAX; /* equal to no content */
         batch->broken = true;
         batch_notice(batch, true, 0, SLICE(""), "%s", why.text);
@@ -115,6 +118,29 @@ static struct kube_batch *load_file(struct slice file, const struct kube_store *
     return batch;
 }
 
+/* Nobody knows what is in the directory now: what its files gave stays. New references, after the directory's own batch. */
+static size_t load_unread(const struct tree_problem *problem, const struct kube_store *previous,
+                          struct kube_batch **batches)
+{
+    struct kube_batch *own = batch_new(problem->path), *const * known;
+    size_t known_count = store_batches(previous, &known), count = 0;
+
+    own->length = SIZE_MAX;
+    own->unread = problem->unread;
+    batch_notice(own, true, 0, SLICE(""), "%.*s", SLICE_ARG(problem->text));
+    batches[count++] = own;
+    for (size_t i = 0; i < known_count && problem->unread; i++) {
+        if (tree_is_below(known[i]->file, problem->path)) {
+            batches[count++] = batch_ref(known[i]);
+        }
+    }
+    if (count > 1) {
+        batch_notice(own, false, 0, SLICE(""),
+                     "what the files below it gave before stays in force until it can be read again");
+    }
+    return count;
+}
+
 int manifests_load(struct slice path, struct kube_store *previous, struct kube_store **out, struct error *why)
 {
     struct pool *pool = pool_new(16384, 0);
@@ -126,9 +152,10 @@ int manifests_load(struct slice path, struct kube_store *previous, struct kube_s
         return rc;
     }
 
+    struct kube_batch *const *known;
     size_t count = 0;
-    struct kube_batch **batches =
-        xcalloc(tree.files.count + tree.problems.count + 1, sizeof(struct kube_batch *));
+    struct kube_batch **batches = xcalloc(
+        tree.files.count + tree.problems.count + store_batches(previous, &known) + 1, sizeof(*batches));
     const struct slice *files = tree.files.items;
     const struct tree_problem *problems = tree.problems.items;
 
@@ -136,9 +163,7 @@ int manifests_load(struct slice path, struct kube_store *previous, struct kube_s
         batches[count++] = load_file(files[i], previous);
     }
     for (size_t i = 0; i < tree.problems.count; i++) {
-        batches[count] = batch_new(problems[i].path);
-        batches[count]->length = SIZE_MAX;
-        batch_notice(batches[count++], true, 0, SLICE(""), "%.*s", SLICE_ARG(problems[i].text));
+        count += load_unread(&problems[i], previous, batches + count);
     }
     *out = store_rebuild(previous, batches, count);
     free(batches);

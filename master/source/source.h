@@ -31,6 +31,8 @@ const struct kube_object *kube_get(const struct kube_store *store, const char *g
 size_t kube_objects(const struct kube_store *store, const struct kube_object ***out);
 /* A file could not be read as a whole, and what it gave before is not known. */
 bool kube_store_gaps(const struct kube_store *store);
+/* Something could not be read, which may pass without a change that is told. */
+bool kube_store_unread(const struct kube_store *store);
 /* Documents that could not be read or are no objects: kept for the model's notices. */
 size_t kube_notices(const struct kube_store *store, const struct notice **out);
 /* Counted: whoever keeps views into the documents keeps a reference. kube_store_free() gives one back; NULL is fine. */

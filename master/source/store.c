@@ -374,6 +374,12 @@ struct kube_batch *store_batch(const struct kube_store *store, struct slice file
     return found ? *found : NULL;
 }
 
+size_t store_batches(const struct kube_store *store, struct kube_batch *const **out)
+{
+    *out = store ? store->batches : NULL;
+    return store ? store->batch_count : 0;
+}
+
 /* The first object that is not before the key; count when there is none. */
 static size_t lower_bound(const struct kube_store *store, const struct kube_object *key)
 {
@@ -425,6 +431,16 @@ bool kube_store_gaps(const struct kube_store *store)
         const struct kube_batch *batch = store->batches[i];
 
         if ((batch->broken || batch->length == SIZE_MAX) && batch->kept == NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool kube_store_unread(const struct kube_store *store)
+{
+    for (size_t i = 0; i < store->batch_count; i++) {
+        if (store->batches[i]->unread) {
             return true;
         }
     }

@@ -21,6 +21,7 @@ struct kube_batch {
     uint64_t hash; /* of the file's content; with length */
     size_t length;
     bool broken;                 /* had unreadable parts: objects of the batch before it were kept */
+    bool unread;                 /* the file could not be read, which may pass without a change of it */
     struct kube_batch *kept;     /* that batch, one reference; NULL mostly */
     struct kube_object *objects; /* in the order of the file */
     size_t count, capacity;
@@ -55,5 +56,7 @@ struct kube_store *store_from_sorted(struct kube_batch *const *batches, size_t c
 int store_order(const struct kube_object *a, const struct kube_object *b);
 /* The batch that a file gave, or NULL. Not for stores made by store_from_sorted(). */
 struct kube_batch *store_batch(const struct kube_store *store, struct slice file);
+/* All of them, sorted by file; how many. The store's. */
+size_t store_batches(const struct kube_store *store, struct kube_batch *const **out);
 
 #endif

@@ -41,11 +41,33 @@ static void *push(struct walk *walk, struct growing *list, size_t size)
     return (char *)list->items + size * list->count++;
 }
 
-static void problem(struct walk *walk, struct slice path, const char *text)
+static void problem(struct walk *walk, struct slice path, const char *text, bool unread)
 {
     struct tree_problem *item = push(walk, &walk->problems, sizeof(*item));
 
-    *item = (struct tree_problem){.path = path, .text = pool_copy(walk->pool, slice_cstr(text))};
+    *item = (struct tree_problem){
+        .path = path, .text = pool_copy(walk->pool, slice_cstr(text)), .unread = unread};
+}
+
+bool tree_may_pass(int rc)
+{
+    switch (-rc) {
+    case ENOENT: /* these end with a change, which is told */
+    case ENOTDIR:
+    case EISDIR:
+    case ELOOP:
+    case ENAMETOOLONG:
+    case EINVAL:
+    case EFBIG:
+        return false;
+    default:
+        return rc < 0;
+    }
+}
+
+bool tree_is_below(struct slice path, struct slice directory)
+{
+    return slice_has_prefix(path, directory) && path.len > directory.len && path.ptr[directory.len] == '/';
 }
 
 bool tree_has_ending(struct slice name, const char *const *endings)
@@ -107,7 +129,8 @@ static bool leads_outside(struct walk *walk, struct slice path)
                         "is a link to %s, outside of the directory, and not followed: put the files "
                         "there, or give that directory",
                         real)
-                .ptr);
+                .ptr,
+            false);
     return true;
 }
 
@@ -120,7 +143,10 @@ static int walk_entry(struct walk *walk, struct slice path, struct slice name, u
     struct stat st;
 
     if (lstat(path.ptr, &st) == -1) {
-        return 0; /* gone since the directory was read */
+        if (!tree_may_pass(-errno)) {
+            return 0; /* gone since the directory was read */
+        }
+        st.st_mode = S_IFREG; /* whoever reads it says what is wrong */
     }
     bool link = S_ISLNK(st.st_mode);
 
@@ -135,7 +161,7 @@ static int walk_entry(struct walk *walk, struct slice path, struct slice name, u
         int rc = walk_directory(walk, path, depth + 1, why);
 
         if (rc < 0 && rc != -E2BIG) {
-            problem(walk, path, why->text);
+            problem(walk, path, why->text, tree_may_pass(rc));
             rc = 0;
         }
         return rc;
@@ -144,7 +170,7 @@ static int walk_entry(struct walk *walk, struct slice path, struct slice name, u
         return 0;
     }
     if (!S_ISREG(st.st_mode)) { /* opening a device may do something */
-        problem(walk, path, "is no regular file");
+        problem(walk, path, "is no regular file", false);
         return 0;
     }
     struct slice *file = push(walk, &walk->files, sizeof(*file));
@@ -184,6 +210,7 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
     struct slice *own = push(walk, &walk->dirs, sizeof(*own));
 
     *own = path;
+    errno = 0;
     while (walk->entries <= ENTRIES_MAX && (entry = readdir(dir)) != NULL) {
         walk->entries++;
         if (wanted(walk, entry->d_name)) {
@@ -191,8 +218,14 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
 
             *name = pool_copy(walk->pool, slice_cstr(entry->d_name));
         }
+        errno = 0;
     }
+    int rc = -errno;
+
     closedir(dir);
+    if (rc < 0) {
+        return error_set(why, rc, "cannot read directory: %s", strerror(-rc));
+    }
     if (walk->entries > ENTRIES_MAX) {
         return too_much(path, "files", ENTRIES_MAX, why);
     }
@@ -209,8 +242,7 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
     for (size_t i = 0; i < names.count; i++) {
         struct slice inner =
             pool_printf(walk->pool, "%.*s%s%.*s", SLICE_ARG(path), slash ? "" : "/", SLICE_ARG(sorted[i]));
-        int rc = walk_entry(walk, inner, sorted[i], depth, why);
-
+        rc = walk_entry(walk, inner, sorted[i], depth, why);
         if (rc < 0) {
             return rc;
         }

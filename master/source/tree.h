@@ -23,6 +23,7 @@ enum tree_flags {
 struct tree_problem {
     struct slice path;
     struct slice text;
+    bool unread; /* of a directory that is there: nobody knows what is below it now */
 };
 
 struct tree {
@@ -41,6 +42,11 @@ int tree_list(struct pool *pool, struct slice root, const char *const *endings, 
 /* The whole of a regular file, appended. Refuses what is over 64 MiB or no regular file (never blocks on a pipe). `why` does not
  * name the file: that is the caller's (error_prefix()). */
 int tree_read(struct slice path, struct text *out, struct error *why);
+/* Whether what a function here gave may pass by itself, with no change of the tree: descriptors or memory that ran short, a
+ * disk or a server of files that did not answer, rights. */
+bool tree_may_pass(int rc);
+/* Whether a path is below that directory. */
+bool tree_is_below(struct slice path, struct slice directory);
 
 bool tree_has_ending(struct slice name, const char *const *endings);
 

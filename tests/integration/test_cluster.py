@@ -7,11 +7,16 @@ import subprocess
 
 import pytest
 
-from api_server import GROUPS, api  # noqa: F401 a fixture
+import api_server
+from api_server import GROUPS, LISTS, api  # noqa: F401 a fixture
 from board import Board
 from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 
 ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
+TCP_ROUTES = "/apis/traefik.io/v1alpha1/ingressroutetcps"
+ALL_KINDS = {*LISTS, *(f"/apis/{group}/v1alpha1/{kind}" for group in ("traefik.io", "traefik.containo.us") for kind in (
+    "ingressroutes", "ingressroutetcps", "ingressrouteudps", "middlewares", "middlewaretcps", "traefikservices", "serverstransports",
+    "serverstransporttcps", "tlsoptions", "tlsstores"))}
 TOKEN = "s3cret-token"
 
 
@@ -354,3 +359,60 @@ def test_endpoints_are_not_asked_for_beside_endpoint_slices(api, cluster_weir, w
     program = cluster_weir()
     serves(program, "a.test")
     assert GROUPS["Endpoints"] not in api.times
+
+
+def forbid(api, *kinds):
+    """From now on, whoever asks for them is refused; all kinds when none is named. permit() ends it."""
+    for path in [GROUPS[kind] for kind in kinds] or ALL_KINDS:
+        api.refuse[path] = [(403, "forbidden: this user cannot list resource")] * 10000
+
+
+def permit(api):
+    api.refuse.clear()
+
+
+BLIND = r"ERR The API server \S+ permits this user to read {}: it is taken for one that has not answered"
+
+
+@pytest.mark.parametrize("kinds, words", [
+    ((), "no Services, no endpoints, no objects with routes"), (("IngressRoute",), "no objects with routes"), (("IngressRoute", "but not those of TCP"), None), (("Service",), "no Services"), (("EndpointSlice", "Endpoints"), "no endpoints"),
+])
+def test_who_may_not_read_what_routes_are_made_of_is_not_ready(api, cluster_weir, whoami, monkeypatch, kinds, words):
+    """Else a roll-out that lost its rights would replace pods that serve by pods that know nothing."""
+    ping = free_port()
+    api.put(*service(whoami()), route("a"))
+    if words is None:
+        api.objects[TCP_ROUTES], kinds = {}, kinds[:1]
+        monkeypatch.setattr(api_server, "LISTS", {*LISTS, TCP_ROUTES})
+    forbid(api, *kinds)
+    program = cluster_weir("--ping", f"--entryPoints.traefik.address=127.0.0.1:{ping}", wait=False)
+    wait_port(ping)
+    if words is None:  # routes of other kinds may be read
+        wait_until("it is ready", lambda: ask_ready(ping) == (200, "ready\n"))
+        assert curl(program.ports["web"], host="a.test").status == 404
+    else:
+        program.wait_log(BLIND.format(words))
+        wait_until("it waits", lambda: ask_ready(ping) == (503, "waiting for provider kubernetescrd\n"))
+        assert "Configuration changed" not in program.log()
+    permit(api)
+    serves(program, "a.test")
+    wait_until("it is ready", lambda: ask_ready(ping) == (200, "ready\n"))
+    assert len(re.findall(BLIND.format(".*"), program.log())) == (0 if words is None else 1)
+
+
+def test_rights_that_are_lost_while_the_master_is_replaced_cost_no_route(api, cluster_weir, whoami, tmp_path):
+    """Nor do they cost what was kept of the API server."""
+    state = tmp_path / "state" / "kubernetes" / "kubernetescrd.jsonl"
+    api.put(*service(whoami()), route("a"))
+    program = cluster_weir(f"--stateDir={tmp_path / 'state'}")
+    wait_until("it is kept", lambda: "a.test" in kept(state))
+    forbid(api)
+    (master,) = program.children("master")
+    os.kill(master, signal.SIGKILL)
+    program.wait_log(BLIND.format("no Services, no endpoints, no objects with routes"))
+    assert curl(program.ports["web"], host="a.test").status == 200
+    assert "a.test" in kept(state)
+    permit(api)
+    api.put(route("b"))
+    serves(program, "b.test")
+    assert curl(program.ports["web"], host="a.test").status == 200

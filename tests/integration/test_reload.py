@@ -3,6 +3,7 @@ import contextlib
 import http.client
 import os
 import re
+import resource
 import signal
 import socket
 import subprocess
@@ -354,7 +355,8 @@ def listening(port):
     return {f"socket:[{inode}]" for inode in re.findall(r"ino:(\d+)", rows)}
 
 
-def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file):
+@pytest.mark.parametrize("master_dies", [False, True])
+def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file, master_dies):
     router = with_file.start()
     other = free_port()
     with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
@@ -370,9 +372,13 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file)
         def held():
             return sockets.intersection(descriptors(router.pid).values())
         wait_until("the guard has closed its own", lambda: not held())
+        if master_dies:
+            mark = router.mark()
+            os.kill(router.master(), signal.SIGKILL)
+            router.wait_log("INF Static configuration from", mark)
         with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
         mark = with_file.hangup()
-        _, said = router.wait_log(r"(INF Static configuration from|ERR The static configuration is refused.*)", mark)
+        _, said = router.wait_log(r"(INF Listening .*entryPointName=other|ERR The static configuration is refused.*|weir: .*cannot listen.*)", mark)
         assert said[0].startswith("INF"), said[0]
     finally:
         with contextlib.suppress(ProcessLookupError):  # it hung for too long, and another one has its place
@@ -485,3 +491,32 @@ def test_provider_that_appears_later(weir, whoami, tmp_path):
     configuration.routes([("one", "Host(`one`)", "one")], [("one", whoami("one"))])
     router.wait_log(r"INF Ready: ")
     assert curl(router.ports["web"], host="one").status == 200
+
+
+# ---- what a machine lacks for a moment ----
+@contextlib.contextmanager
+def descriptors_left(pid, count):
+    """The process gets so many more descriptors and no more."""
+    before = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    used = descriptors(pid)
+    most = next(limit for limit in range(len(used) + 64) if sum(number not in used for number in range(limit)) == count)
+    while most in used:
+        most += 1
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (most, before[1]))
+    yield
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("left, words", [(0, r"ERR .*dynamic\.yml: cannot open: Too many open files"),
+                                         (1, r"ERR The new configuration cannot be compiled, .*: Too many open files; it is tried again")])
+def test_change_that_met_a_shortage_is_in_force_when_that_is_over(serving, configuration, left, words):
+    """Nobody says when it is."""
+    router = serving()
+    mark = router.mark()
+    with descriptors_left(router.master(), left):
+        configuration.routes([("one", "Host(`one`)", "one"), ("two", "Host(`two`)", "two")], [("one", serving.backend), ("two", serving.backend)])
+        router.wait_log(words, mark)
+        assert curl(router.web, host="one").status == 200
+    wait_until("it is in force", lambda: curl(router.web, host="two").status == 200)
+    assert curl(router.web, host="one").status == 200
+    changed(router, mark, "two@file")

@@ -196,15 +196,22 @@ def test_hangup_opens_and_closes_entry_points(house):
     assert crowd.ask() == told and new.ask()
 
 
-def test_an_entry_point_comes_back_while_a_worker_hangs(house):
+@pytest.mark.parametrize("master_dies", [False, True])
+def test_an_entry_point_comes_back_while_a_worker_hangs(house, master_dies):
     """The worker has the sockets of before until it is ended; that is no other program."""
     server, port, other = house.keep(Server("a")), free_port(), free_port()
     udp_file(house.file, {"r": ([], "s")}, {"s": [server.address]})
     house.start(2, {"u": port, "v": other})
     worker = house.router.worker(1)
     os.kill(worker, signal.SIGSTOP)
-    house.router.wait_log("Closing entry point v", house.hangup(2, {"u": port}))
+    mark = house.hangup(2, {"u": port})
+    house.router.wait_log("Closing entry point v", mark)
+    if master_dies:
+        mark = house.router.mark()
+        os.kill(house.router.master(), signal.SIGKILL)
+        house.router.wait_log("Static configuration from", mark)
     house.router.wait_log("Listening .*entryPointName=v", house.hangup(2, {"u": port, "v": other}))
+    assert "cannot listen" not in house.router.log()
     os.kill(worker, signal.SIGCONT)
     wait_until("those of before are gone", lambda: len(re.findall(rf":{other:04X} 00000000:0000", pathlib.Path("/proc/net/udp").read_text())) == 32)
     assert house.keep(Crowd(other, 20)).ask()

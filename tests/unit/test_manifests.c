@@ -286,6 +286,41 @@ static void half_written_file_keeps_its_objects(void **state)
     directory_remove(dir);
 }
 
+/* Root reads everything, so it is nobody for that time. */
+static void directory_that_cannot_be_read_keeps_its_objects(void **state)
+{
+    char *dir = directory_new(), below[256];
+    bool root = geteuid() == 0;
+
+    (void)state;
+    directory_write(dir, "x.yaml", SERVICE("one"));
+    directory_write(dir, "sub/y.yaml", SERVICE("two"));
+    (void)snprintf(below, sizeof(below), "%s/sub", dir);
+    assert_int_equal(chmod(dir, 0755), 0);
+    struct kube_store *first = load(dir, NULL);
+
+    assert_int_equal(chmod(below, 0), 0);
+    assert_int_equal(root ? seteuid(65534) : 0, 0);
+    struct kube_store *second = load(dir, first);
+
+    assert_int_equal(root ? seteuid(0) : 0, 0);
+    kube_store_free(first);
+    assert_true(has(second, "Service", "default", "one"));
+    assert_true(has(second, "Service", "default", "two"));
+    assert_true(noticed(second, "stays in force until it can be read again"));
+    assert_true(kube_store_unread(second));
+    assert_int_equal(chmod(below, 0755), 0);
+    directory_delete(dir, "sub/y.yaml");
+    struct kube_store *third = load(dir, second);
+
+    assert_false(has(third, "Service", "default", "two"));
+    assert_false(kube_store_unread(third));
+    assert_int_equal(notice_count(third), 0);
+    kube_store_free(second);
+    kube_store_free(third);
+    directory_remove(dir);
+}
+
 static void unchanged_files_are_not_read_again(void **state)
 {
     char *dir = directory_new();
@@ -468,6 +503,7 @@ int main(void)
         cmocka_unit_test(what_is_no_object_is_named),
         cmocka_unit_test(bad_document_spares_the_others),
         cmocka_unit_test(half_written_file_keeps_its_objects),
+        cmocka_unit_test(directory_that_cannot_be_read_keeps_its_objects),
         cmocka_unit_test(unchanged_files_are_not_read_again),
         cmocka_unit_test(duplicates_are_named_and_the_first_wins),
         cmocka_unit_test(root_that_is_gone_is_an_error),

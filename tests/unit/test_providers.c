@@ -7,8 +7,11 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/base/log.h"
 #include "tests/unit/provider_helper.h"
@@ -64,6 +67,58 @@ static void half_written_file_keeps_what_it_gave(void **state)
     text_free(&text);
     model_free(before);
     model_free(after);
+    provider_file.free_state(kept);
+    directory_remove(directory);
+}
+
+/* Root reads everything, so it is nobody for that time. */
+static struct model *load_as_nobody(const struct static_config *config, struct provider_state **kept)
+{
+    bool root = geteuid() == 0;
+
+    assert_int_equal(root ? seteuid(65534) : 0, 0);
+    struct model *model = provider_load(&provider_file, config, kept);
+
+    assert_int_equal(root ? seteuid(0) : 0, 0);
+    return model;
+}
+
+/* `mode`: no list of names, or names that lead nowhere. */
+static void directory_that_cannot_be_read_keeps_what_it_gave(void **state)
+{
+    static const mode_t modes[] = {0, 0444, 0755};
+    char *directory = directory_new(), below[256];
+    struct file_provider file = {.directory = slice_cstr(directory)};
+    struct static_config config = {.providers.file = &file};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    assert_int_equal(chmod(directory, 0755), 0);
+    directory_write(directory, "a.yml",
+                    "http:\n  routers:\n    one: {rule: \"Host(`a.test`)\", service: app}\n");
+    directory_write(directory, "sub/b.yml",
+                    "http:\n  routers:\n    two: {rule: \"Host(`b.test`)\", service: app}\n");
+    (void)snprintf(below, sizeof(below), "%s/sub", directory);
+    model_free(provider_load(&provider_file, &config, &kept));
+    for (size_t i = 0; i < ARRAY_LEN(modes); i++) {
+        struct text text;
+
+        assert_int_equal(chmod(below, modes[i]), 0);
+        struct model *model = load_as_nobody(&config, &kept);
+
+        text_init(&text);
+        model_dump(model, directory, &text);
+        assert_contains(&text, "\"router\":\"one\"");
+        assert_contains(&text, "\"router\":\"two\"");
+        assert_int_equal(model->unread, modes[i] != 0755);
+        text_free(&text);
+        model_free(model);
+    }
+    directory_delete(directory, "sub/b.yml");
+    struct model *model = provider_load(&provider_file, &config, &kept);
+
+    assert_int_equal(model->router_count, 1); /* what is gone is gone */
+    model_free(model);
     provider_file.free_state(kept);
     directory_remove(directory);
 }
@@ -238,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(files_of_a_directory_become_one_model),
         cmocka_unit_test(half_written_file_keeps_what_it_gave),
+        cmocka_unit_test(directory_that_cannot_be_read_keeps_what_it_gave),
         cmocka_unit_test(custom_resources_become_one_model),
         cmocka_unit_test(middlewares_that_refer_to_other_objects),
         cmocka_unit_test(corners_are_as_upstream),

@@ -92,6 +92,41 @@ static void answer(const struct stand *stand, enum control_kind kind)
     (void)uv_run(&stand->master->loop, UV_RUN_NOWAIT);
 }
 
+/* Descriptors ran short on either side, say; the worker lives. */
+static void a_channel_that_broke_is_asked_for(void **state)
+{
+    struct control_message message;
+    int fds[CONTROL_FDS], pair[2];
+    struct stand stand;
+    struct error why;
+
+    (void)state;
+    begin(&stand);
+    assert_int_equal(control_pair(pair, &why), 0);
+    outbox_init(&stand.master->guard, pair[0]);
+    guard_link_start(stand.master);
+    close(stand.worker);
+    (void)uv_run(&stand.master->loop, UV_RUN_NOWAIT);
+    publish_tend(stand.master, process_clock_ns());
+    assert_int_equal(control_receive(pair[1], &message, fds), -EAGAIN); /* it may have died */
+    publish_tend(stand.master, process_clock_ns() + SECOND);
+    assert_int_equal(control_receive(pair[1], &message, fds), 0);
+    assert_int_equal(message.kind, CONTROL_WORKER);
+    publish_tend(stand.master, process_clock_ns() + SECOND);
+    assert_int_equal(control_receive(pair[1], &message, fds), -EAGAIN);
+
+    assert_int_equal(control_pair(fds, &why), 0);
+    publish_worker(stand.master, 0, fds[0]);
+    stand.worker = fds[1];
+    assert_true(offered(&stand));
+    publish_tend(stand.master, process_clock_ns() + 9 * SECOND);
+    assert_int_equal(control_receive(pair[1], &message, fds), -EAGAIN);
+    uv_close((uv_handle_t *)&stand.master->guard_poll, NULL);
+    end(&stand);
+    close(pair[0]);
+    close(pair[1]);
+}
+
 static void resend_until_it_gives_up(const struct stand *stand)
 {
     for (int i = 0; i < OFFERS_IN_A_ROW; i++) {
@@ -304,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(asking_for_it_again_and_again),
         cmocka_unit_test(refusing_it),
+        cmocka_unit_test(a_channel_that_broke_is_asked_for),
         cmocka_unit_test(words_live_as_long_as_pages_name_them),
         cmocka_unit_test(answers_to_nothing_get_nothing),
         cmocka_unit_test(what_is_not_read_does_not_pile_up),

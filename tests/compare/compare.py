@@ -28,6 +28,7 @@ import zstandard
 
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)
+from corners import corner_configuration, corner_request, odd_configuration, odd_request
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
 ACCEPTED = [
@@ -131,13 +132,38 @@ class Upstream:
                     extra += "X-User: bob\r\nX-Id-A: 1\r\nX-Id-A: 2\r\nSet-Cookie: a=1\r\n"
                 elif mode == "error":
                     status, answer = "500 Internal Server Error", b"broken\n"
+                elif mode == "many":
+                    extra += "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Many: 1\r\nX-Many: 2\r\nCache-Control: x\r\nServer: own\r\nVia: x\r\nX-Frame-Options: own\r\nStrict-Transport-Security: own\r\n"
+                elif mode == "cors":
+                    extra += "Access-Control-Allow-Origin: own\r\nAccess-Control-Max-Age: 9\r\nAccess-Control-Expose-Headers: X\r\nVary: A\r\nVary: B\r\n"
+                elif mode == "lower":
+                    extra += "x-lower: 1\r\nX_under: 2\r\nset-cookie: a=1\r\n"
+                elif mode == "long":
+                    answer = b"0123456789" * 300
+                elif mode == "interim":
+                    writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+                elif mode.startswith("status "):
+                    status = mode[7:] + " Some Words"
+                    answer = b"" if mode[7:] in ("304", "205") else answer
+                typed = mode.startswith("typed ")
+                extra += f"Content-Type: {mode[6:]}\r\n" if typed else ""
+                if mode == "dropped":
+                    return
+                if mode in ("unended", "trailers"):
+                    writer.write(f"HTTP/1.1 {status}\r\n{extra}{'Connection: close' if mode == 'unended' else 'Trailer: X-Trail' + chr(13) + chr(10) + 'Transfer-Encoding: chunked'}\r\n\r\n".encode())
+                    if not lines[0].startswith("HEAD "):
+                        writer.write(answer if mode == "unended" else b"7\r\n" + answer + b"\r\n0\r\nX-Trail: 1\r\n\r\n")
+                    await writer.drain()
+                    if mode == "unended":
+                        return
+                    continue
                 if mode == "chunked":
                     out = f"HTTP/1.1 {status}\r\n{extra}Transfer-Encoding: chunked\r\n\r\n".encode()
                     out += b"7\r\ngot it\n\r\n0\r\n\r\n"
                 elif mode == "empty":
                     out = f"HTTP/1.1 {status}\r\n{extra}\r\n".encode()
                 else:
-                    extra += "" if mode in ("html", "bare") else "Content-Type: text/plain\r\n"
+                    extra += "" if mode in ("html", "bare") or typed else "Content-Type: text/plain\r\n"
                     out = f"HTTP/1.1 {status}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n".encode()
                     if not lines[0].startswith("HEAD "):
                         out += answer
@@ -173,7 +199,8 @@ class Router:
                 if self.process.poll() is not None:
                     break
             time.sleep(0.05)
-        raise SystemExit(f"{self.name} did not get ready: see\n" + self.log_path.read_text()[-3000:])
+        raise SystemExit(f"{self.name} did not get ready: see\n" + "".join(
+            line for line in self.log_path.read_text().splitlines(True) if " DBG " not in re.sub("\x1b\\[[0-9;]*m", "", line))[-3000:])
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -353,6 +380,10 @@ async def main():
                 rng = random.Random(args.seed * 1000 + i)
                 await run_set(args, upstream, f"random {args.seed * 1000 + i}", random_configuration(rng),
                               [random_request(rng) for _ in range(400)], directory, totals)
+                await run_set(args, upstream, f"corners {args.seed * 1000 + i}", corner_configuration(rng),
+                              [corner_request(rng) for _ in range(2000)], directory, totals)
+                await run_set(args, upstream, f"odd {args.seed * 1000 + i}", odd_configuration(),
+                              [odd_request(rng) for _ in range(600)], directory, totals)
                 await run_set(args, upstream, f"chain {args.seed * 1000 + i}", random_chain_configuration(rng),
                               [random_chain_request(rng) for _ in range(800)], directory, totals)
     print(f"{totals['asked']} requests, {totals['different']} different, {totals['accepted']} different on purpose")

@@ -85,7 +85,7 @@ DEAD = {"url": "http://127.0.0.1:1"}
 
 def service(rng):
     balanced = {"servers": [rng.choice([SERVER, SERVER, SERVER, {"url": "http://UPSTREAM_ADDRESS/sub"}, {"url": "http://UPSTREAM_ADDRESS/sub/?q=1"}, {**SERVER, "preservePath": True}, {**SERVER, "weight": 3},
-                                        {"url": "http://UPSTREAM_ADDRESS/a%2Fb/", "preservePath": True}, DEAD, {"url": "h2c://UPSTREAM_ADDRESS"}, {"url": "ftp://UPSTREAM_ADDRESS"}, {"url": "UPSTREAM_ADDRESS"}, {"url": "http://"},
+                                        {"url": "http://UPSTREAM_ADDRESS/a%2Fb/", "preservePath": True}, DEAD, {"url": "UPSTREAM_ADDRESS"},
                                         {"url": "http://UPSTREAM_ADDRESS#f"}, {"url": "http://u:p@UPSTREAM_ADDRESS/"}])],
                 **some(rng, {"passHostHeader": [False, True], "strategy": ["p2c", "hrw", "leasttime"], "serversTransport": ["nowhere"] if rng.random() < 0.2 else ["tr"]}, 0.25),
                 **({"sticky": {"cookie": some(rng, COOKIE, 0.4)}} if rng.random() < 0.4 else {})}
@@ -94,7 +94,7 @@ def service(rng):
         lambda: {"weighted": {"services": [{"name": rng.choice(["upstream", "upstream@file", "empty", "nowhere"]), "weight": rng.choice([1, 5])}, {"name": "dead", "weight": 0}],
                               **({"sticky": {"cookie": some(rng, COOKIE, 0.4)}} if rng.random() < 0.5 else {})}},
         lambda: {"failover": {"service": rng.choice(["upstream", "dead", "empty"]), "fallback": rng.choice(["upstream", "dead"]),
-                              "errors": {"status": rng.choice(STATUSES), **some(rng, {"maxRequestBodyBytes": [-1, 0, 3]}, 0.5)}}},
+                              "errors": {"status": rng.choice(STATUSES[:2]), **some(rng, {"maxRequestBodyBytes": [-1, 0, 3]}, 0.5)}}},
         lambda: {"mirroring": {"service": rng.choice(["upstream", "dead"]), "mirrors": [{"name": "empty", "percent": rng.choice([0, 50, 100])}], **some(rng, {"mirrorBody": [False], "maxBodySize": [-1, 0, 3]}, 0.4)}},
         lambda: {"highestRandomWeight": {"services": [{"name": "upstream", "weight": 1}]}},
     ])()

@@ -17,6 +17,7 @@ SECRET = "secrets are shown as ***"
 TRANSPORT = "a transport none of whose authorities can be read trusts nobody: nothing is sent over it"
 CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS options"
 CLIENT_AUTH = "options none of whose authorities of clients can be read open no door"
+CHOICES = "an annotation with a word that is none of its option's choices disables the routers of its Ingress"
 TWICE = "an entry point that a router names twice is shown once"
 WARNING = "what is passed over without a word is a warning"
 
@@ -48,7 +49,14 @@ def only_in_weir(section, name, ours, weir):
 
 def nameless(data, name):
     """A router that is not read because a reference of it has no name, which is the name of its namespace in Traefik."""
-    return any(("name: is required" in words or "is not among the choices" in words) for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
+    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words) for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
+
+
+def misspelt(data, router):
+    """Of an Ingress whose annotations have a word that is none of an option's: its routers are disabled, under any name."""
+    whose = lambda one: {**(((one.get("observability") or {}).get("metadata") or {}).get("ingress") or {}), "serviceName": "", "servicePort": ""}
+    return any(whose(other) == whose(router) and any("is not among the choices" in words for words in errors(other))
+               for other in (data.get("routers") or {}).values() if "observability" in router)
 
 
 def plain(name):
@@ -66,6 +74,10 @@ def users(path, theirs, ours, traefik, weir):
     gone = {name for name in ours.get("usedBy", []) if disabled(weir, name)}
     if {*ours.get("usedBy", [])} - gone == {*theirs.get("usedBy", [])} - gone:
         return SHOWN
+    theirs = {**theirs, "usedBy": [name for name in theirs.get("usedBy", []) if not misspelt(weir, (traefik.get("routers") or {}).get(name) or {})]}
+    theirs["usedBy"] = [name for name in theirs["usedBy"] if not nameless(weir, name)]
+    if {*ours.get("usedBy", [])} - gone == {*theirs["usedBy"]} - gone:
+        return CHOICES
     wrong = {*map(plain, gone), *(plain(name) for name in theirs.get("usedBy", []) if disabled(traefik, name))}
     return CONFLICT if {*map(plain, ours.get("usedBy", []))} - wrong == {*map(plain, theirs.get("usedBy", []))} - wrong else None
 
@@ -124,6 +136,8 @@ def accepted(difference, traefik, weir, profile):
     if path == "":
         if theirs is not None and section.endswith("ervices") and (nameless(weir, name) or not theirs.get("usedBy")):
             return UNREADABLE
+        if theirs is not None and section == "routers" and name.endswith("@kubernetes") and misspelt(weir, theirs):
+            return CHOICES
         return only_in_weir(section, name, ours, weir) if theirs is None else only_in_traefik(name, theirs, weir)
     if path == "usedBy":
         return users(path, theirs, ours, traefik, weir)

@@ -21,7 +21,7 @@ HEADERS = {
     "contentSecurityPolicy": ["default-src 'self'"], "contentSecurityPolicyReportOnly": ["x"], "publicKey": ["p"], "referrerPolicy": ["no-referrer"], "permissionsPolicy": ["c=()"], "isDevelopment": [True],
 }
 RANGES = [["127.0.0.1"], ["10.0.0.0/8"], ["::1"], ["0.0.0.0/0"], ["1.2.3.4", "5.6.0.0/16"], ["2001:db8::/32"], ["10.0.0.1/8"], ["127.0.0.0/31"]]
-STRATEGIES = [{}, {"depth": 1}, {"depth": 2}, {"depth": 9}, {"excludedIPs": ["127.0.0.1"]}, {"excludedIPs": ["10.0.0.0/8", "1.2.3.4"]}, {"depth": 1, "ipv6Subnet": 32}, {"ipv6Subnet": 64}, {"depth": 1, "excludedIPs": ["1.2.3.4"]}]
+STRATEGIES = [{"depth": 1}, {"depth": 2}, {"depth": 9}, {"excludedIPs": ["127.0.0.1"]}, {"excludedIPs": ["10.0.0.0/8", "1.2.3.4"]}, {"depth": 1, "ipv6Subnet": 32}, {"ipv6Subnet": 64}, {"depth": 1, "excludedIPs": ["1.2.3.4"]}]
 FORWARDED = ["1.2.3.4", "10.0.0.1", "1.2.3.4, 10.0.0.1", "10.0.0.1,1.2.3.4", " 5.6.7.8 ", "2001:db8::1", "[2001:db8::1]", "1.2.3.4:80", "x", "", ",", "1.2.3.4,", "1.2.3.4, x, 10.0.0.1", "::ffff:1.2.3.4", "2001:DB8:0::1", "10.0.0.1, 127.0.0.1"]
 STATUSES = [["500-599"], ["404"], ["200"], ["400-499", "503"], ["300-399"], ["100-199"], ["418"], ["200-299", "500"]]
 MODES = ["", "redirect", "empty", "error", "chunked", "hop", "vary", "html", "bare", "deny", "user", "encoded", "many", "status 201", "status 206", "status 304", "status 400", "status 404", "status 418",

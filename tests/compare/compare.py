@@ -20,15 +20,16 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 
 import brotli
 import zstandard
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
-                   random_configuration, random_request)
-from corners import corner_configuration, corner_request, odd_configuration, odd_request
+                   random_configuration, random_request)  # noqa: E402
+from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
 ACCEPTED = [
@@ -206,19 +207,19 @@ class Router:
                                         start_new_session=True, cwd=directory)
 
     def wait(self, port):
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
+        def answers():
             try:
                 with socket.create_connection(("127.0.0.1", port), 1) as s:
                     s.sendall(b"GET /configured HTTP/1.1\r\nHost: ready.test\r\nConnection: close\r\n\r\n")
-                    if s.recv(12).endswith(b"200"):
-                        return
+                    return s.recv(12).endswith(b"200")
             except OSError:
-                if self.process.poll() is not None:
-                    break
-            time.sleep(0.05)
-        raise SystemExit(f"{self.name} did not get ready: see\n" + "".join(
-            line for line in self.log_path.read_text().splitlines(True) if " DBG " not in re.sub("\x1b\\[[0-9;]*m", "", line))[-3000:])
+                assert self.process.poll() is None, "it ended"
+                return False
+        try:
+            wait_until("it is ready", answers)
+        except AssertionError as error:
+            words = [line for line in self.log_path.read_text().splitlines(True) if " DBG " not in re.sub("\x1b\\[[0-9;]*m", "", line)]
+            raise SystemExit(f"{self.name}: {error}; see\n" + "".join(words)[-3000:]) from error
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -298,7 +299,7 @@ def decoded(headers, body):
 def view(answer, upstream, ports, asked_encoding):
     status, headers, body = answer
     body = decoded(headers, body)
-    headers = [(k, re.sub(r"[0-9.]+s$", "<seconds>", v) if k.lower() == "x-retry-in" else v) for k, v in headers]
+    headers = [(k, re.sub(r"[0-9.]+s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
     headers = [(k, ", ".join(sorted(v.split(", "))) if k.lower() == "access-control-expose-headers" else v) for k, v in headers]  # a Go map
     headers = [(k, re.sub(r'(nonce|opaque)="[^"]*"', r'\1="<random>"', v) if k.lower() == "www-authenticate" else v) for k, v in headers]
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers

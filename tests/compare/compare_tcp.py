@@ -19,9 +19,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 
-from compare import free_port
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from compare import free_port  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 NAMES = ["a.test", "b.test", "x.b.test", "c.test"]
 RULES = [f"HostSNI(`{name}`)" for name in NAMES] + [
@@ -148,13 +149,14 @@ def start(binary, name, directory, dynamic):
     log = open(directory / f"{name}.log", "wb")
     process = subprocess.Popen([str(binary), f"--providers.file.filename={dynamic}", "--global.checknewversion=false", "--global.sendanonymoususage=false",
                                 *(f"--entryPoints.{point}.address=127.0.0.1:{port}" for point, port in ports.items())], stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=directory)
-    end = time.monotonic() + 30
-    while time.monotonic() < end and process.poll() is None:
-        with contextlib.suppress(OSError):
-            if talk(ports["ready"], None, None, b"GET /ready-here HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n")[0] == "200":
-                return process, ports["web"]
-        time.sleep(0.05)
-    raise SystemExit(f"{name} did not get ready, see\n{(directory / f'{name}.log').read_text()[-2000:]}")
+    asking = b"GET /ready-here HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"
+
+    def answers():
+        assert process.poll() is None, f"{name} ended, see\n{(directory / f'{name}.log').read_text()[-2000:]}"
+        return talk(ports["ready"], None, None, asking)[0] == "200"
+
+    wait_until(f"{name} is ready", answers)
+    return process, ports["web"]
 
 
 def questions():

@@ -62,6 +62,7 @@ ACCEPTED_LINES = [
     (r"^upstream headers: traefik \[\['Te', 'trailers'\]\] weir \[\]$", "a page for errors is asked for without hop-by-hop fields"),
     (r"^upstream headers: traefik \[\['X-Forwarded-For', ', 127.0.0.1'\]\] weir \[\['X-Forwarded-For', '127.0.0.1'\]\]$", "nobody is added to an empty X-Forwarded-For"),
     (r"^(headers: traefik \[\('Content-Type', 'text/plain; charset=utf-8'\)\] weir \[\]|body: traefik '400 Bad Request[a-zA-Z: ]*' weir '(400 Bad Request[a-zA-Z: ]*)?')$", "which of two faults is told"),
+    (r"^headers: traefik \[\] weir \[\('Content-Encoding', 'gzip'\)(, \('Vary', 'Accept-Encoding'\))?\]$", "gzip is taken for * and in capitals as well"),
     (r"^headers: traefik \[\('Link', '</x>'\)\] weir \[\]$", "an answer does not repeat the fields of an interim one"),
     (r"^headers: traefik \[\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "the type of a body of unknown length is found, too"),
     (r"^upstream headers: traefik \[(\['Accept-Encoding', 'gzip'\], )?\['User-Agent', 'Go-http-client/1.1'\]\] weir \[\]$", "whoever decides about a request without User-Agent is not told that Go asks"),

@@ -106,7 +106,18 @@ static void copy_alpn(struct tls_live *live, struct slice wanted)
     }
 }
 
-/* The first of ours that the client has too; a client that has none of them is told so, as Go does. */
+static bool protocol_in(const struct alpn *list, struct slice name)
+{
+    for (size_t at = 0; at < list->len; at += 1u + list->bytes[at]) {
+        if (slice_eq(name, slice_of((const char *)list->bytes + at + 1, list->bytes[at]))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first of ours that the client has too; a client that has none of them is told so, as Go does: but for one of HTTP/1.1
+ * where there is HTTP/2 only, who goes on as one who names no protocol. */
 static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
                            unsigned in_len, void *context)
 {
@@ -121,7 +132,10 @@ static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, cons
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    return ours->len ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+    bool refused =
+        ours->len && !(protocol_in(ours, SLICE("h2")) && tls_hello_offers(&offered, SLICE("http/1.1")));
+
+    return refused ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* ---- making one ---- */

@@ -142,7 +142,7 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
     crd_reference_names(crd, place, &router->element, from->namespace, &route.middlewares,
                         &router->config.middlewares);
     router_tls(crd, object, router);
-    if (whole) {
+    if (whole && !(there && router->element.status == ELEMENT_DISABLED)) { /* else its twin's service stays */
         router_service(crd, place, router, &route);
     }
     if (there && !k8s_twin_wins(crd, place, &before.element, &router->element)) {

@@ -28,6 +28,7 @@ import zstandard
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)  # noqa: E402
+from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
@@ -40,6 +41,14 @@ ACCEPTED = [
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
+    (rb"(?s)HTTP/1\.0\r\n.*\r\nTransfer-Encoding:", "no Transfer-Encoding with HTTP/1.0"),
+    (rb"(?s)HTTP/1\.0\r\n.*\r\nX-Answer: interim", "no interim answers to HTTP/1.0"),
+    (rb"(?s)HTTP/1\.0\r\n.*\r\nUpgrade: ", "no switch of protocols with HTTP/1.0"),
+    (rb" HTTP/(0\.9|2\.0|3|1\.01|1\.)\r\n", "the version is looked at before the rest"),
+    (rb"\r\n folded", "no folded lines"),
+    (rb"^CONNECT ", "CONNECT is not served, whatever its target"),
+    (rb"^\S+ (k1\.test:80|\?x|#) HTTP", "no target without a slash"),
+    (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
 ]
 # The same over a line of the difference: every line must be explained.
@@ -47,6 +56,17 @@ ACCEPTED_LINES = [
     (r"^headers: traefik \[\('Content-Type', 'text/(plain|html); charset=utf-8'\)\] weir \[\]$",
      "no Content-Type is guessed where a middleware removed it"),
     (r"^upstream(: traefik .*| headers: traefik \[\['User-Agent', )'Go-http-client/1.1'", "whoever decides about a request without User-Agent is not told that Go asks"),
+    (r"^headers: traefik \[\('Trailer', 'X-Trail'\)\] weir \[\]$", "an answer to HEAD announces no trailers"),
+    (r"^headers: traefik \[\('X-Trail', '1'\)\] weir \[\]$", "a trailer is no field of the head"),
+    (r"^headers: traefik \[\] weir \[\('Set-Cookie', '[^']*'\)\]$", "a cookie is not lost behind an interim answer"),
+    (r"^upstream headers: traefik \[\['Te', 'trailers'\]\] weir \[\]$", "a page for errors is asked for without hop-by-hop fields"),
+    (r"^upstream headers: traefik \[\['X-Forwarded-For', ', 127.0.0.1'\]\] weir \[\['X-Forwarded-For', '127.0.0.1'\]\]$", "nobody is added to an empty X-Forwarded-For"),
+    (r"^(headers: traefik \[\('Content-Type', 'text/plain; charset=utf-8'\)\] weir \[\]|body: traefik '400 Bad Request[a-zA-Z: ]*' weir '(400 Bad Request[a-zA-Z: ]*)?')$", "which of two faults is told"),
+    (r"^headers: traefik \[\] weir \[\('Content-Encoding', 'gzip'\)(, \('Vary', 'Accept-Encoding'\))?\]$", "gzip is taken for * and in capitals as well"),
+    (r"^headers: traefik \[\('Link', '</x>'\)\] weir \[\]$", "an answer does not repeat the fields of an interim one"),
+    (r"^headers: traefik \[\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "the type of a body of unknown length is found, too"),
+    (r"^upstream headers: traefik \[(\['Accept-Encoding', 'gzip'\], )?\['User-Agent', 'Go-http-client/1.1'\]\] weir \[\]$", "whoever decides about a request without User-Agent is not told that Go asks"),
+    (r"^(status: traefik '(400|501)' weir '(400|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)')$", "which of two faults is told"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
 
@@ -92,7 +112,7 @@ class Upstream:
                 head = await reader.readuntil(b"\r\n\r\n")
                 lines = head[:-4].decode("latin-1").split("\r\n")
                 headers = [tuple(line.split(":", 1)) for line in lines[1:]]
-                headers = [(k, v.strip(" ")) for k, v in headers]
+                headers = [(k, v.strip(" \t")) for k, v in headers]
                 low = {k.lower(): v for k, v in headers}
                 body = b""
                 if low.get("transfer-encoding", "").lower() == "chunked":
@@ -132,13 +152,38 @@ class Upstream:
                     extra += "X-User: bob\r\nX-Id-A: 1\r\nX-Id-A: 2\r\nSet-Cookie: a=1\r\n"
                 elif mode == "error":
                     status, answer = "500 Internal Server Error", b"broken\n"
+                elif mode == "many":
+                    extra += "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Many: 1\r\nX-Many: 2\r\nCache-Control: x\r\nServer: own\r\nVia: x\r\nX-Frame-Options: own\r\nStrict-Transport-Security: own\r\n"
+                elif mode == "cors":
+                    extra += "Access-Control-Allow-Origin: own\r\nAccess-Control-Max-Age: 9\r\nAccess-Control-Expose-Headers: X\r\nVary: A\r\nVary: B\r\n"
+                elif mode == "lower":
+                    extra += "x-lower: 1\r\nX_under: 2\r\nset-cookie: a=1\r\n"
+                elif mode == "long":
+                    answer = b"0123456789" * 300
+                elif mode == "interim":
+                    writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+                elif mode.startswith("status "):
+                    status = mode[7:] + " Some Words"
+                    answer = b"" if mode[7:] in ("304", "205") else answer
+                typed = mode.startswith("typed ")
+                extra += f"Content-Type: {mode[6:]}\r\n" if typed else ""
+                if mode == "dropped":
+                    return
+                if mode in ("unended", "trailers"):
+                    writer.write(f"HTTP/1.1 {status}\r\n{extra}{'Connection: close' if mode == 'unended' else 'Trailer: X-Trail' + chr(13) + chr(10) + 'Transfer-Encoding: chunked'}\r\n\r\n".encode())
+                    if not lines[0].startswith("HEAD "):
+                        writer.write(answer if mode == "unended" else b"7\r\n" + answer + b"\r\n0\r\nX-Trail: 1\r\n\r\n")
+                    await writer.drain()
+                    if mode == "unended":
+                        return
+                    continue
                 if mode == "chunked":
                     out = f"HTTP/1.1 {status}\r\n{extra}Transfer-Encoding: chunked\r\n\r\n".encode()
                     out += b"7\r\ngot it\n\r\n0\r\n\r\n"
                 elif mode == "empty":
                     out = f"HTTP/1.1 {status}\r\n{extra}\r\n".encode()
                 else:
-                    extra += "" if mode in ("html", "bare") else "Content-Type: text/plain\r\n"
+                    extra += "" if mode in ("html", "bare") or typed else "Content-Type: text/plain\r\n"
                     out = f"HTTP/1.1 {status}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n".encode()
                     if not lines[0].startswith("HEAD "):
                         out += answer
@@ -174,7 +219,8 @@ class Router:
         try:
             wait_until("it is ready", answers)
         except AssertionError as error:
-            raise SystemExit(f"{self.name}: {error}; see\n" + self.log_path.read_text()[-3000:]) from error
+            words = [line for line in self.log_path.read_text().splitlines(True) if " DBG " not in re.sub("\x1b\\[[0-9;]*m", "", line)]
+            raise SystemExit(f"{self.name}: {error}; see\n" + "".join(words)[-3000:]) from error
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)
@@ -254,7 +300,7 @@ def decoded(headers, body):
 def view(answer, upstream, ports, asked_encoding):
     status, headers, body = answer
     body = decoded(headers, body)
-    headers = [(k, re.sub(r"[0-9.]+s$", "<seconds>", v) if k.lower() == "x-retry-in" else v) for k, v in headers]
+    headers = [(k, re.sub(r"[0-9.]+s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
     headers = [(k, ", ".join(sorted(v.split(", "))) if k.lower() == "access-control-expose-headers" else v) for k, v in headers]  # a Go map
     headers = [(k, re.sub(r'(nonce|opaque)="[^"]*"', r'\1="<random>"', v) if k.lower() == "www-authenticate" else v) for k, v in headers]
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
@@ -354,6 +400,10 @@ async def main():
                 rng = random.Random(args.seed * 1000 + i)
                 await run_set(args, upstream, f"random {args.seed * 1000 + i}", random_configuration(rng),
                               [random_request(rng) for _ in range(400)], directory, totals)
+                await run_set(args, upstream, f"corners {args.seed * 1000 + i}", corner_configuration(rng),
+                              [corner_request(rng) for _ in range(2000)], directory, totals)
+                await run_set(args, upstream, f"odd {args.seed * 1000 + i}", odd_configuration(),
+                              [odd_request(rng) for _ in range(600)], directory, totals)
                 await run_set(args, upstream, f"chain {args.seed * 1000 + i}", random_chain_configuration(rng),
                               [random_chain_request(rng) for _ in range(800)], directory, totals)
     print(f"{totals['asked']} requests, {totals['different']} different, {totals['accepted']} different on purpose")

@@ -89,14 +89,15 @@ class Group:
     def objects(self):
         first = self.sets[0].spaces[0]
         metadata = {"namespace": first, "name": "marker", "labels": {"team": "red"}}
-        edge = self.profile == "class"
+        routes = {"class": "edge", "half": "edge"}.get(self.profile)
+        ingresses = {"class": "edge", "strictsyntax": "traefik"}.get(self.profile)
         yield {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"ports": [{"port": 80, "name": "web"}]}}
         yield {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4", "ports": [{"name": "web", "port": 80}],
                "metadata": {**metadata, "labels": {"kubernetes.io/service-name": "marker"}}, "endpoints": [{"addresses": ["10.9.9.9"], "conditions": {}}]}
         yield {"apiVersion": "traefik.io/v1alpha1", "kind": "IngressRoute", "metadata": metadata, "spec": {
-            "routes": [{"match": "Host(`marker.test`)", "kind": "Rule"}], **({"ingressClassName": "edge"} if edge else {})}}
+            "routes": [{"match": "Host(`marker.test`)", "kind": "Rule"}], **({"ingressClassName": routes} if routes else {})}}
         yield {"apiVersion": "networking.k8s.io/v1", "kind": "Ingress",
-               "metadata": {**metadata, "annotations": {"kubernetes.io/ingress.class": "edge"} if edge else {}},
+               "metadata": {**metadata, "annotations": {"kubernetes.io/ingress.class": ingresses} if ingresses else {}},
                "spec": {"rules": [{"host": "marker.test", "http": {"paths": [{"pathType": "Exact", "path": "/", "backend": {
                    "service": {"name": "marker", "port": {"number": 80}}}}]}}]}}
         for one in self.sets:
@@ -108,8 +109,8 @@ class Group:
         for option in PROFILES[self.profile]:
             scope, rest = option.split(".", 1)
             rest = rest.replace("{A}", ",".join(one.spaces[0] for one in self.sets))
-            if scope == "core":
-                out.append(f"--core.{rest}")
+            if scope in ("core", "entryPoints"):
+                out.append(f"--{scope}.{rest}")
             if scope in ("crd", "all"):
                 out.append(f"--providers.kubernetesCRD.{rest}")
             if scope in ("ingress", "all"):

@@ -17,6 +17,8 @@ SECRET = "secrets are shown as ***"
 TRANSPORT = "a transport none of whose authorities can be read trusts nobody: nothing is sent over it"
 CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS options"
 CLIENT_AUTH = "options none of whose authorities of clients can be read open no door"
+CHOICES = "an annotation with a word that is none of its option's choices disables the routers of its Ingress"
+TWICE = "an entry point that a router names twice is shown once"
 WARNING = "what is passed over without a word is a warning"
 
 DEFAULT_VALUES = {"mirroring.mirrorBody": True, "mirroring.maxBodySize": -1, "failover.errors.maxRequestBodyBytes": -1,
@@ -45,6 +47,18 @@ def only_in_weir(section, name, ours, weir):
     return None
 
 
+def nameless(data, name):
+    """A router that is not read because a reference of it has no name, which is the name of its namespace in Traefik."""
+    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words) for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
+
+
+def misspelt(data, router):
+    """Of an Ingress whose annotations have a word that is none of an option's: its routers are disabled, under any name."""
+    whose = lambda one: {**(((one.get("observability") or {}).get("metadata") or {}).get("ingress") or {}), "serviceName": "", "servicePort": ""}
+    return any(whose(other) == whose(router) and any("is not among the choices" in words for words in errors(other))
+               for other in (data.get("routers") or {}).values() if "observability" in router)
+
+
 def plain(name):
     return re.sub(r"^[a-z]+-conflicted-", "", name)
 
@@ -60,8 +74,26 @@ def users(path, theirs, ours, traefik, weir):
     gone = {name for name in ours.get("usedBy", []) if disabled(weir, name)}
     if {*ours.get("usedBy", [])} - gone == {*theirs.get("usedBy", [])} - gone:
         return SHOWN
-    plainly = {plain(name) for name in theirs.get("usedBy", []) if disabled(traefik, name)}
-    return CONFLICT if {*map(plain, ours.get("usedBy", []))} - gone == {*map(plain, theirs.get("usedBy", []))} - plainly else None
+    theirs = {**theirs, "usedBy": [name for name in theirs.get("usedBy", []) if not misspelt(weir, (traefik.get("routers") or {}).get(name) or {})]}
+    theirs["usedBy"] = [name for name in theirs["usedBy"] if not nameless(weir, name)]
+    if {*ours.get("usedBy", [])} - gone == {*theirs["usedBy"]} - gone:
+        return CHOICES
+    wrong = {*map(plain, gone), *(plain(name) for name in theirs.get("usedBy", []) if disabled(traefik, name))}
+    return CONFLICT if {*map(plain, ours.get("usedBy", []))} - wrong == {*map(plain, theirs.get("usedBy", []))} - wrong else None
+
+
+def below_conflict(data, router):
+    """Whether it is a child of one that is called otherwise there, for a conflict about TLS options."""
+    renamed = {plain(name) for name in data.get("routers") or {} if plain(name) != name}
+    todo, seen = [*(router.get("parentRefs") or [])], set()
+    while todo:
+        name = todo.pop()
+        if name in renamed:
+            return True
+        if name not in seen:
+            seen.add(name)
+            todo += ((data.get("routers") or {}).get(name) or {}).get("parentRefs") or []
+    return False
 
 
 def alive(data, only=lambda router: True):
@@ -102,6 +134,10 @@ def accepted(difference, traefik, weir, profile):
     section, name, path, a, b = difference
     ours, theirs = ((data.get(section) or {}).get(name) for data in (weir, traefik))
     if path == "":
+        if theirs is not None and section.endswith("ervices") and (nameless(weir, name) or not theirs.get("usedBy")):
+            return UNREADABLE
+        if theirs is not None and section == "routers" and name.endswith("@kubernetes") and misspelt(weir, theirs):
+            return CHOICES
         return only_in_weir(section, name, ours, weir) if theirs is None else only_in_traefik(name, theirs, weir)
     if path == "usedBy":
         return users(path, theirs, ours, traefik, weir)
@@ -109,11 +145,17 @@ def accepted(difference, traefik, weir, profile):
         return DEFAULTS
     if path.startswith("serverStatus") and behind_client_auth(section, ours, weir):
         return CLIENT_AUTH
+    if section == "routers" and ours.get("parentRefs") and path in ("observability", "observability.traceVerbosity"):
+        return DEFAULTS
+    if section == "routers" and path in ("status", "error", "priority") and theirs.get("status") == "disabled" and below_conflict(traefik, theirs):
+        return CONFLICT
     if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(
             plain(other) == name != other for data in (traefik, weir) for other in data["routers"]):
         return CONFLICT
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
+    if section.endswith("outers") and path in ("status", "error") and nameless(weir, name):
+        return UNREADABLE
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
         if unserved(ours):
             return UNSERVED
@@ -127,6 +169,10 @@ def accepted(difference, traefik, weir, profile):
             return CERTIFICATE
         if ours.get("status") == "warning" and not any("left out" in words for words in errors(ours)):
             return WARNING
+    elif path == "service" and nameless(weir, name):
+        return UNREADABLE
+    elif section in ("tcpRouters", "udpRouters") and path == "using" and sorted({*a}) == b:
+        return TWICE
     elif ours.get("status") == "disabled" and any(path in words for words in errors(ours)):
         return UNREADABLE
     return None

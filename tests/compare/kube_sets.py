@@ -9,6 +9,8 @@ Not here: who asks (compare_kube.py), what may differ (kube_accepted.py).
 import base64
 import random
 
+from kube_twists import twist
+
 GROUP = "traefik.io/v1alpha1"
 OLD_GROUP = "traefik.containo.us/v1alpha1"
 ANNOTATION = "traefik.ingress.kubernetes.io/"
@@ -30,6 +32,9 @@ PROFILES = {
     "some": ["all.crossProviderNamespaces={A}", "crd.allowCrossNamespace"],
     "watched": ["all.namespaces={A}", "crd.allowCrossNamespace", "all.allowExternalNameServices"],
     "v2": ["core.defaultRuleSyntax=v2", "all.allowExternalNameServices"],
+    "points": ["entryPoints.websecure.http.tls=true", "entryPoints.web.http.middlewares=m@file", "entryPoints.web.asDefault=true", "crd.allowCrossNamespace"],
+    "strictsyntax": ["entryPoints.tcp.observability.metrics=false", "core.defaultRuleSyntax=v3", "crd.labelSelector=team!=green", "ingress.ingressClass=traefik"],
+    "half": ["crd.allowEmptyServices", "crd.nativeLBByDefault", "ingress.allowExternalNameServices", "crd.allowCrossNamespace", "crd.ingressClass=edge"],
     "all": ["crd.allowCrossNamespace", "all.allowExternalNameServices", "all.allowEmptyServices", "ingress.strictPrefixMatching"],
 }
 CLASSES = [("traefik", "traefik.io/ingress-controller", False), ("edge", "traefik.io/ingress-controller", False),
@@ -536,4 +541,6 @@ def draw(number, seed, keys, profile, theme=None):
     for kind, amount in amounts.items():
         for _ in range(max(1, amount + rng.randint(-1, 1))):
             getattr(one, kind)()
+    if number % 2:
+        twist(one)
     return one

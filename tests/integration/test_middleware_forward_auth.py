@@ -144,7 +144,8 @@ def test_signin(server, routed):
     proxied = routed(through(app, auth, authSigninURL="https://login.test/?a=1&b=2"))
     answer = ask(proxied)
     assert (answer.status, answer.get("location"), answer.get("x-why")) == (302, "https://login.test/?a=1&b=2", None)
-    assert answer.body == b'<a href="https://login.test/?a=1&amp;b=2">Found</a>.\n\n'
+    assert (answer.body, answer.get("content-type")) == (b"", None)
+    assert ask(proxied, "User-Agent: ").status == 302 and auth.requests[-1].get("user-agent") is None
     auth.handler = says("403 No")
     for peer in auth.peers:
         peer.sock.shutdown(socket.SHUT_RDWR)

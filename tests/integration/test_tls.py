@@ -129,8 +129,8 @@ def test_options(stand, made):
     stand.start("  certificates:\n" + entries(made["exact"], made["wild"]) +
                 "  options:\n    new: {minVersion: VersionTLS13}\n"
                 "    strict: {sniStrict: true, maxVersion: VersionTLS12, cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "
-                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n",
-                options={"x.wild.test": "new", "exact.test": "strict", "strict.test": "strict"})
+                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n",
+                options={"x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
     assert "PROTOCOL VERSION" in refused(stand.port, "x.wild.test", version="TLSv1_2")
     assert stand.shows("x.wild.test", made["wild"], version="TLSv1_3")
     client = hello(stand.port, "exact.test", alpn=["x", "http/1.1"])
@@ -139,6 +139,10 @@ def test_options(stand, made):
         assert client.sock.cipher()[0] == "ECDHE-ECDSA-AES256-GCM-SHA384"
         assert client.sock.selected_alpn_protocol() == "http/1.1"
     assert "NO APPLICATION PROTOCOL" in refused(stand.port, "exact.test", alpn=["x"])
+    client = hello(stand.port, "new.test", alpn=["http/1.1"])  # only HTTP/2 is named: as if it had no list
+    with contextlib.closing(client.sock):
+        assert client.sock.selected_alpn_protocol() is None and client.get("new.test")[0] == 200
+    assert "NO APPLICATION PROTOCOL" in refused(stand.port, "new.test", alpn=["x"])
     assert "HANDSHAKE FAILURE" in refused(stand.port, "exact.test", version="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
     assert "UNRECOGNIZED NAME" in refused(stand.port, "strict.test")
 

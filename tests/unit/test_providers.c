@@ -288,6 +288,43 @@ static void corners_are_as_upstream(void **state)
     directory_remove(directory);
 }
 
+/* One match twice: the second, whose middleware may not be named from there, leaves the service of the first alone. */
+static void a_twin_in_error_keeps_its_service_to_itself(void **state)
+{
+    static const char text[] =
+        "{apiVersion: v1, kind: Service, metadata: {name: app}, spec: {clusterIP: 10.9.0.1, ports: [{port: "
+        "80}]}}\n---\n"
+        "{apiVersion: v1, kind: Service, metadata: {name: other}, spec: {clusterIP: 10.9.0.2, ports: [{port: "
+        "80}]}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: IngressRoute, metadata: {name: twins}, spec: {routes: [\n"
+        " {match: Path(`/t`), services: [{name: app, port: 80, nativeLB: true}]},\n"
+        " {match: Path(`/t`), services: [{name: other, port: 80, nativeLB: true}], middlewares: [{name: m, "
+        "namespace: far}]}]}}\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_crd = &options};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "m.yaml", text);
+
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
+
+    assert_int_equal(model->router_count, 1);
+    assert_int_equal(model->routers[0]->element.status, ELEMENT_WARNING);
+    assert_int_equal(model->service_count, 1);
+
+    const struct load_balancer *balancer = model->services[0]->config.load_balancer;
+
+    assert_non_null(balancer);
+    assert_int_equal(balancer->servers.count, 1);
+    assert_true(slice_eq(((const struct server_config *)balancer->servers.items)[0].url,
+                         SLICE("http://10.9.0.1:80")));
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -297,6 +334,7 @@ int main(void)
         cmocka_unit_test(custom_resources_become_one_model),
         cmocka_unit_test(middlewares_that_refer_to_other_objects),
         cmocka_unit_test(corners_are_as_upstream),
+        cmocka_unit_test(a_twin_in_error_keeps_its_service_to_itself),
     };
 
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");

@@ -71,42 +71,10 @@ static void out_of_patience(struct timer *timer)
 
 /* ---- the answer goes to the client ---- */
 
-static struct slice html_escape(struct pool *pool, struct slice text)
-{
-    struct slice made = SLICE("");
-    size_t from = 0;
-
-    for (size_t i = 0; i < text.len; i++) {
-        char c = text.ptr[i];
-        const char *word = c == '&'    ? "&amp;"
-                           : c == '<'  ? "&lt;"
-                           : c == '>'  ? "&gt;"
-                           : c == '"'  ? "&#34;"
-                           : c == '\'' ? "&#39;"
-                                       : NULL;
-
-        if (word) {
-            made = pool_printf(pool, "%.*s%.*s%s", SLICE_ARG(made),
-                               SLICE_ARG(slice_of(text.ptr + from, i - from)), word);
-            from = i + 1;
-        }
-    }
-    return pool_printf(pool, "%.*s%.*s", SLICE_ARG(made), SLICE_ARG(slice_from(text, from)));
-}
-
-/* As Go's http.Redirect. */
 static void send_to_signin(struct exchange *ex, struct slice url)
 {
-    bool get = slice_eq(ex->request.method, SLICE("GET"));
-
     headers_set_id(&ex->response.headers, HEADER_LOCATION, url);
-    if (get || slice_eq(ex->request.method, SLICE("HEAD"))) {
-        headers_set_id(&ex->response.headers, HEADER_CONTENT_TYPE, SLICE("text/html; charset=utf-8"));
-    }
-    (void)exchange_answer_plain(
-        ex, 302, REASON_auth_denied,
-        get ? pool_printf(ex->pool, "<a href=\"%.*s\">Found</a>.\n\n", SLICE_ARG(html_escape(ex->pool, url)))
-            : SLICE(""));
+    (void)exchange_answer_plain(ex, 302, REASON_auth_denied, SLICE(""));
 }
 
 /* False: there is one that cannot be read. */

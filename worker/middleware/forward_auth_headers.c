@@ -23,6 +23,7 @@ static bool goes_there(const struct exchange *ex, const struct prepared_forward_
                        const struct header *item)
 {
     if ((item->flags & HEADER_REMOVED) || item->id == HEADER_CONTENT_LENGTH || item->id == HEADER_HOST ||
+        (item->id == HEADER_USER_AGENT && item->value.len == 0) ||
         ((item->flags & HEADER_HOP_BY_HOP) && item->id != HEADER_PROXY_AUTHORIZATION)) {
         return false;
     }

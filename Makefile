@@ -20,6 +20,7 @@ PACKAGES_BORINGSSL = cmake ninja-build g++ ca-certificates $(if $(shell command 
 PACKAGES_E2E = etcd-server
 # A node of its own: containers, their network, images.
 PACKAGES_NODE = containerd runc containernetworking-plugins iptables conntrack buildah debootstrap procps
+PACKAGES_CALLGRIND = nginx-light valgrind
 PACKAGES_BENCH = nginx-light libnginx-mod-stream haproxy wrk nghttp2-client openssl
 
 WARN = -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wwrite-strings -Wvla -Wpointer-arith
@@ -66,8 +67,8 @@ SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
 .PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-here e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
-	fuzz-build lint format bench bench-kube compare compare-kube \
-	reference deps deps-test deps-lint deps-fuzz deps-bench deps-e2e deps-node deps-boringssl clean help
+	fuzz-build lint format bench bench-kube instructions compare compare-kube \
+	reference deps deps-test deps-lint deps-fuzz deps-bench deps-callgrind deps-e2e deps-node deps-boringssl clean help
 
 all: $(BUILD)/weir ## build the binary, build/weir
 
@@ -251,6 +252,11 @@ bench: deps deps-bench ## nginx, HAProxy (Traefik too: TRAEFIK=PATH) and weir si
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/bench/bench.py $(if $(TRAEFIK),--traefik $(TRAEFIK)) $(BENCH_ARGS)
 
+# Sanitizers get a binary without sandbox, and so does callgrind by the same word; nothing else hangs on it.
+instructions: deps deps-callgrind ## what a worker executes for a request, by callgrind: the same on a busy machine as on an idle one
+	@$(MAKE) --no-print-directory $(PARALLEL) BUILD=build/callgrind SANITIZE=-D__SANITIZE_THREAD__ all
+	$(PYTHON) tests/bench/instructions.py --weir build/callgrind/weir --out build/callgrind/profiles $(BENCH_ARGS)
+
 bench-kube: deps deps-e2e ## what changes in a cluster cost at 10,000 routes: a real kube-apiserver and etcd (needs Go once)
 	@$(MAKE) --no-print-directory all $(BUILD)/tests/board_layout
 	$(PYTHON) tests/e2e/programs.py api
@@ -297,6 +303,9 @@ deps-node: deps-e2e
 	@$(call need,$(PACKAGES_BUILD) $(PACKAGES_NODE))
 deps-boringssl:
 	@$(call need,$(PACKAGES_BORINGSSL))
+deps-callgrind:
+	@$(call need,$(PACKAGES_CALLGRIND))
+
 deps-bench:
 	@$(call need,$(PACKAGES_BENCH))
 

@@ -126,11 +126,24 @@ pass-%:
 		grep -q 'PASSED' $$log && ! grep -qE 'FAILED|ERROR: AddressSanitizer|runtime error' $$log || \
 		{ echo "$* did not pass"; exit 1; }
 
-$(BUILD)/tests/%: tests/unit/%.c $(UNIT_HELPERS) $(BUILD)/libweir.a
+$(BUILD)/tests/%.o: tests/unit/%.c Makefile VERSION $(TLS_STAMP)
 	@mkdir -p $(@D)
+	$(SAY) CC $<
+	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DUNIT_DIR='"tests/unit"' -MMD -MP -c -o $@ $<
+
+# An archive: only what a test calls is linked with it.
+$(BUILD)/tests/libunit.a: $(UNIT_HELPERS:tests/unit/%.c=$(BUILD)/tests/%.o)
+	@rm -f $@
+	@ar rcsP $@ $^
+
+# They are many, so they are linked by what is quickest at it.
+UNIT_LD ?= $(if $(shell command -v ld.gold),-fuse-ld=gold)
+$(BUILD)/tests/%: $(BUILD)/tests/%.o $(BUILD)/tests/libunit.a $(BUILD)/libweir.a
 	$(SAY) LD $@
-	$(Q)$(CC) $(CPPFLAGS) $(filter-out -Wmissing-prototypes,$(CFLAGS)) -DUNIT_DIR='"tests/unit"' -o $@ $< $(UNIT_HELPERS) \
-		$(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS) -lcmocka
+	$(Q)$(CC) $(CFLAGS) $(UNIT_LD) -o $@ $^ $(LDFLAGS) $(LDLIBS) -lcmocka
+
+.SECONDARY: $(UNIT_TESTS:%=$(BUILD)/tests/%.o)
+-include $(UNIT_TESTS:%=$(BUILD)/tests/%.d) $(UNIT_HELPERS:tests/unit/%.c=$(BUILD)/tests/%.d)
 
 # Tells integration tests where things lie on the board.
 $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a

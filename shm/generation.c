@@ -15,8 +15,15 @@
 #include "shm/transports.h"
 #include "shm/udp_page.h"
 
-static int routes_fit(const struct page *routes, const struct page *middlewares, uint32_t service_count,
-                      struct error *why)
+static bool has_service(const struct services *services, uint32_t number)
+{
+    const struct page *page;
+
+    return services_at(services, number, &page) != NULL;
+}
+
+static int routes_fit(const struct page *routes, const struct page *middlewares,
+                      const struct services *services_there, struct error *why)
 {
     uint32_t count = routes_count(routes), middleware_count = middlewares_count(middlewares);
 
@@ -24,9 +31,9 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
         const struct route *route = routes_at(routes, i);
         const uint32_t *chain = page_at(routes, route->middlewares.items);
 
-        if (route->children == 0 && route->service >= service_count) {
+        if (route->children == 0 && !has_service(services_there, route->service)) {
             return error_set(why, -EBADMSG, "route %u names service %u of %u", i, route->service,
-                             service_count);
+                             services_there->count);
         }
         for (size_t k = 0; k < route->middlewares.count; k++) {
             if (chain[k] >= middleware_count) {
@@ -40,9 +47,9 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
         const uint32_t *services = page_at(middlewares, row->services.items);
 
         for (size_t k = 0; k < row->services.count; k++) {
-            if (services[k] >= service_count) {
+            if (!has_service(services_there, services[k])) {
                 return error_set(why, -EBADMSG, "middleware %u names service %u of %u", i, services[k],
-                                 service_count);
+                                 services_there->count);
             }
         }
     }
@@ -50,7 +57,7 @@ static int routes_fit(const struct page *routes, const struct page *middlewares,
 }
 
 /* Their services lie together, at the end. */
-static int tcp_routes_fit(struct page *const *pages, uint32_t service_count, struct error *why)
+static int tcp_routes_fit(struct page *const *pages, const struct services *services, struct error *why)
 {
     const struct page *routes = pages[PAGE_TCP_ROUTES], *tcp = pages[PAGE_TCP];
     uint32_t middleware_count = tcp_middlewares_count(tcp);
@@ -61,7 +68,7 @@ static int tcp_routes_fit(struct page *const *pages, uint32_t service_count, str
 
         const struct tcp_way *way = tcp_way_of(tcp, route->service);
 
-        if (route->service >= service_count || way == NULL) {
+        if (!has_service(services, route->service) || way == NULL) {
             return error_set(why, -EBADMSG, "TCP route %u names service %u", i, route->service);
         }
         for (size_t k = 0; k < route->middlewares.count; k++) {
@@ -86,6 +93,7 @@ static int page_check_as(enum page_kind kind, const struct page *page, struct er
         [PAGE_TCP_ROUTES] = routes_check,
         [PAGE_TCP] = tcp_page_check,
         [PAGE_UDP] = udp_page_check,
+        [PAGE_CERTIFICATES] = certificates_check,
         [PAGE_SERVICES] = services_check,
     };
 
@@ -139,15 +147,15 @@ static int generation_link(struct generation *generation, const struct generatio
                            same_transports ? &before->services : NULL, &generation->services, why);
 
     if (rc == 0 && !(is_same(before, pages, PAGE_ROUTES) && is_same(before, pages, PAGE_MIDDLEWARES) &&
-                     before->services.count <= generation->services.count)) {
-        rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], generation->services.count, why);
+                     services_cover(&generation->services, &before->services))) {
+        rc = routes_fit(pages[PAGE_ROUTES], pages[PAGE_MIDDLEWARES], &generation->services, why);
     }
     if (rc == 0) {
         rc = udp_link(generation, why);
     }
     if (rc == 0 && !(is_same(before, pages, PAGE_TCP_ROUTES) && is_same(before, pages, PAGE_TCP) &&
-                     same_transports && before->services.count <= generation->services.count)) {
-        rc = tcp_routes_fit(pages, generation->services.count, why);
+                     same_transports && services_cover(&generation->services, &before->services))) {
+        rc = tcp_routes_fit(pages, &generation->services, why);
     }
     return rc;
 }

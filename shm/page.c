@@ -131,7 +131,8 @@ int page_adopt(int fd, enum page_kind kind, struct page **out, struct error *why
         rc = error_set(why, -errno, "cannot map %lld bytes: %s", (long long)size, strerror(errno));
         goto fail;
     }
-    if (kind == PAGE_SECRETS || kind == PAGE_MIDDLEWARES) { /* keys, hashes of passwords: in no core dump */
+    if (kind == PAGE_SECRETS || kind == PAGE_CERTIFICATES ||
+        kind == PAGE_MIDDLEWARES) { /* keys, hashes of passwords: in no core dump */
         (void)madvise(base, (size_t)size, MADV_DONTDUMP);
     }
     if ((rc = header_check(base, (size_t)size, kind, why)) < 0 ||

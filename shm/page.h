@@ -10,7 +10,7 @@
  *          the reader of each kind (routes, services, ...) checks every offset once. The seal keeps the bytes still.
  *
  * Not here: what is in a page of a kind (routes.h, services.h, transports.h, static_page.h, middlewares.h,
- * tls_options.h, secrets.h, tcp_page.h, udp_page.h), how descriptors travel (control.h).
+ * tls_options.h, secrets.h, certificates.h, tcp_page.h, udp_page.h), how descriptors travel (control.h).
  */
 #ifndef WEIR_SHM_PAGE_H
 #define WEIR_SHM_PAGE_H
@@ -19,8 +19,10 @@
 #include "common/base/slice.h"
 #include "common/schema/schema.h"
 
-/* A generation has one page of each kind, but of services as many as it takes (shm/services.h): they come last. Its pages
- * are counted in that order, from 0: their places. */
+#define CERTIFICATE_GROUPS 32u
+
+/* A generation has one page of each kind, but always CERTIFICATE_GROUPS of certificates (shm/certificates.h), and of services as many
+ * as it takes (shm/services.h): they come last. Its pages are counted in that order, from 0: their places. */
 enum page_kind {
     PAGE_STATIC,
     PAGE_ROUTES,
@@ -31,7 +33,8 @@ enum page_kind {
     PAGE_UDP,
     PAGE_TCP_ROUTES,
     PAGE_TCP,
-    PAGE_SERVICES,
+    PAGE_CERTIFICATES,
+    PAGE_SERVICES = PAGE_CERTIFICATES + CERTIFICATE_GROUPS,
     PAGE_KINDS
 };
 
@@ -43,7 +46,10 @@ const char *page_kind_name(enum page_kind kind); /* "routes" */
 /* Of the page in that place of a generation. */
 static inline enum page_kind page_kind_at(size_t place)
 {
-    return place < PAGE_SERVICES ? (enum page_kind)place : PAGE_SERVICES;
+    if (place >= PAGE_SERVICES) {
+        return PAGE_SERVICES;
+    }
+    return place < PAGE_CERTIFICATES ? (enum page_kind)place : PAGE_CERTIFICATES;
 }
 
 /* Of struct page_header and of how texts and lists are packed. A new field of a struct on a page raises nothing: pages are only

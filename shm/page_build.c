@@ -218,6 +218,7 @@ const char *page_kind_name(enum page_kind kind)
         [PAGE_UDP] = "UDP",
         [PAGE_TCP_ROUTES] = "TCP routes",
         [PAGE_TCP] = "TCP",
+        [PAGE_CERTIFICATES] = "certificates",
         [PAGE_SERVICES] = "services",
     };
 

@@ -1,38 +1,18 @@
 /*
- * secrets.h - the secrets page: certificates with their keys, which name gets which, the keys of session tickets.
+ * secrets.h - the secrets page: the keys of session tickets, and certificates that are for no name (the default ones, those that are
+ * shown to servers).
  *
- * Apart from all other pages, so that no change of routes rewrites it; no process writes its mapping into a core dump
- * (page.c). Built by master/compile/compile_secrets.c, read by worker/tls_live.c.
+ * Small, so that new keys of tickets cost nothing; no process writes its mapping into a core dump (page.c). Built by
+ * master/compile/compile_secrets.c, read by worker/tls_choose.c, tls_ticket.c and tls_verify.c.
  *
- * Not here: options of handshakes (tls_options.h), parsing of certificates (master/tls).
+ * Not here: certificates for names (certificates.h), options of handshakes (tls_options.h).
  */
 #ifndef WEIR_SHM_SECRETS_H
 #define WEIR_SHM_SECRETS_H
 
-#include "shm/page.h"
-
-/* For one name there may be one of each; a client gets the first that it can verify. */
-enum certificate_kind { CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519, CERTIFICATE_KINDS };
+#include "shm/certificates.h"
 
 #define CERTIFICATE_NONE UINT32_MAX
-
-struct certificate_row { /* stored as it is given */
-    struct list chain;   /* struct slice: DER, the certificate itself first */
-    struct slice key;    /* DER (PKCS #8) */
-    struct slice staple; /* an OCSP response for it (DER); empty: none */
-    int64_t not_after;   /* seconds since 1970 */
-    uint64_t identity;   /* of chain, key and staple: contexts made of it outlive generations */
-    uint32_t kind;       /* enum certificate_kind */
-    uint32_t reserved;
-};
-
-/* Names as they stand in certificates, in lower case, with their dot-less end; "*.example.com" is for one label. IP addresses in
- * their canonical text. */
-struct certificate_name {
-    struct slice name;
-    uint32_t certificates[CERTIFICATE_KINDS]; /* numbers, CERTIFICATE_NONE */
-    uint32_t reserved;
-};
 
 #define TICKET_NAME_SIZE 16
 #define TICKET_KEY_SIZE 32
@@ -46,22 +26,17 @@ struct ticket_key {
 struct secrets_input {
     const struct certificate_row *certificates;
     size_t certificate_count;
-    const struct certificate_name *names; /* each name once */
-    size_t name_count;
     const struct ticket_key *tickets;     /* the newest first: that one seals, all open */
     size_t ticket_count;                  /* at most TICKET_KEYS */
-    uint32_t fallback[CERTIFICATE_KINDS]; /* for all other names */
+    uint32_t fallback[CERTIFICATE_KINDS]; /* numbers, for names that have none; or CERTIFICATE_NONE */
 };
 
 void secrets_build(struct page_builder *builder, const struct secrets_input *input);
 int secrets_check(const struct page *page, struct error *why);
 
-uint32_t certificates_count(const struct page *page);
-const struct certificate_row *certificates_at(const struct page *page, uint32_t number);
-/* Those for a server name in lower case (or an address as text): of the name itself, else of the wildcard that covers it; NULL:
- * there is none. An array of CERTIFICATE_KINDS numbers. */
-const uint32_t *certificates_find(const struct page *page, struct slice name);
-const uint32_t *certificates_fallback(const struct page *page);
+/* NULL: there is none of that number. */
+const struct certificate_row *secrets_certificate(const struct page *page, uint32_t number);
+void secrets_fallback(const struct page *page, struct certificate_choice *out);
 const struct ticket_key *tickets_at(const struct page *page, size_t *count);
 
 #endif

@@ -194,35 +194,42 @@ static const struct services_root *root_of(const struct services *services, size
     return page_root(services->pages[i]);
 }
 
-/* Children of service `number`; how many in *count. */
+/* Children of service `number`; how many in *count. NULL: there is no such service. */
 static const struct service_child *children_of(const struct services *services, uint32_t number,
                                                size_t *count)
 {
     const struct page *page;
     const struct service *service = services_at(services, number, &page);
 
-    *count = service->children.count;
-    return page_at(page, service->children.items);
+    *count = service ? service->children.count : 0;
+    return service ? page_at(page, service->children.items) : NULL;
 }
 
+/* No number is out of proportion to what there is: tables are made of that many. */
 static bool in_order(const struct services *services)
 {
+    bool room_is_used = services->shift <= SERVICES_SHIFT_LEAST;
+
     for (uint32_t i = 0; i < services->page_count; i++) {
         const struct services_root *root = root_of(services, i);
-        bool last = i + 1 == services->page_count;
 
         if (root->shift != services->shift || root->first != (uint64_t)i << services->shift ||
-            (!last && root->services.count != (uint64_t)1 << services->shift)) {
+            root->pages != services->page_count) {
             return false;
         }
+        room_is_used = room_is_used || root->services.count > (uint64_t)1 << (services->shift - 1);
     }
-    return true;
+    return room_is_used;
 }
 
-static bool is_new(const struct services *services, const struct services *before, uint32_t i)
+bool services_cover(const struct services *now, const struct services *before)
 {
-    return !before || before->count > services->count || i >= before->page_count ||
-           before->pages[i] != services->pages[i];
+    bool all = before->shift == now->shift && before->page_count <= now->page_count;
+
+    for (uint32_t i = 0; all && i < before->page_count; i++) {
+        all = root_of(before, i)->services.count <= root_of(now, i)->services.count;
+    }
+    return all;
 }
 
 /* *weighted: there are services with children on the page. */
@@ -240,7 +247,9 @@ static int references_check(const struct services *services, uint32_t i, uint32_
             return error_set(why, -EBADMSG, "services page: service %u: bad transport", root->first + k);
         }
         for (size_t j = 0; j < rows[k].children.count; j++) {
-            if (children[j].service >= services->count) {
+            const struct page *ignored;
+
+            if (!services_at(services, children[j].service, &ignored)) {
                 return error_set(why, -EBADMSG, "services page: service %u: bad children", root->first + k);
             }
         }
@@ -288,7 +297,7 @@ int services_link(struct page *const *pages, size_t page_count, uint32_t transpo
 {
     struct services services = {.pages = pages, .page_count = (uint32_t)page_count};
     const struct services_root *last;
-    bool weighted = false;
+    bool weighted = false, covered;
 
     if (page_count == 0 || page_count > PAGE_SERVICES_MOST) {
         return error_set(why, -EBADMSG, "%zu services pages", page_count);
@@ -299,10 +308,10 @@ int services_link(struct page *const *pages, size_t page_count, uint32_t transpo
     if (!in_order(&services)) {
         return error_set(why, -EBADMSG, "services pages that do not belong together");
     }
+    covered = before && services_cover(&services, before);
     for (uint32_t i = 0; i < services.page_count; i++) {
-        int rc = is_new(&services, before, i)
-                     ? references_check(&services, i, transport_count, &weighted, why)
-                     : 0;
+        bool known = covered && i < before->page_count && before->pages[i] == pages[i];
+        int rc = known ? 0 : references_check(&services, i, transport_count, &weighted, why);
 
         if (rc < 0) {
             return rc;
@@ -326,7 +335,9 @@ const struct service *services_at(const struct services *services, uint32_t numb
     }
     *page = services->pages[number >> services->shift];
     root = page_root(*page);
-    return (const struct service *)page_at(*page, root->services.items) + (number - root->first);
+    return number - root->first < root->services.count
+               ? (const struct service *)page_at(*page, root->services.items) + (number - root->first)
+               : NULL;
 }
 
 const struct sticky_value *services_sticky(const struct page *page, const struct service *service,

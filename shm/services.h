@@ -1,8 +1,9 @@
 /*
  * services.h - the services pages: load balancers with their servers, weighted services.
  *
- * A change of one endpoint rewrites the page that its service is on and no other (I3), so services are dealt out to pages
- * in order of their numbers, 2^shift to a page, the last one may have fewer. Rows are referred to by number. Each load balancer and weighted service has the smooth weighted sequence compiled in
+ * A change of one endpoint rewrites the page that its service is on and no other (I3), so services are dealt out to
+ * pages by a hash of their names: who comes or goes moves only those behind it on its page. Rows are referred to by number, 2^shift of which
+ * belong to a page, however few it has. Services of TCP, which come and go with all else, lie on the pages behind. Each load balancer and weighted service has the smooth weighted sequence compiled in
  * and a ticket on the board: a pick is one fetch-add (I7). Names of servers were resolved by the master: a server row
  * has its addresses.
  */
@@ -104,14 +105,21 @@ struct services_root {
     struct list services; /* struct service */
     uint32_t first;       /* number of the first one on this page */
     uint32_t shift;
+    uint32_t pages; /* of the whole */
+    uint32_t unused;
 };
 
 /* ---- building: rows in native form (pointers), copied into the page ---- */
-/* How many go on a page: about 64 KiB of usual ones, and never more than PAGE_SERVICES_MOST pages. */
-unsigned services_shift(size_t service_count);
-size_t services_pages(size_t service_count, unsigned shift); /* at least 1 */
-/* `services` are those of the page only. */
-void services_build(struct page_builder *builder, uint32_t first, unsigned shift,
+/* How many pages for so many services that are dealt out by name: a power of two, 64 to 128 usual ones on each (about 40 KiB) as
+ * long as SERVICES_DEALT_MOST will do; at least 1. */
+#define SERVICES_DEALT_MOST 128u
+#define SERVICES_SHIFT_LEAST 9u /* so unevenly no names are dealt out but on purpose */
+uint32_t services_pages(size_t service_count);
+uint32_t services_page_of(struct slice name, uint32_t pages);
+/* So that the fullest page has room, and one that is in order no more than PAGE_SERVICES_MOST - SERVICES_DEALT_MOST. */
+unsigned services_shift(size_t fullest, size_t in_order);
+/* `services` are those of the page only, which is one of so many. */
+void services_build(struct page_builder *builder, uint32_t first, unsigned shift, uint32_t pages,
                     const struct service *services, size_t count);
 
 /* The addresses on a page that is being built, one after the other; NULL: that were all. Begins with all zero but the
@@ -131,7 +139,7 @@ uint64_t sticky_hash(struct slice value);
 /* ---- reading ---- */
 struct services { /* all of a generation */
     struct page *const *pages;
-    uint32_t page_count, count;
+    uint32_t page_count, count; /* every number is less, and not all that are less are there */
     unsigned shift;
 };
 
@@ -142,7 +150,9 @@ int services_check(const struct page *page, struct error *why);
  * same ones, need not be looked at again; may be NULL. */
 int services_link(struct page *const *pages, size_t page_count, uint32_t transport_count,
                   const struct services *before, struct services *out, struct error *why);
-/* NULL when out of range; *page is the one it lies on, for its texts and lists. */
+/* Whether every number that is there in `before` is there in `now`. */
+bool services_cover(const struct services *now, const struct services *before);
+/* NULL when there is none; *page is the one it lies on, for its texts and lists. */
 const struct service *services_at(const struct services *services, uint32_t number, const struct page **page);
 /* Whether a server takes requests at `now_ns`, by what the board knows of its health. */
 bool services_server_up(struct board *board, const struct server *server, int64_t now_ns);

@@ -3,10 +3,12 @@
  *
  * Not here: the smooth order itself (smooth.c), what becomes a row (master/compile), reading (services.c).
  */
+#include "common/base/hash.h"
 #include "shm/page_inner.h"
 #include "shm/services.h"
 
-#define SHIFT_LEAST 7u /* 128 services of a few servers: about 40 KiB */
+#define USUAL 128u /* services of a few servers: about 40 KiB */
+#define SEED_PAGE 0x7061676573ULL
 
 static struct list pack_bytes(struct page_builder *builder, struct list from, size_t size)
 {
@@ -116,22 +118,33 @@ static void pack_service(struct page_builder *builder, const struct service *fro
 _Static_assert(sizeof(struct server_address) == 24 && sizeof(struct sticky_value) == 16,
                "copied as they are");
 
-unsigned services_shift(size_t service_count)
+uint32_t services_pages(size_t service_count)
 {
-    unsigned shift = SHIFT_LEAST;
+    uint32_t pages = 1;
 
-    while (service_count >> shift >= PAGE_SERVICES_MOST) {
+    while (pages < SERVICES_DEALT_MOST && service_count > (size_t)pages * USUAL) {
+        pages *= 2;
+    }
+    return pages;
+}
+
+uint32_t services_page_of(struct slice name, uint32_t pages)
+{
+    return (uint32_t)hash_slice(SEED_PAGE, name) & (pages - 1);
+}
+
+unsigned services_shift(size_t fullest, size_t in_order)
+{
+    unsigned shift = SERVICES_SHIFT_LEAST;
+
+    while (fullest > (size_t)1 << shift || in_order > (size_t)(PAGE_SERVICES_MOST - SERVICES_DEALT_MOST)
+                                                          << shift) {
         shift++;
     }
     return shift;
 }
 
-size_t services_pages(size_t service_count, unsigned shift)
-{
-    return service_count ? ((service_count - 1) >> shift) + 1 : 1;
-}
-
-void services_build(struct page_builder *builder, uint32_t first, unsigned shift,
+void services_build(struct page_builder *builder, uint32_t first, unsigned shift, uint32_t pages,
                     const struct service *services, size_t count)
 {
     uint64_t root = builder_alloc(builder, sizeof(struct services_root), PAGE_ALIGN);
@@ -145,6 +158,8 @@ void services_build(struct page_builder *builder, uint32_t first, unsigned shift
     stored->services = (struct list){stored_pointer(rows), count};
     stored->first = first;
     stored->shift = shift;
+    stored->pages = pages;
+    stored->unused = 0;
     builder_set_root(builder, root);
 }
 

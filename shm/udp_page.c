@@ -15,7 +15,7 @@ void udp_page_build(struct page_builder *builder, const struct service *services
     while (service_count > (size_t)1 << shift) {
         shift++;
     }
-    services_build(builder, 0, shift, services, service_count);
+    services_build(builder, 0, shift, 1, services, service_count);
 
     struct services_root made = *(const struct services_root *)builder_at(builder, builder_root(builder));
     uint64_t root = builder_alloc(builder, sizeof(struct udp_root), PAGE_ALIGN);

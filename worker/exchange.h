@@ -27,6 +27,7 @@ struct at_end;
 struct body_filter;
 struct set_cookie;
 struct detection;
+struct in_flight;
 struct service_step;
 
 /* Where an exchange stands. It only goes forward, but for REQUEST again after SUSPENDED. */
@@ -124,7 +125,7 @@ struct exchange {
     struct upstream_exchange *upstream;
     const struct response_source *source; /* instead of it */
     void *source_state;
-    bool *over;    /* set when the exchange ends while an own answer is handed on: exchange_respond() */
+    bool *over;    /* set when the exchange ends while an own answer, or a body of our own, is handed on */
     bool close;    /* the connection ends with the answer */
     bool answered; /* the answer is one of weir's own */
     enum exchange_step step;
@@ -211,9 +212,9 @@ void *exchange_kept(const struct exchange *ex);
 /* undo(state) runs once when the exchange is over, however it ended; the last registered first. The generation may be gone
  * by then: state holds what is needed. */
 void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state);
-/* The same, before the last bytes of the answer leave: what others may have again must be there when the client knows that it
- * was answered. */
-void exchange_at_answer(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state);
+/* A count that is given back before the last bytes of the answer leave (others may have it again once the client knows that it
+ * was answered), or when the exchange is over; of one that becomes a tunnel, when that is. */
+void exchange_counted(struct exchange *ex, const struct in_flight *count);
 
 /* ---- for codecs: the client's side ---- */
 /* The head of a request is complete and in ex->request (method, target, headers, framing); ex->pool, worker, codec,

@@ -13,6 +13,7 @@
 #define WEIR_WORKER_EXCHANGE_INNER_H
 
 #include "worker/exchange.h"
+#include "worker/held.h"
 
 struct route;
 
@@ -36,6 +37,8 @@ void exchange_finish_response(struct exchange *ex, const struct headers *trailer
 void exchange_undo(struct exchange *ex, uint32_t position);
 /* What they owe at the answer. */
 void exchange_undo_answer(struct exchange *ex);
+/* Its counts go to what outlives it. */
+void exchange_hand_over(struct exchange *ex, struct held *held);
 
 /* ---- answer.c ---- */
 /* As Go's server answers what it cannot read; the connection closes behind it. */

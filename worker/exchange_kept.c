@@ -8,6 +8,7 @@
 #include "worker/chain.h"
 #include "worker/exchange_inner.h"
 #include "worker/filter.h"
+#include "worker/worker.h"
 
 struct kept {
     uint32_t position;
@@ -17,9 +18,9 @@ struct kept {
 
 struct at_end {
     uint32_t position;
-    bool at_answer;
-    void (*undo)(struct exchange *ex, void *state);
+    void (*undo)(struct exchange *ex, void *state); /* NULL: it is a count */
     void *state;
+    struct in_flight count;
     struct at_end *next;
 };
 
@@ -55,39 +56,50 @@ static void forget_from(struct exchange *ex, uint32_t position)
     }
 }
 
-static void owe(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state,
-                bool at_answer)
+static struct at_end *owe(struct exchange *ex)
 {
-    struct at_end *owed = pool_alloc(ex->pool, sizeof(*owed));
+    struct at_end *owed = pool_zalloc(ex->pool, sizeof(*owed));
 
-    *owed = (struct at_end){
-        .position = ex->position, .at_answer = at_answer, .undo = undo, .state = state, .next = ex->at_end};
-    ex->at_end = owed;
+    owed->position = ex->position;
+    owed->next = ex->at_end;
+    return ex->at_end = owed;
 }
 
 void exchange_at_end(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
 {
-    owe(ex, undo, state, false);
+    struct at_end *owed = owe(ex);
+
+    owed->undo = undo;
+    owed->state = state;
 }
 
-void exchange_at_answer(struct exchange *ex, void (*undo)(struct exchange *ex, void *state), void *state)
+void exchange_counted(struct exchange *ex, const struct in_flight *count)
 {
-    owe(ex, undo, state, true);
+    owe(ex)->count = *count;
 }
 
-static void undo_those(struct exchange *ex, uint32_t position, bool at_answer)
+static void pay(struct exchange *ex, const struct at_end *owed)
+{
+    if (owed->undo) {
+        owed->undo(ex, owed->state);
+    } else {
+        in_flight_give(ex->worker->board, ex->worker->slot, &owed->count);
+    }
+}
+
+static void undo_those(struct exchange *ex, uint32_t position, bool counts_only)
 {
     struct at_end **link = &ex->at_end;
 
     while (*link) {
         struct at_end *owed = *link;
 
-        if (owed->position < position || (at_answer && !owed->at_answer)) {
+        if (owed->position < position || (counts_only && owed->undo)) {
             link = &owed->next;
             continue;
         }
         *link = owed->next;
-        owed->undo(ex, owed->state);
+        pay(ex, owed);
     }
 }
 
@@ -99,6 +111,20 @@ void exchange_undo(struct exchange *ex, uint32_t position)
 void exchange_undo_answer(struct exchange *ex)
 {
     undo_those(ex, 0, true);
+}
+
+void exchange_hand_over(struct exchange *ex, struct held *held)
+{
+    struct at_end **link = &ex->at_end;
+
+    while (*link) {
+        if ((*link)->undo) {
+            link = &(*link)->next;
+        } else {
+            held_add(held, &(*link)->count);
+            *link = (*link)->next;
+        }
+    }
 }
 
 /* ---- once more ---- */

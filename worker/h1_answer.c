@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include "common/base/log.h"
+#include "worker/exchange_inner.h"
 #include "worker/h1_client.h"
 #include "worker/head_write.h"
 #include "worker/splice.h"
@@ -329,6 +330,7 @@ static void detach(struct exchange *ex, struct tunnel_end *end)
 
     flush(ex);
     client_leave(client, end);
+    exchange_hand_over(ex, &client->held);
     exchange_end(ex);
     h1_stream_give(stream);
 }

@@ -17,6 +17,7 @@
 #define SECOND INT64_C(1000000000)
 #define LINGER_NS (2 * SECOND)
 #define HANDSHAKE_NS (60 * SECOND)
+#define HURRY_NS (2 * SECOND) /* so long may a handshake take while another one waits for its place */
 #define DISCARD_NS (10 * SECOND)
 #define STALL_NS (300 * SECOND) /* a client that takes nothing for that long is gone */
 
@@ -89,8 +90,11 @@ void client_arm(struct client *client)
         deadline = client->in ? first_deadline(client) : silence_deadline(client);
         break;
     case CLIENT_HELLO:
+        deadline = first_deadline(client);
+        break;
     case CLIENT_HANDSHAKE:
         deadline = first_deadline(client);
+        deadline = client->hurried ? earlier(deadline, client->request_ns + HURRY_NS) : deadline;
         break;
     case CLIENT_IDLE:
         deadline = silence_deadline(client);
@@ -201,6 +205,7 @@ void client_close(struct client *client)
     client->state = CLIENT_CLOSED;
     h2_free(client);
     tcp_session_leave(client);
+    held_give(worker, &client->held);
     if (client->stream) {
         h1_stream_give(client->stream);
     }

@@ -15,6 +15,7 @@
 #include "worker/codec.h"
 #include "worker/conn.h"
 #include "worker/h1_body.h"
+#include "worker/held.h"
 #include "worker/listener.h"
 
 enum client_state {
@@ -60,12 +61,14 @@ struct client {
     bool refused;     /* only to be told that there is no room */
     bool starttls;    /* PostgreSQL: TLS was asked for before it began (tcp_route.c) */
     bool starved;     /* no buffer was to be had for its answer */
+    bool hurried;     /* its handshake has less time: others wait (tls_accept.c) */
     struct listener *listener;
     struct buffer *in;    /* head and early body of the request, or the beginning of the next head */
     struct buffer *ahead; /* bytes of later requests that came with a body */
     struct h1_stream *stream;
     struct h2_session *h2;   /* of CLIENT_H2 */
     struct tcp_session *tcp; /* a TCP router has it; NULL: none */
+    struct held held;        /* until the connection ends: of a TCP session, of a tunnel */
     struct address peer;
     char peer_text[ADDRESS_TEXT_SIZE];
     uint8_t peer_text_len;

@@ -260,18 +260,16 @@ static void call(struct poller *poller, struct io *io)
     }
 }
 
-static void call_ready(struct poller *poller, int count, bool *libuv)
+/* What the kernel has told is known before the first of them is called: whoever takes up the connection of another one in this
+ * turn sees what came there. */
+static void note_ready(struct poller *poller, int count)
 {
     for (int i = 0; i < count; i++) {
         struct io *io = poller->events[i].data.ptr;
         uint32_t events = poller->events[i].events;
 
         if (io == NULL) {
-            *libuv = true;
             continue;
-        }
-        if (io->fd < 0) {
-            continue; /* closed by an earlier event of this turn */
         }
         if (events & (EPOLLHUP | EPOLLERR)) {
             io->broken = io->readable = io->writable = true;
@@ -281,7 +279,20 @@ static void call_ready(struct poller *poller, int count, bool *libuv)
         }
         io->readable = io->readable || (events & EPOLLIN);
         io->writable = io->writable || (events & EPOLLOUT);
-        call(poller, io);
+    }
+}
+
+static void call_ready(struct poller *poller, int count, bool *libuv)
+{
+    note_ready(poller, count);
+    for (int i = 0; i < count; i++) {
+        struct io *io = poller->events[i].data.ptr;
+
+        if (io == NULL) {
+            *libuv = true;
+        } else if (io->fd >= 0) { /* else closed by an earlier event of this turn */
+            call(poller, io);
+        }
     }
 }
 

@@ -151,9 +151,19 @@ void subrequest_start(struct subrequest *sub, uint32_t service)
     timer_again(sub->ex.worker->timers, &sub->timer);
 }
 
+/* What takes the body may answer with it, and then the exchange ends in there. */
 bool subrequest_body(struct subrequest *sub, struct slice data, bool last)
 {
-    return exchange_request_body(&sub->ex, data, last, NULL);
+    bool over = false, *before = sub->ex.over, room;
+
+    sub->ex.over = &over; /* cppcheck-suppress autoVariables ; taken back below while there is a sub */
+    room = exchange_request_body(&sub->ex, data, last, NULL);
+    if (!over) {
+        sub->ex.over = before;
+    } else if (before) {
+        *before = true;
+    }
+    return room && !over;
 }
 
 /* Its memory stays until the loop comes by: whoever is in the middle of a call to it finds it. */

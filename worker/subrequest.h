@@ -47,7 +47,8 @@ struct subrequest {
 struct subrequest *subrequest_new(struct exchange *parent, const struct subrequest_hooks *hooks,
                                   void *context);
 void subrequest_start(struct subrequest *sub, uint32_t service);
-/* A part of the body. false: backed up, on_wanted follows. */
+/* A part of the body. false: backed up, and on_wanted follows; or it is over, as a middleware of the service may have made it:
+ * sub is gone, and so may be what on_end lets go of. */
 bool subrequest_body(struct subrequest *sub, struct slice data, bool last);
 /* Nobody wants the answer any more: no hook is called from here on, what the request pointed to may go. Fine within hooks. The
  * caller forgets sub. NULL is fine. */

@@ -7,7 +7,6 @@
 #ifndef WEIR_WORKER_TCP_INNER_H
 #define WEIR_WORKER_TCP_INNER_H
 
-#include "shm/in_flight.h"
 #include "shm/tcp_page.h"
 #include "worker/pick.h"
 #include "worker/tcp_session.h"
@@ -33,8 +32,6 @@ struct tcp_session {
     bool wants_tls;          /* the server that is dialled speaks TLS */
     bool shakes;             /* ... and the handshake is under way */
     int64_t since_ns;
-    struct in_flight *held; /* counts of middlewares */
-    size_t held_count;
 };
 
 /* ---- tcp_session.c ---- */

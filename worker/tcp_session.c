@@ -38,10 +38,6 @@ void tcp_session_leave(struct client *client)
         return;
     }
     client->tcp = NULL;
-    for (size_t i = 0; i < session->held_count; i++) {
-        in_flight_give(worker->board, worker->slot, &session->held[i]);
-    }
-    free(session->held);
     if (session->server) {
         session->server->session = NULL;
         tcp_peer_close(session->server);
@@ -76,8 +72,7 @@ static bool count_in(struct tcp_session *session, const struct tcp_middleware_ro
                         row->amount, &held)) {
         return false;
     }
-    session->held = xrealloc(session->held, (session->held_count + 1) * sizeof(*session->held));
-    session->held[session->held_count++] = held;
+    held_add(&session->client->held, &held);
     return true;
 }
 

@@ -28,8 +28,6 @@
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
-#define HURRY_NS                                                                                             \
-    (INT64_C(2) * 1000000000) /* so long may a handshake take while another one waits for its place */
 #define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
@@ -89,9 +87,6 @@ static void list_add(struct client_list *list, struct client *client)
 
 static void list_remove(struct client_list *list, struct client *client)
 {
-    if (client->queue_place == NULL) {
-        return;
-    }
     *client->queue_place = client->queue_next;
     if (client->queue_next) {
         client->queue_next->queue_place = client->queue_place;
@@ -101,29 +96,46 @@ static void list_remove(struct client_list *list, struct client *client)
     client->queue_place = NULL;
 }
 
-/* One more waits: one more of those under way, the oldest that has its whole time still, gets less. */
+/* As many as wait, of those under way the oldest, have less time from now on. */
+static void hurry(struct tls_worker *tls)
+{
+    while (tls->unhurried && tls->hurried < tls->waiting) {
+        struct client *oldest = tls->unhurried;
+
+        tls->unhurried = oldest->queue_next;
+        tls->hurried++;
+        oldest->hurried = true;
+        client_arm(oldest);
+    }
+}
+
 static void queue_add(struct client *client)
 {
-    struct worker *worker = client->conn.worker;
-    struct tls_worker *tls = worker->tls;
-    struct client *oldest = tls->unhurried;
+    struct tls_worker *tls = client->conn.worker->tls;
 
     if (client->queue_place) {
         return;
     }
     list_add(&tls->queue, client);
-    if (oldest) {
-        tls->unhurried = oldest->queue_next;
-        if (oldest->conn.timer.deadline_ns > oldest->request_ns + HURRY_NS) {
-            timer_set(worker->timers, &oldest->conn.timer, oldest->request_ns + HURRY_NS);
-        }
-    }
+    tls->waiting++;
+    hurry(tls);
 }
 
 static void next_in_turn(const struct tls_worker *tls)
 {
     if (tls->queue.head && tls->handshakes < HANDSHAKES_MOST) {
         poller_again(&tls->queue.head->conn.io);
+    }
+}
+
+static void queue_leave(struct client *client)
+{
+    struct tls_worker *tls = client->conn.worker->tls;
+
+    if (client->queue_place) {
+        list_remove(&tls->queue, client);
+        tls->waiting--;
+        next_in_turn(tls);
     }
 }
 
@@ -139,6 +151,8 @@ static void handshake_over(struct client *client)
     }
     list_remove(&tls->shaking, client);
     tls->handshakes--;
+    tls->hurried -= client->hurried;
+    client->hurried = false;
     next_in_turn(tls);
 }
 
@@ -146,9 +160,8 @@ void tls_accept_leave(struct client *client)
 {
     if (client->state == CLIENT_HANDSHAKE) {
         handshake_over(client);
-    } else if (client->queue_place) {
-        list_remove(&client->conn.worker->tls->queue, client);
-        next_in_turn(client->conn.worker->tls);
+    } else {
+        queue_leave(client);
     }
 }
 
@@ -297,6 +310,7 @@ static void handshake_start(struct client *client, struct tls_live *live)
     worker->tls->unhurried = worker->tls->unhurried ? worker->tls->unhurried : client;
     client->request_ns = worker->now_ns;
     client_enter(client, CLIENT_HANDSHAKE);
+    hurry(worker->tls); /* it too, when more wait than are under way */
     handshake_step(client);
 }
 
@@ -376,6 +390,7 @@ static void hello_ready(struct client *client)
         return;
     }
     if (is_for_tcp(client, &hello)) {
+        queue_leave(client); /* the router may have come while the client waited */
         return;
     }
     if (tls->handshakes >= HANDSHAKES_MOST) {
@@ -385,7 +400,7 @@ static void hello_ready(struct client *client)
     if (turn_is_over(client)) {
         return;
     }
-    list_remove(&tls->queue, client);
+    queue_leave(client);
     live = tls_choose(client, &hello, &refusal);
     if (live) {
         handshake_start(client, live);

@@ -59,18 +59,20 @@ static bool client_takes(const struct tls_hello *hello, enum certificate_kind ki
            lists_any(hello->signatures, ecdsa_signatures, ARRAY_LEN(ecdsa_signatures));
 }
 
-static uint32_t choose(const uint32_t *numbers, const struct tls_hello *hello)
+/* CERTIFICATE_KINDS: there is none. */
+static size_t choose(const struct certificate_choice *there, const struct tls_hello *hello)
 {
     static const enum certificate_kind order[] = {CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519};
-    uint32_t any = CERTIFICATE_NONE;
+    size_t any = CERTIFICATE_KINDS;
 
     for (size_t i = 0; i < ARRAY_LEN(order); i++) {
-        uint32_t number = numbers[order[i]];
-
-        if (number != CERTIFICATE_NONE && client_takes(hello, order[i])) {
-            return number;
+        if (there->rows[order[i]] == NULL) {
+            continue;
         }
-        any = any == CERTIFICATE_NONE ? number : any;
+        if (client_takes(hello, order[i])) {
+            return order[i];
+        }
+        any = any == CERTIFICATE_KINDS ? order[i] : any;
     }
     return any;
 }
@@ -88,10 +90,8 @@ struct tls_live *tls_choose(const struct client *client, const struct tls_hello 
     const struct entry_options *entry = &client->listener->options;
     const struct generation *generation = client->tcp ? tcp_session_generation(client) : entry->generation;
     const struct page *options_page = generation->pages[PAGE_TLS];
-    const struct page *secrets = generation->pages[PAGE_SECRETS];
     const struct tls_options_row *options;
-    const struct certificate_row *certificate;
-    const uint32_t *numbers;
+    struct certificate_choice there;
     char space[TLS_NAME_SIZE];
     struct slice name;
     bool sent;
@@ -105,14 +105,19 @@ struct tls_live *tls_choose(const struct client *client, const struct tls_hello 
     if (options == NULL) {
         return refused(refusal, SSL_AD_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
     }
-    numbers = certificates_find(secrets, name);
-    if (numbers == NULL && options->sni_strict) {
-        return refused(refusal, SSL_AD_UNRECOGNIZED_NAME,
-                       "there is no certificate for that name (sniStrict)");
+    if (!certificates_find(generation->pages, name, &there)) {
+        if (options->sni_strict) {
+            return refused(refusal, SSL_AD_UNRECOGNIZED_NAME,
+                           "there is no certificate for that name (sniStrict)");
+        }
+        secrets_fallback(generation->pages[PAGE_SECRETS], &there);
     }
-    certificate = certificates_at(secrets, choose(numbers ? numbers : certificates_fallback(secrets), hello));
+
+    size_t kind = choose(&there, hello);
     struct tls_live *live =
-        certificate ? tls_live_get(client->conn.worker, options_page, options, secrets, certificate) : NULL;
+        kind < CERTIFICATE_KINDS
+            ? tls_live_get(client->conn.worker, options_page, options, there.pages[kind], there.rows[kind])
+            : NULL;
 
     return live ? live
                 : refused(refusal, SSL_AD_INTERNAL_ERROR, "there is no certificate, or it cannot be used");

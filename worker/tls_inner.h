@@ -76,6 +76,7 @@ struct tls_worker {
     struct ticket_cipher tickets[TICKET_KEYS];
     size_t ticket_count;
     unsigned handshakes;        /* under way */
+    unsigned waiting, hurried;  /* in the queue; of those under way */
     struct client_list queue;   /* whose ClientHello is there, but not their turn */
     struct client_list shaking; /* whose handshake is under way, the oldest first */
     struct client *unhurried;   /* the oldest of these that has its whole time still; NULL: none has */

@@ -348,7 +348,7 @@ int tls_show_certificate(SSL *ssl, void *unused)
 
     (void)unused;
     for (size_t i = 0; i < certificates->count && meeting->key == NULL; i++) {
-        const struct certificate_row *row = certificates_at(meeting->secrets, numbers[i]);
+        const struct certificate_row *row = secrets_certificate(meeting->secrets, numbers[i]);
 
         if (row && names_issuer(ssl, meeting->secrets, row) && signs(ssl, row->kind) &&
             !tls_chain_set(meeting->secrets, row, NULL, ssl, &meeting->key)) {

@@ -293,11 +293,22 @@ static void on_timer(struct timer *timer)
     }
 }
 
-struct upstream *upstream_reuse(struct worker *worker, const struct server *server)
+/* The one that was used last. NULL: there is none. */
+static struct upstream *idle_first(struct worker *worker, const struct server *server)
 {
     struct upstream_pool *pool = pool_find(worker, server->identity);
-    struct upstream *up = pool ? pool->idle : NULL;
 
+    return pool ? pool->idle : NULL;
+}
+
+struct upstream *upstream_reuse(struct worker *worker, const struct server *server)
+{
+    struct upstream *up;
+
+    /* what came in this turn is known, though its event may be behind that of the request: it would be taken for the answer */
+    while ((up = idle_first(worker, server)) && !is_silent(up)) {
+        upstream_close(up); /* the pool may go with it */
+    }
     if (up == NULL) {
         return NULL;
     }

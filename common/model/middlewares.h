@@ -253,8 +253,8 @@ struct grpc_web {
     struct list allow_origins; /* struct slice */
 };
 
-/* MIDDLEWARE(identifier, option name, parameter struct): the order is the order of the reference page.
- * identifier: mw_<identifier> is the worker's table of callbacks, <identifier>_schema the table of options. */
+/* MIDDLEWARE(identifier, option name): the order is the order of the reference page. struct <identifier> holds the options,
+ * mw_<identifier> is the worker's table of callbacks, <identifier>_schema the table of options. */
 #define MIDDLEWARES(MIDDLEWARE)                                                                              \
     MIDDLEWARE(add_prefix, addPrefix)                                                                        \
     MIDDLEWARE(strip_prefix, stripPrefix)                                                                    \

@@ -132,7 +132,7 @@ static void compile_pages(struct compiler *compiler, struct compiled *made)
     compile_routes(compiler, made->pages[PAGE_ROUTES]);
     made->pages[PAGE_UDP] = compile_udp(compiler);
     made->pages[PAGE_TLS] = compile_tls(compiler, compiler->vault);
-    made->pages[PAGE_SECRETS] = compile_secrets(compiler, compiler->vault);
+    compile_secrets(compiler, compiler->vault, made);
     compile_tcp(compiler, made);
 }
 
@@ -181,8 +181,7 @@ static size_t errors_of(const struct compiler *compiler, const struct servers_ch
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out)
 {
-    struct compiled made = {.count = PAGE_SERVICES +
-                                     services_pages(compiler->service_count, compiler->service_shift)};
+    struct compiled made = {.count = PAGE_SERVICES + compiler->service_pages};
     size_t errors = errors_of(compiler, changes, count);
     int rc = 0;
 

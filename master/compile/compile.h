@@ -51,6 +51,10 @@ struct servers_change {
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out);
 
+/* OCSP answers, or keys of session tickets, are others: the pages that they stand on, in addition to those that are in `out`.
+ * compiler: of the last compile_model(), which was the last one to use the vault; else -EAGAIN: compile the whole. */
+int compile_secrets_again(struct compiler *compiler, struct vault *vault, struct compiled *out);
+
 struct compile_change {           /* of a model that resolve_patch() brought up to date */
     const struct element **fresh; /* services that came, by address */
     size_t fresh_count;

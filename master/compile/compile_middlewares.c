@@ -102,8 +102,23 @@ static uint64_t identity_of(const struct compiler *compiler, const struct http_m
     return hash_slice(identity, compiler->model->routers[router]->element.name);
 }
 
+/* They were marked, or the router that uses the middleware did not get in. */
+static const uint32_t *services_of(struct compiler *compiler, const struct http_middleware *middleware)
+{
+    const struct slice *names = middleware->services.items;
+    size_t count = middleware->services.count;
+    uint32_t *numbers = pool_alloc(compiler->pool, (count + 1) * sizeof(*numbers));
+
+    for (size_t i = 0; i < count; i++) {
+        uint32_t position = name_find(compiler, &compiler->services, names[i], middleware->element.provider);
+
+        numbers[i] = compiler->service_numbers[position];
+    }
+    return numbers;
+}
+
 /* By address and by name: a middleware that is another is another row. */
-static uint64_t rows_sum(const struct compiler *compiler)
+static uint64_t rows_sum(struct compiler *compiler)
 {
     uint64_t sum = compiler->middleware_count;
 
@@ -113,6 +128,25 @@ static uint64_t rows_sum(const struct compiler *compiler)
         uint64_t parts[2] = {(uintptr_t)middleware, identity_of(compiler, middleware, use->router)};
 
         sum = hash_bytes(sum, parts, sizeof(parts));
+        if (middleware->services.count) {
+            sum = hash_bytes(sum, services_of(compiler, middleware),
+                             middleware->services.count * sizeof(uint32_t));
+        }
+    }
+    return sum;
+}
+
+static uint64_t chains_sum(const struct compiler *compiler)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < compiler->model->service_count; i++) {
+        const struct service_chain *chain = &compiler->service_chains[i];
+
+        if (chain->count) {
+            sum = hash_slice(sum, compiler->model->services[i]->element.name);
+            sum = hash_bytes(sum, chain->items, chain->count * sizeof(*chain->items));
+        }
     }
     return sum;
 }
@@ -135,6 +169,7 @@ void middlewares_number(struct compiler *compiler)
     }
     compiler->middleware_count = rows;
     compiler->middleware_sum = rows_sum(compiler);
+    compiler->chains_sum = chains_sum(compiler);
 }
 
 static const struct board_ref *words_of(struct compiler *compiler, const struct http_middleware *middleware,
@@ -161,20 +196,6 @@ static struct table_ref table_of(struct compiler *compiler, const struct http_mi
                             hash_bytes(identity_of(compiler, middleware, router), &layout, sizeof(layout)),
                             compiler->generation)
                : (struct table_ref){.slot = 0};
-}
-
-/* They were marked, or the router that uses the middleware did not get in. */
-static const uint32_t *services_of(struct compiler *compiler, const struct http_middleware *middleware)
-{
-    const struct slice *names = middleware->services.items;
-    uint32_t *numbers = pool_alloc(compiler->pool, (middleware->services.count + 1) * sizeof(*numbers));
-
-    for (size_t i = 0; i < middleware->services.count; i++) {
-        uint32_t position = name_find(compiler, &compiler->services, names[i], middleware->element.provider);
-
-        numbers[i] = compiler->service_numbers[position];
-    }
-    return numbers;
 }
 
 int compile_middlewares(struct compiler *compiler, struct page_builder *builder, struct error *why)

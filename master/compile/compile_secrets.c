@@ -1,22 +1,17 @@
 /*
- * compile_secrets.c - the secrets page: certificates that can be used, the names they are for, keys of session tickets.
+ * compile_secrets.c - which certificates are served: those that can be used, the best for each name, the default one.
  *
- * What is wrong with a certificate stays with it: the others serve, and the default one stands in.
+ * What is wrong with a certificate stays with it: the others serve, and the default one stands in. One that is the best for none
+ * of its names is left out.
  *
- * Certificates that are shown to servers come first (compile_server_tls.c).
- *
- * Not here: reading (master/tls/vault.h), options of handshakes (compile_tls.c).
+ * Not here: the pages of them (compile_secrets_pages.c), reading (master/tls/vault.h), options of handshakes (compile_tls.c).
  */
 #include <stdlib.h>
 #include <time.h>
 
-#include "common/base/hash.h"
-#include "common/base/memory.h"
 #include "common/model/layer4.h"
-#include "master/compile/compiler.h"
-#include "master/tls/staples.h"
+#include "master/compile/compile_secrets.h"
 #include "master/tls/vault.h"
-#include "shm/secrets.h"
 
 #define DEFAULT SLICE("default")
 
@@ -25,43 +20,34 @@ struct claim { /* a certificate is for a name */
     uint32_t certificate;
 };
 
+struct served { /* a name with the best of each kind: numbers, or CERTIFICATE_NONE */
+    struct slice name;
+    uint32_t certificates[CERTIFICATE_KINDS];
+};
+
 struct secrets_compile {
     struct compiler *compiler;
     struct pool *pool;
     struct vault *vault;
-    struct certificate_row *rows;
-    const struct keypair **pairs; /* of the rows */
+    const struct keypair **pairs; /* that are for names */
     size_t count, capacity;
     struct claim *claims;
     size_t claim_count, claim_capacity;
+    struct served *served; /* by name */
+    size_t served_count;
+    struct secrets_chosen *chosen;
+    size_t own_capacity;
 };
 
 /* ---- certificates ---- */
-/* The OCSP answer for it, if there is one by now; whoever is asked about it is asked from now on. */
-static void add_staple(struct secrets_compile *secrets, const struct keypair *pair,
-                       struct certificate_row *row)
+static uint32_t add_own(struct secrets_compile *secrets, const struct keypair *pair)
 {
-    const struct ocsp_config *ocsp = secrets->compiler->config->ocsp;
-    struct staples *staples = vault_staples(secrets->vault);
+    struct secrets_chosen *chosen = secrets->chosen;
 
-    if (staples && ocsp) {
-        row->staple = staples_for(staples, pair, &ocsp->responder_overrides, secrets->pool);
-        row->identity = hash_slice(row->identity, row->staple);
-    }
-}
-
-static uint32_t add_row(struct secrets_compile *secrets, const struct keypair *pair)
-{
-    size_t capacity = secrets->capacity;
-
-    secrets->rows =
-        pool_grow(secrets->pool, secrets->rows, secrets->count, &secrets->capacity, sizeof(*secrets->rows));
-    secrets->pairs =
-        pool_grow(secrets->pool, secrets->pairs, secrets->count, &capacity, sizeof(*secrets->pairs));
-    secrets->rows[secrets->count] = pair->row;
-    add_staple(secrets, pair, &secrets->rows[secrets->count]);
-    secrets->pairs[secrets->count] = pair;
-    return (uint32_t)secrets->count++;
+    chosen->own = pool_grow(secrets->compiler->lasting, chosen->own, chosen->own_count,
+                            &secrets->own_capacity, sizeof(*chosen->own));
+    chosen->own[chosen->own_count] = pair;
+    return (uint32_t)chosen->own_count++;
 }
 
 static bool in_default_store(const struct tls_certificate *config)
@@ -96,10 +82,14 @@ static void note_kept(struct secrets_compile *secrets, struct element *element, 
     }
 }
 
-static void add_claims(struct secrets_compile *secrets, uint32_t number)
+static void add_claims(struct secrets_compile *secrets, const struct keypair *pair)
 {
-    const struct list *names = &secrets->pairs[number]->names;
+    const struct list *names = &pair->names;
+    uint32_t number = (uint32_t)secrets->count++;
 
+    secrets->pairs =
+        pool_grow(secrets->pool, secrets->pairs, number, &secrets->capacity, sizeof(*secrets->pairs));
+    secrets->pairs[number] = pair;
     for (size_t i = 0; i < names->count; i++) {
         secrets->claims = pool_grow(secrets->pool, secrets->claims, secrets->claim_count,
                                     &secrets->claim_capacity, sizeof(*secrets->claims));
@@ -115,7 +105,7 @@ static void add_clients(struct secrets_compile *secrets)
     const struct keypair **pairs = compile_client_pairs(secrets->compiler, &count);
 
     for (size_t i = 0; i < count; i++) {
-        (void)add_row(secrets, pairs[i]);
+        (void)add_own(secrets, pairs[i]);
     }
 }
 
@@ -138,7 +128,7 @@ static void add_certificates(struct secrets_compile *secrets)
         }
         note_kept(secrets, &object->element, &why);
         warn_expired(secrets, &object->element, pair);
-        add_claims(secrets, add_row(secrets, pair));
+        add_claims(secrets, pair);
     }
 }
 
@@ -169,42 +159,17 @@ static void add_fallback(struct secrets_compile *secrets, uint32_t fallback[CERT
         fallback[i] = CERTIFICATE_NONE;
     }
     if (pair) {
-        fallback[pair->row.kind] = add_row(secrets, pair);
+        fallback[pair->row.kind] = add_own(secrets, pair);
     }
 }
 
 /* ---- names ---- */
-static int by_text(const void *a, const void *b)
-{
-    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
-}
-
-/* All names of a certificate, sorted: Traefik's key of it. */
-static struct slice names_joined(struct pool *pool, const struct keypair *pair)
-{
-    size_t count = pair->names.count, len = 0;
-    struct slice *names = pool_alloc(pool, (count + 1) * sizeof(*names));
-    char *text, *at;
-
-    memcpy(names, pair->names.items, count * sizeof(*names));
-    qsort(names, count, sizeof(*names), by_text);
-    for (size_t i = 0; i < count; i++) {
-        len += names[i].len + 1;
-    }
-    text = at = pool_alloc(pool, len + 1);
-    for (size_t i = 0; i < count; i++) {
-        at = mempcpy(at, names[i].ptr, names[i].len);
-        *at++ = ',';
-    }
-    return slice_of(text, len ? len - 1 : 0);
-}
-
 /* Two certificates of one kind for the same name: the one whose names come later counts, as in Traefik; for the very same
  * names the first. */
-static void claim_place(struct secrets_compile *secrets, uint32_t *place, uint32_t number)
+static void claim_place(const struct secrets_compile *secrets, uint32_t *place, uint32_t number)
 {
-    if (*place == CERTIFICATE_NONE || slice_cmp(names_joined(secrets->pool, secrets->pairs[number]),
-                                                names_joined(secrets->pool, secrets->pairs[*place])) > 0) {
+    if (*place == CERTIFICATE_NONE ||
+        slice_cmp(secrets->pairs[number]->joined, secrets->pairs[*place]->joined) > 0) {
         *place = number;
     }
 }
@@ -218,45 +183,102 @@ static int by_name(const void *a, const void *b)
                  : (left->certificate > right->certificate) - (left->certificate < right->certificate);
 }
 
-static struct certificate_name *names_make(struct secrets_compile *secrets, size_t *count)
+static void serve_names(struct secrets_compile *secrets)
 {
-    struct certificate_name *names = pool_zalloc(secrets->pool, (secrets->claim_count + 1) * sizeof(*names));
+    struct served *at = pool_zalloc(secrets->pool, (secrets->claim_count + 1) * sizeof(*at));
 
-    *count = 0;
+    secrets->served = at;
     if (secrets->claim_count) {
         qsort(secrets->claims, secrets->claim_count, sizeof(*secrets->claims), by_name);
     }
     for (size_t i = 0; i < secrets->claim_count; i++) {
         const struct claim *claim = &secrets->claims[i];
-        struct certificate_name *name = &names[*count];
 
-        if (*count == 0 || !slice_eq(names[*count - 1].name, claim->name)) {
-            name->name = claim->name;
-            for (size_t k = 0; k < CERTIFICATE_KINDS; k++) {
-                name->certificates[k] = CERTIFICATE_NONE;
+        if (i == 0 || !slice_eq(at->name, claim->name)) {
+            at = &secrets->served[secrets->served_count++];
+            at->name = claim->name;
+            for (size_t kind = 0; kind < CERTIFICATE_KINDS; kind++) {
+                at->certificates[kind] = CERTIFICATE_NONE;
             }
-            (*count)++;
         }
-        name = &names[*count - 1];
-        claim_place(secrets, &name->certificates[secrets->rows[claim->certificate].kind], claim->certificate);
+        claim_place(secrets, &at->certificates[secrets->pairs[claim->certificate]->row.kind],
+                    claim->certificate);
     }
-    return names;
 }
 
-struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault)
+/* ---- what is left ---- */
+static int by_id(const void *a, const void *b)
+{
+    const struct keypair *left = *(const struct keypair *const *)a,
+                         *right = *(const struct keypair *const *)b;
+
+    return (left->row.id > right->row.id) - (left->row.id < right->row.id);
+}
+
+static void choose_pairs(struct secrets_compile *secrets)
+{
+    struct secrets_chosen *chosen = secrets->chosen;
+    bool *used = pool_zalloc(secrets->pool, secrets->count + 1);
+
+    chosen->pairs = pool_alloc(secrets->compiler->lasting, (secrets->count + 1) * sizeof(*chosen->pairs));
+    for (size_t i = 0; i < secrets->served_count; i++) {
+        for (size_t kind = 0; kind < CERTIFICATE_KINDS; kind++) {
+            uint32_t number = secrets->served[i].certificates[kind];
+
+            if (number != CERTIFICATE_NONE && !used[number]) {
+                used[number] = true;
+                chosen->pairs[chosen->count++] = secrets->pairs[number];
+            }
+        }
+    }
+    if (chosen->count) {
+        qsort(chosen->pairs, chosen->count, sizeof(*chosen->pairs), by_id);
+    }
+}
+
+static struct certificate_name name_of(const struct secrets_compile *secrets, const struct served *served)
+{
+    struct certificate_name name = {.name = served->name};
+
+    for (size_t kind = 0; kind < CERTIFICATE_KINDS; kind++) {
+        uint32_t number = served->certificates[kind];
+
+        name.certificates[kind] = number == CERTIFICATE_NONE ? 0 : secrets->pairs[number]->row.id;
+    }
+    return name;
+}
+
+static void choose_names(struct secrets_compile *secrets)
+{
+    struct secrets_chosen *chosen = secrets->chosen;
+    size_t count = secrets->served_count, places[CERTIFICATE_GROUPS];
+
+    chosen->names = pool_alloc(secrets->compiler->lasting, (count + 1) * sizeof(*chosen->names));
+    for (size_t i = 0; i < count; i++) {
+        chosen->starts[certificates_group(secrets->served[i].name) + 1]++;
+    }
+    for (size_t group = 0; group < CERTIFICATE_GROUPS; group++) {
+        chosen->starts[group + 1] += chosen->starts[group];
+        places[group] = chosen->starts[group];
+    }
+    for (size_t i = 0; i < count; i++) {
+        chosen->names[places[certificates_group(secrets->served[i].name)]++] =
+            name_of(secrets, &secrets->served[i]);
+    }
+}
+
+void compile_secrets(struct compiler *compiler, struct vault *vault, struct compiled *out)
 {
     struct secrets_compile secrets = {.compiler = compiler, .pool = compiler->pool, .vault = vault};
-    struct page_builder *builder = builder_new(PAGE_SECRETS);
-    struct ticket_key tickets[TICKET_KEYS];
-    struct secrets_input input = {.tickets = tickets, .ticket_count = vault_tickets(vault, tickets)};
 
+    secrets.chosen = pool_zalloc(compiler->lasting, sizeof(*secrets.chosen));
+    secrets.chosen->round = vault_round(vault);
     add_clients(&secrets);
     add_certificates(&secrets);
-    add_fallback(&secrets, input.fallback);
-    input.names = names_make(&secrets, &input.name_count);
-    input.certificates = secrets.rows;
-    input.certificate_count = secrets.count;
-    secrets_build(builder, &input);
-    explicit_bzero(tickets, sizeof(tickets));
-    return builder;
+    add_fallback(&secrets, secrets.chosen->fallback);
+    serve_names(&secrets);
+    choose_pairs(&secrets);
+    choose_names(&secrets);
+    compiler->secrets = secrets.chosen;
+    secrets_pages(compiler, vault, true, out);
 }

@@ -146,7 +146,7 @@ static uint32_t take_authorities(struct compiler *compiler, struct element *owne
     struct list all = {NULL, 0};
     size_t capacity = 0;
 
-    if (wish->root_cas.count == 0) {
+    if (wish->root_cas.count == 0 && !wish->spiffe) {
         *hash = hash_step(*hash, 1);
         return AUTHORITIES_SYSTEM;
     }
@@ -251,12 +251,16 @@ static void fill(struct compiler *compiler, struct element *owner, const struct 
 uint32_t compile_server_tls(struct compiler *compiler, struct element *owner,
                             const struct server_tls_wish *wish)
 {
-    static const struct server_tls_wish nothing;
+    static const struct server_tls_wish nothing, nobody = {.spiffe = true};
     struct server_tls_compile *tls = of(compiler);
     struct server_tls row = {0};
 
-    if (wish->spiffe) {
-        compile_note(compiler, owner, false, "spiffe is not yet served by this build: it has no effect");
+    if (wish->spiffe) { /* the rest alone would believe more than the identities that were asked for */
+        compile_note(
+            compiler, owner, false,
+            "spiffe is not served by this build: no server is believed over it (rootCAs and peerCertURI "
+            "instead of it ask for one identity)");
+        wish = &nobody;
     }
     if (!take_versions(compiler, owner, wish, &row) || !take_ciphers(compiler, owner, wish, &row)) {
         compile_note(compiler, owner, false, "its settings of TLS cannot be had: those of no settings hold");

@@ -298,29 +298,27 @@ static void row_fill(struct compiler *compiler, uint32_t position, struct servic
 struct page_builder *compile_services_page(struct compiler *compiler, size_t page)
 {
     struct page_builder *builder = builder_new(PAGE_SERVICES);
-    size_t first = page << compiler->service_shift, most = (size_t)1 << compiler->service_shift;
-    size_t left = compiler->service_count - first, count = left < most ? left : most;
+    uint32_t row = compiler->service_firsts[page], count = compiler->service_firsts[page + 1] - row;
     struct service *rows = pool_zalloc(compiler->pool, (count + 1) * sizeof(*rows));
 
-    for (size_t i = 0; i < count; i++) {
-        uint32_t position = compiler->service_positions[first + i];
+    for (uint32_t i = 0; i < count; i++) {
+        uint32_t position = compiler->service_positions[row + i];
 
-        if (first + i < compiler->http_service_count) {
+        if (page < compiler->http_service_pages) {
             row_fill(compiler, position, &rows[i]);
         } else {
             tcp_service_row(compiler, position, &rows[i]);
         }
     }
-    services_build(builder, (uint32_t)first, compiler->service_shift, rows, count);
+    services_build(builder, (uint32_t)(page << compiler->service_shift), compiler->service_shift,
+                   compiler->service_pages, rows, count);
     return builder;
 }
 
 void compile_services(struct compiler *compiler, struct compiled *out)
 {
-    size_t pages = services_pages(compiler->service_count, compiler->service_shift);
-
-    for (size_t i = 0; i < pages; i++) {
+    for (size_t i = 0; i < compiler->service_pages; i++) {
         out->pages[PAGE_SERVICES + i] = compile_services_page(compiler, i);
     }
-    out->count = PAGE_SERVICES + pages;
+    out->count = PAGE_SERVICES + compiler->service_pages;
 }

@@ -192,7 +192,7 @@ void tcp_plan_all(struct compiler *compiler)
     }
     for (size_t i = 0; i < services; i++) {
         compiler->tcp_numbers[i] =
-            compiler->tcp_states[i] == SERVICE_GOOD ? compiler->service_count++ : NUMBER_NONE;
+            compiler->tcp_states[i] == SERVICE_GOOD ? compiler->tcp_service_count++ : NUMBER_NONE;
     }
     compiler->tcp_middlewares = chains.rows;
     compiler->tcp_middleware_count = (uint32_t)chains.count;

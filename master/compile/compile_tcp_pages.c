@@ -142,13 +142,13 @@ static uint32_t settings_of(struct compiler *compiler, struct tcp_service *servi
 
 void tcp_ways_make(struct compiler *compiler)
 {
-    size_t count = compiler->service_count - compiler->http_service_count;
+    size_t count = compiler->tcp_service_count;
+    uint32_t first = compiler->service_firsts[compiler->http_service_pages];
     struct tcp_way *ways = pool_alloc(compiler->pool, (count + 1) * sizeof(*ways));
     uint32_t usual = NUMBER_NONE;
 
     for (size_t i = 0; i < count; i++) {
-        struct tcp_service *service =
-            service_of(compiler, compiler->service_positions[compiler->http_service_count + i]);
+        struct tcp_service *service = service_of(compiler, compiler->service_positions[first + i]);
 
         ways[i] = way_of(compiler, service);
         if (speaks_tls(service)) {
@@ -161,14 +161,14 @@ void tcp_ways_make(struct compiler *compiler)
 static struct page_builder *build_page(struct compiler *compiler)
 {
     struct page_builder *builder = builder_new(PAGE_TCP);
-    size_t count = compiler->service_count - compiler->http_service_count;
+    size_t count = compiler->tcp_service_count;
 
     struct tcp_page_input input = {
         .points = points_make(compiler),
         .point_count = compiler->config->entry_points.count,
         .ways = compiler->tcp_ways,
         .way_count = count,
-        .first_service = compiler->http_service_count,
+        .first_service = plan_tcp_first(compiler),
         .middlewares = compiler->tcp_middlewares,
         .middleware_count = compiler->tcp_middleware_count,
     };

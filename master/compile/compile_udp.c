@@ -4,14 +4,11 @@
  * Services get their numbers children first, so none can be its own child. What master/resolve has found broken is disabled
  * and left out; a server without an address that can be dialled is left out with an error on its service.
  */
-#include "common/base/hash.h"
 #include "master/compile/compiler.h"
-#include "master/compile/names.h"
 #include "shm/udp_page.h"
 
 #define SERVERS_MAX 65536u /* positions in a sequence have 16 bits */
 #define DEPTH_MAX 64u
-#define SEED_TICKET 0x756470206f6e65ULL
 
 struct udp_compiler {
     struct compiler *all;
@@ -46,29 +43,10 @@ static bool host_and_port(struct slice text, struct slice *host, uint16_t *port)
     return true;
 }
 
-/* Empty while a name is not known yet. No host is this machine, as Go dials it. */
-static struct list addresses_of(struct compiler *compiler, struct slice host, uint16_t port)
-{
-    struct list found = {NULL, 0};
-    struct address literal;
-
-    if (address_parse(host.len ? host : SLICE("127.0.0.1"), &literal)) {
-        found = (struct list){&literal, 1};
-    } else if (compiler->names) {
-        found = names_lookup(compiler->names, host, compiler->pool);
-    }
-    struct server_address *items = pool_zalloc(compiler->pool, (found.count + 1) * sizeof(*items));
-
-    for (size_t i = 0; i < found.count; i++) {
-        items[i].address = ((const struct address *)found.items)[i];
-        items[i].address.port = port;
-    }
-    return (struct list){items, found.count};
-}
-
 static bool server_fill(struct udp_compiler *udp, struct udp_service *service, struct slice address,
                         struct server *out)
 {
+    struct address literal = {0};
     struct slice host;
     uint16_t port;
 
@@ -81,25 +59,22 @@ static bool server_fill(struct udp_compiler *udp, struct udp_service *service, s
                      SLICE_ARG(address));
         return false;
     }
+    (void)address_parse(host.len ? host : SLICE("127.0.0.1"), &literal); /* no host: as Go dials it */
     *out = (struct server){.url = address,
                            .scheme = SLICE("udp"),
                            .host = address,
                            .weight = 1,
-                           .addresses = addresses_of(udp->all, host, port)};
+                           .addresses = compile_addresses(udp->all, host, &literal, port)};
     return true;
 }
 
 /* ---- services ---- */
+/* Its ticket is not that of a service of another kind which has the same name. */
 static void sequence_make(struct udp_compiler *udp, const uint32_t *weights, size_t count,
                           struct service *row)
 {
-    uint16_t *order;
-
-    row->sequence.count = smooth_sequence(udp->all->pool, weights, count, &order);
-    row->sequence.items = order;
-    if (row->sequence.count > 1) {
-        row->ticket = compile_word(udp->all, hash_slice(SEED_TICKET, row->name));
-    }
+    compile_sequence(udp->all, pool_printf(udp->all->pool, "udp %.*s", SLICE_ARG(row->name)), weights, count,
+                     row);
 }
 
 static void balancer_fill(struct udp_compiler *udp, struct udp_service *service, struct service *row)
@@ -125,13 +100,6 @@ static void balancer_fill(struct udp_compiler *udp, struct udp_service *service,
     sequence_make(udp, weights, count, row);
 }
 
-static uint32_t weight_of(struct opt_int weight)
-{
-    int64_t value = weight.set ? weight.value : 1;
-
-    return value <= 0 ? 0 : value > UINT32_MAX ? UINT32_MAX : (uint32_t)value;
-}
-
 static uint32_t service_number(struct udp_compiler *udp, uint32_t position, unsigned depth);
 
 static void weighted_fill(struct udp_compiler *udp, struct udp_service *service, struct service *row,
@@ -149,7 +117,7 @@ static void weighted_fill(struct udp_compiler *udp, struct udp_service *service,
         uint32_t number = child == NUMBER_NONE ? NUMBER_NONE : service_number(udp, child, depth + 1);
 
         if (number != NUMBER_NONE) {
-            weights[count] = weight_of(configs[i].weight);
+            weights[count] = compile_weight(configs[i].weight);
             children[count] =
                 (struct service_child){.name = configs[i].name, .service = number, .weight = weights[count]};
             count++;

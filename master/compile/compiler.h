@@ -51,6 +51,7 @@ struct tcp_plan {             /* one TCP router that gets in */
 };
 
 struct server_tls_compile; /* compile_server_tls.c */
+struct secrets_chosen;
 struct keypair;
 
 /* What a user asks of TLS towards servers, whoever they are servers of. */
@@ -79,8 +80,9 @@ struct compiler {
     struct pool *pool;    /* dies with the compile */
     struct pool *kept;    /* what is needed of it afterwards: numbers, names, ... */
     struct pool *lasting; /* ... transports and whose health is asked, which compile_patch() hands on */
-    const struct element **service_elements; /* kept: by number */
-    uint64_t middleware_sum;                 /* of middleware_rows, whoever stands where */
+    const struct element **service_elements; /* kept: by row */
+    uint64_t middleware_sum;                 /* of middleware_rows, and the numbers of whom they ask */
+    uint64_t chains_sum;                     /* of service_chains */
     uint64_t tls_only_sum;                   /* compile_tls_only_sum() */
     bool doubts; /* something that resolve let pass could not be served: what it is may depend on others */
     bool noted;  /* an element has got an error by this compile that it did not have before */
@@ -90,22 +92,23 @@ struct compiler {
     uint32_t *
         service_orders; /* by position: a child is used only by a parent of higher order, so never in a circle */
     uint32_t service_order;
-    struct service_chain *service_chains;   /* by position */
-    uint32_t *service_numbers;              /* by position: number in the page or NUMBER_NONE */
-    uint32_t *service_positions;            /* by number */
-    unsigned service_shift;                 /* how they are dealt out to pages */
+    struct service_chain *service_chains;       /* by position */
+    uint32_t *service_numbers;                  /* by position: number in the page or NUMBER_NONE */
+    uint32_t *service_positions;                /* by row: they lie one behind the other, page after page */
+    uint32_t *service_firsts;                   /* by page: its first row; in the end, how many there are */
+    unsigned service_shift;                     /* numbers of a page */
+    uint32_t service_pages, http_service_pages; /* those of TCP are behind those of HTTP */
     struct middleware_use *middleware_rows; /* by number; those of one middleware stand behind each other */
     uint8_t *transport_used;
     uint32_t *transport_numbers;
-    uint32_t service_count, middleware_count,
-        transport_count; /* that are used; transports with the default one */
+    uint32_t middleware_count, transport_count; /* that are used; transports with the default one */
     const struct transport *transport_rows;
     struct server_tls_compile *server_tls;
+    struct secrets_chosen *secrets; /* lasting: compile_secrets.h */
     bool system_wanted; /* somebody speaks TLS to servers: the system's authorities must be there, ... */
     bool system_there;  /* ... and are, on the pages of the last compile_model() */
 
-    /* TCP: its services have the numbers behind those of HTTP */
-    uint32_t http_service_count;
+    uint32_t tcp_service_count;
     struct name_index tcp_services;
     uint8_t *tcp_states;   /* enum service_state, by position in the model's array */
     uint32_t *tcp_orders;  /* as service_orders */
@@ -114,7 +117,7 @@ struct compiler {
     size_t tcp_plan_count;
     const struct tcp_middleware_row *tcp_middlewares; /* by number */
     uint32_t tcp_middleware_count;
-    const struct tcp_way *tcp_ways;            /* by number, from http_service_count on */
+    const struct tcp_way *tcp_ways;            /* of each service in the order of numbers */
     const struct tls_options_row *tls_options; /* as on the TLS page, once that is made */
     size_t tls_option_count;
 
@@ -147,6 +150,11 @@ void compiler_strip(struct compiler *compiler); /* what only the compile needed 
 /* plan.c: fills plans, states, what is used, and all numbers. */
 void plan_all(struct compiler *compiler);
 
+/* plan_services.c: numbers of the services that are used, of HTTP and TCP, and how they are dealt out to pages. */
+void plan_services(struct compiler *compiler);
+/* The first of TCP. */
+uint32_t plan_tcp_first(const struct compiler *compiler);
+
 /* plan_points.c: the number of an entry point in the static page, or NUMBER_NONE. */
 uint32_t entry_point_number(const struct map *entry_points, struct slice name);
 /* Numbers of the router's entry points, ascending, each once, in the pool of the compile; returns how many. */
@@ -169,9 +177,10 @@ const struct keypair **compile_client_pairs(const struct compiler *compiler, siz
 void compile_transport_rows(struct compiler *compiler);
 void compile_transports(struct compiler *compiler, struct page_builder *builder);
 
-/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's. */
+/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's; the secrets
+ * page and all those of certificates go to `out`. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
-struct page_builder *compile_secrets(struct compiler *compiler, struct vault *vault);
+void compile_secrets(struct compiler *compiler, struct vault *vault, struct compiled *out);
 
 /* Which entry points serve TLS alone: that stands on the TLS page too. */
 uint64_t compile_tls_only_sum(struct compiler *compiler);
@@ -184,7 +193,8 @@ void tcp_service_row(struct compiler *compiler, uint32_t position, struct servic
 void tcp_ways_make(struct compiler *compiler);
 void compile_tcp(struct compiler *compiler, struct compiled *out);
 
-/* compile_services.c: the addresses of a host as server_address; a smooth sequence of the weights with its ticket. */
+/* compile_services.c: the addresses of a host as server_address, none while its name is not known; a smooth sequence of the
+ * weights with its ticket. */
 struct list compile_addresses(struct compiler *compiler, struct slice host, const struct address *literal,
                               uint16_t port);
 void compile_sequence(struct compiler *compiler, struct slice service, const uint32_t *weights, size_t count,

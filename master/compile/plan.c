@@ -4,7 +4,7 @@
  * References were followed by master/resolve, which disables what is broken. What is found broken here nevertheless is
  * left out with an error, never served in part: a router without one of its middlewares could be one without its guard.
  *
- * Not here: writing pages (compile.c, compile_services.c).
+ * Not here: numbers of services (plan_services.c), writing pages (compile.c, compile_services.c).
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -478,41 +478,17 @@ static void plan_router(struct compiler *compiler, uint32_t position)
     }
 }
 
-/* Positions that are used get numbers from `first` on, in the order of the model: that of names. */
-static uint32_t number(struct pool *pool, const uint8_t *used, uint8_t wanted, size_t count, uint32_t first,
-                       uint32_t **out)
+/* Transports that are used get numbers from 1 on, in the order of the model: that of names. */
+static void transports_number(struct compiler *compiler)
 {
-    uint32_t next = first;
+    size_t count = compiler->model->transport_count;
+    uint32_t *numbers = pool_alloc(compiler->kept, (count + 1) * sizeof(*numbers)), next = 1;
 
-    *out = pool_alloc(pool, (count + 1) * sizeof(**out));
     for (size_t i = 0; i < count; i++) {
-        (*out)[i] = used[i] == wanted ? next++ : NUMBER_NONE;
+        numbers[i] = compiler->transport_used[i] ? next++ : NUMBER_NONE;
     }
-    return next;
-}
-
-/* The way back, and how many go on a page. */
-static void services_deal_out(struct compiler *compiler)
-{
-    uint32_t *positions = pool_alloc(compiler->kept, (compiler->service_count + 1) * sizeof(*positions));
-
-    compiler->service_elements =
-        pool_alloc(compiler->kept, (compiler->service_count + 1) * sizeof(*compiler->service_elements));
-    for (size_t i = 0; i < compiler->model->service_count; i++) {
-        if (compiler->service_numbers[i] != NUMBER_NONE) {
-            positions[compiler->service_numbers[i]] = (uint32_t)i;
-            compiler->service_elements[compiler->service_numbers[i]] = &compiler->model->services[i]->element;
-        }
-    }
-    for (size_t i = 0; i < compiler->model->layer4[TCP_SERVICE].count; i++) {
-        if (compiler->tcp_numbers[i] != NUMBER_NONE) {
-            positions[compiler->tcp_numbers[i]] = (uint32_t)i;
-            compiler->service_elements[compiler->tcp_numbers[i]] =
-                compiler->model->layer4[TCP_SERVICE].items[i];
-        }
-    }
-    compiler->service_positions = positions;
-    compiler->service_shift = services_shift(compiler->service_count);
+    compiler->transport_numbers = numbers;
+    compiler->transport_count = next;
 }
 
 void plan_all(struct compiler *compiler)
@@ -532,12 +508,8 @@ void plan_all(struct compiler *compiler)
     for (size_t i = 0; i < model->router_count; i++) {
         plan_router(compiler, (uint32_t)i);
     }
-    compiler->service_count = number(kept, compiler->service_states, SERVICE_GOOD, model->service_count, 0,
-                                     &compiler->service_numbers);
-    compiler->http_service_count = compiler->service_count;
     tcp_plan_all(compiler);
+    plan_services(compiler);
     middlewares_number(compiler);
-    compiler->transport_count =
-        number(kept, compiler->transport_used, 1, model->transport_count, 1, &compiler->transport_numbers);
-    services_deal_out(compiler);
+    transports_number(compiler);
 }

@@ -93,7 +93,7 @@ void asking_tend(struct asking *asking, struct master *master)
     }
     if (asking->gather_until_ns && (busy == 0 || process_clock_ns() >= asking->gather_until_ns)) {
         asking->gather_until_ns = 0;
-        reload_request(master);
+        asking->kind->reload(master);
     }
 }
 

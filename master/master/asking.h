@@ -21,6 +21,7 @@ struct asking_kind {
     void (*answered)(struct master *master, const void *question, const struct fetch_result *result);
     /* Answers came that no compile has seen; true once for each. */
     bool (*changed)(struct master *master);
+    void (*reload)(struct master *master); /* then: reload_request(), or less than that */
 };
 
 struct asking *asking_new(const struct asking_kind *kind);

@@ -237,7 +237,8 @@ struct job *job_new(struct master *master)
         job->fds[i] = -1;
     }
     job->files = master->files;
-    master->whole = master->files = false;
+    job->secrets = master->secrets;
+    master->whole = master->files = master->secrets = false;
     for (size_t i = 0; i < master->input_count; i++) {
         job->enabled[i] = master->inputs[i].enabled;
         job->dirty[i] = master->inputs[i].dirty;

@@ -41,6 +41,7 @@ struct job {
     bool asked;   /* somebody asked for a whole job (reload_request()) */
     bool refresh; /* the short way may do; found: it did */
     bool files;   /* files that middlewares name are to be looked at */
+    bool secrets; /* OCSP answers or keys of session tickets are others */
     /* found */
     bool for_cluster;                       /* it is to be held back for one: nothing else was found, */
     bool waiting;                           /* but pages of what is served until then (waiting.h) */

@@ -44,8 +44,11 @@ static bool changed(struct master *master)
 
 void key_fetch_start(struct master *master)
 {
-    static const struct asking_kind kind = {
-        .question = sizeof(struct key_set_question), .next = next, .answered = answered, .changed = changed};
+    static const struct asking_kind kind = {.question = sizeof(struct key_set_question),
+                                            .next = next,
+                                            .answered = answered,
+                                            .changed = changed,
+                                            .reload = reload_request};
 
     master->key_fetch = asking_new(&kind);
 }

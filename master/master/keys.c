@@ -68,7 +68,7 @@ void keys_tend(struct master *master, int64_t now)
     keys->next_ns = now + LOOK_NS;
     if (vault_rotate(master->vault, (int64_t)time(NULL))) {
         log_debug("There is a new key for session tickets");
-        reload_request(master);
+        reload_secrets(master);
         return;
     }
     keys->files = vault_files(master->vault);

@@ -163,6 +163,7 @@ struct master {
     bool in_step;                    /* `model` is what is published */
     bool whole;                      /* the next job resolves and compiles, whatever is dirty */
     bool files;                      /* files that middlewares name may be others */
+    bool secrets;                    /* OCSP answers or keys of session tickets are others */
     unsigned refreshes;              /* jobs that took the short way since the last that did not */
     struct vault *vault;             /* certificates and keys */
     struct keys *keys;               /* keys.c */
@@ -266,7 +267,9 @@ void inputs_stop(struct master *master); /* watches nothing any more */
 int reload_start(struct master *master, struct error *why);
 void reload_request(struct master *master); /* a whole job now, or after the one in flight */
 void reload_files(struct master *master);   /* the same, when files that the last one read may be others */
-void reload_stop(struct master *master);    /* closes watches; a job in flight is let finish */
+void reload_secrets(
+    struct master *master); /* the same, when OCSP answers or keys of session tickets are others */
+void reload_stop(struct master *master); /* closes watches; a job in flight is let finish */
 void reload_free(struct master *master);
 
 /* ---- keys.c ---- */

@@ -1,6 +1,7 @@
 /*
  * refresh.c - the short way of a job: the providers say which load balancers have other servers and which few objects are
- * others, and nothing else changed; or nothing but files did that middlewares name (users, keys).
+ * others, and nothing else changed; or nothing but files did that middlewares name (users, keys). OCSP answers and keys of session tickets
+ * may have changed besides, or alone.
  *
  * Of servers its cost does not grow with the configuration (I3); of objects the plan and the page of routes are made anew.
  * Whatever is not certain goes the whole way: the first
@@ -18,6 +19,7 @@
 #include "master/master/job.h"
 #include "master/tls/vault.h"
 
+#define SECRETS_WORDS "OCSP answers or keys of session tickets"
 #define INPUT_SAME 1 /* nothing of this provider differs */
 #define REFRESHES_MOST                                                                                       \
     4096u /* then one whole job: words on the board and memory of what is long gone are given back */
@@ -32,7 +34,7 @@ static bool input_may(const struct input *input)
 
 bool refresh_may(const struct master *master)
 {
-    bool any = master->files;
+    bool any = master->files || master->secrets;
 
     if (!master->in_step || master->whole || master->compiler == NULL ||
         master->settings != master->model_settings || master->refreshes >= REFRESHES_MOST) {
@@ -255,12 +257,17 @@ static int compile(struct job *job)
     rc = job->patched ? compile_patched(job, changes, &compiled)
                       : compile_servers(job->master->compiler, changes, job->refreshed_count, job->generation,
                                         &compiled);
+    if (rc == 0 && job->secrets && !job->all_pages) {
+        rc = compile_secrets_again(compiled.compiler ? compiled.compiler : job->master->compiler,
+                                   job->master->vault, &compiled);
+        vault_keep_staples(job->master->vault);
+    }
     if (rc == 0) {
         rc = job_seal(job, &compiled);
         job->compiler = compiled.compiler;
         compiled.compiler = NULL;
-        compiled_free(&compiled);
     }
+    compiled_free(&compiled);
     free(changes);
     return rc;
 }
@@ -353,7 +360,9 @@ void refresh_install(struct job *job)
                                   : known_patch(master->known, master->model, &job->changed);
     } else {
         master->refreshes++;
-        job->changes = known_refresh(master->known, master->model, positions, job->refreshed_count);
+        job->changes = job->refreshed_count == 0 && job->secrets && job_differs(job)
+                           ? xstrndup(SECRETS_WORDS, strlen(SECRETS_WORDS))
+                           : known_refresh(master->known, master->model, positions, job->refreshed_count);
     }
     free(positions);
 }

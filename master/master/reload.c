@@ -206,6 +206,7 @@ static void after_refresh(struct master *master, struct job *job)
             master->inputs[i].whole = master->inputs[i].whole || job->dirty[i];
         }
         master->files = master->files || job->files;
+        master->secrets = master->secrets || job->secrets;
         master->wanted = true;
         return;
     }
@@ -216,6 +217,8 @@ static void after_refresh(struct master *master, struct job *job)
         log_debug("Only a few objects changed: %zu routers, services and middlewares alone are looked at",
                   job->changed.counts[PART_ROUTER] + job->changed.counts[PART_SERVICE] +
                       job->changed.counts[PART_MIDDLEWARE]);
+    } else if (job->secrets && job->refreshed_count == 0) {
+        log_debug("Only OCSP answers or keys of session tickets changed: their pages alone are made anew");
     } else {
         log_debug("Only servers changed, of %zu load balancers: their pages alone are made anew",
                   job->refreshed_count);
@@ -274,6 +277,12 @@ static void begin(struct master *master)
 void reload_files(struct master *master)
 {
     master->files = true;
+    begin(master);
+}
+
+void reload_secrets(struct master *master)
+{
+    master->secrets = true;
     begin(master);
 }
 

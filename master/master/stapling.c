@@ -46,8 +46,11 @@ static bool changed(struct master *master)
 
 void stapling_start(struct master *master)
 {
-    static const struct asking_kind kind = {
-        .question = sizeof(struct staple_question), .next = next, .answered = answered, .changed = changed};
+    static const struct asking_kind kind = {.question = sizeof(struct staple_question),
+                                            .next = next,
+                                            .answered = answered,
+                                            .changed = changed,
+                                            .reload = reload_secrets};
 
     master->stapling = asking_new(&kind);
 }

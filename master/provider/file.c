@@ -234,21 +234,15 @@ static bool enabled(const struct static_config *config)
 static void watch_paths(const struct static_config *config, struct pool *pool, struct list *out)
 {
     const struct file_provider *options = config->providers.file;
-    struct slice path, *paths;
+    struct slice path;
 
     if (options == NULL || !options->watch) {
         return;
     }
     path = options->directory.len ? options->directory : options->filename;
-    if (path.len == 0) {
-        return;
+    if (path.len) {
+        provider_watch(pool, out, path);
     }
-    paths = pool_alloc(pool, (out->count + 1) * sizeof(*paths));
-    if (out->count) {
-        memcpy(paths, out->items, out->count * sizeof(*paths));
-    }
-    paths[out->count] = path;
-    *out = (struct list){paths, out->count + 1};
 }
 
 const struct provider provider_file = {

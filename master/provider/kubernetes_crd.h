@@ -78,5 +78,8 @@ struct list crd_client_certificates(struct k8s *crd, const struct k8s_place *pla
 void crd_load_tcp(struct k8s *crd);
 void crd_load_udp(struct k8s *crd);
 void crd_load_tls(struct k8s *crd);
+/* What `tls` of a route's spec refers to: the full name of its options, its certificate (""; none). Errors go to the element. */
+void crd_load_tls_references(struct k8s *crd, const struct k8s_place *spec, struct element *element,
+                             const struct crd_reference *options, struct slice secret, struct slice *name);
 
 #endif

@@ -61,8 +61,6 @@ static void resolve_parents(struct k8s *crd, struct object *object)
 static void router_tls(struct k8s *crd, const struct object *object, struct http_router *router)
 {
     const struct crd_tls *from = object->spec.tls;
-    const struct doc *node = doc_get(object->spec_place.node, "tls");
-    struct k8s_place place = k8s_step(crd, &object->spec_place, node, "tls");
     struct router_tls *tls;
 
     if (from == NULL) {
@@ -71,17 +69,8 @@ static void router_tls(struct k8s *crd, const struct object *object, struct http
     tls = pool_zalloc(crd->model->pool, sizeof(*tls));
     tls->cert_resolver = from->cert_resolver;
     tls->domains = from->domains;
-    if (from->options && from->options->name.len) {
-        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
-
-        crd_reference_name(crd, &at, &router->element, at.object->namespace, from->options->namespace,
-                           from->options->name, &tls->options);
-    }
-    if (from->secret_name.len) {
-        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
-
-        k8s_add_certificate(crd, &at, &router->element, from->secret_name, SLICE(""));
-    }
+    crd_load_tls_references(crd, &object->spec_place, &router->element, from->options, from->secret_name,
+                            &tls->options);
     router->config.tls = tls;
 }
 

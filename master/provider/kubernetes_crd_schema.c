@@ -6,6 +6,8 @@
  */
 #include "master/provider/kubernetes_crd_schema.h"
 
+#include "common/model/strategies.h"
+
 #define FIELD(label, kind_, type, member, ...)                                                               \
     {                                                                                                        \
         .name = (label), .kind = SCHEMA_##kind_, .offset = offsetof(type, member), __VA_ARGS__               \
@@ -20,8 +22,9 @@ static const struct schema_field reference_fields[] = {
 const struct schema crd_reference_schema = SCHEMA(struct crd_reference, "reference", reference_fields);
 
 static const char *const service_kinds[] = {"Service", "TraefikService", "", NULL};
-static const char *const strategies[] = {"wrr",       "p2c",        "hrw", "leasttime",
-                                         "leastconn", "RoundRobin", "",    NULL};
+#define STRATEGY(identifier, name, kind, words) name,
+static const char *const strategies[] = {STRATEGIES(STRATEGY) "RoundRobin", "", NULL};
+#undef STRATEGY
 static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
 
 /* The fields of a reference to a service, in struct `type` behind `at` (empty, or "service." for one that is part of more). */

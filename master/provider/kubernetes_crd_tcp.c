@@ -10,8 +10,6 @@
 static void router_tls(struct k8s *crd, const struct crd_layer4_object *object, struct tcp_router *router)
 {
     const struct crd_tcp_tls *from = object->spec.tls;
-    const struct doc *node = doc_get(object->spec_place.node, "tls");
-    struct k8s_place place = k8s_step(crd, &object->spec_place, node, "tls");
     struct tcp_router_tls *tls;
 
     if (from == NULL) {
@@ -21,17 +19,8 @@ static void router_tls(struct k8s *crd, const struct crd_layer4_object *object, 
     tls->passthrough = from->passthrough;
     tls->cert_resolver = from->cert_resolver;
     tls->domains = from->domains;
-    if (from->options && from->options->name.len) {
-        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
-
-        crd_reference_name(crd, &at, &router->element, at.object->namespace, from->options->namespace,
-                           from->options->name, &tls->options);
-    }
-    if (from->secret_name.len && !from->passthrough) {
-        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
-
-        k8s_add_certificate(crd, &at, &router->element, from->secret_name, SLICE(""));
-    }
+    crd_load_tls_references(crd, &object->spec_place, &router->element, from->options,
+                            from->passthrough ? SLICE("") : from->secret_name, &tls->options);
     router->config.tls = tls;
 }
 

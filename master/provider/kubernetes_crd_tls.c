@@ -1,5 +1,5 @@
 /*
- * kubernetes_crd_tls.c - TLSOption and TLSStore objects.
+ * kubernetes_crd_tls.c - TLSOption and TLSStore objects; what `tls` of routes refers to.
  *
  * One called "default" is for all, in whichever namespace; two of them are none (master/resolve says so).
  */
@@ -90,6 +90,24 @@ static void load_store(struct k8s *crd, const struct kube_object *object)
             k8s_step(crd, &place, doc_get(doc, "certificates"), "certificates[%zu].secretName", i);
 
         k8s_add_certificate(crd, &at, &store->element, certificates[i].secret_name, store->element.name);
+    }
+}
+
+void crd_load_tls_references(struct k8s *crd, const struct k8s_place *spec, struct element *element,
+                             const struct crd_reference *options, struct slice secret, struct slice *name)
+{
+    const struct doc *node = doc_get(spec->node, "tls");
+    struct k8s_place place = k8s_step(crd, spec, node, "tls");
+
+    if (options && options->name.len) {
+        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
+
+        crd_reference_name(crd, &at, element, at.object->namespace, options->namespace, options->name, name);
+    }
+    if (secret.len) {
+        struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");
+
+        k8s_add_certificate(crd, &at, element, secret, SLICE(""));
     }
 }
 

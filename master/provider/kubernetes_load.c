@@ -204,17 +204,9 @@ void k8s_copy_notices(struct k8s *k8s)
 
 void k8s_watch_paths(const struct kubernetes_provider *options, struct pool *pool, struct list *out)
 {
-    struct slice *paths;
-
-    if (options == NULL || options->manifests.len == 0) {
-        return;
+    if (options && options->manifests.len) {
+        provider_watch(pool, out, options->manifests);
     }
-    paths = pool_alloc(pool, (out->count + 1) * sizeof(*paths));
-    if (out->count) {
-        memcpy(paths, out->items, out->count * sizeof(*paths));
-    }
-    paths[out->count] = options->manifests;
-    *out = (struct list){paths, out->count + 1};
 }
 
 /* ---- which objects count ---- */

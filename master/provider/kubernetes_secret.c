@@ -3,63 +3,28 @@
  *
  * Contents of Secrets go into the model's pool and nowhere else: messages name the Secret and the key in it, never the value.
  */
+#include "common/base/base64_stream.h"
 #include "master/provider/kubernetes.h"
 
 #include <errno.h>
 
-static int base64_value(unsigned char c)
-{
-    if (c >= 'A' && c <= 'Z') {
-        return c - 'A';
-    }
-    if (c >= 'a' && c <= 'z') {
-        return c - 'a' + 26;
-    }
-    if (c >= '0' && c <= '9') {
-        return c - '0' + 52;
-    }
-    return c == '+' ? 62 : c == '/' ? 63 : -1;
-}
-
 /* Standard alphabet with padding; line breaks are passed over, as the API server does. */
 static bool base64_decode(struct pool *pool, struct slice text, struct slice *out)
 {
-    char *bytes = pool_alloc(pool, text.len / 4 * 3 + 4);
-    size_t len = 0, digits = 0, padding = 0;
-    uint32_t bits = 0;
+    struct base64_stream stream = {0};
+    char *bytes = pool_alloc(pool, BASE64_DECODED_ROOM(text.len) + 1);
+    ptrdiff_t pad = slice_find(text, '='), len;
 
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-        int value = base64_value(c);
-
-        if (c == '\n' || c == '\r') {
-            continue;
-        }
-        if (c == '=') {
-            padding++;
-            continue;
-        }
-        if (value < 0 || padding) {
-            return false;
-        }
-        bits = bits << 6 | (uint32_t)value;
-        if (++digits % 4 == 0) {
-            bytes[len++] = (char)(bits >> 16);
-            bytes[len++] = (char)(bits >> 8);
-            bytes[len++] = (char)bits;
+    for (size_t i = pad < 0 ? text.len : (size_t)pad; i < text.len; i++) {
+        if (text.ptr[i] != '=' && text.ptr[i] != '\r' && text.ptr[i] != '\n') {
+            return false; /* a stream may go on behind its padding */
         }
     }
-    if ((digits + padding) % 4 || padding > 2 || digits % 4 == 1) {
+    len = base64_decode_more(&stream, text, true, bytes);
+    if (len < 0) {
         return false;
     }
-    if (digits % 4 >= 2) {
-        bits <<= 6 * (4 - digits % 4);
-        bytes[len++] = (char)(bits >> 16);
-        if (digits % 4 == 3) {
-            bytes[len++] = (char)(bits >> 8);
-        }
-    }
-    *out = slice_of(bytes, len);
+    *out = slice_of(bytes, (size_t)len);
     return true;
 }
 

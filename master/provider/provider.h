@@ -38,7 +38,7 @@ struct provider {
                 struct error *why);
     /* Absent when nothing is kept between loads. */
     void (*free_state)(struct provider_state *state);
-    /* Paths to watch: appends struct slice to the list; absent when nothing is watched. */
+    /* Paths to watch, each by provider_watch(); absent when nothing is watched. */
     void (*watch_paths)(const struct static_config *config, struct pool *pool, struct list *out);
     /* Whether its input is a cluster: to be loaded again when the listener is called. Absent: never. */
     bool (*asks_cluster)(const struct static_config *config);
@@ -84,5 +84,8 @@ PROVIDERS(PROVIDER)
 #undef PROVIDER
 
 extern const struct provider *const providers[PROVIDER_COUNT];
+
+/* For a watch_paths(): one more path, a file or a folder; not copied. */
+void provider_watch(struct pool *pool, struct list *paths, struct slice path);
 
 #endif

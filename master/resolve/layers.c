@@ -20,6 +20,7 @@ struct layers {
         *made; /* positions of routers that entry points made of others, in order of what they were made of */
     size_t made_count;
     size_t *capacities; /* of each router's children */
+    bool *left_out;     /* by its provider: it is shown, and nobody's parent or child */
     bool *seen;         /* from some root */
 };
 
@@ -69,13 +70,17 @@ static void made_add(const struct layers *layers, struct slice name, struct list
         }
     }
     for (; low < layers->made_count && slice_eq(routers[layers->made[low]]->made_of, name); low++) {
-        list_add_slice(layers->model->pool, out, capacity, routers[layers->made[low]]->element.name);
+        if (!layers->left_out[layers->made[low]]) {
+            list_add_slice(layers->model->pool, out, capacity, routers[layers->made[low]]->element.name);
+        }
     }
 }
 
 static uint32_t find(const struct layers *layers, struct slice name)
 {
-    return name_table_find(layers->model->pool, &layers->names, name, SLICE(""));
+    uint32_t position = name_table_find(layers->model->pool, &layers->names, name, SLICE(""));
+
+    return position == NOWHERE || layers->left_out[position] ? NOWHERE : position;
 }
 
 /* Where any entry point adds something to its routers, a name that nobody has is dropped, as Traefik does. */
@@ -127,7 +132,7 @@ static void parents_check(const struct layers *layers, uint32_t position)
                         : router->config.entry_points.count ? "Entrypoints"
                                                             : NULL;
 
-    if (router->element.status == ELEMENT_DISABLED) { /* its provider left it out: it is nobody's child */
+    if (layers->left_out[position]) {
         layers->seen[position] = true;
         return;
     }
@@ -233,6 +238,10 @@ void layers_resolve(struct resolver *resolver)
     layers.capacities = xcalloc(model->router_count + 1, sizeof(*layers.capacities));
     layers.seen = xcalloc(model->router_count + 1, sizeof(*layers.seen));
     made_sort(&layers);
+    layers.left_out = xcalloc(model->router_count + 1, sizeof(*layers.left_out));
+    for (size_t i = 0; i < model->router_count; i++) {
+        layers.left_out[i] = model->routers[i]->element.status == ELEMENT_DISABLED;
+    }
     for (size_t i = 0; i < model->router_count; i++) {
         if (model->routers[i]->config.parent_refs.count) {
             parents_name(&layers, model->routers[i], models);
@@ -253,6 +262,7 @@ void layers_resolve(struct resolver *resolver)
     }
     free(layers.made);
     free(layers.capacities);
+    free(layers.left_out);
     free(layers.seen);
 }
 

@@ -280,27 +280,34 @@ static bool has_user(const struct patching *at, const struct http_service *servi
     return false;
 }
 
-/* Middlewares that ask services are used by more routers, or by fewer: only all of them tell which services that makes. */
-static bool asks(const struct patching *at)
+static bool is_touched(const struct patching *at, const struct http_middleware *middleware)
 {
-    for (size_t i = 0; i < at->model->middleware_count; i++) {
-        if (at->model->middlewares[i]->services.count) {
+    for (size_t i = 0; i < at->room_count; i++) {
+        if (at->rooms[i].list == &middleware->element.used_by) {
             return true;
         }
     }
     return false;
 }
 
-static bool touches_middlewares(const struct patching *at)
+/* Middlewares that ask services are used by more routers, or by fewer. False: perhaps nobody leads to those any more. */
+static bool reach_asked(struct patching *at)
 {
-    for (size_t i = 0; i < at->room_count; i++) {
-        for (size_t k = 0; k < at->model->middleware_count; k++) {
-            if (at->rooms[i].list == &at->model->middlewares[k]->element.used_by) {
-                return true;
-            }
+    bool good = true;
+
+    for (size_t i = 0; i < at->model->middleware_count && good; i++) {
+        const struct http_middleware *middleware = at->model->middlewares[i];
+        const struct slice *names = middleware->services.items;
+
+        if (middleware->services.count == 0 || !is_touched(at, middleware)) {
+            continue;
+        }
+        good = middleware->element.used_by.count > 0;
+        for (size_t k = 0; good && k < middleware->services.count; k++) {
+            service_reach(&at->resolver, names[k], middleware->element.provider);
         }
     }
-    return false;
+    return good;
 }
 
 bool patch_services_reach(struct patching *at)
@@ -322,7 +329,7 @@ bool patch_services_reach(struct patching *at)
             return false; /* perhaps nobody leads there any more */
         }
     }
-    return !asks(at) || !touches_middlewares(at);
+    return reach_asked(at);
 }
 
 static int by_address(const void *left, const void *right)

@@ -223,6 +223,8 @@ static void child_check(struct resolver *resolver, struct http_router *router)
     }
     if (router->config.entry_points.count) { /* it must have none, and is shown with them */
         points_check(resolver, router);
+    }
+    if (router->entry_points.count) {
         priority_check(resolver, router);
     }
     if (router->element.status != ELEMENT_DISABLED) {

@@ -26,7 +26,6 @@
 
 struct key_set {
     struct key_set *next; /* in its bucket */
-    uint64_t id;          /* of the key */
     char *key;
     size_t key_len;
     struct pool *pool; /* what `way` lies in; NULL: nobody has said it yet */
@@ -101,29 +100,25 @@ void key_sets_free(struct key_sets *sets)
     }
 }
 
-static struct key_set **place_of(struct key_sets *sets, uint64_t id)
+static struct slice key_of(const struct key_set *set)
 {
-    struct key_set **link = &sets->buckets[id % BUCKETS];
+    return slice_of(set->key, set->key_len);
+}
 
-    while (*link && (*link)->id != id) {
+/* By the key itself: who writes one can make its hash that of another. */
+static struct key_set **place_of(struct key_sets *sets, struct slice key)
+{
+    struct key_set **link = &sets->buckets[hash_slice(0, key) % BUCKETS];
+
+    while (*link && !slice_eq(key_of(*link), key)) {
         link = &(*link)->next;
     }
     return link;
 }
 
-static uint64_t identify(struct slice key)
-{
-    return hash_finish(hash_slice(0, key));
-}
-
 static struct slice url_of(struct slice key)
 {
     return slice_split(&key, '\n');
-}
-
-static struct slice key_of(const struct key_set *set)
-{
-    return slice_of(set->key, set->key_len);
 }
 
 /* ---- a compile ---- */
@@ -145,8 +140,7 @@ static struct key_set *set_new(struct key_sets *sets, struct slice key)
 {
     struct key_set *set = xcalloc(1, sizeof(*set));
 
-    *set = (struct key_set){.id = identify(key),
-                            .key = xstrndup(key.ptr, key.len),
+    *set = (struct key_set){.key = xstrndup(key.ptr, key.len),
                             .key_len = key.len,
                             .due = INT64_MIN,
                             .heeded = INT64_MIN / 2,
@@ -172,7 +166,7 @@ struct slice key_sets_for(struct key_sets *sets, struct slice key, const struct 
     struct key_set **place;
 
     pthread_mutex_lock(&sets->mutex);
-    place = place_of(sets, identify(key));
+    place = place_of(sets, key);
     if (*place == NULL) {
         *place = set_new(sets, key);
     }
@@ -195,7 +189,7 @@ void key_sets_heed(struct key_sets *sets, struct slice key, struct board_ref wor
     struct key_set *set;
 
     pthread_mutex_lock(&sets->mutex);
-    set = *place_of(sets, identify(key));
+    set = *place_of(sets, key);
     if (set && word.slot) {
         if (set->word_count == set->word_room) {
             set->word_room = set->word_room ? 2 * set->word_room : 4;
@@ -244,9 +238,9 @@ bool key_sets_next(struct key_sets *sets, int64_t now_ns, struct key_set_questio
         found->asking = true;
         found->heeded = found->missed ? now_ns : found->heeded;
         found->missed = false;
-        out->id = found->id;
         out->pool = pool_new(512, 0);
-        out->url = pool_copy(out->pool, url_of(key_of(found)));
+        out->key = pool_copy(out->pool, key_of(found));
+        out->url = url_of(out->key);
         out->way = way_copy(out->pool, &found->way);
     }
     pthread_mutex_unlock(&sets->mutex);
@@ -314,7 +308,7 @@ void key_sets_answered(struct key_sets *sets, const struct key_set_question *que
         wrong = *why;
     }
     pthread_mutex_lock(&sets->mutex);
-    set = *place_of(sets, question->id);
+    set = *place_of(sets, question->key);
     if (set) { /* it may have gone meanwhile */
         set->asking = false;
         if (rc == 0) {
@@ -372,7 +366,7 @@ void key_sets_unpack(struct key_sets *sets, struct slice bytes)
         }
         key = slice_head(bytes, (size_t)sizes[0]);
         bytes = slice_from(bytes, (size_t)sizes[0]);
-        place = place_of(sets, identify(key));
+        place = place_of(sets, key);
         if (*place == NULL) {
             *place = set_new(sets, key);
             (*place)->text = xstrndup(bytes.ptr, (size_t)sizes[1]);

@@ -31,9 +31,8 @@ struct key_set_way { /* how it is asked for */
 };
 
 struct key_set_question {
-    uint64_t id;
     struct pool *pool; /* the caller's, what the rest lies in */
-    struct slice url;
+    struct slice key, url;
     struct key_set_way way;
 };
 
@@ -42,8 +41,8 @@ void key_sets_free(struct key_sets *sets); /* NULL is fine */
 
 /* ---- a compile ---- */
 void key_sets_begin(struct key_sets *sets);
-/* key: the URL; where it is asked in a way of its own also a line end and what tells that way from others (never its secrets). The
- * set that it gave last, which jwk_read_set() took, in the pool; empty: none yet. `way` is copied. */
+/* key: the URL; where it is asked in a way of its own also a line end and what tells that way from all others (never its
+ * secrets). The set that it gave last, which jwk_read_set() took, in the pool; empty: none yet. `way` is copied. */
 struct slice key_sets_for(struct key_sets *sets, struct slice key, const struct key_set_way *way,
                           struct pool *pool);
 /* Workers who miss a key of that set make this word another than zero. After key_sets_for(). */

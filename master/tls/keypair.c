@@ -10,6 +10,7 @@
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/pem.h>
+#include <openssl/sha.h>
 #include <openssl/x509v3.h>
 #include <stdlib.h>
 
@@ -212,6 +213,53 @@ static bool store_key(struct keypair *pair, const EVP_PKEY *key)
     return true;
 }
 
+/* ---- what it is known by ---- */
+static int by_text(const void *a, const void *b)
+{
+    return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static struct slice join(struct pool *pool, const struct slice *names, size_t count)
+{
+    size_t len = 0;
+    char *text, *at;
+
+    for (size_t i = 0; i < count; i++) {
+        len += names[i].len + 1;
+    }
+    text = at = pool_alloc(pool, len + 1);
+    for (size_t i = 0; i < count; i++) {
+        at = mempcpy(at, names[i].ptr, names[i].len);
+        *at++ = ',';
+    }
+    return slice_of(text, len ? len - 1 : 0);
+}
+
+static void set_id(struct keypair *pair)
+{
+    size_t count = pair->names.count;
+    struct slice *names = pool_alloc(pair->pool, (count + 1) * sizeof(*names));
+    uint8_t digest[SHA256_DIGEST_LENGTH];
+    SHA256_CTX sha;
+    uint64_t sum;
+
+    if (count == 0) {
+        return;
+    }
+    memcpy(names, pair->names.items, count * sizeof(*names));
+    qsort(names, count, sizeof(*names), by_text);
+    pair->joined = join(pair->pool, names, count);
+    SHA256_Init(&sha);
+    SHA256_Update(&sha, &pair->row.kind, sizeof(pair->row.kind));
+    for (size_t i = 0; i < count; i++) {
+        SHA256_Update(&sha, &names[i].len, sizeof(names[i].len));
+        SHA256_Update(&sha, names[i].ptr, names[i].len);
+    }
+    SHA256_Final(digest, &sha);
+    memcpy(&sum, digest, sizeof(sum));
+    pair->row.id = certificate_id(sum, names[0]);
+}
+
 static int64_t end_of(X509 *certificate)
 {
     ASN1_TIME *epoch = ASN1_TIME_set(NULL, 0);
@@ -237,6 +285,7 @@ static int complete(struct keypair *pair, X509 *leaf, EVP_PKEY *key, struct erro
         return error_set(why, -EINVAL, "the key cannot be stored (%s)", tls_error_words());
     }
     read_names(pair, leaf);
+    set_id(pair);
     pair->row.not_after = end_of(leaf);
     for (size_t i = 0; i < pair->row.chain.count; i++) {
         pair->row.identity = hash_slice(pair->row.identity, chain[i]);

@@ -16,7 +16,8 @@
 struct keypair {
     struct pool *pool; /* what the rest lies in; NULL: nothing was read */
     struct certificate_row row;
-    struct list names; /* struct slice: in lower case, each once; those of the certificate, its CN too */
+    struct list names;   /* struct slice: in lower case, each once; those of the certificate, its CN too */
+    struct slice joined; /* these, sorted, with a comma between: Traefik's key of it */
 };
 
 /* The chain's first certificate must fit the key. On failure *out holds nothing; the text says what is wrong, never what

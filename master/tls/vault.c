@@ -112,15 +112,27 @@ void vault_end(struct vault *vault)
         key_sets_end(vault->key_sets);
     }
     authorities_sweep(vault);
+    vault_keep_staples(vault); /* here, because it may be much */
     pthread_mutex_lock(&vault->mutex);
-    if (vault->staples && staples_take_unkept(vault->staples)) {
-        kept_store(vault); /* here, because it may be much */
-    }
     old = vault->used;
     vault->used = vault->using;
     vault->using = NULL;
     pthread_mutex_unlock(&vault->mutex);
     vault_files_unref(old);
+}
+
+uint64_t vault_round(const struct vault *vault)
+{
+    return vault->round;
+}
+
+void vault_keep_staples(struct vault *vault)
+{
+    pthread_mutex_lock(&vault->mutex);
+    if (vault->staples && staples_take_unkept(vault->staples)) {
+        kept_store(vault);
+    }
+    pthread_mutex_unlock(&vault->mutex);
 }
 
 int vault_amend(struct vault *vault, struct pool *pool, struct list *changed)

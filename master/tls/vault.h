@@ -50,6 +50,10 @@ typedef int vault_accept(void *context, struct slice text, struct error *why);
 int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, vault_accept *accept,
                    void *context, struct error *why);
 void vault_end(struct vault *vault);
+/* How many compiles began: pairs that one of them was given may be gone when there was another one. */
+uint64_t vault_round(const struct vault *vault);
+/* Instead of the two, when the last compile's certificates are served with the OCSP answers of now: these are kept, too. */
+void vault_keep_staples(struct vault *vault);
 
 /* Instead of those two, where nothing but files that vault_accepted() read have changed since: their paths (struct slice, in
  * the pool), each of which is to be read again before vault_amended(); all else of the last compile stays in use. -EAGAIN: another file

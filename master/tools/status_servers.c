@@ -17,7 +17,7 @@
 
 struct found {
     struct page *pages[PAGE_SERVICES_MOST]; /* by place */
-    unsigned shift;
+    uint32_t shift, count;                  /* how they are cut */
 };
 
 static const struct services_root *root_of(const struct page *page)
@@ -53,15 +53,19 @@ static void keep(struct found *found, struct page *page, uint64_t *newest)
     const struct services_root *root = root_of(page);
     struct page **place;
 
-    if (page_number(page) > *newest && root->shift != found->shift) {
+    bool same = root->shift == found->shift && root->pages == found->count;
+
+    if (page_number(page) > *newest && !same) {
         for (size_t i = 0; i < PAGE_SERVICES_MOST; i++) {
             page_unref(found->pages[i]);
             found->pages[i] = NULL;
         }
         found->shift = root->shift;
+        found->count = root->pages;
+        same = true;
     }
     *newest = page_number(page) > *newest ? page_number(page) : *newest;
-    place = root->shift == found->shift && root->first >> root->shift < PAGE_SERVICES_MOST
+    place = same && root->first >> root->shift < PAGE_SERVICES_MOST
                 ? &found->pages[root->first >> root->shift]
                 : NULL;
     if (place == NULL || (*place && page_number(*place) > page_number(page))) {
@@ -164,9 +168,6 @@ void status_servers(struct board *board, int64_t now_ns, struct status *status)
     status->servers_known = status->master.pid != 0 && find_pages(status->master.pid, &found);
     for (size_t i = 0; status->servers_known && i < PAGE_SERVICES_MOST && found.pages[i]; i++) {
         look(board, found.pages[i], now_ns, status);
-        if (root_of(found.pages[i])->services.count < (size_t)1 << found.shift) {
-            break; /* the last one: what may stand behind it is of the configuration before */
-        }
     }
     for (size_t i = 0; status->servers_known && i < PAGE_SERVICES_MOST; i++) {
         page_unref(found.pages[i]);

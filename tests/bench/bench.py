@@ -17,7 +17,7 @@ import statistics
 import subprocess
 import time
 
-from stand import CORES, ROOT, Stand, free_port, on_load_cores, pss_kib, wait_status
+from stand import CORES, ROOT, Stand, free_port, on_load_cores, pss_kib, wait_status, wait_until
 from wire import Wire
 
 SECTIONS = ("small", "scale", "workers", "memory", "tls", "bulk", "layer4", "middlewares", "compile")
@@ -131,8 +131,7 @@ class Bench(Wire, Stand):
             change()
             if name != "one users file":
                 write(path, http)
-            while self.reloads(proxy) == before:
-                time.sleep(0.05)
+            wait_until("the change is in force", lambda: self.reloads(proxy) != before, 240, pause=0.05)
             print(f"  {name:36} {self.reload_ms(proxy):8.1f}")
         self.stop(proxy)
 

@@ -15,7 +15,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from waiting import wait_until  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 TICK = os.sysconf("SC_CLK_TCK")
@@ -76,33 +78,30 @@ def on_load_cores():
 
 
 def wait_port(port, process=None, seconds=120):
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+    def connects():
         try:
             socket.create_connection(("127.0.0.1", port), 1).close()
-            return
+            return True
         except OSError:
             if process is not None and process.poll() is not None:
                 raise SystemExit(f"{process.args[0]} ended with {process.returncode}")
-            time.sleep(0.02)
-    raise SystemExit(f"nothing listens on {port}")
+            return False
+    wait_until(f"a listener on {port}", connects, seconds)
 
 
 def wait_status(port, path, headers, wanted=200, seconds=240, tls=False):
     """Asks until the answer has the wanted status: the configuration is in force."""
     wrap = unverified().wrap_socket if tls else contextlib.nullcontext
     request = f"GET {path} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in headers.items()) + "Connection: close\r\n\r\n"
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
+
+    def answers():
         try:
             with socket.create_connection(("127.0.0.1", port), 2) as plain, wrap(plain) as s:
                 s.sendall(request.encode())
-                if s.recv(64).startswith(f"HTTP/1.1 {wanted}".encode()):
-                    return
+                return s.recv(64).startswith(f"HTTP/1.1 {wanted}".encode())
         except OSError:
-            pass
-        time.sleep(0.02)
-    raise SystemExit(f"no {wanted} for {path} on {port}")
+            return False
+    wait_until(f"a {wanted} for {path} on {port}", answers, seconds)
 
 
 def unverified():

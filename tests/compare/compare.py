@@ -20,14 +20,15 @@ import ssl
 import subprocess
 import sys
 import tempfile
-import time
 import zlib
 
 import brotli
 import zstandard
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
-                   random_configuration, random_request)
+                   random_configuration, random_request)  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
 ACCEPTED = [
@@ -162,18 +163,18 @@ class Router:
                                         start_new_session=True, cwd=directory)
 
     def wait(self, port):
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
+        def answers():
             try:
                 with socket.create_connection(("127.0.0.1", port), 1) as s:
                     s.sendall(b"GET /configured HTTP/1.1\r\nHost: ready.test\r\nConnection: close\r\n\r\n")
-                    if s.recv(12).endswith(b"200"):
-                        return
+                    return s.recv(12).endswith(b"200")
             except OSError:
-                if self.process.poll() is not None:
-                    break
-            time.sleep(0.05)
-        raise SystemExit(f"{self.name} did not get ready: see\n" + self.log_path.read_text()[-3000:])
+                assert self.process.poll() is None, "it ended"
+                return False
+        try:
+            wait_until("it is ready", answers)
+        except AssertionError as error:
+            raise SystemExit(f"{self.name}: {error}; see\n" + self.log_path.read_text()[-3000:]) from error
 
     def stop(self):
         self.process.send_signal(signal.SIGTERM)

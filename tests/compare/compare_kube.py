@@ -22,7 +22,6 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
@@ -30,6 +29,7 @@ from cluster import KINDS, Cluster, free_port, openssl, role  # noqa: E402
 
 from kube_accepted import accepted  # noqa: E402
 from kube_sets import CLASSES, PROFILES, draw, draw_global  # noqa: E402
+from waiting import wait_until  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SECTIONS = ("routers", "middlewares", "services", "tcpRouters", "tcpMiddlewares", "tcpServices", "udpRouters", "udpServices")
@@ -118,7 +118,7 @@ class Group:
 
 
 def ask_traefik(args, group, kubeconfig, directory):
-    ports = {name: free_port() for name in (*ENTRY_POINTS, "traefik")}
+    ports = {**dict.fromkeys(ENTRY_POINTS, 0), "traefik": free_port()}
     flags = [f"--entryPoints.{name}.address=127.0.0.1:{ports[name]}{kind}" for name, kind in {**ENTRY_POINTS, "traefik": "/tcp"}.items()]
     log = directory / "traefik.log"
     environment = {"PATH": os.environ["PATH"], "KUBECONFIG": str(kubeconfig), "HOME": str(directory)}
@@ -127,24 +127,24 @@ def ask_traefik(args, group, kubeconfig, directory):
          "--global.sendanonymoususage=false", *flags, *group.options()],
         stdout=open(log, "wb"), stderr=subprocess.STDOUT, env=environment, start_new_session=True, cwd=directory)
     space = group.sets[0].spaces[0]
-    end = time.monotonic() + 60
-    try:
-        while time.monotonic() < end and process.poll() is None:
-            try:
-                with urllib.request.urlopen(f"http://127.0.0.1:{ports['traefik']}/api/rawdata", timeout=10) as answer:
-                    data = json.load(answer)
-                shown = [name.rpartition("@")[2] for name in data.get("routers") or {} if f"{space}-marker-" in name]
-                if "kubernetes" in shown and "kubernetescrd" in shown:
-                    return data
-            except OSError:
-                pass
-            if b"panic in operation" in log.read_bytes():
-                break
-            time.sleep(0.1)
+
+    def shown():
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{ports['traefik']}/api/rawdata", timeout=10) as answer:
+                data = json.load(answer)
+            providers = [name.rpartition("@")[2] for name in data.get("routers") or {} if f"{space}-marker-" in name]
+            if "kubernetes" in providers and "kubernetescrd" in providers:
+                return data
+        except OSError:
+            assert process.poll() is None, "it ended"
         words = log.read_text(errors="replace")
         if "panic in operation" in words:
             raise Panic(next(iter(re.findall(r"/pkg/provider/\S+", words)), "?"))
-        raise SystemExit(f"group {group.name}: Traefik does not show the objects, see\n{words[-3000:]}")
+        return None
+    try:
+        return wait_until("it shows the objects", shown, 60, pause=0.1)
+    except AssertionError as error:
+        raise SystemExit(f"group {group.name}: Traefik: {error}; see\n{log.read_text(errors='replace')[-3000:]}") from error
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()

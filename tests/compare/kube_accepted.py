@@ -64,10 +64,6 @@ def users(path, theirs, ours, traefik, weir):
     return CONFLICT if {*map(plain, ours.get("usedBy", []))} - gone == {*map(plain, theirs.get("usedBy", []))} - plainly else None
 
 
-def parents(data):
-    return {parent for router in (data.get("routers") or {}).values() for parent in router.get("parentRefs") or []}
-
-
 def alive(data, only=lambda router: True):
     """(section, name) of what routers that work use, through services and chains too."""
     found, todo = set(), []
@@ -94,12 +90,6 @@ def alive(data, only=lambda router: True):
     return found
 
 
-def through_unserved(data):
-    """What is used through routers in layers, and by pages for errors."""
-    pages = {middleware["errors"].get("service") for middleware in (data.get("middlewares") or {}).values() if middleware.get("errors")}
-    return {*alive(data, lambda router: router.get("parentRefs")), *(("services", page if "@" in page else f"{page}@kubernetescrd") for page in pages if page)}
-
-
 def behind_client_auth(section, service, data):
     """Whether none but routers whose options open no door lead to it."""
     routers = data.get({"services": "routers", "tcpServices": "tcpRouters", "udpServices": "udpRouters"}[section]) or {}
@@ -117,12 +107,6 @@ def accepted(difference, traefik, weir, profile):
         return users(path, theirs, ours, traefik, weir)
     if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
-    if unserved(ours) and ours.get("parentRefs") and path.startswith(("observability", "priority", "using", "ruleSyntax")):
-        return UNSERVED
-    if section == "routers" and name in parents(traefik) and path in ("status", "error"):
-        return UNSERVED
-    if path.startswith("serverStatus") and (section, name) in through_unserved(traefik):
-        return UNSERVED
     if path.startswith("serverStatus") and behind_client_auth(section, ours, weir):
         return CLIENT_AUTH
     if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(
@@ -131,7 +115,7 @@ def accepted(difference, traefik, weir, profile):
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
-        if unserved(ours) or any("as a parent" in words for words in errors(theirs)):
+        if unserved(ours):
             return UNSERVED
         if any("clientAuth: none of its Secrets" in words for words in errors(ours)):
             return CLIENT_AUTH

@@ -19,6 +19,7 @@ import urllib.request
 
 sys.path.insert(1, str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
 from load import Load  # noqa: E402
+from waiting import pass_time  # noqa: E402
 
 PORT = 80
 
@@ -72,7 +73,7 @@ def serves(host, address, api):
     print("started", flush=True)
     end, status = time.monotonic() + 120, 404
     while status != 200 and time.monotonic() < end:
-        time.sleep(0.002)
+        pass_time("between two requests", 0.002)
         connection.request("GET", "/", headers={"Host": host})
         answer = connection.getresponse()
         answer.read()

@@ -7,10 +7,9 @@ import pathlib
 import signal
 import socket
 import subprocess
-import threading
-import time
 
 from programs import CACHE, build
+from waiting import wait_until
 
 KINDS = {
     "ingressroutes": "IngressRoute", "ingressroutetcps": "IngressRouteTCP", "ingressrouteudps": "IngressRouteUDP",
@@ -125,11 +124,13 @@ class Cluster:
         self.wait_ready()
 
     def wait_ready(self, seconds=180):
-        end, pause = time.monotonic() + seconds, threading.Event()
-        while self.kubectl("get", "--raw", "/readyz", check=False).returncode != 0:
-            if time.monotonic() > end or self.processes["api"].poll() is not None:
-                raise AssertionError("kube-apiserver is not ready:\n" + (self.folder / "api.log").read_text()[-3000:])
-            pause.wait(0.1)
+        def ready():
+            assert self.processes["api"].poll() is None, "it ended"
+            return self.kubectl("get", "--raw", "/readyz", check=False).returncode == 0
+        try:
+            wait_until("it is ready", ready, seconds, pause=0.1)
+        except AssertionError as error:
+            raise AssertionError(f"kube-apiserver: {error}:\n" + (self.folder / "api.log").read_text()[-3000:]) from error
 
     def kill_api(self):
         process = self.processes.pop("api")

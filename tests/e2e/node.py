@@ -18,13 +18,12 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
-import time
 
 import image
 from cluster import Cluster
 from programs import CACHE, OutOfReach, build
 from programs import require as require_programs
+from waiting import wait_until
 
 NAMESPACE = "weir-e2e"
 RUN = pathlib.Path("/run/weir-e2e")
@@ -184,14 +183,7 @@ def kill(pids):
 
 
 def wait(what, condition, seconds=180):
-    end, pause = time.monotonic() + seconds, threading.Event()
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > end:
-            raise AssertionError(f"not within {seconds} s: {what}")
-        pause.wait(0.05)
+    return wait_until(what, condition, seconds, pause=0.05)
 
 
 def ended():

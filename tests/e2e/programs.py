@@ -17,6 +17,9 @@ import subprocess
 import sys
 import time
 
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from waiting import pass_time  # noqa: E402
+
 CACHE = pathlib.Path(os.environ.get("WEIR_E2E_CACHE", pathlib.Path.home() / ".cache/weir-e2e"))
 KUBERNETES, STAGING = "v1.34.4", "v0.34.4"
 HELM = "v3.19.0"
@@ -93,7 +96,7 @@ def run_go(group, *arguments, cwd="/", **environment):
                               env={**os.environ, "CGO_ENABLED": "0", **environment})
         if done.returncode == 0:
             return done.stdout
-        time.sleep(5 * tries)
+        pass_time("in which a network may come back", 5 * tries)
     require(group)
     raise SystemExit(f"{done.stderr.strip()[-4000:]}\nprograms.py: `go {' '.join(arguments)}` failed")
 

@@ -8,7 +8,6 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 import urllib.request
 
@@ -17,13 +16,10 @@ from conftest import common
 from load import Load
 from marathon import another_build
 from test_live import generation, route, serves, service
+from waiting import pass_time
 
 LONG = bool(os.environ.get("WEIR_LONG"))
 RIGHTS = ["services", "endpointslices", "nodes", *KINDS]
-
-
-def pause(seconds):
-    threading.Event().wait(seconds)
 
 
 def etcd(cluster, path, body):
@@ -37,7 +33,7 @@ def away(cluster, seconds, meanwhile=lambda: None):
     cluster.kill_api()
     try:
         meanwhile()
-        pause(seconds)
+        pass_time("the API server is away", seconds)
     finally:
         cluster.start_api()
 

@@ -174,10 +174,11 @@ def test_a_session_outlives_changes(mongo, tmp_path, tls):
     options = ("mongo.local", *(secure(ours) if tls else ()))
     assert mongo.shell.tells(f"({FILL} db.cheese.countDocuments())", *options) == COUNT
     go = tmp_path / "go"
+    os.mkfifo(go)
     reader = mongo.shell.start(
         "const me = () => db.runCommand({whatsmyuri: 1}).you, mine = me(); let seen = 0;"
         "const cursor = db.cheese.find().batchSize(20); while (seen < 50) { cursor.next(); seen++; } print('half');"
-        f"while (!fs.existsSync('{go}')) sleep(20);"
+        f"fs.readFileSync('{go}');"
         "while (cursor.hasNext()) { cursor.next(); seen++; } db.cheese.insertOne({_id: 'last'});"
         "print(JSON.stringify([seen, me() === mine, db.cheese.countDocuments()]))", *options)
     try:
@@ -187,7 +188,7 @@ def test_a_session_outlives_changes(mongo, tmp_path, tls):
         mark = mongo.router.mark()
         os.kill(mongo.router.pid, signal.SIGHUP)
         mongo.router.wait_log("INF Static configuration from", mark)
-        go.touch()
+        go.write_text("")
         said, wrong = reader.communicate(timeout=SECONDS)
         assert json.loads(said) == [COUNT, True, COUNT + 1], wrong
     finally:

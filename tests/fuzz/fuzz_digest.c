@@ -2,18 +2,10 @@
  * fuzz_digest.c - the value of Authorization as digestAuth reads it: what is taken holds all that it must, and nothing is read
  * beyond it.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/http/digest.h"
-
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
+#include "tests/fuzz/require.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

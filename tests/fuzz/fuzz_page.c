@@ -296,27 +296,56 @@ static void read_tls(const struct page *page)
     }
 }
 
-static void read_secrets(const struct page *page)
+static void read_certificate(const struct page *page, const struct certificate_row *row)
+{
+    const struct slice *chain = page_at(page, row->chain.items);
+
+    read_text(page, row->key);
+    read_text(page, row->staple);
+    for (size_t i = 0; i < row->chain.count; i++) {
+        read_text(page, chain[i]);
+    }
+}
+
+static void read_choice(const struct certificate_choice *choice)
+{
+    for (size_t kind = 0; kind < CERTIFICATE_KINDS; kind++) {
+        if (choice->rows[kind]) {
+            read_certificate(choice->pages[kind], choice->rows[kind]);
+        }
+    }
+}
+
+/* As if all pages of certificates were this one. */
+static void read_certificates(const struct page *page)
 {
     static const struct slice names[] = {SLICE_INIT(""), SLICE_INIT("a.example.com"),
                                          SLICE_INIT("localhost")};
-    size_t tickets;
+    struct page *pages[PAGE_SERVICES];
+    struct certificate_choice choice;
 
-    for (uint32_t i = 0; i < certificates_count(page); i++) {
-        const struct certificate_row *row = certificates_at(page, i);
-        const struct slice *chain = page_at(page, row->chain.items);
-
-        read_text(page, row->key);
-        read_text(page, row->staple);
-        for (size_t k = 0; k < row->chain.count; k++) {
-            read_text(page, chain[k]);
-        }
+    for (size_t i = 0; i < PAGE_SERVICES; i++) {
+        pages[i] = (struct page *)(uintptr_t)page;
     }
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
-        const uint32_t *numbers = certificates_find(page, names[i]);
-
-        sink += numbers ? numbers[0] : certificates_fallback(page)[0];
+        if (certificates_find(pages, names[i], &choice)) {
+            read_choice(&choice);
+        }
     }
+}
+
+static void read_secrets(const struct page *page)
+{
+    const struct certificate_row *row;
+    struct certificate_choice choice;
+    size_t tickets;
+
+    for (uint32_t i = 0; (row = secrets_certificate(page, i)) != NULL; i++) {
+        read_certificate(page, row);
+    }
+    secrets_fallback(page, &choice);
+    read_choice(&choice);
+
     const struct ticket_key *keys = tickets_at(page, &tickets);
 
     read_bytes(keys, tickets * sizeof(*keys));
@@ -348,26 +377,30 @@ static void read_tcp(const struct page *page)
     }
 }
 
+/* The first byte of an input says which. */
 static const struct {
+    enum page_kind kind;
     int (*check)(const struct page *page, struct error *why);
     void (*read)(const struct page *page);
-} kinds[PAGE_KINDS] = {
-    [PAGE_STATIC] = {static_page_check, read_static},
-    [PAGE_ROUTES] = {routes_check, read_routes},
-    [PAGE_MIDDLEWARES] = {middlewares_check, read_middlewares},
-    [PAGE_TRANSPORTS] = {transports_check, read_transports},
-    [PAGE_TLS] = {tls_options_check, read_tls},
-    [PAGE_SECRETS] = {secrets_check, read_secrets},
-    [PAGE_UDP] = {udp_page_check, read_udp},
-    [PAGE_TCP_ROUTES] = {routes_check, read_routes},
-    [PAGE_TCP] = {tcp_page_check, read_tcp},
-    [PAGE_SERVICES] = {services_check, read_services},
+} kinds[] = {
+    {PAGE_STATIC, static_page_check, read_static},
+    {PAGE_ROUTES, routes_check, read_routes},
+    {PAGE_MIDDLEWARES, middlewares_check, read_middlewares},
+    {PAGE_TRANSPORTS, transports_check, read_transports},
+    {PAGE_TLS, tls_options_check, read_tls},
+    {PAGE_SECRETS, secrets_check, read_secrets},
+    {PAGE_UDP, udp_page_check, read_udp},
+    {PAGE_TCP_ROUTES, routes_check, read_routes},
+    {PAGE_TCP, tcp_page_check, read_tcp},
+    {PAGE_SERVICES, services_check, read_services},
+    {PAGE_CERTIFICATES, certificates_check, read_certificates},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     size_t length = size > sizeof(struct page_header) ? size - 1 : sizeof(struct page_header);
-    enum page_kind kind = size ? (enum page_kind)(data[0] % PAGE_KINDS) : PAGE_STATIC;
+    size_t at = size ? data[0] % ARRAY_LEN(kinds) : 0;
+    enum page_kind kind = kinds[at].kind;
     struct page_header *header = calloc(1, length);
     struct error why = {""};
     struct page *page;
@@ -385,8 +418,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     header->size = length;
     header->checksum = page_checksum(header, length);
     if (page_adopt_memory(header, length, kind, &page, &why) == 0) {
-        if (kinds[kind].check(page, &why) == 0) {
-            kinds[kind].read(page);
+        if (kinds[at].check(page, &why) == 0) {
+            kinds[at].read(page);
         }
         page_unref(page);
     }

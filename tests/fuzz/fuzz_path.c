@@ -3,19 +3,11 @@
  * and to send: only bytes that need no escape, whole escapes, no dot segments, and stable when prepared once
  * more. The first byte of the input chooses method, sanitizing and limits.
  */
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/http/scan.h"
 #include "common/http/url.h"
-
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
+#include "tests/fuzz/require.h"
 
 static void check_raw(struct slice raw)
 {

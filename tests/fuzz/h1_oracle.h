@@ -9,20 +9,12 @@
 #ifndef WEIR_FUZZ_H1_ORACLE_H
 #define WEIR_FUZZ_H1_ORACLE_H
 
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "llhttp.h"
 
 #include "common/http/h1.h"
-
-#define REQUIRE(condition)                                                                                   \
-    do {                                                                                                     \
-        if (!(condition)) {                                                                                  \
-            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                  \
-            abort();                                                                                         \
-        }                                                                                                    \
-    } while (0)
+#include "tests/fuzz/require.h"
 
 static const struct h1_limits oracle_limits = {.max_head = 4096, .max_target = 1024, .max_headers = 40};
 

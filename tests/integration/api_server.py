@@ -9,6 +9,8 @@ import threading
 import time
 import urllib.parse
 
+import pytest
+
 GROUPS = {"Service": "/api/v1/services", "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
           "Ingress": "/apis/networking.k8s.io/v1/ingresses", "Endpoints": "/api/v1/endpoints", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes",
           "Middleware": "/apis/traefik.io/v1alpha1/middlewares", "TraefikService": "/apis/traefik.io/v1alpha1/traefikservices", "Secret": "/api/v1/namespaces/default/secrets"}
@@ -267,3 +269,10 @@ class ApiServer:
         finally:
             with self.lock:
                 self.watches.remove(watch)
+
+
+@pytest.fixture
+def api():
+    server = ApiServer()
+    yield server
+    server.stop()

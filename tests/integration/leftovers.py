@@ -6,10 +6,11 @@ kept idle, and of pipes and files there are as many as before; a channel too man
 sockets, which the guard has too, come and go with entry points and slots. A log file may have come.
 """
 import collections
-import time
+import contextlib
 
 from board import Board
 from processes import descriptors
+from waiting import wait_until
 
 AT_REST = ("connections", "exchanges", "upstream_active", "spooled")
 
@@ -70,14 +71,14 @@ class Leftovers:
 
     def settled(self, seconds):
         """Asks until nothing is wrong (no event tells); the problems that remain."""
-        end = time.monotonic() + seconds
-        while True:
+        found = []
+
+        def nothing():
             try:
-                found = self.problems()
+                found[:] = self.problems()
             except (OSError, StopIteration) as error:  # a process ended while it was looked at
-                if self.router.process.poll() is not None:
-                    return []
-                found = [repr(error)]
-            if not found or time.monotonic() > end:
-                return found
-            time.sleep(0.01)
+                found[:] = [repr(error)] if self.router.process.poll() is None else []
+            return not found
+        with contextlib.suppress(AssertionError):
+            wait_until("nothing is left", nothing, seconds)
+        return found

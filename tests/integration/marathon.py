@@ -21,6 +21,7 @@ import time
 from conftest import BINARY, READY, Program, Weir, free_port, wait_port, wait_until
 from load import held_by
 from processes import freeze, pss_kib
+from waiting import pass_time
 
 OVER = 6  # the first column of a histogram (shm/laps.h) beyond 2 ms
 FINISHING_MOST = 2  # sets of workers of earlier builds
@@ -219,7 +220,7 @@ class House:
         pid = self.a_worker()
         try:
             self.load.excuse(self._stopped(pid), until=time.monotonic() + seconds + SILENCE)
-            time.sleep(seconds)
+            pass_time("it hangs", seconds)
             os.kill(pid, signal.SIGCONT)
         except (ProcessLookupError, FileNotFoundError):
             pass

@@ -180,14 +180,30 @@ def ok(body=b"ok", *fields, status="200 OK"):
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + body
 
 
-def answer_all(body=b"ok", *fields):
-    """A handler: the same answer to every request, for as long as they come."""
+def post(body, *fields, path="/x", method="POST"):
+    return get(path, f"Content-Length: {len(body)}", *fields, method=method) + body
+
+
+def answer_each(make):
+    """A handler: every request is kept and gets what make(request) gives, for as long as they come."""
     def handler(peer, server):
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
-                server.requests.append(peer.request())
-                peer.send(ok(body, *fields))
+                request = peer.request()
+                server.requests.append(request)
+                peer.send(make(request))
     return handler
+
+
+def answer_all(body=b"ok", *fields, status="200 OK"):
+    """The same answer to every request."""
+    return answer_each(lambda _: ok(body, *fields, status=status))
+
+
+def answer_in_turn(make, *statuses):
+    """make(status) of one status after the other, of the last one for good."""
+    left = list(statuses)
+    return answer_each(lambda _: make(left.pop(0) if len(left) > 1 else left[0]))
 
 
 class Server:

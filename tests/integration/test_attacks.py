@@ -12,7 +12,8 @@ import conftest
 from conftest import BINARY, curl, wait_until
 from crowd import Crowd, allow_descriptors
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from rawhttp import connect, get
+from processes import freeze
+from rawhttp import answer_all, connect, get, ok
 from tlskit import client_hello, hello
 
 
@@ -170,10 +171,28 @@ def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
     listener.close()
 
 
+def test_an_answer_that_nobody_asked_for_meets_no_request(proxy, server):
+    """It comes on an idle connection in the turn of the loop in which a request would take that: behind it, in the list of events."""
+    app = server(answer_all(b"asked for"))
+    router = proxy(app)
+    client = router.connect()
+    client.send(get())
+    assert client.response().body == b"asked for"
+    worker = router.pids[0]
+    freeze(worker)
+    try:
+        client.send(get())
+        app.peers[0].send(ok(b"not asked for"))
+    finally:
+        os.kill(worker, signal.SIGCONT)
+    assert client.response().body == b"asked for"
+    assert len(app.peers) == 2  # the next one went over a connection of its own
+
+
 def test_clients_that_fall_silent_within_the_handshake_keep_nobody_out(weir):
     """More of them than a worker has handshakes under way at once; each would have a minute."""
     router = weir("--entryPoints.web.http.tls=true")
-    silent = Crowd(router.ports["web"], 400, client_hello("a.test"))
+    silent = Crowd(router.ports["web"], 700, client_hello("a.test"))
     wait_until("all places are taken", lambda: silent.answered() >= 256)
     client = hello(router.ports["web"], "a.test")  # patient for 20 s
     assert client.get("a.test")[0] == 404

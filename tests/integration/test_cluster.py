@@ -7,19 +7,12 @@ import subprocess
 
 import pytest
 
-from api_server import GROUPS, ApiServer
+from api_server import GROUPS, api  # noqa: F401 a fixture
 from board import Board
 from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 
 ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
 TOKEN = "s3cret-token"
-
-
-@pytest.fixture
-def api():
-    server = ApiServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

@@ -2,21 +2,12 @@
 import json
 import signal
 
-import pytest
-
-from api_server import GROUPS, ApiServer
+from api_server import GROUPS, api  # noqa: F401 a fixture
 from conftest import curl, free_port, wait_until
 from test_cluster import TOKEN, route, serves, service
 
 SHARED = {GROUPS["Service"], GROUPS["EndpointSlice"], GROUPS["Secret"], "/api/v1/nodes"}
 ENVIRONMENT = {"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""}
-
-
-@pytest.fixture
-def api():
-    server = ApiServer()
-    yield server
-    server.stop()
 
 
 def ingress(name):

@@ -5,19 +5,12 @@ import subprocess
 
 import pytest
 
-from api_server import EVENTS, GROUPS, LEASES, ApiServer
+from api_server import EVENTS, GROUPS, LEASES, api  # noqa: F401 a fixture
 from conftest import BINARY
 from test_cluster import TOKEN, published, route, serves, service
 
 ROUTES, INGRESSES = GROUPS["IngressRoute"], GROUPS["Ingress"]
 LEASE = f"{LEASES}/weir-kubernetescrd"
-
-
-@pytest.fixture
-def api():
-    server = ApiServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

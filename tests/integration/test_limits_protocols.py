@@ -11,12 +11,12 @@ import pytest
 from hyperframe.frame import SettingsFrame
 
 from conftest import BINARY, DEADLINE, wait_until
-from crowd import Crowd, Fountain, allow_descriptors, begin
+from crowd import Crowd, allow_descriptors, begin
 from h2kit import PREFACE, Http2
 from ports import free_port
 from processes import own_kib
 from rawhttp import connect, get
-from test_limits import ask, recovered, told
+from test_limits import ask, fountain, recovered, told  # noqa: F401 a fixture
 from test_memory import tree
 from tlskit import client_hello, context, hello
 from udpkit import Client, Server
@@ -24,15 +24,7 @@ from udpkit import Client, Server
 pytestmark = pytest.mark.crowd
 
 LIMIT = 40 << 20
-BODY = 1 << 20
 NAME = "a.test"
-
-
-@pytest.fixture
-def fountain():
-    made = Fountain(BODY)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import answer_all, get, ok
+from rawhttp import answer_all, answer_in_turn, get, ok, post
 from routing import balancer, one_route, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -19,10 +19,6 @@ def buffering(**options):
     return {"b": {"buffering": options}}
 
 
-def post(body, *fields, method="POST"):
-    return get("/x", f"Content-Length: {len(body)}", *fields, method=method) + body
-
-
 def ask(proxied, data, method=None):
     client = proxied.connect()
     client.send(data)
@@ -30,16 +26,7 @@ def ask(proxied, data, method=None):
 
 
 def says(*statuses, body=b"answer"):
-    """One status after the other, the last one for good; every request is kept."""
-    left = list(statuses)
-
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                server.requests.append(peer.request())
-                status = left.pop(0) if len(left) > 1 else left[0]
-                peer.send(ok(body + str(status).encode(), status=f"{status} Said"))
-    return handler
+    return answer_in_turn(lambda status: ok(body + str(status).encode(), status=f"{status} Said"), *statuses)
 
 
 def test_request_is_whole_before_the_server_is_asked(server, routed):

@@ -1,5 +1,4 @@
 """circuitBreaker: when it opens, for whom, for how long, and that it is one for all workers and over changes."""
-import contextlib
 import os
 import signal
 import threading
@@ -8,7 +7,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import balancer, one_route, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -28,13 +27,7 @@ def ask(proxied, target="/x", **kw):
 
 def answers():
     """/STATUS is answered with that status."""
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                peer.send(ok(b"answer", status=f"{request.line.split()[1].strip('/')} Said"))
-    return handler
+    return answer_each(lambda request: ok(b"answer", status=f"{request.line.split()[1].strip('/')} Said"))
 
 
 def opens(proxied, target, before=1):

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_all, get
 from routing import balancer, one_route, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -35,12 +35,7 @@ def decode(encoding, body):
 
 
 def says(body=TEXT, *fields, status="200 OK"):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                server.requests.append(peer.request())
-                peer.send(ok(body, *fields, status=status))
-    return handler
+    return answer_all(body, *fields, status=status)
 
 
 def chunk(data):

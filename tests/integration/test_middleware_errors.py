@@ -5,7 +5,7 @@ import socket
 import pytest
 
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import balancer, one_route, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -13,23 +13,14 @@ pytestmark = pytest.mark.usefixtures("server", "routed")
 
 def says(status, body=b"plain", *fields):
     """A server that answers with the status that the path begins with, else with this one."""
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                word = request.line.split()[1][1:4]
-                peer.send(ok(body, *fields, status=f"{word if word.isdigit() else status} Said"))
-    return handler
+    def answer(request):
+        word = request.line.split()[1][1:4]
+        return ok(body, *fields, status=f"{word if word.isdigit() else status} Said")
+    return answer_each(answer)
 
 
-def page(peer, server):
-    """The page tells what it was asked for."""
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            request = peer.request()
-            server.requests.append(request)
-            peer.send(ok(request.line.encode(), "X-From: page", "Content-Type: text/html"))
+# The page tells what it was asked for.
+page = answer_each(lambda request: ok(request.line.encode(), "X-From: page", "Content-Type: text/html"))
 
 
 def errors(service="pages", **options):
@@ -58,6 +49,14 @@ def test_replaces(server, routed):
         else:
             assert answer.all("x-from") == ["page"] and answer.get("content-type") == "text/html"
             assert answer.body == f"GET {line} HTTP/1.1".encode()
+
+
+@pytest.mark.parametrize(("query", "line"), [("/our pages/{status}?a=b", "/our%20pages/404?a=b"), ("/é|%41", "/%C3%A9%7CA"), ("/a%20b", "/a%20b")])
+def test_a_page_whose_path_needs_escaping(server, routed, query, line):
+    app, pages = server(says(404)), server(page)
+    proxied = routed(one_route(app, {"e": errors(status=["404"], query=query)}, pages=balancer(pages)))
+    answer = ask(proxied, "/404")
+    assert (answer.status, answer.body) == (404, f"GET {line} HTTP/1.1".encode())
 
 
 def test_own_answers_are_replaced_too(server, routed):
@@ -108,6 +107,24 @@ def test_head_and_keep_alive(server, routed):
         assert (answer.status, answer.get("content-length"), answer.body) == (404, "15", b"")
         client.send(get("/x"))
         assert client.response().body == b"GET /p HTTP/1.1"
+
+
+@pytest.mark.parametrize("status", ["304 Not Modified", "204 No Content"])
+def test_a_page_that_names_a_length_and_has_no_body(server, routed, status):
+    """Nobody waits for what never comes, nor takes the next answer for it."""
+    def names(peer, server):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                peer.request()
+                peer.send(f"HTTP/1.1 {status}\r\nContent-Length: 5\r\nX-From: page\r\n\r\n".encode())
+
+    app, pages = server(says(200, b"app")), server(names)
+    proxied = routed(one_route(app, {"e": errors(status=["500"], query="/")}, pages=balancer(pages)))
+    client = proxied.connect()
+    client.send(get("/500") + get("/200"))
+    first, second = client.response(), client.response()
+    assert (first.status, first.get("x-from"), first.body) == (500, "page", b"")
+    assert (second.status, second.body) == (200, b"app")
 
 
 def test_a_page_larger_than_all_buffers(server, routed):

@@ -7,7 +7,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import one_route, routed, url  # noqa: F401 fixtures
 from tlskit import Maker
 
@@ -15,13 +15,7 @@ pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def says(status="200 OK", *fields, body=b""):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                peer.send(ok(b"" if request.line.startswith("HEAD") else body, *fields, status=status))
-    return handler
+    return answer_each(lambda request: ok(b"" if request.line.startswith("HEAD") else body, *fields, status=status))
 
 
 def through(app, auth, path="/decide", **options):
@@ -82,10 +76,10 @@ def test_what_the_server_behind_gets(server, routed):
     app = server()
     auth = server(says("204 No Content", "X-User: bob", "X-Group: one", "X-Group: two", "X-Id-A: 1", "X-Id-A: 2", "X-Other: o", "Set-Cookie: s=1", "Set-Cookie: n=2"))
     proxied = routed(through(app, auth, authResponseHeaders=["x-user", "X-Group", "X-Missing"], authResponseHeadersRegex="^X-Id-"))
-    assert ask(proxied, "X-User: eve", "X_User: eve", "X-Missing: eve", "X-Id-B: eve", "X-Other: mine").status == 200
+    assert ask(proxied, "X-User: eve", "X_User: eve", "X-Missing: eve", "X-Id-B: eve", "X_Id-C: eve", "X-Id.D: eve", "X_Idle: mine", "X-Other: mine").status == 200
     got = app.requests[-1]
-    assert [got.all(name) for name in ("x-user", "x_user", "x-group", "x-missing", "x-id-a", "x-id-b", "x-other")] == \
-        [["bob"], [], ["one", "two"], [], ["1", "2"], [], ["mine"]]
+    assert [got.all(name) for name in ("x-user", "x_user", "x-group", "x-missing", "x-id-a", "x-id-b", "x_id-c", "x-id.d", "x_idle", "x-other")] == \
+        [["bob"], [], ["one", "two"], [], ["1", "2"], [], [], [], ["mine"], ["mine"]]
 
 
 def test_cookies(server, routed):

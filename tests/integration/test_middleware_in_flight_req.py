@@ -157,6 +157,34 @@ def test_who_has_the_answer_may_ask_again(held, routed):
     assert {status(proxied) for _ in range(300)} == {200}
 
 
+def echo(peer, server):
+    """Switches to what it is asked for, and says what it hears, to the end."""
+    server.requests.append(peer.request())
+    peer.send(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+    while piece := peer.sock.recv(4096):
+        peer.send(piece)
+
+
+@pytest.mark.parametrize("leaves", ["close", "reset", "end"])
+def test_a_websocket_counts_while_it_lasts(server, routed, leaves):
+    proxied = routed(one_route(server(echo), {"m": limit(2)}), workers=2)
+    asks = get("/", "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==")
+
+    def opened():
+        client = proxied.connect()
+        client.send(asks)
+        return client, client.head().status
+    clients = [opened() for _ in range(2)]
+    assert [status for _, status in clients] == [101, 101]
+    for client, _ in clients:
+        client.send(b"hello")
+        assert client.exactly(5) == b"hello"
+    assert opened()[1] == 429
+    assert status(proxied) == 429
+    getattr(clients[0][0], leaves)()
+    wait_until("another one may come", lambda: opened()[1] == 101)
+
+
 def test_a_dead_worker_gives_back(held, routed):
     proxied = routed(one_route(held.server, {"f": limit(3)}), workers=2)
     hold(proxied, held, 3)

@@ -8,7 +8,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import Peer, answer_all, get, ok
+from rawhttp import Peer, answer_all, answer_in_turn, get, ok, post
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -20,10 +20,6 @@ def retry(**options):
     return {"r": {"retry": options}}
 
 
-def post(body, *fields, method="POST"):
-    return get("/x", f"Content-Length: {len(body)}", *fields, method=method) + body
-
-
 def ask(proxied, data=get("/x"), method=None):
     client = proxied.connect()
     client.send(data)
@@ -31,16 +27,7 @@ def ask(proxied, data=get("/x"), method=None):
 
 
 def says(*statuses):
-    """One status after the other, the last one for good; every request is kept."""
-    left = list(statuses)
-
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                server.requests.append(peer.request())
-                status = left.pop(0) if len(left) > 1 else left[0]
-                peer.send(ok(b"answer%d" % status, f"X-Of-{status}: 1", status=f"{status} Said"))
-    return handler
+    return answer_in_turn(lambda status: ok(b"answer%d" % status, f"X-Of-{status}: 1", status=f"{status} Said"), *statuses)
 
 
 class Sleeper:

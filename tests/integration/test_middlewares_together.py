@@ -9,19 +9,14 @@ import pytest
 
 from conftest import DEADLINE, wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_all, get, ok
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def says(name, status=200):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                server.requests.append(peer.request())
-                peer.send(ok(name.encode(), status=f"{status} Said"))
-    return handler
+    return answer_all(name.encode(), status=f"{status} Said")
 
 
 def ask(proxied, data=None):

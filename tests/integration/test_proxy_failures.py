@@ -7,6 +7,7 @@ import pytest
 from conftest import free_port, wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, get, ok
+from waiting import pass_time
 
 NOT_FOUND = b"404 page not found\n"
 
@@ -333,7 +334,7 @@ def test_drip_does_not_outlive_the_timeout(proxy, server):
     with pytest.raises(OSError):
         for _ in range(100):
             client.send(b"G")
-            threading.Event().wait(0.05)
+            pass_time("between two bytes", 0.05)
 
 
 def test_idle_connection_ends_silently(proxy, server):

@@ -8,6 +8,7 @@ import pytest
 from conftest import wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, get, ok
+from waiting import pass_time, wait_still
 
 
 def test_keep_alive_on_both_sides(proxy, server):
@@ -220,10 +221,7 @@ def test_slow_client_does_not_fill_the_worker(proxy, server):
     client.send(get())
     client.head()
     assert client.sock.recv(1)
-    reached = -1
-    while reached != len(sent):  # until the server is stopped by back-pressure
-        reached = len(sent)
-        threading.Event().wait(0.3)
+    wait_still("the server, by back-pressure,", lambda: len(sent))
     assert sum(sent) < 30_000_000
     assert router.resident_kib() - before < 4096
     got = 1 + len(client.buffer)
@@ -260,10 +258,7 @@ def test_slow_server_does_not_fill_the_worker(proxy, server):
             sent.append(len(block))
     feeder = threading.Thread(target=feed)
     feeder.start()
-    reached = -1
-    while reached != len(sent):
-        reached = len(sent)
-        threading.Event().wait(0.3)
+    wait_still("the client, by back-pressure,", lambda: len(sent))
     assert sum(sent) < 30_000_000
     assert router.resident_kib() - before < 4096
     go.set()
@@ -377,7 +372,7 @@ def test_kept_connection_after_an_early_answer_with_a_small_rest(proxy, server):
 def test_client_that_half_closes_is_answered(proxy, server):
     def handler(peer, _):
         peer.request()
-        threading.Event().wait(0.5)
+        pass_time("a slow server", 0.5)
         peer.send(ok(b"late"))
         peer.rest()
     client = proxy(server(handler)).connect()

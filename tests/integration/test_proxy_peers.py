@@ -13,6 +13,7 @@ import pytest
 from conftest import DEADLINE, wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, connect, get, ok
+from waiting import pass_time
 
 HEAD_TIME, WRITE_TIME = 0.6, 1.5  # responseHeaderTimeout, writeTimeout
 LATEST = DEADLINE / 3             # a slow machine's; without its time-out a row would never end
@@ -224,7 +225,7 @@ def test_clients(proxy, server):
                 request = peer.request()
                 srv.requests.append(request)
                 if "/slow" in request.line:
-                    time.sleep(0.5)
+                    pass_time("a slow server", 0.5)
                 if "/endless" in request.line:
                     peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
                     while True:

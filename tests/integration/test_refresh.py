@@ -11,18 +11,11 @@ import signal
 import pytest
 
 import api_server
-from api_server import GROUPS, ApiServer
+from api_server import GROUPS, api  # noqa: F401 a fixture
 from conftest import curl, wait_until
 
 SHORT = r"Only servers changed, of [1-9]"
 CHANGED = "Configuration changed"
-
-
-@pytest.fixture
-def api():
-    server = ApiServer()
-    yield server
-    server.stop()
 
 
 @pytest.fixture

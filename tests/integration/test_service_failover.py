@@ -9,7 +9,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import balancer, routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -17,15 +17,11 @@ pytestmark = pytest.mark.usefixtures("server", "routed")
 
 def says(name, status=200, *fields):
     """Answers with the status that the path begins with, else with this one, and says what it got."""
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                word = request.line.split()[1][1:4]
-                code = word if word.isdigit() and name == "main" else status
-                peer.send(ok(f"{name} {len(request.body)}".encode(), f"X-From: {name}", *fields, status=f"{code} Said"))
-    return handler
+    def answer(request):
+        word = request.line.split()[1][1:4]
+        code = word if word.isdigit() and name == "main" else status
+        return ok(f"{name} {len(request.body)}".encode(), f"X-From: {name}", *fields, status=f"{code} Said")
+    return answer_each(answer)
 
 
 def failing(main, backup, status=("500-504",), **more):

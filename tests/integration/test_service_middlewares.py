@@ -1,24 +1,17 @@
 """Middlewares of services that are part of others: they run where the way of a request leads to that service, and only there."""
-import contextlib
 
 import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, get, ok
 from routing import routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def says(name, status=200):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                peer.send(ok(f"{name} {request.line.split()[1]} {len(request.body)}".encode(), status=f"{status} Said"))
-    return handler
+    return answer_each(lambda request: ok(f"{name} {request.line.split()[1]} {len(request.body)}".encode(), status=f"{status} Said"))
 
 
 def balancer(server, *middlewares):
@@ -71,6 +64,18 @@ def test_of_failover_and_mirrors(server, routed):
     wait_until("the mirror has it", lambda: mirror.requests)
     assert main.requests[0].line == "POST /a/c/x HTTP/1.1" and main.requests[0].body == b"hello"
     assert mirror.requests[0].line == "POST /b/a/x HTTP/1.1" and mirror.requests[0].body == b"hello"
+
+
+def test_of_a_mirror_that_refuses_its_copy(server, routed):
+    """It answers while the body of the copy is still being handed on."""
+    main, mirror = server(says("main")), server(says("mirror"))
+    proxied = routed(config({"app": {"mirroring": {"service": "main", "mirrors": [{"name": "mirror", "percent": 100}]}},
+                             "main": balancer(main), "mirror": balancer(mirror, "little")}, little={"buffering": {"maxRequestBodyBytes": 3}}))
+    client = proxied.connect()
+    for _ in range(3):
+        client.send(get("/x", "Transfer-Encoding: chunked", method="POST") + b"5\r\nhello\r\n0\r\n\r\n")
+        assert client.response().body == b"main /x 5"
+    assert not mirror.requests
 
 
 def test_of_an_error_page(server, routed):

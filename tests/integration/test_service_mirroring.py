@@ -9,20 +9,14 @@ import pytest
 from conftest import BINARY, wait_until
 from ports import free_port
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_all, get
 from routing import balancer, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def says(name, status=200):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                request = peer.request()
-                server.requests.append(request)
-                peer.send(ok(name.encode(), status=f"{status} Said"))
-    return handler
+    return answer_all(name.encode(), status=f"{status} Said")
 
 
 def mirrored(main, mirrors, services=None, **options):

@@ -1,6 +1,5 @@
 """Passive health checks: failures in a row within the window take a server out for all workers, over changes, for as long."""
 import contextlib
-import time
 
 import pytest
 
@@ -9,6 +8,7 @@ from ports import free_port
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get, ok
 from routing import routed, url  # noqa: F401 fixtures
+from waiting import pass_time
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 LONG = "1h"
@@ -86,7 +86,7 @@ def test_the_window(server, routed):
         while app.asked == before:
             ask(proxied)
     failure()
-    time.sleep(0.8)  # the window is what is tested
+    pass_time("longer than the window", 0.8)
     failure()
     failure()  # so it was not out; now it is, or, on a slow machine, not
     wait_until("two failures come soon enough behind each other", lambda: (before := app.asked, statuses(proxied, 4), app.asked)[2] == before)

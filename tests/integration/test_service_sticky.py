@@ -1,23 +1,17 @@
 """sticky: clients come back to the server, the service or both that they had, by a cookie with the values of Traefik."""
-import contextlib
 import hashlib
 
 import pytest
 
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_all, get
 from routing import routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
 
 def named(name, *fields):
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                peer.request()
-                peer.send(ok(name.encode(), *fields))
-    return handler
+    return answer_all(name.encode(), *fields)
 
 
 def value(name):
@@ -162,12 +156,7 @@ def test_an_upgraded_connection_gets_its_cookie(server, routed):
 
 def test_a_page_of_errors_sticks_by_its_own_name(server, routed):
     """The service is reached by a middleware alone."""
-    def failing(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                peer.request()
-                peer.send(ok(b"no", status="500 No"))
-    app, page = server(failing), server(named("page"))
+    app, page = server(answer_all(b"no", status="500 No")), server(named("page"))
     config = one_service(app, cookie={"name": "c"})
     config["routers"]["all"]["middlewares"] = ["e"]
     config["middlewares"] = {"e": {"errors": {"status": ["500"], "service": "pages", "query": "/"}}}

@@ -21,7 +21,7 @@ from marathon import another_build
 from ports import free_port
 from processes import descriptors
 from proxying import Proxy, server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_each, answer_in_turn, get, ok, post
 from routing import balancer, one_route, routed, write  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -37,27 +37,11 @@ def buffering(**options):
     return {"b": {"buffering": {**LITTLE, **options}}}
 
 
-def echo(peer, server):
-    with contextlib.suppress(EOFError, ConnectionError):
-        while True:
-            request = peer.request()
-            server.requests.append(request)
-            peer.send(ok(request.body))
+echo = answer_each(lambda request: ok(request.body))
 
 
 def says(*statuses):
-    left = list(statuses)
-
-    def handler(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            while True:
-                server.requests.append(peer.request())
-                peer.send(ok(status=f"{left.pop(0) if len(left) > 1 else left[0]} Said"))
-    return handler
-
-
-def post(body=BODY, *fields):
-    return get("/x", f"Content-Length: {len(body)}", *fields, method="POST") + body
+    return answer_in_turn(lambda status: ok(status=f"{status} Said"), *statuses)
 
 
 def ask(proxied, data):
@@ -197,9 +181,9 @@ def test_a_client_that_reads_slowly_gets_all_of_it(server, routed, place):
     app = server(echo)
     proxied = routed(one_route(app, buffering()), f"--spoolDir={place}")
     slow = proxied.connect()
-    slow.send(post())
+    slow.send(post(BODY))
     head = slow.head()
-    assert ask(proxied, post()).body == BODY  # others are served meanwhile
+    assert ask(proxied, post(BODY)).body == BODY  # others are served meanwhile
     assert hashlib.sha256(slow.body(head, response=True)).hexdigest() == KEY
 
 
@@ -229,7 +213,7 @@ def test_sent_again_from_the_file(server, routed, place):
     app = server(says(500, 502, 200))
     config = one_route(app, {**buffering(retryExpression="ResponseCode() >= 500 && Attempts() < 4"), "i": {"buffering": LITTLE}})
     proxied = routed(config, f"--spoolDir={place}")
-    assert ask(proxied, post()).status == 200
+    assert ask(proxied, post(BODY)).status == 200
     assert [request.body == BODY for request in app.requests] == [True] * 3
     gone(proxied)
 
@@ -254,7 +238,7 @@ def test_retry_failover_forward_auth_and_mirrors(server, routed, place):
                        main=balancer(main), fallback=balancer(fallback), mirror=balancer(mirror))
     config["routers"]["all"]["service"] = "copied"
     proxied = routed(config, f"--spoolDir={place}")
-    assert ask(proxied, post()).status == 200
+    assert ask(proxied, post(BODY)).status == 200
     wait_until("the mirror has it", lambda: mirror.requests)
     for one in (main, fallback, auth, mirror):
         assert {hashlib.sha256(request.body).hexdigest() for request in one.requests} == {KEY}
@@ -290,7 +274,7 @@ def test_no_more_than_the_bound(server, routed, place, of):
     app = server(echo if of == "request" else lambda peer, server: (peer.request(), peer.send(ok(BODY))))
     proxied = routed(one_route(app, buffering()), f"--spoolDir={place}", f"--limits.spool={2 * MIB}")
     client = proxied.connect()
-    client.send(post() if of == "request" else get("/x"))
+    client.send(post(BODY) if of == "request" else get("/x"))
     assert client.response().status == 503
     proxied.router.wait_log("WRN Spool file: 2 MiB of bodies are there: more were refused")
     proxied.router.wait_log("reason=spool_full")
@@ -323,12 +307,12 @@ def test_disk_is_full(server, routed, place, of):
     _, hard = resource.prlimit(proxied.pids[0], resource.RLIMIT_FSIZE)
     resource.prlimit(proxied.pids[0], resource.RLIMIT_FSIZE, (2 * MIB, hard))
     client = proxied.connect()
-    client.send(post() if of == "request" else get("/x"))
+    client.send(post(BODY) if of == "request" else get("/x"))
     assert client.response().status == 503
     proxied.router.wait_log("WRN Spool file: File too large: bodies that it would have held were refused")
     gone(proxied)
     resource.prlimit(proxied.pids[0], resource.RLIMIT_FSIZE, (hard, hard))
-    assert ask(proxied, post() if of == "request" else get("/x")).body == BODY
+    assert ask(proxied, post(BODY) if of == "request" else get("/x")).body == BODY
     assert proxied.router.workers(1) == proxied.pids
 
 
@@ -338,7 +322,7 @@ def test_without_a_folder_bodies_stay_in_memory(server, routed, tmp_path):
     proxied.router.wait_log(f"WRN Spool file: {tmp_path / 'none'}: No such file or directory. Long bodies stay in memory; "
                             "name a folder by spoolDir, or say limits.spool=0")
     assert files(proxied.pids[0]) == {}
-    assert ask(proxied, post()).body == BODY
+    assert ask(proxied, post(BODY)).body == BODY
     client = proxied.connect()
     client.send(get("/x", f"Content-Length: {64 * MIB + 1}", method="POST"))
     assert client.response().status == 413  # without a file one bound holds all the same
@@ -346,7 +330,7 @@ def test_without_a_folder_bodies_stay_in_memory(server, routed, tmp_path):
 
 def test_switched_off(server, routed, place):
     proxied = routed(one_route(server(echo), buffering()), f"--spoolDir={place}", "--limits.spool=0")
-    assert ask(proxied, post()).body == BODY
+    assert ask(proxied, post(BODY)).body == BODY
     assert files(proxied.pids[0]) == {} and "Spool" not in proxied.router.log()
 
 
@@ -388,7 +372,7 @@ def test_another_build_takes_over(weir, server, place, tmp_path, monkeypatch):
     mark = router.mark()
     os.kill(router.pid, signal.SIGUSR2)
     router.wait_log("The new workers serve: 1 of the earlier build finish", mark)
-    assert ask(proxied, post()).body == BODY
+    assert ask(proxied, post(BODY)).body == BODY
     client.send(BODY[-1:])
     assert client.response().body == BODY
 
@@ -429,4 +413,4 @@ def test_workers_that_end(server, routed, place):
     proxied.pids = [proxied.router.worker(other_than=proxied.pids)]
     wait_until("nothing is in use", lambda: spooled(proxied) == 0)
     wait_until("the successor has a file", lambda: files(proxied.pids[0]))
-    wait_until("... and serves", lambda: ask(proxied, post()).body == BODY)
+    wait_until("... and serves", lambda: ask(proxied, post(BODY)).body == BODY)

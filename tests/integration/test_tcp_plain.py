@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
-from conftest import curl, wait_until
+from conftest import curl
 from ports import free_port
 from tcpkit import connect, named, routers, services, stand, tcp_server  # noqa: F401
+from waiting import pass_time, wait_still
 
 
 def test_a_server_that_speaks_first(stand, tcp_server):
@@ -79,7 +80,7 @@ def test_after_one_end_the_other_side_has_the_termination_delay(stand, tcp_serve
 def test_the_static_transport_holds_where_a_service_names_none(stand, tcp_server):
     def serve(peer):
         got = peer.rest()
-        threading.Event().wait(0.7)
+        pass_time("a slow server", 0.7)
         peer.send(b"answer to " + got)
     server = tcp_server(serve)
     stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port), "--tcpServersTransport.terminationDelay=60s",
@@ -166,14 +167,7 @@ def test_a_slow_reader_holds_the_writer_back(stand, tcp_server):
     stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port))
     client = connect(stand.port)
     client.exactly(1)
-    last = [-1]
-
-    def stalled():
-        before, last[0] = last[0], count[0]
-        threading.Event().wait(0.2)
-        return before == count[0]
-    wait_until("the server stalls", stalled)
-    assert count[0] < 500
+    assert wait_still("the server", lambda: count[0]) < 500
     left = 512 * 65536 - 1 - len(client.buffer)
     while left:
         left -= len(client.sock.recv(1 << 20)) or pytest.fail("ended early")

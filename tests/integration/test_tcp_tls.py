@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 
-from conftest import curl
+from conftest import curl, wait_until
+from crowd import Crowd
 from rawhttp import Peer
 from tcpkit import connect, echo, named, routers, services, stand, tcp_server  # noqa: F401
-from tlskit import Maker, Pair, context, hello
+from tlskit import Maker, Pair, client_hello, context, hello
 
 
 @pytest.fixture(scope="module")
@@ -235,3 +236,19 @@ def test_no_byte_of_a_client_without_tls_reaches_a_tls_router(stand, tcp_server,
     client.rest()
     client.close()
     assert not server.peers
+
+
+def test_a_router_that_comes_while_its_client_waits_for_a_handshake(stand, tcp_server, made):
+    """It takes the client out of the queue, so that those behind it have their turn."""
+    def passed_through(name):
+        return "tcp:\n" + routers(p=f"HostSNI(`{name}`) -> s, tls: {{passthrough: true}}") + services(s=server.port)
+    server = tcp_server()
+    stand.start(passed_through("other.test"))
+    silent = Crowd(stand.port, 256, client_hello("a.test"))
+    wait_until("all places are taken", lambda: silent.answered() == 256)
+    first, second = connect(stand.port, client_hello("p.test")), connect(stand.port, client_hello("a.test"))
+    stand.switch(passed_through("p.test"))
+    silent.close()
+    assert second.exactly(1) == b"\x16"  # a record of the handshake
+    first.close()
+    second.close()

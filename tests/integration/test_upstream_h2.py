@@ -12,6 +12,7 @@ from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import get, ok
 from routing import routed  # noqa: F401 (fixture)
 from tlskit import Maker
+from waiting import pass_time
 
 CANCEL, REFUSED, NO_ERROR = 8, 7, 0
 MAX_STREAMS = SettingsFrame.MAX_CONCURRENT_STREAMS
@@ -382,7 +383,7 @@ def test_refused_streams_are_asked_again(h2c):
         if count > 2:
             stream.reset(REFUSED)
         else:
-            threading.Event().wait(0.05)
+            pass_time("so that streams are open beside each other", 0.05)
             stream.answer(stream.body())
         with lock:
             open_now[stream.connection] -= 1

@@ -49,11 +49,17 @@ def prepared(router, mark):
     return [int(count) for count in re.findall(ANEW + r"(\d+)", text)], re.findall(r"Configuration changed: (.*?) process", text)
 
 
-def test_only_who_names_the_file_is_prepared_anew(server, routed, tmp_path):
-    app, files = server(), [tmp_path / "basic", tmp_path / "digest"]
+@pytest.fixture
+def bobs(server, routed, tmp_path):
+    """Two files that are bob's, and who serves with them."""
+    files = [tmp_path / "basic", tmp_path / "digest"]
     put(files[0], hashed("bob", "x", "-s"))
     put(files[1], line("bob", "x"))
-    proxied = routed(many(app, files))
+    return files, routed(many(server(), files))
+
+
+def test_only_who_names_the_file_is_prepared_anew(bobs):
+    files, proxied = bobs
     router = proxied.router
     for round in range(2):
         mark, name = router.mark(), f"eve{round}"
@@ -69,11 +75,8 @@ def test_only_who_names_the_file_is_prepared_anew(server, routed, tmp_path):
         whole_way_finds_nothing(router)
 
 
-def test_both_files_at_once_and_one_that_is_refused(server, routed, tmp_path):
-    app, files = server(), [tmp_path / "basic", tmp_path / "digest"]
-    put(files[0], hashed("bob", "x", "-s"))
-    put(files[1], line("bob", "x"))
-    proxied = routed(many(app, files))
+def test_both_files_at_once_and_one_that_is_refused(bobs):
+    files, proxied = bobs
     router = proxied.router
     mark = router.mark()
     put(files[0], "bob:plain")

@@ -26,6 +26,7 @@ from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E4
 from mixture import Mixture, Servers  # noqa: E402
 from null import Null, allowed, patience_ms  # noqa: E402
 from rawhttp import Server, connect, get  # noqa: E402
+from waiting import pass_time  # noqa: E402
 
 MANY = 300  # seconds for what waits
 RATE = 50
@@ -88,9 +89,9 @@ class Full:
         name, house, null = f"{seconds} s of changes", self.house(), Null()
         house.load = Load(house.port, fresh=2, kept=64, websockets=20, downloads=10, uploads=10)
         churn = Churn(house, RATE + 5)  # two changes that come close together are one generation
-        time.sleep(WARM)
+        pass_time("warming up", WARM)
         first, began, before = generations(house.router), time.monotonic(), house.pss_kib()
-        time.sleep(seconds)
+        pass_time("changes", seconds)
         rate, after = (generations(house.router) - first) / (time.monotonic() - began), house.pss_kib()
         churn.stop()
         cpu, null = house.cpu_seconds(), null.stop()
@@ -129,7 +130,7 @@ class Full:
             began = time.monotonic()
             action(count)
             count += 1
-            time.sleep(max(0, began + pause - time.monotonic()))
+            pass_time("until it is due", max(0, began + pause - time.monotonic()))
         return count
 
     def deaths(self, seconds, stalled):
@@ -191,9 +192,9 @@ class Full:
         house, null = self.house(mixed=True), Null()
         house.load = Mixture(house)
         churn = Churn(house, RATE + 5)
-        time.sleep(WARM)
+        pass_time("warming up", WARM)
         first, began, before = generations(house.router), time.monotonic(), house.pss_kib()
-        time.sleep(seconds)
+        pass_time("changes", seconds)
         rate, after = (generations(house.router) - first) / (time.monotonic() - began), house.pss_kib()
         churn.stop()
         name, cpu, null = f"{seconds} s of changes", house.cpu_seconds(), null.stop()
@@ -278,13 +279,13 @@ class Full:
         threads = [threading.Thread(target=asking) for _ in range(64)]
         for thread in threads:
             thread.start()
-        time.sleep(seconds / 3)
+        pass_time("as it was", seconds / 3)
         os.kill(router.pid, signal.SIGHUP)
-        time.sleep(seconds / 3)
+        pass_time("behind a SIGHUP", seconds / 3)
         http["routers"]["more"] = {"rule": "Path(`/more`)", "service": "all"}
         (folder / "part").write_text(json.dumps({"http": http}))
         (folder / "part").rename(folder / "dynamic.json")
-        time.sleep(seconds / 3 + 0.2)
+        pass_time("behind a change", seconds / 3 + 0.2)
         stop.set()
         for thread in threads:
             thread.join()

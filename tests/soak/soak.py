@@ -22,6 +22,7 @@ from load import SECONDS, TRANSFER, Load, data, dechunk  # noqa: E402
 from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E402
 from mixture import Mixture, Servers  # noqa: E402
 from null import Null, allowed, patience_ms  # noqa: E402
+from waiting import pass_time  # noqa: E402
 
 FIRST_BYTE = 0.5 if not SANITIZED else 2.0  # at p99.9, with workers that hang among those that die
 SETTLE = 60
@@ -131,7 +132,7 @@ class Soak:
         self.phase("warming up", 5)
         self.end_traffic()
         self.at_rest()
-        time.sleep(2)
+        pass_time("in which memory is given back", 2)
         self.before = self.size()
         self.house.load = self.traffic()
 
@@ -173,7 +174,7 @@ class Soak:
             actors.append(Actor(self.worker_trouble, 0.7, self.failed, self.counts))
         if tree:
             actors.append(Actor(self.tree_trouble, 0.7, self.failed, self.counts))
-        time.sleep(seconds)
+        pass_time(name, seconds)
         for actor in actors:
             actor.stop()
         churn.stop()

@@ -10,7 +10,9 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
+from waiting import pass_time, wait_until  # noqa: E402
 
 
 def openssl(*arguments, cwd):
@@ -52,6 +54,18 @@ def read_request(stream):
 
 def plain_answer(body, extra=""):
     return f"HTTP/1.1 200 OK\r\n{extra}Content-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def unread(stream):
+    """How many bytes are under way to the client, or lie in its socket: it is on this machine."""
+    ours, theirs = (f"{address[1]:04X}" for address in (stream.getsockname(), stream.getpeername()))
+    left = 0
+    for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+        _, local, remote, _, queues, *_ = line.split()
+        ends = local.rpartition(":")[2], remote.rpartition(":")[2]
+        sent, received = (int(size, 16) for size in queues.split(":"))
+        left += sent if ends == (ours, theirs) else received if ends == (theirs, ours) else 0
+    return left
 
 
 def reset(stream):
@@ -98,13 +112,13 @@ def answer(stream, number, target, lines, body):
     elif target == "/trickle":
         for byte in b"HTTP/1.1 200 OK\r\nX-Long: " + b"y" * 10000:
             stream.sendall(bytes([byte]))
-            time.sleep(0.02)
+            pass_time("between two bytes", 0.02)
     elif target == "/silent":
         stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
         stream.recv(1)
     elif target == "/reset":
         stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nsome")
-        time.sleep(0.05)
+        wait_until("the client has read that", lambda: unread(stream) == 0)
         reset(stream)
         return False
     elif target == "/garbage":

@@ -82,7 +82,7 @@ static void serve(enum service_strategy strategy, const uint32_t *weights, size_
                                .ticket = board_word(worker.board, 1, 1)};
     service.sequence.count = smooth_sequence(pool, weights, count, &order);
     service.sequence.items = order;
-    services_build(builder, 0, services_shift(1), &service, 1);
+    services_build(builder, 0, services_shift(1, 0), 1, &service, 1);
     assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
     builder_free(builder);
     page_unref(page);

@@ -294,7 +294,7 @@ static void one_endpoint_is_one_of_many_pages(void **state)
         balancer(name.ptr, "http://10.0.0.1");
     }
     before = compile_with(NULL, 1);
-    assert_int_equal(before.count, PAGE_SERVICES + 3);
+    assert_int_equal(before.count, PAGE_SERVICES + 4);
     model_find_service(model, SLICE("s200@file"))->config.load_balancer->servers =
         balancer("other@file", "http://10.0.0.2")->config.load_balancer->servers;
     after = compile_with(NULL, 2);

@@ -142,7 +142,7 @@ static struct page *services_page(void)
         {.name = SLICE("noop@internal"), .kind = SERVICE_INTERNAL, .internal = INTERNAL_NOOP},
     };
 
-    services_build(builder, 0, services_shift(ARRAY_LEN(rows)), rows, ARRAY_LEN(rows));
+    services_build(builder, 0, services_shift(0, 0), 1, rows, ARRAY_LEN(rows));
     return sealed(builder, PAGE_SERVICES);
 }
 
@@ -169,6 +169,14 @@ static struct page *secrets_page(void)
     secrets_build(
         builder, &(struct secrets_input){.fallback = {CERTIFICATE_NONE, CERTIFICATE_NONE, CERTIFICATE_NONE}});
     return sealed(builder, PAGE_SECRETS);
+}
+
+static struct page *certificates_page(void)
+{
+    struct page_builder *builder = builder_new(PAGE_CERTIFICATES);
+
+    certificates_build(builder, &(struct certificates_input){.row_count = 0});
+    return sealed(builder, PAGE_CERTIFICATES);
 }
 
 static struct page *tcp_routes_page(void)
@@ -267,6 +275,9 @@ static int group_setup(void **state)
         [PAGE_SERVICES] = services_page(),
     };
 
+    for (size_t i = 0; i < CERTIFICATE_GROUPS; i++) {
+        pages[PAGE_CERTIFICATES + i] = certificates_page();
+    }
     if (generation_new(1, pages, PAGE_KINDS, NULL, &worker.generation, &why) < 0) {
         fail_msg("%s", why.text);
     }

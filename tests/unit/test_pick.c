@@ -57,13 +57,14 @@ struct whole {
 static struct whole *whole_of(const struct service *services, size_t count)
 {
     struct whole *whole = calloc(1, sizeof(*whole));
+    size_t pages = (count + 1) / 2;
     struct error why;
 
-    for (size_t i = 0; i < services_pages(count, 1); i++) {
+    for (size_t i = 0; i < pages; i++) {
         struct page_builder *builder = builder_new(PAGE_SERVICES);
         int fd;
 
-        services_build(builder, (uint32_t)(2 * i), 1, services + 2 * i,
+        services_build(builder, (uint32_t)(2 * i), 1, (uint32_t)pages, services + 2 * i,
                        count - 2 * i < 2 ? count - 2 * i : 2);
         assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
         builder_free(builder);
@@ -71,8 +72,7 @@ static struct whole *whole_of(const struct service *services, size_t count)
         close(fd);
         assert_int_equal(services_check(whole->pages[i], &why), 0);
     }
-    assert_int_equal(services_link(whole->pages, services_pages(count, 1), 1, NULL, &whole->services, &why),
-                     0);
+    assert_int_equal(services_link(whole->pages, pages, 1, NULL, &whole->services, &why), 0);
     return whole;
 }
 

@@ -17,6 +17,7 @@
 
 #define SECOND INT64_C(1000000000)
 #define OFFERS_IN_A_ROW 4
+#define PAGES 10 /* of a generation: they fit one message */
 
 struct stand {
     struct master *master;
@@ -26,7 +27,7 @@ struct stand {
 
 static void begin(struct stand *stand)
 {
-    struct page_files pages = {.count = PAGE_KINDS};
+    struct page_files pages = {.count = PAGES};
     struct master *master = xcalloc(1, sizeof(*master));
     struct error why;
     int fds[2], targets_fd;
@@ -45,7 +46,7 @@ static void begin(struct stand *stand)
     }
     assert_int_equal(control_pair(fds, &why), 0);
     publish_worker(master, 0, fds[0]);
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+    for (int kind = 0; kind < PAGES; kind++) {
         pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0, NULL);
     }
     publish(master, &pages, NULL, 1);
@@ -76,7 +77,7 @@ static bool offered(const struct stand *stand)
     }
     assert_int_equal(rc, 0);
     assert_int_equal(message.kind, CONTROL_GENERATION);
-    assert_int_equal(message.fd_count, PAGE_KINDS);
+    assert_int_equal(message.fd_count, PAGES);
     for (uint32_t i = 0; i < message.fd_count; i++) {
         close(fds[i]);
     }
@@ -191,9 +192,9 @@ static void what_is_not_read_does_not_pile_up(void **state)
 
     close(before);
     for (int i = 0; i < 200; i++) {
-        struct page_files pages = {.count = PAGE_KINDS};
+        struct page_files pages = {.count = PAGES};
 
-        for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        for (int kind = 0; kind < PAGES; kind++) {
             pages.items[kind] =
                 page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)(i * 10 + kind), 0, NULL);
         }
@@ -203,7 +204,7 @@ static void what_is_not_read_does_not_pile_up(void **state)
     int after = dup(0); /* the lowest number that is free */
 
     close(after);
-    assert_true(after - before < 8 * PAGE_KINDS);
+    assert_true(after - before < 8 * PAGES);
     end(&stand);
 }
 
@@ -216,13 +217,13 @@ static void numbers_go_up_whatever_stands_on_the_board(void **state)
     (void)state;
     begin(&stand);
     for (size_t i = 0; i < ARRAY_LEN(told); i++) {
-        struct page_files pages = {.count = PAGE_KINDS};
+        struct page_files pages = {.count = PAGES};
         uint64_t before = stand.master->current.number;
 
         assert_true(offered(&stand));
         answer(&stand, CONTROL_ACK);
         atomic_store(&stand.master->tree->generation, told[i]);
-        for (int kind = 0; kind < PAGE_KINDS; kind++) {
+        for (int kind = 0; kind < PAGES; kind++) {
             pages.items[kind] =
                 page_file_new(memfd_create("page", MFD_CLOEXEC), 100 * i + 100 + (uint64_t)kind, 0, NULL);
         }
@@ -238,9 +239,9 @@ static void numbers_go_up_whatever_stands_on_the_board(void **state)
 
 static void publish_some(const struct stand *stand, uint64_t page, uint64_t words)
 {
-    struct page_files pages = {.count = PAGE_KINDS};
+    struct page_files pages = {.count = PAGES};
 
-    for (int kind = 0; kind < PAGE_KINDS; kind++) {
+    for (int kind = 0; kind < PAGES; kind++) {
         pages.items[kind] =
             page_file_new(memfd_create("page", MFD_CLOEXEC), page + (uint64_t)kind, page, NULL);
     }

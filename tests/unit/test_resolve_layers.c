@@ -138,6 +138,37 @@ static void a_child_that_its_provider_left_out(void **state)
     pool_free(loaded.pool);
 }
 
+/* One of two: its children are told, and have no router that works above them. */
+static void a_parent_that_its_provider_left_out(void **state)
+{
+    struct static_loaded loaded;
+    struct model *model = resolve_model(
+                     OBJECTS "routers:\n"
+                             "  broken: {rule: 'Host(`a`)'}\n"
+                             "  good: {rule: 'Host(`b`)'}\n"
+                             "  pointed: {rule: 'Path(`/d`)', parentRefs: [good], entryPoints: [gone]}\n"
+                             "  other: {rule: 'Path(`/d`)', parentRefs: [good], service: s}\n"
+                             "  child: {rule: 'Path(`/c`)', parentRefs: [broken, good], service: s}\n"),
+                 *resolved;
+
+    (void)state;
+    resolve_static(&loaded, "--entryPoints.web.address=:80");
+    element_error(model, &model_find_router(model, SLICE("broken"))->element, true,
+                  "its Service does not exist");
+    resolved = resolve(&loaded.config, &model, 1);
+    assert_string_equal(resolve_errors(&model_find_router(resolved, SLICE("broken@file"))->element),
+                        "its Service does not exist");
+    assert_string_equal(resolve_errors(&model_find_router(resolved, SLICE("good@file"))->element), "");
+    assert_string_equal(resolve_errors(&model_find_router(resolved, SLICE("child@file"))->element),
+                        "parent router \"broken@file\" does not exist");
+    assert_int_equal(model_find_router(resolved, SLICE("child@file"))->config.priority, 0);
+    assert_int_equal(model_find_router(resolved, SLICE("pointed@file"))->config.priority, 0);
+    assert_int_equal(model_find_router(resolved, SLICE("other@file"))->config.priority, 10);
+    model_free(resolved);
+    model_free(model);
+    pool_free(loaded.pool);
+}
+
 /* The one that closes the circle is told, and is no child any more. */
 static void a_circle_below_a_root(void **state)
 {
@@ -183,6 +214,7 @@ int main(void)
         cmocka_unit_test(a_tree),
         cmocka_unit_test(what_is_left_out),
         cmocka_unit_test(a_child_that_its_provider_left_out),
+        cmocka_unit_test(a_parent_that_its_provider_left_out),
         cmocka_unit_test(a_circle_below_a_root),
         cmocka_unit_test(a_parent_on_several_entry_points),
     };

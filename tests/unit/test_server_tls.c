@@ -187,7 +187,8 @@ static void every_option_gets_to_the_page(void **state)
     assert_true(slice_eq(page_text(page, sans[0].value), SLICE("a.test")) && !sans[0].is_uri);
     assert_true(slice_eq(page_text(page, sans[1].value), SLICE("spiffe://x")) && sans[1].is_uri);
     assert_int_equal(row->certificates.count, 1);
-    assert_int_equal(certificates_at(generation->pages[PAGE_SECRETS], numbers[0])->kind, CERTIFICATE_ECDSA);
+    assert_int_equal(secrets_certificate(generation->pages[PAGE_SECRETS], numbers[0])->kind,
+                     CERTIFICATE_ECDSA);
     assert_int_equal(all->element.errors.count, 0);
     generation_unref(generation);
 }
@@ -204,6 +205,32 @@ static void nothing_said_is_safe(void **state)
     assert_int_equal(settings(generation, 1)->authorities, AUTHORITIES_SYSTEM);
     assert_false(settings(generation, 1)->insecure);
     assert_int_equal(settings(generation, 0)->identity, settings(generation, 1)->identity);
+    generation_unref(generation);
+}
+
+/* Without the identities that it asks for nobody is believed, whatever else it says. */
+static void spiffe_believes_nobody(void **state)
+{
+    struct servers_transport *transport = add("spiffe");
+    struct generation *generation;
+    struct list read;
+    struct error why;
+    size_t count;
+
+    (void)state;
+    transport->config.spiffe = pool_zalloc(model->pool, 1);
+    transport->config.insecure_skip_verify = true;
+    transport->config.root_cas = list_of(1, other);
+    generation = compile_now();
+
+    const struct server_tls *row = settings(generation, 1);
+
+    assert_true(has_error(transport, "spiffe is not served by this build: no server is believed over it"));
+    assert_false(row->insecure);
+    assert_int_not_equal(row->authorities, AUTHORITIES_SYSTEM);
+    assert_int_equal(authorities_read(other, model->pool, &read, &why), 0);
+    assert_null(authorities_find(generation->pages[PAGE_TRANSPORTS], row->authorities,
+                                 ((const struct authority *)read.items)[0].subject, &count));
     generation_unref(generation);
 }
 
@@ -366,6 +393,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(every_option_gets_to_the_page),
         TEST(nothing_said_is_safe),
+        TEST(spiffe_believes_nobody),
         TEST(identities_tell_all_apart),
         TEST(bad_words_are_told_and_the_safe_settings_hold),
         TEST(authorities_are_found_by_their_subject),

@@ -234,7 +234,7 @@ static struct page_builder *sample_services(void)
     };
     struct page_builder *builder = builder_new(PAGE_SERVICES);
 
-    services_build(builder, 0, services_shift(ARRAY_LEN(services)), services, ARRAY_LEN(services));
+    services_build(builder, 0, services_shift(0, 0), 1, services, ARRAY_LEN(services));
     return builder;
 }
 
@@ -430,7 +430,7 @@ static void no_services_at_all(void **state)
     struct page *page;
 
     (void)state;
-    services_build(builder, 0, services_shift(0), NULL, 0);
+    services_build(builder, 0, services_shift(0, 0), 1, NULL, 0);
     page = seal_and_adopt(builder, PAGE_SERVICES);
     assert_int_equal(check_whole(&page, 1, &services, &why), 0);
     assert_int_equal(services.count, 0);
@@ -453,7 +453,7 @@ static struct page *page_at_first(uint32_t first, unsigned shift, size_t count, 
         rows[0].children = (struct list){&one, 1};
         rows[0].sequence = (struct list){&sequence, 1};
     }
-    services_build(builder, first, shift, rows, count);
+    services_build(builder, first, shift, 2, rows, count);
     return seal_and_adopt(builder, PAGE_SERVICES);
 }
 
@@ -469,7 +469,10 @@ static void pages_that_are_no_whole_are_refused(void **state)
         } pages[2];
     } cases[] = {
         {NULL, {{0, 1, 2, 2}, {2, 1, 1, UINT32_MAX}}},
-        {"services pages that do not belong together", {{0, 1, 1, UINT32_MAX}, {2, 1, 1, UINT32_MAX}}},
+        {NULL, {{0, 1, 1, 2}, {2, 1, 1, UINT32_MAX}}}, /* not all numbers are there */
+        {"services page: service 0: bad children", {{0, 1, 1, 3}, {2, 1, 1, UINT32_MAX}}},
+        {"services page: service 2: bad children", {{0, 1, 1, UINT32_MAX}, {2, 1, 1, 1}}},
+        {"services pages that do not belong together", {{0, 10, 1, UINT32_MAX}, {1024, 10, 1, UINT32_MAX}}},
         {"services pages that do not belong together", {{0, 1, 2, UINT32_MAX}, {0, 1, 1, UINT32_MAX}}},
         {"services pages that do not belong together", {{0, 2, 4, UINT32_MAX}, {2, 1, 1, UINT32_MAX}}},
         {"services page: bad numbers", {{0, 1, 3, UINT32_MAX}, {2, 1, 1, UINT32_MAX}}},
@@ -525,12 +528,40 @@ static void pages_are_few_and_small(void **state)
     static const struct {
         size_t services;
         size_t pages;
-    } cases[] = {{0, 1}, {1, 1}, {128, 1}, {129, 2}, {10000, 79}, {32767, 256}, {32768, 128}, {1000000, 245}};
+    } cases[] = {{0, 1}, {1, 1}, {128, 1}, {129, 2}, {256, 2}, {257, 4}, {10000, 128}, {1000000, 128}};
+    static const struct {
+        size_t fullest, in_order;
+        unsigned shift;
+    } shifts[] = {{0, 0, 9},      {512, 65536, 9},  {513, 0, 10},          {8192, 0, 13},
+                  {0, 65537, 10}, {1, 1000000, 13}, {1000000, 1000000, 20}};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-        assert_int_equal(services_pages(cases[i].services, services_shift(cases[i].services)),
-                         cases[i].pages);
+        assert_int_equal(services_pages(cases[i].services), cases[i].pages);
+    }
+    for (size_t i = 0; i < ARRAY_LEN(shifts); i++) {
+        assert_int_equal(services_shift(shifts[i].fullest, shifts[i].in_order), shifts[i].shift);
+    }
+}
+
+/* As those of a cluster are called: they differ in a few letters. */
+static void names_are_dealt_out_evenly(void **state)
+{
+    unsigned counts[SERVICES_DEALT_MOST] = {0};
+
+    (void)state;
+    for (unsigned i = 0; i < 10000; i++) {
+        char name[64];
+
+        (void)snprintf(name, sizeof(name), "default-app%u-80@kubernetescrd", i);
+        uint32_t page = services_page_of(slice_cstr(name), SERVICES_DEALT_MOST);
+
+        assert_in_range(page, 0, SERVICES_DEALT_MOST - 1);
+        counts[page]++;
+        assert_int_equal(services_page_of(slice_cstr(name), 1), 0);
+    }
+    for (size_t i = 0; i < SERVICES_DEALT_MOST; i++) {
+        assert_in_range(counts[i], 30, 160);
     }
 }
 
@@ -663,6 +694,7 @@ int main(void)
         cmocka_unit_test(pages_that_are_no_whole_are_refused),
         cmocka_unit_test(what_follows_is_checked_too),
         cmocka_unit_test(pages_are_few_and_small),
+        cmocka_unit_test(names_are_dealt_out_evenly),
         cmocka_unit_test(transports_come_out_as_they_went_in),
         cmocka_unit_test(a_damaged_transport_is_refused),
         cmocka_unit_test(middlewares_and_their_parameters),

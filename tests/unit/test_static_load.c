@@ -467,7 +467,7 @@ static void defaults_and_derived_values(void **state)
          "--entryPoints.web.http.redirections.entryPoint.to=other",
          "");
     assert_true(slice_eq(config->log->level, SLICE("WARN")));
-    assert_int_equal(config->providers.precedence.count, 17);
+    assert_true(config->providers.precedence.count > PROVIDER_COUNT); /* those that are not served, too */
     for (size_t i = 0; i < PROVIDER_COUNT; i++) { /* one without a place would lose to all others */
         const struct slice *names = config->providers.precedence.items;
         size_t place = 0;

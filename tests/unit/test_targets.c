@@ -43,7 +43,7 @@ static struct page_builder *page_of(uint32_t first, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         addresses[i].address = number(first + i);
     }
-    services_build(builder, 0, 7, &service, 1);
+    services_build(builder, 0, 7, 1, &service, 1);
     return builder;
 }
 

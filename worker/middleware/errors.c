@@ -23,6 +23,9 @@ static void on_head(struct subrequest *sub)
     subrequest_copy_head(sub);
     sub->feeds->response.status = page->status;
     sub->feeds->response.phrase = SLICE("");
+    if (!sub->ex.response.has_body) { /* 204 and 304 may name a length; with that status it would be believed */
+        sub->feeds->response.content_length = 0;
+    }
     (void)exchange_response_resume(sub->feeds);
 }
 
@@ -90,10 +93,13 @@ static void copy_headers(struct exchange *ex, const struct prepared_errors *p, s
     }
 }
 
+/* A path as people write it, with blanks and letters of any kind, is asked for in its escaped form. */
 static void set_target(struct subrequest *sub, struct slice target)
 {
     struct exchange_request *request = &sub->ex.request;
     ptrdiff_t hash = slice_find(target, '#');
+    struct slice escaped;
+    struct url_path path;
 
     if (hash >= 0) {
         target = slice_head(target, (size_t)hash);
@@ -102,6 +108,10 @@ static void set_target(struct subrequest *sub, struct slice target)
     ptrdiff_t mark = slice_find(target, '?');
 
     request->raw_path = mark >= 0 ? slice_head(target, (size_t)mark) : target;
+    if (url_path_parse(sub->ex.pool, request->raw_path, &path) == PATH_OK &&
+        url_path_escaped(sub->ex.pool, &path, &escaped) == PATH_OK) {
+        request->raw_path = escaped;
+    }
     request->has_query = mark >= 0;
     if (mark >= 0) {
         request->query = slice_from(target, (size_t)mark + 1);

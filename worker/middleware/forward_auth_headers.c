@@ -113,12 +113,30 @@ static bool matches(struct exchange *ex, const struct regex *regex, const struct
     return !frames(item) && regex_match(regex, header_name_canonical(ex->pool, item->name));
 }
 
+/* A name that servers may take for one that matches (I11). */
+static bool matches_spelled_otherwise(struct exchange *ex, const struct regex *regex,
+                                      const struct header *item)
+{
+    struct slice name = item->name;
+    char *dashed;
+
+    if (frames(item) || (slice_find(name, '_') < 0 && slice_find(name, '.') < 0)) {
+        return false;
+    }
+    dashed = pool_alloc(ex->pool, name.len);
+    for (size_t i = 0; i < name.len; i++) {
+        dashed[i] = (char)(name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i]);
+    }
+    return regex_match(regex, header_name_canonical(ex->pool, slice_of(dashed, name.len)));
+}
+
 static void take_matching(struct exchange *ex, const struct regex *regex, const struct headers *answer)
 {
     struct headers *headers = &ex->request.headers;
 
     for (size_t i = 0; i < headers->count; i++) {
-        if (matches(ex, regex, &headers->items[i])) {
+        if (matches(ex, regex, &headers->items[i]) ||
+            matches_spelled_otherwise(ex, regex, &headers->items[i])) {
             headers->items[i].flags |= HEADER_REMOVED;
         }
     }

@@ -66,7 +66,7 @@ FUZZ_SECONDS ?= 30
 SECONDS ?= 600
 ASAN = -fsanitize=address,undefined -fno-sanitize-recover=undefined
 
-.PHONY: all boringssl run test unit unit-build integration soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-here e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
+.PHONY: all boringssl run test unit unit-build integration integration-build soak soak-run soak-full chaos chaos-run e2e e2e-api e2e-here e2e-servers e2e-node e2e-long h2spec chart-test asan fuzz \
 	fuzz-build lint format bench bench-kube instructions compare compare-kube \
 	reference deps deps-test deps-lint deps-fuzz deps-bench deps-callgrind deps-e2e deps-node deps-boringssl clean help
 
@@ -112,7 +112,7 @@ run: deps ## build and start the demo (deploy/demo) with its backends
 
 # ---- tests ----
 test: deps deps-test ## unit and integration tests
-	@$(MAKE) --no-print-directory $(PARALLEL) all unit-build
+	@$(MAKE) --no-print-directory $(PARALLEL) all unit-build integration-build
 	@$(MAKE) --no-print-directory unit integration
 
 unit-build: $(UNIT_TESTS:%=$(BUILD)/tests/%)
@@ -157,11 +157,22 @@ BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protoco
 # Tests wait more than they compute, so there are more processes than cores. Those that need more of the machine come afterwards.
 TEST_JOBS ?= 8
 CROWD_JOBS ?= 3
-PYTEST = WEIR=$(abspath $(BUILD)/weir) $(PYTHON) -m pytest -q -p no:cacheprovider
+# Python keeps what it compiled in the build folder, whatever the environment says of that.
+PYTEST = WEIR=$(abspath $(BUILD)/weir) PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(BUILD)/pycache) \
+	$(PYTHON) -m pytest -q -p no:cacheprovider
 FAILED = $(BUILD)/tests/failed
 INTEGRATION = tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%))
 
-integration: $(BUILD)/weir $(BUILD)/tests/board_layout ## integration tests only, against the real binary
+integration-build: $(BUILD)/tests/board_layout $(BUILD)/tests/collected
+
+# Tests are compiled by one process, for all of those that run them.
+$(BUILD)/tests/collected: $(wildcard tests/integration/*.py) | $(BUILD)/weir
+	@mkdir -p $(@D)
+	$(SAY) PY tests/integration
+	@$(PYTEST) tests/integration --collect-only > $@.log || { cat $@.log; exit 1; }
+	@mv $@.log $@
+
+integration: $(BUILD)/weir $(BUILD)/tests/board_layout $(if $(PYTEST_ARGS),,$(BUILD)/tests/collected) ## integration tests only, against the real binary
 ifdef PYTEST_ARGS
 	$(PYTEST) $(PYTEST_ARGS)
 else
@@ -235,7 +246,7 @@ chart-test: deps deps-test ## what helm makes of helm/weir, and what weir says t
 
 asan: deps deps-test ## the whole suite under AddressSanitizer and UBSan
 	$(MAKE) BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)" \
-		all unit-build
+		all unit-build integration-build
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		$(MAKE) BUILD=build/asan OPT=-O1 \
 		SANITIZE="$(ASAN)" unit integration

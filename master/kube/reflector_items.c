@@ -17,6 +17,25 @@ static void passed_over(const struct kube_reflector *reflector, struct slice tex
     log_error("%s%s: %s; it is passed over", reflector->question.resource->kind, name, why->text);
 }
 
+/* An object that was not asked for (by name) belongs to somebody else's table entries: it would leave with this one. */
+static bool asked_for(const struct kube_reflector *reflector, const struct kube_object *object)
+{
+    const struct kube_question *question = &reflector->question;
+
+    return (question->name.len == 0 || slice_eq(question->name, object->name)) &&
+           (question->namespace.len == 0 || slice_eq(question->namespace, object->namespace));
+}
+
+/* Takes the batch. */
+static void put(struct kube_reflector *reflector, struct kube_batch *batch)
+{
+    if (asked_for(reflector, &batch->objects[0])) {
+        reflector_put(reflector, batch);
+    } else {
+        batch_unref(batch);
+    }
+}
+
 static void list_item(struct kube_reflector *reflector, struct slice text)
 {
     struct kube_batch *batch;
@@ -26,7 +45,7 @@ static void list_item(struct kube_reflector *reflector, struct slice text)
     if (kube_object_read(reflector->question.resource, text, &batch, version, &why) < 0) {
         passed_over(reflector, text, &why);
     } else {
-        reflector_put(reflector, batch);
+        put(reflector, batch);
     }
 }
 
@@ -42,10 +61,12 @@ static void watch_item(struct kube_reflector *reflector, struct slice text)
     switch (event.type) {
     case WATCH_ADDED:
     case WATCH_MODIFIED:
-        reflector_put(reflector, event.batch);
+        put(reflector, event.batch);
         break;
     case WATCH_DELETED:
-        reflector_remove(reflector, &event.batch->objects[0]);
+        if (asked_for(reflector, &event.batch->objects[0])) {
+            reflector_remove(reflector, &event.batch->objects[0]);
+        }
         batch_unref(event.batch);
         break;
     case WATCH_BOOKMARK:

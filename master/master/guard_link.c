@@ -112,7 +112,7 @@ static void handle(struct master *master, const struct control_message *message,
         break;
     case CONTROL_WORKER:
         if (message->fd_count == 1 && message->worker < BOARD_WORKERS) {
-            publish_worker(master, message->worker, fds[0]);
+            worker_link_open(master, message->worker, fds[0]);
             fds[0] = -1;
         }
         break;

@@ -15,7 +15,7 @@
  * pace.c       how long to wait between jobs for a cluster (pace.h)
  * hold.c       when the first generation is held back
  * waiting.c    what is served until then (waiting.h)
- * publish.c    the generation in force and how far each worker has it
+ * publish.c    the generation in force; worker_link.c: how far each worker has it
  * keys.c       rotating keys of session tickets, looking at files of certificates
  * asking.c     questions to other servers: stapling.c OCSP responders, key_fetch.c URLs of sets of keys
  * changes.c    what a new model changed, in words; errors of objects, said once
@@ -298,16 +298,29 @@ void publish_waiting(struct master *master, const struct page_files *pages, uint
 /* hash: over the hashes of all pages, page_files_hash(). */
 bool publish_is_withdrawn(const struct master *master, uint64_t hash);
 uint64_t page_files_hash(const struct page_files *pages);
-void publish_worker(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
 void publish_gone(struct master *master, unsigned slot);
 /* A job is back whose outcome is in force: when all providers have given something, this is the generation that all
  * workers must have for weir to be ready. */
 void publish_loaded(struct master *master);
 void publish_memory(struct master *master); /* master->memory_fds to all workers */
 void publish_spool(struct master *master);  /* a file of its own to each that has none of this master's */
+/* Whether weir is ready: every provider was read once and every worker serves the result, or what came after it. Never taken
+ * back. */
+void publish_acknowledged(struct master *master);
 /* From the heart: what could not be sent, what was refused, ready, sweeping. now: process_clock_ns(). */
 void publish_tend(struct master *master, int64_t now);
 void publish_free(struct master *master);
+
+/* ---- worker_link.c ---- */
+void worker_link_open(struct master *master, unsigned slot, int fd); /* a new channel; fd is taken over */
+/* Sends the newest generation if this worker is free to take it, has read what was sent before, and has not answered it
+ * already. */
+void worker_link_offer(struct worker_link *link);
+void worker_link_offer_memory(
+    struct worker_link *link); /* what it measures with, also when that is nothing any more */
+void worker_link_offer_spool(struct worker_link *link);       /* once: it keeps the first one */
+void worker_link_tend(struct worker_link *link, int64_t now); /* what could not be sent, what was refused */
+void worker_link_end(struct worker_link *link);
 
 /* ---- changes.c (runs in the job) ---- */
 /* What has to be remembered of a resolved model, to compare the next with it. */

@@ -197,6 +197,15 @@ void k8s_warn(struct k8s *k8s, const struct k8s_place *place, const char *format
 void k8s_notice_error(struct k8s *k8s, const struct k8s_place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* ---- kubernetes_slices.c ---- */
+struct k8s_slice k8s_slice_of(const struct kube_object *object);
+/* In the order in which their addresses count. */
+void k8s_sort_slices(struct k8s_slice *slices, size_t count);
+void k8s_index_slices(struct k8s *k8s);
+/* Those of a Service, sorted. */
+const struct k8s_slice *k8s_slices(struct k8s *k8s, struct slice namespace, struct slice service,
+                                   size_t *count);
+
 /* ---- kubernetes_server.c ---- */
 enum k8s_empty {                   /* a Service without servers */
                  K8S_EMPTY_OPTION, /* is refused unless allowEmptyServices is set */
@@ -220,13 +229,6 @@ struct k8s_backend {
         *balancer; /* that gets the servers as they are; NULL: something else is made of them */
 };
 
-struct k8s_slice k8s_slice_of(const struct kube_object *object);
-/* In the order in which their addresses count. */
-void k8s_sort_slices(struct k8s_slice *slices, size_t count);
-void k8s_index_slices(struct k8s *k8s);
-/* Those of a Service, sorted. */
-const struct k8s_slice *k8s_slices(struct k8s *k8s, struct slice namespace, struct slice service,
-                                   size_t *count);
 /* struct server_config of sorted slices, in the pool. */
 struct list k8s_servers_of_slices(struct pool *pool, struct pool *scratch, const struct k8s_use *use,
                                   const struct k8s_slice *slices, size_t count);

@@ -19,9 +19,17 @@ LEASES, EVENTS = "/apis/coordination.k8s.io/v1/namespaces/weir/leases", "/apis/e
 STATUS = re.compile(r"(/apis/[^/]+/[^/]+)/namespaces/([^/]+)/([^/]+)/([^/]+)/status")
 
 
+def only(query):
+    return query.get("fieldSelector", "").removeprefix("metadata.name=")
+
+
 class Watch:
-    def __init__(self, path):
-        self.path, self.events = path, []
+    def __init__(self, path, wanted):
+        """wanted: the name of the only object that is asked for; empty: all."""
+        self.path, self.wanted, self.events = path, wanted, []
+
+    def wants(self, event):
+        return not self.wanted or not isinstance(event, dict) or event["object"]["metadata"].get("name") in (self.wanted, None)
 
 
 class ApiServer:
@@ -36,6 +44,7 @@ class ApiServer:
         self.history = {}      # path -> [(version, event)]: what a watch that begins later is given
         self.refuse = {}       # path -> list of (status, words[, Retry-After]) for the next requests
         self.gone = set()      # paths that answer 404
+        self.sloppy = False    # a watch of one object is told of all of its kind
         self.page = 500
         self.lists = []        # paths that were listed whole
         self.away = False      # every connection ends without an answer
@@ -108,7 +117,7 @@ class ApiServer:
         """To all watches of a kind: an event, bytes as they are, or None for the end."""
         with self.lock:
             for watch in self.watches:
-                if watch.path == path:
+                if watch.path == path and (self.sloppy or watch.wants(event)):
                     watch.events.append(event)
             self.lock.notify_all()
 
@@ -229,7 +238,7 @@ class ApiServer:
 
     def list(self, handler, path, query):
         with self.lock:
-            wanted = query.get("fieldSelector", "").removeprefix("metadata.name=")
+            wanted = only(query)
             items = [thing for name, thing in sorted(self.objects.get(path, {}).items()) if not wanted or name == wanted]
             start = int(query.get("continue", 0))
             end = start + self.page
@@ -243,9 +252,10 @@ class ApiServer:
         self.write(handler, 200, body)
 
     def watch(self, handler, path, query):
-        watch = Watch(path)
+        watch = Watch(path, only(query))
         with self.lock:
-            watch.events = [event for version, event in self.history.get(path, []) if version > int(query["resourceVersion"])]
+            watch.events = [event for version, event in self.history.get(path, [])
+                            if version > int(query["resourceVersion"]) and (self.sloppy or watch.wants(event))]
             self.watches.append(watch)
             self.watched.setdefault(path, []).append(query)
             self.lock.notify_all()

@@ -156,6 +156,11 @@ class Weir(Tree, Program):
 def pytest_configure(config):
     config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded")
     config.addinivalue_line("markers", "crowd: thousands of clients or much memory: few such tests at a time")
+    config.addinivalue_line("markers", "long: waits for many seconds: begins first, so that nobody waits for it at the end")
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 @pytest.hookimpl(hookwrapper=True)

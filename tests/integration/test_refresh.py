@@ -364,6 +364,31 @@ def test_users_in_a_secret_are_read_without_the_others(api, cluster_weir, whoami
     whole_way_finds_nothing(program)
 
 
+def test_what_a_watch_was_not_asked_for_is_passed_over(api, cluster_weir, whoami):
+    """Else who drops the one Secret that it asked for would drop the other."""
+    api.sloppy = True
+    backend = whoami("back", host="127.0.0.4")
+    api.put(service("a"), endpoint_slice("a-1", "a", [backend.host], port=backend.port), secret("one", "bob"), secret("two", "joe"),
+            *(middleware(name, basicAuth={"secret": name}) for name in ("one", "two")),
+            *(route(f"{name}r", {"name": "a"}, middlewares=[{"name": name}]) for name in ("one", "two")))
+    program = cluster_weir()
+
+    def status(name, user):
+        return curl(program.ports["web"], host=f"{name}r.test", extra=("-u", f"{user}:x")).status
+
+    wait_until("both are served", lambda: [status("one", "bob"), status("two", "joe")] == [200, 200])
+    for kept, dropped in (("one", "two"), ("two", "one")):
+        api.put(secret(kept, "eve"))  # each of the two watches tells of it
+        wait_until("eve may", lambda: status(kept, "eve") == 200)
+        mark = program.mark()
+        api.put(middleware(dropped, basicAuth={"secret": kept}))
+        wait_until("eve may there, too", lambda: status(dropped, "eve") == 200)
+        api.put(secret(dropped, "ann"))  # nobody asks for it: what its watch had told before has been heard
+        api.put(middleware(dropped, basicAuth={"secret": dropped}))
+        wait_until("ann may", lambda: status(dropped, "ann") == 200)
+        assert not lines(program, "does not exist", mark) and status(kept, "eve") == 200
+
+
 def asking(name):
     """A middleware that asks a service that is not there: resolve lets it pass, who uses it cannot be compiled."""
     return middleware(name, errors={"status": ["500"], "query": "/e", "service": {"name": "gone@file", "kind": "TraefikService"}})

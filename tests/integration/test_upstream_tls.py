@@ -478,6 +478,7 @@ def test_server_that_goes_away(made, secure, routed):
     gone.close()
 
 
+@pytest.mark.long
 def test_a_server_that_says_nothing(made, secure, routed):
     """Ten seconds, as in Go, whatever dialTimeout says: that is for TCP."""
     silent = Server(lambda peer, server: peer.rest())

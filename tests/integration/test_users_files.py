@@ -58,6 +58,7 @@ def bobs(server, routed, tmp_path):
     return files, routed(many(server(), files))
 
 
+@pytest.mark.long
 def test_only_who_names_the_file_is_prepared_anew(bobs):
     files, proxied = bobs
     router = proxied.router
@@ -75,6 +76,7 @@ def test_only_who_names_the_file_is_prepared_anew(bobs):
         whole_way_finds_nothing(router)
 
 
+@pytest.mark.long
 def test_both_files_at_once_and_one_that_is_refused(bobs):
     files, proxied = bobs
     router = proxied.router

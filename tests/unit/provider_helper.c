@@ -258,3 +258,14 @@ void assert_model(struct model *model, const char *directory, const char *golden
     assert_golden(golden, &text);
     text_free(&text);
 }
+
+void assert_loads(const struct provider *provider, const struct static_config *config, const char *directory,
+                  const char *golden)
+{
+    struct provider_state *state = NULL;
+    struct model *model = provider_load(provider, config, &state);
+
+    assert_model(model, directory, golden);
+    model_free(model);
+    provider->free_state(state);
+}

@@ -28,6 +28,9 @@ struct model *provider_load(const struct provider *provider, const struct static
                             struct provider_state **state);
 /* model_dump() against a golden file. */
 void assert_model(struct model *model, const char *directory, const char *golden);
+/* What a provider's first load makes against a golden file. */
+void assert_loads(const struct provider *provider, const struct static_config *config, const char *directory,
+                  const char *golden);
 
 /* The whole model as one text, for assertions by search. */
 void assert_contains(const struct text *text, const char *part);

@@ -145,17 +145,12 @@ static void assert_ingresses(const char *text, struct kubernetes_provider option
 {
     char *directory = directory_new();
     struct static_config config = {.providers.kubernetes_ingress = &options};
-    struct provider_state *kept = NULL;
 
     options.manifests = slice_cstr(directory);
     directory_write(directory, "services.yaml", services);
     directory_write(directory, "all.yaml", text);
 
-    struct model *model = provider_load(&provider_kubernetes_ingress, &config, &kept);
-
-    assert_model(model, directory, golden);
-    model_free(model);
-    provider_kubernetes_ingress.free_state(kept);
+    assert_loads(&provider_kubernetes_ingress, &config, directory, golden);
     directory_remove(directory);
 }
 

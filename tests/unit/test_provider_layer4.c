@@ -19,7 +19,6 @@ static void files_hold_tcp_udp_and_tls(void **state)
     char *directory = directory_new();
     struct file_provider file = {.directory = slice_cstr(directory)};
     struct static_config config = {.providers.file = &file};
-    struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(
@@ -49,23 +48,15 @@ static void files_hold_tcp_udp_and_tls(void **state)
                     "[tcp.routers.all]\nservice = \"second\"\n[udp.services]\n");
     directory_write(directory, "c.json", "{\"tls\": {\"certificates\": {}}, \"udp\": [], \"tcp\": null}");
 
-    struct model *model = provider_load(&provider_file, &config, &kept);
-
-    assert_model(model, directory, "layer4_file.txt");
-    model_free(model);
-    provider_file.free_state(kept);
+    assert_loads(&provider_file, &config, directory, "layer4_file.txt");
     directory_remove(directory);
 }
 
 static void assert_crd(const char *directory, struct kubernetes_provider options, const char *golden)
 {
     struct static_config config = {.providers.kubernetes_crd = &options};
-    struct provider_state *kept = NULL;
-    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
 
-    assert_model(model, directory, golden);
-    model_free(model);
-    provider_kubernetes_crd.free_state(kept);
+    assert_loads(&provider_kubernetes_crd, &config, directory, golden);
 }
 
 /* ---- the manifests of the scenarios, as they are ---- */

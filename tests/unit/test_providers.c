@@ -19,7 +19,6 @@ static void files_of_a_directory_become_one_model(void **state)
     char *directory = directory_new();
     struct file_provider file = {.directory = slice_cstr(directory)};
     struct static_config config = {.providers.file = &file};
-    struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(
@@ -36,11 +35,7 @@ static void files_of_a_directory_become_one_model(void **state)
         "{\"http\": {\"routers\": {\"one\": {\"rule\": \"Host(`c.test`)\", \"service\": \"app\"}}}}");
     directory_write(directory, "ignored.txt", "http: [");
 
-    struct model *model = provider_load(&provider_file, &config, &kept);
-
-    assert_model(model, directory, "provider_file.txt");
-    model_free(model);
-    provider_file.free_state(kept);
+    assert_loads(&provider_file, &config, directory, "provider_file.txt");
     directory_remove(directory);
 }
 
@@ -102,16 +97,11 @@ static void custom_resources_become_one_model(void **state)
     char *directory = directory_new();
     struct kubernetes_provider crd = {.manifests = slice_cstr(directory)};
     struct static_config config = {.providers.kubernetes_crd = &crd};
-    struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(directory, "all.yaml", objects);
 
-    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
-
-    assert_model(model, directory, "provider_kubernetes_crd.txt");
-    model_free(model);
-    provider_kubernetes_crd.free_state(kept);
+    assert_loads(&provider_kubernetes_crd, &config, directory, "provider_kubernetes_crd.txt");
     directory_remove(directory);
 }
 
@@ -178,15 +168,10 @@ static void middlewares_that_refer_to_other_objects(void **state)
     char *directory = directory_new();
     struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
     struct static_config config = {.providers.kubernetes_crd = &options};
-    struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(directory, "m.yaml", text);
-    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
-
-    assert_model(model, directory, "crd_middlewares.txt");
-    model_free(model);
-    provider_kubernetes_crd.free_state(kept);
+    assert_loads(&provider_kubernetes_crd, &config, directory, "crd_middlewares.txt");
     directory_remove(directory);
 }
 
@@ -240,16 +225,11 @@ static void corners_are_as_upstream(void **state)
     struct kubernetes_provider options = {
         .manifests = slice_cstr(directory), .allow_cross_namespace = true, .native_lb_by_default = true};
     struct static_config config = {.providers.kubernetes_crd = &options};
-    struct provider_state *kept = NULL;
 
     (void)state;
     directory_write(directory, "m.yaml", text);
 
-    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
-
-    assert_model(model, directory, "crd_corners.txt");
-    model_free(model);
-    provider_kubernetes_crd.free_state(kept);
+    assert_loads(&provider_kubernetes_crd, &config, directory, "crd_corners.txt");
     directory_remove(directory);
 }
 

@@ -45,7 +45,7 @@ static void begin(struct stand *stand)
         outbox_init(&master->links[slot].out, -1);
     }
     assert_int_equal(control_pair(fds, &why), 0);
-    publish_worker(master, 0, fds[0]);
+    worker_link_open(master, 0, fds[0]);
     for (int kind = 0; kind < PAGES; kind++) {
         pages.items[kind] = page_file_new(memfd_create("page", MFD_CLOEXEC), (uint64_t)kind + 1, 0, NULL);
     }
@@ -286,7 +286,7 @@ static void words_live_as_long_as_pages_name_them(void **state)
         close(stand.worker);
         assert_int_equal(control_pair(fds, &why), 0);
         stand.worker = fds[1];
-        publish_worker(master, 0, fds[0]);
+        worker_link_open(master, 0, fds[0]);
         assert_true(offered(&stand));
     }
     assert_int_equal(master->current.words, whole);

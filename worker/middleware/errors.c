@@ -23,7 +23,8 @@ static void on_head(struct subrequest *sub)
     subrequest_copy_head(sub);
     sub->feeds->response.status = page->status;
     sub->feeds->response.phrase = SLICE("");
-    if (!sub->ex.response.has_body) { /* 204 and 304 may name a length; with that status it would be believed */
+    if (!sub->ex.response
+             .has_body) { /* 204 and 304 may name a length; with that status it would be believed */
         sub->feeds->response.content_length = 0;
     }
     (void)exchange_response_resume(sub->feeds);

@@ -123,6 +123,7 @@ struct routes_root {
     struct list programs;   /* uint32_t; position 0 is always true */
     struct list checks;     /* struct route_check */
     uint32_t set_words;
+    uint32_t suffix_hosts; /* how many of the hosts are of HOST_SUFFIX */
 };
 
 static inline uint64_t route_host_hash(uint32_t layer, enum route_host_kind kind, struct slice text)

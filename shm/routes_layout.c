@@ -185,6 +185,7 @@ static void write_hosts(struct route_layout *l, struct routes_root *root)
                                         .len = (uint32_t)hosts[i].text.len,
                                         .kind = hosts[i].kind,
                                         .layer = hosts[i].layer};
+        root->suffix_hosts += hosts[i].kind == HOST_SUFFIX;
     }
     for (size_t i = 0; i < l->build->nodes.count; i++) {
         uint32_t owner = nodes[i].owner >> 3, kind = nodes[i].owner & 7;

@@ -289,7 +289,9 @@ static size_t find_hosts(struct lookup *l, struct cursor cursors[3])
 
     if (l->request->host.len) {
         hosts[found++] = find_host(l, HOST_EXACT, host);
-        hosts[found++] = find_host(l, HOST_SUFFIX, rule_host_wildcard(host));
+        if (l->root->suffix_hosts) {
+            hosts[found++] = find_host(l, HOST_SUFFIX, rule_host_wildcard(host));
+        }
     }
     hosts[found++] = l->layer ? find_host(l, HOST_ANY, slice_of(NULL, 0))
                               : table(l, &l->root->hosts); /* number 0 is any */

@@ -10,14 +10,13 @@
 #include "worker/recycle.h"
 #include "worker/worker.h"
 
-#define MANAGED(id) (UINT64_C(1) << (id))
-
 static const uint64_t managed_ids =
-    MANAGED(HEADER_X_FORWARDED_FOR) | MANAGED(HEADER_X_FORWARDED_HOST) | MANAGED(HEADER_X_FORWARDED_PORT) |
-    MANAGED(HEADER_X_FORWARDED_PROTO) | MANAGED(HEADER_X_FORWARDED_SERVER) | MANAGED(HEADER_X_FORWARDED_URI) |
-    MANAGED(HEADER_X_FORWARDED_METHOD) | MANAGED(HEADER_X_FORWARDED_PREFIX) |
-    MANAGED(HEADER_X_FORWARDED_TLS_CLIENT_CERT) | MANAGED(HEADER_X_FORWARDED_TLS_CLIENT_CERT_INFO) |
-    MANAGED(HEADER_X_REAL_IP) | MANAGED(HEADER_X_FORWARDED_SCHEME) | MANAGED(HEADER_X_SCHEME);
+    HEADER_BIT(HEADER_X_FORWARDED_FOR) | HEADER_BIT(HEADER_X_FORWARDED_HOST) |
+    HEADER_BIT(HEADER_X_FORWARDED_PORT) | HEADER_BIT(HEADER_X_FORWARDED_PROTO) |
+    HEADER_BIT(HEADER_X_FORWARDED_SERVER) | HEADER_BIT(HEADER_X_FORWARDED_URI) |
+    HEADER_BIT(HEADER_X_FORWARDED_METHOD) | HEADER_BIT(HEADER_X_FORWARDED_PREFIX) |
+    HEADER_BIT(HEADER_X_FORWARDED_TLS_CLIENT_CERT) | HEADER_BIT(HEADER_X_FORWARDED_TLS_CLIENT_CERT_INFO) |
+    HEADER_BIT(HEADER_X_REAL_IP) | HEADER_BIT(HEADER_X_FORWARDED_SCHEME) | HEADER_BIT(HEADER_X_SCHEME);
 
 /* Another spelling of one of the managed names. */
 static bool managed_alias(struct slice name)
@@ -27,7 +26,7 @@ static bool managed_alias(struct slice name)
         return false;
     }
     for (unsigned id = 1; id < HEADER_IDS; id++) {
-        if ((managed_ids & MANAGED(id)) && header_name_alias(name, header_name(id))) {
+        if ((managed_ids & HEADER_BIT(id)) && header_name_alias(name, header_name(id))) {
             return true;
         }
     }
@@ -36,7 +35,7 @@ static bool managed_alias(struct slice name)
 
 bool forwarded_managed(const struct header *item)
 {
-    return item->id == HEADER_OTHER ? managed_alias(item->name) : (managed_ids & MANAGED(item->id)) != 0;
+    return item->id == HEADER_OTHER ? managed_alias(item->name) : (managed_ids & HEADER_BIT(item->id)) != 0;
 }
 
 static bool peer_trusted(const struct exchange *ex)

@@ -7,9 +7,6 @@
 #include "common/http/headers.h"
 #include "worker/recycle.h"
 
-#define HEADER_BIT(id) (UINT64_C(1) << (id))
-_Static_assert(HEADER_IDS <= 64, "one bit for each known name");
-
 /* All fields that are neither removed, hop-by-hop, nor in skip (HEADER_BIT). Returns the bits of the known names among
  * those written. With `check`, a field that a middleware made and that could end its line is left out; without
  * middlewares every field comes from a parser or is our own. */

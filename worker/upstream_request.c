@@ -9,6 +9,9 @@ static void settle_user_agent(struct headers *headers)
 {
     bool first = true;
 
+    if (!(headers->ids & HEADER_BIT(HEADER_USER_AGENT))) {
+        return;
+    }
     for (size_t i = 0; i < headers->count; i++) {
         struct header *item = &headers->items[i];
 

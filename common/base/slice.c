@@ -8,6 +8,9 @@ bool slice_eq_nocase(struct slice a, struct slice b)
     if (a.len != b.len) {
         return false;
     }
+    if (slice_eq(a, b)) {
+        return true; /* as a rule it is written in the usual way */
+    }
     for (size_t i = 0; i < a.len; i++) {
         if (ascii_lower((unsigned char)a.ptr[i]) != ascii_lower((unsigned char)b.ptr[i])) {
             return false;

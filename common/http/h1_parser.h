@@ -52,6 +52,11 @@ struct h1_parser {
 enum h1_result h1_parser_refuse(struct h1_parser *parser, struct h1_error *error, uint16_t status,
                                 enum reason reason, const char *text);
 
+/* What h1_field_seen() is for: with any other field it has nothing to do. */
+#define FRAMING_FIELDS                                                                                       \
+    (HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH) | HEADER_BIT(HEADER_TRANSFER_ENCODING) |    \
+     HEADER_BIT(HEADER_CONNECTION) | HEADER_BIT(HEADER_UPGRADE) | HEADER_BIT(HEADER_EXPECT))
+
 /* Takes note of a field just added. H1_MORE, or H1_BAD when it contradicts what was there. */
 enum h1_result h1_field_seen(struct h1_parser *parser, struct header *item, struct h1_error *error);
 

@@ -46,6 +46,14 @@ static inline uint64_t load64(const char *p)
     return x;
 }
 
+static inline uint32_t load32(const char *p)
+{
+    uint32_t x;
+
+    memcpy(&x, p, sizeof(x));
+    return x;
+}
+
 /* Sixteen folded bytes at most: the first and the last eight, which overlap in short names. */
 static inline unsigned name_slot(const char *p, size_t len, uint64_t factor)
 {
@@ -55,12 +63,8 @@ static inline unsigned name_slot(const char *p, size_t len, uint64_t factor)
         first = load64(p);
         last = load64(p + len - 8);
     } else if (len >= 4) {
-        uint32_t a, b;
-
-        memcpy(&a, p, sizeof(a));
-        memcpy(&b, p + len - 4, sizeof(b));
-        first = a;
-        last = b;
+        first = load32(p);
+        last = load32(p + len - 4);
     } else {
         first = (unsigned char)p[0];
         last = (uint64_t)(unsigned char)p[len / 2] << 8 | (unsigned char)p[len - 1];
@@ -70,18 +74,32 @@ static inline unsigned name_slot(const char *p, size_t len, uint64_t factor)
     return (unsigned)((mixed * factor) >> (64 - SLOTS_BITS));
 }
 
-/* Eight folded bytes at a time. Exact for any name without control bytes, because known names hold letters
- * and '-' only; the caller excludes control bytes. */
+static inline bool same_eight(const char *a, const char *b)
+{
+    return ((load64(a) ^ load64(b)) & ~FOLD) == 0;
+}
+
+static inline bool same_four(const char *a, const char *b)
+{
+    return ((load32(a) ^ load32(b)) & ~(uint32_t)FOLD) == 0;
+}
+
+/* Folded bytes, several at a time, the last of which may overlap. Exact for any name without control bytes, because known
+ * names hold letters and '-' only; the caller excludes control bytes. */
 static inline bool name_same(const char *a, const char *b, size_t len)
 {
-    size_t i = 0;
-
-    for (; i + 8 <= len; i += 8) {
-        if (((load64(a + i) ^ load64(b + i)) & ~FOLD) != 0) {
-            return false;
+    if (len >= 8) {
+        for (size_t i = 0; i + 8 < len; i += 8) {
+            if (!same_eight(a + i, b + i)) {
+                return false;
+            }
         }
+        return same_eight(a + len - 8, b + len - 8);
     }
-    for (; i < len; i++) {
+    if (len >= 4) {
+        return same_four(a, b) && same_four(a + len - 4, b + len - 4);
+    }
+    for (size_t i = 0; i < len; i++) {
         if (((a[i] ^ b[i]) & ~0x20) != 0) {
             return false;
         }
@@ -105,7 +123,6 @@ static bool slots_fill(uint64_t factor)
 
 __attribute__((constructor)) static void slots_build(void)
 {
-    _Static_assert(HEADER_IDS < 256, "ids are stored in a byte");
     uint64_t factor = 0x9e3779b97f4a7c15ull;
 
     for (unsigned attempt = 0; attempt < 1u << 20; attempt++) {
@@ -172,6 +189,7 @@ static inline struct header *append(struct headers *headers, enum header_id id, 
     struct header *item = next_item(headers);
 
     *item = (struct header){.name = name, .value = value, .id = (uint8_t)id, .flags = name_flags[id]};
+    headers->ids |= HEADER_BIT(id);
     return item;
 }
 
@@ -225,6 +243,9 @@ void headers_own(struct headers *headers)
 
 struct header *headers_get(const struct headers *headers, enum header_id id)
 {
+    if (!(headers->ids & HEADER_BIT(id))) {
+        return NULL;
+    }
     for (size_t i = 0; i < headers->count; i++) {
         if (headers->items[i].id == id && !(headers->items[i].flags & HEADER_REMOVED)) {
             return &headers->items[i];
@@ -243,6 +264,9 @@ struct header *headers_find(const struct headers *headers, struct slice name)
 {
     enum header_id id = header_id(name);
 
+    if (!(headers->ids & HEADER_BIT(id))) {
+        return NULL;
+    }
     for (size_t i = 0; i < headers->count; i++) {
         if (same_name(&headers->items[i], id, name)) {
             return &headers->items[i];
@@ -255,6 +279,9 @@ static unsigned mark_removed(struct headers *headers, enum header_id id, struct 
 {
     unsigned removed = 0;
 
+    if (!(headers->ids & HEADER_BIT(id))) {
+        return 0;
+    }
     for (size_t i = 0; i < headers->count; i++) {
         if (same_name(&headers->items[i], id, name)) {
             headers->items[i].flags |= HEADER_REMOVED;

@@ -68,6 +68,9 @@ enum header_id {
 };
 /* clang-format on */
 
+#define HEADER_BIT(id) (UINT64_C(1) << (id))
+_Static_assert(HEADER_IDS <= 64, "one bit for each known name");
+
 enum header_flags {
     HEADER_REMOVED = 1 << 0,    /* not sent on */
     HEADER_RAW_LINE = 1 << 1,   /* name..CRLF lie in one piece in the read buffer: may be copied as it is */
@@ -86,6 +89,7 @@ struct headers {
     struct pool *pool; /* grows items; set by the owner */
     struct header *items;
     size_t count, capacity;
+    uint64_t ids; /* HEADER_BIT of every name that was added, also if it was removed since */
 };
 
 void headers_init(struct headers *headers, struct pool *pool);

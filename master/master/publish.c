@@ -244,19 +244,6 @@ void publish_gone(struct master *master, unsigned slot)
 }
 
 /* ---- from the heart ---- */
-/* Its channel broke and it did not die of that: the guard would have said so by now. Without another one it would keep what
- * it has for ever. */
-static void ask_again(struct worker_link *link, int64_t now)
-{
-    struct control_message ask = {.kind = CONTROL_WORKER, .worker = link->slot};
-
-    if (link->lost_ns != 0 && now - link->lost_ns >= LOST_NS) {
-        log_warn("The channel to worker %u broke: it gets another one", link->slot);
-        link->lost_ns = now;
-        guard_send(link->master, &ask, NULL, 0);
-    }
-}
-
 void publish_tend(struct master *master, int64_t now)
 {
     if (master->guard.starved) {

@@ -116,7 +116,7 @@ static void a_channel_that_broke_is_asked_for(void **state)
     assert_int_equal(control_receive(pair[1], &message, fds), -EAGAIN);
 
     assert_int_equal(control_pair(fds, &why), 0);
-    publish_worker(stand.master, 0, fds[0]);
+    worker_link_open(stand.master, 0, fds[0]);
     stand.worker = fds[1];
     assert_true(offered(&stand));
     publish_tend(stand.master, process_clock_ns() + 9 * SECOND);

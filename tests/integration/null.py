@@ -37,6 +37,11 @@ def patience_ms(null):
     return STEPS * null["late_ms"]
 
 
+def came_in_time(load, part, most, null):
+    """Ends a Null(): whether that part of the load's first bytes came within so many seconds and what the machine took."""
+    return load.percentile(part) < most + patience_ms(null.stop()) / 1000
+
+
 def allowed(null, cpu):
     """How many callbacks over 2 ms are the machine's, in so many seconds of CPU."""
     return null["over"] * cpu / null["cpu"] if null["cpu"] else 0

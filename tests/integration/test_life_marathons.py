@@ -6,7 +6,7 @@ from leftovers import Leftovers
 from load import Load
 from marathon import SANITIZED, Churn, House, generations
 from mixture import Mixture, Servers
-from null import Null, patience_ms
+from null import Null, came_in_time
 
 pytestmark = pytest.mark.alone
 
@@ -58,7 +58,7 @@ def test_workers_cost_only_what_they_had_accepted(house, stalled, most):
         load.more(100)
     only_excused(load)
     assert load.done > 300
-    assert load.percentile(0.999) < most + patience_ms(null.stop()) / 1000
+    assert came_in_time(load, 0.999, most, null)
 
 
 def test_workers_cost_only_what_they_had_accepted_of_any_protocol(house, servers):

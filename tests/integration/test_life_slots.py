@@ -12,6 +12,7 @@ import pytest
 
 from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
 from load import Load
+from null import Null, came_in_time
 from processes import freeze, gone
 from rawhttp import connect, get
 from test_processes import dynamic
@@ -58,21 +59,21 @@ def test_slot_of_a_dead_worker_is_lent_and_given_back(serving):
 @pytest.mark.alone
 def test_killed_workers_cost_only_what_they_had_accepted(serving):
     router = serving(3)
-    fresh = Load(router.web, fresh=6, kept=0)
+    fresh, null = Load(router.web, fresh=6, kept=0), Null()
     for _ in range(4):
         os.kill(random.choice(wait_until("a worker", lambda: router.children("worker"))), signal.SIGKILL)
         fresh.more(150)
     counts = fresh.stop()
     assert not counts.get("connect") and not counts.get("status"), fresh.problems
     assert sum(counts.values()) <= 4 * 6, fresh.problems  # at most what was in flight
-    assert fresh.percentile(0.999) < 0.25
+    assert came_in_time(fresh, 0.999, 0.25, null)
     assert fresh.done > 500
 
 
 @pytest.mark.alone
 def test_stopped_worker_is_noticed_and_its_slot_lent(serving):
     router = serving(3)
-    load = Load(router.web, fresh=6, kept=0, pause=0.01)
+    load, null = Load(router.web, fresh=6, kept=0, pause=0.01), Null()
     mark = router.mark()
     victim = router.worker(1)
     freeze(victim)
@@ -83,22 +84,21 @@ def test_stopped_worker_is_noticed_and_its_slot_lent(serving):
     os.kill(victim, signal.SIGCONT)
     router.wait_log(r"no longer accepting for slot 1", mark)
     load.clean()  # what it had accepted was answered late, but answered
-    assert load.percentile(0.9) < 0.5
+    assert came_in_time(load, 0.9, 0.5, null)
     assert router.worker(1) == victim
 
 
 @pytest.mark.alone
 def test_crash_loop_of_a_worker_keeps_serving(serving):
     router = serving(2)
-    load = Load(router.web, fresh=4, kept=0)
-    end = time.monotonic() + 3
-    while time.monotonic() < end:
+    load, null, kills = Load(router.web, fresh=4, kept=0), Null(), 0
+    while load.done < 300 or kills < 5:
+        kills += 1
         with contextlib.suppress(ProcessLookupError):
             os.kill(router.worker(1), signal.SIGKILL)
     counts = load.stop()
     assert not counts.get("connect"), load.problems
-    assert load.done > 300
-    assert load.percentile(0.999) < 0.25
+    assert came_in_time(load, 0.999, 0.25, null)
 
 
 def test_hung_worker_says_where_it_stood_and_is_replaced(serving):

@@ -63,7 +63,7 @@ struct kube_live {
 
 /* ---- live_tell.c; under the mutex, or on the thread ---- */
 bool live_all_listed(const struct kube_live *live);
-/* What no routes can be made without and this user may not read, although all has been asked for: "no Services, no endpoints".
+/* What no routes can be made without and this user may not read, although all has been asked for: "no objects with routes".
  * False, and no words: nothing of that sort. */
 #define LIVE_BLIND 80
 bool live_blind(const struct kube_live *live, char words[LIVE_BLIND]);

@@ -23,19 +23,14 @@
 
 /* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). */
 static const struct kube_resource resources[] = {
-    {.group = "", .version = "v1", .plural = "services", .kind = "Service", .vital = "Services"},
-    {.group = "discovery.k8s.io",
-     .version = "v1",
-     .plural = "endpointslices",
-     .kind = "EndpointSlice",
-     .vital = "endpoints"},
+    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
+    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
     {.group = "",
      .version = "v1",
      .plural = "endpoints",
      .kind = "Endpoints",
      .optional = true,
-     .stands_in_for = "EndpointSlice",
-     .vital = "endpoints"},
+     .stands_in_for = "EndpointSlice"},
     {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
     OURS("ingressroutes", "IngressRoute", WITH_ROUTES),
     OURS("ingressroutetcps", "IngressRouteTCP", WITH_ROUTES),

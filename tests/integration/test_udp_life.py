@@ -61,7 +61,7 @@ class House:
         self.configure(workers, points)
         mark = self.router.mark()
         os.kill(self.router.pid, signal.SIGHUP)
-        self.router.wait_log(r"SIGHUP", mark)
+        self.router.wait_log(r"Static configuration from|The static configuration is refused", mark)
         return mark
 
     def upgrade(self, number=None):
@@ -209,6 +209,7 @@ def test_an_entry_point_comes_back_while_a_worker_hangs(house, master_dies):
     if master_dies:
         mark = house.router.mark()
         os.kill(house.router.master(), signal.SIGKILL)
+        mark, _ = house.router.wait_log("The master .* was ended by signal 9", mark)  # what comes later is the new one's
         house.router.wait_log("Static configuration from", mark)
     house.router.wait_log("Listening .*entryPointName=v", house.hangup(2, {"u": port, "v": other}))
     assert "cannot listen" not in house.router.log()

@@ -150,7 +150,7 @@ static void try_again(struct worker *worker)
     worker->accept_waits = false;
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         if (listener->waits) {
-            timer_set(worker->timers, &listener->retry, worker->now_ns);
+            timer_again(worker->timers, &listener->retry); /* one that is set would wait for the end of its tick */
         }
     }
 }

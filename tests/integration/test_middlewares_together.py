@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from conftest import DEADLINE, wait_until
+from ports import free_port
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import answer_all, get, ok
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
@@ -52,7 +53,7 @@ def late(*fields):
 
 def test_a_pause_of_retry_is_over_when_its_request_came_too_late(server, routed):
     with socket.socket() as sleeper:
-        sleeper.bind(("127.0.0.1", 0))
+        sleeper.bind(("127.0.0.1", free_port()))
         dead = sleeper.getsockname()[1]
         sleeper.settimeout(2)
 

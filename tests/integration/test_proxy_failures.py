@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from conftest import free_port, wait_until
+from ports import listen
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, get, ok
 from waiting import pass_time
@@ -63,7 +64,7 @@ def test_servers_take_turns(proxy, server):
 
 def test_connection_that_does_not_come_about(proxy):
     """A listener whose queue is full answers no connection request."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+    with listen(backlog=0) as listener:
         fillers = []
         for _ in range(4):
             filler = socket.socket()

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from conftest import ROOT, curl, raw
+from ports import free_port
 from proxying import proxy, server  # noqa: F401 (fixtures)
 
 DOCUMENTED = set(re.findall(r"(?m)^\| `(\w+)`", (ROOT / "docs/reasons.md").read_text()))
@@ -50,7 +51,7 @@ def test_no_server(proxy):
 
 def test_connection_refused(proxy):
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
+        closed.bind(("127.0.0.1", free_port()))
         up = proxy(closed.getsockname()[1])
         expect(up.router, up.port, 502, "connect_refused")
 

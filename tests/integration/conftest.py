@@ -140,6 +140,13 @@ class Weir(Tree, Program):
         for slot in range(workers):
             self.wait_log(rf"entry point \S+: accepting process=\"worker {slot}\"", start)
 
+    def kill_master(self, held=None):
+        """Ends it by SIGKILL (held: its pid, when it was stopped before). The mark behind the line that tells of it: what it
+        had said itself stands before that, however late it was written out."""
+        mark = self.mark()
+        os.kill(held or self.master(), signal.SIGKILL)
+        return 1 + self.wait_log(r"The master \(pid \d+\) was ended by signal 9", mark)[0]
+
     def in_force(self, start, words="", workers=1):
         """Until every worker serves what changed behind line `start` of the log, or what came later."""
         at, _ = self.wait_log(r"Configuration changed" + (f".*{words}" if words else ""), start)

@@ -2,7 +2,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 
@@ -10,6 +9,7 @@ import pytest
 
 import conftest
 from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+from ports import listen
 from processes import freeze
 from test_life_upgrade import Installed, upgrade
 
@@ -114,8 +114,7 @@ def test_once_ready_ready(healthy):
     os.kill(victim, signal.SIGKILL)
     router.worker(0, other_than=[victim])
     assert ask(router.ping, "/ready") == (200, "ready\n")
-    mark = router.mark()
-    os.kill(master, signal.SIGKILL)
+    mark = router.kill_master(master)
     assert ask(router.ping, "/ready") == (200, "ready\n")
     router.wait_log(r"Configuration changed", mark)
     assert ask(router.ping, "/ready") == (200, "ready\n")
@@ -189,7 +188,7 @@ def test_healthcheck_that_cannot_ask(flags, words):
 
 
 def test_healthcheck_of_what_is_no_http():
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with listen() as server:
         def answer():
             peer, _ = server.accept()
             with peer:

@@ -119,10 +119,7 @@ def test_killed_master_costs_nothing(serving):
     router = serving(2)
     load = Load(router.web, websockets=6)
     for _ in range(3):
-        mark = router.mark()
-        os.kill(router.master(), signal.SIGKILL)
-        mark, _ = router.wait_log(r"The master .* signal 9", mark)
-        router.wait_log(r"Configuration changed", mark)
+        router.wait_log(r"Configuration changed", router.kill_master())
         load.more()
     load.clean()
 
@@ -196,7 +193,7 @@ def test_retired_worker_keeps_its_sessions_and_comes_back(by_file):
     address = f"127.0.0.1:{port}"
     router = by_file.start(address, workers=4)
     before = router.workers(4)
-    load = Load(port, fresh=4, kept=4, websockets=40)
+    load = Load(port, fresh=4, kept=4, websockets=100, echo_pause=0.2)  # one slot has none of them once in 10^12
     mark = by_file.hangup(address, workers=2)
     router.wait_log(r"The sockets of slot 2 are closed", mark)
     assert router.workers(4) == before  # WebSockets are open there
@@ -267,7 +264,7 @@ def test_removed_entry_point_finishes_what_is_open(by_file):
     """Requests in flight to their end, kept connections with their next answer; what is idle ends with the grace."""
     other = free_port()
     extra = (f"  other:\n    address: \"127.0.0.1:{other}\"\n"
-             "    transport: {lifeCycle: {graceTimeOut: 2s}}")
+             "    transport: {lifeCycle: {graceTimeOut: 6s}}")
     web = f"127.0.0.1:{free_port()}"
     router = by_file.start(web)
     by_file.hangup(web, extra=extra)
@@ -285,7 +282,7 @@ def test_removed_entry_point_finishes_what_is_open(by_file):
     answer = used.response()
     assert answer.status == 200 and answer.get("connection") == "close" and used.at_end()
     assert slow.response().status == 200 and slow.at_end()
-    assert unused.at_end() and time.monotonic() - began > 2
+    assert unused.at_end() and time.monotonic() - began > 6
 
 
 @pytest.mark.parametrize("master_dies", [False, True])
@@ -296,9 +293,7 @@ def test_port_is_taken_again_while_it_is_emptied(by_file, master_dies):
     mark = by_file.hangup(there)
     router.wait_log(rf"Listening .*address={there}", mark)
     if master_dies:
-        mark = router.mark()
-        os.kill(router.master(), signal.SIGKILL)
-        router.wait_log(r"\d+ workers: ", mark)
+        router.wait_log(r"\d+ workers: ", router.kill_master())
     mark = by_file.hangup(here)
     _, found = router.wait_log(rf"Listening .*address={here}|the old one stays: (.*)", mark)
     assert found.group(1) is None, found.group(1)

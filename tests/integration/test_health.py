@@ -17,13 +17,20 @@ ROUTES = "http: {routers: {r: {rule: 'Path(`/x`)', service: s}}, services: {s: {
 LATE = "INF Ready"
 
 
+def appear(path):
+    """As a whole: a watch may look between the making of a file and its last byte."""
+    part = path.with_suffix(".part")
+    part.write_text(ROUTES)
+    part.rename(path)
+
+
 @pytest.fixture
 def healthy(weir, tmp_path):
     """A weir with ping on the entry point traefik; `file` is its provider's, which need not be there."""
     def start(*flags, file=True, wait=True, **kw):
         path = tmp_path / "dynamic.yml"
         if file:
-            path.write_text(ROUTES)
+            appear(path)
         port = free_port()
         router = weir("--ping", f"--entryPoints.traefik.address=127.0.0.1:{port}", f"--providers.file.filename={path}",
                       *flags, wait=wait, **kw)
@@ -79,7 +86,7 @@ def test_not_ready_until_the_provider_has_synced(healthy):
     assert ask(router.ping, "/ready") == (503, "waiting for provider file\n")
     assert ask(router.ping, "/ping") == (200, "OK")
     assert "Ready" not in router.log()
-    router.path.write_text(ROUTES)
+    appear(router.path)
     router.wait_log(LATE)
     assert ask(router.ping, "/ready") == (200, "ready\n")
     router.path.unlink()  # a source that goes away takes nothing back
@@ -93,7 +100,7 @@ def test_not_ready_until_every_worker_has_it(healthy):
     worker = router.worker(1)
     freeze(worker)
     mark = router.mark()
-    router.path.write_text(ROUTES)
+    appear(router.path)
     router.wait_log(r"Configuration changed.*generation=2", mark)
     wait_until("only worker 1 is missing", lambda: ask(router.ping, "/ready") == (
         503, "worker 1 has not acknowledged generation 2\n"))  # says worker 0, to whom it is lent

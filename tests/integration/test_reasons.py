@@ -86,7 +86,7 @@ def test_response_timeout(proxy, server):
 
 
 def test_request_timeout(proxy, server):
-    up = proxy(server(), read_timeout="200ms")
+    up = proxy(server(), read_timeout="1500ms")
     start = up.router.mark()
     assert raw(up.port, b"GET / HTTP/1.1\r\nHo").startswith(b"HTTP/1.1 408 ")
     up.router.wait_log(r"408.*reason=request_timeout\b", start)

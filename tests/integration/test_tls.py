@@ -357,7 +357,7 @@ NO_TLS = {
     "endless": b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc" + b"\x03\x03" + bytes(16384 - 6) + b"\x16\x03\x01\x40\x00" + bytes(16384),
     "http/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9),
 }
-SHORT = "--entryPoints.web.transport.respondingTimeouts.readTimeout=700ms"
+SHORT = "--entryPoints.web.transport.respondingTimeouts.readTimeout=1500ms"
 
 
 def no_tls_is_refused(port):

@@ -31,7 +31,7 @@ SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 
 
 def chaos():
-    """`make chaos`: what delays the processes of weir at random."""
+    """`make chaos`: what delays the processes of weir at random. What delays the tests themselves: dawdle.py."""
     return {"LD_PRELOAD": os.environ["CHAOS"], "LD_CHAOS_SEED": os.environ["CHAOS_SEED"]} if "CHAOS" in os.environ else {}
 
 
@@ -164,6 +164,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded")
     config.addinivalue_line("markers", "crowd: thousands of clients or much memory: few such tests at a time")
     config.addinivalue_line("markers", "long: waits for many seconds: begins first, so that nobody waits for it at the end")
+    if "CHAOS_STEPS" in os.environ:
+        import dawdle  # which knows this file
+        dawdle.install()
+
+
+def pytest_runtest_setup(item):
+    if "CHAOS_STEPS" in os.environ:
+        import dawdle
+        dawdle.begin(item.nodeid, os.environ["CHAOS_STEPS"])
 
 
 def pytest_collection_modifyitems(items):

@@ -26,6 +26,7 @@ SECONDS = 20
 LETTERS = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what whoami's /data repeats
 TRANSFER = 256 * 1024
 PIECE = 8 * 1024
+IDLE_MOST = 0.8  # s: a router that stops closes the connection of who asks nothing for a second: whom the machine kept opens another
 
 
 def data(size):
@@ -194,7 +195,10 @@ class Load:
 
     async def _kept(self):
         async def asking(connection):
-            while not self._stop.is_set() and await self._ask(connection, close=False):
+            began, more = time.monotonic(), True
+            while more and not self._stop.is_set() and time.monotonic() - began < IDLE_MOST:
+                began = time.monotonic()
+                more = await self._ask(connection, close=False)
                 await asyncio.sleep(self.pause)
         while not self._stop.is_set():
             await self._once("kept", asking)

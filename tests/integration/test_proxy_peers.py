@@ -251,7 +251,7 @@ def test_a_slow_reader_is_not_waited_for_beyond_the_write_timeout(proxy, server)
                 peer.send(b"10000\r\n" + bytes(65536) + b"\r\n")
         except OSError:
             gone.set()
-    router = proxy(server(handler), write_timeout="700ms")
+    router = proxy(server(handler), write_timeout="3s")
     client = router.connect()
     client.send(get())
     assert gone.wait(DEADLINE)

@@ -329,7 +329,7 @@ def test_write_timeout_resets(h2):
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         peer.rest()
-    client = h2(handler, write_timeout="500ms")
+    client = h2(handler, write_timeout="2s")
     assert client.get().reset is not None
 
 

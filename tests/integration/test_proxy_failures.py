@@ -351,7 +351,7 @@ def test_write_timeout(proxy, server):
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin")
         peer.rest()
-    client = proxy(server(handler), write_timeout="300ms").connect()
+    client = proxy(server(handler), write_timeout="2s").connect()
     client.send(get())
     with pytest.raises((EOFError, ConnectionError)):
         client.response()

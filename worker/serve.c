@@ -217,10 +217,9 @@ static void stop_accepting(struct worker *worker)
 /* A request that is there, though not read yet, is answered. */
 static bool may_end(const struct client *client, int64_t now_ns)
 {
-    int64_t since = client->request_ns > client->opened_ns ? client->request_ns : client->opened_ns;
     char byte;
 
-    return client->state == CLIENT_IDLE && now_ns - since >= IDLE_ENOUGH_NS &&
+    return client->state == CLIENT_IDLE && now_ns - client->idle_ns >= IDLE_ENOUGH_NS &&
            recv(client->conn.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 

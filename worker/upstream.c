@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/http/path.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
 #include "worker/exchange_inner.h"
@@ -305,16 +306,8 @@ void upstream_late(struct upstream_exchange *ux)
 /* Middlewares may have rewritten host and target: what could end the request line or a field is not sent. */
 static bool sendable(const struct exchange *ex)
 {
-    const struct slice parts[] = {ex->request.raw_path, ex->request.query, ex->request.host};
-
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        for (size_t k = 0; k < parts[i].len; k++) {
-            if ((unsigned char)parts[i].ptr[k] <= ' ' || parts[i].ptr[k] == 0x7f) {
-                return false;
-            }
-        }
-    }
-    return true;
+    return target_valid(ex->request.raw_path) && target_valid(ex->request.query) &&
+           target_valid(ex->request.host);
 }
 
 void upstream_begin(struct exchange *ex)

@@ -291,6 +291,11 @@ enum path_result path_written(struct pool *pool, struct slice method, struct sli
     return result;
 }
 
+bool target_valid(struct slice text)
+{
+    return text.len == 0 || scan_target(text.ptr, text.ptr + text.len) == text.ptr + text.len;
+}
+
 bool path_encoded_refused(struct slice raw, unsigned refused)
 {
     for (size_t i = 0; i + 2 < raw.len; i++) {

@@ -321,18 +321,21 @@ bool headers_suppressed(const struct headers *headers, enum header_id id)
     return suppressed;
 }
 
+struct header *headers_replace(struct headers *headers, enum header_id id, struct slice name,
+                               struct slice value)
+{
+    mark_removed(headers, id, name);
+    return append(headers, id, name, value);
+}
+
 void headers_set(struct headers *headers, struct slice name, struct slice value)
 {
-    enum header_id id = header_id(name);
-
-    mark_removed(headers, id, name);
-    append(headers, id, name, value);
+    headers_replace(headers, header_id(name), name, value);
 }
 
 void headers_set_id(struct headers *headers, enum header_id id, struct slice value)
 {
-    mark_removed(headers, id, names[id]);
-    append(headers, id, names[id], value);
+    headers_replace(headers, id, names[id], value);
 }
 
 static inline unsigned char alias_fold(char c)

@@ -303,9 +303,13 @@ void upstream_late(struct upstream_exchange *ux)
     }
 }
 
-/* Middlewares may have rewritten host and target: what could end the request line or a field is not sent. */
+/* What could end the request line or a field is not sent. The client's was looked at when it was read, what middlewares made of
+ * it when they did; a request of our own may have come by without that. */
 static bool sendable(const struct exchange *ex)
 {
+    if (ex->route != ROUTE_NONE) {
+        return !ex->request.unsendable;
+    }
     return target_valid(ex->request.raw_path) && target_valid(ex->request.query) &&
            target_valid(ex->request.host);
 }
@@ -358,7 +362,7 @@ void upstream_begin(struct exchange *ex)
         exchange_respond(ex);
         return;
     }
-    if ((ex->chain_done > 0 || ex->route == ROUTE_NONE) && !sendable(ex)) {
+    if (!sendable(ex)) {
         log_debug("the rewritten target or host holds bytes that may not be sent");
         exchange_upstream_failed(ex, REASON_bad_request);
         return;

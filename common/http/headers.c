@@ -241,11 +241,8 @@ void headers_own(struct headers *headers)
     }
 }
 
-struct header *headers_get(const struct headers *headers, enum header_id id)
+struct header *headers_get_present(const struct headers *headers, enum header_id id)
 {
-    if (!(headers->ids & HEADER_BIT(id))) {
-        return NULL;
-    }
     for (size_t i = 0; i < headers->count; i++) {
         if (headers->items[i].id == id && !(headers->items[i].flags & HEADER_REMOVED)) {
             return &headers->items[i];
@@ -345,6 +342,9 @@ static inline unsigned char alias_fold(char c)
 
 void headers_remove_spellings(struct headers *headers, struct slice name)
 {
+    if (!(headers->ids & HEADER_BIT(HEADER_OTHER))) {
+        return;
+    }
     for (size_t i = 0; i < headers->count; i++) {
         struct header *item = &headers->items[i];
 

@@ -108,7 +108,12 @@ struct header *headers_add_id(struct headers *headers, enum header_id id, struct
 /* As headers_add for a name that is known to be a token (parsers): saves the check. */
 struct header *headers_add_token(struct headers *headers, struct slice name, struct slice value);
 /* First that is not removed, or NULL. */
-struct header *headers_get(const struct headers *headers, enum header_id id);
+struct header *headers_get_present(const struct headers *headers, enum header_id id);
+static inline struct header *headers_get(const struct headers *headers, enum header_id id)
+{
+    return headers->ids & HEADER_BIT(id) ? headers_get_present(headers, id)
+                                         : NULL; /* mostly it is not there */
+}
 struct header *headers_find(const struct headers *headers, struct slice name); /* any name, any case */
 /* Marks all of that name as removed; returns how many. */
 unsigned headers_remove_id(struct headers *headers, enum header_id id);

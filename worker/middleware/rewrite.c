@@ -126,7 +126,7 @@ static enum mw_verdict store_plain(struct exchange *ex, struct slice path)
     }
     ex->request.rewritten = pool_alloc(ex->pool, sizeof(made)); /* as above */
     *ex->request.rewritten = made;
-    exchange_set_path(ex, path, path);
+    exchange_set_plain_path(ex, path);
     return MW_PASS;
 }
 

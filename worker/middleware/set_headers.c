@@ -35,7 +35,7 @@ static void change(struct exchange *ex, struct headers *headers, const struct pr
         headers_suppress(headers, name);
         break;
     case FIELD_HOST:
-        ex->request.host = exchange_text(ex, field->value);
+        exchange_set_host(ex, exchange_text(ex, field->value));
         break;
     }
 }

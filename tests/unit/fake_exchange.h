@@ -247,9 +247,10 @@ void buffer_give(struct worker *worker, struct buffer *buffer)
     free(buffer);
 }
 
-struct encoder *encoder_take(struct worker *worker, enum content_coding coding)
+struct encoder *encoder_take(struct worker *worker, enum content_coding coding, int64_t length)
 {
     (void)worker;
+    (void)length;
     (void)coding;
     return NULL;
 }

@@ -18,7 +18,7 @@
 /* A state of the usual size is cleared anew for each stream, 64 KiB of it: more work than a small body is. */
 #define GZIP_SMALL_BODY 4096
 #define GZIP_SMALL_WINDOW (13 + 16)
-#define GZIP_SMALL_MEMORY 6
+#define GZIP_SMALL_MEMORY 5
 #define BROTLI_LEVEL 6
 #define BROTLI_WINDOW 16
 #define ZSTD_WINDOW 17
@@ -41,7 +41,7 @@ static const enum record_kind kinds[CODINGS] = {
 static const size_t costs[RECORD_KINDS] = {
     /* bytes of a state, about */
     [RECORD_GZIP] = (size_t)300 * 1024,
-    [RECORD_GZIP_SMALL] = (size_t)75 * 1024,
+    [RECORD_GZIP_SMALL] = (size_t)60 * 1024,
     [RECORD_BROTLI] = (size_t)800 * 1024,
     [RECORD_ZSTD] = (size_t)1400 * 1024,
 };

@@ -148,9 +148,17 @@ static const struct schema_field forward_auth_fields[] = {
 static const struct schema forward_auth_prepared_schema =
     SCHEMA(struct prepared_forward_auth, "forwardAuth", forward_auth_fields);
 
+static const struct schema_field field_fields[] = {
+    ROW("name", STRING, struct prepared_field, name),
+    ROW("value", STRING, struct prepared_field, value),
+    ROW("id", INT, struct prepared_field, id),
+    ROW("change", INT, struct prepared_field, change),
+};
+static const struct schema field_schema = SCHEMA(struct prepared_field, "field", field_fields);
+
 static const struct schema_field headers_fields[] = {
-    ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
-    ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
+    ROW("customRequest", LIST, struct prepared_headers, custom_request, .sub = &field_schema),
+    ROW("customResponse", LIST, struct prepared_headers, custom_response, .sub = &field_schema),
     ROW("cors", BOOL, struct prepared_headers, cors),
     ROW("credentials", BOOL, struct prepared_headers, credentials),
     ROW("addVary", BOOL, struct prepared_headers, add_vary),

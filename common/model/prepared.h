@@ -47,8 +47,22 @@ struct prepared_ip_list { /* ipAllowList, ipWhiteList */
     int64_t reject_status;
 };
 
-struct prepared_headers { /* headers: values as they are sent; empty ones are not */
-    struct string_map custom_request, custom_response;
+enum field_change {
+    FIELD_LEAVE, /* other spellings of the name go, nothing else: it frames the message, or is no header */
+    FIELD_SET,
+    FIELD_REMOVE,
+    FIELD_SUPPRESS, /* removed, and not added by weir itself either */
+    FIELD_HOST,     /* the Host that the server gets */
+};
+
+struct prepared_field {       /* one that the headers middleware changes */
+    struct slice name, value; /* as they are sent: checked, the name as Go writes it where it is set */
+    int64_t id;               /* enum header_id */
+    int64_t change;           /* enum field_change */
+};
+
+struct prepared_headers {                        /* headers: values as they are sent; empty ones are not */
+    struct list custom_request, custom_response; /* struct prepared_field */
     /* CORS */
     bool cors, credentials, add_vary;
     bool echo_headers, echo_methods; /* what the preflight asks for is allowed */

@@ -79,6 +79,11 @@ void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
     ex->request.path = path;
 }
 
+void exchange_set_host(struct exchange *ex, struct slice host)
+{
+    ex->request.host = host;
+}
+
 int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
                          struct slice body)
 {
@@ -242,9 +247,10 @@ void buffer_give(struct worker *worker, struct buffer *buffer)
     free(buffer);
 }
 
-struct encoder *encoder_take(struct worker *worker, enum content_coding coding)
+struct encoder *encoder_take(struct worker *worker, enum content_coding coding, int64_t length)
 {
     (void)worker;
+    (void)length;
     (void)coding;
     return NULL;
 }

@@ -220,9 +220,14 @@ static void busy(struct upstream *up)
     struct io *io = &up->conn.io;
 
     if (conn_backed_up(&up->conn) && io->writable) {
+        size_t waited = up->conn.out_len;
+
         if (conn_flush(&up->conn) < 0) {
             io->broken = io->readable = true; /* there may be an answer to be read all the same */
-        } else if (!conn_backed_up(&up->conn)) {
+        } else if (up->conn.out_len < waited) {
+            ux->moved_ns = up->conn.worker->now_ns;
+        }
+        if (!io->broken && !conn_backed_up(&up->conn)) {
             upstream_arm(ux);
             if (ux->end_due) {
                 (void)conn_end(&up->conn);

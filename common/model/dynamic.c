@@ -301,6 +301,9 @@ static const struct schema_field timeout_fields[] = {
         .text = "Silence after which an HTTP/2 connection is pinged; 0 for never."),
     ROW("pingTimeout", DURATION, struct forwarding_timeouts, ping_timeout, .flags = OMIT, .fallback = "15s",
         .text = "How long the answer to that ping may take."),
+    ROW("sendTimeout", DURATION, struct forwarding_timeouts, send_timeout, .flags = OMIT, .fallback = "60s",
+        .text =
+            "Own option: how long a server may take nothing of a request that waits for it; 0 for no bound."),
 };
 const struct schema forwarding_timeouts_schema =
     SCHEMA(struct forwarding_timeouts, "forwardingTimeouts", timeout_fields);

@@ -213,6 +213,21 @@ def test_an_answer_that_takes_too_long(server, routed, issuer):
     wait_until("it is asked again", lambda: ask(proxied, "slow", "one") == 200)
 
 
+def test_servers_that_hang_keep_nobody_from_their_keys(server, routed, issuer):
+    """However many there are, and however long they may take."""
+    one, never = issuer(), threading.Event()
+    names = [f"hangs{i}" for i in range(40)]
+    one.answers["/keys"] = (200, {}, key_set("one"))
+    one.waits = {f"/{name}": never for name in names}
+    config = routes(server(), {**{name: f"{one.url}/{name}" for name in names}, "good": f"{one.url}/keys"})
+    for middleware in config["middlewares"].values():
+        middleware["jwt"]["clientConfig"] = {"timeoutSeconds": 300}
+    proxied = routed(config)
+    wait_until("the keys are there", lambda: ask(proxied, "good", "one") == 200)
+    assert ask(proxied, names[0], "one") == 503
+    never.set()
+
+
 @pytest.mark.parametrize("options, words", [({"tls": {"cert": "/a"}}, "cert and key need each other"), ({"tls": {"ca": "/not/there"}}, r"clientConfig\.tls\.ca: "),
                                             ({"tls": {"ca": "-----BEGIN CERTIFICATE-----\nx"}}, r"clientConfig\.tls: "), ({"timeoutSeconds": 0}, "timeoutSeconds"),
                                             ({"maxRetries": -1}, "maxRetries")])

@@ -92,7 +92,7 @@ static bool last_https_goes(const struct http_service *service, const struct lis
     const struct server_config *before = service->config.load_balancer->servers.items;
 
     return servers->count == 0 && service->config.load_balancer->servers.count > 0 &&
-           slice_has_prefix(before[0].url, SLICE("https:"));
+           slice_eq_nocase(slice_head(before[0].url, 6), SLICE("https:"));
 }
 
 static int place(const struct job *job, struct refreshed *refreshed)

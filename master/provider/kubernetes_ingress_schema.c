@@ -109,7 +109,8 @@ const struct schema router_annotations_schema =
 
 #define SERVICE(label, kind_, member, ...) ROW(label, kind_, struct service_annotations, member, __VA_ARGS__)
 
-static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
+/* Schemes of URLs are the same in capitals. */
+static const char *const schemes[] = {"http", "https", "h2c", "", "HTTP", "HTTPS", "H2C", NULL};
 
 static const struct schema_field service_annotation_fields[] = {
     SERVICE("serversScheme", ENUM, servers_scheme, .choices = schemes, .text = "Scheme of the servers."),

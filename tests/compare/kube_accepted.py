@@ -59,6 +59,14 @@ def misspelt(data, router):
                for other in (data.get("routers") or {}).values() if "observability" in router)
 
 
+def misspelt_service(service):
+    """As Traefik takes it from the annotations of a Service, word by word."""
+    balancer = service.get("loadBalancer") or {}
+    cookie = (balancer.get("sticky") or {}).get("cookie") or {}
+    return cookie.get("sameSite", "") not in ("", "none", "lax", "strict") or any(
+        server["url"].partition(":")[0].lower() not in ("http", "https", "h2c") for server in balancer.get("servers") or [])
+
+
 def plain(name):
     return re.sub(r"^[a-z]+-conflicted-", "", name)
 
@@ -137,6 +145,12 @@ def accepted(difference, traefik, weir, profile):
         if theirs is not None and section.endswith("ervices") and (nameless(weir, name) or not theirs.get("usedBy")):
             return UNREADABLE
         if theirs is not None and section == "routers" and name.endswith("@kubernetes") and misspelt(weir, theirs):
+            return CHOICES
+        if theirs is not None and section == "routers" and name == "default-router@kubernetes" and misspelt_service(
+                (traefik["services"] or {}).get("default-backend@kubernetes") or {}):
+            return CHOICES
+        if theirs is not None and section == "services" and name.endswith("@kubernetes") and (
+                misspelt_service(theirs) or all(misspelt(weir, traefik["routers"].get(user) or {}) for user in theirs["usedBy"])):
             return CHOICES
         return only_in_weir(section, name, ours, weir) if theirs is None else only_in_traefik(name, theirs, weir)
     if path == "usedBy":

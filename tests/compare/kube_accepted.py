@@ -13,6 +13,7 @@ UNREADABLE = "the value that is an error is not shown"
 CERTIFICATE = "a certificate that is missing is a warning on the router"
 DEFAULTS = "defaults are shown"
 SECRET = "secrets are shown as ***"
+EMPTY = "an empty text and an interval of 0s are not shown"
 
 TRANSPORT = "a transport none of whose authorities can be read trusts nobody: nothing is sent over it"
 CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS options"
@@ -157,6 +158,8 @@ def accepted(difference, traefik, weir, profile):
         return users(path, theirs, ours, traefik, weir)
     if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
+    if b is None and (path.endswith("sticky.cookie.path") and a == "" or path == "loadBalancer.healthCheck.unhealthyInterval" and a == "0s"):
+        return EMPTY
     if path.startswith("serverStatus") and behind_client_auth(section, ours, weir):
         return CLIENT_AUTH
     if section == "routers" and ours.get("parentRefs") and path in ("observability", "observability.traceVerbosity"):

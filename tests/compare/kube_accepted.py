@@ -50,7 +50,8 @@ def only_in_weir(section, name, ours, weir):
 
 def nameless(data, name):
     """A router that is not read because a reference of it has no name, which is the name of its namespace in Traefik."""
-    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words) for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
+    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words or "is no duration" in words)
+               for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
 
 
 def misspelt(data, router):
@@ -131,6 +132,11 @@ def alive(data, only=lambda router: True):
     return found
 
 
+def never_built(router):
+    """One that Traefik has not come to: the parent that it names cannot work, or no entry point of its own is there."""
+    return "priority" not in router and bool(router.get("parentRefs") or router.get("status") == "disabled")
+
+
 def behind_client_auth(section, service, data):
     """Whether none but routers whose options open no door lead to it."""
     routers = data.get({"services": "routers", "tcpServices": "tcpRouters", "udpServices": "udpRouters"}[section]) or {}
@@ -164,6 +170,11 @@ def accepted(difference, traefik, weir, profile):
         return CLIENT_AUTH
     if section == "routers" and ours.get("parentRefs") and path in ("observability", "observability.traceVerbosity"):
         return DEFAULTS
+    if section == "routers" and path in ("status", "error", "priority") and never_built(theirs):
+        return UNUSED
+    if path.startswith("serverStatus") and a is None and ours.get("usedBy") and all(
+            never_built((traefik.get("routers") or {}).get(user) or {}) for user in ours["usedBy"]):
+        return UNUSED
     if section == "routers" and path in ("status", "error", "priority") and theirs.get("status") == "disabled" and below_conflict(traefik, theirs):
         return CONFLICT
     if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(

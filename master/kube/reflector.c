@@ -130,7 +130,8 @@ static void unknown_user(struct kube_reflector *reflector, const char *words)
 {
     struct error why;
 
-    (void)error_set(&why, -EACCES, "the API server answers 401%s%s: it does not take the token or certificate",
+    (void)error_set(&why, -EACCES,
+                    "the API server answers 401%s%s: it does not take the token or certificate",
                     words[0] ? ": " : "", words);
     kube_api_failed(reflector->all->api, &why);
     reflector->wary = true;

@@ -121,8 +121,7 @@ static bool all_clean(const struct model *more)
 
 static bool may_be_told(const struct patching *at)
 {
-    return !at->model->layered && !at->model->names_options && !others_come(at->patch->more) &&
-           all_clean(at->patch->more) && !noticed(at);
+    return !at->model->layered && !others_come(at->patch->more) && all_clean(at->patch->more) && !noticed(at);
 }
 
 /* ---- services ---- */
@@ -226,6 +225,12 @@ static void note_router(struct patching *at, const struct element ***list, size_
     (*list)[(*count)++] = &router->element;
 }
 
+/* Where somebody names TLS options, routers with TLS may disagree with others about a host. */
+static bool may_disagree(const struct patching *at, const struct http_router *router)
+{
+    return router->config.tls && at->model->names_options;
+}
+
 static bool router_take_out(struct patching *at, struct slice name)
 {
     struct model *model = at->model;
@@ -233,7 +238,7 @@ static bool router_take_out(struct patching *at, struct slice name)
     size_t place = patch_place(model->routers, model->router_count, name, &found);
     struct http_router *router = found ? model->routers[place] : NULL;
 
-    if (router == NULL) {
+    if (router == NULL || may_disagree(at, router)) {
         return false;
     }
     note_router(at, &at->out->gone, &at->out->gone_count, &at->gone_capacity, router);
@@ -281,6 +286,9 @@ static bool routers_take_out(struct patching *at)
 
 static bool router_judge(struct patching *at, struct http_router *router)
 {
+    if (may_disagree(at, router)) {
+        return false;
+    }
     if (router->config.tls) {
         at->out->tls = true;
         router->tls_options =

@@ -84,9 +84,9 @@ static void service_check(struct resolver *resolver, struct http_router *router)
         uint32_t position =
             name_table_find(pool, &resolver->services, router->config.service, router->element.provider);
 
-        text = position == NOWHERE ? text
-                                   : blamed(pool, &router->element,
-                                            &resolver->model->services[position]->element, text);
+        text = position == NOWHERE
+                   ? text
+                   : blamed(pool, &router->element, &resolver->model->services[position]->element, text);
         element_error(resolver->model, &router->element, true, "%.*s", SLICE_ARG(text));
     }
 }

@@ -182,7 +182,7 @@ def accepted(difference, traefik, weir, profile):
         return CONFLICT
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
-    if section.endswith("outers") and path in ("status", "error") and nameless(weir, name):
+    if section.endswith("outers") and path in ("status", "error", "priority", "ruleSyntax") and nameless(weir, name):
         return UNREADABLE
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
         if unserved(ours):

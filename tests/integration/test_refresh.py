@@ -127,6 +127,9 @@ def test_no_server_and_servers_again_are_read_without_the_others(api, cluster_we
     some, none = endpoint_slice("a-1", "a", [backend.host], port=backend.port), endpoint_slice("a-1", "a", [])
     api.put(service("a"), some, route("a", {"name": "a"}), route("two", {"name": "a"}, {"name": "a", "port": 81}),
             service("b"), endpoint_slice("b-1", "b", [backend.host], port=backend.port), route("b", {"name": "b"}))
+    named = route("named", {"name": "b"})
+    named["spec"]["tls"] = {"options": {"name": "x"}}  # concerns nobody without TLS
+    api.put(named)
     program = cluster_weir()
     for host in ("a.test", "two.test", "b.test"):
         answers(program, host, "back")
@@ -317,7 +320,7 @@ def some_route(rng):
         rng.choice(rules)["services"] = [{"name": "missing", "port": 80}]
     if rng.random() < 0.03:
         rng.choice(rules)["match"] = "Host(`"
-    spec = {"routes": rules, **({"tls": {}} if rng.random() < 0.1 else {})}
+    spec = {"routes": rules, **({"tls": rng.choice([{}, {}, {"options": {"name": "x"}}])} if rng.random() < 0.1 else {})}
     return {"kind": "IngressRoute", "metadata": {"name": f"r{rng.randrange(8)}"}, "spec": spec}
 
 

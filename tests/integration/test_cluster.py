@@ -61,6 +61,20 @@ def test_pages_are_put_together_and_the_token_is_shown_to_the_server_only(api, c
     assert TOKEN not in program.log()
 
 
+def test_a_user_that_the_server_does_not_know_is_said_once(api, cluster_weir, whoami):
+    """Not for each of the kinds: until a token or certificate is taken, which are read anew each time."""
+    api.put(*service(whoami()), route("app"))
+    for path in ALL_KINDS:
+        api.refuse[path] = [(401, "Unauthorized")] * 10000
+    program = cluster_weir(wait=False)
+    wait_until("all were asked for twice", lambda: len(api.requests) > 2 * len(ALL_KINDS))
+    program.wait_log(r"WRN API server 127\.0\.0\.1 \(option endpoint\): .* 401: Unauthorized: it does not take the token or certificate")
+    assert program.log().count("answers 401") == 1
+    api.refuse.clear()
+    program.wait_log(r"INF API server 127\.0\.0\.1 answers again")
+    serves(program, "app.test")
+
+
 def test_a_page_that_has_expired_begins_the_list_anew(api, cluster_weir, whoami):
     api.page = 3
     api.put(*service(whoami()), *(route(f"r{i}") for i in range(8)))

@@ -29,6 +29,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration")
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)  # noqa: E402
 from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
+from rules import rules_configuration, rules_request  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
@@ -48,6 +49,7 @@ ACCEPTED = [
     (rb"\r\n folded", "no folded lines"),
     (rb"^CONNECT ", "CONNECT is not served, whatever its target"),
     (rb"^\S+ (k1\.test:80|\?x|#) HTTP", "no target without a slash"),
+    (rb"(?i)\r\nHost: [^\r]*\.\.(:\d+)?\r\n", "no host ends with two dots"),
     (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
 ]
@@ -400,6 +402,9 @@ async def main():
                 rng = random.Random(args.seed * 1000 + i)
                 await run_set(args, upstream, f"random {args.seed * 1000 + i}", random_configuration(rng),
                               [random_request(rng) for _ in range(400)], directory, totals)
+                rules = rules_configuration(rng, 300)
+                await run_set(args, upstream, f"rules {args.seed * 1000 + i}", rules,
+                              [rules_request(rng, number, rules["http"]["routers"][f"n{number}"]["rule"]) for number in range(300) for _ in range(5)], directory, totals)
                 await run_set(args, upstream, f"corners {args.seed * 1000 + i}", corner_configuration(rng),
                               [corner_request(rng) for _ in range(2000)], directory, totals)
                 await run_set(args, upstream, f"odd {args.seed * 1000 + i}", odd_configuration(),

@@ -40,7 +40,7 @@ V2 = {"Host": [HOSTS], "HostRegexp": [HOST_TEMPLATES], "Path": [PATHS + TEMPLATE
       "ClientIP": [ADDRESSES]}
 SPOILT = ["Host", "Host()", "Nope(`x`)", "HostSNI(`a.test`)", "HostHeader(`a.test`)", "Headers(`X-K`, `1`)", "Header(`X-K`, `1`)", "Host(a.test)", "Host('a')", "Host(1)", "Host(nil)", "true", "`a`", "1", "", "Host(`a.test`) Path(`/a`)", "Path(Path(`/a`))", "AddPrefix(`/a`)",
           "-Path(`/a`)", "Path(`/a`) == Path(`/a`)", "Path(`/a`) & Path(`/a`)", "Path(`/a`) and Path(`/a`)", "Path(`/a`);", "x.Path(`/a`)", "Path[`/a`]", "Path(`/a`)(`/b`)", "Path(`/a`", "(Path(`/a`)", "Path(`/a`))", "&& Path(`/a`)", "Path(`/a`) &&", "!", "()",
-          "Path(`/a\n`)", "Path(\"/a\n\")", "Path(\"/a)", "Path(`/a`) && true", "Path(`/a`...)", "Path{`/a`}", "func() {}", "<-Path(`/a`)", "*Path(`/a`)", "^Path(`/a`)", "+Path(`/a`)", "Path(\"/a\" + \"b\")", "Path((`/a`))", "Path(`/a`, 1)", "PathRegexp(`a`, `b`)"]
+          "Path(`/a\n`)", "Path(\"/a\n\")", "Path(\"/a)", "Path(`/a`) && true", "Path{`/a`}", "func() {}", "<-Path(`/a`)", "*Path(`/a`)", "^Path(`/a`)", "+Path(`/a`)", "Path(\"/a\" + \"b\")", "Path((`/a`))", "Path(`/a`, 1)", "PathRegexp(`a`, `b`)"]
 
 
 def quoted(rng, text):

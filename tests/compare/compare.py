@@ -43,7 +43,7 @@ ACCEPTED = [
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
-    (rb"(?s)HTTP/1\.0\r\n.*\r\nTransfer-Encoding:", "no Transfer-Encoding with HTTP/1.0"),
+    (rb"(?s)HTTP/1\.0\r\n(.*\r\n)?Transfer-Encoding:", "no Transfer-Encoding with HTTP/1.0"),
     (rb"(?s)HTTP/1\.0\r\n.*\r\nX-Answer: interim", "no interim answers to HTTP/1.0"),
     (rb"(?s)HTTP/1\.0\r\n.*\r\nUpgrade: ", "no switch of protocols with HTTP/1.0"),
     (rb" HTTP/(0\.9|2\.0|3|1\.01|1\.)\r\n", "the version is looked at before the rest"),
@@ -55,6 +55,8 @@ ACCEPTED = [
     (rb"(?s)\r\nContent-Length: 00\r\n.*Content-Length:", "two lengths are equal as numbers without leading zeros only"),
     (rb"(?s)\r\nExpect: 100-continue\r\n.*Expect: x\r\n", "a second Expect asks for something, too"),
     (rb"\r\nAccept-Encoding: gzip;q=2\r\n", "no weight is over 1"),
+    (rb"Host: \[::1\]:99\r\n", "redirects know hosts of IPv6 with ports"),
+    (rb"^GET /p{6000}", "a target that is too long is told as that"),
     (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
 ]
@@ -78,6 +80,7 @@ ACCEPTED_LINES = [
     (r"^upstream line: traefik '\w+ /.*' weir '\w+ [^/ :]*:", "a path without its slash keeps what stands before a colon"),
     (r"^upstream headers: traefik \[\['Accept-Encoding', 'gzip'\]\] weir \[\]$", "whoever decides about a request is not told that Go asks for gzip"),
     (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\]\] weir \[\['Content-Length', '0'\]\]$", "a body that is known to be empty says so"),
+    (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\], \['User-Agent', 'Go-http-client/1.1'\]\] weir \[\['Content-Length', '\d+'\]\]$", "a body that was kept has a length"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
 

@@ -11,10 +11,10 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/sealed_page.h"
 #include "worker/exchange.h"
 #include "worker/pick.h"
 #include "worker/worker.h"
-#include "tests/unit/sealed_page.h"
 
 #define SERVERS 8
 #define SUM_MOST 400
@@ -39,10 +39,10 @@ static uint64_t chance(uint64_t below)
 static int setup(void **state)
 {
     struct error why;
+    int fd;
 
     (void)state;
     seed = 88172645463325252ULL;
-    int fd;
     assert_int_equal(board_create(&fd, &why), 0);
     assert_int_equal(board_map(fd, &worker.board, &why), 0);
     close(fd);

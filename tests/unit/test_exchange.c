@@ -18,11 +18,11 @@
 #include "shm/tcp_page.h"
 #include "shm/transports.h"
 #include "shm/udp_page.h"
+#include "tests/unit/sealed_page.h"
 #include "worker/codec.h"
 #include "worker/listener.h"
 #include "worker/upstream.h"
 #include "worker/worker.h"
-#include "tests/unit/sealed_page.h"
 
 static struct worker worker;
 static struct entry_options options;

@@ -11,11 +11,11 @@
 #include <cmocka.h>
 
 #include "common/net/addr.h"
+#include "tests/unit/sealed_page.h"
 #include "worker/exchange.h"
 #include "worker/pick.h"
 #include "worker/sticky.h"
 #include "worker/worker.h"
-#include "tests/unit/sealed_page.h"
 
 static struct worker worker;
 static struct exchange exchange;

@@ -264,6 +264,15 @@ def test_healthcheck(weir):
     assert run("healthcheck", *flags).returncode == 1
 
 
+@pytest.mark.parametrize("args, words", [
+    (["--help"], "usage: weir [flags]"), (["help"], "usage: weir [flags]"), (["--entryPoints.web.address=:80", "-h"], "usage: weir [flags]"),
+    (["check", "--help"], "usage: weir check [flags]"), (["explain", "GET", "-h"], "usage: weir explain"), (["whoami", "--help"], "usage: weir whoami --port"),
+])
+def test_help_wherever_it_is_asked_for(args, words):
+    got = run(*args)
+    assert got.returncode == 0 and words in got.stdout and got.stderr == ""
+
+
 def test_unknown_command():
     done = run("frobnicate")
     assert done.returncode == 1 and "frobnicate" in done.stderr

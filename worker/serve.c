@@ -17,6 +17,7 @@
 #include "worker/passwords.h"
 #include "worker/tokens.h"
 #include "worker/poller.h"
+#include "worker/redis.h"
 #include "worker/timers.h"
 #include "worker/splice.h"
 #include "worker/spool.h"
@@ -316,6 +317,7 @@ void serve_stop(struct worker *worker)
     }
     subrequest_stop_all(worker);
     upstream_stop(worker);
+    redis_stop(worker);
     udp_stop(worker);
     splice_stop(worker);
     spool_stop(worker);

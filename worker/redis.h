@@ -9,7 +9,7 @@
  *   redis_conn.c  a connection: opened, TLS, logged in, its answers, its time-outs
  *
  * Nothing here belongs to a generation: a new configuration finds the connections of the old one, and those that it does not
- * name are closed once nobody waits for an answer. When a server cannot be reached questions fail at once for a moment that
+ * name (nor asks soon) are closed once nobody waits for an answer. When a server cannot be reached questions fail at once for a moment that
  * grows to a second.
  */
 #ifndef WEIR_WORKER_REDIS_H
@@ -43,6 +43,8 @@ struct redis_question { /* lives in the exchange's pool, and its key there too *
 /* False: nobody can be asked now, and answered() is not called. */
 bool redis_ask(struct redis_question *question);
 
+/* There is another generation: connections that nobody of it has asked in a while after are closed. */
+void redis_switch(struct worker *worker);
 /* Closes all; nobody is told. */
 void redis_stop(struct worker *worker);
 

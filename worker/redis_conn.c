@@ -42,6 +42,7 @@ void redis_close(struct redis_conn *rc)
     pool->opening -= rc->state != REDIS_READY;
     rc->state = REDIS_CLOSED;
     release_generation(rc);
+    slab_gauge(rc->conn.worker->slab, rc->idle ? GAUGE_UPSTREAM_IDLE : GAUGE_UPSTREAM_ACTIVE, -1);
     conn_close(&rc->conn);
 }
 
@@ -52,11 +53,25 @@ static void on_closed(struct io *io)
 
 /* ---- time-outs ---- */
 
+static void count(struct redis_conn *rc)
+{
+    struct board_slab *slab = rc->conn.worker->slab;
+    bool idle = rc->sent.first == NULL;
+
+    if (idle != rc->idle) {
+        slab_gauge(slab, GAUGE_UPSTREAM_IDLE, idle ? 1 : -1);
+        slab_gauge(slab, GAUGE_UPSTREAM_ACTIVE, idle ? -1 : 1);
+        rc->idle = idle;
+    }
+}
+
+/* Each time that something was asked or answered on one that is ready. */
 static void arm(struct redis_conn *rc)
 {
     const struct redis_pool *pool = rc->pool;
     int64_t at = TIMER_NEVER;
 
+    count(rc);
     if (rc->sent.first) {
         at = rc->sent.first->deadline_ns;
     } else if (pool->count > pool->least) {
@@ -394,6 +409,8 @@ bool redis_dial(struct redis_pool *pool, struct generation *generation, uint32_t
     made->state = REDIS_CONNECTING;
     made->generation = generation_ref(generation);
     made->service = service;
+    slab_gauge(pool->worker->slab, GAUGE_UPSTREAM_ACTIVE, 1);
+    slab_count(pool->worker->slab, COUNT_UPSTREAM_CONNECTS, 1);
     timer_set(pool->worker->timers, &made->conn.timer, pool->worker->now_ns + pool->dial_timeout);
     return true;
 }

@@ -35,6 +35,7 @@ struct redis_conn {
     struct redis_pool *pool;
     struct redis_conn *next;
     enum redis_state state;
+    bool idle;                     /* it is counted as such: ready, and no answer is waited for */
     bool lost;                     /* writing failed: it is given up in its next turn */
     unsigned greetings;            /* answers that belong to no question and are still to come */
     struct redis_queue sent;       /* whose answers are to come */

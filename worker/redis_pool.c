@@ -18,7 +18,7 @@
 #define MOST_DEFAULT 10     /* connections of a worker */
 #define DEPTH 64            /* so many answers are waited for on each before another one is opened */
 #define UNDER_WAY_MOST 8192 /* of a pool; more are refused */
-#define LOOK_NS (5 * SECOND)
+#define LOOK_NS (2 * SECOND) /* after a change of generation */
 #define PAUSE_LEAST_NS (50 * MILLISECOND)
 #define PAUSE_MOST_NS SECOND
 
@@ -268,16 +268,26 @@ static void end_pool(struct redis_pool *pool)
     free(pool);
 }
 
-/* One that the configuration in force does not ask goes with the last question. */
+/* One that the configuration in force did not ask goes with the last question. */
 static void on_look(struct timer *timer)
 {
     struct redis_pool *pool = (struct redis_pool *)((char *)timer - offsetof(struct redis_pool, look));
 
-    if (pool->under_way == 0 && pool->generation != pool->worker->generation->number) {
-        end_pool(pool);
+    if (pool->generation == pool->worker->generation->number) {
         return;
     }
-    timer_set(pool->worker->timers, &pool->look, pool->worker->now_ns + LOOK_NS);
+    if (pool->under_way == 0) {
+        end_pool(pool);
+    } else {
+        timer_set(pool->worker->timers, &pool->look, pool->worker->now_ns + LOOK_NS);
+    }
+}
+
+void redis_switch(struct worker *worker)
+{
+    for (struct redis_pool *pool = worker->redis; pool; pool = pool->next) {
+        timer_set(worker->timers, &pool->look, worker->now_ns + LOOK_NS);
+    }
 }
 
 static struct redis_pool *make_pool(struct worker *worker, uint64_t identity, const struct page *page,

@@ -196,6 +196,7 @@ void serve_switch(struct worker *worker, struct generation *next)
     }
     tls_switch(worker);
     udp_switch(worker);
+    redis_switch(worker);
     generation_unref(old); /* control.c holds one more and unmaps on a thread */
     walk_later(worker);
     log_debug("generation %llu in force", (unsigned long long)next->number);

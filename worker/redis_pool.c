@@ -15,12 +15,18 @@
 
 #define MILLISECOND INT64_C(1000000)
 #define SECOND (1000 * MILLISECOND)
-#define MOST_DEFAULT 10     /* connections of a worker */
-#define DEPTH 64            /* so many answers are waited for on each before another one is opened */
-#define UNDER_WAY_MOST 8192 /* of a pool; more are refused */
+#define MOST_DEFAULT 10      /* connections of a worker */
+#define DEPTH 64             /* so many answers are waited for on each before another one is opened */
+#define UNDER_WAY_MOST 8192u /* of a pool; more are refused */
 #define LOOK_NS (2 * SECOND) /* after a change of generation */
 #define PAUSE_LEAST_NS (50 * MILLISECOND)
 #define PAUSE_MOST_NS SECOND
+
+#define BUCKETS 256
+
+struct redis_pools {
+    struct redis_pool *buckets[BUCKETS];
+};
 
 /* ---- queues ---- */
 
@@ -243,9 +249,14 @@ static uint32_t part_of(const struct worker *worker, int64_t connections)
     return part < 1 ? 1 : (uint32_t)part;
 }
 
+static struct redis_pool **bucket_of(const struct worker *worker, uint64_t identity)
+{
+    return &worker->redis->buckets[hash_finish(identity) % BUCKETS];
+}
+
 static void end_pool(struct redis_pool *pool)
 {
-    struct redis_pool **link = &pool->worker->redis;
+    struct redis_pool **link = bucket_of(pool->worker, pool->identity);
 
     while (*link != pool) {
         link = &(*link)->next;
@@ -285,15 +296,17 @@ static void on_look(struct timer *timer)
 
 void redis_switch(struct worker *worker)
 {
-    for (struct redis_pool *pool = worker->redis; pool; pool = pool->next) {
-        timer_set(worker->timers, &pool->look, worker->now_ns + LOOK_NS);
+    for (size_t i = 0; worker->redis && i < BUCKETS; i++) {
+        for (struct redis_pool *pool = worker->redis->buckets[i]; pool; pool = pool->next) {
+            timer_set(worker->timers, &pool->look, worker->now_ns + LOOK_NS);
+        }
     }
 }
 
 static struct redis_pool *make_pool(struct worker *worker, uint64_t identity, const struct page *page,
                                     const struct prepared_redis *redis, struct slice host)
 {
-    struct redis_pool *pool = xcalloc(1, sizeof(*pool));
+    struct redis_pool *pool = xcalloc(1, sizeof(*pool)), **bucket = bucket_of(worker, identity);
 
     pool->worker = worker;
     pool->identity = identity;
@@ -307,8 +320,8 @@ static struct redis_pool *make_pool(struct worker *worker, uint64_t identity, co
     pool->look.fire = on_look;
     text_init(&pool->scratch);
     greeting_make(pool, page, redis);
-    pool->next = worker->redis;
-    worker->redis = pool;
+    pool->next = *bucket;
+    *bucket = pool;
     timer_set(worker->timers, &pool->look, worker->now_ns + LOOK_NS);
     return pool;
 }
@@ -320,7 +333,7 @@ static struct redis_pool *pool_for(const struct redis_question *question)
     const struct generation *generation = ex->generation;
     const struct page *page;
     const struct service *service = services_at(&generation->services, question->service, &page);
-    struct redis_pool *pool = ex->worker->redis;
+    struct redis_pool *pool;
 
     if (service == NULL || service->servers.count == 0) {
         return NULL;
@@ -328,6 +341,10 @@ static struct redis_pool *pool_for(const struct redis_question *question)
     const struct server *server = page_at(page, service->servers.items);
     uint64_t identity = hash_bytes(question->redis->identity, &server->identity, sizeof(server->identity));
 
+    if (ex->worker->redis == NULL) {
+        ex->worker->redis = xcalloc(1, sizeof(*ex->worker->redis));
+    }
+    pool = *bucket_of(ex->worker, identity);
     while (pool && pool->identity != identity) {
         pool = pool->next;
     }
@@ -341,9 +358,13 @@ static struct redis_pool *pool_for(const struct redis_question *question)
 
 void redis_stop(struct worker *worker)
 {
-    while (worker->redis) {
-        end_pool(worker->redis);
+    for (size_t i = 0; worker->redis && i < BUCKETS; i++) {
+        while (worker->redis->buckets[i]) {
+            end_pool(worker->redis->buckets[i]);
+        }
     }
+    free(worker->redis);
+    worker->redis = NULL;
 }
 
 /* ---- questions ---- */
@@ -388,7 +409,11 @@ bool redis_ask(struct redis_question *question)
     struct redis_pool *pool = pool_for(question);
     struct redis_conn *rc;
 
-    if (pool == NULL || pool->under_way >= UNDER_WAY_MOST) {
+    if (pool == NULL) {
+        return false;
+    }
+    if (pool->under_way >= UNDER_WAY_MOST) {
+        redis_say(pool, "%u questions wait for their answers: no more are asked", UNDER_WAY_MOST);
         return false;
     }
     if (question->script->sha[0] == '\0') {

@@ -74,6 +74,8 @@ def redis(programs, tmp_path):
 
 
 def limit(store, average=1, period="1h", burst=3, **options):
+    """A machine that is slow is no Redis that is: time-outs are long where none is meant."""
+    options = {"readTimeout": "60s", "dialTimeout": "60s", **options}
     host = options.pop("host", "127.0.0.1")
     criterion = options.pop("sourceCriterion", None)
     made = {"average": average, "period": period, "burst": burst, "redis": {"endpoints": [f"{host}:{store.port}"], **options}}
@@ -192,7 +194,7 @@ def test_away_and_back(server, redis, routed):
     answer = ask(proxied)
     assert (answer.status, answer.body, answer.get("content-type")) == (500, NO_COUNT, "text/plain; charset=utf-8")
     assert len(app.requests) == 1
-    proxied.router.wait_log(r"ERR Redis localhost:\d+: cannot be connected to: Connection refused .*reason=rate_store")
+    proxied.router.wait_log(r"ERR Redis localhost:\d+: cannot be connected to: .*reason=rate_store")
     store.start()
     wait_until("it counts again", lambda: ask(proxied).status == 200)
     proxied.router.wait_log(r"Redis localhost:\d+ answers again")
@@ -238,17 +240,17 @@ def test_slow(server, redis, routed):
     assert ask(proxied).status == 200
     store.hang()
     clients = [connect(proxied.port) for _ in range(6)]
+    begin = time.monotonic()
     for client in clients:
         client.send(get("/"))
     for client in clients[:3]:
         client.close()
-    begin = time.monotonic()
     assert [client.response().body for client in clients[3:]] == [NO_COUNT] * 3
-    assert time.monotonic() - begin >= 0.3
+    assert time.monotonic() - begin >= 0.5
     proxied.router.wait_log(r"no answer in time \(readTimeout\)|no answer to AUTH")
     store.wake()
     wait_until("it counts again", lambda: ask(proxied).status == 200)
-    assert len(store.clients()) == 1
+    wait_until("one connection is there", lambda: len(store.clients()) == 1)
 
 
 def test_change_while_questions_are_under_way(server, redis, routed):
@@ -261,11 +263,12 @@ def test_change_while_questions_are_under_way(server, redis, routed):
     clients = [connect(proxied.port) for _ in range(4)]
     for client in clients:
         client.send(get("/"))
+    wait_until("all are under way", lambda: proxied.router.log().count("middleware r@file (rateLimit)") == 5)
     config["middlewares"]["r"] = limit(store, burst=2, db=2)
     proxied.change(config)
     store.wake()
-    assert sorted(client.response().status for client in clients) in ([200, 429, 429, 429], [200, 200, 200, 429])
-    assert statuses(proxied, 3) [-1] == 429
+    assert sorted(client.response().status for client in clients) == [200, 429, 429, 429]
+    assert statuses(proxied, 3) == [200, 200, 429]
     wait_until("the connection of the old one is closed",
                lambda: [line for line in store.clients() if " db=2 " in line] and not [line for line in store.clients() if " db=1 " in line])
 
@@ -275,7 +278,8 @@ def test_unused_pool_is_closed(server, redis, routed):
     app, store = server(), redis()
     config = one_route(app, {"r": limit(store)})
     proxied = routed(config)
-    assert ask(proxied).status == 200 and len(store.clients()) == 1
+    assert ask(proxied).status == 200
+    wait_until("one connection is there", lambda: len(store.clients()) == 1)
     proxied.change(one_route(app, {}))
     wait_until("no connection is left", lambda: not store.clients())
 
@@ -292,7 +296,7 @@ def test_connections(server, redis, routed):
         client.send(get("/"))
     store.wake()
     assert {client.response().status for client in clients} == {200}
-    assert 3 <= len(store.clients()) <= 5
+    wait_until("only those are there", lambda: 3 <= len(store.clients()) <= 5)
 
 
 def test_no_redis(server, routed):
@@ -300,8 +304,10 @@ def test_no_redis(server, routed):
     app = server()
 
     def stranger(peer):
-        peer.recv(1)
+        peer.recv(65536)
         peer.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        while peer.recv(65536):  # no reset, which could overtake the answer
+            pass
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
         def serve():
@@ -433,6 +439,7 @@ def test_objects_of_kubernetes(weir, whoami, redis, manifests, made):
     manifests.write("service.yaml", WHOAMI.format(port=whoami("w").port))
     manifests.write("all.yaml", objects(store, made, "first-word"))
     router = weir(f"--providers.kubernetesCRD.manifests={manifests.path}")
+    router.accepting(1)
     tree = SimpleNamespace(port=router.ports["web"])
     assert statuses(tree, 3) == [200, 200, 429]
     cli = ("--tls", "--cacert", str(made["authority"].crt), "--cert", str(made["client"].crt), "--key", str(made["client"].key), "-n", "1")

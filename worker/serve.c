@@ -17,6 +17,7 @@
 #include "worker/passwords.h"
 #include "worker/tokens.h"
 #include "worker/poller.h"
+#include "worker/redis.h"
 #include "worker/timers.h"
 #include "worker/splice.h"
 #include "worker/spool.h"
@@ -195,6 +196,7 @@ void serve_switch(struct worker *worker, struct generation *next)
     }
     tls_switch(worker);
     udp_switch(worker);
+    redis_switch(worker);
     generation_unref(old); /* control.c holds one more and unmaps on a thread */
     walk_later(worker);
     log_debug("generation %llu in force", (unsigned long long)next->number);
@@ -315,6 +317,7 @@ void serve_stop(struct worker *worker)
     }
     subrequest_stop_all(worker);
     upstream_stop(worker);
+    redis_stop(worker);
     udp_stop(worker);
     splice_stop(worker);
     spool_stop(worker);

@@ -147,6 +147,28 @@ def test_options(stand, made):
     assert "UNRECOGNIZED NAME" in refused(stand.port, "strict.test")
 
 
+def test_the_cipher_suite_is_chosen_by_strength_and_hardware(stand, made):
+    """As Go does: AES where the client prefers AES, ChaCha20 where it prefers that; the order of `cipherSuites` does not count."""
+    aes, chacha, longer = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES256-GCM-SHA384"
+    stand.start("  certificates:\n" + entries(made["exact"]) + "  options:\n    strict: {cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305, "
+                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]}\n", options={"strict.test": "strict"})
+    for offered, chosen in (([longer, chacha, aes], aes), ([chacha, longer, aes], chacha), ([longer, chacha], longer), (["ECDHE-ECDSA-AES128-SHA", chacha], chacha)):
+        for name in ("exact.test", "strict.test"):
+            client = hello(stand.port, name, version="TLSv1_2", ciphers=":".join(offered))
+            with contextlib.closing(client.sock):
+                assert client.sock.cipher()[0] == chosen, (name, offered)
+
+
+@pytest.mark.parametrize("options, words", [
+    ("maxVersion: VersionTLS11", "VersionTLS12 to VersionTLS11"), ("minVersion: VersionTLS13, maxVersion: VersionTLS12", "VersionTLS13 to VersionTLS12"),
+    ("maxVersion: VersionTLS12, cipherSuites: [TLS_AES_128_GCM_SHA256]", "none of the cipher suites is one of VersionTLS12")])
+def test_options_that_leave_no_version_are_told(stand, made, options, words):
+    stand.start("  options:\n    strict: {" + options + "}\n", options={"strict.test": "strict"})
+    stand.router.wait_log(f"ERR .*no version of TLS is left: {words}")
+    assert "HANDSHAKE FAILURE" in refused(stand.port, "strict.test")
+    assert refused(stand.port, "exact.test") == ""
+
+
 def test_host_of_other_options_is_misdirected(stand, made):
     stand.start("  options:\n    new: {minVersion: VersionTLS13}\n", options={"new.test": "new"})
     client = hello(stand.port, "exact.test")

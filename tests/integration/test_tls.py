@@ -129,8 +129,8 @@ def test_options(stand, made):
     stand.start("  certificates:\n" + entries(made["exact"], made["wild"]) +
                 "  options:\n    new: {minVersion: VersionTLS13}\n"
                 "    strict: {sniStrict: true, maxVersion: VersionTLS12, cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "
-                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n",
-                options={"x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
+                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n    empty: {alpnProtocols: []}\n",
+                options={"common.test": "empty", "x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
     assert "PROTOCOL VERSION" in refused(stand.port, "x.wild.test", version="TLSv1_2")
     assert stand.shows("x.wild.test", made["wild"], version="TLSv1_3")
     client = hello(stand.port, "exact.test", alpn=["x", "http/1.1"])
@@ -143,6 +143,9 @@ def test_options(stand, made):
     with contextlib.closing(client.sock):
         assert client.sock.selected_alpn_protocol() is None and client.get("new.test")[0] == 200
     assert "NO APPLICATION PROTOCOL" in refused(stand.port, "new.test", alpn=["x"])
+    client = hello(stand.port, "common.test", alpn=["http/1.1", "h2"])  # an empty list is as none: the default
+    with contextlib.closing(client.sock):
+        assert client.sock.selected_alpn_protocol() == "h2"
     assert "HANDSHAKE FAILURE" in refused(stand.port, "exact.test", version="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
     assert "UNRECOGNIZED NAME" in refused(stand.port, "strict.test")
 
@@ -191,6 +194,16 @@ def test_client_certificates(stand, made, mode, without, unknown, known):
     assert (refused(stand.port, "mtls.test") == "") == without
     assert (refused(stand.port, "mtls.test", client=made["unknown"]) == "") == unknown
     assert (refused(stand.port, "mtls.test", client=made["client"]) == "") == known
+
+
+@pytest.mark.parametrize("mode", ["RequestClientCert", "RequireAnyClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"])
+def test_clients_are_told_whose_certificates_count(stand, made, mode):
+    """By the names of the authorities a client that has several certificates chooses one; also where none is checked."""
+    stand.start(f"  options:\n    default: {{clientAuth: {{caFiles: [{made['authority'].crt}], clientAuthType: {mode}}}}}\n")
+    for version in ("-tls1_2", "-tls1_3"):
+        told = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{stand.port}", "-servername", "mtls.test", version], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=30).stdout
+        assert "Acceptable client certificate CA names\nCN = authority\n" in told, told
 
 
 def resumes(port, made, session, name="exact.test"):

@@ -355,8 +355,8 @@ static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
     if (!(entry->tcp & TCP_TLS)) {
         return false;
     }
-    if (!entry->row->config.allow_acme_by_pass && tls_hello_offers(hello, ACME_PROTOCOL)) {
-        return false; /* asked of us, whatever the name: no router gets it */
+    if (entry->row->acme_taken && tls_hello_offers(hello, ACME_PROTOCOL)) {
+        return false; /* whatever the name */
     }
     if (!tls_hello_name(client, hello, space, &name, &sent)) {
         refuse(client, SSL_AD_DECODE_ERROR, "the server name is too long");

@@ -132,8 +132,8 @@ static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, cons
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    bool refused =
-        ours->len && !(protocol_in(ours, SLICE("h2")) && tls_hello_offers(&offered, SLICE("http/1.1")));
+    bool refused = live->wanted.len &&
+                   !(protocol_in(ours, SLICE("h2")) && tls_hello_offers(&offered, SLICE("http/1.1")));
 
     return refused ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }

@@ -129,8 +129,8 @@ def test_options(stand, made):
     stand.start("  certificates:\n" + entries(made["exact"], made["wild"]) +
                 "  options:\n    new: {minVersion: VersionTLS13}\n"
                 "    strict: {sniStrict: true, maxVersion: VersionTLS12, cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "
-                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n    empty: {alpnProtocols: []}\n",
-                options={"common.test": "empty", "x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
+                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n    own: {alpnProtocols: [own]}\n    empty: {alpnProtocols: []}\n",
+                options={"mtls.test": "own", "common.test": "empty", "x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
     assert "PROTOCOL VERSION" in refused(stand.port, "x.wild.test", version="TLSv1_2")
     assert stand.shows("x.wild.test", made["wild"], version="TLSv1_3")
     client = hello(stand.port, "exact.test", alpn=["x", "http/1.1"])
@@ -143,6 +143,9 @@ def test_options(stand, made):
     with contextlib.closing(client.sock):
         assert client.sock.selected_alpn_protocol() is None and client.get("new.test")[0] == 200
     assert "NO APPLICATION PROTOCOL" in refused(stand.port, "new.test", alpn=["x"])
+    for alpn in (["h2", "http/1.1"], ["own"]):  # no protocol of HTTP is in the list
+        assert "NO APPLICATION PROTOCOL" in refused(stand.port, "mtls.test", alpn=alpn)
+    assert refused(stand.port, "mtls.test") == ""
     client = hello(stand.port, "common.test", alpn=["http/1.1", "h2"])  # an empty list is as none: the default
     with contextlib.closing(client.sock):
         assert client.sock.selected_alpn_protocol() == "h2"

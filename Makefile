@@ -301,6 +301,8 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 	$(PYTHON) tests/compare/compare_tcp.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
+	$(PYTHON) tests/compare/compare_tls.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
+	$(PYTHON) tests/compare/compare_h2.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
 
 compare-kube: deps deps-test deps-e2e ## the same Kubernetes objects to Traefik (TRAEFIK=PATH) and weir, print what they make of them
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare-kube TRAEFIK=/path/to/traefik"; exit 1; }

@@ -290,6 +290,9 @@ static void read_texts(const struct field_decoder *fd, struct list *out)
         }
         return;
     }
+    if (node->list.count == 0 && fd->field->fallback) {
+        return; /* the default stays, as in Traefik */
+    }
     struct slice *items = pool_alloc(fd->decoder->pool, node->list.count * sizeof(*items));
 
     for (size_t i = 0; i < node->list.count; i++) {

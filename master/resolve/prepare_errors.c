@@ -1,6 +1,7 @@
 /*
  * prepare_errors.c - errors: which statuses are replaced, by which status, and whose page it is.
  */
+#include "common/http/path.h"
 #include "master/resolve/prepare.h"
 
 static bool rewrites(struct preparation *at, const struct doc *map, struct slice *out)
@@ -27,6 +28,27 @@ static bool rewrites(struct preparation *at, const struct doc *map, struct slice
     return true;
 }
 
+/* What is filled in is escaped: a target that cannot be asked for is one already here. */
+static bool query_good(struct preparation *at, struct slice query)
+{
+    struct slice path = query, decoded;
+
+    for (size_t i = 0; i < query.len; i++) {
+        if ((unsigned char)query.ptr[i] < ' ' || query.ptr[i] == 0x7f) {
+            prepare_wrong(at, "errors.query holds a line end or another control character");
+            return false;
+        }
+        if ((query.ptr[i] == '?' || query.ptr[i] == '#') && path.len == query.len) {
+            path = slice_head(query, i);
+        }
+    }
+    if (path_unescape(at->pool, path, &decoded) != PATH_OK) {
+        prepare_wrong(at, "errors.query: %% in its path must be followed by two hexadecimal digits");
+        return false;
+    }
+    return true;
+}
+
 const void *prepare_errors(struct preparation *at, const struct errors *options)
 {
     struct prepared_errors *made = pool_zalloc(at->pool, sizeof(*made));
@@ -45,6 +67,9 @@ const void *prepare_errors(struct preparation *at, const struct errors *options)
     }
     if (options->service.len == 0) {
         return prepare_wrong(at, "errors.service is missing: name the service that gives the page");
+    }
+    if (!query_good(at, options->query)) {
+        return NULL;
     }
     prepare_service(at, options->service);
     made->query = options->query;

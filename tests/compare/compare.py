@@ -5,7 +5,7 @@ status, headers and body of the answer and, header names in canonical spelling, 
 Ports differ between the two and are replaced by names first. What is left in docs/differences.md on purpose is listed
 in ACCEPTED with its reason and counted apart.
 
-usage: compare.py --traefik PATH --weir PATH [--seed N] [--random N] [--verbose] [--host EXPRESSION]
+usage: compare.py --traefik PATH --weir PATH [--seed N] [--random N] [--only fixed|random] [--verbose] [--host EXPRESSION]
 """
 import argparse
 import asyncio
@@ -29,6 +29,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration")
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)  # noqa: E402
 from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
+from values import values_accepted, values_configuration, values_requests  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
@@ -50,6 +51,7 @@ ACCEPTED = [
     (rb"^\S+ (k1\.test:80|\?x|#) HTTP", "no target without a slash"),
     (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
+    *values_accepted(),
 ]
 # The same over a line of the difference: every line must be explained.
 ACCEPTED_LINES = [
@@ -300,7 +302,7 @@ def decoded(headers, body):
 def view(answer, upstream, ports, asked_encoding):
     status, headers, body = answer
     body = decoded(headers, body)
-    headers = [(k, re.sub(r"[0-9.]+s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
+    headers = [(k, re.sub(r"[0-9.]+(m|µ|Âµ)?s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
     headers = [(k, ", ".join(sorted(v.split(", "))) if k.lower() == "access-control-expose-headers" else v) for k, v in headers]  # a Go map
     headers = [(k, re.sub(r'(nonce|opaque)="[^"]*"', r'\1="<random>"', v) if k.lower() == "www-authenticate" else v) for k, v in headers]
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
@@ -395,6 +397,7 @@ async def main():
         await upstream.start(directory)
         if args.only != "random":
             await run_set(args, upstream, "fixed", configuration(), fixed_requests(), directory, totals)
+            await run_set(args, upstream, "values", values_configuration(), values_requests(), directory, totals)
         if args.only != "fixed":
             for i in range(args.random):
                 rng = random.Random(args.seed * 1000 + i)

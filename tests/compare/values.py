@@ -3,6 +3,9 @@ quite right), one object each, behind a host of its own, asked for what shows th
 
 Not here: what people write (cases.py), what is drawn at random (corners.py).
 """
+import json
+import re
+
 from cases import ENTRY_POINTS, coded, request
 
 SHA = "{SHA}2oguq15ANCGsJCWKX31fllwpyEk="
@@ -184,4 +187,37 @@ def values_requests():
         for entry_point, words in asks_of(kind):
             words = dict(words)
             out.append((entry_point, request(words.pop("target"), host=f"{name}.test{words.pop('port', '')}", **words)))
+    return out
+
+
+# What docs/differences.md says of these objects, found by their text.
+ON_PURPOSE = [
+    (r'"(average|burst|depth|amount|minResponseBodyBytes)": -|"(maxRequestBodyBytes|maxBodySize|maxResponseBodySize)": -[2-9]', "a number below zero means nothing"),
+    (r'"ipv6Subnet": (0|-1|129|[23]00)', "no address has so many bits"),
+    (r'"regex": ""', "an expression is missing"),
+    (r'"(\+500|500-599-600)"', "no range of statuses"),
+    (r'"X A"|"X-\\u00c9"|"X-User, X-Id-A"|"x-USER", ""', "no name of a header"),
+    (r'"query": "/%zz"|"method": "A B"', "nothing that can be asked for"),
+    (r'"responseCode": 0|"500-599": 0', "no answer has that status"),
+    (r'"encodings": \[\]', "an empty list is nothing"),
+    (r'apr1\$\$|\{sha\}', "no hash"),
+    (r'forwardAuth.*u:p@', "a user in an address is not sent"),
+    (r'"(average|maxRequestBodyBytes)": 9223372036854775807', "a number that is too large there is none here"),
+    (r'nobody\.invalid', "who has no address is not asked"),
+    (r'"X_Under"', "other spellings of a header that is set are removed"),
+    (r'includedContentTypes', "no Content-Type is none of those included"),
+    (r'"ipv6Subnet": 20', "an IPv4 address is none of IPv6, however it is written"),
+    (r'"minResponseBodyBytes": (0|9223372036854775807)', "an event stream whose length is known is no stream"),
+    (r'"preserveRequestMethod": true, "forwardBody": true', "a body without bytes is told by its length"),
+    (r'"(checkPeriod|expression)": "(0s|NetworkErrorRatio\(\) > 0.0)"', "it depends on the time between two requests"),
+]
+
+
+def values_accepted():
+    """(pattern over a request's bytes, reason), as ACCEPTED in compare.py."""
+    out = []
+    for pattern, why in ON_PURPOSE:
+        names = [name for name, of in {**ODD, **SERVICES}.items() if re.search(pattern, json.dumps(of))]
+        assert names, pattern
+        out.append((rb"Host: (" + "|".join(names).encode() + rb")\.test", why))
     return out

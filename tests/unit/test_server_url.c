@@ -71,7 +71,8 @@ static void urls_of_servers(void **state)
 static void paths_as_they_are_sent(void **state)
 {
     static const char *const cases[][2] = {
-        {"", ""}, {"/a%2Fb", "/a%2Fb"}, {"/a b", "/a%20b"}, {"/\xc3\xa9/%20", "/%C3%A9/%20"}, {"/a\"", "/a%22"},
+        {"", ""},          {"/a%2Fb", "/a%2Fb"}, {"/a b", "/a%20b"}, {"/\xc3\xa9/%20", "/%C3%A9/%20"},
+        {"/a\"", "/a%22"},
     };
     struct pool *pool = pool_new(1024, 0);
 

@@ -4,6 +4,17 @@
 #include "common/http/path.h"
 #include "master/resolve/prepare.h"
 
+static bool status_read(const struct doc *value, int64_t *out)
+{
+    uint64_t number;
+
+    if (value->kind == DOC_STRING && slice_to_u64(value->text, &number) && number < 1000) {
+        *out = (int64_t)number;
+        return true;
+    }
+    return doc_int(value, out);
+}
+
 static bool rewrites(struct preparation *at, const struct doc *map, struct slice *out)
 {
     size_t count = map ? map->map.count : 0;
@@ -16,7 +27,7 @@ static bool rewrites(struct preparation *at, const struct doc *map, struct slice
         if (!prepare_status(at, entry->key, &made[i].from)) {
             return false;
         }
-        if (!doc_int(entry->value, &to) || to < 200 || to > 999) {
+        if (!status_read(entry->value, &to) || to < 200 || to > 999) {
             prepare_wrong(at, "statusRewrites.%.*s must be the status of an answer, 200 to 999",
                           SLICE_ARG(entry->key));
             return false;

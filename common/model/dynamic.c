@@ -95,7 +95,8 @@ const struct schema router_schema = SCHEMA(struct router_config, "router", route
 
 /* ---- services ---- */
 
-static const char *const same_sites[] = {"none", "lax", "strict", "None", "Lax", "Strict", "", NULL};
+static const char *const same_sites[] = {"none", "lax", "strict", "None", "Lax", "Strict",
+                                         "NONE", "LAX", "STRICT", "",     NULL};
 
 static const struct schema_field sticky_cookie_fields[] = {
     ROW("name", STRING, struct sticky_cookie, name, .flags = OMIT, .text = "Name of the cookie."),

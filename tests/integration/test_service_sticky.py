@@ -73,6 +73,7 @@ def test_values_of_earlier_releases(server, routed):
     ({"name": "a(b"}, "a_b={value}; Path=/"),
     ({"name": "c", "path": "/p", "domain": "d.test", "maxAge": 7, "httpOnly": True, "secure": True, "sameSite": "strict"},
      "c={value}; Path=/p; Domain=d.test; Max-Age=7; HttpOnly; Secure; SameSite=Strict"),
+    ({"name": "c", "sameSite": "LAX"}, "c={value}; Path=/; SameSite=Lax"),
     ({"name": "c", "maxAge": -1, "sameSite": "none"}, "c={value}; Path=/; Max-Age=0; SameSite=None"),
 ])
 def test_what_the_cookie_says(server, routed, cookie, said):

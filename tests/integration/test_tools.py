@@ -192,7 +192,7 @@ def test_explain_who_gets_which_share(routes):
   services:
     top: {weighted: {services: [{name: copied, weight: 3}, {name: safe}], sticky: {cookie: {name: c}}}}
     copied: {mirroring: {service: app, mirrors: [{name: none, percent: 10}]}}
-    safe: {failover: {service: app, fallback: none}}
+    safe: {failover: {service: app, fallback: none, errors: {status: ["500"]}}}
     app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1", weight: 3}, {url: "http://127.0.0.1:2", fenced: true}, {url: "http://127.0.0.1:3"}]}}
     none: {loadBalancer: {servers: []}}
 """), "GET", "http://a.test:18000/", "-H", "Cookie: a=b; canary=always")

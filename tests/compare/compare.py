@@ -40,6 +40,7 @@ ACCEPTED = [
     (rb"Host: compress-in\.test\r\nAccept-Encoding: .*\r\nX-Answer: chunked", "no Content-Type is none of those included"),
     (rb"Host: detect[a-z-]*\.test\r\nX-Answer: chunked", "the type of a body of unknown length is found, too"),
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
+    (rb"Accept-Encoding: gzip;q=2\r", "a weight over 1 is none"),
     (rb"\r\nTrailer: Content-Length\r\n", "what is announced so is not passed on"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),

@@ -21,7 +21,7 @@ struct server_url {         /* slices point into the text */
 int server_url_parse(struct slice text, struct server_url *out, struct error *why);
 /* The same of one that weir itself asks: http or https, without a user; it may have a query. */
 int server_url_to_ask(struct slice text, struct server_url *out, struct error *why);
-/* Its path as it is sent: blanks and letters of any kind are escaped, what is escaped stays so. From the pool, or the path. */
+/* Its path as Go sends it: blanks and letters of any kind are escaped. From the pool, or the path itself. */
 struct slice server_url_sent_path(struct pool *pool, struct slice path);
 
 #endif

@@ -186,6 +186,8 @@ def test_errors_around_errors(server, routed):
 
 @pytest.mark.parametrize("wrong, text", [
     ({"status": ["abc"], "service": "pages"}, r'"abc" is no status'),
+    ({"status": ["500"], "service": "pages", "query": "/%zz"}, r"two hexadecimal digits"),
+    ({"status": ["500"], "service": "pages", "query": "/a\nb"}, r"errors.query holds a line end"),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"x": 5}}, r'"x" is no status'),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"500": "5"}}, r"statusRewrites.500 must be the status"),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"500": 5}}, r"statusRewrites.500 must be the status"),

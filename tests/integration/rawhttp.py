@@ -89,7 +89,10 @@ class Peer:
         self.sock.close()
 
     def reset(self):
+        """Also while another thread waits for bytes of it, without which the end would wait for that thread."""
         self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RD)
         self.sock.close()
 
     # ---- messages ----

@@ -20,7 +20,10 @@ from tlskit import client_hello, hello
 
 def test_trailers_in_many_pieces_cost_no_more_than_in_one(proxy, server):
     """Each piece is read by itself: memory stays in proportion to what was sent, and the request is served."""
-    router = proxy(server(), read_timeout="600s")
+    def patient(peer, up):
+        peer.sock.settimeout(600)
+        answer_all()(peer, up)
+    router = proxy(server(patient), read_timeout="600s")
     client, other = router.connect(), router.connect()
 
     def round_trip():

@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/http/path.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
 #include "worker/exchange_inner.h"
@@ -328,19 +329,15 @@ void upstream_late(struct upstream_exchange *ux)
     }
 }
 
-/* Middlewares may have rewritten host and target: what could end the request line or a field is not sent. */
+/* What could end the request line or a field is not sent. The client's was looked at when it was read, what middlewares made of
+ * it when they did; a request of our own may have come by without that. */
 static bool sendable(const struct exchange *ex)
 {
-    const struct slice parts[] = {ex->request.raw_path, ex->request.query, ex->request.host};
-
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        for (size_t k = 0; k < parts[i].len; k++) {
-            if ((unsigned char)parts[i].ptr[k] <= ' ' || parts[i].ptr[k] == 0x7f) {
-                return false;
-            }
-        }
+    if (ex->route != ROUTE_NONE) {
+        return !ex->request.unsendable;
     }
-    return true;
+    return target_valid(ex->request.raw_path) && target_valid(ex->request.query) &&
+           target_valid(ex->request.host);
 }
 
 void upstream_begin(struct exchange *ex)
@@ -391,7 +388,7 @@ void upstream_begin(struct exchange *ex)
         exchange_respond(ex);
         return;
     }
-    if ((ex->chain_done > 0 || ex->route == ROUTE_NONE) && !sendable(ex)) {
+    if (!sendable(ex)) {
         log_debug("the rewritten target or host holds bytes that may not be sent");
         exchange_upstream_failed(ex, REASON_bad_request);
         return;

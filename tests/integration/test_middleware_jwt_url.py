@@ -4,14 +4,13 @@ import hashlib
 import hmac
 import http.server
 import json
-import os
-import signal
 import ssl
 import threading
 
 import pytest
 
 from conftest import wait_until
+from ports import free_port
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get
 from routing import balancer, routed  # noqa: F401 fixtures
@@ -58,7 +57,7 @@ class Issuer:
 
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         if pair:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pair.crt, pair.key)
@@ -157,9 +156,8 @@ def test_keys_outlive_a_master(server, routed, issuer):
     wait_until("keys", lambda: ask(proxied, "a", "one") == 200)
     one.answers["/keys"] = (500, {}, b"")
     for _ in range(2):
-        mark = proxied.router.mark()
-        os.kill(proxied.router.master(), signal.SIGKILL)
-        proxied.router.wait_log(r"no keys from .*: it answers 500; those that it gave before stay in force", mark)
+        proxied.router.wait_log(r"no keys from .*: it answers 500; those that it gave before stay in force",
+                                proxied.router.kill_master())
         assert (ask(proxied, "a", "one"), ask(proxied, "a", "two")) == (200, 401)
 
 

@@ -224,8 +224,8 @@ static bool read_enum(const struct field_decoder *fd, struct slice *out)
 
         *out = text;
         schema_report_add(report, SCHEMA_WARNING, fd->node, place_text(report->pool, fd->place),
-                          "%.*s is not among the choices: %s",
-                          SLICE_ARG(shown(fd, fd->node)), known.ptr ? known.ptr : "");
+                          "%.*s is not among the choices: %s", SLICE_ARG(shown(fd, fd->node)),
+                          known.ptr ? known.ptr : "");
     } else {
         decoder_error(fd->decoder, fd->node, fd->place, "%.*s is not among the choices: %s",
                       SLICE_ARG(shown(fd, fd->node)), known.ptr ? known.ptr : "");

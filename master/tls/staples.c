@@ -30,8 +30,8 @@ struct staple {
     char *answer;
     size_t answer_len;
     int64_t due, until, retry;
-    uint64_t round; /* of the compile that used it last */
-    bool asking, revoked;
+    uint64_t round;               /* of the compile that used it last */
+    bool asking, revoked, unkept; /* unkept: the answer was not packed yet */
 };
 
 struct staples {
@@ -46,6 +46,7 @@ struct packed { /* behind it: the answer */
     uint64_t id;
     int64_t due, until;
     uint32_t answer_len, revoked;
+    uint64_t hash; /* of the rest, with 0 in this place */
 };
 
 struct staples *staples_new(void)
@@ -287,6 +288,7 @@ static void accepted(struct staples *staples, struct staple *staple, struct slic
         staple->answer = xstrndup(answer.ptr, answer.len);
         staple->answer_len = answer.len;
     }
+    staple->unkept = staples->unkept = true; /* other times at least */
 }
 
 void staples_answered(struct staples *staples, const struct staple_question *question, int rc,
@@ -340,49 +342,77 @@ bool staples_take_unkept(struct staples *staples)
     return unkept;
 }
 
-void staples_pack(struct staples *staples, struct text *out)
+static uint64_t packed_hash(struct packed head, const char *answer)
+{
+    head.hash = 0;
+    return hash_slice(hash_slice(0, slice_of((const char *)&head, sizeof(head))),
+                      slice_of(answer, head.answer_len));
+}
+
+static void pack_one(const struct staple *staple, struct text *out)
+{
+    struct packed head = {.id = staple->id,
+                          .due = staple->due,
+                          .until = staple->until,
+                          .answer_len = (uint32_t)staple->answer_len,
+                          .revoked = staple->revoked};
+
+    head.hash = packed_hash(head, staple->answer);
+    text_add(out, slice_of((const char *)&head, sizeof(head)));
+    text_add(out, slice_of(staple->answer, staple->answer_len));
+}
+
+void staples_pack(struct staples *staples, bool all, struct text *out)
 {
     pthread_mutex_lock(&staples->mutex);
     for (size_t i = 0; i < BUCKETS; i++) {
-        for (const struct staple *staple = staples->buckets[i]; staple; staple = staple->next) {
-            const struct packed head = {.id = staple->id,
-                                        .due = staple->due,
-                                        .until = staple->until,
-                                        .answer_len = (uint32_t)staple->answer_len,
-                                        .revoked = staple->revoked};
-
-            if (staple->answer && out->len + sizeof(head) + staple->answer_len <= STAPLES_KEPT) {
-                text_add(out, slice_of((const char *)&head, sizeof(head)));
-                text_add(out, slice_of(staple->answer, staple->answer_len));
+        for (struct staple *staple = staples->buckets[i]; staple; staple = staple->next) {
+            if (staple->answer && (all || staple->unkept) &&
+                out->len + sizeof(struct packed) + staple->answer_len <= STAPLES_KEPT) {
+                pack_one(staple, out);
+                staple->unkept = false;
             }
         }
     }
     pthread_mutex_unlock(&staples->mutex);
 }
 
-void staples_unpack(struct staples *staples, struct slice bytes, int64_t now)
+static void unpack_one(struct staples *staples, const struct packed *head, const char *answer)
 {
+    struct staple **place = place_of(staples, head->id);
+
+    if (*place && (*place)->pool) {
+        return;
+    }
+    if (*place == NULL) {
+        *place = staple_new(head->id);
+    }
+    free((*place)->answer);
+    (*place)->due = head->due;
+    (*place)->until = head->until;
+    (*place)->revoked = head->revoked != 0;
+    (*place)->answer = xstrndup(answer, head->answer_len);
+    (*place)->answer_len = head->answer_len;
+}
+
+size_t staples_unpack(struct staples *staples, struct slice bytes, int64_t now)
+{
+    size_t whole = 0;
     struct packed head;
 
     pthread_mutex_lock(&staples->mutex);
-    while (bytes.len >= sizeof(head)) {
-        struct staple **place;
+    while (bytes.len - whole >= sizeof(head)) {
+        struct slice rest = slice_from(bytes, whole + sizeof(head));
 
-        memcpy(&head, bytes.ptr, sizeof(head));
-        bytes = slice_from(bytes, sizeof(head));
-        if (head.answer_len == 0 || head.answer_len > bytes.len) {
+        memcpy(&head, bytes.ptr + whole, sizeof(head));
+        if (head.answer_len == 0 || head.answer_len > rest.len || packed_hash(head, rest.ptr) != head.hash) {
             break;
         }
-        place = place_of(staples, head.id);
-        if (*place == NULL && head.until > now) {
-            *place = staple_new(head.id);
-            (*place)->due = head.due;
-            (*place)->until = head.until;
-            (*place)->revoked = head.revoked != 0;
-            (*place)->answer = xstrndup(bytes.ptr, head.answer_len);
-            (*place)->answer_len = head.answer_len;
+        if (head.until > now) {
+            unpack_one(staples, &head, rest.ptr);
         }
-        bytes = slice_from(bytes, head.answer_len);
+        whole += sizeof(head) + head.answer_len;
     }
     pthread_mutex_unlock(&staples->mutex);
+    return whole;
 }

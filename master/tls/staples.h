@@ -45,10 +45,11 @@ bool staples_take_changed(struct staples *staples);
 #define STAPLES_KEPT ((size_t)32 << 20) /* bytes; what is beyond is left out, and asked for anew */
 /* Answers came or went since this was asked last. */
 bool staples_take_unkept(struct staples *staples);
-/* All answers that are there, as bytes. */
-void staples_pack(struct staples *staples, struct text *out);
-/* Takes what an earlier master packed: each is in force, and asked for again, when it would have been there. What is not whole or
- * over is left out, and what no compile has used by its end is forgotten. Before the first compile. */
-void staples_unpack(struct staples *staples, struct slice bytes, int64_t now);
+/* Answers as bytes, one record behind the other: all that are there, or those that were not packed yet. */
+void staples_pack(struct staples *staples, bool all, struct text *out);
+/* Takes what an earlier master packed: each is in force, and asked for again, when it would have been there; of two records of
+ * one the later holds. What is over is left out, and what no compile has used by its end is forgotten. Before the first compile.
+ * Returns how many bytes are whole records. */
+size_t staples_unpack(struct staples *staples, struct slice bytes, int64_t now);
 
 #endif

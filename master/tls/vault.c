@@ -130,7 +130,7 @@ void vault_keep_staples(struct vault *vault)
 {
     pthread_mutex_lock(&vault->mutex);
     if (vault->staples && staples_take_unkept(vault->staples)) {
-        kept_store(vault);
+        kept_store_staples(vault);
     }
     pthread_mutex_unlock(&vault->mutex);
 }

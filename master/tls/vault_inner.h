@@ -70,6 +70,8 @@ struct kept {
     struct ticket_key tickets[TICKET_KEYS];
     struct keypair fallback; /* pool NULL: not made yet */
     struct text key_sets;    /* key_sets_pack() */
+    size_t staples_len,
+        staples_base; /* of the OCSP answers: bytes that lie there, and when all were written last */
 };
 
 struct vault {
@@ -110,7 +112,9 @@ void authorities_free(struct vault *vault);
 bool vault_path(struct slice value, char path[PATH_MAX]);
 
 /* vault_kept.c */
-void kept_store(const struct vault *vault); /* its mutex is held */
+/* Its mutex is held by the caller of either. */
+void kept_store(const struct vault *vault);   /* keys, certificate, sets */
+void kept_store_staples(struct vault *vault); /* what is new of OCSP answers */
 void kept_free(struct kept *kept);
 
 /* fallback.c: a certificate signed by itself, for nobody's name. */

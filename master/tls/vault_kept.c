@@ -3,39 +3,40 @@
  * sets of keys that came from URLs, OCSP answers.
  *
  * It lies in a memfd of the guard's, which nobody but masters is given: a head, the ticket keys, the certificate and its
- * key in DER, the sets, a digest of it all; then the OCSP answers, which may be many, with a hash of their own. Written as a whole; a
- * master that dies while it writes leaves a digest or a hash that does not fit, and the next one begins anew (which costs each
- * client one full handshake).
+ * key in DER, the sets, a digest of it all, written as a whole; a master that dies while it writes leaves a digest that does not
+ * fit, and the next one begins anew (which costs each client one full handshake). Then, at a place of their own, the OCSP answers,
+ * which may be many: records, each with its hash. New ones are put behind the others; all are written anew when half of them may
+ * be of no use any more.
  */
 #include <openssl/bytestring.h>
 #include <openssl/evp.h>
 #include <openssl/mem.h>
 #include <openssl/rand.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "common/base/hash.h"
 #include "common/base/log.h"
 #include "common/base/memory.h"
 #include "master/tls/key_sets.h"
 #include "master/tls/staples.h"
 #include "master/tls/vault_inner.h"
 
-#define MAGIC "weir vault 3\n"
+#define MAGIC "weir vault 4\n"
 #define ROTATE_SECONDS (12 * 3600) /* a ticket opens for TICKET_KEYS times as long at most */
-#define STORE_MOST (65536 + KEY_SETS_KEPT + STAPLES_KEPT)
+#define STAPLES_AT ((size_t)65536 + KEY_SETS_KEPT)
+#define STAPLES_SLACK ((size_t)1 << 20) /* so much of no use is no matter */
 
 struct head {
     char magic[16];
-    uint8_t digest[SHA256_DIGEST_LENGTH]; /* of all behind it, but the answers */
+    uint8_t digest[SHA256_DIGEST_LENGTH]; /* of all behind it, but the OCSP answers */
     int64_t made;
     uint64_t ticket_count;
     struct ticket_key tickets[TICKET_KEYS];
     uint64_t certificate_size, key_size; /* 0: not made yet */
     uint64_t sets_size;
-    uint64_t staples_size, staples_hash;
 };
 
 #define DIGEST_END (offsetof(struct head, digest) + SHA256_DIGEST_LENGTH)
@@ -46,14 +47,44 @@ static void digest_of(const uint8_t *bytes, size_t size, uint8_t out[SHA256_DIGE
 }
 
 /* ---- writing ---- */
-static void write_all(int fd, const uint8_t *bytes, size_t size, struct slice staples)
+static void write_all(int fd, const uint8_t *bytes, size_t size)
 {
-    off_t whole = (off_t)(size + staples.len);
-
-    if (ftruncate(fd, whole) == -1 || pwrite(fd, bytes, size, 0) != (ssize_t)size ||
-        (staples.len && pwrite(fd, staples.ptr, staples.len, (off_t)size) != (ssize_t)staples.len)) {
-        log_warn("Keys of session tickets and OCSP answers cannot be kept for the next master: %m");
+    if (size > STAPLES_AT || pwrite(fd, bytes, size, 0) != (ssize_t)size) {
+        log_warn("Keys of session tickets cannot be kept for the next master: %m");
+    } else if (size < STAPLES_AT) { /* sets that were longer */
+        (void)fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)size,
+                        (off_t)(STAPLES_AT - size));
     }
+}
+
+void kept_store_staples(struct vault *vault)
+{
+    struct kept *kept = &vault->kept;
+    bool all = kept->staples_len > 2 * kept->staples_base + STAPLES_SLACK;
+    struct text out;
+
+    if (vault->fd == -1) {
+        return;
+    }
+    text_init(&out);
+    staples_pack(vault->staples, all, &out);
+    if (!all && kept->staples_len + out.len > STAPLES_KEPT) {
+        all = true;
+        text_clear(&out);
+        staples_pack(vault->staples, all, &out);
+    }
+
+    size_t at = all ? 0 : kept->staples_len;
+    struct slice bytes = text_slice(&out);
+
+    if ((bytes.len &&
+         pwrite(vault->fd, bytes.ptr, bytes.len, (off_t)(STAPLES_AT + at)) != (ssize_t)bytes.len) ||
+        ftruncate(vault->fd, (off_t)(STAPLES_AT + at + bytes.len)) == -1) {
+        log_warn("OCSP answers cannot be kept for the next master: %m");
+    }
+    kept->staples_len = at + bytes.len;
+    kept->staples_base = all ? bytes.len : kept->staples_base;
+    text_free(&out);
 }
 
 void kept_store(const struct vault *vault)
@@ -61,13 +92,10 @@ void kept_store(const struct vault *vault)
     const struct kept *kept = &vault->kept;
     struct slice certificate = {NULL, 0}, key = {NULL, 0};
     struct head head = {.magic = MAGIC, .made = kept->made, .ticket_count = kept->ticket_count};
-    struct text staples;
 
     if (vault->fd == -1) {
         return;
     }
-    text_init(&staples);
-    staples_pack(vault->staples, &staples);
     if (kept->fallback.pool) {
         certificate = *(const struct slice *)kept->fallback.row.chain.items;
         key = kept->fallback.row.key;
@@ -76,8 +104,6 @@ void kept_store(const struct vault *vault)
     head.certificate_size = certificate.len;
     head.key_size = key.len;
     head.sets_size = kept->key_sets.len;
-    head.staples_size = staples.len;
-    head.staples_hash = hash_slice(0, text_slice(&staples));
 
     size_t pair = sizeof(head) + certificate.len + key.len, size = pair + kept->key_sets.len;
     uint8_t *bytes = xmalloc(size);
@@ -87,11 +113,10 @@ void kept_store(const struct vault *vault)
     memcpy(bytes + sizeof(head) + certificate.len, key.len ? key.ptr : "", key.len);
     memcpy(bytes + pair, kept->key_sets.len ? text_slice(&kept->key_sets).ptr : "", kept->key_sets.len);
     digest_of(bytes, size, bytes + offsetof(struct head, digest));
-    write_all(vault->fd, bytes, size, text_slice(&staples));
+    write_all(vault->fd, bytes, size);
     OPENSSL_cleanse(bytes, size);
     OPENSSL_cleanse(&head, sizeof(head));
     free(bytes);
-    text_free(&staples);
 }
 
 /* ---- reading ---- */
@@ -113,37 +138,33 @@ static bool unwrap(struct keypair *out, const uint8_t *certificate, size_t certi
     return good;
 }
 
-/* Of another build, or half of it? */
-static bool is_whole(const struct head *head, const uint8_t *bytes, size_t size)
+/* Of another build, or half of it? *size: of what is there, then of what it says. */
+static bool is_whole(const struct head *head, const uint8_t *bytes, size_t *size)
 {
     uint8_t digest[SHA256_DIGEST_LENGTH];
 
     if (memcmp(head->magic, MAGIC, sizeof(MAGIC)) != 0 || head->ticket_count > TICKET_KEYS ||
-        head->certificate_size > size || head->key_size > size || head->sets_size > size ||
-        head->staples_size > size ||
-        sizeof(*head) + head->certificate_size + head->key_size + head->sets_size + head->staples_size !=
-            size) {
+        head->certificate_size > *size || head->key_size > *size || head->sets_size > *size ||
+        sizeof(*head) + head->certificate_size + head->key_size + head->sets_size > *size) {
         return false;
     }
-    digest_of(bytes, size - (size_t)head->staples_size, digest);
+    *size = sizeof(*head) + (size_t)(head->certificate_size + head->key_size + head->sets_size);
+    digest_of(bytes, *size, digest);
     return memcmp(head->digest, digest, sizeof(digest)) == 0;
 }
 
 static void take(struct vault *vault, const uint8_t *bytes, size_t size)
 {
     struct kept *kept = &vault->kept;
-    struct slice staples;
     struct head head;
 
     if (size < sizeof(head)) {
         return;
     }
     memcpy(&head, bytes, sizeof(head));
-    if (!is_whole(&head, bytes, size)) {
+    if (!is_whole(&head, bytes, &size)) {
         return;
     }
-    size -= (size_t)head.staples_size;
-    staples = slice_of((const char *)bytes + size, (size_t)head.staples_size);
     kept->made = head.made;
     kept->ticket_count = (size_t)head.ticket_count;
     memcpy(kept->tickets, head.tickets, sizeof(kept->tickets));
@@ -153,26 +174,34 @@ static void take(struct vault *vault, const uint8_t *bytes, size_t size)
     }
     text_add(&kept->key_sets, slice_of((const char *)bytes + size - head.sets_size, (size_t)head.sets_size));
     key_sets_unpack(vault->key_sets, text_slice(&kept->key_sets));
-    if (hash_slice(0, staples) == head.staples_hash) {
-        staples_unpack(vault->staples, staples, (int64_t)time(NULL));
-    }
     OPENSSL_cleanse(&head, sizeof(head));
+}
+
+/* What is there of it from there on, in memory of its own; its length. */
+static size_t read_part(int fd, size_t from, size_t most, uint8_t **out)
+{
+    off_t there = lseek(fd, 0, SEEK_END);
+    size_t size = there > (off_t)from ? (size_t)there - from : 0;
+    ssize_t got;
+
+    size = size < most ? size : most;
+    *out = xmalloc(size);
+    got = pread(fd, *out, size, (off_t)from);
+    return got > 0 ? (size_t)got : 0;
 }
 
 static void load(struct vault *vault)
 {
-    off_t there = lseek(vault->fd, 0, SEEK_END);
+    struct kept *kept = &vault->kept;
+    uint8_t *bytes;
+    size_t size = read_part(vault->fd, 0, STAPLES_AT, &bytes);
 
-    if (there <= 0 || (size_t)there > STORE_MOST) {
-        return;
-    }
-    uint8_t *bytes = xmalloc((size_t)there);
-    ssize_t size = pread(vault->fd, bytes, (size_t)there, 0);
-
-    if (size > 0) {
-        take(vault, bytes, (size_t)size);
-        OPENSSL_cleanse(bytes, (size_t)size);
-    }
+    take(vault, bytes, size);
+    OPENSSL_cleanse(bytes, size);
+    free(bytes);
+    size = read_part(vault->fd, STAPLES_AT, STAPLES_KEPT, &bytes);
+    kept->staples_len = kept->staples_base =
+        staples_unpack(vault->staples, slice_of((const char *)bytes, size), (int64_t)time(NULL));
     free(bytes);
 }
 

@@ -133,6 +133,7 @@ static void outlives_a_master(void **state)
     struct pool *pool;
     struct staples *staples = stand(&pool), *next;
     struct text kept;
+    size_t whole;
 
     (void)state;
     text_init(&kept);
@@ -142,24 +143,34 @@ static void outlives_a_master(void **state)
     answer(staples, &question, 0, NOW);
     assert_true(staples_take_unkept(staples));
     assert_false(staples_take_unkept(staples));
-    staples_pack(staples, &kept);
+    staples_pack(staples, false, &kept);
+    whole = kept.len;
+    staples_pack(staples, false, &kept); /* it was */
+    assert_int_equal(kept.len, whole);
+    staples_pack(staples, true, &kept);
+    assert_int_equal(kept.len, 2 * whole);
+    next = staples_new(); /* the second is half there: what is in front of it holds */
+    assert_int_equal(staples_unpack(next, slice_head(text_slice(&kept), kept.len - 1), NOW), whole);
+    assert_true(slice_eq(compile(next, &nobody, pool), BYTES(sample_answer)));
+    staples_free(next);
+    kept.len = whole;
     for (size_t part = 0; part < kept.len; part += 7) { /* what is not whole is nothing */
         next = staples_new();
-        staples_unpack(next, slice_head(text_slice(&kept), part), NOW);
+        assert_int_equal(staples_unpack(next, slice_head(text_slice(&kept), part), NOW), 0);
         assert_int_equal(compile(next, &nobody, pool).len, 0);
         staples_free(next);
     }
     next = staples_new();
-    staples_unpack(next, text_slice(&kept), SAMPLE_UNTIL); /* its time is over */
+    (void)staples_unpack(next, text_slice(&kept), SAMPLE_UNTIL); /* its time is over */
     assert_int_equal(compile(next, &nobody, pool).len, 0);
     staples_free(next);
 
     next = staples_new();
-    staples_unpack(next, text_slice(&kept), NOW);
+    (void)staples_unpack(next, text_slice(&kept), NOW);
     staples_begin(next); /* a compile that does not know the certificate yet: it may come with the next one */
     staples_end(next);
     text_clear(&kept);
-    staples_pack(next, &kept); /* for the one after that */
+    staples_pack(next, true, &kept); /* for the one after that */
     assert_true(kept.len > sizeof(sample_answer));
     assert_true(slice_eq(compile(next, &nobody, pool), BYTES(sample_answer)));
     assert_false(staples_take_changed(next));

@@ -146,7 +146,7 @@ static void read_static(const struct page *page)
         for (size_t k = 0; k < row->trusted.count; k++) {
             sink += cidr_contains(&trusted[k], &address);
         }
-        sink += row->internal;
+        sink += row->internal + row->acme_taken;
     }
 }
 

@@ -358,7 +358,10 @@ static void collect_pairs(const struct field_decoder *fd, const struct doc *map,
             collect_pairs(fd, entry->value, key, &place, out);
             continue;
         }
-        if (entry->value->kind != DOC_NULL && !decode_text(fd->decoder, entry->value, &value)) {
+        if (entry->value->kind == DOC_NULL) {
+            continue; /* nothing is not the empty text, which removes a header, say */
+        }
+        if (!decode_text(fd->decoder, entry->value, &value)) {
             not_text(fd, entry->value, &place);
             continue;
         }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "common/http/path.h"
+
 #define NAME_MAX_LENGTH 253u
 
 static bool is_alpha(char c)
@@ -49,12 +51,20 @@ static bool name_good(struct slice name)
     return true;
 }
 
+static bool is_hex(char c)
+{
+    return is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f');
+}
+
 static bool path_good(struct slice path)
 {
     for (size_t i = 0; i < path.len; i++) {
         unsigned char c = (unsigned char)path.ptr[i];
 
-        if (c <= ' ' || c == 0x7f) {
+        if (c < ' ' || c == 0x7f) {
+            return false;
+        }
+        if (c == '%' && (path.len - i < 3 || !is_hex(path.ptr[i + 1]) || !is_hex(path.ptr[i + 2]))) {
             return false;
         }
     }
@@ -124,7 +134,7 @@ int server_url_parse(struct slice text, struct server_url *out, struct error *wh
         url.authority = slice_from(url.authority, (size_t)at + 1);
     }
     if (!path_good(url.path)) {
-        return error_set(why, -EINVAL, "there are blanks or control characters in its path");
+        return error_set(why, -EINVAL, "there are control characters in its path, or escapes that are none");
     }
     url.port = slice_eq_nocase(url.scheme, SLICE("https")) ? 443 : 80;
     if ((rc = authority_parse(&url, why)) < 0) {
@@ -236,4 +246,15 @@ int server_url_to_ask(struct slice text, struct server_url *out, struct error *w
         }
     }
     return rc;
+}
+
+struct slice server_url_sent_path(struct pool *pool, struct slice path)
+{
+    struct url_path url;
+    struct slice escaped;
+
+    if (url_path_parse(pool, path, &url) == PATH_OK && url_path_escaped(pool, &url, &escaped) == PATH_OK) {
+        return escaped;
+    }
+    return path;
 }

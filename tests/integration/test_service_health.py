@@ -115,7 +115,8 @@ def test_what_is_asked(server, routed):
     assert not app.probes and names(proxied) == {"app"}
 
 
-@pytest.mark.parametrize("base,path,asked", [("/well/base/", "deep", "/well/base/deep"), ("/well", "", "/well"), ("/x/y", "/well", "/well")])
+@pytest.mark.parametrize("base,path,asked", [("/well/base/", "deep", "/well/base/deep"), ("/well", "", "/well"), ("/x/y", "/well", "/well"),
+                                             ("/", "/well x/é?b=%20", "/well%20x/%C3%A9?b=%20")])
 def test_paths_of_the_url(server, routed, base, path, asked):
     app = App(server, "app")
     one = service(app, path=path)

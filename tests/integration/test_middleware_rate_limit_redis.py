@@ -331,7 +331,6 @@ def test_no_redis(server, routed):
 
 @pytest.mark.parametrize("redis_options, more, text", [
     ({"endpoints": ["a:1", "b:2"]}, {}, r"rateLimit.redis.endpoints has 2 entries"),
-    ({"endpoints": []}, {}, r"rateLimit.redis.endpoints has 0 entries"),
     ({"endpoints": ["a"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT"),
     ({"endpoints": ["[::1]"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT"),
     ({"endpoints": ["user:hidden-word@a:1"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT and nothing else; username"),

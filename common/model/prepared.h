@@ -30,9 +30,20 @@ struct prepared_source {
     struct slice header;
 };
 
+struct prepared_redis {    /* who counts in place of the board; it is the service that the middleware asks */
+    uint64_t identity;     /* of all that a connection to it is made with, but for the server */
+    struct slice prefix;   /* of keys */
+    struct list arguments; /* struct slice: of the script */
+    struct slice username, password;
+    int64_t db;
+    int64_t most, least;                               /* connections of all workers; most 0: as it likes */
+    int64_t dial_timeout, read_timeout, write_timeout; /* ns; 0: none */
+};
+
 struct prepared_rate_limit { /* struct rate of shm/rate.h */
     int64_t interval, tolerance, max_delay_ns, shift;
     struct prepared_source source;
+    struct prepared_redis *redis; /* NULL: the board counts */
 };
 
 struct prepared_in_flight_req {

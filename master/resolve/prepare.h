@@ -67,6 +67,9 @@ const void *prepare_forward_auth(struct preparation *at, const struct forward_au
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
+/* redis: of rateLimit. False: at->wrong says why. */
+bool prepare_redis(struct preparation *at, const struct rate_limit *options,
+                   struct prepared_rate_limit *made);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
 const void *prepare_buffering(struct preparation *at, const struct buffering *options);
 const void *prepare_retry(struct preparation *at, const struct retry *options);

@@ -55,6 +55,21 @@ static bool secure_defined(const struct set_headers *o)
            o->permissions_policy.len || o->is_development;
 }
 
+/* An expression without text matches everything, but is none for workers. */
+static struct list regexes(struct pool *pool, const struct list *from)
+{
+    const struct regex_text *items = from->items;
+    struct regex_text *made = pool_alloc(pool, (from->count + 1) * sizeof(*made));
+
+    for (size_t i = 0; i < from->count; i++) {
+        made[i] = items[i];
+        if (items[i].pattern.len == 0) {
+            made[i].pattern = SLICE("(?:)");
+        }
+    }
+    return (struct list){made, from->count};
+}
+
 static void prepare_cors(struct pool *pool, const struct set_headers *o, struct prepared_headers *made)
 {
     made->cors = cors_defined(o);
@@ -72,7 +87,7 @@ static void prepare_cors(struct pool *pool, const struct set_headers *o, struct 
         made->max_age = pool_printf(pool, "%" PRId64, o->access_control_max_age.value);
     }
     made->origins = o->access_control_allow_origin_list;
-    made->origin_regexes = o->access_control_allow_origin_list_regex;
+    made->origin_regexes = regexes(pool, &o->access_control_allow_origin_list_regex);
 }
 
 #define SECURE_MOST 10

@@ -21,6 +21,7 @@
 #include "worker/middleware.h"
 #include "worker/passwords.h"
 #include "worker/recycle.h"
+#include "worker/redis.h"
 #include "worker/spool.h"
 #include "worker/subrequest.h"
 
@@ -377,6 +378,12 @@ struct slice exchange_url(const struct exchange *ex)
 struct slice exchange_scheme(const struct exchange *ex)
 {
     return ex->request.tls ? SLICE("https") : SLICE("http");
+}
+
+bool redis_ask(struct redis_question *question)
+{
+    (void)question;
+    return false;
 }
 
 enum password_answer passwords_ask(struct exchange *ex, struct slice hash, struct slice password, bool counts,

@@ -21,7 +21,7 @@ static const struct list *chain_of(const struct exchange *ex)
 
 /* Of the router's. */
 static inline const struct middleware_row *row_at(const struct exchange *ex, const struct list *chain,
-                                           uint32_t position)
+                                                  uint32_t position)
 {
     const uint32_t *numbers = page_at(ex->generation->pages[PAGE_ROUTES], chain->items);
 
@@ -40,7 +40,7 @@ static struct service_step *step_at(const struct exchange *ex, uint32_t position
 
 /* NULL where there is nothing: a chain has no hooks. */
 static inline const struct middleware_type *type_at(const struct exchange *ex, const struct list *chain,
-                                             uint32_t position, const void **params)
+                                                    uint32_t position, const void **params)
 {
     const struct service_step *step = position < chain->count ? NULL : step_at(ex, position);
     const struct middleware_row *row = step ? step->row : row_at(ex, chain, position);

@@ -1,8 +1,8 @@
 /*
  * encoder.h - streams of gzip, brotli and zstd: the states of the libraries, used again, with a bound on their memory.
  *
- * A state costs 0.3 MB (gzip; 60 KB for a small body), up to 0.8 MB (brotli, window of 64 KiB) or 1.4 MB (zstd, window of 128 KiB). Levels are those
- * of Traefik. None of them is made while the memory budget is tight: then bodies go as they are.
+ * A state costs 0.3 MB (gzip; 60 KB for a small body), up to 0.8 MB (brotli, window of 64 KiB) or 1.4 MB (zstd, window of
+ * 128 KiB). Levels are those of Traefik. None of them is made while the memory budget is tight: then bodies go as they are.
  */
 #ifndef WEIR_WORKER_ENCODER_H
 #define WEIR_WORKER_ENCODER_H

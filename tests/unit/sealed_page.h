@@ -1,5 +1,5 @@
 /*
- * sealed_page.h - a page of a builder as a process gets it: sealed and adopted. Behind cmocka.h.
+ * sealed_page.h - a page of a builder as a process gets it: sealed and adopted. Include it behind cmocka.
  */
 #ifndef WEIR_TESTS_SEALED_PAGE_H
 #define WEIR_TESTS_SEALED_PAGE_H

@@ -145,13 +145,14 @@ static void free_if_unused(struct listener *listener)
     }
 }
 
-/* Its descriptor is free: whoever waits for one looks in this turn or the next. */
+/* Its descriptor is free: whoever waits for one looks in this turn or the next; a timer that is set would wait for the end of
+ * its tick. */
 static void try_again(struct worker *worker)
 {
     worker->accept_waits = false;
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         if (listener->waits) {
-            timer_set(worker->timers, &listener->retry, worker->now_ns);
+            timer_again(worker->timers, &listener->retry);
         }
     }
 }

@@ -53,6 +53,8 @@ struct k8s_use { /* servers that come from the EndpointSlices of a Service, or w
     const struct load_balancer *balancer; /* whose servers they are and nothing else; NULL: not so simple */
     struct http_service *target;          /* whose load balancer that became; NULL: of none in the model */
     const struct kube_object *object;     /* who asked for them */
+    bool empty;                           /* there were none */
+    bool empty_fine;                      /* and that is no error */
 };
 
 struct k8s {              /* one load */

@@ -133,7 +133,7 @@ MIDDLEWARES = {
                                   "maxResponseBodySize": 7, "preserveLocationHeader": True, "authSigninURL": "https://login.test/?a=1&b=2"}},
     "auth-body": {"forwardAuth": {"address": "http://UPSTREAM_ADDRESS/body/x", "trustForwardHeader": True, "forwardBody": True,
                                   "authRequestHeaders": ["X-Case", "X-Answer", "User-Agent"]}},
-    "auth-tls": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"ca": "SECURE_CRT"}}},
+    "auth-tls": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"ca": "SECURE_CRT", "caOptional": False}}},
     "auth-tls-any": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"insecureSkipVerify": True}}},
     "auth-tls-pair": {"forwardAuth": {"address": "https://DEMANDING_ADDRESS/decide", "tls": {"ca": "SECURE_CRT", "cert": "OTHER_CRT", "key": "OTHER_KEY"}}},
     "auth-tls-not": {"forwardAuth": {"address": "https://SECURE_ADDRESS/decide", "tls": {"ca": "OTHER_CRT"}}},
@@ -187,7 +187,7 @@ def configuration():
         router(f"mw-{name}", f"Host(`{name}.test`)", middlewares=[name], entryPoints=["web", "trust", "insecure", "strict", "rawpath"])
     for name in SECURED:
         router(f"tls-{name}", f"Host(`{name}.tls.test`)", service=f"tls-{name}")
-    router("redir", "Host(`redir.test`)", middlewares=["regex"])
+    router("redir", "Host(`redir.test`)", middlewares=["regex"], observability={"accessLogs": False, "metrics": True, "tracing": False, "traceVerbosity": "detailed"})
     router("two", "Host(`two.test`)", middlewares=["strip", "add", "head"])
     router("host-upper", "Host(`UPPER.test`)")
     router("host-dot", "Host(`dot.test.`)")

@@ -5,7 +5,7 @@ status, headers and body of the answer and, header names in canonical spelling, 
 Ports differ between the two and are replaced by names first. What is left in docs/differences.md on purpose is listed
 in ACCEPTED with its reason and counted apart.
 
-usage: compare.py --traefik PATH --weir PATH [--seed N] [--random N] [--verbose] [--host EXPRESSION]
+usage: compare.py --traefik PATH --weir PATH [--seed N] [--random N] [--only fixed|random] [--verbose] [--host EXPRESSION]
 """
 import argparse
 import asyncio
@@ -30,6 +30,7 @@ from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_con
 from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
 from rules import rules_configuration, rules_request  # noqa: E402
 from upstream import Upstream  # noqa: E402
+from values import values_accepted, values_configuration, values_requests  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 # (pattern over the request's bytes, reason): differences that docs/differences.md explains.
@@ -41,6 +42,8 @@ ACCEPTED = [
     (rb"Host: compress-in\.test\r\nAccept-Encoding: .*\r\nX-Answer: chunked", "no Content-Type is none of those included"),
     (rb"Host: detect[a-z-]*\.test\r\nX-Answer: chunked", "the type of a body of unknown length is found, too"),
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
+    (rb"Accept-Encoding: gzip;q=2\r", "a weight over 1 is none"),
+    (rb"\r\nTrailer: Content-Length\r\n", "what is announced so is not passed on"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
     (rb"(?s)HTTP/1\.0\r\n(.*\r\n)?Transfer-Encoding:", "no Transfer-Encoding with HTTP/1.0"),
@@ -59,6 +62,7 @@ ACCEPTED = [
     (rb"^GET /p{6000}", "a target that is too long is told as that"),
     (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
+    *values_accepted(),
 ]
 # The same over a line of the difference: every line must be explained.
 ACCEPTED_LINES = [
@@ -81,6 +85,8 @@ ACCEPTED_LINES = [
     (r"^upstream headers: traefik \[\['Accept-Encoding', 'gzip'\]\] weir \[\]$", "whoever decides about a request is not told that Go asks for gzip"),
     (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\]\] weir \[\['Content-Length', '0'\]\]$", "a body that is known to be empty says so"),
     (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\], \['User-Agent', 'Go-http-client/1.1'\]\] weir \[\['Content-Length', '\d+'\]\]$", "a body that was kept has a length"),
+    (r"^(status: traefik '(400|501)' weir '(400|417|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)?')$", "which of two faults is told"),
+    (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\](, \['User-Agent', 'Go-http-client/1.1'\])?\] weir \[\['Content-Length', '\d+'\]\]$", "whoever decides gets a body with its length"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
 
@@ -196,7 +202,7 @@ def decoded(headers, body):
 def view(answer, upstream, ports, asked_encoding):
     status, headers, body = answer
     body = decoded(headers, body)
-    headers = [(k, re.sub(r"[0-9.]+s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
+    headers = [(k, re.sub(r"[0-9.]+(m|µ|Âµ)?s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
     headers = [(k, ", ".join(sorted(v.split(", "))) if k.lower() == "access-control-expose-headers" else v) for k, v in headers]  # a Go map
     headers = [(k, re.sub(r'(nonce|opaque)="[^"]*"', r'\1="<random>"', v) if k.lower() == "www-authenticate" else v) for k, v in headers]
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
@@ -291,6 +297,7 @@ async def main():
         await upstream.start(directory)
         if args.only != "random":
             await run_set(args, upstream, "fixed", configuration(), fixed_requests(), directory, totals)
+            await run_set(args, upstream, "values", values_configuration(), values_requests(), directory, totals)
         if args.only != "fixed":
             for i in range(args.random):
                 rng = random.Random(args.seed * 1000 + i)

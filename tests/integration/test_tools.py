@@ -1,5 +1,6 @@
 """check, explain, config, version, healthcheck: what an operator asks before and after a change."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -61,6 +62,24 @@ def test_check_names_every_error_with_file_line_object_and_key(routes, tmp_path)
                         (5, ("gone@file", "nowhere")), (5, ("gone@file", "nothing")), (8, ("regexp@file", "regex"))):
         assert any(f"{tmp_path}/routes.yml:{line}" in text and all(word in text for word in words) for text in lines), (line, words)
     assert not any("good@file" in text for text in lines)
+
+
+def test_what_is_wrong_with_another_object_is_said_with_its_name(tmp_path):
+    """Else a key of a Middleware is looked for in the IngressRoute that names it, through a chain or not."""
+    head = "apiVersion: traefik.io/v1alpha1\nmetadata: {name: %s}\nkind: %s\nspec: "
+    rules = ", ".join(f"{{match: 'Host(`{name}.test`)', kind: Rule, middlewares: [{{name: {name}}}], services: [{{name: w, kind: TraefikService}}]}}"
+                      for name in ("auth", "chain"))
+    (tmp_path / "objects.yaml").write_text("\n---\n".join((
+        head % ("r", "IngressRoute") + f"{{routes: [{rules}]}}", head % ("auth", "Middleware") + "{basicAuth: {secret: missing}}",
+        head % ("chain", "Middleware") + "{chain: {middlewares: [{name: auth}]}}",
+        head % ("w", "TraefikService") + "{weighted: {services: [{name: nowhere, port: 80}]}}")))
+    said = run("check", ENTRY_POINT, manifests_flag(tmp_path)).stderr
+    secret = ": the Secret default/missing does not exist"
+    for words in ("IngressRoute default/r .*: Middleware default/auth: .*basicAuth.secret" + secret,
+                  "IngressRoute default/r .*: Middleware default/chain: Middleware default/auth: .*basicAuth.secret" + secret,
+                  "IngressRoute default/r .*: TraefikService default/w: .*the Service default/nowhere does not exist",
+                  r"error: \S+ Middleware default/auth \(middleware [^ ]+\): .*basicAuth.secret" + secret):
+        assert re.search(words, said), (words, said)
 
 
 def test_check_says_what_of_tcp_udp_and_tls_is_wrong(routes):
@@ -184,6 +203,23 @@ def test_explain_a_match(routes):
     assert done.returncode == 0, done.stderr
     for word in ("web", "api@file", "strip@file", "app@file", "http://127.0.0.1:1", "http://127.0.0.1:2"):
         assert word in done.stdout, done.stdout
+
+
+def test_explain_who_gets_which_share(routes):
+    done = run("explain", ENTRY_POINT, routes("""http:
+  routers: {a: {rule: "Host(`a.test`) && Cookie(`canary`, `always`)", service: top}}
+  services:
+    top: {weighted: {services: [{name: copied, weight: 3}, {name: safe}], sticky: {cookie: {name: c}}}}
+    copied: {mirroring: {service: app, mirrors: [{name: none, percent: 10}]}}
+    safe: {failover: {service: app, fallback: none, errors: {status: ["500"]}}}
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1", weight: 3}, {url: "http://127.0.0.1:2", fenced: true}, {url: "http://127.0.0.1:3"}]}}
+    none: {loadBalancer: {servers: []}}
+"""), "GET", "http://a.test:18000/", "-H", "Cookie: a=b; canary=always")
+    assert done.returncode == 0, done.stderr
+    for words in ("top@file: weighted, clients stick by the cookie c", "copied@file (weight 3): mirroring", "app@file (answers)", "none@file (copies of 10 %)",
+                  "safe@file (weight 1): failover", "app@file (the first)", "none@file (the second)", "http://127.0.0.1:1 (weight 3)\n",
+                  "http://127.0.0.1:2 (weight 0: only for clients that stick to it)", "http://127.0.0.1:3\n"):
+        assert words in done.stdout, done.stdout
 
 
 def test_explain_why_higher_priorities_did_not_match(routes):

@@ -9,6 +9,7 @@
 
 #include "common/base/text.h"
 #include "common/http/path.h"
+#include "master/resolve/prepare.h"
 #include "shm/secrets.h"
 #include "shm/tls_options.h"
 #include "shm/middlewares.h"
@@ -106,15 +107,14 @@ static struct page *middlewares_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_MIDDLEWARES);
     static struct string_pair added = {SLICE_INIT("X-Added"), SLICE_INIT("by the chain")};
-    static struct set_headers headers;
+    struct prepared_headers headers = {.custom_response =
+                                           prepare_fields(pool, &(struct string_map){&added, 1}, false)};
     static struct redirect_scheme redirect;
     struct middleware_input rows[] = {
         {.name = SLICE("headers"), .kind = MIDDLEWARE_set_headers, .params = &headers},
         {.name = SLICE("redirect"), .kind = MIDDLEWARE_redirect_scheme, .params = &redirect},
     };
 
-    schema_defaults(&set_headers_schema, pool, &headers);
-    headers.custom_response_headers = (struct string_map){&added, 1};
     schema_defaults(&redirect_scheme_schema, pool, &redirect);
     redirect.scheme = SLICE("https");
     middlewares_build(builder, rows, ARRAY_LEN(rows));

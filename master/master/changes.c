@@ -3,6 +3,8 @@
  *
  * An object counts as changed when the hash of its JSON form or its status differs. Of a model only names, hashes and
  * error texts are kept (struct known), so the model itself can go.
+ *
+ * Not here: when only a few objects changed (changes_patch.c).
  */
 #include <stdlib.h>
 
@@ -11,22 +13,13 @@
 #include "common/base/memory.h"
 #include "common/base/pool.h"
 #include "common/base/text.h"
+#include "master/master/changes_inner.h"
 #include "master/master/master.h"
 #include "master/resolve/resolve.h"
 
-#define NAMES_MOST 5    /* of each sort of change in the line */
 #define ERRORS_MOST 200 /* lines of new errors for one change */
 
-enum known_kind {
-    KNOWN_ROUTER,
-    KNOWN_SERVICE,
-    KNOWN_MIDDLEWARE,
-    KNOWN_TRANSPORT,
-    KNOWN_LAYER4, /* and the kinds of layer4.h behind it */
-    KNOWN_KINDS = KNOWN_LAYER4 + LAYER4_KINDS
-};
-
-static const char *kind_name(int kind)
+const char *known_kind_name(int kind)
 {
     static const char *const names[] = {"router", "service", "middleware", "serversTransport"};
 
@@ -40,27 +33,8 @@ static const char *kind_plural(int kind)
     return kind < KNOWN_LAYER4 ? names[kind] : layer4_types[kind - KNOWN_LAYER4].plural;
 }
 
-struct known_object {
-    struct slice name;
-    uint64_t hash;
-};
-
-struct known_error {
-    uint64_t hash;
-    bool is_error; /* else a warning */
-    struct slice text;
-};
-
-struct known {
-    struct pool *pool;
-    struct known_object *objects[KNOWN_KINDS]; /* sorted by name, as the model is */
-    size_t counts[KNOWN_KINDS], capacities[KNOWN_KINDS];
-    struct known_error *errors; /* sorted by hash */
-    size_t error_count, error_capacity;
-};
-
 /* ---- remembering ---- */
-static void add_error(struct known *known, bool is_error, struct slice text)
+void known_add_error(struct known *known, bool is_error, struct slice text)
 {
     known->errors = pool_grow(known->pool, known->errors, known->error_count, &known->error_capacity,
                               sizeof(*known->errors));
@@ -68,10 +42,8 @@ static void add_error(struct known *known, bool is_error, struct slice text)
         (struct known_error){.hash = hash_slice(0, text), .is_error = is_error, .text = text};
 }
 
-/* "routes.yml:12: IngressRoute default/whoami: router whoami@file: what is wrong" with the parts that are known. A text
- * that begins with a place in the same file knows better where it is. */
-static struct slice located(struct pool *pool, const struct origin *origin, struct slice object,
-                            struct slice text)
+struct slice known_located(struct pool *pool, const struct origin *origin, struct slice object,
+                           struct slice text)
 {
     struct slice place = origin->file, made = origin->object;
 
@@ -91,10 +63,10 @@ static struct slice located(struct pool *pool, const struct origin *origin, stru
 static void add_located(struct known *known, bool is_error, const struct origin *origin, struct slice object,
                         struct slice text)
 {
-    add_error(known, is_error, located(known->pool, origin, object, text));
+    known_add_error(known, is_error, known_located(known->pool, origin, object, text));
 }
 
-static uint64_t object_hash(const struct element *element, const struct schema *schema, const void *config)
+uint64_t known_hash(const struct element *element, const struct schema *schema, const void *config)
 {
     struct text json;
     uint64_t hash;
@@ -106,14 +78,14 @@ static uint64_t object_hash(const struct element *element, const struct schema *
     return hash;
 }
 
-static void remember_errors(struct known *known, int kind, const struct element *element)
+void known_remember_errors(struct known *known, int kind, const struct element *element)
 {
     const struct slice *errors = element->errors.items;
 
     if (element->errors.count == 0) {
         return;
     }
-    struct slice name = pool_printf(known->pool, "%s %.*s", kind_name(kind), SLICE_ARG(element->name));
+    struct slice name = pool_printf(known->pool, "%s %.*s", known_kind_name(kind), SLICE_ARG(element->name));
 
     for (size_t i = 0; i < element->errors.count; i++) {
         add_located(known, element->status == ELEMENT_DISABLED, &element->origin, name, errors[i]);
@@ -126,11 +98,11 @@ static void remember(struct known *known, int kind, const struct element *elemen
     struct known_object *object = &known->objects[kind][known->counts[kind]++];
 
     object->name = pool_copy(known->pool, element->name);
-    object->hash = object_hash(element, schema, config);
-    remember_errors(known, kind, element);
+    object->hash = known_hash(element, schema, config);
+    known_remember_errors(known, kind, element);
 }
 
-static int by_hash(const void *left, const void *right)
+int known_by_hash(const void *left, const void *right)
 {
     uint64_t a = ((const struct known_error *)left)->hash, b = ((const struct known_error *)right)->hash;
 
@@ -182,7 +154,7 @@ struct known *known_new(const struct model *model)
         add_located(known, notice->is_error, &notice->origin, SLICE(""), notice->text);
     }
     if (known->error_count > 0) {
-        qsort(known->errors, known->error_count, sizeof(*known->errors), by_hash);
+        qsort(known->errors, known->error_count, sizeof(*known->errors), known_by_hash);
     }
     return known;
 }
@@ -196,12 +168,7 @@ void known_free(struct known *known)
 }
 
 /* ---- comparing ---- */
-struct names { /* of one sort of change of one kind of object */
-    struct slice first[NAMES_MOST];
-    size_t count;
-};
-
-static void note(struct names *names, struct slice name)
+void known_note(struct known_names *names, struct slice name)
 {
     if (names->count < NAMES_MOST) {
         names->first[names->count] = name;
@@ -209,7 +176,7 @@ static void note(struct names *names, struct slice name)
     names->count++;
 }
 
-static void add_names(struct text *out, const char *what, const struct names *names, bool *any)
+static void add_names(struct text *out, const char *what, const struct known_names *names, bool *any)
 {
     if (names->count == 0) {
         return;
@@ -227,7 +194,8 @@ static void add_names(struct text *out, const char *what, const struct names *na
 
 /* Both lists are sorted by name: one walk over the two. */
 static void compare(const struct known_object *before, size_t before_count, const struct known_object *now,
-                    size_t now_count, struct names *added, struct names *removed, struct names *changed)
+                    size_t now_count, struct known_names *added, struct known_names *removed,
+                    struct known_names *changed)
 {
     size_t i = 0, j = 0;
 
@@ -235,12 +203,12 @@ static void compare(const struct known_object *before, size_t before_count, cons
         int order = i == before_count ? 1 : (j == now_count ? -1 : slice_cmp(before[i].name, now[j].name));
 
         if (order < 0) {
-            note(removed, before[i++].name);
+            known_note(removed, before[i++].name);
         } else if (order > 0) {
-            note(added, now[j++].name);
+            known_note(added, now[j++].name);
         } else {
             if (before[i].hash != now[j].hash) {
-                note(changed, now[j].name);
+                known_note(changed, now[j].name);
             }
             i++;
             j++;
@@ -248,8 +216,8 @@ static void compare(const struct known_object *before, size_t before_count, cons
     }
 }
 
-static void add_changes(struct text *out, int kind, const struct names *added, const struct names *removed,
-                        const struct names *changed)
+void known_add_changes(struct text *out, int kind, const struct known_names *added,
+                       const struct known_names *removed, const struct known_names *changed)
 {
     bool any = false;
 
@@ -262,7 +230,7 @@ static void add_changes(struct text *out, int kind, const struct names *added, c
     add_names(out, "changed", changed, &any);
 }
 
-static char *text_taken(struct text *out)
+char *known_taken(struct text *out)
 {
     char *text = xstrndup(out->ptr ? out->ptr : "", out->len);
 
@@ -276,141 +244,13 @@ char *known_changes(const struct known *before, const struct known *now)
 
     text_init(&out);
     for (int kind = 0; kind < KNOWN_KINDS; kind++) {
-        struct names added = {.count = 0}, removed = {.count = 0}, changed = {.count = 0};
+        struct known_names added = {.count = 0}, removed = {.count = 0}, changed = {.count = 0};
 
         compare(before ? before->objects[kind] : NULL, before ? before->counts[kind] : 0, now->objects[kind],
                 now->counts[kind], &added, &removed, &changed);
-        add_changes(&out, kind, &added, &removed, &changed);
+        known_add_changes(&out, kind, &added, &removed, &changed);
     }
-    return text_taken(&out);
-}
-
-/* ---- a few objects ---- */
-char *known_read(const struct slice *names, size_t count)
-{
-    const struct names none = {.count = 0};
-    struct names changed = {.count = 0};
-    struct text out;
-
-    for (size_t i = 0; i < count; i++) {
-        note(&changed, names[i]);
-    }
-    text_init(&out);
-    add_changes(&out, KNOWN_MIDDLEWARE, &none, &none, &changed);
-    return text_taken(&out);
-}
-
-/* Objects are in the order of the model. */
-char *known_refresh(struct known *known, const struct model *model, const uint32_t *positions, size_t count)
-{
-    const struct names none = {.count = 0};
-    struct names changed = {.count = 0};
-    struct text out;
-
-    for (size_t i = 0; i < count; i++) {
-        const struct http_service *service = model->services[positions[i]];
-        struct known_object *object = &known->objects[KNOWN_SERVICE][positions[i]];
-        uint64_t hash = object_hash(&service->element, &service_schema, &service->config);
-
-        if (hash != object->hash) {
-            object->hash = hash;
-            note(&changed, object->name);
-        }
-    }
-    text_init(&out);
-    add_changes(&out, KNOWN_SERVICE, &none, &none, &changed);
-    return text_taken(&out);
-}
-
-static int by_name(const void *left, const void *right)
-{
-    return slice_cmp(((const struct known_object *)left)->name, ((const struct known_object *)right)->name);
-}
-
-/* Where an object of that name is or belongs. */
-static size_t known_place(const struct known *known, int kind, struct slice name, bool *found)
-{
-    const struct known_object key = {.name = name};
-    size_t low = 0, high = known->counts[kind];
-
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-
-        if (by_name(&known->objects[kind][middle], &key) < 0) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *found = low < known->counts[kind] && slice_eq(known->objects[kind][low].name, name);
-    return low;
-}
-
-struct changing { /* of one kind */
-    int kind;
-    struct names added, removed, changed;
-};
-
-static void forget_one(struct known *known, struct changing *changing, size_t place)
-{
-    struct known_object *objects = known->objects[changing->kind];
-
-    note(&changing->removed, objects[place].name);
-    memmove(&objects[place], &objects[place + 1],
-            (--known->counts[changing->kind] - place) * sizeof(*objects));
-}
-
-static void remember_one(struct known *known, struct changing *changing, size_t place,
-                         struct known_object object)
-{
-    int kind = changing->kind;
-    struct known_object *objects = pool_grow(known->pool, known->objects[kind], known->counts[kind],
-                                             &known->capacities[kind], sizeof(*objects));
-
-    object.name = pool_copy(known->pool, object.name);
-    note(&changing->added, object.name);
-    memmove(&objects[place + 1], &objects[place], (known->counts[kind]++ - place) * sizeof(*objects));
-    objects[place] = object;
-    known->objects[kind] = objects;
-}
-
-/* What the model has under that name, or does not have any more. */
-static void patch_one(struct known *known, struct changing *changing, struct slice name,
-                      const struct element *element, const struct schema *schema, const void *config)
-{
-    bool found;
-    size_t place = known_place(known, changing->kind, name, &found);
-    uint64_t hash = element ? object_hash(element, schema, config) : 0;
-
-    if (found && element == NULL) {
-        forget_one(known, changing, place);
-    } else if (element && !found) {
-        remember_one(known, changing, place, (struct known_object){name, hash});
-    } else if (found && known->objects[changing->kind][place].hash != hash) {
-        known->objects[changing->kind][place].hash = hash;
-        note(&changing->changed, known->objects[changing->kind][place].name);
-    }
-}
-
-static void patch_named(struct known *known, const struct model *model, struct changing *changing,
-                        struct slice name)
-{
-    if (changing->kind == KNOWN_ROUTER) {
-        const struct http_router *router = model_find_router(model, name);
-
-        patch_one(known, changing, name, router ? &router->element : NULL, &router_schema,
-                  router ? &router->config : NULL);
-    } else if (changing->kind == KNOWN_SERVICE) {
-        const struct http_service *service = model_find_service(model, name);
-
-        patch_one(known, changing, name, service ? &service->element : NULL, &service_schema,
-                  service ? &service->config : NULL);
-    } else {
-        const struct http_middleware *middleware = model_find_middleware(model, name);
-
-        patch_one(known, changing, name, middleware ? &middleware->element : NULL, &middleware_schema,
-                  middleware ? &middleware->config : NULL);
-    }
+    return known_taken(&out);
 }
 
 static bool has_error(const struct known *known, uint64_t hash)
@@ -418,7 +258,7 @@ static bool has_error(const struct known *known, uint64_t hash)
     struct known_error key = {.hash = hash};
 
     return known && known->error_count > 0 &&
-           bsearch(&key, known->errors, known->error_count, sizeof(key), by_hash) != NULL;
+           bsearch(&key, known->errors, known->error_count, sizeof(key), known_by_hash) != NULL;
 }
 
 void known_log_errors(const struct known *before, const struct known *now)
@@ -441,69 +281,4 @@ void known_log_errors(const struct known *before, const struct known *now)
     if (left_out > 0) {
         log_error("... and %zu more; `weir check` with the same flags prints all", left_out);
     }
-}
-
-/* What was said of a router that is gone; once, however often it was. */
-static void forget_errors(struct known *known, const struct element *router)
-{
-    const struct slice *errors = router->errors.items;
-    struct pool *pool = pool_new(1024, 0);
-    struct slice name = pool_printf(pool, "%s %.*s", kind_name(KNOWN_ROUTER), SLICE_ARG(router->name));
-
-    for (size_t i = 0; i < router->errors.count; i++) {
-        uint64_t hash = hash_slice(0, located(pool, &router->origin, name, errors[i]));
-        struct known_error key = {.hash = hash}, *found;
-
-        found = known->error_count ? bsearch(&key, known->errors, known->error_count, sizeof(key), by_hash)
-                                   : NULL;
-        if (found) {
-            size_t behind = (size_t)(known->errors + known->error_count - found) - 1;
-
-            memmove(found, found + 1, behind * sizeof(*found));
-            known->error_count--;
-        }
-    }
-    pool_free(pool);
-}
-
-/* Those of routers that came are said unless they were there before. */
-static void patch_errors(struct known *known, const struct resolve_patched *patched)
-{
-    struct known now = {.pool = known->pool};
-
-    for (size_t i = 0; i < patched->came_count; i++) {
-        remember_errors(&now, KNOWN_ROUTER, patched->came[i]);
-    }
-    if (now.error_count) {
-        qsort(now.errors, now.error_count, sizeof(*now.errors), by_hash);
-        known_log_errors(known, &now);
-    }
-    for (size_t i = 0; i < patched->gone_count; i++) {
-        forget_errors(known, patched->gone[i]);
-    }
-    for (size_t i = 0; i < now.error_count; i++) {
-        add_error(known, now.errors[i].is_error, now.errors[i].text);
-    }
-    if (now.error_count) {
-        qsort(known->errors, known->error_count, sizeof(*known->errors), by_hash);
-    }
-}
-
-char *known_patch(struct known *known, const struct model *model, const struct resolve_patched *patched)
-{
-    static const int kinds[] = {
-        [PART_ROUTER] = KNOWN_ROUTER, [PART_SERVICE] = KNOWN_SERVICE, [PART_MIDDLEWARE] = KNOWN_MIDDLEWARE};
-    struct text out;
-
-    patch_errors(known, patched);
-    text_init(&out);
-    for (size_t part = 0; part < ARRAY_LEN(kinds); part++) {
-        struct changing changing = {.kind = kinds[part]};
-
-        for (size_t i = 0; i < patched->counts[part]; i++) {
-            patch_named(known, model, &changing, patched->names[part][i]);
-        }
-        add_changes(&out, changing.kind, &changing.added, &changing.removed, &changing.changed);
-    }
-    return text_taken(&out);
 }

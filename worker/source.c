@@ -37,7 +37,7 @@ static struct slice at_depth(struct slice list, int64_t depth)
     return item;
 }
 
-/* What is no address is in no set, so it is the one. */
+/* What is no address, or has a port, is in no set, so it is the one. */
 static struct slice first_outside(struct slice list, struct slice excluded)
 {
     struct slice item;
@@ -50,6 +50,29 @@ static struct slice first_outside(struct slice list, struct slice excluded)
         }
     }
     return SLICE("");
+}
+
+/* Some proxies write the port of their client as well: "10.0.0.1:99", "[2001:db8::1]:99". Family 0: no address. */
+static struct address entry_address(struct slice entry)
+{
+    struct address address = {.family = 0};
+    ptrdiff_t colon;
+
+    if (address_parse(entry, &address)) {
+        return address;
+    }
+    if ((colon = slice_rfind(entry, ':')) > 0) {
+        entry = slice_head(entry, (size_t)colon);
+        if (entry.len > 2 && entry.ptr[0] == '[' && entry.ptr[entry.len - 1] == ']') {
+            entry = slice_of(entry.ptr + 1, entry.len - 2);
+        } else if (slice_find(entry, ':') >= 0) {
+            return (struct address){.family = 0};
+        }
+        if (address_parse(entry, &address)) {
+            return address;
+        }
+    }
+    return (struct address){.family = 0};
 }
 
 static void cut(struct address *address, int64_t bits)
@@ -68,9 +91,7 @@ void source_address(const struct exchange *ex, const struct prepared_client *str
 
         *text = strategy->depth > 0 ? at_depth(list, strategy->depth)
                                     : first_outside(list, exchange_text(ex, strategy->excluded));
-        if (!address_parse(*text, address)) {
-            *address = (struct address){.family = 0};
-        }
+        *address = entry_address(*text);
     } else {
         *address = ex->client;
         *text = ex->client_text;
@@ -99,4 +120,23 @@ struct slice source_bytes(const struct exchange *ex, const struct prepared_sourc
     address = pool_zalloc(ex->pool, sizeof(*address));
     source_address(ex, &source->client, address, &text);
     return address->family ? slice_of((const char *)address, offsetof(struct address, unused)) : text;
+}
+
+struct slice source_words(struct exchange *ex, const struct prepared_source *source)
+{
+    const struct prepared_client *strategy = &source->client;
+    struct address *address;
+    struct slice text;
+    char *words;
+
+    if (source->kind != SOURCE_ADDRESS) {
+        return source_bytes(ex, source);
+    }
+    address = pool_zalloc(ex->pool, sizeof(*address));
+    source_address(ex, strategy, address, &text);
+    if (address->family == 0 || (text.len && (strategy->ipv6_bits <= 0 || address->family == 4))) {
+        return text;
+    }
+    words = pool_alloc(ex->pool, ADDRESS_TEXT_SIZE);
+    return slice_of(words, address_format(address, words));
 }

@@ -28,16 +28,18 @@ enum content_coding coding_find(struct slice name)
     return CODING_IDENTITY;
 }
 
-/* "0.5" is 500; malformed: 0, not wanted. */
+/* "0.5" and ".5" are 500; malformed: 0, not wanted. */
 static unsigned weight_of(struct slice text)
 {
     unsigned weight = 0, unit = WEIGHT_ONE / 10;
+    size_t whole = text.len > 1 && text.ptr[0] == '.' ? 0 : 1;
 
-    if (text.len == 0 || (text.ptr[0] != '0' && text.ptr[0] != '1') || (text.len > 1 && text.ptr[1] != '.')) {
+    if (text.len == 0 || (whole && text.ptr[0] != '0' && text.ptr[0] != '1') ||
+        (text.len > whole && text.ptr[whole] != '.')) {
         return 0;
     }
     weight = text.ptr[0] == '1' ? WEIGHT_ONE : 0;
-    for (size_t i = 2; i < text.len; i++) {
+    for (size_t i = whole + 1; i < text.len; i++) {
         if (text.ptr[i] < '0' || text.ptr[i] > '9') {
             return 0;
         }

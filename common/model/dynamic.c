@@ -5,6 +5,10 @@
  * Not here: middlewares (middlewares.c), the objects themselves (model.c).
  */
 #include "common/model/dynamic.h"
+
+#include <errno.h>
+
+#include "common/http/scan.h"
 #include "common/model/rows.h"
 
 /* ---- routers ---- */
@@ -91,7 +95,8 @@ const struct schema router_schema = SCHEMA(struct router_config, "router", route
 
 /* ---- services ---- */
 
-static const char *const same_sites[] = {"none", "lax", "strict", "None", "Lax", "Strict", "", NULL};
+static const char *const same_sites[] = {"none", "lax", "strict", "None", "Lax", "Strict",
+                                         "NONE", "LAX", "STRICT", "",     NULL};
 
 static const struct schema_field sticky_cookie_fields[] = {
     ROW("name", STRING, struct sticky_cookie, name, .flags = OMIT, .text = "Name of the cookie."),
@@ -99,8 +104,8 @@ static const struct schema_field sticky_cookie_fields[] = {
         .text = "Send the cookie over TLS only."),
     ROW("httpOnly", BOOL, struct sticky_cookie, http_only, .flags = OMIT,
         .text = "Hide the cookie from scripts."),
-    ROW("sameSite", ENUM, struct sticky_cookie, same_site, .flags = OMIT, .choices = same_sites,
-        .text = "SameSite attribute of the cookie."),
+    ROW("sameSite", ENUM, struct sticky_cookie, same_site, .flags = OMIT | SCHEMA_SOFT_CHOICES,
+        .choices = same_sites, .text = "SameSite attribute of the cookie."),
     ROW("maxAge", INT, struct sticky_cookie, max_age, .flags = OMIT,
         .text = "Seconds that the cookie lives; 0 for the browser session, negative to drop it."),
     ROW("path", STRING, struct sticky_cookie, path, .flags = OMIT, .fallback = "/",
@@ -154,7 +159,49 @@ static const struct schema_field health_check_fields[] = {
     ROW("headers", STRING_MAP, struct health_check, headers, .flags = OMIT | SCHEMA_SECRET,
         .text = "Headers of the probe."),
 };
-const struct schema health_check_schema = SCHEMA(struct health_check, "healthCheck", health_check_fields);
+
+static bool is_token(struct slice text)
+{
+    return text.len && scan_token(text.ptr, text.ptr + text.len) == text.ptr + text.len;
+}
+
+static bool is_line(struct slice text)
+{
+    for (size_t i = 0; i < text.len; i++) {
+        unsigned char c = (unsigned char)text.ptr[i];
+
+        if ((c < ' ' && c != '\t') || c == 0x7f) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What would not be a request is none that servers are asked with. */
+static int health_check_check(void *object, struct error *why)
+{
+    const struct health_check *check = object;
+
+    if (check->method.len && !is_token(check->method)) {
+        return error_set(why, -EINVAL, "method \"%.*s\" is none", SLICE_ARG(slice_head(check->method, 100)));
+    }
+    if (!is_line(check->hostname) || !is_line(check->path)) {
+        return error_set(why, -EINVAL, "%s holds a line end or another control character",
+                         is_line(check->path) ? "hostname" : "path");
+    }
+    for (size_t i = 0; i < check->headers.count; i++) {
+        const struct string_pair *pair = &check->headers.items[i];
+
+        if (!is_token(pair->key) || !is_line(pair->value)) {
+            return error_set(why, -EINVAL, "headers.%.*s: its name is none, or its value holds a line end",
+                             SLICE_ARG(slice_head(pair->key, 100)));
+        }
+    }
+    return 0;
+}
+
+const struct schema health_check_schema =
+    CHECKED(struct health_check, "healthCheck", health_check_fields, health_check_check);
 
 static const struct schema_field passive_fields[] = {
     ROW("failureWindow", DURATION, struct passive_health_check, failure_window, .flags = OMIT,
@@ -301,6 +348,9 @@ static const struct schema_field timeout_fields[] = {
         .text = "Silence after which an HTTP/2 connection is pinged; 0 for never."),
     ROW("pingTimeout", DURATION, struct forwarding_timeouts, ping_timeout, .flags = OMIT, .fallback = "15s",
         .text = "How long the answer to that ping may take."),
+    ROW("sendTimeout", DURATION, struct forwarding_timeouts, send_timeout, .flags = OMIT, .fallback = "60s",
+        .text =
+            "Own option: how long a server may take nothing of a request that waits for it; 0 for no bound."),
 };
 const struct schema forwarding_timeouts_schema =
     SCHEMA(struct forwarding_timeouts, "forwardingTimeouts", timeout_fields);

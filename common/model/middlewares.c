@@ -36,14 +36,24 @@ static int strip_prefix_regex_check(void *object, struct error *why)
     return 0;
 }
 
+/* An empty one matches between all letters: nobody means that. */
+static int regex_there(const struct regex_text *regex, struct error *why)
+{
+    return regex->pattern.len ? 0 : error_set(why, -EINVAL, "regex is missing: say what is replaced");
+}
+
 static int replace_path_regex_check(void *object, struct error *why)
 {
     struct replace_path_regex *replace = object;
 
-    (void)why;
     replace->regex.pattern = slice_trim(replace->regex.pattern);
     replace->replacement = slice_trim(replace->replacement);
-    return 0;
+    return regex_there(&replace->regex, why);
+}
+
+static int redirect_regex_check(void *object, struct error *why)
+{
+    return regex_there(&((struct redirect_regex *)object)->regex, why);
 }
 
 static bool header_name(struct slice name)
@@ -93,12 +103,6 @@ static int set_headers_check(void *object, struct error *why)
 
     return rc < 0 ? rc : headers_check("customResponseHeaders", &headers->custom_response_headers, why);
 }
-
-#define CHECKED(c_type, label, field_array, function)                                                        \
-    {                                                                                                        \
-        .name = (label), .size = sizeof(c_type), .fields = (field_array), .count = ARRAY_LEN(field_array),   \
-        .check = (function)                                                                                  \
-    }
 
 /* ---- parameters ---- */
 
@@ -157,7 +161,7 @@ static const struct schema_field redirect_regex_fields[] = {
         .text = "301 (GET) or 308 instead of 302 or 307."),
 };
 const struct schema redirect_regex_schema =
-    SCHEMA(struct redirect_regex, "redirectRegex", redirect_regex_fields);
+    CHECKED(struct redirect_regex, "redirectRegex", redirect_regex_fields, redirect_regex_check);
 
 #define LATER (OMIT | SCHEMA_NOT_SERVED)
 #define HEADER(label, kind_, member, text_)                                                                  \

@@ -44,7 +44,7 @@ static const struct schema_field compress_fields[] = {
     ROW("includedContentTypes", STRINGS, struct compress, included_content_types, .flags = OMIT,
         .text = "Only these are compressed."),
     ROW("minResponseBodyBytes", INT, struct compress, min_response_body_bytes, .flags = OMIT, .min = 0,
-        .max = INT32_MAX, .text = "Shorter bodies are left as they are; 1024 when 0."),
+        .max = 9.3e18, .text = "Shorter bodies are left as they are; 1024 when 0."),
     ROW("encodings", STRINGS, struct compress, encodings, .flags = OMIT, .fallback = "gzip,br,zstd",
         .text = "Encodings in order of preference."),
     ROW("defaultEncoding", STRING, struct compress, default_encoding, .flags = OMIT,

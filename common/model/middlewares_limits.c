@@ -34,24 +34,23 @@ static const struct schema redis_schema = SCHEMA(struct redis, "redis", redis_fi
 static const char *const limit_scopes[] = {"router", "middleware", "", NULL};
 
 static const struct schema_field rate_limit_fields[] = {
-    ROW("average", INT, struct rate_limit, average, .flags = OMIT, .min = 0, .max = 9.0e18,
+    ROW("average", INT, struct rate_limit, average, .flags = OMIT, .min = 0, .max = 9.3e18,
         .text = "Requests for each period and source; 0 for no limit."),
     ROW("period", DURATION, struct rate_limit, period, .flags = OMIT, .fallback = "1s", .min = 0,
         .max = 9.2e18, .text = "What average counts in."),
-    ROW("burst", INT, struct rate_limit, burst, .flags = OMIT, .fallback = "1", .min = 0, .max = 9.0e18,
+    ROW("burst", INT, struct rate_limit, burst, .flags = OMIT, .fallback = "1", .min = 0, .max = 9.3e18,
         .text = "Requests that may come at once."),
     ROW("sourceCriterion", OPTIONAL, struct rate_limit, source_criterion, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &source_criterion_schema, .text = "What makes a source."),
-    ROW("redis", OPTIONAL, struct rate_limit, redis, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
-        .sub = &redis_schema,
-        .text = "Count in a Redis, for several replicas together. Not served yet: routers are disabled."),
+    ROW("redis", OPTIONAL, struct rate_limit, redis, .flags = OMIT | SCHEMA_ALLOW_EMPTY, .sub = &redis_schema,
+        .text = "Count in a Redis, for several replicas together."),
     ROW("scope", ENUM, struct rate_limit, scope, .flags = OMIT, .choices = limit_scopes,
         .text = "Own option: router (the default), each router counts for itself; middleware, all together."),
 };
 const struct schema rate_limit_schema = SCHEMA(struct rate_limit, "rateLimit", rate_limit_fields);
 
 static const struct schema_field in_flight_req_fields[] = {
-    ROW("amount", INT, struct in_flight_req, amount, .flags = OMIT, .min = 0, .max = 9.0e18,
+    ROW("amount", INT, struct in_flight_req, amount, .flags = OMIT, .min = 0, .max = 9.3e18,
         .text = "Requests of a source at the same time."),
     ROW("sourceCriterion", OPTIONAL, struct in_flight_req, source_criterion,
         .flags = OMIT | SCHEMA_ALLOW_EMPTY, .sub = &source_criterion_schema,
@@ -61,13 +60,13 @@ const struct schema in_flight_req_schema = SCHEMA(struct in_flight_req, "inFligh
 
 static const struct schema_field buffering_fields[] = {
     ROW("maxRequestBodyBytes", INT, struct buffering, max_request_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "Longest body of a request; 0 for no bound."),
+        .max = 9.3e18, .text = "Longest body of a request; 0 for no bound."),
     ROW("memRequestBodyBytes", INT, struct buffering, mem_request_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "So much of the body of a request stays in memory; 1 MiB when 0."),
+        .max = 9.3e18, .text = "So much of the body of a request stays in memory; 1 MiB when 0."),
     ROW("maxResponseBodyBytes", INT, struct buffering, max_response_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "Longest body of an answer; 0 for no bound."),
+        .max = 9.3e18, .text = "Longest body of an answer; 0 for no bound."),
     ROW("memResponseBodyBytes", INT, struct buffering, mem_response_body_bytes, .flags = OMIT, .min = 0,
-        .max = 9.0e18, .text = "So much of the body of an answer stays in memory; 1 MiB when 0."),
+        .max = 9.3e18, .text = "So much of the body of an answer stays in memory; 1 MiB when 0."),
     ROW("retryExpression", STRING, struct buffering, retry_expression, .flags = OMIT,
         .text = "When the request is sent again: IsNetworkError() && Attempts() < 2."),
 };
@@ -96,7 +95,7 @@ static const struct schema_field retry_fields[] = {
     ROW("initialInterval", DURATION, struct retry, initial_interval, .flags = OMIT,
         .text = "First pause; it grows from there."),
     ROW("maxRequestBodyBytes", OPT_INT, struct retry, max_request_body_bytes, .flags = OMIT,
-        .fallback = "2097152", .min = -1, .max = 9.0e18,
+        .fallback = "2097152", .min = -1, .max = 9.3e18,
         .text = "Longer requests are sent once; -1 for 64 MiB."),
     ROW("status", STRINGS, struct retry, status, .flags = OMIT,
         .text = "Statuses (or ranges, 500-599) after which it is sent again."),

@@ -16,6 +16,13 @@
         .name = (label), .kind = SCHEMA_##kind_, .offset = offsetof(type, member), __VA_ARGS__               \
     }
 
+/* SCHEMA() whose objects are looked at as a whole once they are read. */
+#define CHECKED(c_type, label, field_array, function)                                                        \
+    {                                                                                                        \
+        .name = (label), .size = sizeof(c_type), .fields = (field_array), .count = ARRAY_LEN(field_array),   \
+        .check = (function)                                                                                  \
+    }
+
 /* Go's omitempty: most fields of the dynamic configuration. */
 #define OMIT SCHEMA_OMIT_EMPTY
 

@@ -105,7 +105,7 @@ const struct schema tcp_service_schema = SCHEMA(struct tcp_service_config, "tcpS
 /* ---- middlewares ---- */
 
 static const struct schema_field in_flight_fields[] = {
-    ROW("amount", INT, struct tcp_in_flight_conn, amount, .flags = OMIT, .min = 0, .max = 9.0e18,
+    ROW("amount", INT, struct tcp_in_flight_conn, amount, .flags = OMIT, .min = 0, .max = 9.3e18,
         .text = "Connections of an address at the same time."),
 };
 static const struct schema tcp_in_flight_schema =

@@ -80,6 +80,7 @@ bool rule_is_ascii(struct slice s);
 struct slice rule_lower(struct pool *pool, struct slice s);
 struct slice rule_upper(struct pool *pool, struct slice s);
 int rule_build_client_ip(const struct rule_call *call, struct rule **out, struct error *why);
+int rule_build_cookie(const struct rule_call *call, struct rule **out, struct error *why);
 /* v2: host names with {name:regexp} templates, any of them. */
 int rule_build_host_template(const struct rule_call *call, struct rule **out, struct error *why);
 

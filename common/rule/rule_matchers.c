@@ -3,7 +3,7 @@
  * share.
  *
  * A new matcher is one function and one line of a table. Not here: the v2 matchers (rule_v2.c), those of
- * TCP (rule_tcp.c), the meaning of a predicate at request time (rule_match.c).
+ * TCP (rule_tcp.c), Cookie (rule_cookie.c), the meaning of a predicate at request time (rule_match.c).
  */
 #include "common/rule/rule_inner.h"
 
@@ -209,6 +209,7 @@ static const struct rule_matcher matchers_v3[] = {
     {"PathPrefix", RULE_V3, 1, 1, build_path_prefix},
     {"Header", RULE_V3, 2, 2, build_header},
     {"HeaderRegexp", RULE_V3, 2, 2, build_header_regexp},
+    {"Cookie", RULE_V3, 2, 2, rule_build_cookie},
     {"Query", RULE_V3, 1, 2, build_query},
     {"QueryRegexp", RULE_V3, 1, 2, build_query_regexp},
 };

@@ -113,7 +113,7 @@ static bool fields_make(const struct http_probe *probe, struct text *out)
 /* "/path?query" of a whole URL. */
 static struct slice target_of(struct pool *pool, struct slice url)
 {
-    ptrdiff_t at = slice_find_slice(url, SLICE("://")), hash;
+    ptrdiff_t at = slice_find_slice(url, SLICE("://")), hash, mark;
     struct slice rest = slice_from(url, (size_t)at + 3);
     size_t i = 0;
 
@@ -123,7 +123,14 @@ static struct slice target_of(struct pool *pool, struct slice url)
     rest = slice_from(rest, i);
     hash = slice_find(rest, '#');
     rest = hash < 0 ? rest : slice_head(rest, (size_t)hash);
-    return rest.len && rest.ptr[0] == '/' ? rest : pool_printf(pool, "/%.*s", SLICE_ARG(rest));
+    rest = rest.len && rest.ptr[0] == '/' ? rest : pool_printf(pool, "/%.*s", SLICE_ARG(rest));
+    mark = slice_find(rest, '?');
+
+    struct slice path = server_url_sent_path(pool, mark < 0 ? rest : slice_head(rest, (size_t)mark));
+
+    return mark < 0
+               ? path
+               : pool_printf(pool, "%.*s%.*s", SLICE_ARG(path), SLICE_ARG(slice_from(rest, (size_t)mark)));
 }
 
 static void on_head(void *context, const struct h1_message *message);

@@ -47,7 +47,7 @@ int kube_access_server(struct kube_access *access, struct slice url, const char 
     while (parsed.path.len > 0 && parsed.path.ptr[parsed.path.len - 1] == '/') {
         parsed.path.len--;
     }
-    access->prefix = pool_copy(access->pool, parsed.path);
+    access->prefix = pool_copy(access->pool, server_url_sent_path(access->pool, parsed.path));
     return 0;
 }
 

@@ -144,7 +144,7 @@ static const struct schema_field mirroring_fields[] = {
     FIELD("mirrorBody", OPT_BOOL, struct crd_mirroring, mirror_body, .fallback = "true",
           .text = "Copy bodies too."),
     FIELD("maxBodySize", OPT_INT, struct crd_mirroring, max_body_size, .fallback = "-1", .min = -1,
-          .max = 9.0e18, .text = "Requests with a larger body are not copied; -1: no bound."),
+          .max = 9.3e18, .text = "Requests with a larger body are not copied; -1: no bound."),
     FIELD("mirrors", LIST, struct crd_mirroring, mirrors, .sub = &crd_mirror_schema,
           .text = "Services that get copies."),
 };
@@ -153,7 +153,7 @@ static const struct schema crd_mirroring_schema = SCHEMA(struct crd_mirroring, "
 static const struct schema_field failover_errors_fields[] = {
     FIELD("status", STRINGS, struct crd_failover_errors, status, .text = "Statuses that count as failed."),
     FIELD("maxRequestBodyBytes", OPT_INT, struct crd_failover_errors, max_request_body_bytes,
-          .fallback = "-1", .min = -1, .max = 9.0e18,
+          .fallback = "-1", .min = -1, .max = 9.3e18,
           .text = "Larger requests are not tried again; -1: no bound."),
 };
 static const struct schema crd_failover_errors_schema =

@@ -1,7 +1,19 @@
 /*
  * prepare_errors.c - errors: which statuses are replaced, by which status, and whose page it is.
  */
+#include "common/http/path.h"
 #include "master/resolve/prepare.h"
+
+static bool status_read(const struct doc *value, int64_t *out)
+{
+    uint64_t number;
+
+    if (value->kind == DOC_STRING && slice_to_u64(value->text, &number) && number < 1000) {
+        *out = (int64_t)number;
+        return true;
+    }
+    return doc_int(value, out);
+}
 
 static bool rewrites(struct preparation *at, const struct doc *map, struct slice *out)
 {
@@ -15,7 +27,7 @@ static bool rewrites(struct preparation *at, const struct doc *map, struct slice
         if (!prepare_status(at, entry->key, &made[i].from)) {
             return false;
         }
-        if (!doc_int(entry->value, &to) || to < 200 || to > 999) {
+        if (!status_read(entry->value, &to) || to < 200 || to > 999) {
             prepare_wrong(at, "statusRewrites.%.*s must be the status of an answer, 200 to 999",
                           SLICE_ARG(entry->key));
             return false;
@@ -24,6 +36,27 @@ static bool rewrites(struct preparation *at, const struct doc *map, struct slice
         made[i].to[1] = (uint8_t)to;
     }
     *out = slice_of((const char *)made, count * sizeof(*made));
+    return true;
+}
+
+/* What is filled in is escaped: a target that cannot be asked for is one already here. */
+static bool query_good(struct preparation *at, struct slice query)
+{
+    struct slice path = query, decoded;
+
+    for (size_t i = 0; i < query.len; i++) {
+        if ((unsigned char)query.ptr[i] < ' ' || query.ptr[i] == 0x7f) {
+            prepare_wrong(at, "errors.query holds a line end or another control character");
+            return false;
+        }
+        if ((query.ptr[i] == '?' || query.ptr[i] == '#') && path.len == query.len) {
+            path = slice_head(query, i);
+        }
+    }
+    if (path_unescape(at->pool, path, &decoded) != PATH_OK) {
+        prepare_wrong(at, "errors.query: %% in its path must be followed by two hexadecimal digits");
+        return false;
+    }
     return true;
 }
 
@@ -45,6 +78,9 @@ const void *prepare_errors(struct preparation *at, const struct errors *options)
     }
     if (options->service.len == 0) {
         return prepare_wrong(at, "errors.service is missing: name the service that gives the page");
+    }
+    if (!query_good(at, options->query)) {
+        return NULL;
     }
     prepare_service(at, options->service);
     made->query = options->query;

@@ -33,7 +33,13 @@ static bool take_address(struct preparation *at, struct slice address, const str
     mark = slice_find(address, '?');
     made->has_query = mark >= 0;
     made->query = mark >= 0 ? slice_from(address, (size_t)mark + 1) : SLICE("");
-    made->path = url.path.len ? url.path : SLICE("/");
+    made->path = url.path.len ? server_url_sent_path(at->pool, url.path) : SLICE("/");
+    for (size_t i = 0; i < made->query.len; i++) {
+        if ((unsigned char)made->query.ptr[i] <= ' ' || made->query.ptr[i] == 0x7f) {
+            prepare_wrong(at, "forwardAuth.address: there are blanks or control characters in its query");
+            return false;
+        }
+    }
     made->authority = url.authority;
     made->tls = slice_eq_nocase(url.scheme, SLICE("https"));
     if (tls && (tls->cert.len == 0) != (tls->key.len == 0)) {

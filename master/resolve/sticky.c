@@ -18,15 +18,18 @@ static struct slice cookie_name(struct pool *pool, struct slice configured, stru
     if (configured.len) {
         struct slice name = pool_copy(pool, configured);
         char *at = (char *)(uintptr_t)name.ptr;
+        size_t len = 0;
 
-        for (size_t i = 0; i < name.len; i++) {
-            bool letter = (at[i] >= '0' && at[i] <= '9') || ((at[i] | 0x20) >= 'a' && (at[i] | 0x20) <= 'z');
+        for (size_t i = 0; i < configured.len; i++) {
+            char c = configured.ptr[i];
+            bool letter = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
 
-            if (!letter && (at[i] == '\0' || strchr("!#$%&'*+-.^`|~", at[i]) == NULL)) {
-                at[i] = '_';
+            if (((unsigned char)c & 0xc0) == 0x80) {
+                continue; /* a letter of several bytes is one that is replaced (texts are UTF-8) */
             }
+            at[len++] = letter || (c && strchr("!#$%&'*+-.^`|~", c)) ? c : '_';
         }
-        return name;
+        return slice_head(name, len);
     }
     struct slice hashed = pool_printf(pool, HASH_PREFIX "%.*s", SLICE_ARG(service));
 

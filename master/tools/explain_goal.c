@@ -51,6 +51,10 @@ static void print_server(const struct page *page, const struct server *server, i
             printf("%s%s", i ? ", " : " -> ", text);
         }
     }
+    if (server->weight != 1) {
+        printf(server->weight ? " (weight %u)" : " (weight %u: only for clients that stick to it)",
+               server->weight);
+    }
     puts(server->addresses.count ? "" : " (the name does not resolve)");
 }
 
@@ -75,7 +79,7 @@ static void print_load_balancer(const struct page *page, const struct service *s
 static void print_choice(const struct page *page, const struct service *service)
 {
     if (service->kind == SERVICE_MIRRORING) {
-        puts(": mirroring: the first answers, the others get copies of so many percent");
+        puts(": mirroring");
     } else if (service->kind == SERVICE_FAILOVER) {
         puts(service->statuses.len ? ": failover, also by status: the first, else the second"
                                    : ": failover: the first while it is up, else the second");
@@ -87,7 +91,21 @@ static void print_choice(const struct page *page, const struct service *service)
     }
 }
 
-static void print_service(const struct answer *answer, uint32_t number, int depth, uint32_t weight)
+/* What this child of the service is there for. */
+static void share_of(const struct service *service, size_t i, const struct service_child *child, char *out,
+                     size_t size)
+{
+    if (service->kind == SERVICE_MIRRORING) {
+        snprintf(out, size, i ? " (copies of %u %%)" : " (answers)", child->weight);
+    } else if (service->kind == SERVICE_FAILOVER) {
+        snprintf(out, size, i ? " (the second)" : " (the first)");
+    } else {
+        snprintf(out, size, " (weight %u)", child->weight);
+    }
+}
+
+/* `share`: what share_of() says, empty at the top. */
+static void print_service(const struct answer *answer, uint32_t number, int depth, const char *share)
 {
     const struct page *page;
     const struct service *service = services_at(&answer->tool.generation->services, number, &page);
@@ -97,10 +115,8 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
     }
     struct slice name = page_text(page, service->name);
 
-    printf("%s%*s%.*s", depth ? "               " : "service        ", 2 * depth, "", SLICE_ARG(name));
-    if (depth) {
-        printf(" (weight %u)", weight);
-    }
+    printf("%s%*s%.*s%s", depth ? "               " : "service        ", 2 * depth, "", SLICE_ARG(name),
+           share);
     if (service->kind == SERVICE_INTERNAL) {
         print_internal(service);
         return;
@@ -110,11 +126,13 @@ static void print_service(const struct answer *answer, uint32_t number, int dept
         return;
     }
     const struct service_child *children = page_at(page, service->children.items);
-    bool mirroring = service->kind == SERVICE_MIRRORING;
 
     print_choice(page, service);
     for (size_t i = 0; i < service->children.count; i++) {
-        print_service(answer, children[i].service, depth + 1, mirroring && i == 0 ? 100 : children[i].weight);
+        char text[40];
+
+        share_of(service, i, &children[i], text, sizeof(text));
+        print_service(answer, children[i].service, depth + 1, text);
     }
 }
 
@@ -162,5 +180,5 @@ void explain_router(const struct answer *answer, const struct route *route)
 void explain_goal(const struct answer *answer, const struct route *route)
 {
     explain_middlewares(answer, route);
-    print_service(answer, route->service, 0, 0);
+    print_service(answer, route->service, 0, "");
 }

@@ -1,9 +1,8 @@
 """The live source against an API server that a test directs (api_server.py): what a real one does seldom."""
-import os
 import re
-import signal
 import socket
 import subprocess
+import time
 
 import pytest
 
@@ -159,10 +158,12 @@ def test_an_event_is_in_force_at_once_and_a_burst_is_throttled(api, cluster_weir
     program = cluster_weir("--providers.kubernetesCRD.throttleDuration=700ms")
     api.wait_watch(ROUTES)
     before = published(program)
+    began = time.monotonic()
     for i in range(40):
         api.put(route(f"n{i}"))
+    took = time.monotonic() - began
     serves(program, "n39.test")
-    assert 1 <= published(program) - before <= 3
+    assert 1 <= published(program) - before <= 3 + took / 0.7
 
 
 @pytest.mark.parametrize("code, said", [(500, "the API server answers 500: etcdserver"), (200, "what came is a Status and no list")])
@@ -262,9 +263,7 @@ def test_who_waits_for_a_cluster_says_so_and_answers_nobody_else(api, cluster_we
                 program.wait_log("Configuration changed")  # on a machine that stood still for ten seconds
             except TimeoutError:
                 pass
-        (master,) = program.children("master")
-        os.kill(master, signal.SIGKILL)
-        wait_until("another master", lambda: program.children("master") not in ([], [master]))
+        program.kill_master()
     serves(program, "file.test")  # after ten seconds
     assert ask_ready(ping) == (503, "waiting for provider kubernetescrd\n") and curl(ping, "/ping").status == 200
     api.come()
@@ -421,9 +420,7 @@ def test_rights_that_are_lost_while_the_master_is_replaced_cost_no_route(api, cl
     program = cluster_weir(f"--stateDir={tmp_path / 'state'}")
     wait_until("it is kept", lambda: "a.test" in kept(state))
     forbid(api)
-    (master,) = program.children("master")
-    os.kill(master, signal.SIGKILL)
-    program.wait_log(BLIND.format("no objects with routes"))
+    program.wait_log(BLIND.format("no objects with routes"), program.kill_master())
     assert curl(program.ports["web"], host="a.test").status == 200
     assert "a.test" in kept(state)
     permit(api)

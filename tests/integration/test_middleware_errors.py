@@ -36,7 +36,7 @@ def ask(proxied, *args, method=None, **kw):
 def test_replaces(server, routed):
     app, pages = server(says(200, b"app", "X-From: app")), server(page)
     proxied = routed(one_route(app, {"e": errors(status=["404", "500-503"], query="/{status}.html?o={originalStatus}&u={url}",
-                                                 statusRewrites={"500-501": 418, "503": 404})}, pages=balancer(pages)))
+                                                 statusRewrites={"500-501": 418, "503": "404"})}, pages=balancer(pages)))
     for path, status, line in (("/200", 200, None), ("/499", 499, None), ("/504", 504, None),
                                ("/404/a%20b", 404, "/404.html?o=404&u=http%3A%2F%2Fa.test%2F404%2Fa%2520b"),
                                ("/500?x=1&y=a+b", 418, "/418.html?o=500&u=http%3A%2F%2Fa.test%2F500%3Fx%3D1%26y%3Da%2Bb"),
@@ -186,7 +186,10 @@ def test_errors_around_errors(server, routed):
 
 @pytest.mark.parametrize("wrong, text", [
     ({"status": ["abc"], "service": "pages"}, r'"abc" is no status'),
+    ({"status": ["500"], "service": "pages", "query": "/%zz"}, r"two hexadecimal digits"),
+    ({"status": ["500"], "service": "pages", "query": "/a\nb"}, r"errors.query holds a line end"),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"x": 5}}, r'"x" is no status'),
+    ({"status": ["500"], "service": "pages", "statusRewrites": {"500": "5"}}, r"statusRewrites.500 must be the status"),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"500": 5}}, r"statusRewrites.500 must be the status"),
     ({"status": ["500"], "service": "pages", "statusRewrites": {"500": 103}}, r"statusRewrites.500 must be the status"),  # no answer ends with it
     ({"status": ["500"], "service": "nowhere"}, r"service .*nowhere.* does not exist"),

@@ -30,7 +30,7 @@ def ask(proxied, *fields, client=None, data=None, **kw):
 
 def test_who_is_asked_and_how(server, routed):
     app, auth = server(), server(says())
-    config = through(app, auth, "/decide?a=%20b")
+    config = through(app, auth, "/de cide/é?a=%20b")
     proxied = routed(config)
     client = proxied.connect()
     for _ in range(2):  # over one connection to each
@@ -39,7 +39,7 @@ def test_who_is_asked_and_how(server, routed):
         assert answer.status == 200
     assert len(auth.peers) == 1
     got = auth.requests[-1]
-    assert got.line == "GET /decide?a=%20b HTTP/1.1" and got.get("host") == url(auth)[7:]
+    assert got.line == "GET /de%20cide/%C3%A9?a=%20b HTTP/1.1" and got.get("host") == url(auth)[7:]
     for name, value in (("X-One", "1"), ("X-Hop", None), ("Proxy-Authorization", "p"), ("TE", None), ("Connection", None), ("Content-Length", None),
                         ("X-Forwarded-Method", "PUT"), ("X-Forwarded-Uri", "/x%2Fy?q=1"), ("X-Forwarded-Host", "a.test"), ("X-Forwarded-Proto", "http"),
                         ("X-Forwarded-For", "127.0.0.1")):
@@ -267,6 +267,8 @@ def test_a_change_in_the_middle(server, routed):
     ({"address": "ftp://auth.test/"}, '"ftp" is neither http nor https'),
     ({"address": "http://bob:secret@auth.test/"}, "holds a user"),
     ({"address": "auth.test"}, "forwardAuth.address: "),
+    ({"address": "http://auth.test/?a=b c"}, "control characters in its query"),
+    ({"address": "http://auth.test/%zz"}, "escapes that are none"),
     ({"address": "http://127.0.0.1:1", "authResponseHeaders": ["X Y"]}, 'authResponseHeaders "X Y" is no name'),
 ])
 def test_wrong_options_disable_the_router(server, routed, options, text):

@@ -85,8 +85,10 @@ class Marker:
 
 
 def whole_way_finds_nothing(program):
+    """What was changed before has been said when this returns: its line may come later than the change itself."""
     mark = program.mark()
     os.kill(program.pid, signal.SIGHUP)
+    mark, _ = program.wait_log("SIGHUP: reading the static configuration again", mark)
     program.wait_log(r"Nothing changed|" + CHANGED, mark)
     assert not lines(program, CHANGED, mark), "\n".join(program.log().splitlines()[mark - 20:])
 
@@ -96,6 +98,7 @@ def test_an_endpoint_is_in_force_without_a_compile(api, cluster_weir, whoami):
     api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web")))
     program = cluster_weir()
     marker.wait(program)
+    whole_way_finds_nothing(program)
     mark, before = program.mark(), short(program)
     api.put(endpoint_slice("a-1", "a", ["10.0.0.1", "10.0.0.2"]))
     for name in (r"default-a-[0-9a-f]+@kubernetescrd", "default-a-web@kubernetes"):  # together or one after the other

@@ -4,6 +4,7 @@ By health: test_service_health.py.
 """
 import contextlib
 import re
+import threading
 
 import pytest
 
@@ -74,6 +75,27 @@ def test_a_client_that_waits_to_be_asked(server, routed):
     assert client.head().status == 100
     client.send(b"hello")
     assert client.response().body == b"backup 5" and main.requests[-1].body == b"hello"
+
+
+def test_a_change_in_the_middle(server, routed):
+    go = threading.Event()
+
+    def slow(peer, server):
+        server.requests.append(peer.request())
+        go.wait()
+        with contextlib.suppress(ConnectionError):
+            peer.send(ok(b"no", status="500 No"))
+            peer.rest()
+    main, backup, other = server(slow), server(says("backup")), server(says("other"))
+    proxied = routed(failing(main, backup))
+    client = proxied.connect()
+    client.send(post(b"held"))
+    wait_until("the first is asked", lambda: main.requests)
+    proxied.change(failing(other, other, ["404"]))
+    go.set()
+    assert client.response().body == b"backup 4" and backup.requests[0].body == b"held"  # of the configuration it began with
+    client.send(post(b"later"))
+    assert client.response().body == b"other 5" and len(backup.requests) == 1
 
 
 def test_bodies_beyond_the_bound(server, routed):

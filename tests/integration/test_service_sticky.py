@@ -68,11 +68,14 @@ def test_values_of_earlier_releases(server, routed):
 
 
 @pytest.mark.parametrize("cookie, said", [
+    ({"name": "a b(é€😀"}, "a_b____={value}; Path=/"),  # a letter is one, whatever its bytes
     ({}, "{name}={value}; Path=/"),
     ({"name": "a(b"}, "a_b={value}; Path=/"),
     ({"name": "c", "path": "/p", "domain": "d.test", "maxAge": 7, "httpOnly": True, "secure": True, "sameSite": "strict"},
      "c={value}; Path=/p; Domain=d.test; Max-Age=7; HttpOnly; Secure; SameSite=Strict"),
+    ({"name": "c", "sameSite": "LAX"}, "c={value}; Path=/; SameSite=Lax"),
     ({"name": "c", "maxAge": -1, "sameSite": "none"}, "c={value}; Path=/; Max-Age=0; SameSite=None"),
+    ({"name": "c", "sameSite": "wild"}, "c={value}; Path=/"),  # as Traefik: a word that it does not know is not said
 ])
 def test_what_the_cookie_says(server, routed, cookie, said):
     one = server(named("one"))

@@ -205,6 +205,23 @@ def test_explain_a_match(routes):
         assert word in done.stdout, done.stdout
 
 
+def test_explain_who_gets_which_share(routes):
+    done = run("explain", ENTRY_POINT, routes("""http:
+  routers: {a: {rule: "Host(`a.test`) && Cookie(`canary`, `always`)", service: top}}
+  services:
+    top: {weighted: {services: [{name: copied, weight: 3}, {name: safe}], sticky: {cookie: {name: c}}}}
+    copied: {mirroring: {service: app, mirrors: [{name: none, percent: 10}]}}
+    safe: {failover: {service: app, fallback: none, errors: {status: ["500"]}}}
+    app: {loadBalancer: {servers: [{url: "http://127.0.0.1:1", weight: 3}, {url: "http://127.0.0.1:2", fenced: true}, {url: "http://127.0.0.1:3"}]}}
+    none: {loadBalancer: {servers: []}}
+"""), "GET", "http://a.test:18000/", "-H", "Cookie: a=b; canary=always")
+    assert done.returncode == 0, done.stderr
+    for words in ("top@file: weighted, clients stick by the cookie c", "copied@file (weight 3): mirroring", "app@file (answers)", "none@file (copies of 10 %)",
+                  "safe@file (weight 1): failover", "app@file (the first)", "none@file (the second)", "http://127.0.0.1:1 (weight 3)\n",
+                  "http://127.0.0.1:2 (weight 0: only for clients that stick to it)", "http://127.0.0.1:3\n"):
+        assert words in done.stdout, done.stdout
+
+
 def test_explain_why_higher_priorities_did_not_match(routes):
     done = run("explain", ENTRY_POINT, routes(GOOD), "GET", "http://a.test:18000/other")
     assert "site@file" in done.stdout
@@ -262,6 +279,15 @@ def test_healthcheck(weir):
     wait_until("a healthy answer", lambda: run("healthcheck", *flags).returncode == 0)
     router.stop()
     assert run("healthcheck", *flags).returncode == 1
+
+
+@pytest.mark.parametrize("args, words", [
+    (["--help"], "usage: weir [flags]"), (["help"], "usage: weir [flags]"), (["--entryPoints.web.address=:80", "-h"], "usage: weir [flags]"),
+    (["check", "--help"], "usage: weir check [flags]"), (["explain", "GET", "-h"], "usage: weir explain"), (["whoami", "--help"], "usage: weir whoami --port"),
+])
+def test_help_wherever_it_is_asked_for(args, words):
+    got = run(*args)
+    assert got.returncode == 0 and words in got.stdout and got.stderr == ""
 
 
 def test_unknown_command():

@@ -34,6 +34,8 @@ static void the_highest_weight_wins(void **state)
         {{"gzip, *"}, CODING_ZSTD},
         {{"gzip, *;q=0.1"}, CODING_GZIP},
         {{"gzip;q=x, br;q=0.1"}, CODING_BROTLI},
+        {{"gzip;q=.5, br;q=0.4"}, CODING_GZIP},
+        {{"gzip;q=., br;q=0.1"}, CODING_BROTLI},
         {{"gzip;q=, zstd;q=1.000"}, CODING_ZSTD},
         {{"GZIP"}, CODING_GZIP},
         {{", ,gzip,"}, CODING_GZIP},

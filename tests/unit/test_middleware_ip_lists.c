@@ -42,7 +42,13 @@ static const struct {
     {"10.1.2.3", "10.0.0.1", 2, false, 0, false}, /* nobody at that depth */
     {"10.1.2.3", NULL, 1, false, 0, false},
     {"10.1.2.3", "nonsense", 1, false, 0, false},
-    {"10.1.2.3", "10.0.0.1:80", 1, false, 0, false},
+    {"11.1.2.3", "10.0.0.1:80", 1, false, 0, true}, /* with the port, as some proxies write it */
+    {"11.1.2.3", "[2001:db8:1::9]:80", 1, false, 64, true},
+    {"11.1.2.3", "10.0.0.1:x:80", 1, false, 0, false},
+    {"11.1.2.3", "2001:db8:1:0:0:0:0:9:80", 1, false, 0, false},
+    {"11.1.2.3", "[2001:db8:1::9]", 1, false, 0, false},
+    {"11.1.2.3", "10.0.0.1:80, 192.168.0.1", 0, true, 0, true},
+    {"11.1.2.3", "10.0.0.1, 192.168.0.1:80", 0, true, 0, false}, /* with a port nobody is excluded */
     {"11.1.2.3", "10.0.0.9,192.168.0.1,192.168.7.7", 0, true, 0, true},
     {"10.1.2.3", "11.0.0.9, 192.168.0.1", 0, true, 0, false},
     {"10.1.2.3", "192.168.0.1", 0, true, 0, false}, /* all excluded: nobody */

@@ -229,32 +229,56 @@ static void unserved_options_are_found(void **state)
     }
 }
 
-static void headers_that_cannot_be_sent(void **state)
+static void options_that_make_no_request(void **state)
 {
     static const struct {
+        const struct schema *schema;
         const char *yaml, *want; /* part of the error; NULL: it is good */
     } cases[] = {
-        {"customRequestHeaders: {X-A_b.c: 'v\\twith tab'}", NULL},
-        {"customRequestHeaders: {X-A: ''}", NULL},
-        {"customRequestHeaders: {'X A': v}", "customRequestHeaders: \"X A\" is no header name"},
-        {"customResponseHeaders: {'': v}", "is no header name"},
-        {"customResponseHeaders: {'X:': v}", "is no header name"},
-        {"customResponseHeaders: {X-A: \"v\\r\\nX-B: w\"}", "customResponseHeaders.X-A"},
+        {&set_headers_schema, "customRequestHeaders: {X-A_b.c: 'v\\twith tab'}", NULL},
+        {&set_headers_schema, "customRequestHeaders: {X-A: ''}", NULL},
+        {&set_headers_schema, "customRequestHeaders: {'X A': v}",
+         "customRequestHeaders: \"X A\" is no header name"},
+        {&set_headers_schema, "customResponseHeaders: {'': v}", "is no header name"},
+        {&set_headers_schema, "customResponseHeaders: {'X:': v}", "is no header name"},
+        {&set_headers_schema, "customResponseHeaders: {X-A: \"v\\r\\nX-B: w\"}", "customResponseHeaders.X-A"},
+        {&redirect_regex_schema, "{regex: a, replacement: b}", NULL},
+        {&redirect_regex_schema, "{regex: '', replacement: b}", "regex is missing"},
+        {&replace_path_regex_schema, "{regex: ' ', replacement: b}", "regex is missing"},
+        {&health_check_schema, "{path: /, method: PROPFIND, hostname: a.test, headers: {X-A: ' b\tc'}}",
+         NULL},
+        {&health_check_schema, "{path: /, method: 'A B'}", "method \"A B\" is none"},
+        {&health_check_schema, "{path: \"/\\r\"}", "path holds a line end"},
+        {&health_check_schema, "{hostname: \"a\\nX: y\"}", "hostname holds a line end"},
+        {&health_check_schema, "{headers: {'X A': b}}", "headers.X A"},
+        {&health_check_schema, "{headers: {X-A: \"b\\r\\nX-B: c\"}}", "headers.X-A"},
+        {&rate_limit_schema, "burst: 9223372036854775807", NULL},
+        {&rate_limit_schema, "burst: -1", "must be at least 0"},
+        {&compress_schema, "minResponseBodyBytes: 9223372036854775807", NULL},
+        {&buffering_schema, "maxRequestBodyBytes: 9223372036854775807", NULL},
     };
+    union {
+        struct set_headers headers;
+        struct redirect_regex redirect;
+        struct replace_path_regex replace;
+        struct health_check check;
+        struct rate_limit rate;
+        struct compress compress;
+        struct buffering buffering;
+    } object;
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct pool *pool = pool_new(4096, 0);
         struct schema_report report;
-        struct set_headers headers;
         struct error why;
         struct doc *doc;
 
         print_message("case %zu\n", i);
         schema_report_init(&report, pool);
         assert_int_equal(doc_read_yaml(pool, SLICE("t"), slice_cstr(cases[i].yaml), &doc, &why), 0);
-        schema_defaults(&set_headers_schema, pool, &headers);
-        assert_int_equal(schema_decode(&set_headers_schema, pool, doc, 0, &headers, &report) == 0,
+        schema_defaults(cases[i].schema, pool, &object);
+        assert_int_equal(schema_decode(cases[i].schema, pool, doc, 0, &object, &report) == 0,
                          cases[i].want == NULL);
         if (cases[i].want) {
             assert_true(slice_find_slice(report.issues[0].text, slice_cstr(cases[i].want)) >= 0);
@@ -347,7 +371,7 @@ int main(void)
         cmocka_unit_test(every_static_option_of_traefik_is_known),
         cmocka_unit_test(kinds_of_middlewares),
         cmocka_unit_test(unserved_options_are_found),
-        cmocka_unit_test(headers_that_cannot_be_sent),
+        cmocka_unit_test(options_that_make_no_request),
         cmocka_unit_test(secrets_are_never_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

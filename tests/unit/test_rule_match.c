@@ -31,6 +31,8 @@ static void check_cases(const struct match_case *cases, size_t count, enum rule_
         sample_add_header(&sample, SLICE("X-Two"), SLICE("a"));
         sample_add_header(&sample, SLICE("X-Two"), SLICE("b"));
         sample_add_header(&sample, SLICE("X-Empty"), SLICE(""));
+        sample_add_header(&sample, SLICE("Cookie"), SLICE("x=1;who=a.b ; empty="));
+        sample_add_header(&sample, SLICE("Cookie"), SLICE("q=\"(2)\""));
         if (rule_matches(rule, &sample.request) != cases[i].matches) {
             fail_msg("%s %s %s", cases[i].rule, cases[i].matches ? "must match" : "must not match",
                      cases[i].request);
@@ -83,6 +85,12 @@ static void v3(void **state)
         {"HeaderRegexp(`X-Two`, `^[b-z]$`)", "GET a.test/", true},
         {"HeaderRegexp(`X-Empty`, `^$`)", "GET a.test/", true},
         {"HeaderRegexp(`X-None`, `.*`)", "GET a.test/", false},
+        {"Cookie(`who`, `a.b`)", "GET a.test/", true}, /* ours */
+        {"Cookie(`who`, `a`)", "GET a.test/", false},
+        {"Cookie(`who`, `axb`)", "GET a.test/", false},
+        {"Cookie(`ho`, `a.b`)", "GET a.test/", false},
+        {"cookie(`Who`, `a.b`)", "GET a.test/", false},
+        {"Cookie(`x`, `1`) && Cookie(`q`, `(2)`)", "GET a.test/", true},
         {"Query(`q`)", "GET a.test/?q", true},
         {"Query(`q`)", "GET a.test/?q=", true},
         {"Query(`q`)", "GET a.test/?q=1", false}, /* without a value it means the empty one */

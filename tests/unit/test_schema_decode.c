@@ -280,12 +280,14 @@ static void maps_are_sorted_by_their_keys(void **state)
     (void)state;
     schema_report_init(&report, pool);
     schema_defaults(&sample_schema, pool, &sample);
-    assert_int_equal(schema_decode(&sample_schema, pool,
-                                   sample_yaml(pool, "labels: {b: 1, B: x, a: {c: y, b: ~}, ab: true}\n"
-                                                     "entries: {b: {}, a: {address: x}, B: {}}"),
-                                   STATIC_FLAGS, &sample, &report),
-                     0);
-    static const char *const keys[] = {"B", "a.b", "a.c", "ab", "b"}, *const values[] = {"x", "", "y", "true",
+    assert_int_equal(
+        schema_decode(&sample_schema, pool,
+                      sample_yaml(pool, "labels: {b: 1, B: x, a: {c: y, b: ~, d: ''}, ab: true}\n"
+                                        "entries: {b: {}, a: {address: x}, B: {}}"),
+                      STATIC_FLAGS, &sample, &report),
+        0);
+    /* a.b has no value, which is not the empty one */
+    static const char *const keys[] = {"B", "a.c", "a.d", "ab", "b"}, *const values[] = {"x", "y", "", "true",
                                                                                          "1"};
 
     assert_int_equal(sample.labels.count, 5);

@@ -30,7 +30,10 @@ static void urls_of_servers(void **state)
         {"http://", NULL, NULL, NULL, 0},
         {"http:///x", NULL, NULL, NULL, 0},
         {"http://a b", NULL, NULL, NULL, 0},
-        {"http://a/b c", NULL, NULL, NULL, 0},
+        {"http://a/b c", "a", "a", "/b c", 80},
+        {"http://a/b\tc", NULL, NULL, NULL, 0},
+        {"http://a/%zz", NULL, NULL, NULL, 0},
+        {"http://a/b%4", NULL, NULL, NULL, 0},
         {"http://a:0", NULL, NULL, NULL, 0},
         {"http://a:65536", NULL, NULL, NULL, 0},
         {"http://a:8o", NULL, NULL, NULL, 0},
@@ -65,10 +68,71 @@ static void urls_of_servers(void **state)
     }
 }
 
+/* Each as the reference answered it: 404 for the service, or errors of this server alone. */
+static void which_of_the_bad_ones_go_reads(void **state)
+{
+    static const char *const malformed[] = {
+        "http://bad host:80", "127.0.0.1:80", "http://a:b",    "http://a\\b",    "http://[::1",
+        "http://[zz]:80",     ":foo",         "http://a:1:80", "http://::1:80",  "http://a%41b",
+        "h ttp://a",          "1http://a",    "http://a\001",  "http://[::1]:x",
+    };
+    static const char *const readable[] = {
+        "http://",
+        "localhost:80",
+        "foo",
+        "",
+        "http://a:99999",
+        "http://a:0",
+        "http://a!b",
+        "http://a/x y",
+        "//127.0.0.1:80",
+        "http://a..b",
+        "http://.a",
+        "http:///x",
+        "/x:y",
+        "a/b:c",
+        "http://[fe80::1%25eth0]:80",
+        "http://\xc3\xa9",
+    };
+    struct server_url url;
+    struct error why;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(malformed); i++) {
+        print_message("%s\n", malformed[i]);
+        assert_true(server_url_parse(slice_cstr(malformed[i]), &url, &why) < 0);
+        assert_true(server_url_is_malformed(slice_cstr(malformed[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(readable); i++) {
+        print_message("%s\n", readable[i]);
+        assert_true(server_url_parse(slice_cstr(readable[i]), &url, &why) < 0);
+        assert_false(server_url_is_malformed(slice_cstr(readable[i])));
+    }
+}
+
+static void paths_as_they_are_sent(void **state)
+{
+    static const char *const cases[][2] = {
+        {"", ""},          {"/a%2Fb", "/a%2Fb"}, {"/a b", "/a%20b"}, {"/\xc3\xa9/%20", "/%C3%A9/%20"},
+        {"/a\"", "/a%22"},
+    };
+    struct pool *pool = pool_new(1024, 0);
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct slice sent = server_url_sent_path(pool, slice_cstr(cases[i][0]));
+
+        assert_true(slice_eq(sent, slice_cstr(cases[i][1])));
+    }
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_of_servers),
+        cmocka_unit_test(which_of_the_bad_ones_go_reads),
+        cmocka_unit_test(paths_as_they_are_sent),
     };
 
     return cmocka_run_group_tests_name("server_url", tests, NULL, NULL);

@@ -19,7 +19,7 @@
 struct kube_api {
     struct kube_access *access;
     struct http_client *client;
-    bool renew, away;
+    bool renew, away, refused;
     pthread_mutex_t mutex;
     struct error last;
 };
@@ -137,24 +137,35 @@ void kube_problem_words(struct slice body, char *out, size_t size)
     pool_free(pool);
 }
 
-void kube_api_failed(struct kube_api *api, const struct error *why)
+/* said: of this sort already. */
+static void failed(struct kube_api *api, const struct error *why, bool *said)
 {
     api->renew = true;
     pthread_mutex_lock(&api->mutex);
     api->last = *why;
     pthread_mutex_unlock(&api->mutex);
-    if (!api->away) {
+    if (!*said) {
         log_warn("API server %.*s (%.*s): %s; what is known stays in force, it is asked again",
                  SLICE_ARG(api->access->host), SLICE_ARG(api->access->origin), why->text);
-        api->away = true;
     }
+    *said = api->away = true;
+}
+
+void kube_api_failed(struct kube_api *api, const struct error *why)
+{
+    failed(api, why, &api->away);
+}
+
+void kube_api_refused(struct kube_api *api, const struct error *why)
+{
+    failed(api, why, &api->refused);
 }
 
 void kube_api_worked(struct kube_api *api)
 {
     if (api->away) {
         log_info("API server %.*s answers again", SLICE_ARG(api->access->host));
-        api->away = false;
+        api->away = api->refused = false;
         pthread_mutex_lock(&api->mutex);
         api->last.text[0] = '\0';
         pthread_mutex_unlock(&api->mutex);

@@ -39,6 +39,8 @@ void kube_problem_words(struct slice body, char *out, size_t size);
 /* How it went: the first failure in a row is said, and so is the end of it. A failure of TLS or credentials makes the next
  * call read certificates and keys again. */
 void kube_api_failed(struct kube_api *api, const struct error *why);
+/* The same where it answers and takes the credentials for nobody's: said also of one that was away. */
+void kube_api_refused(struct kube_api *api, const struct error *why);
 void kube_api_worked(struct kube_api *api);
 /* The words of the last failure since it worked; from any thread. */
 void kube_api_last(struct kube_api *api, struct error *out);

@@ -133,7 +133,7 @@ static void unknown_user(struct kube_reflector *reflector, const char *words)
     (void)error_set(&why, -EACCES,
                     "the API server answers 401%s%s: it does not take the token or certificate",
                     words[0] ? ": " : "", words);
-    kube_api_failed(reflector->all->api, &why);
+    kube_api_refused(reflector->all->api, &why);
     reflector->wary = true;
     reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
 }

@@ -151,6 +151,12 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 	$(SAY) LD $@
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
 
+# Refuses an upgraded guard what it asks the machine for.
+$(BUILD)/tests/starve.so: tests/chaos/starve.c
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -g -O1 -fPIC -shared $(WARN) $(WERROR) $(if $(SANITIZE),,-DSTARVE_MEMORY) -o $@ $< -ldl
+
 # What a sanitizer changes too much: sizes, the sandbox.
 BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_proxy_tight.py test_sandbox.py
 
@@ -163,7 +169,7 @@ PYTEST = WEIR=$(abspath $(BUILD)/weir) PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPRE
 FAILED = $(BUILD)/tests/failed
 INTEGRATION = tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%))
 
-integration-build: $(BUILD)/tests/board_layout $(BUILD)/tests/collected
+integration-build: $(BUILD)/tests/board_layout $(BUILD)/tests/starve.so $(BUILD)/tests/collected
 
 # Tests are compiled by one process, for all of those that run them.
 $(BUILD)/tests/collected: $(wildcard tests/integration/*.py) | $(BUILD)/weir
@@ -172,7 +178,7 @@ $(BUILD)/tests/collected: $(wildcard tests/integration/*.py) | $(BUILD)/weir
 	@$(PYTEST) tests/integration --collect-only > $@.log || { cat $@.log; exit 1; }
 	@mv $@.log $@
 
-integration: $(BUILD)/weir $(BUILD)/tests/board_layout $(if $(PYTEST_ARGS),,$(BUILD)/tests/collected) ## integration tests only, against the real binary
+integration: $(BUILD)/weir $(BUILD)/tests/board_layout $(BUILD)/tests/starve.so $(if $(PYTEST_ARGS),,$(BUILD)/tests/collected) ## integration tests only, against the real binary
 ifdef PYTEST_ARGS
 	$(PYTEST) $(PYTEST_ARGS)
 else
@@ -183,21 +189,25 @@ else
 		test $$result = 0 || cat $(FAILED); exit $$result
 endif
 
-# What delays processes at random (tests/chaos/chaos.c); latencies are not its matter.
+# What delays processes at random (tests/chaos/chaos.c), or tests (tests/integration/dawdle.py); latencies are not its matter.
 $(BUILD)/tests/chaos.so: tests/chaos/chaos.c
 	@mkdir -p $(@D)
 	$(SAY) LD $@
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -g -O1 -fPIC -shared $(WARN) $(WERROR) -o $@ $< -ldl
 
 CHAOS_SEED ?= $(shell date +%s)
-chaos: deps deps-test ## integration tests while every process is delayed at random; CHAOS_SEED=N as the last run, SANITIZE=1
+chaos: deps deps-test ## integration tests while every process is delayed at random (CHAOS_STEPS=1: each step of a test instead); CHAOS_SEED=N as the last run, SANITIZE=1
 	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) chaos-run CHAOS_SEED=$(CHAOS_SEED)
 
-chaos-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/chaos.so
+chaos-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/chaos.so $(BUILD)/tests/starve.so
 	@echo "CHAOS_SEED=$(CHAOS_SEED)"
+ifdef CHAOS_STEPS
+	CHAOS_STEPS=$(CHAOS_SEED) $(PYTEST) -m "not crowd and not alone" $(or $(PYTEST_ARGS),$(INTEGRATION) -n $(TEST_JOBS)) || { echo "CHAOS_STEPS=1 CHAOS_SEED=$(CHAOS_SEED)"; exit 1; }
+else
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1:verify_asan_link_order=0 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		CHAOS=$(abspath $(BUILD)/tests/chaos.so) CHAOS_SEED=$(CHAOS_SEED) \
 		$(PYTEST) -m "not crowd and not alone" $(or $(PYTEST_ARGS),$(INTEGRATION) -n $(TEST_JOBS)) || { echo "CHAOS_SEED=$(CHAOS_SEED)"; exit 1; }
+endif
 
 soak: deps deps-test ## traffic, changes, kills and upgrades at once for SECONDS (default 600); SANITIZE=1: as make asan
 	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) soak-run
@@ -291,6 +301,8 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
 	$(PYTHON) tests/compare/compare_tcp.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
+	$(PYTHON) tests/compare/compare_tls.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
+	$(PYTHON) tests/compare/compare_h2.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
 
 compare-kube: deps deps-test deps-e2e ## the same Kubernetes objects to Traefik (TRAEFIK=PATH) and weir, print what they make of them
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare-kube TRAEFIK=/path/to/traefik"; exit 1; }

@@ -3,6 +3,7 @@
  *
  * A first argument that is no known face, or begins with '-', belongs to the guard: `weir --api` runs the router.
  */
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -50,16 +51,35 @@ static int usage(void)
     return 0;
 }
 
+/* Wherever it stands, as with Traefik. */
+static bool asks_for_help(int argc, char **argv)
+{
+    for (int i = 1; i < argc; i++) {
+        if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            return true;
+        }
+    }
+    return argc > 1 && strcmp(argv[1], "help") == 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
-        if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 || strcmp(argv[1], "help") == 0) {
+        bool help = asks_for_help(argc, argv);
+
+        if (help && (argv[1][0] == '-' || argc == 2)) {
             return usage();
         }
         for (size_t i = 0; i < ARRAY_LEN(faces); i++) {
             if (strcmp(argv[1], faces[i].name) == 0) {
+                if (help && faces[i].text) {
+                    return printf("usage: weir %s\n", faces[i].text) < 0;
+                }
                 return faces[i].run(argc - 2, argv + 2);
             }
+        }
+        if (help) {
+            return usage();
         }
         if (argv[1][0] != '-') {
             fprintf(stderr, "weir: unknown command \"%s\" (try weir --help)\n", argv[1]);

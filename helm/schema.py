@@ -144,9 +144,16 @@ def workload():
 
 def cluster():
     names = {"type": "object", "additionalProperties": {"type": "array", "items": TEXT}}
+    client_auth = keys(secretNames=TEXTS, clientAuthType=choice(
+        "NoClientCert", "RequestClientCert", "RequireAnyClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"))
+    tls_option = keys(labels=FREE, minVersion=TEXT, maxVersion=TEXT, cipherSuites=TEXTS, curvePreferences=TEXTS, alpnProtocols=TEXTS,
+                      sniStrict=YES, disableSessionTickets=YES, preferServerCipherSuites=YES, clientAuth=client_auth)
+    tls_store = keys(labels=FREE, certificates=OBJECTS, defaultCertificate=keys(secretName=TEXT), defaultGeneratedCert=FREE)
     dashboard = keys(enabled=YES, annotations=FREE, labels=FREE, matchRule=TEXT, services=OBJECTS, entryPoints=TEXTS,
                      middlewares=OBJECTS, tls=FREE)
     return {
+        "tlsOptions": {"type": "object", "additionalProperties": tls_option},
+        "tlsStore": {"type": "object", "additionalProperties": tls_store},
         "ingressClass": keys(enabled=YES, isDefaultClass=YES, name=TEXT),
         "ingressRoute": keys(dashboard=dashboard),
         "service": keys(enabled=YES, single=YES, type=TEXT, annotations=FREE, annotationsTCP=FREE, annotationsUDP=FREE, labels=FREE,

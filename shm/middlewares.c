@@ -10,10 +10,6 @@
 #include "common/model/prepared.h"
 #include "shm/page_inner.h"
 
-struct middlewares_root {
-    struct list rows; /* struct middleware_row */
-};
-
 /* Plain items, copied. */
 static struct list store_items(struct page_builder *builder, const void *items, size_t count, size_t size)
 {
@@ -101,11 +97,4 @@ int middlewares_check(const struct page *page, struct error *why)
 uint32_t middlewares_count(const struct page *page)
 {
     return (uint32_t)rows_of(page)->count;
-}
-
-const struct middleware_row *middlewares_at(const struct page *page, uint32_t number)
-{
-    const struct list *rows = rows_of(page);
-
-    return number < rows->count ? (const struct middleware_row *)page_at(page, rows->items) + number : NULL;
 }

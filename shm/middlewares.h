@@ -20,6 +20,10 @@ struct middleware_row { /* stored */
     struct table_ref table;
 };
 
+struct middlewares_root {
+    struct list rows; /* struct middleware_row */
+};
+
 struct middleware_input {
     struct slice name;
     enum middleware_kind kind;
@@ -34,6 +38,12 @@ struct middleware_input {
 void middlewares_build(struct page_builder *builder, const struct middleware_input *rows, size_t count);
 int middlewares_check(const struct page *page, struct error *why);
 uint32_t middlewares_count(const struct page *page);
-const struct middleware_row *middlewares_at(const struct page *page, uint32_t number);
+/* NULL: there is none of that number. */
+static inline const struct middleware_row *middlewares_at(const struct page *page, uint32_t number)
+{
+    const struct list *rows = &((const struct middlewares_root *)page_root(page))->rows;
+
+    return number < rows->count ? (const struct middleware_row *)page_at(page, rows->items) + number : NULL;
+}
 
 #endif

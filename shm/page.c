@@ -213,11 +213,6 @@ uint64_t page_number(const struct page *page)
     return header_of(page)->number;
 }
 
-const void *page_root(const struct page *page)
-{
-    return page_at(page, stored_pointer(header_of(page)->root)); /* inside: header_check() saw to it */
-}
-
 size_t page_size(const struct page *page)
 {
     return page->size;

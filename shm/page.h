@@ -108,8 +108,6 @@ int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct
 struct page *page_ref(struct page *page);
 void page_unref(struct page *page); /* atomic; the last one unmaps; NULL is fine */
 uint64_t page_number(const struct page *page);
-const void *
-page_root(const struct page *page); /* NULL when the root is missing or outside: readers give the size */
 size_t page_size(const struct page *page);
 
 /* True when [offset, offset + count * size) lies inside the data, behind the header, and offset is aligned. With a count
@@ -133,6 +131,14 @@ static inline const void *page_at(const struct page *page, const void *stored)
 {
     uintptr_t offset = (uintptr_t)stored;
     return offset ? ((const struct page_base *)page)->base + offset : NULL;
+}
+/* NULL when there is none; what it holds is for readers to check. */
+static inline const void *page_root(const struct page *page)
+{
+    const struct page_header *header =
+        (const struct page_header *)(const void *)((const struct page_base *)page)->base;
+
+    return page_at(page, (const void *)(uintptr_t)header->root);
 }
 static inline struct slice page_text(const struct page *page, struct slice stored)
 {

@@ -47,6 +47,7 @@ void static_page_build(struct page_builder *builder, const struct entry_point_in
         row->proxy_insecure = peers && peers->insecure;
         row->port = rows[i].port;
         row->internal = rows[i].internal;
+        row->acme_taken = rows[i].acme_taken;
     }
     stored = builder_at(builder, root);
     stored->entry_points = (struct list){stored_pointer(items), count};
@@ -91,7 +92,8 @@ int static_page_check(const struct page *page, struct error *why)
 
         if (!page_holds_text(page, rows[i].name) || !cidrs_good(page, rows[i].trusted) ||
             !page_holds_text(page, rows[i].proxies) || !page_holds_bool(&rows[i].proxy_protocol) ||
-            !page_holds_bool(&rows[i].proxy_insecure) || !page_holds_bool(&rows[i].internal)) {
+            !page_holds_bool(&rows[i].proxy_insecure) || !page_holds_bool(&rows[i].internal) ||
+            !page_holds_bool(&rows[i].acme_taken)) {
             return error_set(why, -EBADMSG, "static page: entry point %zu is damaged", i);
         }
         if ((rc = page_check(page, &entry_point_schema, page_offset(page, &rows[i].config), why)) < 0) {

@@ -14,8 +14,9 @@ struct entry_point_row { /* stored */
     struct list trusted;       /* struct cidr: forwardedHeaders.trustedIPs */
     struct slice proxies;      /* ranges.h: proxyProtocol.trustedIPs */
     bool proxy_protocol, proxy_insecure;
-    uint16_t port; /* of the address; for X-Forwarded-Port and redirects */
-    bool internal; /* the implicit "traefik" one */
+    uint16_t port;   /* of the address; for X-Forwarded-Port and redirects */
+    bool internal;   /* the implicit "traefik" one */
+    bool acme_taken; /* acme-tls/1 is asked of weir itself, no router gets it */
 };
 
 struct static_root {
@@ -33,7 +34,7 @@ struct entry_point_input {
     size_t trusted_count;
     struct slice proxies; /* ranges.h */
     uint16_t port;
-    bool internal;
+    bool internal, acme_taken;
 };
 
 void static_page_build(struct page_builder *builder, const struct entry_point_input *rows, size_t count,

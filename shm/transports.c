@@ -13,7 +13,7 @@ struct transports_root {
     struct server_tls_root tls;
 };
 
-_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 8 * sizeof(int64_t), "copied as it is");
+_Static_assert(sizeof(struct transport) == sizeof(struct slice) + 9 * sizeof(int64_t), "copied as it is");
 
 void transports_build(struct page_builder *builder, const struct transport *transports, size_t count,
                       const struct server_tls_input *tls)

@@ -15,7 +15,8 @@ struct transport { /* stored */
     uint32_t tls;                /* number of the settings for servers of https: server_tls_at() */
     uint32_t http1_only;         /* 1: HTTP/2 is never offered (disableHTTP2) */
     int64_t read_idle_timeout,
-        ping_timeout; /* of HTTP/2, ns: silence before a PING (0: none is sent), and before its answer */
+        ping_timeout;     /* of HTTP/2, ns: silence before a PING (0: none is sent), and before its answer */
+    int64_t send_timeout; /* ns in which a server takes nothing of a request; 0 none */
 };
 
 /* Rows in native form, copied into the page; number 0 is the default one. tls: the settings that they name, and those of others

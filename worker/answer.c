@@ -3,6 +3,7 @@
  */
 #include "common/base/log.h"
 #include "common/http/h1.h"
+#include "common/http/path.h"
 #include "worker/exchange_inner.h"
 #include "worker/middleware.h"
 
@@ -81,6 +82,13 @@ void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 {
     ex->request.raw_path = raw;
     ex->request.path = path;
+    ex->request.unsendable = ex->request.unsendable || !target_valid(raw);
+}
+
+void exchange_set_host(struct exchange *ex, struct slice host)
+{
+    ex->request.host = host;
+    ex->request.unsendable = ex->request.unsendable || !target_valid(host);
 }
 
 /* ---- parameters in the arena ---- */

@@ -20,7 +20,7 @@ static const struct list *chain_of(const struct exchange *ex)
 }
 
 /* Of the router's. */
-static const struct middleware_row *row_at(const struct exchange *ex, const struct list *chain,
+static inline const struct middleware_row *row_at(const struct exchange *ex, const struct list *chain,
                                            uint32_t position)
 {
     const uint32_t *numbers = page_at(ex->generation->pages[PAGE_ROUTES], chain->items);
@@ -39,7 +39,7 @@ static struct service_step *step_at(const struct exchange *ex, uint32_t position
 }
 
 /* NULL where there is nothing: a chain has no hooks. */
-static const struct middleware_type *type_at(const struct exchange *ex, const struct list *chain,
+static inline const struct middleware_type *type_at(const struct exchange *ex, const struct list *chain,
                                              uint32_t position, const void **params)
 {
     const struct service_step *step = position < chain->count ? NULL : step_at(ex, position);

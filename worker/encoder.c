@@ -15,12 +15,17 @@
 #define OUTPUT ((size_t)16 * 1024)
 #define GZIP_WINDOW (15 + 16) /* + 16: the frame of gzip instead of zlib's */
 #define GZIP_MEMORY 8
+/* A state of the usual size is cleared anew for each stream, 64 KiB of it: more work than a small body is. */
+#define GZIP_SMALL_BODY 4096
+#define GZIP_SMALL_WINDOW (13 + 16)
+#define GZIP_SMALL_MEMORY 5
 #define BROTLI_LEVEL 6
 #define BROTLI_WINDOW 16
 #define ZSTD_WINDOW 17
 
 struct encoder {
     struct record record;
+    enum record_kind kind;
     enum content_coding coding;
     union {
         z_stream gzip;
@@ -30,13 +35,15 @@ struct encoder {
     char output[OUTPUT];
 };
 
-static const struct {
-    enum record_kind kind;
-    size_t cost; /* bytes of a state, about */
-} kinds[CODINGS] = {
-    [CODING_GZIP] = {RECORD_GZIP, (size_t)300 * 1024},
-    [CODING_BROTLI] = {RECORD_BROTLI, (size_t)800 * 1024},
-    [CODING_ZSTD] = {RECORD_ZSTD, (size_t)1400 * 1024},
+static const enum record_kind kinds[CODINGS] = {
+    [CODING_GZIP] = RECORD_GZIP, [CODING_BROTLI] = RECORD_BROTLI, [CODING_ZSTD] = RECORD_ZSTD};
+
+static const size_t costs[RECORD_KINDS] = {
+    /* bytes of a state, about */
+    [RECORD_GZIP] = (size_t)300 * 1024,
+    [RECORD_GZIP_SMALL] = (size_t)60 * 1024,
+    [RECORD_BROTLI] = (size_t)800 * 1024,
+    [RECORD_ZSTD] = (size_t)1400 * 1024,
 };
 
 static void end_state(struct encoder *encoder)
@@ -68,6 +75,7 @@ static void free_record(void *record)
 void encoders_start(struct worker *worker)
 {
     record_kind_set(worker, RECORD_GZIP, free_record);
+    record_kind_set(worker, RECORD_GZIP_SMALL, free_record);
     record_kind_set(worker, RECORD_BROTLI, free_record);
     record_kind_set(worker, RECORD_ZSTD, free_record);
 }
@@ -84,9 +92,12 @@ static bool make_brotli(struct encoder *encoder)
 
 static bool make_state(struct encoder *encoder)
 {
+    bool small = encoder->kind == RECORD_GZIP_SMALL;
+
     switch ((int)encoder->coding) {
     case CODING_GZIP:
-        return deflateInit2(&encoder->gzip, Z_DEFAULT_COMPRESSION, Z_DEFLATED, GZIP_WINDOW, GZIP_MEMORY,
+        return deflateInit2(&encoder->gzip, Z_DEFAULT_COMPRESSION, Z_DEFLATED,
+                            small ? GZIP_SMALL_WINDOW : GZIP_WINDOW, small ? GZIP_SMALL_MEMORY : GZIP_MEMORY,
                             Z_DEFAULT_STRATEGY) == Z_OK;
     case CODING_BROTLI:
         return make_brotli(encoder);
@@ -114,18 +125,21 @@ static bool renew(struct encoder *encoder)
     }
 }
 
-struct encoder *encoder_take(struct worker *worker, enum content_coding coding)
+struct encoder *encoder_take(struct worker *worker, enum content_coding coding, int64_t length)
 {
-    struct encoder *encoder = record_take(worker, kinds[coding].kind);
+    bool small = coding == CODING_GZIP && length >= 0 && length <= GZIP_SMALL_BODY;
+    enum record_kind kind = small ? RECORD_GZIP_SMALL : kinds[coding];
+    struct encoder *encoder = record_take(worker, kind);
     bool good;
 
-    if (encoder == NULL && budget_took(&worker->budget, kinds[coding].cost)) {
+    if (encoder == NULL && budget_took(&worker->budget, costs[kind])) {
         budget_look(worker);
     }
     if (encoder) {
         good = renew(encoder);
     } else if (worker->budget.level < BUDGET_TIGHT) {
         encoder = xcalloc(1, sizeof(*encoder));
+        encoder->kind = kind;
         encoder->coding = coding;
         good = make_state(encoder);
     } else {
@@ -143,7 +157,7 @@ void encoder_give(struct worker *worker, struct encoder *encoder)
     if (encoder->coding == CODING_BROTLI) {
         end_state(encoder);
     }
-    record_give(worker, kinds[encoder->coding].kind, encoder);
+    record_give(worker, encoder->kind, encoder);
 }
 
 /* ---- streams ---- */

@@ -58,6 +58,7 @@ struct exchange_request {
     bool has_query;
     struct slice target; /* as received */
     struct headers headers;
+    bool unsendable;             /* a middleware made a path or Host of it that could end the line */
     struct rewritten *rewritten; /* what middlewares made of the path: middleware/rewrite.c; NULL at first */
     uint8_t version_major, version_minor;
     bool tls;
@@ -148,8 +149,16 @@ const void *exchange_items(const struct exchange *ex, struct list stored);
 struct regex;
 const struct regex *exchange_regex(const struct exchange *ex, const struct regex_text *stored);
 
-/* Both forms of the path at once. raw: escaped; path: decoded routing form. An empty one is sent as "/". */
+/* Both forms of the path at once. raw: escaped; path: decoded routing form. An empty one is sent as "/". What cannot stand in a
+ * request line is refused when the request would leave. */
 void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path);
+/* The same for a path that is plain (path_is_plain()): nothing is left to look at. */
+static inline void exchange_set_plain_path(struct exchange *ex, struct slice path)
+{
+    ex->request.raw_path = ex->request.path = path;
+}
+/* The Host that the server gets; routing is over. */
+void exchange_set_host(struct exchange *ex, struct slice host);
 
 /* An answer of weir's own, as Go's http.Error would look for it: text/plain with the status text (or `body`). Always
  * returns MW_ANSWERED so that `return exchange_answer(...)` reads well. Headers may be added to ex->response before. */

@@ -132,6 +132,12 @@ static void set_if_empty(struct headers *headers, enum header_id id, struct slic
     }
 }
 
+/* Of weir's own, or read by a parser: no middleware had a hand in it. */
+static void add_safe(struct headers *headers, enum header_id id, struct slice value)
+{
+    headers_add_id(headers, id, value)->flags |= HEADER_SAFE;
+}
+
 /* For a request that brings none of the fields, which is most: nothing to look for, nothing to replace. */
 static void add_all(struct exchange *ex)
 {
@@ -139,18 +145,18 @@ static void add_all(struct exchange *ex)
     bool websocket = ex->request.upgrade && asks_for_websocket(ex);
     struct slice proto = websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex);
 
-    headers_add_id(headers, HEADER_X_REAL_IP, forwarded_client(ex));
-    headers_add_id(headers, HEADER_X_FORWARDED_PROTO, proto);
-    headers_add_id(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex, headers));
+    add_safe(headers, HEADER_X_REAL_IP, forwarded_client(ex));
+    add_safe(headers, HEADER_X_FORWARDED_PROTO, proto);
+    add_safe(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex, headers));
     if (ex->entry->scheme_headers) {
-        headers_add_id(headers, HEADER_X_FORWARDED_SCHEME, proto);
-        headers_add_id(headers, HEADER_X_SCHEME, proto);
+        add_safe(headers, HEADER_X_FORWARDED_SCHEME, proto);
+        add_safe(headers, HEADER_X_SCHEME, proto);
     }
     if (ex->request.host.len) {
-        headers_add_id(headers, HEADER_X_FORWARDED_HOST, ex->request.host);
+        add_safe(headers, HEADER_X_FORWARDED_HOST, ex->request.host);
     }
     if (ex->entry->host_name.len) {
-        headers_add_id(headers, HEADER_X_FORWARDED_SERVER, ex->entry->host_name);
+        add_safe(headers, HEADER_X_FORWARDED_SERVER, ex->entry->host_name);
     }
 }
 
@@ -252,9 +258,8 @@ void forwarded_append_client(struct exchange *ex)
     if (ex->not_append_forwarded_for) {
         return;
     }
-    if (!ex->claims && ex->chain_done == 0) {
-        headers_add_id(headers, HEADER_X_FORWARDED_FOR,
-                       forwarded_client(ex)); /* nobody can have put one there */
+    if ((!ex->claims && ex->chain_done == 0) || !(headers->ids & HEADER_BIT(HEADER_X_FORWARDED_FOR))) {
+        add_safe(headers, HEADER_X_FORWARDED_FOR, forwarded_client(ex)); /* nobody put one there */
         return;
     }
     if (headers_suppressed(headers, HEADER_X_FORWARDED_FOR)) {

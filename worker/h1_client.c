@@ -128,6 +128,9 @@ void client_arm(struct client *client)
 void client_enter(struct client *client, enum client_state state)
 {
     client->state = state;
+    if (state == CLIENT_IDLE) {
+        client->idle_ns = client->conn.worker->now_ns;
+    }
     client_arm(client);
 }
 

@@ -74,6 +74,7 @@ struct client {
     uint8_t peer_text_len;
     struct address local;          /* as a PROXY header told it; family 0: that of the socket */
     int64_t opened_ns, request_ns; /* request_ns: first byte of the request; of TLS: begin of the handshake */
+    int64_t idle_ns;               /* since when nothing is asked: the end of the last answer */
     int64_t body_deadline, write_deadline, end_deadline;
     uint64_t requests;
     struct client *next, *previous;

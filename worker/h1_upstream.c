@@ -142,6 +142,9 @@ static bool send_body(struct upstream_exchange *ux, struct slice data, bool last
     int count = 0;
     size_t before;
 
+    if (!conn_backed_up(&up->conn)) {
+        ux->moved_ns = up->conn.worker->now_ns;
+    }
     if (ux->ex->request.content_length < 0) {
         if (data.len) {
             stage_hex(stage, data.len);

@@ -210,6 +210,9 @@ static ssize_t read_body(nghttp2_session *engine, int32_t id, uint8_t *to, size_
             return NGHTTP2_ERR_DEFERRED;
         }
     }
+    if (taken) {
+        call->ux->moved_ns = call->server->up->conn.worker->now_ns;
+    }
     if (taken && (call->waits || call->complete)) {
         h2_call_work(call);
     }
@@ -248,7 +251,7 @@ static void send_head(struct upstream_exchange *ux)
 
 static bool backed_up(const struct upstream_exchange *ux)
 {
-    return ux->call->out.len > 0 || conn_backed_up(&ux->up->conn);
+    return ux->call->out.len > 0; /* for the connection as a whole: h2_upstream_late() */
 }
 
 static size_t held(const struct upstream_exchange *ux)
@@ -272,6 +275,9 @@ static bool send_body(struct upstream_exchange *ux, struct slice data, bool last
     }
     if (call->closed || server->lost) {
         return true; /* its end is on the way */
+    }
+    if (call->out.len == 0) {
+        ux->moved_ns = worker->now_ns;
     }
     call->now = data;
     if (call->id > 0) {

@@ -63,6 +63,7 @@ void h2_server_open(struct upstream *up, const struct transport *transport)
     server->idle_timeout = transport->idle_conn_timeout;
     server->read_idle_timeout = transport->read_idle_timeout;
     server->ping_timeout = transport->ping_timeout;
+    server->send_timeout = transport->send_timeout;
     server->most = up->pool->streams_most ? up->pool->streams_most : H2_SERVER_STREAMS_FIRST;
     work_list_init(&server->work);
     server->engine = engine_new(server);
@@ -167,6 +168,9 @@ void h2_server_arm(struct h2_server *server)
     } else if (server->read_idle_timeout > 0) {
         deadline = earlier(deadline, server->heard_ns + server->read_idle_timeout);
     }
+    if (server->send_timeout > 0 && conn_backed_up(&up->conn)) {
+        deadline = earlier(deadline, server->moved_ns + server->send_timeout);
+    }
     timer_set(up->conn.worker->timers, &up->conn.timer, deadline);
 }
 
@@ -181,6 +185,12 @@ void h2_upstream_late(struct upstream *up)
     if (!server->settled && now - server->begun_ns >= SETTINGS_NS) {
         log_debug("a server said nothing of its settings: it does not speak HTTP/2");
         h2_upstream_lost(up, REASON_bad_response);
+        return;
+    }
+    if (server->send_timeout > 0 && conn_backed_up(&up->conn) &&
+        now - server->moved_ns >= server->send_timeout) {
+        log_debug("a server took nothing of its connection for too long");
+        h2_upstream_lost(up, REASON_response_timeout);
         return;
     }
     if (server->pinged_ns && now - server->pinged_ns >= server->ping_timeout) {
@@ -222,23 +232,26 @@ void h2_server_write(struct h2_server *server)
     struct conn *conn = &server->up->conn;
     struct stage *stage = &conn->worker->recycler->frames;
 
-    if (server->up->state == UPSTREAM_CONNECTING || server->lost) {
+    if (server->up->state == UPSTREAM_CONNECTING || server->lost || conn_backed_up(conn)) {
         return;
     }
-    for (int i = 0; i < WRITES_PER_TURN && !conn_backed_up(conn) && !conn->io.broken; i++) {
+    bool all = false;
+
+    server->moved_ns = conn->worker->now_ns;
+    for (int i = 0; i < WRITES_PER_TURN && !all && !conn_backed_up(conn) && !conn->io.broken; i++) {
         bool good = h2_gather(server->engine, stage);
         struct iovec piece = {stage->ptr, stage->len};
-        bool all = stage->len < H2_WRITE_SIZE;
+
+        all = stage->len < H2_WRITE_SIZE;
 
         if (!good || (stage->len && conn_send(conn, &piece, 1) < 0)) {
             write_failed(server);
         }
         stage_reset(stage);
-        if (all) {
-            return;
-        }
     }
-    if (!conn_backed_up(conn)) {
+    if (conn_backed_up(conn)) {
+        h2_server_arm(server);
+    } else if (!all) {
         h2_server_later(server);
     }
 }
@@ -251,9 +264,14 @@ static void flush(struct h2_server *server)
     if (!conn_backed_up(conn) || !conn->io.writable) {
         return;
     }
+    size_t waited = conn->out_len;
+
     if (conn_flush(conn) < 0) {
         conn->io.broken = conn->io.readable = true;
         return;
+    }
+    if (conn->out_len < waited) {
+        server->moved_ns = conn->worker->now_ns;
     }
     for (struct h2_call *call = server->calls; call && !conn_backed_up(conn); call = call->next) {
         if (call->waits && call->out.len == 0) {

@@ -83,7 +83,8 @@ struct h2_server { /* a connection */
     bool room;          /* as upstream_share() was told */
     uint64_t heard;     /* bytes that came */
     int64_t begun_ns, heard_ns, pinged_ns /* 0: no answer is due */, idle_ns;
-    int64_t idle_timeout, read_idle_timeout, ping_timeout;
+    int64_t idle_timeout, read_idle_timeout, ping_timeout, send_timeout;
+    int64_t moved_ns; /* when the server last took something, or nothing waited */
     struct h2_calm calm;
 };
 

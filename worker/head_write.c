@@ -53,7 +53,7 @@ uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uin
         }
         stage_put(stage, run);
         run.len = 0;
-        if (!check || harmless(item)) {
+        if (!check || (item->flags & HEADER_SAFE) || harmless(item)) {
             head_put_field(stage, item->name, item->value);
         }
     }

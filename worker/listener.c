@@ -24,6 +24,7 @@
 #define MAX_HEADER_FIELDS 1000
 #define H2_STREAMS 250 /* what Go takes for 0 */
 #define H2_TABLE 4096
+#define TARGET_ROOM 16 /* for a method: a target that is too long is told as that (414) before the head is */
 #define HEAD_SLOP 4096 /* Go reads that much more than maxHeaderBytes before it gives up */
 #define KEEP_ALIVE_IDLE_SECONDS 180
 
@@ -72,7 +73,7 @@ static void read_options(struct entry_options *options, const struct page *page,
     options->keep_alive_max_requests = config->transport.keep_alive_max_requests;
     options->limits = (struct h1_limits){
         .max_head = (size_t)max_head + HEAD_SLOP,
-        .max_target = (size_t)max_head,
+        .max_target = (size_t)max_head + HEAD_SLOP - TARGET_ROOM,
         .max_headers = MAX_HEADER_FIELDS,
     };
     options->h2_streams = number_or(config->http2.max_concurrent_streams, H2_STREAMS);
@@ -144,13 +145,14 @@ static void free_if_unused(struct listener *listener)
     }
 }
 
-/* Its descriptor is free: whoever waits for one looks in this turn or the next. */
+/* Its descriptor is free: whoever waits for one looks in this turn or the next; a timer that is set would wait for the end of
+ * its tick. */
 static void try_again(struct worker *worker)
 {
     worker->accept_waits = false;
     for (struct listener *listener = worker->listeners; listener; listener = listener->next) {
         if (listener->waits) {
-            timer_set(worker->timers, &listener->retry, worker->now_ns);
+            timer_again(worker->timers, &listener->retry);
         }
     }
 }

@@ -27,6 +27,7 @@ struct poller {
     int epoll;
     struct io *again, **again_tail;
     unsigned again_count;
+    bool crowded;
     struct io *dead;
     struct epoll_event events[EVENTS_PER_TURN];
 };
@@ -296,6 +297,11 @@ static void call_ready(struct poller *poller, int count, bool *libuv)
     }
 }
 
+bool poller_knows(const struct io *io)
+{
+    return !io->poller->crowded;
+}
+
 static void call_again(struct poller *poller)
 {
     unsigned count = poller->again_count < EVENTS_PER_TURN ? poller->again_count : EVENTS_PER_TURN;
@@ -326,6 +332,7 @@ void poller_run(struct poller *poller)
 
         note_time(worker);
         stopwatch_begin(&worker->watch, worker->now_ns);
+        poller->crowded = count == EVENTS_PER_TURN;
         call_ready(poller, count, &libuv);
         call_again(poller);
         stopwatch_lap(&worker->watch);

@@ -45,6 +45,9 @@ int poller_add(struct poller *poller, struct io *io, int fd, bool level);
 /* Calls on_ready in this turn or one of the next, in the order in which they ask: after a cap was reached, or to go on after a
  * pause. */
 void poller_again(struct io *io);
+/* Everything that had come when this turn began is noted in readable, hangup and broken. False: the kernel may have more to tell
+ * than one turn takes. */
+bool poller_knows(const struct io *io);
 /* Level-triggered ones only: stops and starts watching. */
 void poller_watch(struct io *io, bool on);
 /* Before io_close() of a descriptor that others hold too: closing our copy would not take it out of the set. */

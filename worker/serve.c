@@ -17,6 +17,7 @@
 #include "worker/passwords.h"
 #include "worker/tokens.h"
 #include "worker/poller.h"
+#include "worker/redis.h"
 #include "worker/timers.h"
 #include "worker/splice.h"
 #include "worker/spool.h"
@@ -195,6 +196,7 @@ void serve_switch(struct worker *worker, struct generation *next)
     }
     tls_switch(worker);
     udp_switch(worker);
+    redis_switch(worker);
     generation_unref(old); /* control.c holds one more and unmaps on a thread */
     walk_later(worker);
     log_debug("generation %llu in force", (unsigned long long)next->number);
@@ -217,10 +219,9 @@ static void stop_accepting(struct worker *worker)
 /* A request that is there, though not read yet, is answered. */
 static bool may_end(const struct client *client, int64_t now_ns)
 {
-    int64_t since = client->request_ns > client->opened_ns ? client->request_ns : client->opened_ns;
     char byte;
 
-    return client->state == CLIENT_IDLE && now_ns - since >= IDLE_ENOUGH_NS &&
+    return client->state == CLIENT_IDLE && now_ns - client->idle_ns >= IDLE_ENOUGH_NS &&
            recv(client->conn.io.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) <= 0;
 }
 
@@ -316,6 +317,7 @@ void serve_stop(struct worker *worker)
     }
     subrequest_stop_all(worker);
     upstream_stop(worker);
+    redis_stop(worker);
     udp_stop(worker);
     splice_stop(worker);
     spool_stop(worker);

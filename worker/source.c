@@ -121,3 +121,22 @@ struct slice source_bytes(const struct exchange *ex, const struct prepared_sourc
     source_address(ex, &source->client, address, &text);
     return address->family ? slice_of((const char *)address, offsetof(struct address, unused)) : text;
 }
+
+struct slice source_words(struct exchange *ex, const struct prepared_source *source)
+{
+    const struct prepared_client *strategy = &source->client;
+    struct address *address;
+    struct slice text;
+    char *words;
+
+    if (source->kind != SOURCE_ADDRESS) {
+        return source_bytes(ex, source);
+    }
+    address = pool_zalloc(ex->pool, sizeof(*address));
+    source_address(ex, strategy, address, &text);
+    if (address->family == 0 || (text.len && (strategy->ipv6_bits <= 0 || address->family == 4))) {
+        return text;
+    }
+    words = pool_alloc(ex->pool, ADDRESS_TEXT_SIZE);
+    return slice_of(words, address_format(address, words));
+}

@@ -13,5 +13,7 @@ void source_address(const struct exchange *ex, const struct prepared_client *str
                     struct address *address, struct slice *text);
 /* By what a source is counted: bytes, in the exchange's pool or in its request; empty when the request has nothing of it. */
 struct slice source_bytes(const struct exchange *ex, const struct prepared_source *source);
+/* The same in words, as Traefik has them: what others who count the same source call it. */
+struct slice source_words(struct exchange *ex, const struct prepared_source *source);
 
 #endif

@@ -281,7 +281,7 @@ static void handshake_step(struct client *client)
     }
 }
 
-static void handshake_start(struct client *client, struct tls_live *live)
+static void handshake_start(struct client *client, struct tls_live *live, bool chacha20)
 {
     struct conn *conn = &client->conn;
     struct worker *worker = conn->worker;
@@ -301,6 +301,9 @@ static void handshake_start(struct client *client, struct tls_live *live)
     SSL_set_bio(tls->ssl, bio, bio);
     SSL_set_app_data(tls->ssl, client->tcp); /* which protocols there are: tls_live.c */
     SSL_set_accept_state(tls->ssl);
+    if (chacha20) { /* its order: it has no AES in hardware; our order begins with AES */
+        SSL_clear_options(tls->ssl, SSL_OP_CIPHER_SERVER_PREFERENCE);
+    }
     SSL_set_shed_handshake_config(tls->ssl, 1);
     tls->in = client->in;
     client->in = NULL;
@@ -352,8 +355,8 @@ static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
     if (!(entry->tcp & TCP_TLS)) {
         return false;
     }
-    if (!entry->row->config.allow_acme_by_pass && tls_hello_offers(hello, ACME_PROTOCOL)) {
-        return false; /* asked of us, whatever the name: no router gets it */
+    if (entry->row->acme_taken && tls_hello_offers(hello, ACME_PROTOCOL)) {
+        return false; /* whatever the name */
     }
     if (!tls_hello_name(client, hello, space, &name, &sent)) {
         refuse(client, SSL_AD_DECODE_ERROR, "the server name is too long");
@@ -403,7 +406,7 @@ static void hello_ready(struct client *client)
     queue_leave(client);
     live = tls_choose(client, &hello, &refusal);
     if (live) {
-        handshake_start(client, live);
+        handshake_start(client, live, tls_hello_prefers_chacha20(&hello));
     } else {
         refuse(client, refusal.alert, refusal.why);
     }

@@ -59,6 +59,19 @@ static bool client_takes(const struct tls_hello *hello, enum certificate_kind ki
            lists_any(hello->signatures, ecdsa_signatures, ARRAY_LEN(ecdsa_signatures));
 }
 
+bool tls_hello_prefers_chacha20(const struct tls_hello *hello)
+{
+    struct slice rest = hello->ciphers;
+    uint16_t first = 0;
+
+    do {
+        if (!tls_hello_next(&rest, &first)) {
+            return false;
+        }
+    } while ((first & 0x0f0f) == 0x0a0a); /* none at all: RFC 8701 */
+    return first == 0x1303 || first == 0xcca8 || first == 0xcca9;
+}
+
 /* CERTIFICATE_KINDS: there is none. */
 static size_t choose(const struct certificate_choice *there, const struct tls_hello *hello)
 {

@@ -172,6 +172,8 @@ bool tls_hello_name(const struct client *client, const struct tls_hello *hello, 
 /* A reference to the context of the options and the certificate that it gets; NULL: *refusal says why none. */
 struct tls_live *tls_choose(const struct client *client, const struct tls_hello *hello,
                             struct tls_refusal *refusal);
+/* It lists a suite with ChaCha20 first. */
+bool tls_hello_prefers_chacha20(const struct tls_hello *hello);
 
 /* ---- tls_accept.c ---- */
 bool tls_protocol_served(struct slice protocol);

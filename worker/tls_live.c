@@ -39,7 +39,7 @@ static enum ssl_verify_result_t accept_any(SSL *ssl, uint8_t *alert)
     return ssl_verify_ok;
 }
 
-/* Believed, and named to clients so that they choose a certificate of theirs. */
+/* Named to clients, so that they choose a certificate of theirs; and, where certificates are checked, believed. */
 static bool add_authorities(SSL_CTX *ssl, const struct page *page, const struct tls_options_row *options)
 {
     const struct slice *authorities = page_at(page, options->authorities.items);
@@ -67,21 +67,21 @@ static bool set_client_auth(SSL_CTX *ssl, const struct page *page, const struct 
     switch ((enum tls_client_auth_mode)options->client_auth) {
     case TLS_CLIENT_REQUEST:
         SSL_CTX_set_custom_verify(ssl, SSL_VERIFY_PEER, accept_any);
-        return true;
+        break;
     case TLS_CLIENT_REQUIRE_ANY:
         SSL_CTX_set_custom_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, accept_any);
-        return true;
+        break;
     case TLS_CLIENT_VERIFY_IF_GIVEN:
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER, NULL);
-        return add_authorities(ssl, page, options);
+        break;
     case TLS_CLIENT_REQUIRE_AND_VERIFY:
         SSL_CTX_set_verify(ssl, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, NULL);
-        return add_authorities(ssl, page, options);
+        break;
     case TLS_CLIENT_NONE:
     case TLS_CLIENT_MODES:
-        break;
+        return true;
     }
-    return true;
+    return add_authorities(ssl, page, options);
 }
 
 /* ---- protocols ---- */
@@ -132,8 +132,8 @@ static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, cons
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    bool refused =
-        ours->len && !(protocol_in(ours, SLICE("h2")) && tls_hello_offers(&offered, SLICE("http/1.1")));
+    bool refused = live->wanted.len &&
+                   !(protocol_in(ours, SLICE("h2")) && tls_hello_offers(&offered, SLICE("http/1.1")));
 
     return refused ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
 }

@@ -8,6 +8,7 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
+#include "common/http/path.h"
 #include "worker/chain.h"
 #include "worker/codec.h"
 #include "worker/exchange_inner.h"
@@ -23,7 +24,7 @@
 #define RESPONSE_FIELDS_MAX 1000
 #define CONTINUE_NS INT64_C(1000000000)      /* as Go: then the body goes without the server's word */
 #define HANDSHAKE_NS INT64_C(10000000000)    /* as Go */
-#define STALL_NS (INT64_C(300) * 1000000000) /* a server that takes nothing of a body for that long */
+#define STALL_NS (INT64_C(300) * 1000000000) /* a side of a tunnel that takes nothing for that long */
 #define REFUSALS_MOST 3 /* of a request that the server did nothing of: then it is not asked again */
 
 static bool is_opening(const struct upstream *up)
@@ -57,11 +58,18 @@ void upstream_exchange_free(void *record)
     free(ux);
 }
 
+/* How long a server may take nothing, ns; 0: for ever. */
+static int64_t patience(const struct upstream_exchange *ux)
+{
+    return ux->raw ? STALL_NS : ux->transport->send_timeout;
+}
+
 void upstream_arm(struct upstream_exchange *ux)
 {
     struct worker *worker = ux->ex->worker;
     int64_t deadline = TIMER_NEVER;
 
+    ux->stalling = false;
     if (ux->up->state == UPSTREAM_CONNECTING) {
         if (ux->transport->dial_timeout > 0) {
             deadline = worker->now_ns + ux->transport->dial_timeout;
@@ -69,7 +77,9 @@ void upstream_arm(struct upstream_exchange *ux)
     } else if (ux->up->state == UPSTREAM_HANDSHAKE) {
         deadline = worker->now_ns + HANDSHAKE_NS;
     } else if (ux->codec->backed_up(ux)) {
-        deadline = worker->now_ns + STALL_NS;
+        ux->stalling = true;
+        ux->unsent = ux->codec->held(ux);
+        deadline = patience(ux) > 0 ? ux->moved_ns + patience(ux) : TIMER_NEVER;
     } else if (ux->body_held) {
         deadline = worker->now_ns + CONTINUE_NS;
     } else if (ux->request_sent && ux->phase < RESPONSE_BODY && ux->transport->response_header_timeout > 0) {
@@ -112,7 +122,7 @@ static void send_request(struct upstream_exchange *ux)
 {
     ux->ex->doing = "sending the request";
     ux->ex->contact = CONTACT_SENT;
-    ux->sent_ns = ux->ex->worker->now_ns;
+    ux->sent_ns = ux->moved_ns = ux->ex->worker->now_ns;
     ux->codec->send_head(ux);
     if ((ux->early.len || ux->early_last) && send_early(ux)) {
         exchange_want_body(ux->ex);
@@ -288,6 +298,18 @@ void upstream_answered(struct exchange *ex, uint16_t status)
     passive_note(ex->worker, &ex->upstream->pick, status >= 500);
 }
 
+/* It may have moved since, if only what the kernel holds of it; and while the client does not take the answer it is no
+ * wonder. */
+static bool is_stalled(struct upstream_exchange *ux)
+{
+    int64_t now = ux->ex->worker->now_ns;
+
+    if (ux->paused || ux->codec->held(ux) < ux->unsent) {
+        ux->moved_ns = now;
+    }
+    return ux->codec->backed_up(ux) && now - ux->moved_ns >= patience(ux);
+}
+
 void upstream_late(struct upstream_exchange *ux)
 {
     if (is_opening(ux->up)) {
@@ -297,24 +319,25 @@ void upstream_late(struct upstream_exchange *ux)
         upstream_arm(ux);
         ux->ex->codec->send_continue(ux->ex);
         exchange_want_body(ux->ex);
+    } else if (ux->stalling && !is_stalled(ux)) {
+        upstream_arm(ux);
     } else {
+        if (ux->stalling) {
+            log_debug("the server took nothing of the request for too long");
+        }
         upstream_attempt_failed(ux, REASON_response_timeout);
     }
 }
 
-/* Middlewares may have rewritten host and target: what could end the request line or a field is not sent. */
+/* What could end the request line or a field is not sent. The client's was looked at when it was read, what middlewares made of
+ * it when they did; a request of our own may have come by without that. */
 static bool sendable(const struct exchange *ex)
 {
-    const struct slice parts[] = {ex->request.raw_path, ex->request.query, ex->request.host};
-
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        for (size_t k = 0; k < parts[i].len; k++) {
-            if ((unsigned char)parts[i].ptr[k] <= ' ' || parts[i].ptr[k] == 0x7f) {
-                return false;
-            }
-        }
+    if (ex->route != ROUTE_NONE) {
+        return !ex->request.unsendable;
     }
-    return true;
+    return target_valid(ex->request.raw_path) && target_valid(ex->request.query) &&
+           target_valid(ex->request.host);
 }
 
 void upstream_begin(struct exchange *ex)
@@ -365,7 +388,7 @@ void upstream_begin(struct exchange *ex)
         exchange_respond(ex);
         return;
     }
-    if ((ex->chain_done > 0 || ex->route == ROUTE_NONE) && !sendable(ex)) {
+    if (!sendable(ex)) {
         log_debug("the rewritten target or host holds bytes that may not be sent");
         exchange_upstream_failed(ex, REASON_bad_request);
         return;

@@ -69,14 +69,17 @@ struct upstream_exchange { /* one exchange on its way to a server: all its attem
     struct h2_call *call; /* of HTTP/2, with `up` */
     struct timer *timer;  /* of the attempt: its connection's, or its own */
     int64_t sent_ns;      /* when the request began to leave */
-    uint32_t address;     /* which of the server's addresses */
-    bool retried;         /* a pooled connection had died once */
-    bool request_sent;    /* head and body are handed over to the connection */
-    bool body_held;       /* Expect: 100-continue: the body waits for the server's word */
-    enum reason refused;  /* why the last connection did not come about; none: nobody was asked yet */
+    int64_t moved_ns;  /* when the server last took something of it, or nothing waited, as far as is known */
+    size_t unsent;     /* so much waited when the timer was set, in the kernel too */
+    uint32_t address;  /* which of the server's addresses */
+    bool retried;      /* a pooled connection had died once */
+    bool request_sent; /* head and body are handed over to the connection */
+    bool body_held;    /* Expect: 100-continue: the body waits for the server's word */
+    enum reason refused; /* why the last connection did not come about; none: nobody was asked yet */
     /* of the attempt */
     bool stale;        /* the connection was there before, and may have been closed just then */
     bool untouched;    /* the server said that it did nothing of it */
+    bool stalling;     /* the timer bounds how long the server takes nothing */
     bool starved;      /* the memory budget let nothing of it wait */
     unsigned refusals; /* so many attempts were untouched */
     /* of the body, what came while a connection was being opened once more */
@@ -112,7 +115,7 @@ struct upstream_codec {
                       const struct headers *trailers);
     /* Bytes that are held for this exchange alone, in our memory or in the kernel's. */
     size_t (*held)(const struct upstream_exchange *ux);
-    /* Bytes of the request wait because the server does not take them. */
+    /* Bytes of the request wait because the server does not take them; ux->moved_ns says since when. */
     bool (*backed_up)(const struct upstream_exchange *ux);
     /* The client takes bytes of the response again. */
     void (*resume)(struct upstream_exchange *ux);

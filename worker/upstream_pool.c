@@ -220,9 +220,14 @@ static void busy(struct upstream *up)
     struct io *io = &up->conn.io;
 
     if (conn_backed_up(&up->conn) && io->writable) {
+        size_t waited = up->conn.out_len;
+
         if (conn_flush(&up->conn) < 0) {
             io->broken = io->readable = true; /* there may be an answer to be read all the same */
-        } else if (!conn_backed_up(&up->conn)) {
+        } else if (up->conn.out_len < waited) {
+            ux->moved_ns = up->conn.worker->now_ns;
+        }
+        if (!io->broken && !conn_backed_up(&up->conn)) {
             upstream_arm(ux);
             if (ux->end_due) {
                 (void)conn_end(&up->conn);
@@ -293,6 +298,16 @@ static void on_timer(struct timer *timer)
     }
 }
 
+/* What came before this turn would be taken for the answer to what is asked now, though its event may be behind that of the
+ * request, or left for the next turn. */
+static bool is_fit(struct upstream *up)
+{
+    if (!poller_knows(&up->conn.io)) {
+        up->conn.io.readable = true;
+    }
+    return is_silent(up);
+}
+
 /* The one that was used last. NULL: there is none. */
 static struct upstream *idle_first(struct worker *worker, const struct server *server)
 {
@@ -305,8 +320,7 @@ struct upstream *upstream_reuse(struct worker *worker, const struct server *serv
 {
     struct upstream *up;
 
-    /* what came in this turn is known, though its event may be behind that of the request: it would be taken for the answer */
-    while ((up = idle_first(worker, server)) && !is_silent(up)) {
+    while ((up = idle_first(worker, server)) && !is_fit(up)) {
         upstream_close(up); /* the pool may go with it */
     }
     if (up == NULL) {

@@ -26,6 +26,7 @@ struct poller;
 struct helper;
 struct passwords;
 struct tokens;
+struct redis_pools;
 struct spool;
 struct recycler;
 struct client;
@@ -62,6 +63,7 @@ struct worker {
     struct helper *helper;          /* maps, checks, unmaps, trims: rarely used, never urgent */
     struct passwords *passwords;    /* checks them, on a helper of its own */
     struct tokens *tokens;          /* signatures that were good; NULL until the first */
+    struct redis_pools *redis;      /* connections to what counts (redis.h); NULL until the first */
     struct spool *spool;            /* its file for long bodies, with a helper of its own */
     struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;         /* list of all client connections, tunnels included */

@@ -13,4 +13,7 @@ void *xcalloc(size_t count, size_t size); /* overflow of count * size dies */
 void *xrealloc(void *old, size_t size);
 char *xstrndup(const char *text, size_t len); /* with a NUL behind it */
 
+/* From now on they wait until there is memory: for a process whose end costs more than its silence. */
+void memory_insist(void);
+
 #endif

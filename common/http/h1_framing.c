@@ -63,6 +63,21 @@ static bool connection_seen(struct h1_seen *seen, struct slice value)
     return true;
 }
 
+/* A trailer that were one of these would change what was decided by the head. */
+static bool frames_in_trailer(struct slice names)
+{
+    struct slice item;
+
+    while (header_list_next(&names, &item)) {
+        enum header_id id = header_id(item);
+
+        if (id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING || id == HEADER_TRAILER) {
+            return true;
+        }
+    }
+    return false;
+}
+
 enum h1_result h1_field_seen(struct h1_parser *parser, struct header *item, struct h1_error *error)
 {
     struct h1_seen *seen = &parser->seen;
@@ -92,6 +107,9 @@ enum h1_result h1_field_seen(struct h1_parser *parser, struct header *item, stru
             seen->expect = number;
             seen->other_expect |= !slice_eq_nocase(item->value, SLICE("100-continue"));
         }
+        return H1_MORE;
+    case HEADER_TRAILER:
+        seen->bad_trailer |= frames_in_trailer(item->value);
         return H1_MORE;
     default:
         return H1_MORE;
@@ -141,6 +159,9 @@ static const char *encoding_error(const struct h1_parser *parser, bool *unsuppor
     if (!slice_eq_nocase(message->headers.items[parser->seen.encoding - 1].value, SLICE("chunked"))) {
         *unsupported = true;
         return "Transfer-Encoding is not chunked";
+    }
+    if (parser->seen.bad_trailer) {
+        return "Trailer names a field that frames the message";
     }
     return parser->seen.length != 0 ? "Content-Length and Transfer-Encoding" : NULL;
 }

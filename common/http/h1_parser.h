@@ -33,7 +33,8 @@ struct h1_seen {
     uint16_t encodings;
     bool other_expect;
     bool close, keep_alive, upgrade_token, upgrade_field;
-    uint8_t named; /* how many other fields Connection names */
+    bool bad_trailer; /* Trailer names a field that frames the message */
+    uint8_t named;    /* how many other fields Connection names */
 };
 
 struct h1_parser {
@@ -55,7 +56,8 @@ enum h1_result h1_parser_refuse(struct h1_parser *parser, struct h1_error *error
 /* What h1_field_seen() is for: with any other field it has nothing to do. */
 #define FRAMING_FIELDS                                                                                       \
     (HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH) | HEADER_BIT(HEADER_TRANSFER_ENCODING) |    \
-     HEADER_BIT(HEADER_CONNECTION) | HEADER_BIT(HEADER_UPGRADE) | HEADER_BIT(HEADER_EXPECT))
+     HEADER_BIT(HEADER_CONNECTION) | HEADER_BIT(HEADER_UPGRADE) | HEADER_BIT(HEADER_EXPECT) |                \
+     HEADER_BIT(HEADER_TRAILER))
 
 /* Takes note of a field just added. H1_MORE, or H1_BAD when it contradicts what was there. */
 enum h1_result h1_field_seen(struct h1_parser *parser, struct header *item, struct h1_error *error);

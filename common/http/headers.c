@@ -241,11 +241,8 @@ void headers_own(struct headers *headers)
     }
 }
 
-struct header *headers_get(const struct headers *headers, enum header_id id)
+struct header *headers_get_present(const struct headers *headers, enum header_id id)
 {
-    if (!(headers->ids & HEADER_BIT(id))) {
-        return NULL;
-    }
     for (size_t i = 0; i < headers->count; i++) {
         if (headers->items[i].id == id && !(headers->items[i].flags & HEADER_REMOVED)) {
             return &headers->items[i];
@@ -321,18 +318,21 @@ bool headers_suppressed(const struct headers *headers, enum header_id id)
     return suppressed;
 }
 
+struct header *headers_replace(struct headers *headers, enum header_id id, struct slice name,
+                               struct slice value)
+{
+    mark_removed(headers, id, name);
+    return append(headers, id, name, value);
+}
+
 void headers_set(struct headers *headers, struct slice name, struct slice value)
 {
-    enum header_id id = header_id(name);
-
-    mark_removed(headers, id, name);
-    append(headers, id, name, value);
+    headers_replace(headers, header_id(name), name, value);
 }
 
 void headers_set_id(struct headers *headers, enum header_id id, struct slice value)
 {
-    mark_removed(headers, id, names[id]);
-    append(headers, id, names[id], value);
+    headers_replace(headers, id, names[id], value);
 }
 
 static inline unsigned char alias_fold(char c)
@@ -342,6 +342,9 @@ static inline unsigned char alias_fold(char c)
 
 void headers_remove_spellings(struct headers *headers, struct slice name)
 {
+    if (!(headers->ids & HEADER_BIT(HEADER_OTHER))) {
+        return;
+    }
     for (size_t i = 0; i < headers->count; i++) {
         struct header *item = &headers->items[i];
 

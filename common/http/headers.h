@@ -76,6 +76,7 @@ enum header_flags {
     HEADER_RAW_LINE = 1 << 1,   /* name..CRLF lie in one piece in the read buffer: may be copied as it is */
     HEADER_HOP_BY_HOP = 1 << 2, /* by name, or named in Connection */
     HEADER_SUPPRESSED = 1 << 3, /* with REMOVED: weir must not add it on its own either */
+    HEADER_SAFE = 1 << 4,       /* known not to end its line: written without another look */
 };
 
 struct header {
@@ -107,7 +108,12 @@ struct header *headers_add_id(struct headers *headers, enum header_id id, struct
 /* As headers_add for a name that is known to be a token (parsers): saves the check. */
 struct header *headers_add_token(struct headers *headers, struct slice name, struct slice value);
 /* First that is not removed, or NULL. */
-struct header *headers_get(const struct headers *headers, enum header_id id);
+struct header *headers_get_present(const struct headers *headers, enum header_id id);
+static inline struct header *headers_get(const struct headers *headers, enum header_id id)
+{
+    return headers->ids & HEADER_BIT(id) ? headers_get_present(headers, id)
+                                         : NULL; /* mostly it is not there */
+}
 struct header *headers_find(const struct headers *headers, struct slice name); /* any name, any case */
 /* Marks all of that name as removed; returns how many. */
 unsigned headers_remove_id(struct headers *headers, enum header_id id);
@@ -119,6 +125,9 @@ bool headers_suppressed(const struct headers *headers, enum header_id id);
 /* Removes all of that name, then appends one. */
 void headers_set(struct headers *headers, struct slice name, struct slice value);
 void headers_set_id(struct headers *headers, enum header_id id, struct slice value);
+/* headers_set of a name whose id is known already. */
+struct header *headers_replace(struct headers *headers, enum header_id id, struct slice name,
+                               struct slice value);
 /* Removes what some servers take for the same variable (X_Auth for X-Auth), but names with ids: nobody but us says who is
  * who. */
 void headers_remove_spellings(struct headers *headers, struct slice name);

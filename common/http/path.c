@@ -291,6 +291,11 @@ enum path_result path_written(struct pool *pool, struct slice method, struct sli
     return result;
 }
 
+bool target_valid(struct slice text)
+{
+    return text.len == 0 || scan_target(text.ptr, text.ptr + text.len) == text.ptr + text.len;
+}
+
 bool path_encoded_refused(struct slice raw, unsigned refused)
 {
     for (size_t i = 0; i + 2 < raw.len; i++) {
@@ -416,10 +421,19 @@ bool host_split(struct slice host_port, struct slice *host, struct slice *port)
 bool host_canonical(struct pool *pool, struct slice host, struct slice *out)
 {
     struct slice name = host, port;
-    bool lower = true;
+    bool plain = true, lower = true;
 
-    if (!host_valid(host)) {
-        return false;
+    for (size_t i = 0; i < host.len; i++) { /* nearly all are lower case and have no port */
+        char c = host.ptr[i];
+
+        if (!scan_is(c, SCAN_HOST)) {
+            return false;
+        }
+        plain &= c != ':' && (c < 'A' || c > '[');
+    }
+    if (plain) {
+        *out = host;
+        return true;
     }
     if (!host_split(host, &name, &port) && host.len > 1 && host.ptr[0] == '[' &&
         host.ptr[host.len - 1] == ']') {

@@ -49,6 +49,9 @@ enum path_result {
 enum path_result path_prepare(struct pool *pool, struct slice method, struct slice target, bool sanitize,
                               unsigned refused, struct request_path *out);
 
+/* What a request line may hold: no control byte, no blank. */
+bool target_valid(struct slice text);
+
 /* True when an escaped path holds an encoded form of one of the characters. */
 bool path_encoded_refused(struct slice raw, unsigned refused);
 
@@ -61,6 +64,9 @@ enum path_result path_routing(struct pool *pool, struct slice escaped, struct sl
 enum path_result path_unescape(struct pool *pool, struct slice escaped, struct slice *out);
 enum path_result path_escape(struct pool *pool, struct slice path, struct slice *out);
 enum path_result path_clean(struct pool *pool, struct slice path, struct slice *out);
+
+/* Absolute, clean, and the same in all forms: nothing in it is escaped or would have to be. As nearly all are. */
+bool path_is_plain(struct slice path);
 
 /* The two forms that Go's url.URL keeps of a path, and its functions on them; middlewares work on these. */
 struct url_path {

@@ -34,6 +34,7 @@
     REASON(redirect, "a middleware redirected")                                                              \
     REASON(ip_denied, "the client's address is in none of the ranges that may pass")                         \
     REASON(rate_limit, "the source sent more than it may in that time")                                      \
+    REASON(rate_store, "the Redis that counts requests gave no answer that counts")                          \
     REASON(unauthenticated, "a middleware asked for a user, a key or a token that is right")                 \
     REASON(in_flight, "as many requests of the source are under way as may be")                              \
     REASON(circuit_open, "what is asked failed too often and is not asked for some time")                    \

@@ -107,6 +107,19 @@ static inline bool segment_is_odd(struct slice path, size_t i)
     return path.ptr[i + 1] == '.' && (i + 2 == path.len || path.ptr[i + 2] == '/');
 }
 
+bool path_is_plain(struct slice path)
+{
+    if (path.len == 0 || path.ptr[0] != '/') {
+        return false;
+    }
+    for (size_t i = 0; i < path.len; i++) {
+        if (!scan_is(path.ptr[i], SCAN_PLAIN) || (path.ptr[i] == '/' && segment_is_odd(path, i + 1))) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool is_clean(struct slice path)
 {
     for (size_t i = 0; i < path.len; i++) {
@@ -157,8 +170,13 @@ enum path_result path_clean(struct pool *pool, struct slice path, struct slice *
 enum path_result url_path_parse(struct pool *pool, struct slice escaped, struct url_path *out)
 {
     struct slice again;
-    enum path_result result = path_unescape(pool, escaped, &out->path);
+    enum path_result result;
 
+    if (path_is_plain(escaped)) {
+        *out = (struct url_path){.path = escaped};
+        return PATH_OK;
+    }
+    result = path_unescape(pool, escaped, &out->path);
     if (result != PATH_OK || (result = path_escape(pool, out->path, &again)) != PATH_OK) {
         return result;
     }

@@ -104,8 +104,8 @@ static const struct schema_field sticky_cookie_fields[] = {
         .text = "Send the cookie over TLS only."),
     ROW("httpOnly", BOOL, struct sticky_cookie, http_only, .flags = OMIT,
         .text = "Hide the cookie from scripts."),
-    ROW("sameSite", ENUM, struct sticky_cookie, same_site, .flags = OMIT, .choices = same_sites,
-        .text = "SameSite attribute of the cookie."),
+    ROW("sameSite", ENUM, struct sticky_cookie, same_site, .flags = OMIT | SCHEMA_SOFT_CHOICES,
+        .choices = same_sites, .text = "SameSite attribute of the cookie."),
     ROW("maxAge", INT, struct sticky_cookie, max_age, .flags = OMIT,
         .text = "Seconds that the cookie lives; 0 for the browser session, negative to drop it."),
     ROW("path", STRING, struct sticky_cookie, path, .flags = OMIT, .fallback = "/",
@@ -348,6 +348,9 @@ static const struct schema_field timeout_fields[] = {
         .text = "Silence after which an HTTP/2 connection is pinged; 0 for never."),
     ROW("pingTimeout", DURATION, struct forwarding_timeouts, ping_timeout, .flags = OMIT, .fallback = "15s",
         .text = "How long the answer to that ping may take."),
+    ROW("sendTimeout", DURATION, struct forwarding_timeouts, send_timeout, .flags = OMIT, .fallback = "60s",
+        .text =
+            "Own option: how long a server may take nothing of a request that waits for it; 0 for no bound."),
 };
 const struct schema forwarding_timeouts_schema =
     SCHEMA(struct forwarding_timeouts, "forwardingTimeouts", timeout_fields);

@@ -152,6 +152,7 @@ struct forwarding_timeouts {
     int64_t response_header_timeout; /* default 0: none */
     int64_t idle_conn_timeout;       /* default 90s */
     int64_t read_idle_timeout, ping_timeout;
+    int64_t send_timeout; /* default 60s */
 };
 
 struct peer_cert_san {

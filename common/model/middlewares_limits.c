@@ -42,9 +42,8 @@ static const struct schema_field rate_limit_fields[] = {
         .text = "Requests that may come at once."),
     ROW("sourceCriterion", OPTIONAL, struct rate_limit, source_criterion, .flags = OMIT | SCHEMA_ALLOW_EMPTY,
         .sub = &source_criterion_schema, .text = "What makes a source."),
-    ROW("redis", OPTIONAL, struct rate_limit, redis, .flags = OMIT | SCHEMA_ALLOW_EMPTY | SCHEMA_NOT_SERVED,
-        .sub = &redis_schema,
-        .text = "Count in a Redis, for several replicas together. Not served yet: routers are disabled."),
+    ROW("redis", OPTIONAL, struct rate_limit, redis, .flags = OMIT | SCHEMA_ALLOW_EMPTY, .sub = &redis_schema,
+        .text = "Count in a Redis, for several replicas together."),
     ROW("scope", ENUM, struct rate_limit, scope, .flags = OMIT, .choices = limit_scopes,
         .text = "Own option: router (the default), each router counts for itself; middleware, all together."),
 };

@@ -19,12 +19,28 @@ static const struct schema_field source_fields[] = {
 };
 static const struct schema source_schema = SCHEMA(struct prepared_source, "source", source_fields);
 
+static const struct schema_field redis_fields[] = {
+    ROW("identity", INT, struct prepared_redis, identity),
+    ROW("prefix", STRING, struct prepared_redis, prefix),
+    ROW("arguments", STRINGS, struct prepared_redis, arguments),
+    ROW("username", STRING, struct prepared_redis, username, .flags = SCHEMA_SECRET),
+    ROW("password", STRING, struct prepared_redis, password, .flags = SCHEMA_SECRET),
+    ROW("db", INT, struct prepared_redis, db),
+    ROW("most", INT, struct prepared_redis, most),
+    ROW("least", INT, struct prepared_redis, least),
+    ROW("dialTimeout", INT, struct prepared_redis, dial_timeout),
+    ROW("readTimeout", INT, struct prepared_redis, read_timeout),
+    ROW("writeTimeout", INT, struct prepared_redis, write_timeout),
+};
+static const struct schema redis_schema = SCHEMA(struct prepared_redis, "redis", redis_fields);
+
 static const struct schema_field rate_limit_prepared_fields[] = {
     ROW("interval", INT, struct prepared_rate_limit, interval),
     ROW("tolerance", INT, struct prepared_rate_limit, tolerance),
     ROW("maxDelay", INT, struct prepared_rate_limit, max_delay_ns),
     ROW("shift", INT, struct prepared_rate_limit, shift),
     ROW("source", STRUCT, struct prepared_rate_limit, source, .sub = &source_schema),
+    ROW("redis", OPTIONAL, struct prepared_rate_limit, redis, .sub = &redis_schema),
 };
 static const struct schema rate_limit_prepared_schema =
     SCHEMA(struct prepared_rate_limit, "rateLimit", rate_limit_prepared_fields);
@@ -148,9 +164,17 @@ static const struct schema_field forward_auth_fields[] = {
 static const struct schema forward_auth_prepared_schema =
     SCHEMA(struct prepared_forward_auth, "forwardAuth", forward_auth_fields);
 
+static const struct schema_field field_fields[] = {
+    ROW("name", STRING, struct prepared_field, name),
+    ROW("value", STRING, struct prepared_field, value),
+    ROW("id", INT, struct prepared_field, id),
+    ROW("change", INT, struct prepared_field, change),
+};
+static const struct schema field_schema = SCHEMA(struct prepared_field, "field", field_fields);
+
 static const struct schema_field headers_fields[] = {
-    ROW("customRequest", STRING_MAP, struct prepared_headers, custom_request),
-    ROW("customResponse", STRING_MAP, struct prepared_headers, custom_response),
+    ROW("customRequest", LIST, struct prepared_headers, custom_request, .sub = &field_schema),
+    ROW("customResponse", LIST, struct prepared_headers, custom_response, .sub = &field_schema),
     ROW("cors", BOOL, struct prepared_headers, cors),
     ROW("credentials", BOOL, struct prepared_headers, credentials),
     ROW("addVary", BOOL, struct prepared_headers, add_vary),

@@ -30,9 +30,20 @@ struct prepared_source {
     struct slice header;
 };
 
+struct prepared_redis {    /* who counts in place of the board; it is the service that the middleware asks */
+    uint64_t identity;     /* of all that a connection to it is made with, but for the server */
+    struct slice prefix;   /* of keys */
+    struct list arguments; /* struct slice: of the script */
+    struct slice username, password;
+    int64_t db;
+    int64_t most, least;                               /* connections of all workers; most 0: as it likes */
+    int64_t dial_timeout, read_timeout, write_timeout; /* ns; 0: none */
+};
+
 struct prepared_rate_limit { /* struct rate of shm/rate.h */
     int64_t interval, tolerance, max_delay_ns, shift;
     struct prepared_source source;
+    struct prepared_redis *redis; /* NULL: the board counts */
 };
 
 struct prepared_in_flight_req {
@@ -47,8 +58,22 @@ struct prepared_ip_list { /* ipAllowList, ipWhiteList */
     int64_t reject_status;
 };
 
-struct prepared_headers { /* headers: values as they are sent; empty ones are not */
-    struct string_map custom_request, custom_response;
+enum field_change {
+    FIELD_LEAVE, /* other spellings of the name go, nothing else: it frames the message, or is no header */
+    FIELD_SET,
+    FIELD_REMOVE,
+    FIELD_SUPPRESS, /* removed, and not added by weir itself either */
+    FIELD_HOST,     /* the Host that the server gets */
+};
+
+struct prepared_field {       /* one that the headers middleware changes */
+    struct slice name, value; /* as they are sent: checked, the name as Go writes it where it is set */
+    int64_t id;               /* enum header_id */
+    int64_t change;           /* enum field_change */
+};
+
+struct prepared_headers {                        /* headers: values as they are sent; empty ones are not */
+    struct list custom_request, custom_response; /* struct prepared_field */
     /* CORS */
     bool cors, credentials, add_vary;
     bool echo_headers, echo_methods; /* what the preflight asks for is allowed */

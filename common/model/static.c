@@ -18,6 +18,9 @@ static const struct schema_field timeout_fields[] = {
         .text = "How long a server may take to begin its answer; 0 for no bound."),
     ROW("idleConnTimeout", DURATION, struct forwarding_timeouts, idle_conn_timeout, .fallback = "90s",
         .text = "How long an idle connection to a server is kept."),
+    ROW("sendTimeout", DURATION, struct forwarding_timeouts, send_timeout, .fallback = "60s",
+        .text =
+            "Own option: how long a server may take nothing of a request that waits for it; 0 for no bound."),
 };
 static const struct schema timeouts_schema =
     SCHEMA(struct forwarding_timeouts, "forwardingTimeouts", timeout_fields);

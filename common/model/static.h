@@ -228,7 +228,7 @@ struct static_config {
     /* understood, not served by this build */
     struct unserved *access_log, *tracing, *host_resolver, *spiffe;
     struct ocsp_config *ocsp;
-    struct map certificates_resolvers; /* struct unserved */
+    struct map certificates_resolvers; /* of their own file, which is asked: static_tls_challenge() */
     struct legacy_config legacy;
     struct limits_config limits; /* ours */
     int64_t workers;             /* ours: --workers; 0 means one per core that we may use */
@@ -236,6 +236,9 @@ struct static_config {
     struct slice spool_dir;      /* ours */
     struct slice config_file;
 };
+
+/* Whether a certificates resolver proves control in TLS handshakes, so that acme-tls/1 is asked of weir itself. */
+bool static_tls_challenge(const struct static_config *config);
 
 extern const struct schema static_schema, entry_point_schema;
 

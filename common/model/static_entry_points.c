@@ -159,7 +159,7 @@ static const struct schema_field entry_point_fields[] = {
     ROW("address", STRING, struct entry_point, address, .flags = SCHEMA_REQUIRED,
         .text = "[HOST]:PORT[/tcp|/udp] to listen on."),
     ROW("allowACMEByPass", BOOL, struct entry_point, allow_acme_by_pass,
-        .text = "Leave /.well-known/acme-challenge/ to the routers."),
+        .text = "Leave ACME challenges, of HTTP and of TLS, to the routers."),
     ROW("reusePort", BOOL, struct entry_point, reuse_port, .text = "Share the port with other processes."),
     ROW("asDefault", BOOL, struct entry_point, as_default,
         .text = "Routers without entry points get this one; without any such mark they get all."),

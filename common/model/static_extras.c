@@ -43,6 +43,11 @@ static const struct schema_field tls_challenge_fields[] = {
 static const struct schema tls_challenge_schema =
     SCHEMA(struct unserved, "tlsChallenge", tls_challenge_fields);
 
+struct acme {
+    struct unserved unserved; /* of the rows U_*, so it comes first */
+    struct unserved *tls_challenge;
+};
+
 static const struct schema_field acme_fields[] = {
     U_TEXT("email", NULL, "Mail address of the account."),
     U_TEXT("caServer", "https://acme-v02.api.letsencrypt.org/directory", "Directory of the authority."),
@@ -62,16 +67,35 @@ static const struct schema_field acme_fields[] = {
     U_TEXT("caServerName", NULL, "Name in the directory's certificate."),
     U_SUB("dnsChallenge", dns_schema, "Prove control by a DNS record."),
     U_SUB("httpChallenge", http_challenge_schema, "Prove control by an HTTP answer."),
-    U_SUB("tlsChallenge", tls_challenge_schema, "Prove control in a TLS handshake."),
+    ROW("tlsChallenge", OPTIONAL, struct acme, tls_challenge, .flags = SCHEMA_ALLOW_EMPTY,
+        .sub = &tls_challenge_schema, .text = "Prove control in a TLS handshake."),
 };
-static const struct schema acme_schema = SCHEMA(struct unserved, "acme", acme_fields);
+static const struct schema acme_schema = SCHEMA(struct acme, "acme", acme_fields);
+
+struct certificates_resolver {
+    struct unserved unserved; /* first, as above */
+    struct acme *acme;
+};
 
 static const struct schema_field resolver_fields[] = {
-    U_SUB("acme", acme_schema, "An ACME authority, such as Let's Encrypt."),
+    ROW("acme", OPTIONAL, struct certificates_resolver, acme, .flags = SCHEMA_ALLOW_EMPTY,
+        .sub = &acme_schema, .text = "An ACME authority, such as Let's Encrypt."),
     U_DOC("tailscale", "Tailscale."),
 };
 const struct schema certificates_resolver_schema =
-    SCHEMA(struct unserved, "certificatesResolver", resolver_fields);
+    SCHEMA(struct certificates_resolver, "certificatesResolver", resolver_fields);
+
+bool static_tls_challenge(const struct static_config *config)
+{
+    const struct certificates_resolver *resolvers = config->certificates_resolvers.values;
+
+    for (size_t i = 0; i < config->certificates_resolvers.count; i++) {
+        if (resolvers[i].acme && resolvers[i].acme->tls_challenge) {
+            return true;
+        }
+    }
+    return false;
+}
 
 static const struct schema_field ocsp_fields[] = {
     ROW("responderOverrides", STRING_MAP, struct ocsp_config, responder_overrides,

@@ -37,7 +37,7 @@ struct regex_node *regex_node(struct regex_parser *p, enum regex_op op)
     return node;
 }
 
-static void add(struct regex_parser *p, struct regex_node *parent, struct regex_node *sub)
+void regex_add(struct regex_parser *p, struct regex_node *parent, struct regex_node *sub)
 {
     parent->subs =
         pool_grow(p->pool, parent->subs, parent->count, &parent->capacity, sizeof(struct regex_node *));
@@ -46,7 +46,7 @@ static void add(struct regex_parser *p, struct regex_node *parent, struct regex_
 
 static void add_op(struct regex_parser *p, struct regex_node *concat, enum regex_op op)
 {
-    add(p, concat, regex_node(p, op));
+    regex_add(p, concat, regex_node(p, op));
 }
 
 static void add_literal(struct regex_parser *p, struct regex_node *concat, uint32_t rune)
@@ -54,141 +54,12 @@ static void add_literal(struct regex_parser *p, struct regex_node *concat, uint3
     struct regex_node *node = regex_node(p, REGEX_LITERAL);
 
     node->rune = rune;
-    add(p, concat, node);
+    regex_add(p, concat, node);
 }
 
-/* What has been read since `before`. */
-static struct slice since(const struct regex_parser *p, struct slice before)
+struct slice regex_since(const struct regex_parser *p, struct slice before)
 {
     return slice_head(before, before.len - p->rest.len);
-}
-
-/* ---- repetition ---- */
-
-/* Decimal without leading zeros; -1 for a number past all bounds. */
-static bool read_count(struct slice *rest, int *out)
-{
-    struct slice s = *rest;
-    int value = 0;
-
-    if (s.len == 0 || s.ptr[0] < '0' || s.ptr[0] > '9' ||
-        (s.len > 1 && s.ptr[0] == '0' && s.ptr[1] >= '0' && s.ptr[1] <= '9')) {
-        return false;
-    }
-    for (; s.len && s.ptr[0] >= '0' && s.ptr[0] <= '9'; s = slice_from(s, 1)) {
-        value = value < 0 || value >= 100000000 ? -1 : value * 10 + (s.ptr[0] - '0');
-    }
-    *out = value;
-    *rest = s;
-    return true;
-}
-
-/* {2}, {2,}, {2,5}: false when it is none of these, then the brace is a literal. */
-static bool read_braces(struct slice *rest, int *min, int *max)
-{
-    struct slice s = slice_from(*rest, 1);
-
-    if (!read_count(&s, min) || s.len == 0) {
-        return false;
-    }
-    *max = *min;
-    if (s.ptr[0] == ',') {
-        s = slice_from(s, 1);
-        if (s.len && s.ptr[0] == '}') {
-            *max = -1;
-        } else if (!read_count(&s, max)) {
-            return false;
-        } else if (*max < 0) {
-            *min = -1;
-        }
-    }
-    if (s.len == 0 || s.ptr[0] != '}') {
-        return false;
-    }
-    *rest = slice_from(s, 1);
-    return true;
-}
-
-/* Counts of repeats inside each other must not multiply past the limit. */
-static bool repeat_fits(const struct regex_node *node, int limit)
-{
-    if (node->op == REGEX_REPEAT && node->max != 0 && !(node->min <= 1 && node->max <= 1)) {
-        int count = node->max < 0 ? node->min : node->max;
-
-        if (count > limit) {
-            return false;
-        }
-        if (count > 0) {
-            limit /= count;
-        }
-    }
-    for (size_t i = 0; i < node->count; i++) {
-        if (!repeat_fits(node->subs[i], limit)) {
-            return false;
-        }
-    }
-    return true;
-}
-
-/* *last: where the repetition directly before began; two in a row are refused. */
-static int parse_repeat(struct regex_parser *p, struct regex_node *concat, int min, int max,
-                        struct slice before, struct slice *last)
-{
-    bool lazy = (p->flags & FLAG_LAZY) != 0;
-
-    if (p->rest.len && p->rest.ptr[0] == '?') {
-        p->rest = slice_from(p->rest, 1);
-        lazy = !lazy;
-    }
-    if (last->ptr) {
-        return regex_fail(p, "invalid nested repetition operator", since(p, *last));
-    }
-    if (concat->count == 0) {
-        return regex_fail(p, "missing argument to repetition operator", since(p, before));
-    }
-    struct regex_node *node = regex_node(p, REGEX_REPEAT);
-
-    node->min = min;
-    node->max = max;
-    node->lazy = lazy;
-    add(p, node, concat->subs[concat->count - 1]);
-    concat->subs[concat->count - 1] = node;
-    if ((min >= 2 || max >= 2) && !repeat_fits(node, 1000)) {
-        return regex_fail(p, "invalid repeat count", since(p, before));
-    }
-    *last = before;
-    return 0;
-}
-
-/* A sign of repetition at p->rest. *handled false: a brace that is a literal. */
-static int parse_repeat_sign(struct regex_parser *p, struct regex_node *concat, struct slice *last,
-                             bool *handled)
-{
-    struct slice before = p->rest;
-    int min = 0, max = -1;
-
-    *handled = true;
-    switch (before.ptr[0]) {
-    case '{':
-        if (!read_braces(&p->rest, &min, &max)) {
-            *handled = false;
-            return 0;
-        }
-        if (min < 0 || min > 1000 || max > 1000 || (max >= 0 && min > max)) {
-            return regex_fail(p, "invalid repeat count", since(p, before));
-        }
-        return parse_repeat(p, concat, min, max, before, last);
-    case '+':
-        min = 1;
-        break;
-    case '?':
-        max = 1;
-        break;
-    default:
-        break;
-    }
-    p->rest = slice_from(p->rest, 1);
-    return parse_repeat(p, concat, min, max, before, last);
 }
 
 /* ---- groups ---- */
@@ -270,7 +141,7 @@ static int parse_flags(struct regex_parser *p, bool *group)
             break;
         }
     }
-    return regex_fail(p, "invalid or unsupported Perl syntax", since(p, before));
+    return regex_fail(p, "invalid or unsupported Perl syntax", regex_since(p, before));
 }
 
 static int parse_group(struct regex_parser *p, struct regex_node *concat)
@@ -306,10 +177,10 @@ static int parse_group(struct regex_parser *p, struct regex_node *concat)
     p->depth--;
     p->flags = flags;
     if (capture) {
-        add(p, capture, inside);
+        regex_add(p, capture, inside);
         inside = capture;
     }
-    add(p, concat, inside);
+    regex_add(p, concat, inside);
     return 0;
 }
 
@@ -342,7 +213,7 @@ static int parse_hex(struct regex_parser *p, struct slice before, uint32_t *rune
         p->rest = slice_from(p->rest, 1);
         value = value * 16 + (uint32_t)(digit < 0 ? 0 : digit);
         if (digit < 0 || value > 0x10ffff) {
-            return regex_fail(p, "invalid escape sequence", since(p, before));
+            return regex_fail(p, "invalid escape sequence", regex_since(p, before));
         }
     }
 }
@@ -388,7 +259,7 @@ int regex_parse_escape(struct regex_parser *p, uint32_t *rune)
         *rune = (unsigned char)values[name - names];
         return 0;
     }
-    return regex_fail(p, "invalid escape sequence", since(p, before));
+    return regex_fail(p, "invalid escape sequence", regex_since(p, before));
 }
 
 /* \Q...\E: all literal. */
@@ -442,7 +313,7 @@ static int parse_backslash(struct regex_parser *p, struct regex_node *concat)
         return rc;
     }
     if (found) {
-        add(p, concat, node);
+        regex_add(p, concat, node);
         return 0;
     }
     if ((rc = regex_parse_escape(p, &rune)) == 0) {
@@ -462,7 +333,7 @@ static int parse_one(struct regex_parser *p, struct regex_node *concat, struct s
     char c = p->rest.ptr[0];
 
     if (c == '*' || c == '+' || c == '?' || c == '{') {
-        rc = parse_repeat_sign(p, concat, last, &handled);
+        rc = regex_parse_repeat(p, concat, last, &handled);
         if (rc < 0 || handled) {
             return rc;
         }
@@ -473,7 +344,7 @@ static int parse_one(struct regex_parser *p, struct regex_node *concat, struct s
         return parse_group(p, concat);
     case '[':
         if ((rc = regex_parse_class(p, &class)) == 0) {
-            add(p, concat, class);
+            regex_add(p, concat, class);
         }
         return rc;
     case '\\':
@@ -505,7 +376,7 @@ static int parse_alternate(struct regex_parser *p, struct regex_node **out)
     while (p->rest.len && p->rest.ptr[0] != ')') {
         if (p->rest.ptr[0] == '|') {
             p->rest = slice_from(p->rest, 1);
-            add(p, alternate, concat);
+            regex_add(p, alternate, concat);
             concat = regex_node(p, REGEX_CONCAT);
             last = slice_of(NULL, 0);
             continue;
@@ -520,7 +391,7 @@ static int parse_alternate(struct regex_parser *p, struct regex_node **out)
         *out = concat;
         return 0;
     }
-    add(p, alternate, concat);
+    regex_add(p, alternate, concat);
     *out = alternate;
     return 0;
 }

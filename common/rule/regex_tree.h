@@ -2,6 +2,7 @@
  * regex_tree.h - a regular expression as a tree; between the files of the regex layer only.
  *
  * regex_parse.c     Go's syntax -> tree
+ * regex_repeat.c    the part of it that repeats: *, +, ?, {2,5}
  * regex_class.c     the part of it between [ and ], and \p{...}
  * regex_utf8.c      characters
  * regex_write.c     tree -> PCRE2's syntax
@@ -103,7 +104,13 @@ int regex_parse_escape(struct regex_parser *p, uint32_t *rune);
 int regex_parse_class(struct regex_parser *p, struct regex_node **out);
 /* \pL, \p{Greek}, \d and their like at p->rest: *found says whether there was one. */
 int regex_parse_class_escape(struct regex_parser *p, struct regex_class *class, bool *found);
+/* *, +, ? or {...} at p->rest, for the last of concat. *last: where the repetition directly before began; two in a row are
+ * refused. *handled false: a brace that is a literal. */
+int regex_parse_repeat(struct regex_parser *p, struct regex_node *concat, struct slice *last, bool *handled);
 struct regex_node *regex_node(struct regex_parser *p, enum regex_op op);
+void regex_add(struct regex_parser *p, struct regex_node *parent, struct regex_node *sub);
+/* What has been read since `before`. */
+struct slice regex_since(const struct regex_parser *p, struct slice before);
 
 /* Length of the UTF-8 sequence at text and its rune; 0 when malformed or at the end. */
 size_t regex_decode(struct slice text, uint32_t *rune);

@@ -217,10 +217,21 @@ static bool read_enum(const struct field_decoder *fd, struct slice *out)
     for (const char *const *choice = fd->field->choices; choice && *choice; choice++) {
         text_printf(&known, "%s%s", choice == fd->field->choices ? "" : ", ", **choice ? *choice : "\"\"");
     }
-    decoder_error(fd->decoder, fd->node, fd->place, "%.*s is not among the choices: %s",
-                  SLICE_ARG(shown(fd, fd->node)), known.ptr ? known.ptr : "");
+    bool soft = fd->field->flags & SCHEMA_SOFT_CHOICES;
+
+    if (soft) {
+        struct schema_report *report = fd->decoder->report;
+
+        *out = text;
+        schema_report_add(report, SCHEMA_WARNING, fd->node, place_text(report->pool, fd->place),
+                          "%.*s is not among the choices: %s",
+                          SLICE_ARG(shown(fd, fd->node)), known.ptr ? known.ptr : "");
+    } else {
+        decoder_error(fd->decoder, fd->node, fd->place, "%.*s is not among the choices: %s",
+                      SLICE_ARG(shown(fd, fd->node)), known.ptr ? known.ptr : "");
+    }
     text_free(&known);
-    return false;
+    return soft;
 }
 
 static bool check_regex(const struct field_decoder *fd, const struct doc *node, const struct place *place,
@@ -278,6 +289,9 @@ static void read_texts(const struct field_decoder *fd, struct list *out)
             wrong(fd, node, "is no list of texts");
         }
         return;
+    }
+    if (node->list.count == 0 && fd->field->fallback) {
+        return; /* the default stays, as in Traefik */
     }
     struct slice *items = pool_alloc(fd->decoder->pool, node->list.count * sizeof(*items));
 

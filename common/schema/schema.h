@@ -98,6 +98,8 @@ enum schema_flags {
         << 8, /* SCHEMA_STRING_MAP of header fields: the values of those that carry credentials are secrets */
     SCHEMA_INT_OR_STRING =
         1 << 9, /* SCHEMA_DOC: a number or a text, and which of the two it is has a meaning */
+    SCHEMA_SOFT_CHOICES =
+        1 << 10, /* SCHEMA_ENUM: another word is taken, one warning says that it is none of them */
 };
 
 struct schema;

@@ -38,14 +38,14 @@ uint64_t compile_ticket_identity(const struct http_service *service)
 /* ---- transports ---- */
 
 /* False, with an error, when the transport that the service names cannot be used. */
-static bool transport_number(struct compiler *compiler, struct http_service *service, uint32_t *out)
+static bool transport_number(struct compiler *compiler, struct http_service *service, bool any_server,
+                             uint32_t *out)
 {
     struct slice name = service->config.load_balancer->servers_transport;
     uint32_t position;
 
     *out = 0;
-    if (name.len == 0 || slice_eq(name, SLICE("default@internal")) ||
-        service->config.load_balancer->servers.count == 0) {
+    if (name.len == 0 || slice_eq(name, SLICE("default@internal")) || !any_server) {
         return true;
     }
     position = name_find(compiler, &compiler->transports, name, service->element.provider);
@@ -238,7 +238,7 @@ static void load_balancer_fill(struct compiler *compiler, uint32_t position, str
     row->failure_window = balancer->passive_health_check ? balancer->passive_health_check->failure_window : 0;
     row->slow_start = balancer->slow_start > 0 ? balancer->slow_start : 0;
     row->pass_host_header = balancer->pass_host_header.set ? balancer->pass_host_header.value : true;
-    if (!transport_number(compiler, service, &row->transport)) {
+    if (!transport_number(compiler, service, list.count > 0, &row->transport)) {
         return;
     }
     identity = compiler->transport_rows[row->transport].identity;

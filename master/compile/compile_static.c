@@ -92,6 +92,7 @@ int compile_static(const struct static_config *config, struct page_builder **out
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
+        rows[i].acme_taken = static_tls_challenge(config) && !entry_points[i].allow_acme_by_pass;
         rc = fill_row(pool, config->entry_points.keys[i], &entry_points[i], &rows[i], why);
     }
     if (rc == 0) {

@@ -149,6 +149,28 @@ static void choose_ciphers(struct tls_compile *tls, struct tls_options *options,
     }
 }
 
+/* Of what is left, which a missing cipher suite may have cut: BoringSSL takes no empty range. */
+static bool versions_check(struct tls_compile *tls, struct tls_options *options,
+                           const struct tls_options_row *row)
+{
+    static const char *const names[] = {"VersionTLS10", "VersionTLS11", "VersionTLS12", "VersionTLS13"};
+
+    if (row->max_version == 0 || row->min_version <= row->max_version) {
+        return true;
+    }
+    const char *highest = names[row->max_version - 0x0301];
+
+    if (row->ciphers.len == 0) {
+        compile_note(tls->compiler, &options->element, true,
+                     "no version of TLS is left: none of the cipher suites is one of %s or below", highest);
+    } else {
+        compile_note(tls->compiler, &options->element, true,
+                     "no version of TLS is left: %s to %s, where minVersion is VersionTLS12 unless it is set",
+                     names[row->min_version - 0x0301], highest);
+    }
+    return false;
+}
+
 static bool options_row(struct tls_compile *tls, struct tls_options *options, struct tls_options_row *row)
 {
     const struct tls_options_config *config = &options->config;
@@ -168,7 +190,7 @@ static bool options_row(struct tls_compile *tls, struct tls_options *options, st
     };
     row->min_version = row->min_version ? row->min_version : VERSION_TLS12;
     choose_ciphers(tls, options, row);
-    if (!read_authorities(tls, options, &row->authorities)) {
+    if (!versions_check(tls, options, row) || !read_authorities(tls, options, &row->authorities)) {
         return false;
     }
     row->identity = identity_of(row);

@@ -16,6 +16,7 @@ static uint64_t identity_of(const struct compiler *compiler, const struct transp
                                 (uint64_t)transport->max_idle_conns_per_host,
                                 (uint64_t)transport->read_idle_timeout,
                                 (uint64_t)transport->ping_timeout,
+                                (uint64_t)transport->send_timeout,
                                 transport->http1_only,
                                 tls};
 
@@ -48,6 +49,7 @@ static void fill(struct compiler *compiler, struct element *owner,
         .max_idle_conns_per_host = config->max_idle_conns_per_host ? config->max_idle_conns_per_host : 200,
         .read_idle_timeout = timeouts ? timeouts->read_idle_timeout : 0,
         .ping_timeout = timeouts && timeouts->ping_timeout > 0 ? timeouts->ping_timeout : 15 * SECOND,
+        .send_timeout = timeouts ? timeouts->send_timeout : 60 * SECOND,
         .tls = compile_server_tls(compiler, owner, &wish),
         .http1_only = config->disable_http2,
     };

@@ -4,6 +4,7 @@
 #include "master/compile/url.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "common/http/path.h"
 
@@ -141,6 +142,91 @@ int server_url_parse(struct slice text, struct server_url *out, struct error *wh
     }
     *out = url;
     return 0;
+}
+
+/* ---- what Go's net/url refuses ---- */
+
+/* Its length; 0: none, as in "host/path"; -1: there is only the colon. */
+static ptrdiff_t go_scheme(struct slice text)
+{
+    ptrdiff_t colon = slice_find(text, ':');
+
+    return colon <= 0 ? colon == 0 ? -1 : 0 : scheme_good(slice_head(text, (size_t)colon)) ? colon : 0;
+}
+
+static bool go_port_good(struct slice port)
+{
+    bool good = port.len == 0 || port.ptr[0] == ':';
+
+    for (size_t i = 1; good && i < port.len; i++) {
+        good = is_digit(port.ptr[i]);
+    }
+    return good;
+}
+
+static bool go_host_good(struct slice host)
+{
+    static const char others[] = "-_.~!$&'()*+,;=:[]<>\"";
+
+    for (size_t i = 0; i < host.len; i++) {
+        unsigned char c = (unsigned char)host.ptr[i];
+
+        if (c == '%' || (c < 0x80 && !is_alpha((char)c) && !is_digit((char)c) && !strchr(others, c))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool go_authority_good(struct slice authority)
+{
+    ptrdiff_t at = slice_rfind(authority, '@'), end;
+    struct slice host = at < 0 ? authority : slice_from(authority, (size_t)at + 1);
+    struct address literal;
+
+    if (host.len && host.ptr[0] == '[') {
+        end = slice_find(host, ']');
+        if (end < 0 || !go_port_good(slice_from(host, (size_t)end + 1))) {
+            return false;
+        }
+        host = slice_of(host.ptr + 1, (size_t)end - 1);
+        end = slice_find_slice(host, SLICE("%25")); /* a zone */
+        return address_parse(end < 0 ? host : slice_head(host, (size_t)end), &literal);
+    }
+    end = slice_find(host, ':');
+    return go_host_good(host) && (end < 0 || go_port_good(slice_from(host, (size_t)end)));
+}
+
+bool server_url_is_malformed(struct slice text)
+{
+    ptrdiff_t scheme, end;
+
+    for (size_t i = 0; i < text.len; i++) {
+        if ((unsigned char)text.ptr[i] < ' ' || text.ptr[i] == 0x7f) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.ptr[i] == '?' || text.ptr[i] == '#') {
+            text = slice_head(text, i);
+        }
+    }
+    scheme = go_scheme(text);
+    if (scheme < 0) {
+        return true;
+    }
+    text = scheme ? slice_from(text, (size_t)scheme + 1) : text;
+    end = slice_find(text, '/');
+    if (end != 0) { /* a path without a slash in front of it, in which a colon would look like a scheme's */
+        return scheme == 0 && slice_find(end < 0 ? text : slice_head(text, (size_t)end), ':') >= 0;
+    }
+    if (!slice_eq(slice_head(text, 2), SLICE("//")) ||
+        (scheme == 0 && slice_eq(slice_head(text, 3), SLICE("///")))) {
+        return false;
+    }
+    text = slice_from(text, 2);
+    end = slice_find(text, '/');
+    return !go_authority_good(end < 0 ? text : slice_head(text, (size_t)end));
 }
 
 int server_url_to_ask(struct slice text, struct server_url *out, struct error *why)

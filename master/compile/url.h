@@ -19,6 +19,8 @@ struct server_url {         /* slices point into the text */
 };
 
 int server_url_parse(struct slice text, struct server_url *out, struct error *why);
+/* Of one that is no good: Go cannot read it either, so Traefik refuses the whole service (else only this server fails there). */
+bool server_url_is_malformed(struct slice text);
 /* The same of one that weir itself asks: http or https, without a user; it may have a query. */
 int server_url_to_ask(struct slice text, struct server_url *out, struct error *why);
 /* Its path as Go sends it: blanks and letters of any kind are escaped. From the pool, or the path itself. */

@@ -28,6 +28,7 @@
 #include "common/base/process.h"
 #include "common/base/title.h"
 #include "common/face.h"
+#include "master/guard/insist.h"
 #include "shm/targets.h"
 
 #define STOP_EXTRA (2 * GUARD_SECOND) /* beyond the grace times, then SIGKILL */
@@ -316,34 +317,62 @@ static void stay_readable(void)
     (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
-static int prepare(struct guard *guard, const char *announced, struct error *why)
+static int open_executable(struct guard *guard, struct error *why)
 {
-    int rc;
-
     guard->executable = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     if (guard->executable == -1) {
         return error_set(why, -errno, "cannot open /proc/self/exe: %s (is /proc mounted?)", strerror(errno));
     }
-    rc = upgrade_arrive(guard, announced, why);
-    if (rc == 0 && (rc = board_create(&guard->board_fd, why)) == 0) {
-        rc = board_map(guard->board_fd, &guard->board, why);
-        if (rc == 0 && (rc = logs_map(guard, why)) == 0) {
-            rc = logs_join(guard, why);
-        }
-    }
-    if (rc >= 0 && guard->targets_fd == -1) {
-        int made = targets_create(&guard->targets_fd, why);
+    return 0;
+}
 
-        rc = made < 0 ? made : rc;
+/* The first guard's: nothing is there yet. */
+static int make_board(struct guard *guard, struct error *why)
+{
+    int rc = board_create(&guard->board_fd, why);
+
+    if (rc == 0 && (rc = board_map(guard->board_fd, &guard->board, why)) == 0 &&
+        (rc = logs_map(guard, why)) == 0) {
+        rc = logs_join(guard, why);
     }
-    if (rc >= 0 && guard->names_fd == -1) {
+    return rc;
+}
+
+/* What an earlier build may not have had. */
+static int make_rest(struct guard *guard, struct error *why)
+{
+    int rc = guard->targets_fd == -1 ? targets_create(&guard->targets_fd, why) : 0;
+
+    if (rc < 0) {
+        return rc;
+    }
+    if (guard->names_fd == -1) {
         guard->names_fd = memfd_create("weir-names", MFD_CLOEXEC); /* without it a new master asks first */
     }
-    if (rc >= 0 && guard->keys_fd == -1) {
+    if (guard->keys_fd == -1) {
         guard->keys_fd =
             memfd_create("weir-keys", MFD_CLOEXEC); /* without it clients begin new TLS sessions */
     }
-    return rc < 0 ? rc : open_signals(guard, why);
+    return open_signals(guard, why);
+}
+
+static int prepare(struct guard *guard, const char *announced, struct error *why)
+{
+    int rc;
+
+    do {
+        rc = open_executable(guard, why);
+    } while (insist_again(rc));
+    if (rc == 0 && (rc = upgrade_arrive(guard, announced, why)) == 0) {
+        rc = make_board(guard, why);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    do {
+        rc = make_rest(guard, why);
+    } while (insist_again(rc));
+    return rc;
 }
 
 static struct guard *guard_new(char **arguments)
@@ -383,8 +412,13 @@ int face_guard(int argc, char **argv)
     struct pollfd polled[2 + BOARD_WORKERS];
     struct error why;
 
+    bool arriving = upgrade_is_arriving();
+
+    if (arriving) {
+        insist_begin();
+    }
     fill_descriptors();
-    if (!raise_limits()) {
+    if (!raise_limits() && !arriving) {
         return 1;
     }
     stay_readable();

@@ -10,6 +10,7 @@
  * share.c     a port that other programs have too is left to them before its sockets are closed
  * shards.c    sockets of UDP entry points: which worker reads which
  * upgrade.c   another binary takes our place; upgrade_arrive.c: it does; upgrade_old.c: those whom it found there
+ * insist.c    what becomes of that when the machine refuses it something
  * handover.c  in what words it is told what there is
  * messages.c  what the master asks for
  * logs.c      rings for the lines of all, and last words
@@ -238,8 +239,9 @@ int share_release(int fd); /* takes a program away from the socket's group; ther
 /* A memfd, or a negative errno. */
 int handover_write(const struct guard *guard, struct error *why);
 void handover_inherit(const struct guard *guard, bool on); /* whether our descriptors survive execve() */
-/* Fills a new guard; *build is that of the writer. On failure the guard is of no use. */
-int handover_read(struct guard *guard, int fd, uint64_t *build, struct error *why);
+/* Fills a new guard; *build is that of the writer. On failure the guard is of no use. strict: one line that it does not take is a
+ * failure; else it is said and left out. */
+int handover_read(struct guard *guard, int fd, bool strict, uint64_t *build, struct error *why);
 
 /* ---- upgrade.c ---- */
 char *upgrade_path(const char *argv0); /* malloc'd */
@@ -257,6 +259,8 @@ void left_free(struct guard *guard);
 /* ---- upgrade_arrive.c ---- */
 /* What an earlier guard left for us in the environment, which it is taken out of (malloc'd); NULL: nothing. */
 char *upgrade_announced(void);
+/* There is one of a guard whose place this process has taken: nothing may end it any more. */
+bool upgrade_is_arriving(void);
 /* In a new guard: 1 when it took over from another one, 0 when it is the first; does not return in a rehearsal. */
 int upgrade_arrive(struct guard *guard, const char *announced, struct error *why);
 

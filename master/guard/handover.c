@@ -382,19 +382,24 @@ static bool read_line(struct reader *reader, const char *line)
     return reader->ended;
 }
 
-int handover_read(struct guard *guard, int fd, uint64_t *build, struct error *why)
+int handover_read(struct guard *guard, int fd, bool strict, uint64_t *build, struct error *why)
 {
     struct reader reader = {.guard = guard, .now = process_clock_ns()};
     char line[LINE_MOST];
     FILE *in = NULL;
-    int copy = is_open(fd) ? fcntl(fd, F_DUPFD_CLOEXEC, 16) : -1;
     int rc = 0;
 
+    if (!is_open(fd)) {
+        return error_set(why, -EINVAL, "there is no hand-over");
+    }
+    int copy = fcntl(fd, F_DUPFD_CLOEXEC, 16);
+
     if (copy == -1 || (in = fdopen(copy, "r")) == NULL) {
+        rc = error_set(why, errno ? -errno : -ENOMEM, "the hand-over cannot be opened: %s", strerror(errno));
         if (copy != -1) {
             close(copy);
         }
-        return error_set(why, -EBADF, "there is no hand-over");
+        return rc;
     }
     rewind(in);
     if (fgets(line, sizeof(line), in) == NULL || strcmp(line, FIRST_LINE) != 0) {
@@ -402,7 +407,12 @@ int handover_read(struct guard *guard, int fd, uint64_t *build, struct error *wh
     }
     while (rc == 0 && !reader.ended && fgets(line, sizeof(line), in)) {
         line[strcspn(line, "\n")] = '\0';
-        if (!read_line(&reader, line)) {
+        if (read_line(&reader, line)) {
+            continue;
+        }
+        if (!strict) {
+            log_error("The hand-over has a line that this build does not take: %s", line);
+        } else {
             rc = error_set(why, -EBADMSG, "the hand-over has a line that this build does not take: %s", line);
         }
     }

@@ -13,6 +13,7 @@
 
 #include "common/base/log.h"
 #include "common/base/process.h"
+#include "master/guard/insist.h"
 
 #define MESSAGES_PER_TURN 64 /* of one worker */
 
@@ -62,6 +63,7 @@ static void ready(struct guard *guard, const struct control_message *message)
     log_setup((enum log_level)message->number, guard->log_format, "guard");
     if (guard->phase == GUARD_STARTING) {
         guard->phase = GUARD_RUNNING;
+        insist_begin(); /* from here on there is something to lose */
         log_info("Started");
     }
 }

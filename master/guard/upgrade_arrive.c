@@ -13,6 +13,7 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "master/guard/guard.h"
+#include "master/guard/insist.h"
 #include "master/guard/upgrade_words.h"
 #include "shm/page.h"
 
@@ -38,29 +39,63 @@ static void make_all_old(struct guard *guard, int64_t now)
     shards_disown(guard);
 }
 
-static int arrive(struct guard *guard, int handed, bool *same, struct error *why)
+static void close_one(int *fd)
 {
-    uint64_t build;
-    int rc = handover_read(guard, handed, &build, why);
+    if (*fd != -1) {
+        close(*fd);
+        *fd = -1;
+    }
+}
 
-    if (rc < 0) {
+/* Its head may have been damaged since the rehearsal (those who write there are believed nothing): then a new one takes its
+ * place, and with it new processes, as if it were that of another build. */
+static int take_board(struct guard *guard, bool *same, bool test, struct error *why)
+{
+    int rc;
+
+    do {
+        rc = *same ? board_map(guard->board_fd, &guard->board, why) : -EBADMSG;
+    } while (insist_again(rc));
+    if (rc != -EBADMSG || (test && *same)) {
         return rc;
     }
-    if ((rc = logs_map(guard, why)) < 0) {
+    *same = false;
+    close_one(&guard->board_fd);
+    close_one(&guard->targets_fd); /* what old ones may connect to stays as it is */
+    do {
+        rc = guard->board_fd == -1 ? board_create(&guard->board_fd, why) : 0;
+        rc = rc < 0 ? rc : board_map(guard->board_fd, &guard->board, why);
+    } while (insist_again(rc));
+    return rc;
+}
+
+/* The same of the log: what the old processes write is lost then. */
+static int take_logs(struct guard *guard, bool test, struct error *why)
+{
+    int rc;
+
+    while (insist_again(rc = logs_map(guard, why))) {
+    }
+    if (rc == -EBADMSG && !test) {
+        close_one(&guard->rings_fd);
+        while (insist_again(rc = logs_map(guard, why))) {
+        }
+    }
+    return rc;
+}
+
+static int arrive(struct guard *guard, int handed, bool *same, bool test, struct error *why)
+{
+    uint64_t build;
+    int rc;
+
+    while (insist_again(rc = handover_read(guard, handed, test, &build, why))) {
+    }
+    if (rc < 0 || (rc = take_logs(guard, test, why)) < 0) {
         return rc;
     }
     *same = build == build_id();
-    if (*same) {
-        return board_map(guard->board_fd, &guard->board, why);
-    }
-    close(guard->board_fd);
-    guard->board_fd = -1;
-    if (guard->targets_fd != -1) { /* what old ones may connect to stays as it is */
-        close(guard->targets_fd);
-        guard->targets_fd = -1;
-    }
-    rc = board_create(&guard->board_fd, why);
-    return rc < 0 ? rc : board_map(guard->board_fd, &guard->board, why);
+    return take_board(guard, same, test, why);
 }
 
 char *upgrade_announced(void)
@@ -70,6 +105,13 @@ char *upgrade_announced(void)
 
     (void)unsetenv(UPGRADE_VARIABLE);
     return copy;
+}
+
+bool upgrade_is_arriving(void)
+{
+    const char *value = getenv(UPGRADE_VARIABLE);
+
+    return value && strncmp(value, "go:", 3) == 0;
 }
 
 int upgrade_arrive(struct guard *guard, const char *announced, struct error *why)
@@ -87,7 +129,7 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
     if (!slice_to_u64(rest, &handed) || handed > INT_MAX || (!test && !slice_eq(what, SLICE("go")))) {
         return error_set(why, -EINVAL, "%s is for weir itself", UPGRADE_VARIABLE);
     }
-    int rc = arrive(guard, (int)handed, &same, why);
+    int rc = arrive(guard, (int)handed, &same, test, why);
 
     if (rc < 0) {
         return rc;
@@ -96,8 +138,8 @@ int upgrade_arrive(struct guard *guard, const char *announced, struct error *why
         (void)dprintf(STDOUT_FILENO, UPGRADE_PASSED "%" PRIx64 "\n", build_id());
         _exit(0); /* a rehearsal: nothing may be closed or freed in order, it all belongs to our parent */
     }
-    if ((rc = logs_join(guard, why)) < 0) {
-        return rc;
+    if (logs_join(guard, why) < 0) {
+        log_error("The guard's lines go to standard error: %s", why->text);
     }
     close((int)handed);
     guard->phase = GUARD_RUNNING;

@@ -41,7 +41,7 @@ static void on_done(void *context, int rc, const struct error *why)
     if (rc < 0) {
         answer.why = *why;
         kube_api_failed(call->api, why);
-    } else {
+    } else if (call->status != 401) {
         kube_api_worked(call->api);
     }
     answer.body = text_slice(&call->body);

@@ -125,12 +125,29 @@ static void watch_done(struct kube_reflector *reflector)
     }
 }
 
+/* Of all kinds alike: said once. */
+static void unknown_user(struct kube_reflector *reflector, const char *words)
+{
+    struct error why;
+
+    (void)error_set(&why, -EACCES,
+                    "the API server answers 401%s%s: it does not take the token or certificate",
+                    words[0] ? ": " : "", words);
+    kube_api_failed(reflector->all->api, &why);
+    reflector->wary = true;
+    reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
+}
+
 static void refused(struct kube_reflector *reflector)
 {
     char words[256];
     struct error why;
 
     kube_problem_words(text_slice(&reflector->problem), words, sizeof(words));
+    if (reflector->status == 401) {
+        unknown_user(reflector, words);
+        return;
+    }
     if (reflector->status == 404 || reflector->status == 403) {
         reflector_turn_off(reflector, words);
         return;

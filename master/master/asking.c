@@ -9,18 +9,21 @@
 #include "common/base/process.h"
 #include "master/master/master.h"
 
-#define AT_ONCE 8
+#define AT_ONCE 8         /* that were asked just now */
+#define PLACES 128        /* with those that do not answer: no more is asked then */
+#define SLOW_NS 500000000 /* who has not answered by then may hang: others need not wait for it */
 #define GATHER_NS (INT64_C(3) * 1000000000)
 
 struct place {
     struct fetch *fetch; /* NULL: the place is free */
     struct pool *pool;
-    void *question;
+    void *question; /* NULL until it is needed */
+    int64_t since_ns;
 };
 
 struct asking {
     const struct asking_kind *kind;
-    struct place places[AT_ONCE];
+    struct place places[PLACES];
     int64_t gather_until_ns; /* 0: no answer waits for a reload */
 };
 
@@ -29,9 +32,6 @@ struct asking *asking_new(const struct asking_kind *kind)
     struct asking *asking = xcalloc(1, sizeof(*asking));
 
     asking->kind = kind;
-    for (size_t i = 0; i < AT_ONCE; i++) {
-        asking->places[i].question = xcalloc(1, kind->question);
-    }
     return asking;
 }
 
@@ -50,15 +50,23 @@ static void answered(const struct asking *asking, struct master *master, struct 
     release(place);
 }
 
-static void begin(const struct asking *asking, struct master *master, struct place *place)
+/* False: nobody is to be asked now. */
+static bool begin(const struct asking *asking, struct master *master, struct place *place)
 {
     struct fetch_result none = {.max_age_s = -1};
     struct fetch_request request;
 
-    if (asking->kind->next(master, place->question, &place->pool, &request) &&
-        (none.rc = fetch_new(&master->loop, &request, &place->fetch, &none.why)) < 0) {
+    if (place->question == NULL) {
+        place->question = xcalloc(1, asking->kind->question);
+    }
+    if (!asking->kind->next(master, place->question, &place->pool, &request)) {
+        return false;
+    }
+    place->since_ns = process_clock_ns();
+    if ((none.rc = fetch_new(&master->loop, &request, &place->fetch, &none.why)) < 0) {
         answered(asking, master, place, &none);
     }
+    return true;
 }
 
 static void look(const struct asking *asking, struct master *master, struct place *place)
@@ -72,21 +80,27 @@ static void look(const struct asking *asking, struct master *master, struct plac
 
 void asking_tend(struct asking *asking, struct master *master)
 {
+    int64_t now = process_clock_ns();
     unsigned busy = 0;
 
     if (master->stopping) {
         return;
     }
-    for (size_t i = 0; i < AT_ONCE; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         struct place *place = &asking->places[i];
 
         if (place->fetch) {
             look(asking, master, place);
         }
-        if (place->fetch == NULL) {
-            begin(asking, master, place);
+        busy += place->fetch != NULL && now - place->since_ns < SLOW_NS;
+    }
+    bool more = true;
+
+    for (size_t i = 0; more && i < PLACES && busy < AT_ONCE; i++) {
+        if (asking->places[i].fetch == NULL) {
+            more = begin(asking, master, &asking->places[i]);
+            busy += asking->places[i].fetch != NULL;
         }
-        busy += place->fetch != NULL;
     }
     if (asking->kind->changed(master) && asking->gather_until_ns == 0) {
         asking->gather_until_ns = process_clock_ns() + GATHER_NS;
@@ -99,7 +113,7 @@ void asking_tend(struct asking *asking, struct master *master)
 
 void asking_stop(struct asking *asking)
 {
-    for (size_t i = 0; i < AT_ONCE; i++) {
+    for (size_t i = 0; i < PLACES; i++) {
         if (asking->places[i].fetch) {
             release(&asking->places[i]);
         }
@@ -108,7 +122,7 @@ void asking_stop(struct asking *asking)
 
 void asking_free(struct asking *asking)
 {
-    for (size_t i = 0; asking && i < AT_ONCE; i++) {
+    for (size_t i = 0; asking && i < PLACES; i++) {
         free(asking->places[i].question);
     }
     free(asking);

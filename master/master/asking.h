@@ -1,7 +1,8 @@
 /*
  * asking.h - questions to other servers whose answers make another generation (OCSP, sets of keys): a few at once, from the
- * heart. Answers that come together make one generation: the reload waits until nobody is asked any more, for a few seconds at
- * the most.
+ * heart. Whoever takes long to answer is waited for (the kind says how long) without holding up the next ones, up to a bound.
+ * Answers that come together make one generation: the reload waits until nobody else is about to answer, for a few seconds at the
+ * most.
  *
  * Who is to be asked, when, and what becomes of an answer is the kind's; it keeps the answers itself.
  */

@@ -77,6 +77,24 @@ static uint32_t position_of(const struct model *model, const struct element *ele
     return found ? (uint32_t)low : UINT32_MAX;
 }
 
+/* Without servers nobody asks for the transport: whether it is there is told when the first one comes. */
+static bool transport_is_there(const struct model *model, const struct http_service *service)
+{
+    const struct load_balancer *balancer = service->config.load_balancer;
+
+    return balancer->servers.count > 0 || balancer->servers_transport.len == 0 ||
+           model_find_transport(model, balancer->servers_transport) != NULL;
+}
+
+/* The authorities of the system are published while some server is asked by https: without the last one they are not. */
+static bool last_https_goes(const struct http_service *service, const struct list *servers)
+{
+    const struct server_config *before = service->config.load_balancer->servers.items;
+
+    return servers->count == 0 && service->config.load_balancer->servers.count > 0 &&
+           slice_eq_nocase(slice_head(before[0].url, 6), SLICE("https:"));
+}
+
 static int place(const struct job *job, struct refreshed *refreshed)
 {
     const struct model *model = job->master->model;
@@ -86,6 +104,8 @@ static int place(const struct job *job, struct refreshed *refreshed)
 
     good = good && model->services[position]->element.errors.count == 0;
     good = good && !model->services[position]->config.load_balancer->health_check; /* others are asked */
+    good = good && transport_is_there(model, model->services[position]) &&
+           !last_https_goes(model->services[position], &refreshed->from.servers);
     for (size_t i = 0; good && i < refreshed->from.servers.count; i++) {
         struct server_url url;
         struct error why;

@@ -53,6 +53,8 @@ struct k8s_use { /* servers that come from the EndpointSlices of a Service, or w
     const struct load_balancer *balancer; /* whose servers they are and nothing else; NULL: not so simple */
     struct http_service *target;          /* whose load balancer that became; NULL: of none in the model */
     const struct kube_object *object;     /* who asked for them */
+    bool empty;                           /* there were none */
+    bool empty_fine;                      /* and that is no error */
 };
 
 struct k8s {              /* one load */
@@ -173,6 +175,10 @@ struct kube_verdicts *k8s_verdicts(const struct k8s_judging *judging, struct kub
 struct kube_verdicts *k8s_judge(const struct static_config *config, const struct provider_state *state,
                                 const struct model *model);                    /* provider.h */
 void k8s_judged(struct provider_state *state, struct kube_verdicts *verdicts); /* provider.h */
+/* Those hooks of a provider of Kubernetes that are the same for all. */
+#define K8S_SHARED_HOOKS                                                                                     \
+    .free_state = k8s_free_state, .wait = k8s_wait, .keep = k8s_keep, .recall = k8s_recall,                  \
+    .stale = k8s_stale, .judge = k8s_judge, .judged = k8s_judged
 
 /* ---- kubernetes_name.c ---- */
 /* Every run of characters other than letters and digits becomes one '-', none at the ends. */
@@ -208,6 +214,20 @@ const struct k8s_slice *k8s_slices(struct k8s *k8s, struct slice namespace, stru
                                    size_t *count);
 
 /* ---- kubernetes_server.c ---- */
+/* The kinds that the servers of Services come from: the first rows of a provider's kube_resource. */
+#define K8S_SERVER_RESOURCES                                                                                 \
+    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},                                 \
+        {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"}, \
+        {.group = "",                                                                                        \
+         .version = "v1",                                                                                    \
+         .plural = "endpoints",                                                                              \
+         .kind = "Endpoints",                                                                                \
+         .optional = true,                                                                                   \
+         .stands_in_for = "EndpointSlice"},                                                                  \
+    {                                                                                                        \
+        .group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true              \
+    }
+
 enum k8s_empty {                   /* a Service without servers */
                  K8S_EMPTY_OPTION, /* is refused unless allowEmptyServices is set */
                  K8S_EMPTY_KEPT,   /* is fine when its EndpointSlices or Endpoints are there */

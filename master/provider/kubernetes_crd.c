@@ -23,15 +23,7 @@
 
 /* What is asked of an API server; Secrets and ConfigMaps only one by one (k8s_need()). */
 static const struct kube_resource resources[] = {
-    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
-    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
-    {.group = "",
-     .version = "v1",
-     .plural = "endpoints",
-     .kind = "Endpoints",
-     .optional = true,
-     .stands_in_for = "EndpointSlice"},
-    {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
+    K8S_SERVER_RESOURCES,
     OURS("ingressroutes", "IngressRoute", WITH_ROUTES),
     OURS("ingressroutetcps", "IngressRouteTCP", WITH_ROUTES),
     OURS("ingressrouteudps", "IngressRouteUDP", WITH_ROUTES),
@@ -238,14 +230,8 @@ const struct provider provider_kubernetes_crd = {
     .name = CRD_PROVIDER,
     .enabled = enabled,
     .load = load,
-    .free_state = k8s_free_state,
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
     .refresh = refresh,
-    .wait = k8s_wait,
-    .keep = k8s_keep,
-    .recall = k8s_recall,
-    .stale = k8s_stale,
-    .judge = k8s_judge,
-    .judged = k8s_judged,
+    K8S_SHARED_HOOKS,
 };

@@ -21,6 +21,12 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
     return crd_reference_name(crd, &at, element, namespace, SLICE(""), name, out);
 }
 
+/* Without a cookie there is nothing to stick by. */
+static struct sticky *sticky_of(struct sticky *sticky)
+{
+    return sticky && sticky->cookie ? sticky : NULL;
+}
+
 static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,
                           const struct crd_service *from, struct slice namespace, struct service_config **out)
 {
@@ -52,7 +58,7 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
     if (from->response_forwarding) {
         lb->response_forwarding = from->response_forwarding;
     }
-    lb->sticky = from->sticky;
+    lb->sticky = sticky_of(from->sticky);
     lb->passive_health_check = from->passive_health_check;
     lb->slow_start = from->slow_start;
     lb->health_check = from->health_check;
@@ -172,7 +178,7 @@ bool crd_weighted_config(struct k8s *crd, const struct k8s_place *place, struct 
         children[i].weight = from[i].weight.set ? from[i].weight : (struct opt_int){.set = true, .value = 1};
     }
     weighted->services = (struct list){children, references->count};
-    weighted->sticky = sticky;
+    weighted->sticky = sticky_of(sticky);
     *out = weighted;
     return good;
 }

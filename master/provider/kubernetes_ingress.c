@@ -22,15 +22,7 @@
 const char K8S_INGRESS_CLASS[] = "IngressClass";
 
 static const struct kube_resource resources[] = {
-    {.group = "", .version = "v1", .plural = "services", .kind = "Service"},
-    {.group = "discovery.k8s.io", .version = "v1", .plural = "endpointslices", .kind = "EndpointSlice"},
-    {.group = "",
-     .version = "v1",
-     .plural = "endpoints",
-     .kind = "Endpoints",
-     .optional = true,
-     .stands_in_for = "EndpointSlice"},
-    {.group = "", .version = "v1", .plural = "nodes", .kind = "Node", .cluster_scoped = true},
+    K8S_SERVER_RESOURCES,
     {.group = "networking.k8s.io",
      .version = "v1",
      .plural = "ingressclasses",
@@ -345,14 +337,8 @@ const struct provider provider_kubernetes_ingress = {
     .name = INGRESS_PROVIDER,
     .enabled = enabled,
     .load = load,
-    .free_state = k8s_free_state,
     .watch_paths = watch_paths,
     .asks_cluster = asks_cluster,
     .refresh = refresh,
-    .wait = k8s_wait,
-    .keep = k8s_keep,
-    .recall = k8s_recall,
-    .stale = k8s_stale,
-    .judge = k8s_judge,
-    .judged = k8s_judged,
+    K8S_SHARED_HOOKS,
 };

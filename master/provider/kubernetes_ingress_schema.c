@@ -109,10 +109,8 @@ const struct schema router_annotations_schema =
 
 #define SERVICE(label, kind_, member, ...) ROW(label, kind_, struct service_annotations, member, __VA_ARGS__)
 
-static const char *const schemes[] = {"http", "https", "h2c", "", NULL};
-
 static const struct schema_field service_annotation_fields[] = {
-    SERVICE("serversScheme", ENUM, servers_scheme, .choices = schemes, .text = "Scheme of the servers."),
+    SERVICE("serversScheme", STRING, servers_scheme, .text = "Scheme of the servers."),
     SERVICE("serversTransport", STRING, servers_transport, .text = "Name of a servers transport."),
     SERVICE("passHostHeader", OPT_BOOL, pass_host_header, .text = "Send the client's Host header on."),
     SERVICE("middlewares", STRINGS, middlewares, .text = "Middlewares of the service."),

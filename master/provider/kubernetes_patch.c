@@ -139,6 +139,18 @@ static bool take_sharers(struct patch *patch)
 }
 
 /* ---- changes ---- */
+/* Pods that came where none were, or went, make or end an error of who asked for them. */
+static void take_stale(struct patch *patch)
+{
+    for (size_t i = 0; i < patch->refresh->group_count; i++) {
+        const struct k8s_group *group = &patch->refresh->groups[i];
+
+        if (group->stale) {
+            key_add(patch, k8s_asked_key(group->namespace, group->service));
+        }
+    }
+}
+
 /* Who asked for a Service or a Secret that is another now is read anew with what is there now. */
 static bool take_changes(struct patch *patch, const struct kube_change *changes, size_t count)
 {
@@ -146,7 +158,7 @@ static bool take_changes(struct patch *patch, const struct kube_change *changes,
         const struct kube_object *object = (changes[i].now ? changes[i].now : changes[i].before)->objects;
 
         if (kube_change_is_servers(&changes[i])) {
-            continue;
+            continue; /* take_stale() */
         }
         if (slice_eq(object->kind, SLICE("Service"))) {
             key_add(patch, k8s_asked_key(object->namespace, object->name));
@@ -156,6 +168,7 @@ static bool take_changes(struct patch *patch, const struct kube_change *changes,
             return false;
         }
     }
+    take_stale(patch);
     sort_before(patch);
     return take_sharers(patch);
 }

@@ -2,8 +2,9 @@
  * kubernetes_refresh.c - what changed in a cluster without a load: here, what a change of an EndpointSlice comes to.
  *
  * A load notes for each Service that it asked for pods what became of them: servers of one load balancer as they are, or
- * something that only a load can tell (no servers, several Services mixed, TCP and UDP). For those Services the slices that there are now
+ * something that only a load can tell (several Services mixed, TCP and UDP). For those Services the slices that there are now
  * are kept here; an event changes them, and the lists of that Service's load balancers are made anew by the code of the load.
+ * Where no servers are an error, the first that comes and the last that goes are a matter of who asked: they are read anew.
  *
  * What was noted and the slices of the load lie in its store, which its model holds. Not here: what changed
  * (master/kube/table.h), changes of other objects (kubernetes_patch.c).
@@ -327,13 +328,20 @@ static bool same_servers(const struct list *a, const struct list *b)
     return a->count == b->count;
 }
 
+/* Where there is no slice an Endpoints object may count. */
+static bool use_is_stale(const struct k8s_use *use, struct list servers, size_t slice_count)
+{
+    return use->balancer == NULL || slice_count == 0 ||
+           (!use->empty_fine && use->empty != (servers.count == 0));
+}
+
 static int refresh_use(const struct k8s_use *use, const struct k8s_slice *slices, size_t count,
                        struct pool *scratch, struct found *found)
 {
     struct pool *pool = pool_new(256, 0);
     struct list servers = k8s_servers_of_slices(pool, scratch, use, slices, count);
 
-    if (use->balancer == NULL || servers.count == 0) { /* none at all may be an error, or an end to one */
+    if (use_is_stale(use, servers, count)) {
         pool_free(pool);
         return -EAGAIN;
     }
@@ -349,15 +357,22 @@ static int refresh_use(const struct k8s_use *use, const struct k8s_slice *slices
     return 0;
 }
 
-static int refresh_group(const struct k8s_group *group, struct pool *scratch, struct found *found)
+static struct k8s_slice *slices_of(const struct k8s_group *group, struct pool *pool)
 {
-    struct k8s_slice *slices = pool_alloc(scratch, (group->piece_count + 1) * sizeof(*slices));
-    int rc = 0;
+    struct k8s_slice *slices = pool_alloc(pool, (group->piece_count + 1) * sizeof(*slices));
 
     for (size_t i = 0; i < group->piece_count; i++) {
         slices[i] = k8s_slice_of(group->pieces[i].object);
     }
     k8s_sort_slices(slices, group->piece_count);
+    return slices;
+}
+
+static int refresh_group(const struct k8s_group *group, struct pool *scratch, struct found *found)
+{
+    const struct k8s_slice *slices = slices_of(group, scratch);
+    int rc = 0;
+
     for (size_t i = 0; i < group->use_count && rc == 0; i++) {
         rc = refresh_use(&group->uses[i], slices, group->piece_count, scratch, found);
     }
@@ -374,42 +389,87 @@ static int take_events(struct k8s_refresh *refresh, const struct kube_change *ch
     return 0;
 }
 
-static int find_servers(struct k8s_refresh *refresh, const struct kube_change *changes, size_t count,
-                        struct found *found)
+/* The groups that a change touched; NULL: there is none, or the change is of something else. */
+static void groups_of(const struct k8s_refresh *refresh, const struct kube_change *change,
+                      struct k8s_group *out[2])
 {
-    struct pool *scratch = pool_new(4096, 0);
-    int rc = 0;
+    struct kube_batch *batches[] = {change->before, change->now};
 
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        struct kube_batch *batches[] = {changes[i].before, changes[i].now};
+    for (size_t i = 0; i < ARRAY_LEN(batches); i++) {
+        struct k8s_group *group = NULL;
 
-        for (size_t j = 0; kube_change_is_servers(&changes[i]) && j < ARRAY_LEN(batches) && rc == 0; j++) {
-            const struct k8s_slice slice =
-                batches[j] ? k8s_slice_of(&batches[j]->objects[0]) : (struct k8s_slice){0};
-            struct k8s_group *group =
-                batches[j] ? k8s_group_of(refresh, slice.namespace, slice.service) : NULL;
+        if (batches[i] && kube_change_is_servers(change)) {
+            const struct k8s_slice slice = k8s_slice_of(&batches[i]->objects[0]);
 
-            if (group && group->touched) {
-                group->touched = false;
-                rc = refresh_group(group, scratch, found);
+            group = k8s_group_of(refresh, slice.namespace, slice.service);
+        }
+        out[i] = group && group->touched ? group : NULL;
+    }
+}
+
+static bool group_is_stale(const struct k8s_group *group, struct pool *scratch)
+{
+    const struct k8s_slice *slices = slices_of(group, scratch);
+    bool stale = false;
+
+    for (size_t i = 0; i < group->use_count && !stale; i++) {
+        struct list servers =
+            k8s_servers_of_slices(scratch, scratch, &group->uses[i], slices, group->piece_count);
+
+        stale = use_is_stale(&group->uses[i], servers, group->piece_count);
+    }
+    return stale;
+}
+
+static bool find_stale(const struct k8s_refresh *refresh, const struct kube_change *changes, size_t count,
+                       struct pool *scratch)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < count; i++) {
+        struct k8s_group *groups[2];
+
+        groups_of(refresh, &changes[i], groups);
+        for (size_t j = 0; j < ARRAY_LEN(groups); j++) {
+            if (groups[j]) {
+                groups[j]->stale = group_is_stale(groups[j], scratch);
+                any = any || groups[j]->stale;
             }
         }
     }
-    pool_free(scratch);
+    return any;
+}
+
+static int find_servers(const struct k8s_refresh *refresh, const struct kube_change *changes, size_t count,
+                        struct pool *scratch, struct found *found)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        struct k8s_group *groups[2];
+
+        groups_of(refresh, &changes[i], groups);
+        for (size_t j = 0; j < ARRAY_LEN(groups) && rc == 0; j++) {
+            if (groups[j] && groups[j]->touched) {
+                groups[j]->touched = groups[j]->stale = false;
+                rc = refresh_group(groups[j], scratch, found);
+            }
+        }
+    }
     return rc;
 }
 
-/* Slices first: objects that are read anew get their servers by them. */
+/* Slices first: objects that are read anew get their servers by them. now: NULL where nothing but slices changed. */
 static int take_changes(struct k8s *k8s, struct k8s_refresh *refresh, const struct kube_change *changes,
-                        size_t count, struct provider_changes *out)
+                        size_t count, const struct kube_store *now, struct provider_changes *out)
 {
     struct found found = {0};
     int rc = take_events(refresh, changes, count);
 
-    if (rc == 0 && k8s->store) {
+    if (rc == 0 && (find_stale(refresh, changes, count, k8s->scratch) || now)) {
         rc = k8s->alone ? k8s_patch_make(k8s, refresh, changes, count, &out->patch) : -EAGAIN;
     }
-    rc = rc == 0 ? find_servers(refresh, changes, count, &found) : rc;
+    rc = rc == 0 ? find_servers(refresh, changes, count, k8s->scratch, &found) : rc;
     if (rc < 0) {
         found_free(&found);
         model_patch_free(&out->patch);
@@ -434,9 +494,9 @@ int k8s_refresh(struct k8s *k8s, struct provider_state *state, struct provider_c
     }
     if (kube_live_changes(live->live, &changes, &count, &now)) {
         k8s->scratch = pool_new(4096, 0);
-        k8s->store = now;
+        k8s->store = now ? now : k8s_state_store(state);
         k8s->refresh = live->refresh;
-        rc = take_changes(k8s, live->refresh, changes, count, out);
+        rc = take_changes(k8s, live->refresh, changes, count, now, out);
         k8s_end(k8s);
     }
     kube_changes_free(changes, count);

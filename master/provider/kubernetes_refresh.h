@@ -18,6 +18,7 @@ struct k8s_group { /* a Service */
     struct k8s_piece *pieces;
     size_t piece_count, piece_capacity;
     bool touched;
+    bool stale; /* who asked for its pods has to be read anew: their servers alone do not tell */
 };
 
 struct k8s_refresh {
@@ -38,7 +39,8 @@ void k8s_find_targets(const struct model *model, struct k8s_use *uses, size_t co
 void k8s_replace_uses(struct k8s_refresh *refresh, const struct kube_object *const *objects, size_t count,
                       struct k8s *k8s);
 
-/* kubernetes_patch.c: the objects behind changes of other kinds than slices, by the store that came with them (k8s->store).
+/* kubernetes_patch.c: the objects behind changes of other kinds than slices, and those that asked for the pods of a stale group, by
+ * the store that came with them or that of before (k8s->store).
  * -EAGAIN: only a load can tell. */
 int k8s_patch_make(struct k8s *k8s, struct k8s_refresh *refresh, const struct kube_change *changes,
                    size_t count, struct model_patch *out);

@@ -324,8 +324,10 @@ static bool servers_of_pods(struct target *target, const struct k8s_backend *bac
                           .service = service->name,
                           .scheme = target->scheme,
                           .port = target->port.name,
-                          .balancer = slice_count && target->count ? backend->balancer : NULL,
+                          .balancer = slice_count ? backend->balancer : NULL,
                           .object = target->place->object,
+                          .empty = target->count == 0,
+                          .empty_fine = empty_allowed(target, backend->empty, true),
                       });
     if (target->count == 0 && !empty_allowed(target, backend->empty, slice_count || endpoints)) {
         k8s_error(k8s, target->place, target->element, true,

@@ -93,7 +93,10 @@ static struct slice chain_follow(struct resolver *resolver, struct http_middlewa
                                            middleware->element.provider, &here, &positions[i]);
 
         if (text.len) {
-            return text;
+            return positions[i] == NOWHERE
+                       ? text
+                       : blamed(resolver->model->pool, &middleware->element,
+                                &resolver->model->middlewares[positions[i]]->element, text);
         }
     }
     for (size_t i = 0; i < members->count; i++) {

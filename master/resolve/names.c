@@ -120,6 +120,16 @@ struct slice errors_joined(struct pool *pool, const struct element *element)
     return copy;
 }
 
+struct slice blamed(struct pool *pool, const struct element *user, const struct element *other,
+                    struct slice text)
+{
+    struct slice object = other->origin.object;
+
+    return object.len == 0 || slice_eq(object, user->origin.object)
+               ? text
+               : pool_printf(pool, "%.*s: %.*s", SLICE_ARG(object), SLICE_ARG(text));
+}
+
 void list_add_slice(struct pool *pool, struct list *list, size_t *capacity, struct slice item)
 {
     list->items = pool_grow(pool, list->items, list->count, capacity, sizeof(item));

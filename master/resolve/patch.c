@@ -121,8 +121,7 @@ static bool all_clean(const struct model *more)
 
 static bool may_be_told(const struct patching *at)
 {
-    return !at->model->layered && !at->model->names_options && !others_come(at->patch->more) &&
-           all_clean(at->patch->more) && !noticed(at);
+    return !at->model->layered && !others_come(at->patch->more) && all_clean(at->patch->more) && !noticed(at);
 }
 
 /* ---- services ---- */
@@ -226,6 +225,12 @@ static void note_router(struct patching *at, const struct element ***list, size_
     (*list)[(*count)++] = &router->element;
 }
 
+/* Where somebody names TLS options, routers with TLS may disagree with others about a host. */
+static bool may_disagree(const struct patching *at, const struct http_router *router)
+{
+    return router->config.tls && at->model->names_options;
+}
+
 static bool router_take_out(struct patching *at, struct slice name)
 {
     struct model *model = at->model;
@@ -233,11 +238,10 @@ static bool router_take_out(struct patching *at, struct slice name)
     size_t place = patch_place(model->routers, model->router_count, name, &found);
     struct http_router *router = found ? model->routers[place] : NULL;
 
-    if (router == NULL) {
+    if (router == NULL || may_disagree(at, router)) {
         return false;
     }
     note_router(at, &at->out->gone, &at->out->gone_count, &at->gone_capacity, router);
-    at->out->tls = at->out->tls || router->config.tls;
     patch_touch(at, PART_ROUTER, name);
     (void)patch_take_out(model->routers, &model->router_count, name);
     patch_unuse(at, router);
@@ -281,8 +285,10 @@ static bool routers_take_out(struct patching *at)
 
 static bool router_judge(struct patching *at, struct http_router *router)
 {
+    if (may_disagree(at, router)) {
+        return false;
+    }
     if (router->config.tls) {
-        at->out->tls = true;
         router->tls_options =
             tls_options_name(at->model->pool, router->config.tls->options, router->element.provider);
         if (!slice_eq(router->tls_options, SLICE("default"))) {
@@ -324,6 +330,44 @@ static bool routers_put_in(struct patching *at)
     return true;
 }
 
+/* Of what the names in handshakes are told by: nothing else of a router with TLS counts there, not even that it is disabled. */
+static bool same_hosts(const struct http_router *a, const struct http_router *b)
+{
+    const struct slice *left = a->entry_points.items, *right = b->entry_points.items;
+    bool same = a->v2 == b->v2 && a->entry_points.count == b->entry_points.count &&
+                slice_eq(a->config.rule, b->config.rule);
+
+    for (size_t i = 0; same && i < a->entry_points.count; i++) {
+        same = slice_eq(left[i], right[i]);
+    }
+    return same;
+}
+
+static bool all_among(const struct element **some, size_t some_count, const struct element **others,
+                      size_t other_count)
+{
+    bool all = true;
+
+    for (size_t i = 0; i < some_count && all; i++) {
+        const struct http_router *router = (const struct http_router *)some[i];
+
+        all = router->config.tls == NULL;
+        for (size_t k = 0; k < other_count && !all; k++) {
+            const struct http_router *other = (const struct http_router *)others[k];
+
+            all = other->config.tls && same_hosts(router, other);
+        }
+    }
+    return all;
+}
+
+/* Those with TLS have the default options, which may_disagree() and router_judge() saw to. */
+static bool tls_differs(const struct resolve_patched *out)
+{
+    return !all_among(out->gone, out->gone_count, out->came, out->came_count) ||
+           !all_among(out->came, out->came_count, out->gone, out->gone_count);
+}
+
 /* ---- all ---- */
 static bool patch_all(struct patching *at)
 {
@@ -350,6 +394,7 @@ int resolve_patch(const struct static_config *config, struct model *model, const
     good = patch_all(&at);
     if (good) {
         patch_fresh(&at);
+        out->tls = tls_differs(out);
     }
     pool_free(at.resolver.scratch);
     return good ? 0 : -EAGAIN;

@@ -51,6 +51,9 @@ typedef int user_parse(struct pool *pool, struct slice line, struct string_pair 
 bool prepare_users(struct preparation *at, const struct list *inline_users, struct slice file,
                    user_parse *parse, struct string_map *out);
 
+/* A list of struct prepared_field: headers of requests, or of responses. */
+struct list prepare_fields(struct pool *pool, const struct string_map *map, bool request);
+
 /* One of each prepared kind: options in, the prepared struct out, in the pool. */
 const void *prepare_set_headers(struct preparation *at, const struct set_headers *options);
 const void *prepare_ip_white_list(struct preparation *at, const struct ip_white_list *options);
@@ -64,6 +67,9 @@ const void *prepare_forward_auth(struct preparation *at, const struct forward_au
 const void *prepare_errors(struct preparation *at, const struct errors *options);
 const void *prepare_in_flight_req(struct preparation *at, const struct in_flight_req *options);
 const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *options);
+/* redis: of rateLimit. False: at->wrong says why. */
+bool prepare_redis(struct preparation *at, const struct rate_limit *options,
+                   struct prepared_rate_limit *made);
 const void *prepare_compress(struct preparation *at, const struct compress *options);
 const void *prepare_buffering(struct preparation *at, const struct buffering *options);
 const void *prepare_retry(struct preparation *at, const struct retry *options);

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/http/headers.h"
 #include "master/resolve/prepare.h"
 
 /* Comma-separated, as it is sent. */
@@ -149,12 +150,66 @@ static void note_nonce(struct preparation *at, const char *option, struct slice 
     }
 }
 
+static bool is_framing(enum header_id id)
+{
+    return id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING || id == HEADER_TRAILER;
+}
+
+/* Fields that weir itself would add again on the way to the upstream. */
+static bool is_ours(enum header_id id, struct slice name)
+{
+    switch (id) {
+    case HEADER_X_FORWARDED_HOST:
+    case HEADER_X_FORWARDED_PORT:
+    case HEADER_X_FORWARDED_PROTO:
+    case HEADER_X_FORWARDED_SERVER:
+    case HEADER_X_FORWARDED_SCHEME:
+    case HEADER_X_REAL_IP:
+    case HEADER_X_SCHEME:
+        return true;
+    default:
+        /* only this spelling keeps the client's address from being appended: as in Traefik */
+        return slice_eq(name, SLICE("X-Forwarded-For"));
+    }
+}
+
+static enum field_change change_of(enum header_id id, struct slice name, struct slice value, bool request)
+{
+    if (request && id == HEADER_HOST && value.len > 0) {
+        return FIELD_HOST;
+    }
+    if (is_framing(id) || !header_name_valid(name) || !header_value_valid(value)) {
+        return FIELD_LEAVE;
+    }
+    if (value.len > 0) {
+        return FIELD_SET;
+    }
+    return request && is_ours(id, name) ? FIELD_SUPPRESS : FIELD_REMOVE;
+}
+
+struct list prepare_fields(struct pool *pool, const struct string_map *map, bool request)
+{
+    struct prepared_field *fields = pool_zalloc(pool, (map->count + 1) * sizeof(*fields));
+
+    for (size_t i = 0; i < map->count; i++) {
+        struct slice name = map->items[i].key, value = map->items[i].value;
+        enum header_id id = header_id(name);
+        enum field_change change = change_of(id, name, value, request);
+
+        if (change == FIELD_SET) {
+            name = id != HEADER_OTHER ? header_name(id) : header_name_canonical(pool, name);
+        }
+        fields[i] = (struct prepared_field){name, value, id, change};
+    }
+    return (struct list){fields, map->count};
+}
+
 const void *prepare_set_headers(struct preparation *at, const struct set_headers *options)
 {
     struct prepared_headers *made = pool_zalloc(at->pool, sizeof(*made));
 
-    made->custom_request = options->custom_request_headers;
-    made->custom_response = options->custom_response_headers;
+    made->custom_request = prepare_fields(at->pool, &options->custom_request_headers, true);
+    made->custom_response = prepare_fields(at->pool, &options->custom_response_headers, false);
     if (!cors_defined(options) && !secure_defined(options) && made->custom_request.count == 0 &&
         made->custom_response.count == 0) {
         return prepare_wrong(at, "headers configuration not valid");

@@ -40,15 +40,10 @@ const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *
 {
     struct prepared_rate_limit *made = pool_zalloc(at->pool, sizeof(*made));
 
-    if (options->redis) {
-        return prepare_wrong(
-            at, "rateLimit.redis is not yet served by this build: without it requests are counted "
-                "on each host for itself");
-    }
     if (!prepare_source(at, options->source_criterion, SOURCE_ADDRESS, &made->source)) {
         return NULL;
     }
-    if (options->average == 0) {
+    if (options->average == 0) { /* no limit, redis or not */
         return made;
     }
 
@@ -59,6 +54,9 @@ const void *prepare_rate_limit(struct preparation *at, const struct rate_limit *
     made->tolerance = rate.tolerance;
     made->max_delay_ns = rate.max_delay_ns;
     made->shift = rate.shift;
+    if (options->redis) {
+        return prepare_redis(at, options, made) ? made : NULL;
+    }
     prepare_table(at, LAYOUT_RATE(rate.shift), !slice_eq(options->scope, SLICE("middleware")));
     return made;
 }

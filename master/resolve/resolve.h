@@ -28,7 +28,7 @@ struct resolve_patched {                      /* in the pool that was given */
     size_t gone_count, came_count;
     const struct element **fresh; /* the services that came, by address */
     size_t fresh_count;
-    bool tls;           /* routers with TLS are among them */
+    bool tls;           /* other hosts, or on other entry points, are served by TLS than before */
     size_t left_behind; /* lists that nobody needs any more, in the memory of the model */
 };
 

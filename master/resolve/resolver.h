@@ -121,6 +121,9 @@ struct slice qualified(struct pool *pool, struct slice name, struct slice provid
  * the way that leads here. Too deep counts as recursion. */
 struct slice recursion(struct pool *pool, const char *kind, struct slice name, const struct frame *above);
 struct slice errors_joined(struct pool *pool, const struct element *element);
+/* What is wrong with `other`, for one who uses it: with the object that it is made of, unless that is the user's own. */
+struct slice blamed(struct pool *pool, const struct element *user, const struct element *other,
+                    struct slice text);
 void list_add_slice(struct pool *pool, struct list *list, size_t *capacity, struct slice item);
 
 /* ---- sticky.c ---- */

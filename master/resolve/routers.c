@@ -63,6 +63,7 @@ static void priority_check(struct resolver *resolver, struct http_router *router
 
 static void service_check(struct resolver *resolver, struct http_router *router)
 {
+    struct pool *pool = resolver->model->pool;
     struct slice text;
 
     if (router->children.count) {
@@ -80,6 +81,12 @@ static void service_check(struct resolver *resolver, struct http_router *router)
     }
     text = service_use(resolver, router->config.service, router->element.provider, NULL);
     if (text.len) {
+        uint32_t position =
+            name_table_find(pool, &resolver->services, router->config.service, router->element.provider);
+
+        text = position == NOWHERE
+                   ? text
+                   : blamed(pool, &router->element, &resolver->model->services[position]->element, text);
         element_error(resolver->model, &router->element, true, "%.*s", SLICE_ARG(text));
     }
 }
@@ -116,6 +123,9 @@ static void middlewares_check(struct resolver *resolver, struct http_router *rou
 
         names[i] = qualified(pool, ((const struct slice *)from.items)[i], router->element.provider);
         text = middleware_use(resolver, names[i], router->element.provider, NULL, &position);
+        if (text.len && position != NOWHERE) {
+            text = blamed(pool, &router->element, &resolver->model->middlewares[position]->element, text);
+        }
         if (text.len) {
             element_error(resolver->model, &router->element, true, "%.*s", SLICE_ARG(text));
             good = false;

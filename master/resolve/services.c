@@ -95,7 +95,7 @@ static struct slice load_balancer_wrong(struct resolver *resolver, struct http_s
         struct server_url url;
         struct error why = {0};
 
-        if (server_url_parse(servers[i].url, &url, &why) < 0) {
+        if (server_url_parse(servers[i].url, &url, &why) < 0 && server_url_is_malformed(servers[i].url)) {
             return pool_printf(pool, "error parsing server URL %.*s: %s",
                                SLICE_ARG(shown(pool, servers[i].url)), why.text);
         }

@@ -225,13 +225,22 @@ static bool is_due(const struct key_set *set, int64_t now)
            (set->due <= now || (set->missed && now - set->heeded >= MISSED_AGAIN));
 }
 
+/* Who has not failed just now first, of those who waits longest: servers that hang do not keep others from being asked. */
+static bool goes_before(const struct key_set *set, const struct key_set *other)
+{
+    return set->failures != other->failures ? set->failures < other->failures : set->due < other->due;
+}
+
 bool key_sets_next(struct key_sets *sets, int64_t now_ns, struct key_set_question *out)
 {
     struct key_set *found = NULL;
 
     pthread_mutex_lock(&sets->mutex);
-    for (size_t i = 0; sets->count && found == NULL && i < BUCKETS; i++) {
-        for (found = sets->buckets[i]; found && !is_due(found, now_ns); found = found->next) {
+    for (size_t i = 0; sets->count && i < BUCKETS; i++) {
+        for (struct key_set *set = sets->buckets[i]; set; set = set->next) {
+            if (is_due(set, now_ns) && (found == NULL || goes_before(set, found))) {
+                found = set;
+            }
         }
     }
     if (found) {

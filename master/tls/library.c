@@ -11,31 +11,32 @@ struct known_cipher {
     uint16_t number; /* of its registration; 0: one of TLS 1.3 or no cipher */
 };
 
+/* In the order in which they are chosen, which is Go's: that of the names in a configuration does not count. */
 static const struct known_cipher ciphers[] = {
-    {"TLS_RSA_WITH_RC4_128_SHA", 0x0005},
-    {"TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0x000a},
-    {"TLS_RSA_WITH_AES_128_CBC_SHA", 0x002f},
-    {"TLS_RSA_WITH_AES_256_CBC_SHA", 0x0035},
-    {"TLS_RSA_WITH_AES_128_CBC_SHA256", 0x003c},
-    {"TLS_RSA_WITH_AES_128_GCM_SHA256", 0x009c},
-    {"TLS_RSA_WITH_AES_256_GCM_SHA384", 0x009d},
-    {"TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", 0xc007},
-    {"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xc009},
-    {"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xc00a},
-    {"TLS_ECDHE_RSA_WITH_RC4_128_SHA", 0xc011},
-    {"TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", 0xc012},
-    {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xc013},
-    {"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xc014},
-    {"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", 0xc023},
-    {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", 0xc027},
-    {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xc02f},
     {"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256", 0xc02b},
-    {"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", 0xc030},
+    {"TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256", 0xc02f},
     {"TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384", 0xc02c},
-    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305", 0xcca8},
-    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca8},
+    {"TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384", 0xc030},
     {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305", 0xcca9},
     {"TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca9},
+    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305", 0xcca8},
+    {"TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256", 0xcca8},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA", 0xc009},
+    {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA", 0xc013},
+    {"TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA", 0xc00a},
+    {"TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA", 0xc014},
+    {"TLS_RSA_WITH_AES_128_GCM_SHA256", 0x009c},
+    {"TLS_RSA_WITH_AES_256_GCM_SHA384", 0x009d},
+    {"TLS_RSA_WITH_AES_128_CBC_SHA", 0x002f},
+    {"TLS_RSA_WITH_AES_256_CBC_SHA", 0x0035},
+    {"TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA", 0xc012},
+    {"TLS_RSA_WITH_3DES_EDE_CBC_SHA", 0x000a},
+    {"TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256", 0xc023},
+    {"TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256", 0xc027},
+    {"TLS_RSA_WITH_AES_128_CBC_SHA256", 0x003c},
+    {"TLS_ECDHE_ECDSA_WITH_RC4_128_SHA", 0xc007},
+    {"TLS_ECDHE_RSA_WITH_RC4_128_SHA", 0xc011},
+    {"TLS_RSA_WITH_RC4_128_SHA", 0x0005},
     {"TLS_AES_128_GCM_SHA256", 0},
     {"TLS_AES_256_GCM_SHA384", 0},
     {"TLS_CHACHA20_POLY1305_SHA256", 0},
@@ -112,32 +113,42 @@ static const char *cipher_own(SSL_CTX *scratch, uint16_t number)
     return own;
 }
 
+static const struct slice *listed(const struct list *names, const char *name)
+{
+    const struct slice *items = names->items;
+
+    for (size_t i = 0; i < names->count; i++) {
+        if (slice_eq(items[i], slice_cstr(name))) {
+            return &items[i];
+        }
+    }
+    return NULL;
+}
+
 struct tls_names tls_ciphers(struct pool *pool, const struct list *names)
 {
     SSL_CTX *scratch = SSL_CTX_new(TLS_method());
-    const struct slice *items = names->items;
     struct tls_names out = {{NULL, 0}, {NULL, 0}};
 
-    for (size_t i = 0; i < names->count && scratch; i++) {
-        const struct known_cipher *known = cipher_named(items[i]);
-        const char *own = known ? cipher_own(scratch, known->number) : NULL;
+    for (size_t i = 0; i < ARRAY_LEN(ciphers) && scratch; i++) {
+        const struct slice *name = ciphers[i].number ? listed(names, ciphers[i].name) : NULL;
+        const char *own = name ? cipher_own(scratch, ciphers[i].number) : NULL;
 
         if (own) {
             add(pool, &out, own);
-        } else if (known && known->number) {
-            miss(&out, items[i]);
+        } else if (name) {
+            miss(&out, *name);
         }
     }
     SSL_CTX_free(scratch);
     return out;
 }
 
-/* The client chooses between what is equally good: without AES in hardware ChaCha20 is faster. */
 struct slice tls_ciphers_default(void)
 {
-    return SLICE("[ECDHE-ECDSA-AES128-GCM-SHA256|ECDHE-ECDSA-CHACHA20-POLY1305]:"
-                 "[ECDHE-RSA-AES128-GCM-SHA256|ECDHE-RSA-CHACHA20-POLY1305]:"
+    return SLICE("ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:"
                  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
+                 "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
                  "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA");
 }
 

@@ -14,7 +14,8 @@ static void print_origin(const struct element *element)
 {
     if (element->origin.object.len || element->origin.file.len) {
         printf("               from %.*s%s%.*s", SLICE_ARG(element->origin.object),
-               element->origin.object.len ? ", " : "", SLICE_ARG(element->origin.file));
+               element->origin.object.len && element->origin.file.len ? ", " : "",
+               SLICE_ARG(element->origin.file));
         if (element->origin.line) {
             printf(":%u", element->origin.line);
         }

@@ -108,7 +108,8 @@ int explain_question(struct question *question, struct pool *pool, int argc, cha
     }
     question->argv[question->argc] = NULL;
     if (!found) {
-        return usage("METHOD and URL are missing: GET http://example.com/path");
+        return usage("METHOD and URL are missing, or not a method in capitals with a whole URL behind it: "
+                     "GET http://example.com/path");
     }
     if (question->host.len == 0) {
         question->host = question->authority;

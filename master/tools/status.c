@@ -55,7 +55,7 @@ static bool read_wish(int argc, char **argv, struct wish *wish)
 static int choose(const struct wish *wish, struct board **out, struct error *why)
 {
     pid_t pids[STATUS_TREES];
-    char list[256] = "";
+    char list[400] = "";
     size_t found = 0;
 
     if (wish->pid != 0) {

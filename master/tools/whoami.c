@@ -195,7 +195,8 @@ int face_whoami(int argc, char **argv)
 
     for (int i = 0; i < argc; i++) {
         if (!parse_one(argc, argv, &i, &options)) {
-            return usage(argv[i]);
+            (void)fprintf(stderr, "weir whoami: \"%s\" is no option, or no value that fits\n", argv[i]);
+            return usage(NULL);
         }
     }
     (void)signal(SIGPIPE, SIG_IGN);

@@ -227,6 +227,10 @@ class Bench:
     def change_endpoint(self, i, turn):
         self.api.change(f"{SLICES}/app{i}-x", {"endpoints": endpoints(i, turn)})
 
+    def change_whether_any(self, turn):
+        """Scaled to 0 and back: without servers the route is an error."""
+        self.api.change(f"{SLICES}/app7-x", {"endpoints": [] if turn % 2 else endpoints(7, turn)})
+
     def change_route(self, i, turn):
         self.api.change(f"{ROUTES}/app{i}", {"spec": route_spec(i, turn)})
 
@@ -275,6 +279,7 @@ class Bench:
         self.start(binary)
         n = self.count
         self.single("one endpoint", 40, CALM_ENDPOINT, lambda turn: self.change_endpoint(turn * 97 % n, turn), "<= 1 ms")
+        self.single("a Service's last endpoint goes, its first comes", 20, CALM_ROUTE, self.change_whether_any, "<= 50 ms")
         self.single("one route", 20, CALM_ROUTE, lambda turn: self.change_route(turn * 89 % n, turn), "<= 50 ms")
         self.single("one more route, with its Service", 10, CALM_ROUTE, self.add_route, "<= 50 ms")
         self.single("one route less, with its Service", 10, CALM_ROUTE, self.remove_route, "<= 50 ms")

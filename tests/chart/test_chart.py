@@ -118,6 +118,7 @@ def test_rendering_is_as_kept(name):
     ("edge.privilegedPorts=yes", "/edge/privilegedPorts"),
     ("deployment.terminationGracePeriodSeconds=5", "terminationGracePeriodSeconds: 5 s are less than the 20 s"),
     ("autoscaling.enabled=true", "a DaemonSet has one pod for each node"),
+    ("tlsOptions.default.minimum=VersionTLS12", "/tlsOptions/default': additional properties 'minimum'"),
     ("ports.web.redirectTo=websecur", 'there is no port "websecur"'),
 ])
 def test_what_is_wrong_is_named(setting, words):

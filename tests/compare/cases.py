@@ -18,6 +18,12 @@ ENTRY_POINTS = {
     "scheme": ["forwardedHeaders.addXForwardedSchemeHeaders=true", "forwardedHeaders.notAppendXForwardedFor=true"],
     "redirecting": ["http.redirections.entryPoint.to=web", "http.redirections.entryPoint.scheme=https"],
     "mwep": ["http.middlewares=add@file"],
+    "elsewhere": ["http.redirections.entryPoint.to=:8443", "http.redirections.entryPoint.permanent=false", "http.middlewares=add@file"],
+    "late": ["http.redirections.entryPoint.to=web", "http.redirections.entryPoint.scheme=http", "http.redirections.entryPoint.priority=10", "forwardedHeaders.insecure=true"],
+    "raw": ["http.sanitizePath=false", "http.encodeQuerySemicolons=true", "http.encodedCharacters.allowEncodedSlash=false", "forwardedHeaders.trustedIPs=127.0.0.0/8,::1",
+            "forwardedHeaders.connection=X-Foo,X-Forwarded-For,Upgrade", "http.underscoreHeadersStrategy=delete"],
+    "scheming": ["forwardedHeaders.insecure=true", "forwardedHeaders.addXForwardedSchemeHeaders=true", "forwardedHeaders.notAppendXForwardedFor=true", "http.underscoreHeadersStrategy=reject"],
+    "small": ["http.maxHeaderBytes=2000"],
 }
 
 MIDDLEWARES = {
@@ -597,6 +603,22 @@ def fixed_requests():
         for entry_point in ("web", "dropunder", "rejectunder"):
             add(entry_point, "/h", headers=[pair])
             add(entry_point, "/h", headers=[pair, pair])
+    for entry_point in ("elsewhere", "late", "raw", "scheming"):
+        for path in PATHS:
+            add(entry_point, path)
+            add(entry_point, path, host="nobody.test:81", method="POST", body=b"x")
+        for host in ("all.test:8443", "ALL.test.", "[::1]", "[::1]:99", "all.test:", "", None, "a b", "xn--9ca.test:1"):
+            add(entry_point, "/h?q=1", host=host)
+        for pair in forwarded:
+            add(entry_point, "/f?a=1;b=2", headers=[pair])
+            add(entry_point, "/f", headers=[pair, ("Connection", pair[0])])
+        add(entry_point, "/f", headers=forwarded)
+        for value in ("X-Foo", "close, X-Foo", "X-Forwarded-For", "Upgrade", "upgrade, keep-alive", "X-Forwarded-Proto, X-Real-Ip", "Cookie", "X-Case-Other"):
+            add(entry_point, "/c", headers=[("Connection", value), ("X-Foo", "1"), ("X-Forwarded-For", "9.9.9.9"), ("Upgrade", "websocket"), ("Cookie", "a=1"), ("X-Real-Ip", "8.8.8.8")])
+    for size in (100, 1500, 1900, 2000, 2100, 5900, 6100, 6500, 9000, 70000):
+        add("small", "/", headers=[("X-Long", "v" * size)])
+        add("small", "/" + "p" * size)
+        add("small", "/", headers=[("X-Some", "v")] * (size // 10))
     for mode in ("redirect", "empty", "hop", "error", "chunked"):
         for method in ("GET", "POST", "HEAD"):
             add("web", "/mode", method=method, headers=[("X-Answer", mode)])

@@ -16,7 +16,6 @@ import random
 import re
 import signal
 import socket
-import ssl
 import subprocess
 import sys
 import tempfile
@@ -29,6 +28,8 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration")
 from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)  # noqa: E402
 from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
+from rules import rules_configuration, rules_request  # noqa: E402
+from upstream import Upstream  # noqa: E402
 from values import values_accepted, values_configuration, values_requests  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
@@ -37,6 +38,7 @@ ACCEPTED = [
     (rb"(?i)\r\nX\.Real\.Ip:", "every spelling of a forwarding header is removed"),
     (rb" HTTP/1\.[2-9]\r\n", "there is no HTTP/1.2"),
     (rb"Host: compress[a-z-]*\.test\r\nAccept-Encoding: \*;q=0\.5", "gzip is taken for * as well"),
+    (rb"\r\nAccept-Encoding: GZIP\r\n", "gzip is taken in capitals as well"),
     (rb"Host: compress-in\.test\r\nAccept-Encoding: .*\r\nX-Answer: chunked", "no Content-Type is none of those included"),
     (rb"Host: detect[a-z-]*\.test\r\nX-Answer: chunked", "the type of a body of unknown length is found, too"),
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
@@ -51,6 +53,13 @@ ACCEPTED = [
     (rb"\r\n folded", "no folded lines"),
     (rb"^CONNECT ", "CONNECT is not served, whatever its target"),
     (rb"^\S+ (k1\.test:80|\?x|#) HTTP", "no target without a slash"),
+    (rb"(?i)\r\nHost: [^\r]*\.\.(:\d+)?\r\n", "no host ends with two dots"),
+    (rb"(?is)\r\n(Content-Length:.*\r\nTransfer-Encoding: *chunked|Transfer-Encoding: *chunked\r\n.*Content-Length:)", "a length or chunks, never both"),
+    (rb"(?s)\r\nContent-Length: 00\r\n.*Content-Length:", "two lengths are equal as numbers without leading zeros only"),
+    (rb"(?s)\r\nExpect: 100-continue\r\n.*Expect: x\r\n", "a second Expect asks for something, too"),
+    (rb"\r\nAccept-Encoding: gzip;q=2\r\n", "no weight is over 1"),
+    (rb"Host: \[::1\]:99\r\n", "redirects know hosts of IPv6 with ports"),
+    (rb"^GET /p{6000}", "a target that is too long is told as that"),
     (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
     *values_accepted(),
@@ -61,6 +70,7 @@ ACCEPTED_LINES = [
      "no Content-Type is guessed where a middleware removed it"),
     (r"^upstream(: traefik .*| headers: traefik \[\['User-Agent', )'Go-http-client/1.1'", "whoever decides about a request without User-Agent is not told that Go asks"),
     (r"^headers: traefik \[\('Trailer', 'X-Trail'\)\] weir \[\]$", "an answer to HEAD announces no trailers"),
+    (r"^headers: traefik \[\('Trailer', 'X-Trail'\)\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "HTTP/1.0 has no trailers; the type of a body of unknown length is found"),
     (r"^headers: traefik \[\('X-Trail', '1'\)\] weir \[\]$", "a trailer is no field of the head"),
     (r"^headers: traefik \[\] weir \[\('Set-Cookie', '[^']*'\)\]$", "a cookie is not lost behind an interim answer"),
     (r"^upstream headers: traefik \[\['Te', 'trailers'\]\] weir \[\]$", "a page for errors is asked for without hop-by-hop fields"),
@@ -71,7 +81,10 @@ ACCEPTED_LINES = [
     (r"^headers: traefik \[\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "the type of a body of unknown length is found, too"),
     (r"^upstream headers: traefik \[(\['Accept-Encoding', 'gzip'\], )?\['User-Agent', 'Go-http-client/1.1'\]\] weir \[\]$", "whoever decides about a request without User-Agent is not told that Go asks"),
     (r"^(status: traefik '(400|501)' weir '(400|417|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)?')$", "which of two faults is told"),
-    (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\](, \['User-Agent', 'Go-http-client/1.1'\])?\] weir \[\['Content-Length', '\d+'\]\]$", "whoever decides gets a body with its length"),
+    (r"^upstream line: traefik '\w+ /.*' weir '\w+ [^/ :]*:", "a path without its slash keeps what stands before a colon"),
+    (r"^upstream headers: traefik \[\['Accept-Encoding', 'gzip'\]\] weir \[\]$", "whoever decides about a request is not told that Go asks for gzip"),
+    (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\]\] weir \[\['Content-Length', '0'\]\]$", "a body that is known to be empty says so"),
+    (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\], \['User-Agent', 'Go-http-client/1.1'\]\] weir \[\['Content-Length', '\d+'\]\]$", "a body that was kept has a length"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
 
@@ -80,124 +93,6 @@ def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
-
-
-class Upstream:
-    """Answers every request with the request itself, as JSON; remembers it under the X-Case header."""
-
-    def __init__(self):
-        self.seen = {}
-
-    async def start(self, directory):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
-        self.port = self.server.sockets[0].getsockname()[1]
-        self.names = {"UPSTREAM_ADDRESS": f"127.0.0.1:{self.port}"}
-        for name, sans in (("SECURE", "DNS:a.test,IP:127.0.0.1,URI:spiffe://house/room"), ("OTHER", "DNS:a.test")):
-            crt, key = (str(directory / f"{name}.{end}") for end in ("crt", "key"))
-            subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", key, "-out", crt,
-                            "-subj", f"/CN={name}", "-days", "2", "-addext", f"subjectAltName={sans}"], check=True, capture_output=True)
-            self.names |= {f"{name}_CRT": crt, f"{name}_KEY": key}
-        for name in ("SECURE", "DEMANDING"):  # the second wants a certificate
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.load_cert_chain(self.names["SECURE_CRT"], self.names["SECURE_KEY"])
-            if name == "DEMANDING":
-                context.load_verify_locations(self.names["OTHER_CRT"])
-                context.verify_mode = ssl.CERT_REQUIRED
-            server = await asyncio.start_server(self.serve, "127.0.0.1", 0, ssl=context)
-            self.names[f"{name}_ADDRESS"] = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
-
-    def named(self, text):
-        for name, value in self.names.items():
-            text = text.replace(name, value)
-        return text
-
-    async def serve(self, reader, writer):
-        try:
-            while True:
-                head = await reader.readuntil(b"\r\n\r\n")
-                lines = head[:-4].decode("latin-1").split("\r\n")
-                headers = [tuple(line.split(":", 1)) for line in lines[1:]]
-                headers = [(k, v.strip(" \t")) for k, v in headers]
-                low = {k.lower(): v for k, v in headers}
-                body = b""
-                if low.get("transfer-encoding", "").lower() == "chunked":
-                    while True:
-                        size = int((await reader.readline()).split(b";")[0], 16)
-                        if size == 0:
-                            while (await reader.readline()) not in (b"\r\n", b""):
-                                pass
-                            break
-                        body += await reader.readexactly(size)
-                        await reader.readexactly(2)
-                elif "content-length" in low:
-                    body = await reader.readexactly(int(low["content-length"]))
-                self.seen.setdefault(low.get("x-case", "?"), []).append((lines[0], headers, body))
-                mode = low.get("x-answer", "")
-                answer = b"got it\n"
-                extra = "X-Upstream: yes\r\n"
-                status = "200 OK"
-                if mode == "redirect":
-                    status, extra = "302 Found", extra + "Location: /elsewhere\r\n"
-                elif mode == "empty":
-                    status, answer = "204 No Content", b""
-                elif mode == "hop":
-                    extra += "Connection: X-Hop\r\nX-Hop: gone\r\nKeep-Alive: timeout=5\r\nX-Kept: yes\r\n"
-                elif mode == "encoded":
-                    extra += "Content-Encoding: deflate\r\n"
-                elif mode == "vary":
-                    extra += "Vary: Origin\r\n"
-                elif mode == "html":
-                    extra += "Content-Type: text/html; charset=utf-8\r\n"
-                elif mode == "bare":
-                    answer = b"<title>\xe4</title>"
-                elif mode == "deny":
-                    status, answer = "401 Unauthorized", b"who are you\n"
-                    extra += "Www-Authenticate: Some\r\nX-Id-A: 1\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2; Path=/\r\n"
-                elif mode == "user":
-                    extra += "X-User: bob\r\nX-Id-A: 1\r\nX-Id-A: 2\r\nSet-Cookie: a=1\r\n"
-                elif mode == "error":
-                    status, answer = "500 Internal Server Error", b"broken\n"
-                elif mode == "many":
-                    extra += "Set-Cookie: a=1\r\nSet-Cookie: b=2\r\nX-Many: 1\r\nX-Many: 2\r\nCache-Control: x\r\nServer: own\r\nVia: x\r\nX-Frame-Options: own\r\nStrict-Transport-Security: own\r\n"
-                elif mode == "cors":
-                    extra += "Access-Control-Allow-Origin: own\r\nAccess-Control-Max-Age: 9\r\nAccess-Control-Expose-Headers: X\r\nVary: A\r\nVary: B\r\n"
-                elif mode == "lower":
-                    extra += "x-lower: 1\r\nX_under: 2\r\nset-cookie: a=1\r\n"
-                elif mode == "long":
-                    answer = b"0123456789" * 300
-                elif mode == "interim":
-                    writer.write(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
-                elif mode.startswith("status "):
-                    status = mode[7:] + " Some Words"
-                    answer = b"" if mode[7:] in ("304", "205") else answer
-                typed = mode.startswith("typed ")
-                extra += f"Content-Type: {mode[6:]}\r\n" if typed else ""
-                if mode == "dropped":
-                    return
-                if mode in ("unended", "trailers"):
-                    writer.write(f"HTTP/1.1 {status}\r\n{extra}{'Connection: close' if mode == 'unended' else 'Trailer: X-Trail' + chr(13) + chr(10) + 'Transfer-Encoding: chunked'}\r\n\r\n".encode())
-                    if not lines[0].startswith("HEAD "):
-                        writer.write(answer if mode == "unended" else b"7\r\n" + answer + b"\r\n0\r\nX-Trail: 1\r\n\r\n")
-                    await writer.drain()
-                    if mode == "unended":
-                        return
-                    continue
-                if mode == "chunked":
-                    out = f"HTTP/1.1 {status}\r\n{extra}Transfer-Encoding: chunked\r\n\r\n".encode()
-                    out += b"7\r\ngot it\n\r\n0\r\n\r\n"
-                elif mode == "empty":
-                    out = f"HTTP/1.1 {status}\r\n{extra}\r\n".encode()
-                else:
-                    extra += "" if mode in ("html", "bare") or typed else "Content-Type: text/plain\r\n"
-                    out = f"HTTP/1.1 {status}\r\n{extra}Content-Length: {len(answer)}\r\n\r\n".encode()
-                    if not lines[0].startswith("HEAD "):
-                        out += answer
-                writer.write(out)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, asyncio.CancelledError, ConnectionError, ValueError):
-            pass
-        finally:
-            writer.close()
 
 
 class Router:
@@ -316,7 +211,7 @@ def view(answer, upstream, ports, asked_encoding):
                     for line, up_headers, up_body in upstream]
     for line, up_headers, up_body in upstream:
         got.append([normal(line, ports), sorted([canonical(k), normal(v, ports)] for k, v in up_headers
-                                                if k.lower() not in ("x-case", "connection")), up_body.decode("latin-1")])
+                                                if k.lower() != "x-case"), up_body.decode("latin-1")])
     return {"status": status, "headers": shown, "body": normal(body.decode("latin-1"), ports), "upstream": got}
 
 
@@ -406,6 +301,9 @@ async def main():
                 rng = random.Random(args.seed * 1000 + i)
                 await run_set(args, upstream, f"random {args.seed * 1000 + i}", random_configuration(rng),
                               [random_request(rng) for _ in range(400)], directory, totals)
+                rules = rules_configuration(rng, 300)
+                await run_set(args, upstream, f"rules {args.seed * 1000 + i}", rules,
+                              [rules_request(rng, number, rules["http"]["routers"][f"n{number}"]["rule"]) for number in range(300) for _ in range(5)], directory, totals)
                 await run_set(args, upstream, f"corners {args.seed * 1000 + i}", corner_configuration(rng),
                               [corner_request(rng) for _ in range(2000)], directory, totals)
                 await run_set(args, upstream, f"odd {args.seed * 1000 + i}", odd_configuration(),

@@ -30,9 +30,12 @@ RULES = [f"HostSNI(`{name}`)" for name in NAMES] + [
     "HostSNI(`a.test`) && ClientIP(`10.0.0.0/8`)", "HostSNI(`*`) && ClientIP(`127.0.0.1`)", "ClientIP(`127.0.0.1`)", "ALPN(`h2`)", "ALPN(`own`) && HostSNI(`a.test`)", "!HostSNI(`a.test`)", "HostSNI(`A.test`)", "HostSNI(`b.test`) && !ALPN(`h2`)",
     "HostSNI(`a.test`, `b.test`)", "HostSNI(`a.test`", "HostSNI()", "HostSNIRegexp(`(`)", "ClientIP(`x`)", "Host(`a.test`)", "(HostSNI(`a.test`) || ALPN(`own`)) && !ClientIP(`::1`)"]
 V2 = ["HostSNI(`a.test`, `b.test`)", "HostSNI(`{x:[a-z]}.test`)", "HostSNIRegexp(`{x:[a-z]+}.b.test`)", "HostSNI(`*`)", "ClientIP(`127.0.0.1`, `::1`)", "ALPN(`h2`, `own`)"]
+# What clients of PostgreSQL begin with: a request for TLS, one for GSSAPI, the start itself.
+STARTTLS, GSS, STARTUP = b"\0\0\0\x08\x04\xd2\x16\x2f", b"\0\0\0\x08\x04\xd2\x16\x30", b"\0\0\0\x0f\0\x03\0\0user\0a\0"
+NO_HTTP = (b"hello\r\n", GSS, STARTUP, b"\x80\x2e\x01\x03\x01")
 ACCEPTED = [
     (lambda question, traefik, weir: question[0] == "b.test." and traefik[0] == "refused", "a name with a dot at its end is that without it"),
-    (lambda question, traefik, weir: question[0] is None and question[2] == b"hello\r\n" and traefik == ("silent",) and weir[0] == "400", "what is no HTTP is told at once"),
+    (lambda question, traefik, weir: question[0] is None and question[2] in NO_HTTP and traefik[0] in ("silent", "?", "closed", "refused") and weir[0] in ("400", "200"), "what is no HTTP is told at once"),
     (lambda question, traefik, weir: question[1] == ["h2"] and question[2] == b"hello\r\n" and traefik == ("silent",) and weir[0] == "h2", "what is no HTTP is told at once"),
     (lambda question, traefik, weir: question[0] is None and traefik[0] == "404" and weir[0] == "400", "plain HTTP where all routers have TLS: told so"),
     (lambda question, traefik, weir: weir == ("refused",) and traefik[3:] == ("closed", "") and question[1] == ["own"], "a protocol that nobody serves is refused at the handshake"),
@@ -112,12 +115,16 @@ def draw(rng, ports, pair):
     }
 
 
-def talk(port, sni, alpn, words):
-    """What comes of it: protocol, version, certificate and the answer's body, or how it ended."""
+def talk(port, sni, alpn, words, first=b""):
+    """What comes of it: protocol, version, certificate and the answer's body, or how it ended. `first` is sent and answered by one byte before TLS."""
     try:
         with socket.create_connection(("127.0.0.1", port), 5) as plain:
             plain.settimeout(1.5)
             link, head = plain, ()
+            if first:
+                plain.sendall(first)
+                if (said := plain.recv(1)) != b"S":
+                    return ("not willing", said)
             if sni is not None:
                 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
                 context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -166,6 +173,11 @@ def questions():
             for alpn in (None, ["h2"], ["own"], ["http/1.1"], ["other"]):
                 if words[:5] == b"hello" or alpn in (None, ["http/1.1"]):
                     yield sni, alpn, words
+        for sni in NAMES[:2]:
+            yield sni, None, words, STARTTLS
+    for words in (STARTTLS, GSS, STARTUP, b"\0", b"\x80\x2e\x01\x03\x01", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"):
+        yield None, None, words
+    yield "a.test", ["acme-tls/1"], b"hello\r\n"
 
 
 def ask_set(args, rng, servers, pair, directory, number, totals):

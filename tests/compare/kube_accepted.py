@@ -13,6 +13,7 @@ UNREADABLE = "the value that is an error is not shown"
 CERTIFICATE = "a certificate that is missing is a warning on the router"
 DEFAULTS = "defaults are shown"
 SECRET = "secrets are shown as ***"
+EMPTY = "an empty text and an interval of 0s are not shown"
 
 TRANSPORT = "a transport none of whose authorities can be read trusts nobody: nothing is sent over it"
 CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS options"
@@ -49,7 +50,8 @@ def only_in_weir(section, name, ours, weir):
 
 def nameless(data, name):
     """A router that is not read because a reference of it has no name, which is the name of its namespace in Traefik."""
-    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words) for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
+    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words or "is no duration" in words)
+               for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
 
 
 def misspelt(data, router):
@@ -57,6 +59,14 @@ def misspelt(data, router):
     whose = lambda one: {**(((one.get("observability") or {}).get("metadata") or {}).get("ingress") or {}), "serviceName": "", "servicePort": ""}
     return any(whose(other) == whose(router) and any("is not among the choices" in words for words in errors(other))
                for other in (data.get("routers") or {}).values() if "observability" in router)
+
+
+def misspelt_service(service):
+    """As Traefik takes it from the annotations of a Service, word by word."""
+    balancer = service.get("loadBalancer") or {}
+    cookie = (balancer.get("sticky") or {}).get("cookie") or {}
+    return cookie.get("sameSite", "") not in ("", "none", "lax", "strict") or any(
+        server["url"].partition(":")[0].lower() not in ("http", "https", "h2c") for server in balancer.get("servers") or [])
 
 
 def plain(name):
@@ -122,6 +132,11 @@ def alive(data, only=lambda router: True):
     return found
 
 
+def never_built(router):
+    """One that Traefik has not come to: the parent that it names cannot work, or no entry point of its own is there."""
+    return "priority" not in router and bool(router.get("parentRefs") or router.get("status") == "disabled")
+
+
 def behind_client_auth(section, service, data):
     """Whether none but routers whose options open no door lead to it."""
     routers = data.get({"services": "routers", "tcpServices": "tcpRouters", "udpServices": "udpRouters"}[section]) or {}
@@ -138,15 +153,28 @@ def accepted(difference, traefik, weir, profile):
             return UNREADABLE
         if theirs is not None and section == "routers" and name.endswith("@kubernetes") and misspelt(weir, theirs):
             return CHOICES
+        if theirs is not None and section == "routers" and name == "default-router@kubernetes" and misspelt_service(
+                (traefik["services"] or {}).get("default-backend@kubernetes") or {}):
+            return CHOICES
+        if theirs is not None and section == "services" and name.endswith("@kubernetes") and (
+                misspelt_service(theirs) or all(misspelt(weir, traefik["routers"].get(user) or {}) for user in theirs["usedBy"])):
+            return CHOICES
         return only_in_weir(section, name, ours, weir) if theirs is None else only_in_traefik(name, theirs, weir)
     if path == "usedBy":
         return users(path, theirs, ours, traefik, weir)
     if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
+    if b is None and (path.endswith("sticky.cookie.path") and a == "" or path == "loadBalancer.healthCheck.unhealthyInterval" and a == "0s"):
+        return EMPTY
     if path.startswith("serverStatus") and behind_client_auth(section, ours, weir):
         return CLIENT_AUTH
     if section == "routers" and ours.get("parentRefs") and path in ("observability", "observability.traceVerbosity"):
         return DEFAULTS
+    if section == "routers" and path in ("status", "error", "priority") and never_built(theirs):
+        return UNUSED
+    if path.startswith("serverStatus") and a is None and ours.get("usedBy") and all(
+            never_built((traefik.get("routers") or {}).get(user) or {}) for user in ours["usedBy"]):
+        return UNUSED
     if section == "routers" and path in ("status", "error", "priority") and theirs.get("status") == "disabled" and below_conflict(traefik, theirs):
         return CONFLICT
     if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(
@@ -154,7 +182,7 @@ def accepted(difference, traefik, weir, profile):
         return CONFLICT
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
-    if section.endswith("outers") and path in ("status", "error") and nameless(weir, name):
+    if section.endswith("outers") and path in ("status", "error", "priority", "ruleSyntax") and nameless(weir, name):
         return UNREADABLE
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
         if unserved(ours):

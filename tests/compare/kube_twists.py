@@ -118,6 +118,36 @@ def places(value, steps):
         yield value, name
 
 
+def balancers(value):
+    """Every description of a load balancer: the service of a route, of a TraefikService, of an errors middleware."""
+    if isinstance(value, list):
+        for inner in value:
+            yield from balancers(inner)
+    elif isinstance(value, dict):
+        if isinstance(value.get("name"), str) and "port" in value and value.get("kind", "Service") == "Service":
+            yield value
+        for inner in value.values():
+            yield from balancers(inner)
+
+
+def describe_once(one):
+    """Which of two descriptions of one load balancer counts is chance in Traefik: the first is all."""
+    own, known = ("name", "namespace", "port", "kind", "weight", "percent"), {}
+    for item in one.objects:
+        if item["kind"] not in ("IngressRoute", "TraefikService", "Middleware"):
+            continue
+        for service in balancers(item.get("spec")):
+            where = (service.get("namespace") or item["metadata"]["namespace"], service["name"], str(service["port"]))
+            mirrors = {key: service.pop(key) for key in ("mirrors", "mirrorBody", "maxBodySize") if key in service}
+            if where in known:
+                for key in [key for key in service if key not in own]:
+                    del service[key]
+                service.update(copy.deepcopy(known[where]))
+            else:
+                known[where] = {key: copy.deepcopy(value) for key, value in service.items() if key not in own}
+            service.update(mirrors)
+
+
 def twist(one):
     """Into about every second object of the set."""
     rng = one.rng
@@ -135,3 +165,4 @@ def twist(one):
             for key in rng.sample(sorted(known), rng.choice((1, 1, 2))):
                 notes = item["metadata"].setdefault("annotations", {})
                 notes["traefik.ingress.kubernetes.io/" + scope + key] = rng.choice(known[key])
+    describe_once(one)

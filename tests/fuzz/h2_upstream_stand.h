@@ -50,6 +50,7 @@ static const struct server servers[] = {
 };
 static const struct transport transport = {.dial_timeout = 30 * SECOND,
                                            .response_header_timeout = 20 * SECOND,
+                                           .send_timeout = 60 * SECOND,
                                            .idle_conn_timeout = 90 * SECOND,
                                            .max_idle_conns_per_host = 2,
                                            .read_idle_timeout = 10 * SECOND,

@@ -11,6 +11,8 @@ import urllib.parse
 
 import pytest
 
+from ports import free_port
+
 GROUPS = {"Service": "/api/v1/services", "EndpointSlice": "/apis/discovery.k8s.io/v1/endpointslices",
           "Ingress": "/apis/networking.k8s.io/v1/ingresses", "Endpoints": "/api/v1/endpoints", "IngressRoute": "/apis/traefik.io/v1alpha1/ingressroutes",
           "Middleware": "/apis/traefik.io/v1alpha1/middlewares", "TraefikService": "/apis/traefik.io/v1alpha1/traefikservices", "Secret": "/api/v1/namespaces/default/secrets"}
@@ -71,7 +73,7 @@ class ApiServer:
         class Server(http.server.ThreadingHTTPServer):
             daemon_threads = True
 
-        self.server = Server(("127.0.0.1", 0), Handler)
+        self.server = Server(("127.0.0.1", free_port()), Handler)
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 

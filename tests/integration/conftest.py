@@ -31,7 +31,7 @@ SCENARIOS = pathlib.Path(__file__).parent / "scenarios"
 
 
 def chaos():
-    """`make chaos`: what delays the processes of weir at random."""
+    """`make chaos`: what delays the processes of weir at random. What delays the tests themselves: dawdle.py."""
     return {"LD_PRELOAD": os.environ["CHAOS"], "LD_CHAOS_SEED": os.environ["CHAOS_SEED"]} if "CHAOS" in os.environ else {}
 
 
@@ -140,6 +140,13 @@ class Weir(Tree, Program):
         for slot in range(workers):
             self.wait_log(rf"entry point \S+: accepting process=\"worker {slot}\"", start)
 
+    def kill_master(self, held=None):
+        """Ends it by SIGKILL (held: its pid, when it was stopped before). The mark behind the line that tells of it: what it
+        had said itself stands before that, however late it was written out."""
+        mark = self.mark()
+        os.kill(held or self.master(), signal.SIGKILL)
+        return 1 + self.wait_log(r"The master \(pid \d+\) was ended by signal 9", mark)[0]
+
     def in_force(self, start, words="", workers=1):
         """Until every worker serves what changed behind line `start` of the log, or what came later."""
         at, _ = self.wait_log(r"Configuration changed" + (f".*{words}" if words else ""), start)
@@ -157,6 +164,15 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "alone: needs the machine for itself: latencies are bounded")
     config.addinivalue_line("markers", "crowd: thousands of clients or much memory: few such tests at a time")
     config.addinivalue_line("markers", "long: waits for many seconds: begins first, so that nobody waits for it at the end")
+    if "CHAOS_STEPS" in os.environ:
+        import dawdle  # which knows this file
+        dawdle.install()
+
+
+def pytest_runtest_setup(item):
+    if "CHAOS_STEPS" in os.environ:
+        import dawdle
+        dawdle.begin(item.nodeid, os.environ["CHAOS_STEPS"])
 
 
 def pytest_collection_modifyitems(items):

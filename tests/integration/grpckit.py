@@ -12,6 +12,8 @@ from concurrent import futures
 
 import grpc
 
+from ports import free_port
+
 OPTIONS = (("grpc.enable_http_proxy", 0), ("grpc.so_reuseport", 0))
 CODES = {code.value[0]: code for code in grpc.StatusCode}
 
@@ -20,8 +22,8 @@ class Echo(grpc.GenericRpcHandler):
     def __init__(self, options=(), credentials=None):
         self.hanging, self.cancelled, self.metadata, self.deadlines = 0, threading.Semaphore(0), [], []
         self.server = grpc.server(futures.ThreadPoolExecutor(16), handlers=[self], options=[*OPTIONS, *options])
-        self.port = (self.server.add_secure_port("127.0.0.1:0", credentials) if credentials
-                     else self.server.add_insecure_port("127.0.0.1:0"))
+        self.port = (self.server.add_secure_port(f"127.0.0.1:{free_port()}", credentials) if credentials
+                     else self.server.add_insecure_port(f"127.0.0.1:{free_port()}"))
         self.server.start()
 
     def close(self):

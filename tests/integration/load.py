@@ -26,6 +26,7 @@ SECONDS = 20
 LETTERS = b"-ABCDEFGHIJKLMNOPQRSTUVWXYZ"  # what whoami's /data repeats
 TRANSFER = 256 * 1024
 PIECE = 8 * 1024
+IDLE_MOST = 0.8  # s: a router that stops closes the connection of who asks nothing for a second: whom the machine kept opens another
 
 
 def data(size):
@@ -62,6 +63,7 @@ class Load:
         self.port, self.host, self.late, self.pause = port, host, late, pause
         self.done, self.echoes, self.transfers = 0, 0, 0
         self.first_bytes = collections.defaultdict(list)  # seconds, by the kind of client
+        self.lateness = [0.0]  # seconds, of its own loop
         self._target, self._enough = 0, threading.Event()
         self._reopen, self._echo_pause = reopen, echo_pause
         self._stop = threading.Event()
@@ -111,6 +113,11 @@ class Load:
         ordered = sorted(s for k, seconds in list(self.first_bytes.items()) if kind in (None, k)
                          for s in seconds[(since or {}).get(k, 0):])
         return ordered[min(len(ordered) - 1, int(len(ordered) * part))] if ordered else 0.0
+
+    def late_itself(self):
+        """Seconds, as percentile(0.999)."""
+        ordered = sorted(self.lateness)
+        return ordered[int(len(ordered) * 0.999)]
 
     # ---- clients ----
     async def _dial(self, small):
@@ -188,7 +195,10 @@ class Load:
 
     async def _kept(self):
         async def asking(connection):
-            while not self._stop.is_set() and await self._ask(connection, close=False):
+            began, more = time.monotonic(), True
+            while more and not self._stop.is_set() and time.monotonic() - began < IDLE_MOST:
+                began = time.monotonic()
+                more = await self._ask(connection, close=False)
                 await asyncio.sleep(self.pause)
         while not self._stop.is_set():
             await self._once("kept", asking)
@@ -273,6 +283,13 @@ class Load:
         while self._reopen and not self._stop.is_set():
             await self._once("websocket", asking)
 
+    async def _pulse(self):
+        """How late the clients' own loop is: what they wait for one another."""
+        while not self._stop.is_set():
+            slept = time.monotonic()
+            await asyncio.sleep(0.02)
+            self.lateness.append(time.monotonic() - slept - 0.02)
+
     def _more(self):
         """Other clients, of those who extend this class."""
         return []
@@ -287,7 +304,7 @@ class Load:
         tasks += [asyncio.ensure_future(self._kept()) for _ in range(kept)]
         tasks += [asyncio.ensure_future(self._download()) for _ in range(downloads)]
         tasks += [asyncio.ensure_future(self._upload(i % 2 == 1)) for i in range(uploads)]
-        tasks += [asyncio.ensure_future(client) for client in self._more()]
+        tasks += [asyncio.ensure_future(client) for client in (*self._more(), self._pulse())]
         self._open.wait(SECONDS)
         await asyncio.gather(*tasks)
 

@@ -226,12 +226,9 @@ class House:
             pass
 
     def kill_master(self):
-        mark = self.router.mark()
-        os.kill(self.router.master(), signal.SIGKILL)
-        mark, _ = self.router.wait_log(r"The master \(pid \d+\) was ended", mark)
-        mark, _ = self.router.wait_log(r"Configuration changed|stays in force", mark)
+        mark, _ = self.router.wait_log(r"Configuration changed|stays in force", self.router.kill_master())
         self.change_file()  # it may be a broken one that was found
-        self.router.wait_log(r"Configuration changed", mark)
+        self.router.wait_log(r"Configuration changed", mark + 1)
 
     def upgrade(self, to="another"):
         """To "another" build, the one that "same" now runs, or a "broken" one, which changes nothing. Two sets of workers of

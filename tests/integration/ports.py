@@ -2,8 +2,12 @@
 
 They lie outside of the range from which the kernel takes the ports of clients. A process takes a block of them and marks it
 by an abstract socket that bears its name: whoever finds the name taken looks further; it ends with the process.
+
+Servers of tests listen on such ports as well (listen()): one that the kernel chose would be another test's as soon as its
+server has ended, and who asks for that server would be answered by a stranger.
 """
-import contextlib
+import collections
+import errno
 import pathlib
 import random
 import socket
@@ -12,6 +16,7 @@ LOWEST, HIGHEST, BLOCK = 10000, 65535, 64
 
 _marks = []  # kept open
 _left = []
+_given = collections.deque()  # oldest first
 
 
 def _outside(first):
@@ -32,7 +37,27 @@ def _block():
             continue
         _marks.append(mark)
         return list(range(first, first + BLOCK))
-    raise AssertionError("no ports are left for tests")
+    if not _given:
+        raise AssertionError("no ports are left for tests")
+    return [_given.popleft() for _ in range(len(_given) // 2 + 1)][::-1]  # all are taken: those that were ours long ago
+
+
+def _is_free(port):
+    """For TCP and UDP, of both families."""
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        for family, any_address in ((socket.AF_INET, ""), (socket.AF_INET6, "::")):
+            try:
+                s = socket.socket(family, kind)
+            except OSError:
+                continue  # this machine has no such addresses
+            try:
+                s.bind((any_address, port))
+            except OSError as error:
+                if error.errno != errno.EADDRNOTAVAIL:
+                    return False
+            finally:
+                s.close()
+    return True
 
 
 def free_port():
@@ -41,6 +66,11 @@ def free_port():
         if not _left:
             _left.extend(_block())
         port = _left.pop()
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("", port))
+        if _is_free(port):
+            _given.append(port)
             return port
+
+
+def listen(backlog=64, host="127.0.0.1"):
+    """A listening socket."""
+    return socket.create_server((host, free_port()), backlog=backlog)

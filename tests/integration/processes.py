@@ -21,7 +21,12 @@ def state(pid):
 
 
 def alive(pid):
-    return state(pid) not in ("", "Z", "X")
+    """Also when its first thread has ended and others, which have its sockets too, have not."""
+    if state(pid) not in ("", "Z", "X"):
+        return True
+    with contextlib.suppress(OSError):
+        return len(os.listdir(f"/proc/{pid}/task")) > 1
+    return False
 
 
 def gone(pid):

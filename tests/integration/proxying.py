@@ -25,6 +25,7 @@ OPTIONS = {
     "encode_semicolons": WEB + "http.encodeQuerySemicolons",
     "not_append": WEB + "forwardedHeaders.notAppendXForwardedFor",
     "header_timeout": "--serversTransport.forwardingTimeouts.responseHeaderTimeout",
+    "send_timeout": "--serversTransport.forwardingTimeouts.sendTimeout",
     "server_idle": "--serversTransport.forwardingTimeouts.idleConnTimeout",
     "max_idle": "--serversTransport.maxIdleConnsPerHost",
     "memory": "--limits.memory",

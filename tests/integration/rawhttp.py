@@ -5,6 +5,8 @@ import struct
 import threading
 import weakref
 
+from ports import listen
+
 SECONDS = 20
 
 _clients = weakref.WeakSet()
@@ -211,7 +213,7 @@ class Server:
 
     def __init__(self, handler=None, backlog=64):
         self.handler = handler or answer_all()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.listener = listen(backlog)
         self.port = self.listener.getsockname()[1]
         self.requests, self.peers, self.errors = [], [], []
         self.closing = False

@@ -9,13 +9,14 @@ import threading
 
 import pytest
 
+from ports import listen
 from rawhttp import SECONDS, Peer
 from waiting import wait_until
 
 
 class Server:
     def __init__(self, serve, backlog=16):
-        self.socket = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+        self.socket = listen(backlog)
         self.port = self.socket.getsockname()[1]
         self.peers, self._serve = [], serve
         threading.Thread(target=self._accept, daemon=True).start()

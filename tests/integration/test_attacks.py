@@ -11,6 +11,7 @@ import pytest
 import conftest
 from conftest import BINARY, curl, wait_until
 from crowd import Crowd, allow_descriptors
+from ports import listen
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from processes import freeze
 from rawhttp import answer_all, connect, get, ok
@@ -19,7 +20,7 @@ from tlskit import client_hello, hello
 
 def test_trailers_in_many_pieces_cost_no_more_than_in_one(proxy, server):
     """Each piece is read by itself: memory stays in proportion to what was sent, and the request is served."""
-    router = proxy(server())
+    router = proxy(server(), read_timeout="600s")
     client, other = router.connect(), router.connect()
 
     def round_trip():
@@ -56,7 +57,6 @@ def test_bytes_behind_the_chunked_body_of_an_upgrade_reach_the_server(proxy, ser
     assert begun.wait(20)
     client.send(b"0\r\n\r\nearly")
     assert client.head().status == 101, up.errors
-    client.sock.settimeout(5)
     assert client.exactly(9) == b"got early"
 
 
@@ -121,19 +121,19 @@ def test_few_descriptors_are_used_again_at_once(weir, server, tmp_path):
     (tmp_path / "d.yml").write_text(f"http:\n  routers: {{a: {{rule: PathPrefix(`/`), service: s}}}}\n  services:\n    s: {{loadBalancer: "
                                     f"{{servers: [{{url: 'http://127.0.0.1:{server().port}'}}]}}}}\n")
     router = weir(f"--providers.file.filename={tmp_path / 'd.yml'}", prefix=with_descriptors(64))
-    clients = [connect(router.ports["web"]) for _ in range(1000)]
+    clients = [connect(router.ports["web"]) for _ in range(2500)]
     router.wait_log(r"WRN entry point web: cannot accept .*Too many open files")
     for client in clients:
         client.close()
     began = time.monotonic()
     assert curl(router.ports["web"]).status == 200
-    assert time.monotonic() - began < 10  # 15 at a time, five times a second, are 13 s
+    assert time.monotonic() - began < 10  # 13 at a time, ten times a second, are 19 s
 
 
 @pytest.mark.parametrize("number,words", [(20, "20 descriptors are too few, at least 40 are needed"),
                                           (64, "64 descriptors are too few: 10 workers and 1 entry point need 70; take fewer workers or")])
 def test_too_few_descriptors_are_told_at_the_start(number, words):
-    with socket.create_server(("127.0.0.1", 0)) as taken:  # nothing is opened before: that would fail too
+    with listen() as taken:  # nothing is opened before: that would fail too
         done = subprocess.run([*with_descriptors(number), BINARY, f"--entryPoints.web.address=127.0.0.1:{taken.getsockname()[1]}",
                                "--workers=10"], capture_output=True, text=True, timeout=conftest.DEADLINE)
     assert done.returncode == 1
@@ -144,7 +144,7 @@ def test_too_few_descriptors_are_told_at_the_start(number, words):
 @pytest.mark.parametrize("says,status", [(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", 200), (b"", 502)])
 def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
     """Its bytes, or its end, arrive in one event with the connection: they are noticed, nobody waits for ever."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=0)
+    listener = listen(backlog=0)
     filler = socket.create_connection(listener.getsockname())  # the queue is full: the next connection has to wait
     router = proxy(listener.getsockname()[1])
     worker = router.pids[0]
@@ -154,7 +154,7 @@ def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
     idle = router.descriptors()
     client.send(get())
     wait_until("the worker connects", lambda: router.descriptors() > idle)
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     try:
         listener.accept()[0].close()
         filler.close()
@@ -165,7 +165,6 @@ def test_server_that_speaks_or_ends_before_it_is_asked(proxy, says, status):
             peer.shutdown(socket.SHUT_WR)
     finally:
         os.kill(worker, signal.SIGCONT)
-    client.sock.settimeout(5)
     assert client.response().status == status
     peer.close()
     listener.close()

@@ -1,6 +1,4 @@
 """What weir says in a cluster about its objects, against an API server that a test directs: statuses, Events, the Lease."""
-import os
-import signal
 import subprocess
 
 import pytest
@@ -68,8 +66,7 @@ def test_what_is_said_once_is_not_said_again(api, cluster_weir, whoami):
     assert published(program) == before + 1  # for the route, not for three statuses
     count = len(api.writes)
     seen = len(api.watched[ROUTES])
-    (master,) = program.children("master")
-    os.kill(master, signal.SIGKILL)
+    program.kill_master()
     api.wait_watch(ROUTES, seen)
     api.put(route("d"))  # its status comes after all that a new master would have to say
     serves(program, "d.test")

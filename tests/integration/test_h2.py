@@ -304,20 +304,20 @@ def test_keep_alive_bounds_end_with_goaway(h2):
 
 
 def test_idle_timeout(h2):
-    client = h2(idle_timeout="500ms")
+    client = h2(idle_timeout="2s")
     assert client.get().status == 200
     assert client.code() == NO_ERROR
 
 
 def test_read_timeout_of_a_body(h2):
-    client = h2(echo, read_timeout="500ms")
+    client = h2(echo, read_timeout="2s")
     stream = client.request("/", ("content-length", "5"), method="POST", end=False)
     client.until(lambda: client.streams[stream].heads or client.streams[stream].reset is not None)
     assert client.streams[stream].status == 408
 
 
 def test_a_head_that_never_ends_ends_the_connection(h2):
-    client = h2(read_timeout="500ms")
+    client = h2(read_timeout="2s")
     frame = client.headers([(":method", "GET"), (":scheme", "http"), (":authority", "a.test"), (":path", "/")])
     frame.flags.discard("END_HEADERS")
     client.send(frame)
@@ -329,7 +329,7 @@ def test_write_timeout_resets(h2):
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc")
         peer.rest()
-    client = h2(handler, write_timeout="500ms")
+    client = h2(handler, write_timeout="2s")
     assert client.get().reset is not None
 
 

@@ -2,7 +2,6 @@
 import os
 import re
 import signal
-import socket
 import subprocess
 import threading
 
@@ -10,11 +9,19 @@ import pytest
 
 import conftest
 from conftest import BINARY, DEADLINE, curl, free_port, wait_until
+from ports import listen
 from processes import freeze
 from test_life_upgrade import Installed, upgrade
 
 ROUTES = "http: {routers: {r: {rule: 'Path(`/x`)', service: s}}, services: {s: {loadBalancer: {servers: [{url: 'http://127.0.0.1:1'}]}}}}"
 LATE = "INF Ready"
+
+
+def appear(path):
+    """As a whole: a watch may look between the making of a file and its last byte."""
+    part = path.with_suffix(".part")
+    part.write_text(ROUTES)
+    part.rename(path)
 
 
 @pytest.fixture
@@ -23,7 +30,7 @@ def healthy(weir, tmp_path):
     def start(*flags, file=True, wait=True, **kw):
         path = tmp_path / "dynamic.yml"
         if file:
-            path.write_text(ROUTES)
+            appear(path)
         port = free_port()
         router = weir("--ping", f"--entryPoints.traefik.address=127.0.0.1:{port}", f"--providers.file.filename={path}",
                       *flags, wait=wait, **kw)
@@ -79,7 +86,7 @@ def test_not_ready_until_the_provider_has_synced(healthy):
     assert ask(router.ping, "/ready") == (503, "waiting for provider file\n")
     assert ask(router.ping, "/ping") == (200, "OK")
     assert "Ready" not in router.log()
-    router.path.write_text(ROUTES)
+    appear(router.path)
     router.wait_log(LATE)
     assert ask(router.ping, "/ready") == (200, "ready\n")
     router.path.unlink()  # a source that goes away takes nothing back
@@ -93,7 +100,7 @@ def test_not_ready_until_every_worker_has_it(healthy):
     worker = router.worker(1)
     freeze(worker)
     mark = router.mark()
-    router.path.write_text(ROUTES)
+    appear(router.path)
     router.wait_log(r"Configuration changed.*generation=2", mark)
     wait_until("only worker 1 is missing", lambda: ask(router.ping, "/ready") == (
         503, "worker 1 has not acknowledged generation 2\n"))  # says worker 0, to whom it is lent
@@ -114,8 +121,7 @@ def test_once_ready_ready(healthy):
     os.kill(victim, signal.SIGKILL)
     router.worker(0, other_than=[victim])
     assert ask(router.ping, "/ready") == (200, "ready\n")
-    mark = router.mark()
-    os.kill(master, signal.SIGKILL)
+    mark = router.kill_master(master)
     assert ask(router.ping, "/ready") == (200, "ready\n")
     router.wait_log(r"Configuration changed", mark)
     assert ask(router.ping, "/ready") == (200, "ready\n")
@@ -189,7 +195,7 @@ def test_healthcheck_that_cannot_ask(flags, words):
 
 
 def test_healthcheck_of_what_is_no_http():
-    with socket.create_server(("127.0.0.1", 0)) as server:
+    with listen() as server:
         def answer():
             peer, _ = server.accept()
             with peer:

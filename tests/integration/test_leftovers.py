@@ -1,5 +1,5 @@
 """The look at what a test leaves behind sees what there is to be seen."""
-from conftest import wait_until
+from conftest import DEADLINE, wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import get
 
@@ -10,7 +10,7 @@ def test_what_is_left_is_seen(proxy, server):
         peer.rest()
     router = proxy(server(handler), header_timeout="20s")
     look = router.router.leftovers
-    assert look.settled(10) == []
+    assert look.settled(DEADLINE) == []
     client = router.connect()
     wait_until("it is seen", lambda: "gauge connections is 1" in look.problems())
     assert look.settled(0.1) != []
@@ -18,7 +18,7 @@ def test_what_is_left_is_seen(proxy, server):
     wait_until("it is seen", lambda: {"gauge exchanges is 1", "gauge upstream_active is 1",
                                       "2 connections are open, 0 of them to servers and idle"} <= set(look.problems()))
     client.reset()
-    assert look.settled(10) == []
+    assert look.settled(DEADLINE) == []
 
 
 def test_idle_connections_to_servers_are_not_left_over(proxy, server):
@@ -27,7 +27,7 @@ def test_idle_connections_to_servers_are_not_left_over(proxy, server):
     client.send(get())
     assert client.response().status == 200
     client.close()
-    assert router.router.leftovers.settled(10) == []
+    assert router.router.leftovers.settled(DEADLINE) == []
     assert router.descriptors() > 0
 
 
@@ -36,5 +36,7 @@ def test_a_descriptor_too_many_is_seen(weir):
     look = router.leftovers
     (worker,) = look.start
     look.start[worker]["pipes"] -= 1
-    assert look.settled(0.1) == [f"worker {worker} holds more than at the start: {{'pipes': 1}}"]
+    seen = [f"worker {worker} holds more than at the start: {{'pipes': 1}}"]
+    wait_until("it is seen", lambda: look.problems() == seen)
+    assert look.settled(0.1) == seen
     look.start[worker]["pipes"] += 1

@@ -14,6 +14,9 @@ from processes import alive, children, gone, title
 from test_processes import dynamic
 
 
+STARVE = pathlib.Path(BINARY).parent / "tests/starve.so"
+
+
 class Installed:
     """A binary in a place of its own that is replaced as a package manager does it."""
 
@@ -40,12 +43,12 @@ def installed(tmp_path):
 
 @pytest.fixture
 def serving(installed, programs, whoami, tmp_path, monkeypatch):
-    def start(workers=2, *flags):
+    def start(workers=2, *flags, env=None):
         monkeypatch.setattr(conftest, "BINARY", str(installed.path))
         port = free_port()
         backend = whoami("one")
         router = Weir([f"--entryPoints.web.address=127.0.0.1:{port}", f"--workers={workers}", "--log.level=DEBUG",
-                       f"--providers.file.filename={dynamic(tmp_path, backend)}", *flags])
+                       f"--providers.file.filename={dynamic(tmp_path, backend)}", *flags], env=env)
         programs.append(router)
         router.wait_log(READY)
         router.web = port
@@ -80,7 +83,7 @@ def test_same_build_keeps_everything(serving, installed):
 def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoami):
     router = serving()
     workers, master = router.workers(2), router.master()
-    load = Load(router.web, websockets=8)
+    load = Load(router.web, websockets=50, echo_pause=0.2)  # a worker has none of them once in 10^15
     installed.install_build(1)
     mark = upgrade(router)
     router.wait_log(r"INF Upgraded: another build", mark)
@@ -125,6 +128,23 @@ BROKEN = {
     "one that fails": (pathlib.Path("/bin/false").read_bytes(), r"`check` says"),
     "half a file": (pathlib.Path(BINARY).read_bytes()[:20000], r"`check`|executed"),
 }
+
+
+@pytest.mark.parametrize("another", [False, True])
+def test_a_machine_that_refuses_the_new_guard_its_memory(serving, installed, another):
+    """Behind execve() there is no way back: it asks again until it gets what it needs, and nobody's session notices."""
+    router = serving(env={"LD_PRELOAD": str(STARVE), "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"})
+    load = Load(router.web, websockets=4)
+    installed.install(another_build(installed.good, 1) if another else installed.good)
+    mark = upgrade(router)
+    _, match = router.wait_log(r"^starve: refused (\d+)", mark)
+    assert int(match[1]) > 10
+    router.wait_log(r"The new workers serve" if another else r"INF Upgraded: the build is the same", mark)
+    load.more()
+    load.clean()
+    mark = router.mark()  # it guards: who ends is started again
+    os.kill(router.master(), signal.SIGKILL)
+    router.wait_log(r"The master .*signal 9", mark)
 
 
 def test_broken_binaries_change_nothing(serving, installed):
@@ -181,7 +201,7 @@ def test_orderly_stop_after_an_upgrade(serving, installed):
     router.wait_log(r"The new workers serve", mark)
     old = router.children("worker")  # those of the first build that have no WebSocket may have gone
     os.kill(router.pid, signal.SIGTERM)
-    assert router.wait(10) == 0
+    assert router.wait() == 0
     load.stop()
     assert not any(alive(pid) for pid in old)
 

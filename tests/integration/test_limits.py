@@ -121,7 +121,7 @@ tcp:
     for payload in (b"", HEAD, get()):  # the code that is used has been used once
         Crowd(router.ports["web"], 100, payload).close()
     assert ask(router) == 200
-    router.group, router.tcp = group, tcp
+    router.group, router.tcp, router.behind = group, tcp, fountain.port
     router.at_rest = router.workers(2)
     router.rest = own_kib(tree(router))
     yield router
@@ -136,9 +136,9 @@ tcp:
     assert not re.search(r"was ended by|has not moved", router.log()), router.log()
 
 
-def ask(router):
+def ask(router, port=None):
     """One request as any other client makes it: the status."""
-    client = connect(router.ports["web"])
+    client = connect(port or router.ports["web"])
     try:
         client.send(get())
         return client.response().status
@@ -149,11 +149,21 @@ def ask(router):
 
 
 def others_are_answered(router):
-    """With one thing or the other, and without waiting: a body of 1 MiB takes some milliseconds."""
+    """With one thing or the other, and without waiting."""
     for _ in range(20):
+        assert asked_in_time(router) in (200, 503)
+
+
+def asked_in_time(router):
+    """A body of 1 MiB takes some milliseconds; where it takes longer, its server by itself takes its time as well."""
+    began = time.monotonic()
+    status = ask(router)
+    took = time.monotonic() - began
+    if took >= 3:
         began = time.monotonic()
-        assert ask(router) in (200, 503)
-        assert time.monotonic() - began < 3
+        assert ask(router, router.behind) == 200
+        assert took < 3 + 10 * (time.monotonic() - began)
+    return status
 
 
 def recovered(router):
@@ -219,15 +229,16 @@ def test_slow_readers(bounded):
     assert told(bounded)[0] > 0
 
 
-def orphans():
-    """Sockets that are closed, whose bytes the kernel keeps because nobody takes them."""
-    return int(re.search(r"(?m)^TCP: .*\borphan (\d+)", pathlib.Path("/proc/net/sockstat").read_text()).group(1))
+def orphans(*ports):
+    """Sockets of these ports that are closed, whose bytes the kernel keeps because nobody takes them."""
+    where = " or ".join(f"{end} = :{port}" for port in ports for end in ("sport", "dport"))
+    rows = subprocess.run(["ss", "-Htane", f"( {where} )"], capture_output=True, text=True, check=True).stdout.splitlines()
+    return sum("ino:0 " in row and row.startswith(("FIN-WAIT", "CLOSING", "LAST-ACK")) for row in rows)
 
 
 @pytest.mark.parametrize("way", ["tunnel", "upload"])
 def test_deaf_servers(bounded, deaf, way):
     """Who sends to a server that reads nothing costs what waits on both sides, and the end of it gives all of that back."""
-    before = orphans()
     head = b" /deaf HTTP/1.1\r\nHost: a.test\r\n"
     if way == "tunnel":
         crowd = Crowd(bounded.tcp, 600, b"x")
@@ -244,7 +255,7 @@ def test_deaf_servers(bounded, deaf, way):
         return refused + closed > 100 or quiet == 50
     wait_until("some are ended, or all that they may send fits", pumped)
     others_are_answered(bounded)
-    wait_until("nothing of them stays in the kernel", lambda: orphans() <= before + 50)
+    wait_until("nothing of them stays in the kernel", lambda: orphans(bounded.tcp, bounded.ports["web"], deaf.port) <= 50)
     ended = quiet < 50
     crowd.close()
     deaf.hang_up()
@@ -256,9 +267,7 @@ def test_tight(bounded):
     """More than half of the budget is used: nobody is refused, and small buffers make nobody slow."""
     crowd = Crowd(bounded.ports["web"], 750, HEAD)
     for _ in range(30):
-        began = time.monotonic()
-        assert ask(bounded) == 200
-        assert time.monotonic() - began < 3
+        assert asked_in_time(bounded) == 200
     assert crowd.ended() == (0, 0, 750)
     crowd.close()
 

@@ -47,7 +47,8 @@ class Load:
             self.connection = None
 
     def settle(self):
-        """An answer leaves before its line is written: behind another one, that has no number, they all are."""
+        """An answer leaves before its line is written: behind another one, that has no number, they all are. Where lines are
+        lost, its own may be one of them."""
         self.connection.request("GET", "/settle")
         self.connection.getresponse().read()
 
@@ -124,11 +125,11 @@ def test_reader_that_stops_stops_nothing(start, reader, load):
     reader.send_signal(signal.SIGCONT)
     lost = int(said(reader, LOST).group(1))
     said(reader, r"ERR Worker 0 \(pid \d+\) was ended by signal 9 .* process=guard")
+    requests.send(3)
+    said(reader, rf"/n{requests.sent - 1:06d}/")  # and on it goes
     found = numbers(reader.text())
     assert found == sorted(set(found))
     assert 0 < requests.sent - len(found) <= lost  # other lines are lost too
-    requests.send(3)
-    said(reader, rf"/n{requests.sent - 1:06d}/")  # and on it goes
     requests.close()
     router.terminate()
     assert router.wait(DEADLINE) == 0
@@ -183,6 +184,7 @@ def test_full_disk_costs_lines_that_are_counted(start, load, tmp_path):
     requests = load(router.port)
     master, worker = router.master(), router.worker()
     requests.send(OVERFLOW)
+    requests.settle()
     assert (router.master(), router.worker()) == (master, worker)
     path.unlink()
     path.symlink_to(real)
@@ -191,7 +193,7 @@ def test_full_disk_costs_lines_that_are_counted(start, load, tmp_path):
     text = real.read_text()
     found = numbers(text)
     assert found == list(range(len(found))) and len(found) > 20  # the first ones, up to the brim
-    assert int(re.search(LOST, text).group(1)) == requests.sent - len(found)
+    assert int(re.search(LOST, text).group(1)) - (requests.sent - len(found)) in (0, 1)  # with that of settle()
     assert "INF Started process=guard" in text
     requests.send()
     wait_until("the next one is written", lambda: numbers(real.read_text())[-1] == requests.sent - 1)
@@ -211,13 +213,14 @@ def test_file_that_may_not_grow_is_a_full_disk(start, load, tmp_path):
     _, most = resource.prlimit(master, resource.RLIMIT_FSIZE)
     resource.prlimit(master, resource.RLIMIT_FSIZE, (20000, most))
     requests.send(OVERFLOW)
+    requests.settle()
     wait_until("it is full", lambda: path.stat().st_size == 20000)
     resource.prlimit(master, resource.RLIMIT_FSIZE, (most, most))
     lost = wait_until("it says what was lost", lambda: re.search(LOST, path.read_text()))
     assert router.master() == master
     found = numbers(path.read_text())
     assert found == list(range(len(found)))  # the line that was cut has gone on where it was cut
-    assert int(lost.group(1)) == requests.sent - len(found)
+    assert int(lost.group(1)) - (requests.sent - len(found)) in (0, 1)  # with that of settle()
     requests.close()
     router.terminate()
     assert router.wait(DEADLINE) == 0

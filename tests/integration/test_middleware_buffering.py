@@ -128,6 +128,12 @@ def test_bound_of_answers(server, routed, length, status, chunked):
     assert (answer.status, answer.body) == (status, b"a" * 10 if status == 200 else b"Internal Server Error")
 
 
+def test_an_answer_that_is_too_long_is_not_asked_for_again(server, routed):
+    app = server(says(200, body=b"a" * 11))
+    answer = ask(routed(one_route(app, buffering(maxResponseBodyBytes=10, retryExpression="Attempts() < 3"))), get("/x"))
+    assert answer.status == 500 and len(app.requests) == 1
+
+
 def test_sends_again_what_is_the_same(server, routed):
     """The path and the headers as they were before the middlewares behind, the body from its beginning."""
     app = server(says(500, 502, 200))

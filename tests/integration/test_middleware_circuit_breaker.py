@@ -57,7 +57,7 @@ def test_expressions(server, routed, expression, target):
 
 def test_slow_clients_do_not_open_it(server, routed):
     app = server(answers())
-    proxied = routed(one_route(app, breaker("ResponseCodeRatio(400, 600, 0, 600) > 0.1 || NetworkErrorRatio() > 0.1", **LONG)), read_timeout="200ms")
+    proxied = routed(one_route(app, breaker("ResponseCodeRatio(400, 600, 0, 600) > 0.1 || NetworkErrorRatio() > 0.1", **LONG)), read_timeout="1500ms")
     clients = [proxied.connect() for _ in range(5)]
     for client in clients:
         client.send(get("/200", "Content-Length: 5", method="POST"))

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import answer_all, get
+from rawhttp import answer_all, answer_each, get, ok
 from routing import balancer, one_route, routed  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -124,6 +124,18 @@ def test_length(server, routed, options, length, compressed):
     assert (answer.get("content-encoding"), answer.get("vary")) == ("gzip" if compressed else None, "Accept-Encoding")
     assert decode(answer.get("content-encoding"), answer.body) == b"a" * length
     assert answer.get("content-length") == (None if compressed else str(length))
+
+
+@pytest.mark.parametrize("body", [TEXT, random.Random(7).randbytes(5000)], ids=["text", "noise"])
+def test_small_bodies_with_one_state_after_the_other(server, routed, body):
+    """Small ones have a state of their own: on both sides of the bound, turn by turn, in states that were used before."""
+    left = [1024, 4096, 4097, 4095, 5000, 2000, 4096]
+    lengths = list(left)
+    client = routed(one_route(server(answer_each(lambda _: ok(body[:left.pop(0)]))), compress())).connect()
+    for length in lengths:
+        client.send(get("/", "Accept-Encoding: gzip"))
+        answer = client.response()
+        assert answer.get("content-encoding") == "gzip" and decode("gzip", answer.body) == body[:length]
 
 
 @pytest.mark.parametrize("options, field, compressed", [

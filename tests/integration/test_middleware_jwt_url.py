@@ -4,14 +4,13 @@ import hashlib
 import hmac
 import http.server
 import json
-import os
-import signal
 import ssl
 import threading
 
 import pytest
 
 from conftest import wait_until
+from ports import free_port
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import get
 from routing import balancer, routed  # noqa: F401 fixtures
@@ -58,7 +57,7 @@ class Issuer:
 
             def log_message(self, *_):
                 pass
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", free_port()), Handler)
         if pair:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(pair.crt, pair.key)
@@ -157,9 +156,8 @@ def test_keys_outlive_a_master(server, routed, issuer):
     wait_until("keys", lambda: ask(proxied, "a", "one") == 200)
     one.answers["/keys"] = (500, {}, b"")
     for _ in range(2):
-        mark = proxied.router.mark()
-        os.kill(proxied.router.master(), signal.SIGKILL)
-        proxied.router.wait_log(r"no keys from .*: it answers 500; those that it gave before stay in force", mark)
+        proxied.router.wait_log(r"no keys from .*: it answers 500; those that it gave before stay in force",
+                                proxied.router.kill_master())
         assert (ask(proxied, "a", "one"), ask(proxied, "a", "two")) == (200, 401)
 
 
@@ -213,6 +211,21 @@ def test_an_answer_that_takes_too_long(server, routed, issuer):
     assert ask(proxied, "slow", "one") == 503
     again.set()
     wait_until("it is asked again", lambda: ask(proxied, "slow", "one") == 200)
+
+
+def test_servers_that_hang_keep_nobody_from_their_keys(server, routed, issuer):
+    """However many there are, and however long they may take."""
+    one, never = issuer(), threading.Event()
+    names = [f"hangs{i}" for i in range(40)]
+    one.answers["/keys"] = (200, {}, key_set("one"))
+    one.waits = {f"/{name}": never for name in names}
+    config = routes(server(), {**{name: f"{one.url}/{name}" for name in names}, "good": f"{one.url}/keys"})
+    for middleware in config["middlewares"].values():
+        middleware["jwt"]["clientConfig"] = {"timeoutSeconds": 300}
+    proxied = routed(config)
+    wait_until("the keys are there", lambda: ask(proxied, "good", "one") == 200)
+    assert ask(proxied, names[0], "one") == 503
+    never.set()
 
 
 @pytest.mark.parametrize("options, words", [({"tls": {"cert": "/a"}}, "cert and key need each other"), ({"tls": {"ca": "/not/there"}}, r"clientConfig\.tls\.ca: "),

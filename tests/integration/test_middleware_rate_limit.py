@@ -199,7 +199,6 @@ def test_rate_over_workers(server, routed):
 
 
 @pytest.mark.parametrize("wrong, text", [
-    ({"average": 1, "redis": {}}, r"rateLimit.redis is not yet served"),
     ({"sourceCriterion": {"requestHost": True, "requestHeaderName": "X"}}, r"mutually exclusive"),
     ({"sourceCriterion": {"requestHost": True, "ipStrategy": {}}}, r"mutually exclusive"),
     ({"sourceCriterion": {"ipStrategy": {"excludedIPs": ["x"]}}}, r"excludedIPs"),

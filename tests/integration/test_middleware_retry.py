@@ -7,6 +7,7 @@ import threading
 import pytest
 
 from conftest import wait_until
+from ports import free_port
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import Peer, answer_all, answer_in_turn, get, ok, post
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
@@ -35,7 +36,7 @@ class Sleeper:
 
     def __init__(self):
         self.sock = socket.socket()
-        self.sock.bind(("127.0.0.1", 0))
+        self.sock.bind(("127.0.0.1", free_port()))
         self.port = self.sock.getsockname()[1]
 
     def wake(self):

@@ -8,6 +8,7 @@ import zlib
 import pytest
 
 from conftest import DEADLINE, wait_until
+from ports import free_port
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import answer_all, get, ok
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
@@ -52,9 +53,9 @@ def late(*fields):
 
 def test_a_pause_of_retry_is_over_when_its_request_came_too_late(server, routed):
     with socket.socket() as sleeper:
-        sleeper.bind(("127.0.0.1", 0))
+        sleeper.bind(("127.0.0.1", free_port()))
         dead = sleeper.getsockname()[1]
-        sleeper.settimeout(2)
+        sleeper.settimeout(4)  # a pause of retry is 3 s at most
 
         def wake():
             sleeper.listen()
@@ -62,8 +63,8 @@ def test_a_pause_of_retry_is_over_when_its_request_came_too_late(server, routed)
 
         pages = server(held_page(wake))
         proxied = routed(one_route(dead, {"e": {"errors": {"service": "pages", "status": ["400-599"], "query": "/{status}"}},
-                                          "r": {"retry": {"attempts": 2, "initialInterval": "1s"}}}, pages=balancer(pages)),
-                         read_timeout="300ms")
+                                          "r": {"retry": {"attempts": 2, "initialInterval": "2s"}}}, pages=balancer(pages)),
+                         read_timeout="900ms")
         client = proxied.connect()
         client.send(late())
         answer = client.response()
@@ -76,7 +77,7 @@ def test_an_answer_of_the_authentication_is_too_late_with_its_request(server, ro
 
     def decides(peer, server):
         peer.request()
-        paged.wait(10)
+        paged.wait(DEADLINE)
         with contextlib.suppress(OSError, EOFError):
             peer.send(ok(b"denied", "X-Of: authentication", "Connection: close", status="401 Denied"))
             peer.rest()
@@ -85,13 +86,13 @@ def test_an_answer_of_the_authentication_is_too_late_with_its_request(server, ro
     def page(peer, server):
         peer.request()
         paged.set()
-        over.wait(10)
+        over.wait(DEADLINE)
         peer.send(ok(b"the page", "Connection: close"))
 
     auth, app = server(decides), server(says("app"))
     proxied = routed(one_route(app, {"e": {"errors": {"service": "pages", "status": ["400-599"], "query": "/{status}"}},
                                      "a": {"forwardAuth": {"address": url(auth)}}}, pages=balancer(server(page))),
-                     read_timeout="300ms")
+                     read_timeout="1500ms")
     client = proxied.connect()
     client.send(late())
     answer = client.response()

@@ -14,6 +14,7 @@ import pytest
 
 import rawhttp
 from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, wait_until
+from ports import listen
 from processes import alive, children, descriptors, freeze, gone, title
 
 
@@ -104,7 +105,7 @@ def test_bad_file_is_named_with_its_line(tmp_path):
 
 def test_taken_port_is_an_error_and_nothing_else_is_bound():
     free = free_port()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with listen() as taken:
         port = taken.getsockname()[1]
         done = subprocess.run([BINARY, f"--entryPoints.aa.address=127.0.0.1:{free}",
                                f"--entryPoints.web.address=:{port}", "--workers=2"],
@@ -257,10 +258,7 @@ def test_killed_master_costs_no_request(serving, tmp_path, whoami):
                 failures.append("status")
     asking = threading.Thread(target=ask)
     asking.start()
-    mark = router.mark()
-    os.kill(master, signal.SIGKILL)
-    at, _ = router.wait_log(r"The master .* signal 9", mark)
-    router.wait_log(r"Configuration changed", at)
+    router.wait_log(r"Configuration changed", router.kill_master())
     stop.set()
     asking.join()
     assert not failures
@@ -282,10 +280,7 @@ def test_master_restart_opens_no_second_socket(serving):
         rows = subprocess.run(["ss", "-Hltn", f"sport = :{router.web}"], capture_output=True, text=True).stdout
         return len(rows.splitlines())
     assert listening() == 2
-    mark = router.mark()
-    os.kill(router.master(), signal.SIGKILL)
-    mark, _ = router.wait_log(r"The master .* signal 9", mark)
-    router.wait_log(r"Configuration changed", mark)
+    router.wait_log(r"Configuration changed", router.kill_master())
     assert listening() == 2
 
 
@@ -297,7 +292,7 @@ def test_workers_and_master_die_with_the_guard(serving):
     router.wait()
     for pid in tree:
         gone(pid)
-    assert refused(router.web)
+    wait_until("nobody has the port", lambda: refused(router.web))
 
 
 def test_generation_that_kills_workers_is_withdrawn(serving, tmp_path, whoami):
@@ -364,7 +359,7 @@ def test_grace_time_ends(serving):
         s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         router.wait_log(r"router who@file")
         os.kill(router.pid, signal.SIGTERM)
-        assert router.wait(10) == 0
+        assert router.wait() == 0
 
 
 def test_idle_connections_hold_nobody_up(serving):
@@ -379,7 +374,7 @@ def test_idle_connections_hold_nobody_up(serving):
 
 
 def test_second_signal_stops_at_once(serving):
-    router = serving(delay="60s")
+    router = serving("--entryPoints.web.transport.lifeCycle.graceTimeOut=600s", delay="600s")
     with socket.create_connection(("127.0.0.1", router.web), DEADLINE) as s:
         s.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
         router.wait_log(r"router who@file")
@@ -387,18 +382,28 @@ def test_second_signal_stops_at_once(serving):
         router.wait_log(r"Stopping \(Terminated\)")
         os.kill(router.pid, signal.SIGTERM)
         router.wait_log(r"Stopping at once")
-        assert router.wait(5) == 0
+        assert router.wait() == 0
 
 
 def test_new_requests_are_accepted_during_the_accept_grace(serving):
-    router = serving("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=2s", "--ping",
+    router = serving("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=600s", "--ping",
                      f"--entryPoints.traefik.address=127.0.0.1:{(ping := free_port())}")
     assert curl(ping, "/ping").status == 200
     os.kill(router.pid, signal.SIGTERM)
-    router.wait_log(r"Stopping \(Terminated\): new requests for 2000 ms")
+    router.wait_log(r"Stopping \(Terminated\): new requests for 600000 ms")
     assert curl(router.web).status == 200
     assert curl(ping, "/ping").status == 503
+    os.kill(router.pid, signal.SIGTERM)  # at once
     assert router.wait() == 0
+    assert refused(router.web)
+
+
+def test_the_accept_grace_ends(serving):
+    router = serving("--entryPoints.web.transport.lifeCycle.requestAcceptGraceTimeout=500ms")
+    began = time.monotonic()
+    os.kill(router.pid, signal.SIGTERM)
+    assert router.wait() == 0
+    assert time.monotonic() - began >= 0.5
     assert refused(router.web)
 
 
@@ -529,13 +534,11 @@ def test_whoami_websocket_echo(whoami):
     with socket.create_connection(("127.0.0.1", backend.port), DEADLINE) as s:
         s.sendall(b"GET /echo HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                   b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
-        head = b""
-        while b"\r\n\r\n" not in head:
-            head += s.recv(4096)
+        peer = rawhttp.Peer(s)
+        head = peer.until(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 101 ")
         assert b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in head  # the example of RFC 6455
         s.sendall(bytes([0x81, 0x85, 1, 2, 3, 4]) + bytes(b ^ m for b, m in zip(b"hello", b"\1\2\3\4\1")))
-        assert s.recv(100) == b"\x81\x05hello"
+        assert peer.exactly(7) == b"\x81\x05hello"
         s.sendall(bytes([0x88, 0x80, 0, 0, 0, 0]))
-        assert s.recv(100) == b"\x88\x00"
-        assert s.recv(100) == b""
+        assert peer.rest() == b"\x88\x00"

@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from conftest import free_port, wait_until
+from conftest import DEADLINE, free_port, wait_until
+from ports import listen
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, get, ok
 from waiting import pass_time
@@ -63,7 +64,7 @@ def test_servers_take_turns(proxy, server):
 
 def test_connection_that_does_not_come_about(proxy):
     """A listener whose queue is full answers no connection request."""
-    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+    with listen(backlog=0) as listener:
         fillers = []
         for _ in range(4):
             filler = socket.socket()
@@ -90,7 +91,7 @@ def test_answer_that_does_not_come(proxy, server):
     client.send(get())
     answer = client.response()
     assert (answer.status, answer.body) == (504, b"Gateway Timeout")
-    assert gone.wait(10)
+    assert gone.wait(DEADLINE)
 
 
 def test_answer_that_stops_within_its_head(proxy, server):
@@ -263,7 +264,7 @@ def test_client_that_goes_while_the_server_thinks(proxy, server):
         client.send(get())
         assert arrived.wait(20)
         getattr(client, leave)()
-        assert gone.wait(10)
+        assert gone.wait(DEADLINE)
         router.settled(idle)
 
 
@@ -281,7 +282,7 @@ def test_client_that_goes_within_its_body(proxy, server):
     client.send(get("/", "Content-Length: 100", method="POST") + b"some")
     assert arrived.wait(20)
     client.close()
-    assert gone.wait(10)
+    assert gone.wait(DEADLINE)
     router.settled(idle)
 
 
@@ -302,17 +303,17 @@ def test_client_that_goes_within_the_answer(proxy, server):
     client.send(get())
     client.head()
     client.reset()
-    assert gone.wait(10)
+    assert gone.wait(DEADLINE)
     router.settled(idle)
 
 
 def test_client_that_says_nothing(proxy, server):
-    client = proxy(server(), read_timeout="300ms").connect()
+    client = proxy(server(), read_timeout="1500ms").connect()
     assert client.rest() == b""
 
 
 def test_client_that_stops_within_the_head(proxy, server):
-    client = proxy(server(), read_timeout="300ms").connect()
+    client = proxy(server(), read_timeout="1500ms").connect()
     client.send(b"GET / HTTP/1.1\r\nHost: a.t")
     answer = client.response()
     assert answer.status == 408 and answer.get("connection") == "close"
@@ -322,7 +323,7 @@ def test_client_that_stops_within_the_body(proxy, server):
     def handler(peer, _):
         peer.head()
         peer.rest()
-    client = proxy(server(handler), read_timeout="300ms").connect()
+    client = proxy(server(handler), read_timeout="1500ms").connect()
     client.send(get("/", "Content-Length: 100", method="POST") + b"some")
     answer = client.response()
     assert answer.status == 408 and client.at_end()
@@ -338,10 +339,10 @@ def test_drip_does_not_outlive_the_timeout(proxy, server):
 
 
 def test_idle_connection_ends_silently(proxy, server):
-    client = proxy(server(), idle_timeout="300ms").connect()
+    client = proxy(server(), idle_timeout="2s").connect()
     client.send(get())
     assert client.response().status == 200
-    assert client.silent(0.15)
+    assert client.silent(0.3)
     assert client.rest() == b""
 
 
@@ -350,7 +351,7 @@ def test_write_timeout(proxy, server):
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nbegin")
         peer.rest()
-    client = proxy(server(handler), write_timeout="300ms").connect()
+    client = proxy(server(handler), write_timeout="2s").connect()
     client.send(get())
     with pytest.raises((EOFError, ConnectionError)):
         client.response()

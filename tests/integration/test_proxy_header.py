@@ -138,7 +138,7 @@ def test_malformed_headers_cost_the_connection(stand, bytes_):
 @pytest.mark.parametrize("begin", [b"P", b"PROXY TCP4 1.2.3.4", SIGNATURE[:5], SIGNATURE + b"\x21\x11\x00\x0c\x01"],
                          ids=["letter", "line", "signature", "addresses"])
 def test_half_a_header_has_its_time(stand, begin):
-    router = stand(INSECURE, read_timeout="500ms")
+    router = stand(INSECURE, read_timeout="1500ms")
     client = connect(router.port)
     client.send(begin)
     assert client.at_end()

@@ -119,6 +119,9 @@ REQUESTS = {
     "encoding_quoted": (post(b'Transfer-Encoding: "chunked"', body=b"0\r\n\r\n"), 501),
     "encoding_with_vertical_tab": (post(b"Transfer-Encoding: \x0bchunked", body=b"0\r\n\r\n"), 400),
     "encoding_in_other_case": (post(b"tRANSFER-eNCODING: CHUNKED", body=b"0\r\n\r\n"), 200),
+    "trailer_names_length": (post(TE, b"Trailer: X-A, content-length", body=b"0\r\n\r\n"), 400),
+    "trailer_names_encoding": (post(TE, b"Trailer: Transfer-Encoding", body=b"0\r\n\r\n"), 400),
+    "trailer_names_length_of_a_body_with_one": (post(b"Content-Length: 3", b"Trailer: Content-Length", body=b"abc"), 200),
     "chunked_in_10": (request(TE, start=b"POST / HTTP/1.0", body=b"0\r\n\r\n"), 400),
     # chunks
     "chunk_size_missing": (post(TE, body=b"\r\nabc\r\n0\r\n\r\n"), 400),
@@ -232,6 +235,7 @@ RESPONSES = {
     "length_and_chunked": (response(L3, TE, body=b"0\r\n\r\n"), 502, True),
     "chunked_twice": (response(TE, TE, body=b"0\r\n\r\n"), 502, True),
     "encoding_unknown": (response(b"Transfer-Encoding: gzip, chunked", body=b"0\r\n\r\n"), 502, True),
+    "trailer_names_length": (response(TE, b"Trailer: Content-Length", body=b"0\r\n\r\n"), 502, True),
     "head_huge": (response(L3, b"X: " + b"a" * 1_200_000), 502, True),
     "head_cut": (b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n", 502, True),
     "interim_for_ever": (b"HTTP/1.1 103 Early Hints\r\n\r\n" * 1000, 502, True),

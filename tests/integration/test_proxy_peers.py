@@ -15,9 +15,9 @@ from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import answer_all, connect, get, ok
 from waiting import pass_time
 
-HEAD_TIME, WRITE_TIME = 0.6, 1.5  # responseHeaderTimeout, writeTimeout
+HEAD_TIME, WRITE_TIME = 2.0, 4.0  # responseHeaderTimeout, writeTimeout; who does not wait for them has time on any machine
 LATEST = DEADLINE / 3             # a slow machine's; without its time-out a row would never end
-PAUSE = 0.25                      # between the bytes of a trickle: several within each time-out
+PAUSE = 0.45                      # between the bytes of a trickle: several within each time-out
 
 FRAMES = {
     "before_head": b"",
@@ -151,7 +151,7 @@ def test_server_on_a_kept_connection(proxy, server, way):
 
 
 # ---- clients ----
-READ_TIME = 0.6
+READ_TIME = 2.0
 UPLOAD = get("/upload", "Content-Length: 1000", method="POST")
 UPLOAD_CHUNKED = get("/upload", "Transfer-Encoding: chunked", method="POST")
 
@@ -251,7 +251,7 @@ def test_a_slow_reader_is_not_waited_for_beyond_the_write_timeout(proxy, server)
                 peer.send(b"10000\r\n" + bytes(65536) + b"\r\n")
         except OSError:
             gone.set()
-    router = proxy(server(handler), write_timeout="700ms")
+    router = proxy(server(handler), write_timeout="3s")
     client = router.connect()
     client.send(get())
     assert gone.wait(DEADLINE)

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from conftest import ROOT, curl, raw
+from ports import free_port
 from proxying import proxy, server  # noqa: F401 (fixtures)
 
 DOCUMENTED = set(re.findall(r"(?m)^\| `(\w+)`", (ROOT / "docs/reasons.md").read_text()))
@@ -50,7 +51,7 @@ def test_no_server(proxy):
 
 def test_connection_refused(proxy):
     with socket.socket() as closed:
-        closed.bind(("127.0.0.1", 0))
+        closed.bind(("127.0.0.1", free_port()))
         up = proxy(closed.getsockname()[1])
         expect(up.router, up.port, 502, "connect_refused")
 
@@ -85,7 +86,7 @@ def test_response_timeout(proxy, server):
 
 
 def test_request_timeout(proxy, server):
-    up = proxy(server(), read_timeout="200ms")
+    up = proxy(server(), read_timeout="1500ms")
     start = up.router.mark()
     assert raw(up.port, b"GET / HTTP/1.1\r\nHo").startswith(b"HTTP/1.1 408 ")
     up.router.wait_log(r"408.*reason=request_timeout\b", start)

@@ -85,8 +85,10 @@ class Marker:
 
 
 def whole_way_finds_nothing(program):
+    """What was changed before has been said when this returns: its line may come later than the change itself."""
     mark = program.mark()
     os.kill(program.pid, signal.SIGHUP)
+    mark, _ = program.wait_log("SIGHUP: reading the static configuration again", mark)
     program.wait_log(r"Nothing changed|" + CHANGED, mark)
     assert not lines(program, CHANGED, mark), "\n".join(program.log().splitlines()[mark - 20:])
 
@@ -96,6 +98,7 @@ def test_an_endpoint_is_in_force_without_a_compile(api, cluster_weir, whoami):
     api.put(service("a"), endpoint_slice("a-1", "a", ["10.0.0.1"]), route("a", {"name": "a"}), ingress("b", ("a", "web")))
     program = cluster_weir()
     marker.wait(program)
+    whole_way_finds_nothing(program)
     mark, before = program.mark(), short(program)
     api.put(endpoint_slice("a-1", "a", ["10.0.0.1", "10.0.0.2"]))
     for name in (r"default-a-[0-9a-f]+@kubernetescrd", "default-a-web@kubernetes"):  # together or one after the other
@@ -121,19 +124,57 @@ def test_what_is_no_news_publishes_nothing(api, cluster_weir, whoami):
     assert 1 <= len(changes) <= 2 and all("changed (default-marker-" in line and "default-a-" not in line for line in changes), changes
 
 
-def test_no_server_and_servers_again_go_the_whole_way(api, cluster_weir, whoami):
-    marker = Marker(api, whoami)
+def test_no_server_and_servers_again_are_read_without_the_others(api, cluster_weir, whoami):
+    """To none and back: the routes that ask for them go and come, with their errors, and no other object is looked at."""
     backend = whoami("back", host="127.0.0.4")
-    api.put(service("a"), endpoint_slice("a-1", "a", [backend.host], port=backend.port), route("a", {"name": "a"}))
+    some, none = endpoint_slice("a-1", "a", [backend.host], port=backend.port), endpoint_slice("a-1", "a", [])
+    api.put(service("a"), some, route("a", {"name": "a"}), route("two", {"name": "a"}, {"name": "a", "port": 81}),
+            service("b"), endpoint_slice("b-1", "b", [backend.host], port=backend.port), route("b", {"name": "b"}))
+    named = route("named", {"name": "b"})
+    named["spec"]["tls"] = {"options": {"name": "x"}}  # concerns nobody without TLS
+    api.put(named)
     program = cluster_weir()
-    answers(program, "a.test", "back")
-    api.put(endpoint_slice("a-1", "a", []))
-    wait_until("the route is gone", lambda: curl(program.ports["web"], host="a.test").status == 404)
-    program.wait_log("the Service default/a has no servers")
+    for host in ("a.test", "two.test", "b.test"):
+        answers(program, host, "back")
+    for _ in range(2):
+        mark = program.mark()
+        api.put(none)
+        wait_until("the routes are gone", lambda: {curl(program.ports["web"], host=f"{name}.test").status for name in ("a", "two")} == {404})
+        program.wait_log(r"ERR .*router default-a-.*the Service default/a has no servers: no ready endpoint", mark)
+        api.put(some)
+        for host in ("a.test", "two.test"):
+            answers(program, host, "back")
+        changes = lines(program, CHANGED, mark)
+        assert patches(program, mark) == len(changes) >= 2, "\n".join(changes)
+    assert curl(program.ports["web"], host="b.test").status == 200
     whole_way_finds_nothing(program)
-    api.put(endpoint_slice("a-1", "a", [backend.host], port=backend.port))
-    answers(program, "a.test", "back")
-    marker.wait(program)
+    api.remove("EndpointSlice", "a-1")  # an Endpoints object may count now
+    wait_until("the routes are gone", lambda: curl(program.ports["web"], host="a.test").status == 404)
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    api.put(some)
+    answers(program, "two.test", "back")
+    assert patches(program, mark) == len(lines(program, CHANGED, mark)) == 1
+    whole_way_finds_nothing(program)
+
+
+def test_no_server_where_that_is_fine_is_a_change_of_servers(api, cluster_weir, whoami):
+    backend = whoami("back", host="127.0.0.4")
+    some, none = endpoint_slice("a-1", "a", [backend.host], port=backend.port), endpoint_slice("a-1", "a", [])
+    api.put(service("a"), none, route("a", {"name": "a"}), ingress("b", ("a", "web")))
+    program = cluster_weir(*(f"--providers.{name}.allowEmptyServices=true" for name in ("kubernetesCRD", "kubernetesIngress")))
+
+    def statuses():
+        return {curl(program.ports["web"], "/0", host=f"{name}.test").status for name in "ab"}
+
+    wait_until("nobody is there", lambda: statuses() == {503})
+    for _ in range(2):
+        mark, before = program.mark(), short(program)
+        api.put(some)
+        wait_until("somebody is there", lambda: statuses() == {200})
+        api.put(none)
+        wait_until("nobody is there", lambda: statuses() == {503})
+        assert 2 <= short(program) - before == len(lines(program, CHANGED, mark)) <= 4
     whole_way_finds_nothing(program)
 
 
@@ -213,8 +254,8 @@ def test_notes_of_others_on_objects_are_not_even_looked_at(api, cluster_weir, wh
 PATCH = r"Only a few objects changed: [1-9]"
 
 
-def patches(program):
-    return len(lines(program, "Only a few objects changed"))
+def patches(program, mark=0):
+    return len(lines(program, "Only a few objects changed", mark))
 
 
 def middleware(name, **spec):
@@ -282,7 +323,7 @@ def some_route(rng):
         rng.choice(rules)["services"] = [{"name": "missing", "port": 80}]
     if rng.random() < 0.03:
         rng.choice(rules)["match"] = "Host(`"
-    spec = {"routes": rules, **({"tls": {}} if rng.random() < 0.1 else {})}
+    spec = {"routes": rules, **({"tls": rng.choice([{}, {}, {"options": {"name": "x"}}])} if rng.random() < 0.1 else {})}
     return {"kind": "IngressRoute", "metadata": {"name": f"r{rng.randrange(8)}"}, "spec": spec}
 
 

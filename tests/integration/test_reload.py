@@ -12,6 +12,7 @@ import threading
 import pytest
 
 from conftest import curl, free_port, wait_port, wait_until
+from ports import listen
 from processes import descriptors, freeze
 
 ROUTE = """    {name}:
@@ -232,11 +233,9 @@ def test_no_request_fails_while_configurations_change(serving, configuration):
 def test_new_master_reads_what_changed_meanwhile(serving, configuration):
     router = serving()
     master = router.master()
-    mark = router.mark()
     freeze(master)  # so that it is not there to see the change
     configuration.routes([("late", "Host(`late`)", "one")], [("one", serving.backend)])
-    os.kill(master, signal.SIGKILL)
-    changed(router, mark, "late@file")
+    changed(router, router.kill_master(master), "late@file")
     wait_until("it is live", lambda: curl(router.web, host="late").status == 200)
 
 
@@ -254,8 +253,7 @@ def test_new_master_that_cannot_read_leaves_what_is_in_force(serving, configurat
     else:
         configuration.write(text)
     router.wait_log(said, mark)
-    mark = router.mark()
-    os.kill(router.master(), signal.SIGKILL)
+    mark = router.kill_master()
     router.wait_log(r" WRN Provider file could not be read yet: .*stays in force", mark)
     assert curl(router.web, host="one").status == 200
     configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
@@ -373,9 +371,7 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file,
             return sockets.intersection(descriptors(router.pid).values())
         wait_until("the guard has closed its own", lambda: not held())
         if master_dies:
-            mark = router.mark()
-            os.kill(router.master(), signal.SIGKILL)
-            router.wait_log("INF Static configuration from", mark)
+            router.wait_log("INF Static configuration from", router.kill_master())
         with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
         mark = with_file.hangup()
         _, said = router.wait_log(r"(INF Listening .*entryPointName=other|ERR The static configuration is refused.*|weir: .*cannot listen.*)", mark)
@@ -390,11 +386,7 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file,
 def test_hangup_reaches_a_master_that_dies_before_it_looks(with_file):
     router = with_file.start()
     for _ in range(5):  # so that a start after a death waits
-        master = router.master()
-        mark = router.mark()
-        os.kill(master, signal.SIGKILL)
-        mark, _ = router.wait_log(rf"The master \(pid {master}\) was ended", mark)
-        mark, _ = router.wait_log(r"Static configuration from file", mark)
+        router.wait_log(r"Static configuration from file", router.kill_master())
     master = router.master()
     freeze(master)
     os.kill(router.pid, signal.SIGHUP)
@@ -402,9 +394,9 @@ def test_hangup_reaches_a_master_that_dies_before_it_looks(with_file):
         r"ShdPnd:\t0*1$", open(f"/proc/{router.pid}/status", encoding="ascii").read(), re.M))
     mark = router.mark()
     os.kill(master, signal.SIGKILL)
-    _, said = router.wait_log(rf"The master \(pid {master}\) was ended.*, next start in (\d+) ms", mark)
+    at, said = router.wait_log(rf"The master \(pid {master}\) was ended.*, next start in (\d+) ms", mark)
     assert said[1] == "0"
-    router.wait_log(r"Static configuration from file", mark)
+    router.wait_log(r"Static configuration from file", at)
 
 
 def test_hangup_changes_live_options(with_file):
@@ -432,7 +424,7 @@ def test_hangup_with_a_bad_file_keeps_the_old(with_file, raw, words):
 
 def test_hangup_with_a_taken_port_keeps_the_old(with_file):
     router = with_file.start()
-    with socket.create_server(("127.0.0.1", 0)) as taken:
+    with listen() as taken:
         with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{taken.getsockname()[1]}\"")
         mark = with_file.hangup()
         router.wait_log(r" ERR The static configuration is refused, the old one stays: .*\"other\".*in use", mark)
@@ -456,8 +448,7 @@ def test_new_master_takes_another_number_of_workers_too(with_file):
     router = with_file.start()
     workers = router.children("worker")
     with_file.write(raw=with_file.path.read_text() + f"workers: {len(workers) + 1}\n")
-    mark = router.mark()
-    os.kill(router.master(), signal.SIGKILL)
+    mark = router.kill_master()
     router.wait_log(rf"{len(workers) + 1} workers instead of {len(workers)}", mark)
     router.wait_log(rf"entry point web: accepting process=\"worker {len(workers)}\"", mark)
     assert set(workers) < set(router.workers(len(workers) + 1))

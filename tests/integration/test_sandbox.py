@@ -16,6 +16,7 @@ import pytest
 from board import layout
 from conftest import DEADLINE, READY, Program, curl, free_port, wait_until
 from inject import Injector
+from ports import listen
 from processes import children, title
 from test_life_everywhere import folder, plain_user  # noqa: F401 (a fixture)
 from test_life_upgrade import Installed
@@ -125,7 +126,7 @@ def test_a_worker_connects_to_servers_of_the_configuration_only(weir, whoami, tm
     server = sockaddr(backend.port)
     place = place_of(worker, server)
     (page, _), *_ = mapping(worker, "services")
-    with socket.create_server(("127.0.0.1", 0)) as api_server, Injector(worker) as inside:
+    with listen() as api_server, Injector(worker) as inside:
         elsewhere = sockaddr(api_server.getsockname()[1])
         fd = inside.call("socket", socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK, 0)
         refused = [

@@ -75,6 +75,7 @@ def test_values_of_earlier_releases(server, routed):
      "c={value}; Path=/p; Domain=d.test; Max-Age=7; HttpOnly; Secure; SameSite=Strict"),
     ({"name": "c", "sameSite": "LAX"}, "c={value}; Path=/; SameSite=Lax"),
     ({"name": "c", "maxAge": -1, "sameSite": "none"}, "c={value}; Path=/; Max-Age=0; SameSite=None"),
+    ({"name": "c", "sameSite": "wild"}, "c={value}; Path=/"),  # as Traefik: a word that it does not know is not said
 ])
 def test_what_the_cookie_says(server, routed, cookie, said):
     one = server(named("one"))

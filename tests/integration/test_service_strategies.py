@@ -79,7 +79,7 @@ def test_the_quicker_one(server, routed):
         with contextlib.suppress(EOFError, ConnectionError):
             while True:
                 peer.request()
-                peer.silent(0.3)
+                peer.silent(1.5)
                 peer.send(ok(b"slow"))
     proxied = routed(one_service(server(slow), quick, strategy="leasttime"))
     answers = [ask(proxied).body for _ in range(12)]

@@ -45,9 +45,15 @@ def calm(router, states):
 
 
 def line(router, pattern):
-    match = re.search(rf"(?m)^.*{pattern}.*$", text(router))
-    assert match, f"no line has {pattern!r} in:\n{text(router)}"
+    out = text(router)
+    match = re.search(rf"(?m)^.*{pattern}.*$", out)
+    assert match, f"no line has {pattern!r} in:\n{out}"
     return match.group(0)
+
+
+def slot_of(router, number):
+    """The guard shows a slot some time after it has started its first worker."""
+    return wait_until(f"slot {number} is shown", lambda: status(router)["slots"][number:number + 1])[0]
 
 
 # ---- at rest ----
@@ -99,7 +105,7 @@ def test_as_text(serving):  # noqa: F811
     out = text(router)
     build = re.search(r"Build: +(\w+)", version).group(1)
     assert re.match(rf"weir \S+, build {build}: ready\n", out)
-    for pattern in [rf"guard +pid {router.pid}, since 20\d\d-", r"master +pid \d+, since .*, heart \d\.\d s ago", r"settings +read 20",
+    for pattern in [rf"guard +pid {router.pid}, since 20\d\d-", r"master +pid \d+, since .*, (heart \d\.\d s ago|silent for )", r"settings +read 20",
                     r"reload +20.* ms, published: .*who@file", r"provider +file: read 20", r" +1  20.* 2 of 2",
                     r"   1 +\d+  (serving|silent) ", rf"entry point  web on 127.0.0.1:{router.web}, 2 sockets", r"requests +1 over 1 conn",
                     r"upstream +1 connections opened"]:
@@ -126,7 +132,7 @@ def test_connections_and_exchanges_are_counted(serving):  # noqa: F811
 # ---- when something is wrong ----
 def test_a_worker_that_hangs(serving):  # noqa: F811
     router = serving(workers=2)
-    victim = status(router)["slots"][1]
+    victim = slot_of(router, 1)
     mark = router.mark()
     freeze(victim["pid"])
     router.wait_log(r"Worker 1 .* is silent: worker 0 accepts for it too", mark)
@@ -178,7 +184,7 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     assert 0 <= tree["master"]["startsIn"] <= 5
     assert tree["ready"]
     calm(router, ["serving"])
-    assert re.search(r"none: the next one starts in \d\.\d s", line(router, "master "))
+    wait_until("it is said", lambda: re.search(r"(?m)^master .*none: the next one starts in \d\.\d s", text(router)))  # between two starts
     settings.write_text(good)
     os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"Configuration changed", mark)
@@ -191,7 +197,7 @@ def test_a_worker_that_waits_for_its_next_start(serving):  # noqa: F811
     router = serving(workers=2)
 
     def died_again():
-        slot = status(router)["slots"][1]
+        slot = slot_of(router, 1)
         if slot["pid"] is None:
             return slot
         try:

@@ -8,7 +8,7 @@ import conftest
 from board import Board
 from conftest import wait_until
 from marathon import another_build
-from ports import free_port
+from ports import free_port, listen
 from tcpkit import connect, named, routers, services, stand, tcp_server  # noqa: F401
 
 
@@ -99,7 +99,7 @@ def test_sigterm_lets_sessions_finish_within_the_grace(stand, tcp_server):
 
 def test_a_server_that_does_not_answer_costs_its_time_out(stand, tcp_server):
     """Its queue is full: a connection is neither accepted nor refused. The next server gets it."""
-    full = socket.create_server(("127.0.0.1", 0), backlog=0)
+    full = listen(backlog=0)
     port = full.getsockname()[1]
     pending = []
     for _ in range(4):
@@ -108,7 +108,7 @@ def test_a_server_that_does_not_answer_costs_its_time_out(stand, tcp_server):
         sock.connect_ex(("127.0.0.1", port))
         pending.append(sock)
     server = tcp_server(named("s"))
-    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services("dialTimeout: 300ms", s=[port, server.port]))
+    stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services("dialTimeout: 2s", s=[port, server.port]))
     for _ in range(2):
         client = open_session(stand.port)
         client.close()

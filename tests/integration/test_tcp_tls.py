@@ -69,13 +69,15 @@ def test_passthrough_leaves_tls_to_the_server(stand, tcp_server, made):
 def test_acme_challenges_are_not_for_routers_unless_they_may(stand, tcp_server, made):
     server = tcp_server(over_tls(made["theirs"], alpn=["acme-tls/1"]))
     text = "tcp:\n" + routers(p="HostSNI(`*`) -> s, tls: {passthrough: true}") + services(s=server.port)
-    stand.start(text)
+    resolver = "--certificatesResolvers.le.acme."
+    stand.start(text, resolver + "tlsChallenge=true", "--certificatesResolvers.other.acme.dnsChallenge.provider=x")
     assert closed(stand.port, "p.test", alpn=["acme-tls/1"]) and not server.peers
     assert asked(stand.port, "p.test") == (made["theirs"].der, b"ping")
-    stand.start(text, "--entryPoints.web.allowACMEByPass=true")
-    client = hello(stand.port, "p.test", alpn=["acme-tls/1"])
-    assert client.sock.selected_alpn_protocol() == "acme-tls/1"
-    client.sock.close()
+    for flags in (["--entryPoints.web.allowACMEByPass=true", resolver + "tlsChallenge=true"], [resolver + "httpChallenge.entryPoint=web"], []):
+        stand.start(text, *flags)  # the server behind proves control itself
+        client = hello(stand.port, "p.test", alpn=["acme-tls/1"])
+        assert client.sock.selected_alpn_protocol() == "acme-tls/1"
+        client.sock.close()
 
 
 def test_a_client_hello_in_pieces_is_passed_on_whole(stand, tcp_server, made):

@@ -129,8 +129,8 @@ def test_options(stand, made):
     stand.start("  certificates:\n" + entries(made["exact"], made["wild"]) +
                 "  options:\n    new: {minVersion: VersionTLS13}\n"
                 "    strict: {sniStrict: true, maxVersion: VersionTLS12, cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, "
-                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n",
-                options={"x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
+                "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384], alpnProtocols: [http/1.1]}\n    h2: {alpnProtocols: [h2]}\n    own: {alpnProtocols: [own]}\n    empty: {alpnProtocols: []}\n",
+                options={"mtls.test": "own", "common.test": "empty", "x.wild.test": "new", "exact.test": "strict", "strict.test": "strict", "new.test": "h2"})
     assert "PROTOCOL VERSION" in refused(stand.port, "x.wild.test", version="TLSv1_2")
     assert stand.shows("x.wild.test", made["wild"], version="TLSv1_3")
     client = hello(stand.port, "exact.test", alpn=["x", "http/1.1"])
@@ -143,8 +143,36 @@ def test_options(stand, made):
     with contextlib.closing(client.sock):
         assert client.sock.selected_alpn_protocol() is None and client.get("new.test")[0] == 200
     assert "NO APPLICATION PROTOCOL" in refused(stand.port, "new.test", alpn=["x"])
+    for alpn in (["h2", "http/1.1"], ["own"]):  # no protocol of HTTP is in the list
+        assert "NO APPLICATION PROTOCOL" in refused(stand.port, "mtls.test", alpn=alpn)
+    assert refused(stand.port, "mtls.test") == ""
+    client = hello(stand.port, "common.test", alpn=["http/1.1", "h2"])  # an empty list is as none: the default
+    with contextlib.closing(client.sock):
+        assert client.sock.selected_alpn_protocol() == "h2"
     assert "HANDSHAKE FAILURE" in refused(stand.port, "exact.test", version="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
     assert "UNRECOGNIZED NAME" in refused(stand.port, "strict.test")
+
+
+def test_the_cipher_suite_is_chosen_by_strength_and_hardware(stand, made):
+    """As Go does: AES where the client prefers AES, ChaCha20 where it prefers that; the order of `cipherSuites` does not count."""
+    aes, chacha, longer = "ECDHE-ECDSA-AES128-GCM-SHA256", "ECDHE-ECDSA-CHACHA20-POLY1305", "ECDHE-ECDSA-AES256-GCM-SHA384"
+    stand.start("  certificates:\n" + entries(made["exact"]) + "  options:\n    strict: {cipherSuites: [TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305, "
+                "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384, TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256]}\n", options={"strict.test": "strict"})
+    for offered, chosen in (([longer, chacha, aes], aes), ([chacha, longer, aes], chacha), ([longer, chacha], longer), (["ECDHE-ECDSA-AES128-SHA", chacha], chacha)):
+        for name in ("exact.test", "strict.test"):
+            client = hello(stand.port, name, version="TLSv1_2", ciphers=":".join(offered))
+            with contextlib.closing(client.sock):
+                assert client.sock.cipher()[0] == chosen, (name, offered)
+
+
+@pytest.mark.parametrize("options, words", [
+    ("maxVersion: VersionTLS11", "VersionTLS12 to VersionTLS11"), ("minVersion: VersionTLS13, maxVersion: VersionTLS12", "VersionTLS13 to VersionTLS12"),
+    ("maxVersion: VersionTLS12, cipherSuites: [TLS_AES_128_GCM_SHA256]", "none of the cipher suites is one of VersionTLS12")])
+def test_options_that_leave_no_version_are_told(stand, made, options, words):
+    stand.start("  options:\n    strict: {" + options + "}\n", options={"strict.test": "strict"})
+    stand.router.wait_log(f"ERR .*no version of TLS is left: {words}")
+    assert "HANDSHAKE FAILURE" in refused(stand.port, "strict.test")
+    assert refused(stand.port, "exact.test") == ""
 
 
 def test_host_of_other_options_is_misdirected(stand, made):
@@ -169,6 +197,16 @@ def test_client_certificates(stand, made, mode, without, unknown, known):
     assert (refused(stand.port, "mtls.test") == "") == without
     assert (refused(stand.port, "mtls.test", client=made["unknown"]) == "") == unknown
     assert (refused(stand.port, "mtls.test", client=made["client"]) == "") == known
+
+
+@pytest.mark.parametrize("mode", ["RequestClientCert", "RequireAnyClientCert", "VerifyClientCertIfGiven", "RequireAndVerifyClientCert"])
+def test_clients_are_told_whose_certificates_count(stand, made, mode):
+    """By the names of the authorities a client that has several certificates chooses one; also where none is checked."""
+    stand.start(f"  options:\n    default: {{clientAuth: {{caFiles: [{made['authority'].crt}], clientAuthType: {mode}}}}}\n")
+    for version in ("-tls1_2", "-tls1_3"):
+        told = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{stand.port}", "-servername", "mtls.test", version], stdin=subprocess.DEVNULL,
+                              capture_output=True, text=True, timeout=30).stdout
+        assert "Acceptable client certificate CA names\nCN = authority\n" in told, told
 
 
 def resumes(port, made, session, name="exact.test"):
@@ -219,10 +257,7 @@ def test_sessions_go_on_everywhere(stand, made):
             session = first.sock.session
         assert not first.reused
         assert all(resumes(stand.port, client, session) for _ in range(8))  # whichever worker it meets
-    master = router.children("master")[0]
-    mark = router.mark()
-    os.kill(master, signal.SIGKILL)
-    router.wait_log("Configuration changed|Nothing changed|Ready", mark)
+    router.wait_log("Configuration changed|Nothing changed|Ready", router.kill_master())
     assert resumes(stand.port, client, session)
     with contextlib.closing(hello(stand.port, "nobody.test").sock):
         pass
@@ -246,9 +281,7 @@ def test_default_certificate_outlives_masters(stand):
             return client.der
     before = {shown() for _ in range(6)}
     assert len(before) == 1
-    mark = router.mark()
-    os.kill(router.master(), signal.SIGKILL)
-    router.in_force(mark, workers=2)
+    router.in_force(router.kill_master(), workers=2)
     assert {shown() for _ in range(6)} == before
     mark = router.mark()
     os.kill(router.pid, signal.SIGHUP)
@@ -362,7 +395,7 @@ NO_TLS = {
     "endless": b"\x16\x03\x01\x40\x00\x01\x00\x3f\xfc" + b"\x03\x03" + bytes(16384 - 6) + b"\x16\x03\x01\x40\x00" + bytes(16384),
     "http/2": b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9),
 }
-SHORT = "--entryPoints.web.transport.respondingTimeouts.readTimeout=700ms"
+SHORT = "--entryPoints.web.transport.respondingTimeouts.readTimeout=1500ms"
 
 
 def no_tls_is_refused(port):

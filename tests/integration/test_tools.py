@@ -1,5 +1,6 @@
 """check, explain, config, version, healthcheck: what an operator asks before and after a change."""
 import json
+import re
 import subprocess
 
 import pytest
@@ -61,6 +62,24 @@ def test_check_names_every_error_with_file_line_object_and_key(routes, tmp_path)
                         (5, ("gone@file", "nowhere")), (5, ("gone@file", "nothing")), (8, ("regexp@file", "regex"))):
         assert any(f"{tmp_path}/routes.yml:{line}" in text and all(word in text for word in words) for text in lines), (line, words)
     assert not any("good@file" in text for text in lines)
+
+
+def test_what_is_wrong_with_another_object_is_said_with_its_name(tmp_path):
+    """Else a key of a Middleware is looked for in the IngressRoute that names it, through a chain or not."""
+    head = "apiVersion: traefik.io/v1alpha1\nmetadata: {name: %s}\nkind: %s\nspec: "
+    rules = ", ".join(f"{{match: 'Host(`{name}.test`)', kind: Rule, middlewares: [{{name: {name}}}], services: [{{name: w, kind: TraefikService}}]}}"
+                      for name in ("auth", "chain"))
+    (tmp_path / "objects.yaml").write_text("\n---\n".join((
+        head % ("r", "IngressRoute") + f"{{routes: [{rules}]}}", head % ("auth", "Middleware") + "{basicAuth: {secret: missing}}",
+        head % ("chain", "Middleware") + "{chain: {middlewares: [{name: auth}]}}",
+        head % ("w", "TraefikService") + "{weighted: {services: [{name: nowhere, port: 80}]}}")))
+    said = run("check", ENTRY_POINT, manifests_flag(tmp_path)).stderr
+    secret = ": the Secret default/missing does not exist"
+    for words in ("IngressRoute default/r .*: Middleware default/auth: .*basicAuth.secret" + secret,
+                  "IngressRoute default/r .*: Middleware default/chain: Middleware default/auth: .*basicAuth.secret" + secret,
+                  "IngressRoute default/r .*: TraefikService default/w: .*the Service default/nowhere does not exist",
+                  r"error: \S+ Middleware default/auth \(middleware [^ ]+\): .*basicAuth.secret" + secret):
+        assert re.search(words, said), (words, said)
 
 
 def test_check_says_what_of_tcp_udp_and_tls_is_wrong(routes):
@@ -260,6 +279,15 @@ def test_healthcheck(weir):
     wait_until("a healthy answer", lambda: run("healthcheck", *flags).returncode == 0)
     router.stop()
     assert run("healthcheck", *flags).returncode == 1
+
+
+@pytest.mark.parametrize("args, words", [
+    (["--help"], "usage: weir [flags]"), (["help"], "usage: weir [flags]"), (["--entryPoints.web.address=:80", "-h"], "usage: weir [flags]"),
+    (["check", "--help"], "usage: weir check [flags]"), (["explain", "GET", "-h"], "usage: weir explain"), (["whoami", "--help"], "usage: weir whoami --port"),
+])
+def test_help_wherever_it_is_asked_for(args, words):
+    got = run(*args)
+    assert got.returncode == 0 and words in got.stdout and got.stderr == ""
 
 
 def test_unknown_command():

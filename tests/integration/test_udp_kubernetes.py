@@ -79,8 +79,9 @@ def test_udp_scenario(weir, manifests, servers):
 
 def test_s43_socat(weir, manifests, pods):
     port = free_port()
-    weir(f"--providers.kubernetesCRD.manifests={manifests.path}", f"--entryPoints.udpep.address=127.0.0.1:{port}/udp", workers=2,
-         leftovers="sessions stay for three seconds")
+    weir(f"--providers.kubernetesCRD.manifests={manifests.path}", f"--entryPoints.udpep.address=127.0.0.1:{port}/udp",
+         "--entryPoints.udpep.udp.timeout=60s", "--entryPoints.udpep.transport.lifeCycle.graceTimeOut=100ms",
+         "--entryPoints.web.transport.lifeCycle.graceTimeOut=100ms", workers=2, leftovers="sessions stay for a minute")
     with contextlib.ExitStack() as stack:
         clients = [stack.enter_context(contextlib.closing(Socat(port))) for _ in range(4)]
         assert [client.ask("othermessage") for client in clients] == ["Received: othermessage"] * 4

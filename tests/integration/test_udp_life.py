@@ -1,4 +1,5 @@
 """UDP sessions while weir changes: workers come, go and die, another build takes over, configurations change."""
+import contextlib
 import os
 import pathlib
 import re
@@ -9,7 +10,7 @@ import pytest
 import conftest
 from conftest import BINARY, READY, Weir, free_port, wait_until
 from marathon import another_build
-from processes import gone
+from processes import freeze, gone
 from udpkit import Client, Crowd, Server, Traffic, ports_of, udp_file
 
 STATIC = """\
@@ -189,7 +190,7 @@ def test_hangup_opens_and_closes_entry_points(house):
     wait_until("nobody has the port", lambda: not re.search(rf":{other:04X} 00000000:0000", pathlib.Path("/proc/net/udp").read_text()))
     assert crowd.ask() == told
     house.hangup(2, {"u": port, "v": other})
-    assert len(set(new.ask()) & set(first)) <= 2  # a new session may get the very port of one before by chance
+    assert len(set(new.ask()) & set(first)) <= 4  # a new session may get the very port of one before: five of 20 once in 10^11
     taken = house.keep(Server("taken", port=free_port()))
     mark = house.hangup(2, {"u": port, "w": taken.port})
     house.router.wait_log(rf"entry point \"w\": cannot listen on 127.0.0.1:{taken.port}/udp: Address already in use", mark)
@@ -203,16 +204,14 @@ def test_an_entry_point_comes_back_while_a_worker_hangs(house, master_dies):
     udp_file(house.file, {"r": ([], "s")}, {"s": [server.address]})
     house.start(2, {"u": port, "v": other})
     worker = house.router.worker(1)
-    os.kill(worker, signal.SIGSTOP)
+    freeze(worker)
     mark = house.hangup(2, {"u": port})
     house.router.wait_log("Closing entry point v", mark)
     if master_dies:
-        mark = house.router.mark()
-        os.kill(house.router.master(), signal.SIGKILL)
-        mark, _ = house.router.wait_log("The master .* was ended by signal 9", mark)  # what comes later is the new one's
-        house.router.wait_log("Static configuration from", mark)
+        house.router.wait_log("Static configuration from", house.router.kill_master())
     house.router.wait_log("Listening .*entryPointName=v", house.hangup(2, {"u": port, "v": other}))
     assert "cannot listen" not in house.router.log()
-    os.kill(worker, signal.SIGCONT)
+    with contextlib.suppress(ProcessLookupError):  # it hung for too long, and another one has its place
+        os.kill(worker, signal.SIGCONT)
     wait_until("those of before are gone", lambda: len(re.findall(rf":{other:04X} 00000000:0000", pathlib.Path("/proc/net/udp").read_text())) == 32)
     assert house.keep(Crowd(other, 20)).ask()

@@ -6,7 +6,7 @@ import socket
 import pytest
 
 from board import Board
-from conftest import BINARY, Program, curl, free_port, wait_until
+from conftest import BINARY, DEADLINE, Program, curl, free_port, wait_until
 from processes import freeze
 from udpkit import Client, Server, udp_file
 
@@ -66,16 +66,17 @@ def test_echo_of_the_real_programs(udp, kit, programs):
     backend.wait_log("listens on udp")
     router = udp({"r": (["u"], "s")}, {"s": [f"127.0.0.1:{port}"]})
     client = kit.client(router.udp)
-    client.socket.settimeout(10)
+    client.socket.settimeout(DEADLINE)
     client.socket.sendto(b"hello", client.to)
     assert client.socket.recv(65536) == b"Received: hello"
     client.socket.sendto(b"WHO", client.to)
     assert b"Name: one\n" in client.socket.recv(65536)
 
 
+@pytest.mark.long
 def test_a_client_has_a_session_and_silence_ends_it(udp, kit):
     server = kit.server("a")
-    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=3s"])
+    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=8s"])
     clients = [kit.client(router.udp) for _ in range(20)]
     first = [client.ask() for client in clients]
     assert len(set(first)) == 20  # a socket each
@@ -86,19 +87,20 @@ def test_a_client_has_a_session_and_silence_ends_it(udp, kit):
     assert again[0] == "a" and gauge(router) == 1
 
 
+@pytest.mark.long
 def test_what_the_server_says_keeps_a_session_too(udp, kit):
     server = kit.server("a")
-    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=1s"])
+    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=4s"])
     client = kit.client(router.udp)
     _, port = client.ask()
-    client.socket.settimeout(10)
-    for turn in range(8):  # 2 s, while the client is silent
+    client.socket.settimeout(DEADLINE)
+    for turn in range(8):  # 6 s, while the client is silent
         server.socket.sendto(b"news %d" % turn, ("127.0.0.1", port))
         assert client.socket.recv(100) == b"news %d" % turn
-        client.socket.settimeout(0.25)
+        client.socket.settimeout(0.75)
         with pytest.raises(TimeoutError):
             client.socket.recv(100)
-        client.socket.settimeout(10)
+        client.socket.settimeout(DEADLINE)
     assert client.ask() == ("a", port)
 
 
@@ -107,7 +109,7 @@ def test_datagrams_of_every_size_stay_whole(udp, kit):
     router = udp({"r": (["u"], "s")}, {"s": [server.address]})
     client = kit.client(router.udp)
     _, port = client.ask()
-    client.socket.settimeout(10)
+    client.socket.settimeout(DEADLINE)
     for size in (0, 1, 1472, 9000, 65507):
         client.socket.sendto(b"x" * size, client.to)
         got = client.socket.recv(70000)
@@ -119,7 +121,7 @@ def test_bursts_come_in_order(udp, kit):
     router = udp({"r": (["u"], "s")}, {"s": [server.address]})
     client = kit.client(router.udp)
     _, port = client.ask()
-    client.socket.settimeout(10)
+    client.socket.settimeout(DEADLINE)
     for _ in range(5):
         for i in range(50):
             client.socket.sendto(b"%d" % i, client.to)
@@ -190,10 +192,11 @@ def test_answers_come_from_the_address_that_was_asked(udp, kit):
     assert one.ask() != first  # to another address: a session of its own, else the answer would come from the wrong one
 
 
+@pytest.mark.long
 def test_sessions_have_their_share_of_the_descriptors(udp, kit, whoami):
     server = kit.server("a")
-    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=3s"], prefix=("prlimit", "--nofile=200"),
-                 leftovers="sessions stay for three seconds")
+    router = udp({"r": (["u"], "s")}, {"s": [server.address]}, flags=["--entryPoints.u.udp.timeout=8s"], prefix=("prlimit", "--nofile=200"),
+                 leftovers="sessions stay for eight seconds")
     clients = [kit.client(router.udp) for _ in range(120)]
     for client in clients:
         client.socket.sendto(b"x", client.to)
@@ -204,10 +207,11 @@ def test_sessions_have_their_share_of_the_descriptors(udp, kit, whoami):
     assert clients[0].ask()[0] == "a"
 
 
+@pytest.mark.long
 def test_a_router_that_stops_lets_sessions_finish(udp, kit):
     server = kit.server("a")
     router = udp({"r": (["u"], "s")}, {"s": [server.address]},
-                 flags=["--entryPoints.u.udp.timeout=60s", *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=5s" for name in ("u", "web")]],
+                 flags=["--entryPoints.u.udp.timeout=60s", *[f"--entryPoints.{name}.transport.lifeCycle.graceTimeOut=12s" for name in ("u", "web")]],
                  leftovers="sessions stay for a minute", grace=False)
     client = kit.client(router.udp)
     told = client.ask()

@@ -350,7 +350,7 @@ def test_next_server_when_one_does_not_listen(proxy, h2server):
 
 
 def test_header_timeout(h2c):
-    router, up = h2c(lambda stream: stream.cancelled.wait(20), header_timeout="300ms")
+    router, up = h2c(lambda stream: stream.cancelled.wait(20), header_timeout="1500ms")
     assert ask(router).status == 504
     wait_until("the server was told", lambda: up.requests[0].code == CANCEL)
     up.on_stream = lambda stream: stream.answer()
@@ -481,7 +481,7 @@ def test_ping(routed, h2server):
     router = routed({
         "routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all"}},
         "services": {"all": {"loadBalancer": {"serversTransport": "st", "servers": [{"url": f"h2c://127.0.0.1:{up.port}"}]}}},
-        "serversTransports": {"st": {"forwardingTimeouts": {"readIdleTimeout": "200ms", "pingTimeout": "500ms"}}}})
+        "serversTransports": {"st": {"forwardingTimeouts": {"readIdleTimeout": "200ms", "pingTimeout": "3s"}}}})
     client = Http2(router.connect())
     stream = client.request(method="POST")
     wait_until("it was asked", lambda: up.connections and up.connections[0].pings >= 2)

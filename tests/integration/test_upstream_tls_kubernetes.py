@@ -85,7 +85,7 @@ def objects(server, made):
         metadata:
           name: annotated
           annotations:
-            traefik.ingress.kubernetes.io/service.serversscheme: https
+            traefik.ingress.kubernetes.io/service.serversscheme: HTTPS  # Traefik takes any case
             traefik.ingress.kubernetes.io/service.serverstransport: default-all@kubernetescrd
         spec: {{ports: [{{name: main, port: 8000}}]}}
         ---

@@ -21,6 +21,7 @@
 #include "worker/middleware.h"
 #include "worker/passwords.h"
 #include "worker/recycle.h"
+#include "worker/redis.h"
 #include "worker/spool.h"
 #include "worker/subrequest.h"
 
@@ -77,6 +78,11 @@ void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 {
     ex->request.raw_path = raw;
     ex->request.path = path;
+}
+
+void exchange_set_host(struct exchange *ex, struct slice host)
+{
+    ex->request.host = host;
 }
 
 int exchange_answer_body(struct exchange *ex, uint16_t status, enum reason reason, struct slice content_type,
@@ -242,9 +248,10 @@ void buffer_give(struct worker *worker, struct buffer *buffer)
     free(buffer);
 }
 
-struct encoder *encoder_take(struct worker *worker, enum content_coding coding)
+struct encoder *encoder_take(struct worker *worker, enum content_coding coding, int64_t length)
 {
     (void)worker;
+    (void)length;
     (void)coding;
     return NULL;
 }
@@ -371,6 +378,12 @@ struct slice exchange_url(const struct exchange *ex)
 struct slice exchange_scheme(const struct exchange *ex)
 {
     return ex->request.tls ? SLICE("https") : SLICE("http");
+}
+
+bool redis_ask(struct redis_question *question)
+{
+    (void)question;
+    return false;
 }
 
 enum password_answer passwords_ask(struct exchange *ex, struct slice hash, struct slice password, bool counts,

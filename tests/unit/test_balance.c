@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/sealed_page.h"
 #include "worker/exchange.h"
 #include "worker/pick.h"
 #include "worker/worker.h"
@@ -68,7 +69,6 @@ static void serve(enum service_strategy strategy, const uint32_t *weights, size_
     struct page_builder *builder = builder_new(PAGE_SERVICES);
     struct error why = {""};
     uint16_t *order;
-    int fd;
 
     for (size_t i = 0; i < count; i++) {
         servers[i] = (struct server){.url = slice_cstr(names[i]),
@@ -83,11 +83,8 @@ static void serve(enum service_strategy strategy, const uint32_t *weights, size_
     service.sequence.count = smooth_sequence(pool, weights, count, &order);
     service.sequence.items = order;
     services_build(builder, 0, services_shift(1, 0), 1, &service, 1);
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
     page_unref(page);
-    assert_int_equal(page_adopt(fd, PAGE_SERVICES, &page, &why), 0);
-    close(fd);
+    page = sealed_page(builder, PAGE_SERVICES);
     assert_int_equal(services_check(page, &why), 0);
     assert_int_equal(services_link(&page, 1, 1, NULL, &services, &why), 0);
     pool_free(pool);

@@ -10,6 +10,7 @@
 #include "common/base/hash.h"
 #include "common/base/pool.h"
 #include "shm/secrets.h"
+#include "tests/unit/sealed_page.h"
 
 #define CERTIFICATES 200
 
@@ -35,19 +36,6 @@ static struct certificate_row row_of(struct slice name, uint32_t kind, const cha
         .chain = {chain, 1}, .key = SLICE("key"), .identity = 1, .kind = kind, .id = id_of(name, kind)};
 }
 
-static struct page *seal(struct page_builder *builder, enum page_kind kind)
-{
-    struct page *page;
-    struct error why;
-    int fd;
-
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
-    assert_int_equal(page_adopt(fd, kind, &page, &why), 0);
-    close(fd);
-    return page;
-}
-
 static void make(struct set *set, const struct slice *names, size_t count, size_t renewed)
 {
     for (unsigned group = 0; group < CERTIFICATE_GROUPS; group++) {
@@ -66,7 +54,7 @@ static void make(struct set *set, const struct slice *names, size_t count, size_
         }
         certificates_build(builder, &(struct certificates_input){rows, here, named, here});
         set->hashes[group] = builder_hash(builder);
-        set->pages[PAGE_CERTIFICATES + group] = seal(builder, PAGE_CERTIFICATES);
+        set->pages[PAGE_CERTIFICATES + group] = sealed_page(builder, PAGE_CERTIFICATES);
         assert_int_equal(certificates_check(set->pages[PAGE_CERTIFICATES + group], &why), 0);
     }
 }
@@ -190,7 +178,7 @@ static void an_id_of_nobody(void **state)
 
     page_unref(set.pages[PAGE_CERTIFICATES + group]);
     certificates_build(builder, &(struct certificates_input){.names = &name, .name_count = 1});
-    set.pages[PAGE_CERTIFICATES + group] = seal(builder, PAGE_CERTIFICATES);
+    set.pages[PAGE_CERTIFICATES + group] = sealed_page(builder, PAGE_CERTIFICATES);
     assert_true(certificates_find(set.pages, names[1], &found));
     for (size_t kind = 0; kind < CERTIFICATE_KINDS; kind++) {
         assert_null(found.rows[kind]);
@@ -219,7 +207,7 @@ static void damaged_ones_are_refused(void **state)
         row.chain.count = cases[i].chain;
         certificates_build(builder, &(struct certificates_input){.rows = &row, .row_count = 1});
 
-        struct page *page = seal(builder, PAGE_CERTIFICATES);
+        struct page *page = sealed_page(builder, PAGE_CERTIFICATES);
 
         assert_int_equal(certificates_check(page, &why), cases[i].rc);
         page_unref(page);
@@ -240,7 +228,7 @@ static void the_secrets_page(void **state)
     (void)state;
     secrets_build(builder, &input);
 
-    struct page *page = seal(builder, PAGE_SECRETS);
+    struct page *page = sealed_page(builder, PAGE_SECRETS);
 
     assert_int_equal(secrets_check(page, &why), 0);
     assert_int_equal(secrets_certificate(page, 0)->kind, CERTIFICATE_ECDSA);
@@ -256,7 +244,7 @@ static void the_secrets_page(void **state)
     builder = builder_new(PAGE_SECRETS);
     input.fallback[CERTIFICATE_RSA] = 2;
     secrets_build(builder, &input);
-    page = seal(builder, PAGE_SECRETS);
+    page = sealed_page(builder, PAGE_SECRETS);
     assert_int_equal(secrets_check(page, &why), -EBADMSG);
     page_unref(page);
 }

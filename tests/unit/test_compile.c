@@ -556,7 +556,7 @@ static void chains_are_replaced_by_their_members_and_services_add_theirs(void **
 static void transports_and_their_defaults(void **state)
 {
     struct forwarding_timeouts timeouts = {
-        .dial_timeout = 5, .response_header_timeout = 6, .idle_conn_timeout = 7};
+        .dial_timeout = 5, .response_header_timeout = 6, .idle_conn_timeout = 7, .send_timeout = 8};
     struct servers_transport *slow;
     struct http_service *service;
     struct generation *generation;
@@ -586,6 +586,8 @@ static void transports_and_their_defaults(void **state)
     assert_int_equal(second->dial_timeout, 5);
     assert_int_equal(second->response_header_timeout, 6);
     assert_int_equal(second->idle_conn_timeout, 7);
+    assert_int_equal(first->send_timeout, 60000000000);
+    assert_int_equal(second->send_timeout, 8);
     assert_int_equal(service_at(generation, "s1@file")->transport, 0);
     assert_int_equal(service_at(generation, "s2@file")->transport, 1);
     assert_int_not_equal(server_at(generation, "s1@file", 0)->identity,

@@ -9,6 +9,7 @@
 
 #include "common/base/text.h"
 #include "common/http/path.h"
+#include "master/resolve/prepare.h"
 #include "shm/secrets.h"
 #include "shm/tls_options.h"
 #include "shm/middlewares.h"
@@ -18,6 +19,7 @@
 #include "shm/tcp_page.h"
 #include "shm/transports.h"
 #include "shm/udp_page.h"
+#include "tests/unit/sealed_page.h"
 #include "worker/codec.h"
 #include "worker/listener.h"
 #include "worker/upstream.h"
@@ -90,19 +92,6 @@ static const struct codec fake = {
 };
 
 /* ---- one generation for all tests ---- */
-static struct page *sealed(struct page_builder *builder, enum page_kind kind)
-{
-    struct error why;
-    struct page *page;
-    int fd;
-
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
-    assert_int_equal(page_adopt(fd, kind, &page, &why), 0);
-    close(fd);
-    return page;
-}
-
 static struct page *static_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_STATIC);
@@ -111,26 +100,25 @@ static struct page *static_page(void)
 
     schema_defaults(&entry_point_schema, pool, &config);
     static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0, 418);
-    return sealed(builder, PAGE_STATIC);
+    return sealed_page(builder, PAGE_STATIC);
 }
 
 static struct page *middlewares_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_MIDDLEWARES);
     static struct string_pair added = {SLICE_INIT("X-Added"), SLICE_INIT("by the chain")};
-    static struct set_headers headers;
+    struct prepared_headers headers = {.custom_response =
+                                           prepare_fields(pool, &(struct string_map){&added, 1}, false)};
     static struct redirect_scheme redirect;
     struct middleware_input rows[] = {
         {.name = SLICE("headers"), .kind = MIDDLEWARE_set_headers, .params = &headers},
         {.name = SLICE("redirect"), .kind = MIDDLEWARE_redirect_scheme, .params = &redirect},
     };
 
-    schema_defaults(&set_headers_schema, pool, &headers);
-    headers.custom_response_headers = (struct string_map){&added, 1};
     schema_defaults(&redirect_scheme_schema, pool, &redirect);
     redirect.scheme = SLICE("https");
     middlewares_build(builder, rows, ARRAY_LEN(rows));
-    return sealed(builder, PAGE_MIDDLEWARES);
+    return sealed_page(builder, PAGE_MIDDLEWARES);
 }
 
 static struct page *services_page(void)
@@ -143,7 +131,7 @@ static struct page *services_page(void)
     };
 
     services_build(builder, 0, services_shift(0, 0), 1, rows, ARRAY_LEN(rows));
-    return sealed(builder, PAGE_SERVICES);
+    return sealed_page(builder, PAGE_SERVICES);
 }
 
 static struct page *udp_page(void)
@@ -151,7 +139,7 @@ static struct page *udp_page(void)
     struct page_builder *builder = builder_new(PAGE_UDP);
 
     udp_page_build(builder, NULL, 0, NULL, 0);
-    return sealed(builder, PAGE_UDP);
+    return sealed_page(builder, PAGE_UDP);
 }
 
 static struct page *tls_page(void)
@@ -159,7 +147,7 @@ static struct page *tls_page(void)
     struct page_builder *builder = builder_new(PAGE_TLS);
 
     tls_options_build(builder, &(struct tls_options_input){.fallback = TLS_OPTIONS_BROKEN});
-    return sealed(builder, PAGE_TLS);
+    return sealed_page(builder, PAGE_TLS);
 }
 
 static struct page *secrets_page(void)
@@ -168,7 +156,7 @@ static struct page *secrets_page(void)
 
     secrets_build(
         builder, &(struct secrets_input){.fallback = {CERTIFICATE_NONE, CERTIFICATE_NONE, CERTIFICATE_NONE}});
-    return sealed(builder, PAGE_SECRETS);
+    return sealed_page(builder, PAGE_SECRETS);
 }
 
 static struct page *certificates_page(void)
@@ -176,7 +164,7 @@ static struct page *certificates_page(void)
     struct page_builder *builder = builder_new(PAGE_CERTIFICATES);
 
     certificates_build(builder, &(struct certificates_input){.row_count = 0});
-    return sealed(builder, PAGE_CERTIFICATES);
+    return sealed_page(builder, PAGE_CERTIFICATES);
 }
 
 static struct page *tcp_routes_page(void)
@@ -184,7 +172,7 @@ static struct page *tcp_routes_page(void)
     struct page_builder *builder = builder_new(PAGE_TCP_ROUTES);
 
     routes_build(builder, NULL, 0);
-    return sealed(builder, PAGE_TCP_ROUTES);
+    return sealed_page(builder, PAGE_TCP_ROUTES);
 }
 
 static struct page *tcp_page(void)
@@ -192,7 +180,7 @@ static struct page *tcp_page(void)
     struct page_builder *builder = builder_new(PAGE_TCP);
 
     tcp_page_build(builder, &(struct tcp_page_input){.first_service = 0});
-    return sealed(builder, PAGE_TCP);
+    return sealed_page(builder, PAGE_TCP);
 }
 
 static struct page *transports_page(void)
@@ -201,7 +189,7 @@ static struct page *transports_page(void)
     struct transport transport = {.name = SLICE("default")};
 
     transports_build(builder, &transport, 1, NULL);
-    return sealed(builder, PAGE_TRANSPORTS);
+    return sealed_page(builder, PAGE_TRANSPORTS);
 }
 
 static struct rule *rule(const char *text)
@@ -245,7 +233,7 @@ static struct page *routes_page(void)
     for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
         rule_free((struct rule *)(uintptr_t)rows[i].rule);
     }
-    return sealed(builder, PAGE_ROUTES);
+    return sealed_page(builder, PAGE_ROUTES);
 }
 
 static int group_setup(void **state)

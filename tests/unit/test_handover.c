@@ -106,7 +106,7 @@ static void all_comes_back(void **state)
     int fd = handover_write(from, &why);
 
     assert_true(fd >= 0);
-    assert_int_equal(handover_read(to, fd, &build, &why), 0);
+    assert_int_equal(handover_read(to, fd, true, &build, &why), 0);
     assert_true(build == build_id());
     assert_int_equal(to->board_fd, from->board_fd);
     assert_int_equal(to->rings_fd, from->rings_fd);
@@ -163,7 +163,7 @@ static void shards_come_back(void **state)
     int fd = handover_write(from, &why);
 
     assert_true(fd >= 0);
-    assert_int_equal(handover_read(to, fd, &build, &why), 0);
+    assert_int_equal(handover_read(to, fd, true, &build, &why), 0);
 
     const struct sharded *got = to->sharded;
 
@@ -197,7 +197,7 @@ static void numbers_that_older_builds_do_not_write_are_optional(void **state)
     (void)state;
     to->since_ns = 5;
     assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
-    assert_int_equal(handover_read(to, fd, &build, &why), 0);
+    assert_int_equal(handover_read(to, fd, true, &build, &why), 0);
     assert_int_equal(to->upgrades, 4);
     assert_true(to->since_ns == 5 && !to->was_ready);
     assert_true(to->old && to->old->pid == 99 && to->old->since_ns > 0);
@@ -241,7 +241,7 @@ static void what_is_not_right_is_refused(void **state)
 
         print_message("case %zu\n", i);
         assert_int_equal(write(fd, texts[i], strlen(texts[i])), strlen(texts[i]));
-        assert_true(handover_read(guard, fd, &build, &why) < 0);
+        assert_true(handover_read(guard, fd, true, &build, &why) < 0);
         assert_true(why.text[0] != '\0');
         close(fd);
         guard_drop(guard, false);
@@ -250,8 +250,25 @@ static void what_is_not_right_is_refused(void **state)
     struct error why = {""};
     uint64_t build;
 
-    assert_true(handover_read(guard, 9999, &build, &why) < 0);
+    assert_true(handover_read(guard, 9999, true, &build, &why) < 0);
     guard_drop(guard, false);
+}
+
+static void behind_the_point_of_no_return_one_line_is_left_out(void **state)
+{
+    static const char text[] = "weir-handover 2\nworker 0 1 9999 -1 0 0\ncounts 2 7 3 4\nend\n";
+    struct guard *to = guard_make();
+    struct error why = {""};
+    uint64_t build = 0;
+    int fd = memfd_create("handover", MFD_CLOEXEC);
+
+    (void)state;
+    assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
+    assert_int_equal(handover_read(to, fd, false, &build, &why), 0);
+    assert_int_equal(to->upgrades, 4);
+    assert_int_equal(to->workers[0].pid, 0);
+    close(fd);
+    guard_drop(to, false);
 }
 
 /* As the kernel's group: who leaves is replaced by the last. */
@@ -282,6 +299,7 @@ int main(void)
         cmocka_unit_test(shards_come_back),
         cmocka_unit_test(numbers_that_older_builds_do_not_write_are_optional),
         cmocka_unit_test(what_is_not_right_is_refused),
+        cmocka_unit_test(behind_the_point_of_no_return_one_line_is_left_out),
         cmocka_unit_test(order_follows_the_kernel),
     };
 

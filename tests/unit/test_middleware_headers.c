@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "common/model/prepared.h"
+#include "master/resolve/prepare.h"
 #include "tests/unit/fake_exchange.h"
 
 #define PAIR(name, text)                                                                                     \
@@ -66,7 +66,8 @@ static void sets_and_removes(void **state)
             struct headers *headers = response ? &ex.response.headers : &ex.request.headers;
 
             params = (struct prepared_headers){0};
-            *(response ? &params.custom_response : &params.custom_request) = map;
+            *(response ? &params.custom_response : &params.custom_request) =
+                prepare_fields(pool, &map, !response);
             for (size_t k = 0; k < PAIRS_MAX && cases[i].before[k].name != NULL; k++) {
                 headers_add(headers, slice_cstr(cases[i].before[k].name),
                             slice_cstr(cases[i].before[k].value));
@@ -86,8 +87,9 @@ static void sets_and_removes(void **state)
 static void host_goes_to_the_upstream(void **state)
 {
     struct string_pair pairs[] = {PAIR("host", "other.test")}, empty[] = {PAIR("Host", "")};
-    struct prepared_headers params = {.custom_request = {pairs, 1}};
     struct pool *pool = pool_new(4096, 0);
+    struct prepared_headers params = {.custom_request =
+                                          prepare_fields(pool, &(struct string_map){pairs, 1}, true)};
     struct exchange ex;
     char said[100];
 
@@ -100,7 +102,8 @@ static void host_goes_to_the_upstream(void **state)
     fake_headers(&ex.request.headers, said, sizeof(said));
     assert_string_equal(said, "");
 
-    params.custom_request.items = empty; /* an empty one does nothing: a request needs a Host */
+    params.custom_request = prepare_fields(pool, &(struct string_map){empty, 1},
+                                           true); /* an empty one does nothing: a request needs a Host */
     middleware_types[MIDDLEWARE_set_headers]->on_request(&ex, &params);
     assert_true(slice_eq(ex.request.host, SLICE("other.test")));
     pool_free(pool);
@@ -126,7 +129,8 @@ static void forwarding_headers_stay_away(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         struct string_pair pair = {slice_cstr(names[i].name), SLICE("")};
-        struct prepared_headers params = {.custom_request = {&pair, 1}};
+        struct string_map map = {&pair, 1};
+        struct prepared_headers params = {.custom_request = prepare_fields(pool, &map, true)};
         struct exchange ex;
 
         print_message("case %zu\n", i);
@@ -137,6 +141,7 @@ static void forwarding_headers_stay_away(void **state)
         assert_int_equal(headers_suppressed(&ex.request.headers, names[i].id), names[i].suppressed);
 
         pair.value = SLICE("again"); /* a later middleware may set it anew */
+        params.custom_request = prepare_fields(pool, &map, true);
         middleware_types[MIDDLEWARE_set_headers]->on_request(&ex, &params);
         assert_non_null(headers_get(&ex.request.headers, names[i].id));
         assert_false(headers_suppressed(&ex.request.headers, names[i].id));
@@ -150,10 +155,11 @@ static void forwarding_headers_stay_away(void **state)
 static void other_spellings_of_the_client_go(void **state)
 {
     struct string_pair pairs[] = {PAIR("X-Auth", "good"), PAIR("x_auth", "also"), PAIR("X-Gone", "")};
-    struct prepared_headers params = {.custom_request = {pairs, ARRAY_LEN(pairs)}};
+    struct pool *pool = pool_new(4096, 0);
+    struct prepared_headers params = {
+        .custom_request = prepare_fields(pool, &(struct string_map){pairs, ARRAY_LEN(pairs)}, true)};
     static const char *const names[] = {"X-Auth", "X_Auth", "x.auth",     "X_Gone",
                                         "X-GONE", "X-Aut",  "X-Authority"};
-    struct pool *pool = pool_new(4096, 0);
     struct exchange ex;
     char said[200];
 

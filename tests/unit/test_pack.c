@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "shm/page.h"
+#include "tests/unit/sealed_page.h"
 
 struct leaf {
     struct slice name;
@@ -125,16 +126,9 @@ static struct page *sample_page(void)
 {
     struct page_builder *builder = builder_new(PAGE_MIDDLEWARES);
     struct whole whole = sample();
-    struct error why = {""};
-    struct page *page;
-    int fd;
 
     builder_set_root(builder, pack(builder, &whole_schema, &whole));
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
-    assert_int_equal(page_adopt(fd, PAGE_MIDDLEWARES, &page, &why), 0);
-    close(fd);
-    return page;
+    return sealed_page(builder, PAGE_MIDDLEWARES);
 }
 
 static bool text_is(const struct page *page, struct slice stored, const char *want)

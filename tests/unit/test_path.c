@@ -358,11 +358,46 @@ static void urls_are_written_again(void **state)
     pool_free(pool);
 }
 
+/* Every short text of bytes that mean something: what is called plain is what all the steps leave alone. */
+static void plain_is_the_same_in_all_forms(void **state)
+{
+    static const char letters[] = "/.a%;~";
+    struct pool *pool = pool_new(4096, 0);
+    unsigned found = 0;
+
+    (void)state;
+    for (unsigned n = 0; n < 6 * 6 * 6 * 6 * 6; n++) {
+        char text[5];
+        struct slice path = slice_of(text, 1 + n % sizeof(text)), to;
+        struct url_path url;
+
+        for (unsigned i = 0, rest = n; i < sizeof(text); i++, rest /= 6) {
+            text[i] = letters[rest % 6];
+        }
+        if (path_is_plain(path)) {
+            found++;
+            assert_true(path_unescape(pool, path, &to) == PATH_OK && slice_eq(to, path));
+            assert_true(path_escape(pool, path, &to) == PATH_OK && slice_eq(to, path));
+            assert_true(path_routing(pool, path, &to) == PATH_OK && slice_eq(to, path));
+            url = (struct url_path){.path = path};
+            assert_true(url_path_clean(pool, &url) == PATH_OK && slice_eq(url.path, path) &&
+                        url.raw.len == 0);
+        } else if (path_unescape(pool, path, &to) == PATH_OK && slice_eq(to, path) && path.ptr[0] == '/') {
+            url = (struct url_path){.path = path};
+            assert_true(path_escape(pool, path, &to) != PATH_OK || !slice_eq(to, path) ||
+                        url_path_clean(pool, &url) != PATH_OK || !slice_eq(url.path, path));
+        }
+    }
+    assert_true(found > 100);
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(targets),
         cmocka_unit_test(plain_paths_cost_no_memory),
+        cmocka_unit_test(plain_is_the_same_in_all_forms),
         cmocka_unit_test(path_over_the_bound),
         cmocka_unit_test(encoded_characters),
         cmocka_unit_test(hosts),

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "common/net/addr.h"
+#include "tests/unit/sealed_page.h"
 #include "worker/exchange.h"
 #include "worker/pick.h"
 #include "worker/sticky.h"
@@ -62,14 +63,10 @@ static struct whole *whole_of(const struct service *services, size_t count)
 
     for (size_t i = 0; i < pages; i++) {
         struct page_builder *builder = builder_new(PAGE_SERVICES);
-        int fd;
 
         services_build(builder, (uint32_t)(2 * i), 1, (uint32_t)pages, services + 2 * i,
                        count - 2 * i < 2 ? count - 2 * i : 2);
-        assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-        builder_free(builder);
-        assert_int_equal(page_adopt(fd, PAGE_SERVICES, &whole->pages[i], &why), 0);
-        close(fd);
+        whole->pages[i] = sealed_page(builder, PAGE_SERVICES);
         assert_int_equal(services_check(whole->pages[i], &why), 0);
     }
     assert_int_equal(services_link(whole->pages, pages, 1, NULL, &whole->services, &why), 0);

@@ -28,13 +28,14 @@ static uint32_t pick(uint32_t below)
     return (seed >> 8) % below;
 }
 
-/* Router i leads to service i % 6; 6 to 8 are made of others; m2 and m4 are chains, m3 asks a service. */
+/* Router i leads to service i % 6; 6 to 8 are made of others; m2 and m4 are chains, m3 asks a service. 3 and 4 have TLS, and 3
+ * one host and path in all variants. */
 static void router_add(struct text *out, unsigned i, unsigned variant)
 {
     static const char *const more[] = {"", "", ", middlewares: [m0, m2]", ", middlewares: [m4, m3]"};
 
-    text_printf(out, "  r%u: {rule: \"Host(`h%u`) && PathPrefix(`/%u`)\", service: s%u%s%s}\n", i, i % 3,
-                variant, variant == 3 ? i % 9 : i % 6,
+    text_printf(out, "  r%u: {rule: \"Host(`h%u`) && PathPrefix(`/%u`)\", service: s%u%s%s%s}\n", i, i % 3,
+                i == 3 ? 0 : variant, variant == 3 ? i % 9 : i % 6, i == 3 || i == 4 ? ", tls: {}" : "",
                 i == 0 && variant == 3 ? ", middlewares: [a0]" : more[(i + variant) % 4],
                 i % 5 == 4 ? ", entryPoints: [web, extra]" : "");
 }

@@ -85,11 +85,53 @@ static void paths_as_they_are_sent(void **state)
     pool_free(pool);
 }
 
+/* Each as the reference answered it: 404 for the service, or errors of this server alone. */
+static void which_of_the_bad_ones_go_reads(void **state)
+{
+    static const char *const malformed[] = {
+        "http://bad host:80", "127.0.0.1:80", "http://a:b",    "http://a\\b",    "http://[::1",
+        "http://[zz]:80",     ":foo",         "http://a:1:80", "http://::1:80",  "http://a%41b",
+        "h ttp://a",          "1http://a",    "http://a\001",  "http://[::1]:x",
+    };
+    static const char *const readable[] = {
+        "http://",
+        "localhost:80",
+        "foo",
+        "",
+        "http://a:99999",
+        "http://a:0",
+        "http://a!b",
+        "//127.0.0.1:80",
+        "http://a..b",
+        "http://.a",
+        "http:///x",
+        "/x:y",
+        "a/b:c",
+        "http://[fe80::1%25eth0]:80",
+        "http://\xc3\xa9",
+    };
+    struct server_url url;
+    struct error why;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(malformed); i++) {
+        print_message("%s\n", malformed[i]);
+        assert_true(server_url_parse(slice_cstr(malformed[i]), &url, &why) < 0);
+        assert_true(server_url_is_malformed(slice_cstr(malformed[i])));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(readable); i++) {
+        print_message("%s\n", readable[i]);
+        assert_true(server_url_parse(slice_cstr(readable[i]), &url, &why) < 0);
+        assert_false(server_url_is_malformed(slice_cstr(readable[i])));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls_of_servers),
         cmocka_unit_test(paths_as_they_are_sent),
+        cmocka_unit_test(which_of_the_bad_ones_go_reads),
     };
 
     return cmocka_run_group_tests_name("server_url", tests, NULL, NULL);

@@ -13,19 +13,7 @@
 #include "shm/services.h"
 #include "shm/static_page.h"
 #include "shm/transports.h"
-
-static struct page *seal_and_adopt(struct page_builder *builder, enum page_kind kind)
-{
-    struct error why = {""};
-    struct page *page;
-    int fd;
-
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
-    assert_int_equal(page_adopt(fd, kind, &page, &why), 0);
-    close(fd);
-    return page;
-}
+#include "tests/unit/sealed_page.h"
 
 /* ---- smooth order ---- */
 
@@ -251,7 +239,7 @@ static int check_whole(struct page *const *pages, size_t count, struct services 
 
 static void services_come_out_as_they_went_in(void **state)
 {
-    struct page *own = seal_and_adopt(sample_services(), PAGE_SERVICES);
+    struct page *own = sealed_page(sample_services(), PAGE_SERVICES);
     struct services services;
     struct error why = {""};
     const struct page *page;
@@ -314,7 +302,7 @@ static int check_changed(void (*change)(struct service *services, struct server 
     page_unref(page);
     change(builder_at(builder, at), builder_at(builder, rows), builder_at(builder, sequence),
            builder_at(builder, kids));
-    page = seal_and_adopt(builder, PAGE_SERVICES);
+    page = sealed_page(builder, PAGE_SERVICES);
     rc = check_whole(&page, 1, &services, why);
     page_unref(page);
     return rc;
@@ -409,13 +397,13 @@ static void pages_without_a_root_are_refused(void **state)
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         struct page_builder *builder = builder_new(cases[i].kind);
-        struct page *page = seal_and_adopt(builder, cases[i].kind);
+        struct page *page = sealed_page(builder, cases[i].kind);
 
         assert_int_equal(cases[i].check(page, &why), -EBADMSG);
         page_unref(page);
         builder = builder_new(cases[i].kind); /* a root that is cut off by the end of the page */
         builder_set_root(builder, builder_alloc(builder, 8, 8));
-        page = seal_and_adopt(builder, cases[i].kind);
+        page = sealed_page(builder, cases[i].kind);
         assert_int_equal(cases[i].check(page, &why), -EBADMSG);
         page_unref(page);
     }
@@ -431,7 +419,7 @@ static void no_services_at_all(void **state)
 
     (void)state;
     services_build(builder, 0, services_shift(0, 0), 1, NULL, 0);
-    page = seal_and_adopt(builder, PAGE_SERVICES);
+    page = sealed_page(builder, PAGE_SERVICES);
     assert_int_equal(check_whole(&page, 1, &services, &why), 0);
     assert_int_equal(services.count, 0);
     assert_null(services_at(&services, 0, &where));
@@ -454,7 +442,7 @@ static struct page *page_at_first(uint32_t first, unsigned shift, size_t count, 
         rows[0].sequence = (struct list){&sequence, 1};
     }
     services_build(builder, first, shift, 2, rows, count);
-    return seal_and_adopt(builder, PAGE_SERVICES);
+    return sealed_page(builder, PAGE_SERVICES);
 }
 
 static void pages_that_are_no_whole_are_refused(void **state)
@@ -575,7 +563,7 @@ static void transports_come_out_as_they_went_in(void **state)
 
     (void)state;
     transports_build(builder, transports, ARRAY_LEN(transports), NULL);
-    page = seal_and_adopt(builder, PAGE_TRANSPORTS);
+    page = sealed_page(builder, PAGE_TRANSPORTS);
     assert_int_equal(transports_check(page, &why), 0);
     assert_int_equal(transports_count(page), 2);
     assert_null(transports_at(page, 2));
@@ -602,7 +590,7 @@ static void a_damaged_transport_is_refused(void **state)
     at = page_offset(page, transports_at(page, 0));
     page_unref(page);
     ((struct transport *)builder_at(builder, at))->name.len = 1 << 20;
-    page = seal_and_adopt(builder, PAGE_TRANSPORTS);
+    page = sealed_page(builder, PAGE_TRANSPORTS);
     assert_int_equal(transports_check(page, &why), -EBADMSG);
     assert_string_equal(why.text, "transports page: transport 0 is damaged");
     page_unref(page);
@@ -625,7 +613,7 @@ static void middlewares_and_their_parameters(void **state)
 
     (void)state;
     middlewares_build(builder, rows, 2);
-    page = seal_and_adopt(builder, PAGE_MIDDLEWARES);
+    page = sealed_page(builder, PAGE_MIDDLEWARES);
     assert_int_equal(middlewares_check(page, &why), 0);
     assert_int_equal(middlewares_count(page), 2);
     assert_null(middlewares_at(page, 2));
@@ -655,7 +643,7 @@ static void entry_points(void **state)
     assert_true(cidr_parse(SLICE("2001:db8::/32"), &trusted[1], &why));
     web.transport.responding_timeouts.read_timeout = 60;
     static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
-    page = seal_and_adopt(builder, PAGE_STATIC);
+    page = sealed_page(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), 0);
     assert_int_equal(entry_points_count(page), 1);
     assert_null(entry_points_at(page, 1));
@@ -675,7 +663,7 @@ static void entry_points(void **state)
     trusted[0].bits = 33;
     builder = builder_new(PAGE_STATIC);
     static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
-    page = seal_and_adopt(builder, PAGE_STATIC);
+    page = sealed_page(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), -EBADMSG);
     page_unref(page);
 }

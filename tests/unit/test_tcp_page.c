@@ -13,19 +13,7 @@
 #include "common/net/ranges.h"
 #include "shm/page_inner.h"
 #include "shm/tcp_page.h"
-
-static struct page *sealed(struct page_builder *builder)
-{
-    struct page *page;
-    struct error why;
-    int fd;
-
-    assert_int_equal(page_seal(builder, 1, &fd, &why), 0);
-    builder_free(builder);
-    assert_int_equal(page_adopt(fd, PAGE_TCP, &page, &why), 0);
-    close(fd);
-    return page;
-}
+#include "tests/unit/sealed_page.h"
 
 static struct page_builder *sample(struct pool *pool, uint32_t kind, uint32_t proxy)
 {
@@ -51,7 +39,7 @@ static struct page_builder *sample(struct pool *pool, uint32_t kind, uint32_t pr
 static void reads_what_was_built(void **state)
 {
     struct pool *pool = pool_new(4096, 0);
-    struct page *page = sealed(sample(pool, TCP_IN_FLIGHT_CONN, 2));
+    struct page *page = sealed_page(sample(pool, TCP_IN_FLIGHT_CONN, 2), PAGE_TCP);
     struct address in = {.family = 4, .bytes = {10, 1, 2, 3}}, out = {.family = 4, .bytes = {11}};
     struct error why;
 
@@ -100,7 +88,7 @@ static void damage_is_refused(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct page *page = sealed(sample(pool, cases[i].kind, cases[i].proxy));
+        struct page *page = sealed_page(sample(pool, cases[i].kind, cases[i].proxy), PAGE_TCP);
         struct error why;
 
         assert_true(tcp_page_check(page, &why) < 0);

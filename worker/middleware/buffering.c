@@ -260,6 +260,11 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     if (buffered == NULL || ex->response.status == 101) {
         return MW_PASS;
     }
+    if (ex->response.has_body && ex->response.content_length > (int64_t)buffered->response_most) {
+        body_keep_finish(&buffered->request);
+        exchange_discard_response(ex);
+        return exchange_answer_plain(ex, 500, REASON_internal_error, slice_cstr(http_status_text(500)));
+    }
     facts = (struct retry_facts){++buffered->attempts, ex->response.status, ex->request.method};
     if (buffered->again.len && buffered->attempts <= AGAIN_MOST && !buffered->request.dropped &&
         !exchange_is_final(ex) && retry_expression_holds(buffered->again, &facts)) {
@@ -271,10 +276,6 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
     body_keep_finish(&buffered->request);
     if (!ex->response.has_body) {
         return MW_PASS;
-    }
-    if (ex->response.content_length > (int64_t)buffered->response_most) {
-        exchange_discard_response(ex);
-        return exchange_answer_plain(ex, 500, REASON_internal_error, slice_cstr(http_status_text(500)));
     }
     buffered->response_filter = filter_response(ex, buffered);
     return MW_SUSPENDED;

@@ -227,7 +227,8 @@ static enum mw_verdict on_response(struct exchange *ex, const void *params)
         return MW_PASS;
     }
     headers_add_id(&ex->response.headers, HEADER_VARY, SLICE("Accept-Encoding"));
-    if (!wanted(ex, params) || (encoder = encoder_take(ex->worker, *coding)) == NULL) {
+    if (!wanted(ex, params) ||
+        (encoder = encoder_take(ex->worker, *coding, ex->response.content_length)) == NULL) {
         return MW_PASS;
     }
 

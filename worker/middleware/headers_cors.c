@@ -57,7 +57,7 @@ enum mw_verdict cors_request(struct exchange *ex, const struct prepared_headers 
     struct slice origin = field(&ex->request.headers, SLICE("Origin"));
     struct slice match;
 
-    if (!p->cors || method.len == 0 || origin.len == 0 || !slice_eq(ex->request.method, SLICE("OPTIONS"))) {
+    if (method.len == 0 || origin.len == 0 || !slice_eq(ex->request.method, SLICE("OPTIONS"))) {
         return MW_PASS;
     }
     if (p->credentials) {

@@ -1,5 +1,6 @@
 /*
- * rate_limit.c - rateLimit: a token bucket for each source, exact over all workers (shm/rate.h).
+ * rate_limit.c - rateLimit: a token bucket for each source, exact over all workers (shm/rate.h), or over all who ask one Redis
+ * (rate_redis.h).
  *
  * A request that comes a little too early is held back, one that comes much too early is refused. When the board had no table
  * nothing is counted.
@@ -12,6 +13,7 @@
 #include "shm/rate.h"
 #include "worker/exchange.h"
 #include "worker/middleware.h"
+#include "worker/middleware/rate_redis.h"
 #include "worker/source.h"
 #include "worker/worker.h"
 
@@ -97,6 +99,28 @@ static enum mw_verdict refuse(struct exchange *ex, int64_t delay_ns)
     return exchange_answer_plain(ex, 429, REASON_rate_limit, SLICE("Too Many Requests"));
 }
 
+/* As Traefik: without a count nobody passes. */
+static enum mw_verdict fail(struct exchange *ex)
+{
+    return (enum mw_verdict)exchange_answer_body(ex, 500, REASON_rate_store,
+                                                 SLICE("text/plain; charset=utf-8"),
+                                                 SLICE("Could not insert/update bucket\n"));
+}
+
+static void redis_decided(struct exchange *ex, const struct prepared_rate_limit *p, int64_t delay_ns)
+{
+    if (delay_ns > 0 && delay_ns <= p->max_delay_ns) {
+        (void)hold_back(ex, delay_ns);
+        return;
+    }
+    if (delay_ns == RATE_REDIS_NOTHING) {
+        (void)fail(ex);
+    } else if (delay_ns > 0) {
+        (void)refuse(ex, delay_ns);
+    }
+    exchange_resume(ex);
+}
+
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct prepared_rate_limit *p = params;
@@ -107,6 +131,9 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
 
     if (rate.interval == 0) {
         return MW_PASS;
+    }
+    if (p->redis) {
+        return rate_redis_take(ex, p, redis_decided) ? MW_SUSPENDED : fail(ex);
     }
 
     struct table_ref ref = exchange_table(ex);

@@ -116,10 +116,27 @@ enum mw_verdict rewrite_store(struct exchange *ex, const struct url_path *url)
     return rewrite_store_shown(ex, url, ex->request.query);
 }
 
+/* Behind state(): a path that is the same in all forms. */
+static enum mw_verdict store_plain(struct exchange *ex, struct slice path)
+{
+    struct rewritten made = {.url = {.path = path}};
+
+    if (!put_uri(ex, path, ex->request.query, &made.uri)) {
+        return rewrite_refuse(ex);
+    }
+    ex->request.rewritten = pool_alloc(ex->pool, sizeof(made)); /* as above */
+    *ex->request.rewritten = made;
+    exchange_set_plain_path(ex, path);
+    return MW_PASS;
+}
+
 static enum mw_verdict store_clean(struct exchange *ex, struct url_path *url)
 {
     struct slice before = url->path;
 
+    if (url->raw.len == 0 && path_is_plain(before) && state(ex) != NULL) {
+        return store_plain(ex, before);
+    }
     if (before.len > 0 && url_path_clean(ex->pool, url) != PATH_OK) {
         return rewrite_refuse(ex);
     }

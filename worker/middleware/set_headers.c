@@ -17,82 +17,55 @@
 #include "worker/middleware/headers_cors.h"
 #include "worker/middleware/headers_secure.h"
 
-static bool is_framing(enum header_id id)
+static void change(struct exchange *ex, struct headers *headers, const struct prepared_field *field)
 {
-    return id == HEADER_CONTENT_LENGTH || id == HEADER_TRANSFER_ENCODING || id == HEADER_TRAILER;
-}
+    struct slice name = exchange_text(ex, field->name);
+    enum header_id id = (enum header_id)field->id;
 
-/* Fields that weir itself would add again on the way to the upstream. */
-static bool is_ours(enum header_id id)
-{
-    switch (id) {
-    case HEADER_X_FORWARDED_HOST:
-    case HEADER_X_FORWARDED_PORT:
-    case HEADER_X_FORWARDED_PROTO:
-    case HEADER_X_FORWARDED_SERVER:
-    case HEADER_X_FORWARDED_SCHEME:
-    case HEADER_X_REAL_IP:
-    case HEADER_X_SCHEME:
-        return true;
-    default:
-        return false;
+    switch ((enum field_change)field->change) {
+    case FIELD_LEAVE:
+        break;
+    case FIELD_SET:
+        headers_replace(headers, id, name, exchange_text(ex, field->value))->flags |= HEADER_SAFE;
+        break;
+    case FIELD_REMOVE:
+        headers_remove(headers, name);
+        break;
+    case FIELD_SUPPRESS:
+        headers_suppress(headers, name);
+        break;
+    case FIELD_HOST:
+        exchange_set_host(ex, exchange_text(ex, field->value));
+        break;
     }
 }
 
-static void set(struct exchange *ex, struct headers *headers, struct slice name, struct slice value)
+static void change_request(struct exchange *ex, struct list list)
 {
-    enum header_id id = header_id(name);
-
-    if (is_framing(id) || !header_name_valid(name) || !header_value_valid(value)) {
-        return; /* the master has reported what is no header */
-    }
-    headers_set(headers, id != HEADER_OTHER ? header_name(id) : header_name_canonical(ex->pool, name), value);
-}
-
-static void change_request(struct exchange *ex, const struct string_map *map)
-{
-    const struct string_pair *pairs = exchange_items(ex, (struct list){map->items, map->count});
+    const struct prepared_field *fields = exchange_items(ex, list);
 
     /* all at once and first: the configuration itself may set two spellings */
-    for (size_t i = 0; i < map->count; i++) {
-        headers_remove_spellings(&ex->request.headers, exchange_text(ex, pairs[i].key));
+    for (size_t i = 0; i < list.count; i++) {
+        headers_remove_spellings(&ex->request.headers, exchange_text(ex, fields[i].name));
     }
-    for (size_t i = 0; i < map->count; i++) {
-        struct slice name = exchange_text(ex, pairs[i].key), value = exchange_text(ex, pairs[i].value);
-        enum header_id id = header_id(name);
-
-        if (value.len > 0 && id == HEADER_HOST) {
-            ex->request.host = value;
-        } else if (value.len > 0) {
-            set(ex, &ex->request.headers, name, value);
-        } else if (is_ours(id) || slice_eq(name, SLICE("X-Forwarded-For"))) {
-            /* only this spelling keeps the client's address from being appended: as in Traefik */
-            headers_suppress(&ex->request.headers, name);
-        } else if (!is_framing(id)) {
-            headers_remove(&ex->request.headers, name);
-        }
+    for (size_t i = 0; i < list.count; i++) {
+        change(ex, &ex->request.headers, &fields[i]);
     }
 }
 
-static void change_response(struct exchange *ex, const struct string_map *map)
+static void change_response(struct exchange *ex, struct list list)
 {
-    const struct string_pair *pairs = exchange_items(ex, (struct list){map->items, map->count});
+    const struct prepared_field *fields = exchange_items(ex, list);
 
-    for (size_t i = 0; i < map->count; i++) {
-        struct slice name = exchange_text(ex, pairs[i].key), value = exchange_text(ex, pairs[i].value);
-
-        if (value.len > 0) {
-            set(ex, &ex->response.headers, name, value);
-        } else if (!is_framing(header_id(name))) {
-            headers_remove(&ex->response.headers, name);
-        }
+    for (size_t i = 0; i < list.count; i++) {
+        change(ex, &ex->response.headers, &fields[i]);
     }
 }
 
 /* The outer part. */
 static void finish_response(struct exchange *ex, const struct prepared_headers *p)
 {
-    change_response(ex, &p->custom_response);
+    change_response(ex, p->custom_response);
     if (p->cors) {
         cors_response(ex, p);
     }
@@ -101,12 +74,12 @@ static void finish_response(struct exchange *ex, const struct prepared_headers *
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct prepared_headers *p = params;
-    enum mw_verdict verdict = cors_request(ex, p);
+    enum mw_verdict verdict = p->cors ? cors_request(ex, p) : MW_PASS;
 
     if (verdict != MW_PASS) {
         return verdict;
     }
-    change_request(ex, &p->custom_request);
+    change_request(ex, p->custom_request);
     verdict = secure_request(ex, p);
     if (verdict != MW_PASS) {
         finish_response(ex, p); /* a middleware does not see its own answer: this one does */

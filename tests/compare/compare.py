@@ -80,11 +80,13 @@ ACCEPTED_LINES = [
     (r"^headers: traefik \[\('Link', '</x>'\)\] weir \[\]$", "an answer does not repeat the fields of an interim one"),
     (r"^headers: traefik \[\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "the type of a body of unknown length is found, too"),
     (r"^upstream headers: traefik \[(\['Accept-Encoding', 'gzip'\], )?\['User-Agent', 'Go-http-client/1.1'\]\] weir \[\]$", "whoever decides about a request without User-Agent is not told that Go asks"),
-    (r"^(status: traefik '(400|501)' weir '(400|417|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)?')$", "which of two faults is told"),
+    (r"^(status: traefik '(400|501)' weir '(400|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)')$", "which of two faults is told"),
     (r"^upstream line: traefik '\w+ /.*' weir '\w+ [^/ :]*:", "a path without its slash keeps what stands before a colon"),
     (r"^upstream headers: traefik \[\['Accept-Encoding', 'gzip'\]\] weir \[\]$", "whoever decides about a request is not told that Go asks for gzip"),
     (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\]\] weir \[\['Content-Length', '0'\]\]$", "a body that is known to be empty says so"),
     (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\], \['User-Agent', 'Go-http-client/1.1'\]\] weir \[\['Content-Length', '\d+'\]\]$", "a body that was kept has a length"),
+    (r"^(status: traefik '(400|501)' weir '(400|417|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)?')$", "which of two faults is told"),
+    (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\](, \['User-Agent', 'Go-http-client/1.1'\])?\] weir \[\['Content-Length', '\d+'\]\]$", "whoever decides gets a body with its length"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
 

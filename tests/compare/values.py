@@ -204,6 +204,7 @@ ON_PURPOSE = [
     (r'forwardAuth.*u:p@', "a user in an address is not sent"),
     (r'"(average|maxRequestBodyBytes)": 9223372036854775807', "a number that is too large there is none here"),
     (r'nobody\.invalid', "who has no address is not asked"),
+    (r'"path": "(http://u/x|/%zz)"|"scheme": "ftp"', "servers with a check are asked at once, not after its first interval"),
     (r'"X_Under"', "other spellings of a header that is set are removed"),
     (r'includedContentTypes', "no Content-Type is none of those included"),
     (r'"ipv6Subnet": 20', "an IPv4 address is none of IPv6, however it is written"),

@@ -14,6 +14,7 @@ NOT_ASKED = {
     r"middlewares\.<name>\.(apiKey|jwt|rateLimit\.scope)(\..*)?": "ours",
     r"middlewares\.<name>\.rateLimit\.redis(\..*)?": "it takes a server of Redis",
     r"middlewares\.<name>\.plugin": "Traefik fetches plugins from the Internet",
+    r"serversTransports\.<name>\.forwardingTimeouts\.sendTimeout": "ours",
     r"serversTransports\.<name>\.spiffe(\..*)?": "not yet served",
 }
 

@@ -84,7 +84,6 @@ static void which_of_the_bad_ones_go_reads(void **state)
         "http://a:99999",
         "http://a:0",
         "http://a!b",
-
         "//127.0.0.1:80",
         "http://a..b",
         "http://.a",

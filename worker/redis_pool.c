@@ -86,12 +86,13 @@ void redis_say(struct redis_pool *pool, const char *format, ...)
 void redis_finish(struct redis_pool *pool, struct redis_command *command, const struct resp_answer *answer)
 {
     struct redis_question *question = command->question;
+    bool error = answer && answer->kind == RESP_ERROR;
 
     pool->under_way--;
     free(command);
-    if (answer && answer->kind == RESP_ERROR) {
+    if (error && question) { /* else it may be a NOSCRIPT that nobody answers with the script any more */
         redis_say(pool, "it answered: %.*s", SLICE_ARG(answer->text));
-    } else if (answer && pool->failing) {
+    } else if (answer && !error && pool->failing) {
         pool->failing = false;
         log_info("Redis %s answers again", pool->host);
     }

@@ -105,7 +105,7 @@ def test_who_left_is_not_answered_for(server, routed):
     client, board = connect(proxied.port), Board(proxied.router.pid)
     client.send(get("/"))
     assert asked.wait(60)
-    client.close()
+    client.reset()
     wait_until("it is gone", lambda: board.gauges()["exchanges"] == 0)
     board.close()
     go.set()

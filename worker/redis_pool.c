@@ -91,7 +91,7 @@ void redis_finish(struct redis_pool *pool, struct redis_command *command, const 
     pool->under_way--;
     free(command);
     if (error && question) { /* else it may be a NOSCRIPT that nobody answers with the script any more */
-        redis_say(pool, "it answered: %.*s", SLICE_ARG(answer->text));
+        redis_say(pool, "it answered: %.*s", SLICE_ARG(resp_error_words(answer)));
     } else if (answer && !error && pool->failing) {
         pool->failing = false;
         log_info("Redis %s answers again", pool->host);

@@ -234,6 +234,20 @@ def test_password(server, redis, routed):
     assert not any(word in proxied.router.log() for word in ("wrong-word", "open-door", "sesame"))
 
 
+def test_what_redis_repeats_is_not_logged(server, redis, routed):
+    """One that does not know a command says with which arguments it was called."""
+    config = one_route(server(), {"r": limit(redis("--rename-command", "AUTH", ""), password="open-door")})
+    proxied = routed(config)
+    assert ask(proxied).status == 500
+    proxied.router.wait_log(r"AUTH or SELECT was refused: ERR unknown command 'AUTH' ")
+    named = {"sourceCriterion": {"requestHeaderName": "X-Key"}}
+    config["middlewares"]["r"] = limit(redis("--rename-command", "EVALSHA", ""), **named)
+    proxied.change(config)
+    assert ask(proxied, "X-Key: open-door").status == 500
+    proxied.router.wait_log(r"it answered: ERR unknown command 'EVALSHA' ")
+    assert "open-door" not in proxied.router.log()
+
+
 def test_slow(server, redis, routed):
     """Time-outs hold, for those who wait over one connection too; who leaves leaves nothing behind."""
     app, store = server(), redis()

@@ -18,6 +18,8 @@
 #define MOST_DEFAULT 10      /* connections of a worker */
 #define DEPTH 64             /* so many answers are waited for on each before another one is opened */
 #define UNDER_WAY_MOST 8192u /* of a pool; more are refused */
+#define BACKLOG_MOST                                                                                         \
+    ((size_t)16 << 20)       /* bytes that a connection has not taken, keys may be long: the same */
 #define LOOK_NS (2 * SECOND) /* after a change of generation */
 #define PAUSE_LEAST_NS (50 * MILLISECOND)
 #define PAUSE_MOST_NS SECOND
@@ -405,6 +407,20 @@ static void open_more(struct redis_pool *pool, const struct redis_question *ques
     }
 }
 
+static bool has_room(struct redis_pool *pool, const struct redis_conn *best)
+{
+    if (pool->under_way >= UNDER_WAY_MOST) {
+        redis_say(pool, "%u questions wait for their answers: no more are asked", UNDER_WAY_MOST);
+        return false;
+    }
+    if (best && best->conn.out_len >= BACKLOG_MOST) {
+        redis_say(pool, "%zu MiB of questions wait until it takes them: no more are asked",
+                  BACKLOG_MOST >> 20);
+        return false;
+    }
+    return true;
+}
+
 bool redis_ask(struct redis_question *question)
 {
     struct redis_pool *pool = pool_for(question);
@@ -413,14 +429,13 @@ bool redis_ask(struct redis_question *question)
     if (pool == NULL) {
         return false;
     }
-    if (pool->under_way >= UNDER_WAY_MOST) {
-        redis_say(pool, "%u questions wait for their answers: no more are asked", UNDER_WAY_MOST);
+    rc = least_busy(pool);
+    if (!has_room(pool, rc)) {
         return false;
     }
     if (question->script->sha[0] == '\0') {
         sha_make(question->script);
     }
-    rc = least_busy(pool);
     open_more(pool, question, rc);
     if (rc == NULL && pool->opening == 0) {
         return false;

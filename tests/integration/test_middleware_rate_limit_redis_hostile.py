@@ -87,6 +87,32 @@ def test_time_to_take_commands_begins_when_they_wait(server, routed):
     assert len(store.peers) == 1 and "rate_store" not in proxied.router.log()
 
 
+def test_what_waits_for_a_redis_is_bounded(server, routed):
+    """Clients that ask with long keys and leave: what was asked for them is kept until Redis takes it, so not without end."""
+    go = threading.Event()
+
+    def handler(peer, _):
+        with contextlib.suppress(EOFError, ConnectionError):
+            while True:
+                command(peer)
+                peer.send(b":0\r\n")
+                go.wait(60)
+
+    by_name = {"requestHeaderName": "X-Who"}
+    proxied = routed(one_route(server(), {"r": limit(server(handler), sourceCriterion=by_name)}), max_header_bytes=2000000)
+    assert answered(proxied).status == 200
+    for number in range(200):
+        client = connect(proxied.port)
+        client.send(get("/", "X-Who: " + "a" * 900000))
+        wait_until("it was asked about", lambda: proxied.router.log().count("middleware r@file (rateLimit)") == number + 2)
+        client.reset()
+        if "16 MiB of questions wait" in proxied.router.log():
+            break
+    assert answered(proxied).status == 500 and number < 199
+    go.set()
+    wait_until("it counts again", lambda: answered(proxied).status == 200)
+
+
 def test_who_left_is_not_answered_for(server, routed):
     """A Redis that lost the script, while the client that asked is gone: no error, and the next one gets an answer."""
     go, asked = threading.Event(), threading.Event()

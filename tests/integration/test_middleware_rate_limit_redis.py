@@ -237,7 +237,7 @@ def test_password(server, redis, routed):
 def test_slow(server, redis, routed):
     """Time-outs hold, for those who wait over one connection too; who leaves leaves nothing behind."""
     app, store = server(), redis()
-    proxied = routed(one_route(app, {"r": limit(store, burst=100, readTimeout="500ms", maxActiveConns=1)}))
+    proxied = routed(one_route(app, {"r": limit(store, burst=100, readTimeout="2s", maxActiveConns=1)}))
     assert ask(proxied).status == 200
     store.hang()
     clients = [connect(proxied.port) for _ in range(6)]
@@ -247,7 +247,7 @@ def test_slow(server, redis, routed):
     for client in clients[:3]:
         client.close()
     assert [client.response().body for client in clients[3:]] == [NO_COUNT] * 3
-    assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 2
     proxied.router.wait_log(r"no answer in time \(readTimeout\)|no answer to AUTH")
     store.wake()
     wait_until("it counts again", lambda: ask(proxied).status == 200)

@@ -234,6 +234,20 @@ def test_password(server, redis, routed):
     assert not any(word in proxied.router.log() for word in ("wrong-word", "open-door", "sesame"))
 
 
+def test_redis_repeats_what_it_does_not_know(server, redis, routed):
+    """Neither the password nor who asks gets to the log by that."""
+    lame = redis("--rename-command", "AUTH", ""), redis("--rename-command", "EVALSHA", "")
+    config = one_route(server(), {"r": limit(lame[0], password="sesame")})
+    proxied = routed(config)
+    assert ask(proxied).body == NO_COUNT
+    proxied.router.wait_log(r"AUTH or SELECT was refused: ERR unknown command 'AUTH'")
+    config["middlewares"]["r"] = limit(lame[1], sourceCriterion={"requestHeaderName": "X-Key"})
+    proxied.change(config)
+    assert ask(proxied, "X-Key: open-door").body == NO_COUNT
+    proxied.router.wait_log(r"it answered: ERR unknown command 'EVALSHA'")
+    assert not any(word in proxied.router.log() for word in ("sesame", "open-door"))
+
+
 def test_slow(server, redis, routed):
     """Time-outs hold, for those who wait over one connection too; who leaves leaves nothing behind."""
     app, store = server(), redis()

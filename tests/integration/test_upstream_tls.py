@@ -49,6 +49,12 @@ def counters(proxied):
     return status(proxied.router)["counters"]
 
 
+def counted(proxied, reason, times):
+    """A reason is counted when its answer is on its way."""
+    wait_until(f"{reason} is counted", lambda: counters(proxied)["reasons"][reason] >= times)
+    return counters(proxied)["reasons"][reason] == times
+
+
 # ---- who is believed ----
 
 BELIEVED = {  # the transport's fields, the host of the URL, the server's certificate
@@ -130,8 +136,7 @@ def test_refused(stand, routed):
         assert line.group(1).startswith("https://127.0.0.1:") and line.group(2) in (f"{name}@file", "default@internal"), name
         proxied.router.wait_log(words, mark)
         assert not servers[shown].requests, name  # not a byte of the request went there
-    reasons = counters(proxied)["reasons"]
-    assert reasons["upstream_tls"] == len(REFUSED)
+    assert counted(proxied, "upstream_tls", len(REFUSED))
 
 
 def test_system_authorities(made, secure, weir, tmp_path):
@@ -211,7 +216,7 @@ def test_client_certificates(made, secure, routed):
         assert ask(proxied, f"/{name}").status == 502, name
         proxied.router.wait_log(r"ERR TLS with the server .* failed: \S*ALERT", mark)  # TLS 1.3 tells it behind the handshake
         wait_until("the server refuses", lambda: demands[name].refused)
-    assert counters(proxied)["reasons"]["upstream_tls"] == 2
+    assert counted(proxied, "upstream_tls", 2)
     key = made["client"].key_pem.splitlines()[1]
     assert key not in proxied.router.log()
 
@@ -484,7 +489,7 @@ def test_a_server_that_says_nothing(made, secure, routed):
     silent = Server(lambda peer, server: peer.rest())
     proxied = routed(routes({"t": {"insecureSkipVerify": True, "forwardingTimeouts": {"dialTimeout": "100ms"}}}, https(silent)))
     assert ask(proxied, "/t").status == 504
-    assert counters(proxied)["reasons"]["connect_timeout"] == 1
+    assert counted(proxied, "connect_timeout", 1)
     silent.close()
 
 

@@ -161,7 +161,7 @@ $(BUILD)/tests/starve.so: tests/chaos/starve.c
 BARE_ONLY = test_memory.py test_tls_memory.py test_limits.py test_limits_protocols.py test_proxy_tight.py test_sandbox.py
 
 # Tests wait more than they compute, so there are more processes than cores. Those that need more of the machine come afterwards.
-TEST_JOBS ?= 10
+TEST_JOBS ?= 12
 CROWD_JOBS ?= 3
 # Python keeps what it compiled in the build folder, whatever the environment says of that.
 PYTEST = WEIR=$(abspath $(BUILD)/weir) PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPREFIX=$(abspath $(BUILD)/pycache) \

@@ -138,7 +138,7 @@ static void on_late(struct timer *timer)
     } else if (rc->sent.first && rc->sent.first->deadline_ns <= now) {
         redis_say(rc->pool, "no answer in time (readTimeout)");
         lose(rc);
-    } else if (rc->sent.first == NULL && rc->used_ns + IDLE_NS <= now) {
+    } else if (rc->sent.first == NULL && rc->pool->count > rc->pool->least && rc->used_ns + IDLE_NS <= now) {
         redis_close(rc);
     } else {
         arm(rc);
@@ -151,7 +151,7 @@ static void on_late(struct timer *timer)
 static void greeted(struct redis_conn *rc, const struct resp_answer *answer)
 {
     if (answer->kind == RESP_ERROR) {
-        redis_say(rc->pool, "AUTH or SELECT was refused: %.*s", SLICE_ARG(answer->text));
+        redis_say(rc->pool, "AUTH or SELECT was refused: %.*s", SLICE_ARG(redis_words(answer)));
         fail_to_open(rc);
     } else if (--rc->greetings == 0) {
         redis_opened(rc);

@@ -81,6 +81,13 @@ void redis_say(struct redis_pool *pool, const char *format, ...)
            text);
 }
 
+struct slice redis_words(const struct resp_answer *error)
+{
+    ptrdiff_t at = slice_find_slice(error->text, SLICE(" with args beginning"));
+
+    return at < 0 ? error->text : slice_head(error->text, (size_t)at);
+}
+
 /* ---- answers ---- */
 
 void redis_finish(struct redis_pool *pool, struct redis_command *command, const struct resp_answer *answer)
@@ -90,7 +97,7 @@ void redis_finish(struct redis_pool *pool, struct redis_command *command, const 
     pool->under_way--;
     free(command);
     if (answer && answer->kind == RESP_ERROR) {
-        redis_say(pool, "it answered: %.*s", SLICE_ARG(answer->text));
+        redis_say(pool, "it answered: %.*s", SLICE_ARG(redis_words(answer)));
     } else if (answer && pool->failing) {
         pool->failing = false;
         log_info("Redis %s answers again", pool->host);

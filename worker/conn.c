@@ -59,6 +59,9 @@ void conn_close(struct conn *conn)
 
 static int outbox_add(struct conn *conn, const char *ptr, size_t len)
 {
+    if (conn->out_len == 0) {
+        conn->waits_ns = conn->worker->now_ns;
+    }
     while (len) {
         struct buffer *last = conn->out_last;
 
@@ -195,7 +198,6 @@ int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count)
         poller_again(&conn->io);
     }
     if (conn->out_len && conn->charged == 0 && conn->worker->budget.on) {
-        conn->waits_ns = conn->worker->now_ns;
         budget_charge(conn->worker, conn);
     }
     return rc;

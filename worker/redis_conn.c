@@ -151,7 +151,7 @@ static void on_late(struct timer *timer)
 static void greeted(struct redis_conn *rc, const struct resp_answer *answer)
 {
     if (answer->kind == RESP_ERROR) {
-        redis_say(rc->pool, "AUTH or SELECT was refused: %.*s", SLICE_ARG(redis_words(answer)));
+        redis_say(rc->pool, "AUTH or SELECT was refused: %.*s", SLICE_ARG(resp_error_words(answer)));
         fail_to_open(rc);
     } else if (--rc->greetings == 0) {
         redis_opened(rc);

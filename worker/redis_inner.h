@@ -70,8 +70,6 @@ struct redis_pool {
 /* ---- redis_pool.c ---- */
 /* At most once a second: why it does not answer. */
 void redis_say(struct redis_pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
-/* What an error says, for the log; without what was sent, which it repeats of a command that it does not know. */
-struct slice redis_words(const struct resp_answer *error);
 void redis_push(struct redis_queue *queue, struct redis_command *command);
 struct redis_command *redis_pop(struct redis_queue *queue); /* NULL: it is empty */
 /* It is ready: gets what waits. */

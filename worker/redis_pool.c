@@ -18,6 +18,8 @@
 #define MOST_DEFAULT 10      /* connections of a worker */
 #define DEPTH 64             /* so many answers are waited for on each before another one is opened */
 #define UNDER_WAY_MOST 8192u /* of a pool; more are refused */
+#define BACKLOG_MOST                                                                                         \
+    ((size_t)16 << 20)       /* bytes that a connection has not taken, keys may be long: the same */
 #define LOOK_NS (2 * SECOND) /* after a change of generation */
 #define PAUSE_LEAST_NS (50 * MILLISECOND)
 #define PAUSE_MOST_NS SECOND
@@ -81,24 +83,17 @@ void redis_say(struct redis_pool *pool, const char *format, ...)
            text);
 }
 
-struct slice redis_words(const struct resp_answer *error)
-{
-    ptrdiff_t at = slice_find_slice(error->text, SLICE(" with args beginning"));
-
-    return at < 0 ? error->text : slice_head(error->text, (size_t)at);
-}
-
 /* ---- answers ---- */
-
 void redis_finish(struct redis_pool *pool, struct redis_command *command, const struct resp_answer *answer)
 {
     struct redis_question *question = command->question;
+    bool error = answer && answer->kind == RESP_ERROR;
 
     pool->under_way--;
     free(command);
-    if (answer && answer->kind == RESP_ERROR) {
-        redis_say(pool, "it answered: %.*s", SLICE_ARG(redis_words(answer)));
-    } else if (answer && pool->failing) {
+    if (error && question) { /* else it may be a NOSCRIPT that nobody answers with the script any more */
+        redis_say(pool, "it answered: %.*s", SLICE_ARG(resp_error_words(answer)));
+    } else if (answer && !error && pool->failing) {
         pool->failing = false;
         log_info("Redis %s answers again", pool->host);
     }
@@ -411,6 +406,20 @@ static void open_more(struct redis_pool *pool, const struct redis_question *ques
     }
 }
 
+static bool has_room(struct redis_pool *pool, const struct redis_conn *best)
+{
+    if (pool->under_way >= UNDER_WAY_MOST) {
+        redis_say(pool, "%u questions wait for their answers: no more are asked", UNDER_WAY_MOST);
+        return false;
+    }
+    if (best && best->conn.out_len >= BACKLOG_MOST) {
+        redis_say(pool, "%zu MiB of questions wait until it takes them: no more are asked",
+                  BACKLOG_MOST >> 20);
+        return false;
+    }
+    return true;
+}
+
 bool redis_ask(struct redis_question *question)
 {
     struct redis_pool *pool = pool_for(question);
@@ -419,14 +428,13 @@ bool redis_ask(struct redis_question *question)
     if (pool == NULL) {
         return false;
     }
-    if (pool->under_way >= UNDER_WAY_MOST) {
-        redis_say(pool, "%u questions wait for their answers: no more are asked", UNDER_WAY_MOST);
+    rc = least_busy(pool);
+    if (!has_room(pool, rc)) {
         return false;
     }
     if (question->script->sha[0] == '\0') {
         sha_make(question->script);
     }
-    rc = least_busy(pool);
     open_more(pool, question, rc);
     if (rc == NULL && pool->opening == 0) {
         return false;

@@ -111,6 +111,13 @@ bool resp_is_error(const struct resp_answer *answer, struct slice code)
            (answer->text.len == code.len || answer->text.ptr[code.len] == ' ');
 }
 
+struct slice resp_error_words(const struct resp_answer *answer)
+{
+    ptrdiff_t at = slice_find_slice(answer->text, SLICE(", with args"));
+
+    return at < 0 ? answer->text : slice_head(answer->text, (size_t)at);
+}
+
 /* ---- commands ---- */
 
 /* By hand: there are eight of them in each question, and one question for a request. */

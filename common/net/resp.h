@@ -37,6 +37,10 @@ ssize_t resp_read(struct slice bytes, struct resp_answer *out);
 /* Whether an error is of that code: its first word. */
 bool resp_is_error(const struct resp_answer *answer, struct slice code);
 
+/* What an error says, for the log: without the arguments that Redis repeats of a command that it does not know, which may be
+ * secrets. */
+struct slice resp_error_words(const struct resp_answer *answer);
+
 /* A command is its head, which says how many words follow, and these, each any bytes. */
 void resp_add_head(struct text *out, size_t words);
 void resp_add_word(struct text *out, struct slice word);

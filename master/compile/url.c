@@ -222,11 +222,12 @@ bool server_url_is_malformed(struct slice text)
     }
     if (!slice_eq(slice_head(text, 2), SLICE("//")) ||
         (scheme == 0 && slice_eq(slice_head(text, 3), SLICE("///")))) {
-        return false;
+        return !path_good(text);
     }
     text = slice_from(text, 2);
     end = slice_find(text, '/');
-    return !go_authority_good(end < 0 ? text : slice_head(text, (size_t)end));
+    return !go_authority_good(end < 0 ? text : slice_head(text, (size_t)end)) ||
+           (end >= 0 && !path_good(slice_from(text, (size_t)end)));
 }
 
 int server_url_to_ask(struct slice text, struct server_url *out, struct error *why)

@@ -92,10 +92,11 @@ static void prepare_cors(struct pool *pool, const struct set_headers *o, struct 
 
 #define SECURE_MOST 10
 
+/* Blanks around a value are not sent (RFC 9110, 5.5); with HTTP/2 whoever gets them resets the stream (RFC 9113, 8.2.1). */
 static void put(struct string_map *map, struct slice name, struct slice value)
 {
     if (value.len) {
-        map->items[map->count++] = (struct string_pair){name, value};
+        map->items[map->count++] = (struct string_pair){name, slice_trim(value)};
     }
 }
 
@@ -198,6 +199,7 @@ struct list prepare_fields(struct pool *pool, const struct string_map *map, bool
 
         if (change == FIELD_SET) {
             name = id != HEADER_OTHER ? header_name(id) : header_name_canonical(pool, name);
+            value = slice_trim(value); /* as above */
         }
         fields[i] = (struct prepared_field){name, value, id, change};
     }

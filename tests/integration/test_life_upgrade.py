@@ -138,7 +138,7 @@ def test_a_machine_that_refuses_the_new_guard_its_memory(serving, installed, ano
     installed.install(another_build(installed.good, 1) if another else installed.good)
     mark = upgrade(router)
     _, match = router.wait_log(r"^starve: refused (\d+)", mark)
-    assert int(match[1]) > 10
+    assert int(match[1]) > 2  # with malloc(), which a sanitizer brings itself, a hundred times as often
     router.wait_log(r"The new workers serve" if another else r"INF Upgraded: the build is the same", mark)
     load.more()
     load.clean()

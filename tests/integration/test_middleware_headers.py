@@ -2,6 +2,7 @@
 import pytest
 
 from conftest import curl
+from h2kit import Http2
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import answer_all
 from routing import one_route, routed  # noqa: F401 a fixture
@@ -91,3 +92,13 @@ def test_a_nonce_is_named(server, routed):
     proxied = routed(one_route(server(), {"h": {"headers": {"contentSecurityPolicy": "script-src $NONCE"}}}))
     assert curl(proxied.port, "/").header("Content-Security-Policy") == "script-src $NONCE"
     proxied.router.wait_log(r"contentSecurityPolicy: \$NONCE")
+
+
+def test_blanks_around_values_are_not_sent(server, routed):
+    """Peers of HTTP/2 reset a stream that has them."""
+    app = server()
+    proxied = routed(one_route(app, {"h": {"headers": {"customRequestHeaders": {"X-A": " a b\t", "X-B": "\t "}, "referrerPolicy": " same-origin ",
+                                                       "customResponseHeaders": {"X-A": " a b ", "X-B": " "}}}}))
+    fields = Http2(proxied.connect()).get("/").fields
+    assert (fields["x-a"], fields["x-b"], fields["referrer-policy"]) == ("a b", "", "same-origin")
+    assert b"\r\nX-A: a b\r\n" in app.requests[0].raw and b"\r\nX-B: \r\n" in app.requests[0].raw

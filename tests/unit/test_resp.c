@@ -109,6 +109,18 @@ static void test_codes(void **state)
     assert_false(resp_is_error(&line, SLICE("NOAUTH")));
 }
 
+static void test_words_of_errors(void **state)
+{
+    const struct resp_answer unknown = {
+        .kind = RESP_ERROR,
+        .text = SLICE("ERR unknown command 'AUTH', with args beginning with: 'a', with args")};
+    const struct resp_answer known = {.kind = RESP_ERROR, .text = SLICE("WRONGPASS invalid pair")};
+
+    (void)state;
+    assert_true(slice_eq(resp_error_words(&unknown), SLICE("ERR unknown command 'AUTH'")));
+    assert_true(slice_eq(resp_error_words(&known), known.text));
+}
+
 static void test_commands(void **state)
 {
     struct text out;
@@ -133,6 +145,7 @@ int main(void)
         cmocka_unit_test(test_what_is_none),
         cmocka_unit_test(test_no_answer_is_too_long),
         cmocka_unit_test(test_codes),
+        cmocka_unit_test(test_words_of_errors),
         cmocka_unit_test(test_commands),
     };
 

@@ -74,7 +74,8 @@ static void which_of_the_bad_ones_go_reads(void **state)
     static const char *const malformed[] = {
         "http://bad host:80", "127.0.0.1:80", "http://a:b",    "http://a\\b",    "http://[::1",
         "http://[zz]:80",     ":foo",         "http://a:1:80", "http://::1:80",  "http://a%41b",
-        "h ttp://a",          "1http://a",    "http://a\001",  "http://[::1]:x",
+        "h ttp://a",          "1http://a",    "http://a\001",  "http://[::1]:x", "http://a/%zz",
+        "http://a/%2",        "/%",           "//a/%zz",       "///%zz",
     };
     static const char *const readable[] = {
         "http://",

@@ -3,7 +3,7 @@
  *
  * A bucket is what Traefik makes of one: a hash "rate:MIDDLEWARE:SOURCE" with the fields "last", microseconds since 1970, and
  * "tokens", in that order, because Traefik reads them by their places. Time is that of Redis, so that clocks of hosts that differ
- * give nobody more. Test: tests/integration/test_middleware_rate_limit_redis.py
+ * give nobody more. Tests: tests/integration/test_middleware_rate_limit_redis.py, _hostile.py
  */
 #include "worker/middleware/rate_redis.h"
 

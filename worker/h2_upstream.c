@@ -59,6 +59,7 @@ void h2_server_open(struct upstream *up, const struct transport *transport)
     struct h2_server *server = xcalloc(1, sizeof(*server));
 
     server->up = up;
+    server->moved_ns = worker->now_ns;
     server->memory = h2_memory(worker);
     server->idle_timeout = transport->idle_conn_timeout;
     server->read_idle_timeout = transport->read_idle_timeout;

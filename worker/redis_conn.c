@@ -138,7 +138,7 @@ static void on_late(struct timer *timer)
     } else if (rc->sent.first && rc->sent.first->deadline_ns <= now) {
         redis_say(rc->pool, "no answer in time (readTimeout)");
         lose(rc);
-    } else if (rc->sent.first == NULL && rc->used_ns + IDLE_NS <= now) {
+    } else if (rc->sent.first == NULL && rc->pool->count > rc->pool->least && rc->used_ns + IDLE_NS <= now) {
         redis_close(rc);
     } else {
         arm(rc);

@@ -83,7 +83,6 @@ void redis_say(struct redis_pool *pool, const char *format, ...)
 }
 
 /* ---- answers ---- */
-
 void redis_finish(struct redis_pool *pool, struct redis_command *command, const struct resp_answer *answer)
 {
     struct redis_question *question = command->question;

@@ -52,27 +52,31 @@ static struct slice first_outside(struct slice list, struct slice excluded)
     return SLICE("");
 }
 
-/* Some proxies write the port of their client as well: "10.0.0.1:99", "[2001:db8::1]:99". Family 0: no address. */
-static struct address entry_address(struct slice entry)
+/* Some proxies write the port of their client as well: "10.0.0.1:99", "[2001:db8::1]:99"; it is taken off. Family 0: no address,
+ * and the entry stays as it is. */
+static struct address entry_address(struct slice *entry)
 {
     struct address address = {.family = 0};
+    struct slice host = *entry;
     ptrdiff_t colon;
 
-    if (address_parse(entry, &address)) {
+    if (address_parse(host, &address)) {
         return address;
     }
-    if ((colon = slice_rfind(entry, ':')) > 0) {
-        entry = slice_head(entry, (size_t)colon);
-        if (entry.len > 2 && entry.ptr[0] == '[' && entry.ptr[entry.len - 1] == ']') {
-            entry = slice_of(entry.ptr + 1, entry.len - 2);
-        } else if (slice_find(entry, ':') >= 0) {
-            return (struct address){.family = 0};
-        }
-        if (address_parse(entry, &address)) {
-            return address;
-        }
+    if ((colon = slice_rfind(host, ':')) <= 0) {
+        return (struct address){.family = 0};
     }
-    return (struct address){.family = 0};
+    host = slice_head(host, (size_t)colon);
+    if (host.len > 2 && host.ptr[0] == '[' && host.ptr[host.len - 1] == ']') {
+        host = slice_of(host.ptr + 1, host.len - 2);
+    } else if (slice_find(host, ':') >= 0) {
+        return (struct address){.family = 0};
+    }
+    if (!address_parse(host, &address)) {
+        return (struct address){.family = 0};
+    }
+    *entry = host;
+    return address;
 }
 
 static void cut(struct address *address, int64_t bits)
@@ -91,7 +95,7 @@ void source_address(const struct exchange *ex, const struct prepared_client *str
 
         *text = strategy->depth > 0 ? at_depth(list, strategy->depth)
                                     : first_outside(list, exchange_text(ex, strategy->excluded));
-        *address = entry_address(*text);
+        *address = entry_address(text);
     } else {
         *address = ex->client;
         *text = ex->client_text;

@@ -8,7 +8,7 @@
 #include "worker/exchange.h"
 
 /* The address that the strategy points at; without a port, cut to its first ipv6_bits. family 0: there is none, or what
- * stands there is no address. *text: as it was sent, for who counts by text; empty when there is none. */
+ * stands there is no address. *text: as it was sent, but for a port, for who counts by text; empty when there is none. */
 void source_address(const struct exchange *ex, const struct prepared_client *strategy,
                     struct address *address, struct slice *text);
 /* By what a source is counted: bytes, in the exchange's pool or in its request; empty when the request has nothing of it. */

@@ -120,14 +120,30 @@ struct slice resp_error_words(const struct resp_answer *answer)
 
 /* ---- commands ---- */
 
+/* By hand: there are eight of them in each question, and one question for a request. */
+static void add_count(struct text *out, char kind, size_t count)
+{
+    char line[24];
+    size_t at = sizeof(line);
+
+    line[--at] = '\n';
+    line[--at] = '\r';
+    do {
+        line[--at] = (char)('0' + count % 10);
+        count /= 10;
+    } while (count);
+    line[--at] = kind;
+    text_add(out, slice_of(line + at, sizeof(line) - at));
+}
+
 void resp_add_head(struct text *out, size_t words)
 {
-    text_printf(out, "*%zu\r\n", words);
+    add_count(out, '*', words);
 }
 
 void resp_add_word(struct text *out, struct slice word)
 {
-    text_printf(out, "$%zu\r\n", word.len);
+    add_count(out, '$', word.len);
     text_add(out, word);
     text_add(out, SLICE("\r\n"));
 }

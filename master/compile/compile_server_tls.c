@@ -273,6 +273,18 @@ uint32_t compile_server_tls(struct compiler *compiler, struct element *owner,
     return (uint32_t)tls->count++;
 }
 
+void compile_server_tls_check(struct compiler *compiler, struct element *owner,
+                              const struct server_tls_wish *wish)
+{
+    struct server_tls_compile *tls = of(compiler);
+    size_t count = tls->count, set_count = tls->set_count, pair_count = tls->pair_count;
+
+    (void)compile_server_tls(compiler, owner, wish);
+    tls->count = count;
+    tls->set_count = set_count;
+    tls->pair_count = pair_count;
+}
+
 uint64_t compile_server_tls_identity(struct compiler *compiler, uint32_t number)
 {
     return of(compiler)->rows[number].identity;

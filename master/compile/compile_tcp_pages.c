@@ -140,6 +140,22 @@ static uint32_t settings_of(struct compiler *compiler, struct tcp_service *servi
     return *usual;
 }
 
+/* Of all transports, whether a service names them or not. */
+static void settings_check(struct compiler *compiler)
+{
+    const struct layer4_objects *all = &compiler->model->layer4[TCP_TRANSPORT];
+
+    for (size_t i = 0; i < all->count; i++) {
+        struct tcp_transport *transport = (struct tcp_transport *)all->items[i];
+
+        if (transport->element.status != ELEMENT_DISABLED) {
+            const struct server_tls_wish wish = wish_of(transport->config.tls);
+
+            compile_server_tls_check(compiler, &transport->element, &wish);
+        }
+    }
+}
+
 void tcp_ways_make(struct compiler *compiler)
 {
     size_t count = compiler->tcp_service_count;
@@ -156,6 +172,7 @@ void tcp_ways_make(struct compiler *compiler)
         }
     }
     compiler->tcp_ways = ways;
+    settings_check(compiler);
 }
 
 static struct page_builder *build_page(struct compiler *compiler)

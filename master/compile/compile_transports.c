@@ -1,5 +1,6 @@
 /*
  * compile_transports.c - the transports page: time-outs, idle connections and TLS of every transport that a service names.
+ * What is wrong with the TLS of the others is said too.
  */
 #include "master/compile/compiler.h"
 
@@ -24,11 +25,9 @@ static uint64_t identity_of(const struct compiler *compiler, const struct transp
                       slice_of((const char *)numbers, sizeof(numbers)));
 }
 
-static void fill(struct compiler *compiler, struct element *owner,
-                 const struct servers_transport_config *config, struct slice name, struct transport *out)
+static struct server_tls_wish wish_of(const struct servers_transport_config *config)
 {
-    const struct forwarding_timeouts *timeouts = config->forwarding_timeouts;
-    const struct server_tls_wish wish = {
+    return (struct server_tls_wish){
         .server_name = config->server_name,
         .min_version = config->min_version,
         .max_version = config->max_version,
@@ -40,6 +39,13 @@ static void fill(struct compiler *compiler, struct element *owner,
         .insecure = config->insecure_skip_verify,
         .spiffe = config->spiffe != NULL,
     };
+}
+
+static void fill(struct compiler *compiler, struct element *owner,
+                 const struct servers_transport_config *config, struct slice name, struct transport *out)
+{
+    const struct forwarding_timeouts *timeouts = config->forwarding_timeouts;
+    const struct server_tls_wish wish = wish_of(config);
 
     *out = (struct transport){
         .name = name,
@@ -77,9 +83,15 @@ void compile_transport_rows(struct compiler *compiler)
 
     fill(compiler, default_owner(compiler), &compiler->config->servers_transport, DEFAULT, &rows[0]);
     for (size_t i = 0; i < model->transport_count; i++) {
+        struct element *element = &model->transports[i]->element;
+        const struct servers_transport_config *config = &model->transports[i]->config;
+
         if (compiler->transport_numbers[i] != NUMBER_NONE) {
-            fill(compiler, &model->transports[i]->element, &model->transports[i]->config,
-                 model->transports[i]->element.name, &rows[compiler->transport_numbers[i]]);
+            fill(compiler, element, config, element->name, &rows[compiler->transport_numbers[i]]);
+        } else if (element->status != ELEMENT_DISABLED) {
+            const struct server_tls_wish wish = wish_of(config);
+
+            compile_server_tls_check(compiler, element, &wish);
         }
     }
     compiler->transport_rows = rows;

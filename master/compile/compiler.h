@@ -167,6 +167,9 @@ void plan_denied(struct compiler *compiler);
  * are made. Who speaks TLS to servers sets compiler->system_wanted too. What is wrong is an error on `owner`. */
 uint32_t compile_server_tls(struct compiler *compiler, struct element *owner,
                             const struct server_tls_wish *wish);
+/* Only says what is wrong with settings that nobody uses: they get no number. */
+void compile_server_tls_check(struct compiler *compiler, struct element *owner,
+                              const struct server_tls_wish *wish);
 uint64_t compile_server_tls_identity(struct compiler *compiler, uint32_t number);
 /* All of them, for the page; owner: who is told that the system's authorities cannot be read. */
 struct server_tls_input compile_server_tls_input(struct compiler *compiler, struct element *owner);

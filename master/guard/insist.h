@@ -2,7 +2,7 @@
  * insist.h - a guard that has taken another's place gives up nothing: its end would be that of all sessions.
  *
  * From insist_begin() on allocations wait for memory instead of ending the process, and what the kernel refuses is asked for
- * again, for as long as it takes: workers and master serve meanwhile, without a guard.
+ * again, for as long as it takes: workers and master serve meanwhile, without a guard. When it takes a second, the log says so.
  */
 #ifndef WEIR_MASTER_GUARD_INSIST_H
 #define WEIR_MASTER_GUARD_INSIST_H

@@ -355,18 +355,21 @@ static int run(struct master *master)
 
 int face_master(int argc, char **argv)
 {
-    struct master *master = xcalloc(1, sizeof(*master));
+    char **arguments = title_init(argc, argv);
 
     /* Models are made on one thread and freed on another: with an arena for each of them what one change needs stays with
      * an arena that the next one does not use. */
     (void)mallopt(M_ARENA_MAX, 1);
-    master->argument_count = argc;
-    master->arguments = title_init(argc, argv);
     title_set("weir: master");
     if (!process_adopt_channel()) {
         (void)dprintf(STDERR_FILENO, "weir: the master is started by weir itself, not by hand\n");
         return 1;
     }
+
+    struct master *master = xcalloc(1, sizeof(*master));
+
+    master->argument_count = argc;
+    master->arguments = arguments;
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
     if (process_hide() < 0) { /* Secrets, keys, tokens */
         log_error("Cannot become not dumpable: %m");

@@ -71,7 +71,8 @@ struct kept {
     struct keypair fallback; /* pool NULL: not made yet */
     struct text key_sets;    /* key_sets_pack() */
     size_t staples_len,
-        staples_base; /* of the OCSP answers: bytes that lie there, and when all were written last */
+        staples_base;  /* of the OCSP answers: bytes that lie there, and when all were written last */
+    bool staples_torn; /* the last ones could not be written: nobody reads what stood behind them */
 };
 
 struct vault {

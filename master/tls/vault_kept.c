@@ -6,7 +6,7 @@
  * key in DER, the sets, a digest of it all, written as a whole; a master that dies while it writes leaves a digest that does not
  * fit, and the next one begins anew (which costs each client one full handshake). Then, at a place of their own, the OCSP answers,
  * which may be many: records, each with its hash. New ones are put behind the others; all are written anew when half of them may
- * be of no use any more.
+ * be of no use any more, or one could not be written.
  */
 #include <openssl/bytestring.h>
 #include <openssl/evp.h>
@@ -60,7 +60,7 @@ static void write_all(int fd, const uint8_t *bytes, size_t size)
 void kept_store_staples(struct vault *vault)
 {
     struct kept *kept = &vault->kept;
-    bool all = kept->staples_len > 2 * kept->staples_base + STAPLES_SLACK;
+    bool all = kept->staples_torn || kept->staples_len > 2 * kept->staples_base + STAPLES_SLACK;
     struct text out;
 
     if (vault->fd == -1) {
@@ -77,9 +77,10 @@ void kept_store_staples(struct vault *vault)
     size_t at = all ? 0 : kept->staples_len;
     struct slice bytes = text_slice(&out);
 
-    if ((bytes.len &&
-         pwrite(vault->fd, bytes.ptr, bytes.len, (off_t)(STAPLES_AT + at)) != (ssize_t)bytes.len) ||
-        ftruncate(vault->fd, (off_t)(STAPLES_AT + at + bytes.len)) == -1) {
+    kept->staples_torn = (bytes.len && pwrite(vault->fd, bytes.ptr, bytes.len, (off_t)(STAPLES_AT + at)) !=
+                                           (ssize_t)bytes.len) ||
+                         ftruncate(vault->fd, (off_t)(STAPLES_AT + at + bytes.len)) == -1;
+    if (kept->staples_torn) {
         log_warn("OCSP answers cannot be kept for the next master: %m");
     }
     kept->staples_len = at + bytes.len;

@@ -54,8 +54,8 @@ static bool read_wish(int argc, char **argv, struct wish *wish)
 /* The one that is meant: of several only one may be ours to look at. */
 static int choose(const struct wish *wish, struct board **out, struct error *why)
 {
-    pid_t pids[STATUS_TREES];
-    char list[400] = "";
+    pid_t pids[STATUS_TREES]; /* in front: those that may be looked at */
+    char list[440];           /* of them, within an error */
     size_t found = 0;
 
     if (wish->pid != 0) {
@@ -68,14 +68,12 @@ static int choose(const struct wish *wish, struct board **out, struct error *why
     for (size_t i = 0; i < count; i++) {
         struct board *board;
         struct error error;
-        size_t len = strlen(list);
 
         if (status_open(pids[i], &board, &error) < 0) {
             first = first.text[0] ? first : error;
             continue;
         }
-        found++;
-        (void)snprintf(list + len, sizeof(list) - len, "%s%d", len ? ", " : "", (int)pids[i]);
+        pids[found++] = pids[i];
         board_unmap(*out);
         *out = board;
     }
@@ -85,6 +83,7 @@ static int choose(const struct wish *wish, struct board **out, struct error *why
     board_unmap(*out);
     *out = NULL;
     if (found > 1) {
+        status_list(pids, found, list, sizeof(list));
         return error_set(why, -E2BIG, "%zu trees run here: choose one by --pid (%s)", found, list);
     }
     return count == 0 ? error_set(why, -ESRCH, "no weir runs here")

@@ -124,6 +124,8 @@ struct status_clock { /* one moment on both clocks */
 /* ---- status_find.c ---- */
 /* Pids of the guards that run here, whoever they belong to. */
 size_t status_find(pid_t pids[STATUS_TREES]);
+/* "4711, 4712": as many as there is room for, and whether there are more; size: 16 at least. */
+void status_list(const pid_t *pids, size_t count, char *out, size_t size);
 /* Its board, to look at. -EACCES: it is another user's. */
 int status_open(pid_t guard, struct board **out, struct error *why);
 /* The kernel's letter for what a process does, '\0' when it is not there. */

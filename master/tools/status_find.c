@@ -15,6 +15,7 @@
 #include "master/tools/status.h"
 
 #define GUARD_NAME "weir: guard"
+#define MORE ", ..."
 #define BOARD_LINK "/memfd:weir-board"
 
 /* "PID (NAME) STATE PARENT ...": the name may hold anything, also brackets. */
@@ -79,6 +80,23 @@ size_t status_find(pid_t pids[STATUS_TREES])
         (void)closedir(folder);
     }
     return count;
+}
+
+void status_list(const pid_t *pids, size_t count, char *out, size_t size)
+{
+    size_t len = 0;
+
+    out[0] = '\0';
+    for (size_t i = 0; i < count; i++) {
+        size_t room = size - len - (i + 1 < count ? sizeof(MORE) - 1 : 0);
+        int added = snprintf(out + len, room, "%s%d", i ? ", " : "", (int)pids[i]);
+
+        if (added < 0 || (size_t)added >= room) {
+            (void)snprintf(out + len, size - len, MORE);
+            return;
+        }
+        len += (size_t)added;
+    }
 }
 
 /* A descriptor of the board, or a negative errno. */

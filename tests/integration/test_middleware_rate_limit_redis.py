@@ -158,11 +158,11 @@ def test_bucket_is_that_of_traefik(server, redis, routed):
 
 
 def test_addresses_in_keys(server, redis, routed):
-    """As they were sent, but for networks of IPv6."""
+    """As they were sent, but for networks of IPv6 and without a port."""
     store = redis()
     strategy = {"ipStrategy": {"depth": 1, "ipv6Subnet": 64}}
     proxied = routed(one_route(server(), {"r": limit(store, sourceCriterion=strategy)}), trusted="127.0.0.1")
-    for sent in ("2001:db8:0:1:2:3:4:5", "2001:DB8::1:9:9:9:9", "10.0.0.1", "2001:db8:0:2::7, nobody"):
+    for sent in ("2001:db8:0:1:2:3:4:5", "2001:DB8::1:9:9:9:9", "10.0.0.1", "10.0.0.1:99", "2001:db8:0:2::7, nobody"):
         assert statuses(proxied, 1, f"X-Forwarded-For: {sent}") == [200]
     assert sorted(store.ask("keys", "*").splitlines()) == [f"rate:r@file:{name}" for name in ("10.0.0.1", "2001:db8:0:1::", "nobody")]
 
@@ -251,7 +251,7 @@ def test_what_redis_repeats_is_not_logged(server, redis, routed):
 def test_slow(server, redis, routed):
     """Time-outs hold, for those who wait over one connection too; who leaves leaves nothing behind."""
     app, store = server(), redis()
-    proxied = routed(one_route(app, {"r": limit(store, burst=100, readTimeout="500ms", maxActiveConns=1)}))
+    proxied = routed(one_route(app, {"r": limit(store, burst=100, readTimeout="2s", maxActiveConns=1)}))
     assert ask(proxied).status == 200
     store.hang()
     clients = [connect(proxied.port) for _ in range(6)]
@@ -261,7 +261,7 @@ def test_slow(server, redis, routed):
     for client in clients[:3]:
         client.close()
     assert [client.response().body for client in clients[3:]] == [NO_COUNT] * 3
-    assert time.monotonic() - begin >= 0.5
+    assert time.monotonic() - begin >= 2
     proxied.router.wait_log(r"no answer in time \(readTimeout\)|no answer to AUTH")
     store.wake()
     wait_until("it counts again", lambda: ask(proxied).status == 200)

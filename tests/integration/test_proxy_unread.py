@@ -43,17 +43,17 @@ def test_a_server_that_reads_no_body(proxy, server):
 
 
 def test_a_server_that_reads_slowly(proxy, server):
-    """Every piece is well within the time, the whole takes several of them."""
+    """Every piece is well within the time, the whole takes longer."""
     def handler(peer, _):
         head, left = peer.head(), LONG // 8
         while left:
             piece = min(left, 1 << 20)
             peer.exactly(piece)
             left -= piece
-            pass_time("of a slow server", 0.25)
+            pass_time("of a slow server", 0.45)
         assert head.get("content-length") == str(LONG // 8)
         peer.send(ok(b"all"))
-    router = proxy(server(handler), send_timeout="1200ms")
+    router = proxy(server(handler), send_timeout="3s")
     client = router.connect()
     upload(client, LONG // 8)
     assert client.response().body == b"all"
@@ -88,23 +88,24 @@ def test_a_stream_that_gets_no_window(proxy, h2server):
 
 def test_a_connection_of_http2_that_is_not_read(proxy, h2server):
     """Whoever is on it has an answer, not only whose bytes wait."""
-    stuck, freed = threading.Event(), threading.Event()
+    beside, freed = threading.Event(), threading.Event()
 
     def on_stream(stream):
-        if stream.get(":path") != "/long":
+        if stream.get(":path") == "/beside":
+            beside.set()
+        elif stream.get(":path") == "/long":
+            stream.connection.frame = lambda: freed.wait(20) and None
+            stream.connection.send(*[WindowUpdateFrame(at, window_increment=1 << 30) for at in (0, stream.number)])
+        else:
             stream.answer(b"short")
-            return
-        stream.connection.frame = lambda: freed.wait(20) and None
-        stream.connection.send(*[WindowUpdateFrame(at, window_increment=1 << 30) for at in (0, stream.number)])
-        stuck.set()
     up = h2server(on_stream)
     router = proxy(up, scheme="h2c", send_timeout="700ms")
     clients = [router.connect() for _ in range(3)]
-    upload(clients[0])
-    assert stuck.wait(20)
-    clients[1].send(get("/beside"))
-    is_refused(router, clients[0])
-    assert clients[1].response().status == 504
+    clients[0].send(get("/beside"))
+    assert beside.wait(20)
+    upload(clients[1])
+    is_refused(router, clients[1])
+    assert clients[0].response().status == 504
     clients[2].send(get())
     assert clients[2].response().body == b"short"
     assert len(up.connections) == 2

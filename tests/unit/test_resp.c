@@ -131,7 +131,10 @@ static void test_commands(void **state)
     resp_add_word(&out, SLICE("AUTH"));
     resp_add_word(&out, SLICE(""));
     resp_add_number(&out, -12);
-    assert_true(slice_eq(text_slice(&out), SLICE("*3\r\n$4\r\nAUTH\r\n$0\r\n\r\n$3\r\n-12\r\n")));
+    resp_add_head(&out, SIZE_MAX);
+    resp_add_word(&out, SLICE("0123456789"));
+    assert_true(slice_eq(text_slice(&out), SLICE("*3\r\n$4\r\nAUTH\r\n$0\r\n\r\n$3\r\n-12\r\n"
+                                                 "*18446744073709551615\r\n$10\r\n0123456789\r\n")));
     text_free(&out);
 }
 

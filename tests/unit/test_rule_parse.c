@@ -76,6 +76,7 @@ static void v3_is_refused(void **state)
         " ",
         "Cookie(`a`)",
         "Cookie(`a`, ``)",
+        "Cookie(``, `a`)",
         "Cookie(`a=b`, `c`)",
         "Cookie(`a`, `b;c`)",
         "Cookie(`a`, `b c`)",

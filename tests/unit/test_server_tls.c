@@ -139,9 +139,9 @@ static const struct server_tls *settings(const struct generation *generation, ui
     return server_tls_at(page, transports_at(page, number)->tls);
 }
 
-static bool has_error(const struct servers_transport *transport, const char *part)
+static bool has_error(const struct element *element, const char *part)
 {
-    const struct list *errors = &transport->element.errors;
+    const struct list *errors = &element->errors;
 
     for (size_t i = 0; i < errors->count; i++) {
         if (slice_find_slice(((const struct slice *)errors->items)[i], slice_cstr(part)) >= 0) {
@@ -225,12 +225,37 @@ static void spiffe_believes_nobody(void **state)
 
     const struct server_tls *row = settings(generation, 1);
 
-    assert_true(has_error(transport, "spiffe is not served by this build: no server is believed over it"));
+    assert_true(
+        has_error(&transport->element, "spiffe is not served by this build: no server is believed over it"));
     assert_false(row->insecure);
     assert_int_not_equal(row->authorities, AUTHORITIES_SYSTEM);
     assert_int_equal(authorities_read(other, model->pool, &read, &why), 0);
     assert_null(authorities_find(generation->pages[PAGE_TRANSPORTS], row->authorities,
                                  ((const struct authority *)read.items)[0].subject, &count));
+    generation_unref(generation);
+}
+
+/* What nobody uses is looked at too, and gets no settings. */
+static void unused_ones_are_told_of(void **state)
+{
+    struct servers_transport *unused = model_add_transport(model, SLICE("unused@file"), SLICE("file"));
+    struct tcp_transport *tcp = layer4_add(model, TCP_TRANSPORT, SLICE("tcp@file"), SLICE("file"));
+    struct tcp_client_tls *tls = pool_zalloc(model->pool, sizeof(*tls));
+    struct tls_certificate_file nowhere = {SLICE("/nowhere/cert"), SLICE("/nowhere/key")};
+    struct generation *generation;
+
+    (void)state;
+    (void)add("used");
+    unused->config.min_version = SLICE("TLS12");
+    tls->root_cas = list_of(1, SLICE("/nowhere/ca"));
+    tls->certificates = (struct list){&nowhere, 1};
+    tcp->config.tls = tls;
+    generation = compile_now();
+    assert_true(has_error(&unused->element, "invalid TLS minimum version: TLS12"));
+    assert_true(has_error(&tcp->element, "rootCAs[0]: "));
+    assert_true(has_error(&tcp->element, "certificates[0]: "));
+    assert_null(transports_at(generation->pages[PAGE_TRANSPORTS], 2));
+    assert_null(server_tls_at(generation->pages[PAGE_TRANSPORTS], 2));
     generation_unref(generation);
 }
 
@@ -293,7 +318,8 @@ static void bad_words_are_told_and_the_safe_settings_hold(void **state)
         }
         generation = compile_now();
         if (settings(generation, 1)->insecure != cases[i].kept ||
-            (cases[i].error ? !has_error(transport, cases[i].error) : transport->element.errors.count > 0)) {
+            (cases[i].error ? !has_error(&transport->element, cases[i].error)
+                            : transport->element.errors.count > 0)) {
             fail_msg("%s: %s", cases[i].title,
                      transport->element.errors.count ? "told otherwise" : "not told");
         }
@@ -322,7 +348,7 @@ static void authorities_are_found_by_their_subject(void **state)
     assert_int_equal(count, 2); /* both are called the same */
     assert_true(found != NULL && found[0].der.len > 100);
     assert_null(authorities_find(page, settings(generation, 1)->authorities, 1, &count));
-    assert_true(has_error(bad, "rootCAs[0]: "));
+    assert_true(has_error(&bad->element, "rootCAs[0]: "));
     assert_null(authorities_find(page, settings(generation, 2)->authorities,
                                  ((const struct authority *)read.items)[0].subject,
                                  &count)); /* nobody is believed */
@@ -338,7 +364,7 @@ static void a_certificate_that_cannot_be_read_is_told(void **state)
     (void)state;
     transport->config.certificates = (struct list){files, 2};
     generation = compile_now();
-    assert_true(has_error(transport, "certificates[0]: the key is not that of the certificate"));
+    assert_true(has_error(&transport->element, "certificates[0]: the key is not that of the certificate"));
     assert_int_equal(settings(generation, 1)->certificates.count, 1);
     generation_unref(generation);
 }
@@ -394,6 +420,7 @@ int main(void)
         TEST(every_option_gets_to_the_page),
         TEST(nothing_said_is_safe),
         TEST(spiffe_believes_nobody),
+        TEST(unused_ones_are_told_of),
         TEST(identities_tell_all_apart),
         TEST(bad_words_are_told_and_the_safe_settings_hold),
         TEST(authorities_are_found_by_their_subject),

@@ -1,12 +1,17 @@
 /* test_staples.c - which OCSP answers are there and when each is asked for again, on a clock of the test's own. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/base/log.h"
 #include "master/tls/staples.h"
+#include "master/tls/vault_inner.h"
 #include "ocsp_sample.h"
 
 #define BYTES(array) slice_of((const char *)(array), sizeof(array))
@@ -184,6 +189,41 @@ static void outlives_a_master(void **state)
     pool_free(pool);
 }
 
+static void keep_one(struct vault *vault, int64_t now)
+{
+    struct staple_question question;
+
+    assert_true(staples_next(vault->staples, now, &question));
+    answer(vault->staples, &question, 0, now);
+    vault_keep_staples(vault);
+}
+
+/* What could not be written is with what is written next. */
+static void is_kept_though_once_it_could_not_be(void **state)
+{
+    int fd = memfd_create("test", MFD_CLOEXEC);
+    struct rlimit usual, none;
+    struct vault *vault = vault_new(true), *next = vault_new(true);
+    struct pool *pool;
+
+    (void)state;
+    staples_free(stand(&pool));
+    vault_adopt(vault, fd);
+    (void)compile(vault->staples, &nobody, pool);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+    none = (struct rlimit){0, usual.rlim_max};
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    keep_one(vault, NOW);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+    keep_one(vault, SAMPLE_PRODUCED + HALF);
+    vault_adopt(next, dup(fd));
+    assert_in_range(next->kept.staples_len, sizeof(sample_answer), sizeof(sample_answer) + 100);
+    vault_free(next);
+    vault_free(vault);
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -191,6 +231,7 @@ int main(void)
         cmocka_unit_test(waits_longer_each_time),
         cmocka_unit_test(knows_who_is_asked_instead_and_who_is_gone),
         cmocka_unit_test(outlives_a_master),
+        cmocka_unit_test(is_kept_though_once_it_could_not_be),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

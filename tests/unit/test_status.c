@@ -300,12 +300,38 @@ static void a_damaged_board(void **state)
     }
 }
 
+/* All that fit, and no half of one behind them. */
+static void a_list_of_trees(void **state)
+{
+    static const struct {
+        size_t count, size;
+        const char *text;
+    } cases[] = {{0, 16, ""},
+                 {1, 16, "4194301"},
+                 {2, 17, "4194301, 4194302"},
+                 {2, 16, "4194301, ..."},
+                 {3, 17, "4194301, ..."},
+                 {3, 22, "4194301, 4194302, ..."},
+                 {3, 25, "4194301, 4194302, ..."},
+                 {3, 26, "4194301, 4194302, 4194303"}};
+    static const pid_t pids[] = {4194301, 4194302, 4194303};
+    char out[32];
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        memset(out, 'x', sizeof(out));
+        status_list(pids, cases[i].count, out, cases[i].size);
+        assert_string_equal(out, cases[i].text);
+        assert_int_equal(out[cases[i].size], 'x');
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {TEST(the_text), TEST(the_json), TEST(an_empty_board),
-                                       TEST(a_damaged_board)};
+                                       TEST(a_damaged_board), TEST(a_list_of_trees)};
 
     return cmocka_run_group_tests_name("status", tests, NULL, NULL);
 }

@@ -135,7 +135,7 @@ size_t h2_put_fields(nghttp2_nv *to, const struct headers *headers, uint64_t ski
             continue;
         }
         *written |= HEADER_BIT(item->id);
-        to[count++] = h2_pair(item->name, item->value);
+        to[count++] = h2_pair(item->name, slice_trim(item->value)); /* RFC 9113, 8.2.1: no blanks around it */
     }
     return count;
 }

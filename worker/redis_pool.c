@@ -18,9 +18,8 @@
 #define MOST_DEFAULT 10      /* connections of a worker */
 #define DEPTH 64             /* so many answers are waited for on each before another one is opened */
 #define UNDER_WAY_MOST 8192u /* of a pool; more are refused */
-#define BACKLOG_MOST                                                                                         \
-    ((size_t)16 << 20)       /* bytes that a connection has not taken, keys may be long: the same */
-#define LOOK_NS (2 * SECOND) /* after a change of generation */
+#define BACKLOG_MOST ((size_t)16 << 20) /* bytes that a connection has not taken: the same */
+#define LOOK_NS (2 * SECOND)            /* after a change of generation */
 #define PAUSE_LEAST_NS (50 * MILLISECOND)
 #define PAUSE_MOST_NS SECOND
 

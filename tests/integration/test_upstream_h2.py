@@ -123,6 +123,17 @@ def test_preserved_path_and_host(routed, h2server):
     assert up.requests[0].get(":path") == "/base/x?" and up.requests[0].get(":authority") == f"127.0.0.1:{up.port}"
 
 
+def test_no_blanks_around_what_middlewares_make(routed, h2server):
+    """Servers reset a stream that has them."""
+    up = h2server(lambda stream: stream.answer(b"ok"))
+    made = {"s": {"stripPrefixRegex": {"regex": ["/[^/]*"]}}}
+    router = routed({"routers": {"all": {"rule": "PathPrefix(`/`)", "service": "all", "middlewares": ["s"]}}, "middlewares": made,
+                     "services": {"all": {"loadBalancer": {"servers": [{"url": f"h2c://127.0.0.1:{up.port}"}]}}}})
+    assert ask(router, "/a%20/b").status == 200
+    stream = up.requests[-1]
+    assert (stream.get(":path"), stream.get("x-forwarded-prefix")) == ("/b", "/a")
+
+
 # ---- bodies ----
 
 @pytest.mark.parametrize("size", [0, 1, 16384, 100_000, 3_000_000])

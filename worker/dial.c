@@ -65,6 +65,14 @@ int dial_address(const struct worker *worker, const struct server_address *to)
     return dial(worker, to, SOCK_STREAM);
 }
 
+int dial_error(int fd)
+{
+    int error = 0;
+    socklen_t length = sizeof(error);
+
+    return getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0 ? errno : error;
+}
+
 int dial_datagrams(const struct worker *worker, const struct server_address *to)
 {
     return dial(worker, to, SOCK_DGRAM);

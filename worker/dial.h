@@ -12,7 +12,10 @@ struct worker;
  * descriptors are short, -EADDRNOTAVAIL when this address is not among those that may be connected to (any more). */
 int dial_address(const struct worker *worker, const struct server_address *to);
 
-/* The same as a UDP socket, connected: it hears nobody else. */
+/* What became of connecting the socket that dial_address() returned, once it is writable: 0 or an errno. */
+int dial_error(int fd);
+
+/* The same as dial_address() as a UDP socket, connected: it hears nobody else. */
 int dial_datagrams(const struct worker *worker, const struct server_address *to);
 
 #endif

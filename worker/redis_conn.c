@@ -312,13 +312,12 @@ static void connected(struct redis_conn *rc)
 
 static void connecting(struct redis_conn *rc)
 {
-    int error = 0;
-    socklen_t length = sizeof(error);
-
     if (!rc->conn.io.writable) {
         return;
     }
-    getsockopt(rc->conn.io.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+
+    int error = dial_error(rc->conn.io.fd);
+
     if (error) {
         fail_to_connect(rc, strerror(error));
     } else {

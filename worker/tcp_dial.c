@@ -155,8 +155,6 @@ static void on_server_ready(struct io *io)
 {
     struct tcp_peer *server = (struct tcp_peer *)io;
     struct tcp_session *session = server->session;
-    int error = 0;
-    socklen_t length = sizeof(error);
 
     if (session == NULL || !io->writable) {
         return;
@@ -169,7 +167,9 @@ static void on_server_ready(struct io *io)
         shake_hands(session);
         return;
     }
-    getsockopt(io->fd, SOL_SOCKET, SO_ERROR, &error, &length);
+
+    int error = dial_error(io->fd);
+
     if (error) {
         log_debug("connecting failed: %s", strerror(error));
         attempt_failed(session, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);

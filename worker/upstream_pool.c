@@ -180,13 +180,12 @@ static void connect_failed(struct upstream *up, enum reason reason)
 
 static void connect_done(struct upstream *up)
 {
-    int error = 0;
-    socklen_t length = sizeof(error);
-
     if (!up->conn.io.writable) {
         return;
     }
-    getsockopt(up->conn.io.fd, SOL_SOCKET, SO_ERROR, &error, &length);
+
+    int error = dial_error(up->conn.io.fd);
+
     if (error) {
         log_debug("connecting failed: %s", strerror(error));
         connect_failed(up, error == ETIMEDOUT ? REASON_connect_timeout : REASON_connect_refused);

@@ -6,7 +6,6 @@ Not here: windows and floods (tests/integration/test_h2.py).
 
 usage: compare_h2.py --traefik PATH --weir PATH [--verbose]
 """
-import argparse
 import contextlib
 import json
 import pathlib
@@ -20,10 +19,10 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration")
 import h2.config  # noqa: E402
 import h2.connection  # noqa: E402
 import h2.events  # noqa: E402
-from compare_tcp import start  # noqa: E402
 from hpack import Decoder, Encoder  # noqa: E402
 from hyperframe.frame import (DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame,  # noqa: E402
                               WindowUpdateFrame)
+from paired import arguments, both  # noqa: E402
 
 PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 HOSTS = ("h1.test", "h2.test")
@@ -297,23 +296,17 @@ def differences(traefik, weir):
 
 
 def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--traefik", type=pathlib.Path, required=True)
-    parser.add_argument("--weir", type=pathlib.Path, required=True)
-    parser.add_argument("--verbose", action="store_true")
-    args = parser.parse_args()
-    asked, different, accepted, running = 0, 0, 0, []
+    args = arguments(sets=False)
+    asked, different, accepted = 0, 0, 0
     slow = socket.create_server(("127.0.0.1", 0))
     servers = Servers()
     servers.ports["slow"] = slow.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="weir-compare-h2-") as temporary:
         directory = pathlib.Path(temporary)
         (directory / "dynamic.yaml").write_text(json.dumps(configuration(servers.ports)))
-        try:
-            for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
-                running.append(start(binary.resolve(), name, directory, directory / "dynamic.yaml"))
+        with both(args, directory, directory / "dynamic.yaml") as ports:
             for title, question in cases():
-                answers = [without_ports(ask(port, *question), port) for _, port in running]
+                answers = [without_ports(ask(port, *question), port) for port in ports]
                 lines = list(differences(*answers))
                 asked += 1
                 if not lines:
@@ -327,10 +320,6 @@ def main():
                     print(f"-- {title}")
                     for line, reason in zip(lines, reasons):
                         print(f"   {line}" + (f" (accepted: {reason})" if reason else ""))
-        finally:
-            for process, _ in running:
-                process.kill()
-                process.wait()
     print(f"{asked} requests, {different} different, {accepted} different on purpose")
     return 1 if different else 0
 

@@ -7,22 +7,16 @@ Traefik. Not here: HTTP (compare.py).
 
 usage: compare_tcp.py --traefik PATH --weir PATH [--seed N] [--sets N] [--verbose]
 """
-import argparse
 import contextlib
 import json
-import pathlib
-import random
 import re
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
 import threading
 
-sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from compare import free_port  # noqa: E402
-from waiting import wait_until  # noqa: E402
+from paired import both, compare_sets
 
 NAMES = ["a.test", "b.test", "x.b.test", "c.test"]
 RULES = [f"HostSNI(`{name}`)" for name in NAMES] + [
@@ -151,21 +145,6 @@ def talk(port, sni, alpn, words, first=b""):
         return ("reset",)
 
 
-def start(binary, name, directory, dynamic):
-    ports = {"web": free_port(), "ready": free_port()}
-    log = open(directory / f"{name}.log", "wb")
-    process = subprocess.Popen([str(binary), f"--providers.file.filename={dynamic}", "--global.checknewversion=false", "--global.sendanonymoususage=false",
-                                *(f"--entryPoints.{point}.address=127.0.0.1:{port}" for point, port in ports.items())], stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=directory)
-    asking = b"GET /ready-here HTTP/1.1\r\nHost: r\r\nConnection: close\r\n\r\n"
-
-    def answers():
-        assert process.poll() is None, f"{name} ended, see\n{(directory / f'{name}.log').read_text()[-2000:]}"
-        return talk(ports["ready"], None, None, asking)[0] == "200"
-
-    wait_until(f"{name} is ready", answers)
-    return process, ports["web"]
-
-
 def questions():
     for words in (b"GET /x HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", b"hello\r\n"):
         yield None, None, words
@@ -180,56 +159,23 @@ def questions():
     yield "a.test", ["acme-tls/1"], b"hello\r\n"
 
 
-def ask_set(args, rng, servers, pair, directory, number, totals):
+def prepare(directory):
+    servers, pair = Servers(directory), []
+    for name in ("a", "b"):
+        pair.append((directory / f"own-{name}.crt", directory / f"own-{name}.key"))
+        make_pair(*pair[-1], f"own-{name}", f"{name}.test", *(["*.b.test"] if name == "b" else []))
+    return servers, pair
+
+
+def ask_set(args, rng, shared, directory, number, totals):
+    servers, pair = shared
     dynamic = directory / f"{number}.yaml"
     config = draw(rng, servers.ports, pair)
     dynamic.write_text(json.dumps(config))
-    running = []
-    try:
-        for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
-            running.append(start(binary, name, directory, dynamic))
-        for question in questions():
-            answers = [talk(port, *question) for _, port in running]
-            totals["asked"] += 1
-            if answers[0] != answers[1]:
-                reason = next((why for fits, why in ACCEPTED if fits(question, *answers)), None)
-                totals["accepted" if reason else "different"] += 1
-                if not reason or args.verbose:
-                    print(f"-- set {number} {question}: traefik {answers[0]} weir {answers[1]}" + (f" (accepted: {reason})" if reason else ""))
-                    totals["shown"].add(number)
-        if number in totals["shown"]:
+    with both(args, directory, dynamic) as ports:
+        if totals.ask_all(number, ports, questions(), talk, ACCEPTED):
             print("   routers", json.dumps({**config["tcp"]["routers"], **config["http"]["routers"]}))
-    finally:
-        for process, _ in running:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--traefik", type=pathlib.Path, required=True)
-    parser.add_argument("--weir", type=pathlib.Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sets", type=int, default=20)
-    parser.add_argument("--verbose", action="store_true")
-    args = parser.parse_args()
-    args.traefik, args.weir = args.traefik.resolve(), args.weir.resolve()
-    totals = {"asked": 0, "different": 0, "accepted": 0, "shown": set()}
-    with tempfile.TemporaryDirectory(prefix="weir-compare-tcp-") as temporary:
-        directory = pathlib.Path(temporary)
-        servers, pair = Servers(directory), []
-        for name in ("a", "b"):
-            pair.append((directory / f"own-{name}.crt", directory / f"own-{name}.key"))
-            make_pair(*pair[-1], f"own-{name}", f"{name}.test", *(["*.b.test"] if name == "b" else []))
-        for number in range(args.sets):
-            ask_set(args, random.Random(f"{args.seed}/{number}"), servers, pair, directory, number, totals)
-    print(f"{args.sets} sets, {totals['asked']} connections, {totals['different']} different, {totals['accepted']} different on purpose")
-    return 1 if totals["different"] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare_sets("connections", prepare, ask_set))

@@ -6,20 +6,17 @@ the answer with what the server behind got of the client's certificate. Not here
 
 usage: compare_tls.py --traefik PATH --weir PATH [--seed N] [--sets N] [--verbose]
 """
-import argparse
 import contextlib
 import json
 import pathlib
-import random
 import re
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from compare_tcp import start  # noqa: E402
+from paired import both, compare_sets  # noqa: E402
 from tlskit import Maker, openssl  # noqa: E402
 
 HOSTS = ["a.test", "b.test", "xx.b.test", "c.test", "cn.test", "y.cnw.test", "old.test", "d.test", "e.test"]
@@ -173,56 +170,20 @@ def questions(rng):
                 yield sni, sni, None, None, None, ("-groups", rng.choice(["P-256", "P-384", "X25519:P-256", "P-521"]))
 
 
-def ask_set(args, rng, echo, made, directory, number, totals):
+def prepare(directory):
+    return Echo(), make_all(directory)
+
+
+def ask_set(args, rng, shared, directory, number, totals):
+    echo, (servers, clients, authority) = shared
     dynamic = directory / f"{number}.yaml"
-    servers, clients, authority = made
     config = draw(rng, echo.port, servers, authority)
     dynamic.write_text(json.dumps(config))
-    running = []
-    try:
-        for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
-            running.append(start(binary, name, directory, dynamic))
-        for question in questions(rng):
-            answers = [shake(port, clients, *question) for _, port in running]
-            totals["asked"] += 1
-            if answers[0] != answers[1]:
-                reason = next((why for fits, why in ACCEPTED if fits(question, *answers)), None)
-                totals["accepted" if reason else "different"] += 1
-                if (not reason or args.verbose) and (seen := (number, *answers)) not in totals["shown"]:
-                    totals["shown"].add(seen)
-                    print(f"-- set {number} {question}:\n   traefik {answers[0]}\n   weir    {answers[1]}" + (f" (accepted: {reason})" if reason else ""))
-                    totals["shown"].add(number)
-        if number in totals["shown"]:
+    with both(args, directory, dynamic) as ports:
+        if totals.ask_all(number, ports, questions(rng), lambda port, *question: shake(port, clients, *question), ACCEPTED):
             print("   routers", json.dumps(config["http"]["routers"]))
             print("   tls", json.dumps(config["tls"]).replace(str(directory), ""))
-    finally:
-        for process, _ in running:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-
-
-def main():
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--traefik", type=pathlib.Path, required=True)
-    parser.add_argument("--weir", type=pathlib.Path, required=True)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--sets", type=int, default=20)
-    parser.add_argument("--verbose", action="store_true")
-    args = parser.parse_args()
-    args.traefik, args.weir = args.traefik.resolve(), args.weir.resolve()
-    totals = {"asked": 0, "different": 0, "accepted": 0, "shown": set()}
-    with tempfile.TemporaryDirectory(prefix="weir-compare-tls-") as temporary:
-        directory = pathlib.Path(temporary)
-        echo, made = Echo(), make_all(directory)
-        for number in range(args.sets):
-            ask_set(args, random.Random(f"{args.seed}/{number}"), echo, made, directory, number, totals)
-    print(f"{args.sets} sets, {totals['asked']} handshakes, {totals['different']} different, {totals['accepted']} different on purpose")
-    return 1 if totals["different"] else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(compare_sets("handshakes", prepare, ask_set))

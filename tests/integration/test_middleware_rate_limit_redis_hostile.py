@@ -10,6 +10,7 @@ from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
 from rawhttp import connect, get
 from routing import one_route, routed  # noqa: F401 fixtures
+from test_middleware_rate_limit_redis import ask
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
@@ -37,14 +38,6 @@ def command(peer):
     return words
 
 
-def answered(proxied, *fields):
-    client = connect(proxied.port)
-    client.send(get("/", *fields))
-    answer = client.response()
-    client.close()
-    return answer
-
-
 @pytest.mark.parametrize("slowly", [False, True])
 def test_answers_that_are_none(server, routed, slowly):
     """To a question, and to its second try; then the server hangs up."""
@@ -58,7 +51,7 @@ def test_answers_that_are_none(server, routed, slowly):
     app = server()
     proxied = routed(one_route(app, {"r": limit(server(handler))}))
     while len(left) > 1:
-        assert answered(proxied).status == 500
+        assert ask(proxied).status == 500
     assert not app.requests
 
 
@@ -77,7 +70,7 @@ def test_time_to_take_commands_begins_when_they_wait(server, routed):
     store = server(handler)
     by_name = {"requestHeaderName": "X-Who"}
     proxied = routed(one_route(server(), {"r": limit(store, sourceCriterion=by_name)}), max_header_bytes=2000000)
-    assert answered(proxied).status == 200
+    assert ask(proxied).status == 200
     clients = [connect(proxied.port) for _ in range(12)]
     for client in clients:
         client.send(get("/", "X-Who: " + "a" * 900000))
@@ -100,7 +93,7 @@ def test_what_waits_for_a_redis_is_bounded(server, routed):
 
     by_name = {"requestHeaderName": "X-Who"}
     proxied = routed(one_route(server(), {"r": limit(server(handler), sourceCriterion=by_name)}), max_header_bytes=2000000)
-    assert answered(proxied).status == 200
+    assert ask(proxied).status == 200
     for number in range(200):
         client = connect(proxied.port)
         client.send(get("/", "X-Who: " + "a" * 900000))
@@ -108,9 +101,9 @@ def test_what_waits_for_a_redis_is_bounded(server, routed):
         client.reset()
         if "16 MiB of questions wait" in proxied.router.log():
             break
-    assert answered(proxied).status == 500 and number < 199
+    assert ask(proxied).status == 500 and number < 199
     go.set()
-    wait_until("it counts again", lambda: answered(proxied).status == 200)
+    wait_until("it counts again", lambda: ask(proxied).status == 200)
 
 
 def test_who_left_is_not_answered_for(server, routed):
@@ -135,6 +128,6 @@ def test_who_left_is_not_answered_for(server, routed):
     wait_until("it is gone", lambda: board.gauges()["exchanges"] == 0)
     board.close()
     go.set()
-    assert answered(proxied).status == 200
+    assert ask(proxied).status == 200
     proxied.router.stop()
     assert "rate_store" not in proxied.router.log()

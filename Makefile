@@ -59,7 +59,11 @@ SAY := @$(if $(V),:,printf '  %s %s\n')
 SOURCES := $(filter-out common/main.c,$(sort $(shell find common shm master worker -name '*.c')))
 LLHTTP := api http llhttp
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(LLHTTP:%=$(BUILD)/llhttp/%.o)
-UNIT_TESTS := $(sort $(basename $(notdir $(wildcard tests/unit/test_*.c))))
+UNIT_KNOWN := $(sort $(basename $(notdir $(wildcard tests/unit/test_*.c))))
+UNIT_TESTS := $(UNIT_KNOWN)
+ifneq ($(filter-out $(UNIT_KNOWN),$(UNIT_TESTS)),)
+$(error UNIT_TESTS: there is no $(patsubst %,tests/unit/%.c,$(filter-out $(UNIT_KNOWN),$(UNIT_TESTS))))
+endif
 UNIT_HELPERS := $(filter-out tests/unit/test_%,$(wildcard tests/unit/*.c))
 FUZZERS := $(sort $(basename $(notdir $(wildcard tests/fuzz/fuzz_*.c))))
 FUZZ_SECONDS ?= 30
@@ -300,9 +304,12 @@ compare: deps deps-test ## ask Traefik (TRAEFIK=PATH of a binary) and weir the s
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare TRAEFIK=/path/to/traefik"; exit 1; }
 	@$(MAKE) --no-print-directory all
 	$(PYTHON) tests/compare/compare.py --traefik $(TRAEFIK) --weir $(BUILD)/weir $(COMPARE_ARGS)
+	$(PYTHON) tests/compare/compare_files.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
 	$(PYTHON) tests/compare/compare_tcp.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
 	$(PYTHON) tests/compare/compare_tls.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
 	$(PYTHON) tests/compare/compare_h2.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
+	$(PYTHON) tests/compare/compare_proxy.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
+	$(PYTHON) tests/compare/compare_tcp_servers.py --traefik $(TRAEFIK) --weir $(BUILD)/weir
 
 compare-kube: deps deps-test deps-e2e ## the same Kubernetes objects to Traefik (TRAEFIK=PATH) and weir, print what they make of them
 	@test -n "$(TRAEFIK)" || { echo "usage: make compare-kube TRAEFIK=/path/to/traefik"; exit 1; }

@@ -9,6 +9,7 @@
 
 #include "common/base/slice.h"
 #include "common/face.h"
+#include "common/schema/schema.h"
 
 static const struct {
     const char *name;
@@ -18,7 +19,9 @@ static const struct {
     {"master", face_master, NULL},
     {"worker", face_worker, NULL},
     {"check", face_check,
-     "check [flags]                       validate the whole configuration, exit 1 on any error"},
+     "check [flags]                       validate everything; exits 1 if it cannot be served, 2 if a part "
+     "is left "
+     "out"},
     {"explain", face_explain,
      "explain [flags] METHOD URL [-H H]... say which router serves a request, and why the others do not"},
     {"config", face_config,
@@ -51,6 +54,30 @@ static int usage(void)
     return 0;
 }
 
+static int unknown(const char *name)
+{
+    const char *names[ARRAY_LEN(faces) + 1];
+    size_t count = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(faces); i++) {
+        if (faces[i].text) {
+            names[count++] = faces[i].name;
+        }
+    }
+    names[count] = NULL;
+
+    const char *nearest = schema_nearest_of(names, slice_cstr(name));
+
+    (void)fprintf(stderr, "weir: unknown command \"%s\"%s%s%s (try weir --help)\n", name,
+                  nearest ? ", did you mean " : "", nearest ? nearest : "", nearest ? "?" : "");
+    return 1;
+}
+
+static bool asks_for_version(const char *argument)
+{
+    return strcmp(argument, "--version") == 0 || strcmp(argument, "-v") == 0;
+}
+
 /* Wherever it stands, as with Traefik. */
 static bool asks_for_help(int argc, char **argv)
 {
@@ -81,9 +108,11 @@ int main(int argc, char **argv)
         if (help) {
             return usage();
         }
+        if (argc == 2 && asks_for_version(argv[1])) {
+            return face_version(0, argv + 2);
+        }
         if (argv[1][0] != '-') {
-            fprintf(stderr, "weir: unknown command \"%s\" (try weir --help)\n", argv[1]);
-            return 1;
+            return unknown(argv[1]);
         }
     }
     return face_guard(argc - 1, argv + 1);

@@ -122,7 +122,9 @@ def workload():
             terminationGracePeriodSeconds=null(COUNT), minReadySeconds=COUNT, annotations=FREE, labels=FREE, podAnnotations=FREE,
             podLabels=FREE, additionalContainers=OBJECTS, additionalVolumes=OBJECTS, initContainers=OBJECTS,
             shareProcessNamespace=YES, dnsPolicy=null(TEXT), dnsConfig=FREE, hostAliases=OBJECTS, imagePullSecrets=OBJECTS,
-            lifecycle=FREE, runtimeClassName=null(TEXT), healthchecksPort=null(PORT), readinessPath=TEXT, livenessPath=TEXT),
+            lifecycle=FREE, runtimeClassName=null(TEXT), healthchecksPort=null(PORT),
+            healthchecksHost=TEXT, healthchecksScheme=choice("HTTP", "HTTPS", None), hostUsers=null(YES), readinessPath=TEXT,
+            livenessPath=TEXT),
         "edge": keys(hostNetwork=YES, privilegedPorts=choice("sysctl", "root")),
         "hostNetwork": YES,
         "staticConfig": keys(mode=choice("arguments", "configMap")),
@@ -149,13 +151,13 @@ def cluster():
     tls_option = keys(labels=FREE, minVersion=TEXT, maxVersion=TEXT, cipherSuites=TEXTS, curvePreferences=TEXTS, alpnProtocols=TEXTS,
                       sniStrict=YES, disableSessionTickets=YES, preferServerCipherSuites=YES, clientAuth=client_auth)
     tls_store = keys(labels=FREE, certificates=OBJECTS, defaultCertificate=keys(secretName=TEXT), defaultGeneratedCert=FREE)
-    dashboard = keys(enabled=YES, annotations=FREE, labels=FREE, matchRule=TEXT, services=OBJECTS, entryPoints=TEXTS,
+    inner = keys(enabled=YES, annotations=FREE, labels=FREE, matchRule=TEXT, services=OBJECTS, entryPoints=TEXTS,
                      middlewares=OBJECTS, tls=FREE)
     return {
         "tlsOptions": {"type": "object", "additionalProperties": tls_option},
         "tlsStore": {"type": "object", "additionalProperties": tls_store},
         "ingressClass": keys(enabled=YES, isDefaultClass=YES, name=TEXT),
-        "ingressRoute": keys(dashboard=dashboard),
+        "ingressRoute": keys(dashboard=inner, healthcheck=inner),
         "service": keys(enabled=YES, single=YES, type=TEXT, annotations=FREE, annotationsTCP=FREE, annotationsUDP=FREE, labels=FREE,
                         spec=FREE, loadBalancerSourceRanges=TEXTS, externalIPs=TEXTS),
         "rbac": keys(enabled=YES, namespaced=YES, status=YES, secretResourceNames=TEXTS, secretsByNamespace=names),
@@ -170,6 +172,7 @@ def static(rows):
     return {
         "ports": ports(rows), "providers": providers(rows), **logs(rows),
         "metrics": tree(rows, "metrics"), "tracing": tree(rows, "tracing"), "core": tree(rows, "core"), "api": tree(rows, "api"),
+        "ocsp": more(tree(rows, "ocsp"), enabled=YES),
         "experimental": more(tree(rows, "experimental"), kubernetesGateway=gateway),
         "pilot": keys(enabled=YES, token=TEXT), "globalArguments": TEXTS, "additionalArguments": TEXTS,
         "certResolvers": {"type": "object", "additionalProperties": tree(rows, "certificatesResolvers.<name>.acme")},

@@ -78,8 +78,8 @@ int routes_check(const struct page *page, struct error *why);
 uint32_t routes_count(const struct page *page);
 const struct route *routes_at(const struct page *page, uint32_t number);
 
-/* The router for a request that came in on an entry point, or ROUTE_NONE. No allocation except
- * request->scratch. */
+/* The router for a request that came in on an entry point, or ROUTE_NONE: also when a router before it cannot tell, because a
+ * regexp of its rule ran into its limit. No allocation except request->scratch. */
 uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
                       const struct rule_request *request);
 

@@ -8,6 +8,7 @@
  *
  * Trust: routes_check() has seen the page, nothing is checked again.
  */
+#include "common/base/log.h"
 #include "common/rule/regex.h"
 #include "shm/routes_inner.h"
 
@@ -19,7 +20,8 @@ struct lookup {
     uint32_t layer; /* 0: by entry point */
     uint32_t entry_point;
     bool tls;
-    uint32_t best; /* router so far */
+    uint32_t best;      /* router so far */
+    uint32_t undecided; /* the first whose rule could not tell: a regexp ran into its limit */
 };
 
 struct cursor { /* a host whose prefixes are being tried */
@@ -100,11 +102,22 @@ static bool is_served(const struct lookup *l, uint32_t guard)
            (words[l->entry_point / 64] >> l->entry_point % 64 & 1);
 }
 
-static bool holds(const struct lookup *l, const struct route_candidate *candidate)
+static bool holds(struct lookup *l, const struct route_candidate *candidate)
 {
-    return is_served(l, candidate->guard) &&
-           (candidate->program == 0 || program_answer(l, (const uint32_t *)table(l, &l->root->programs) +
-                                                             candidate->program) == RULE_YES);
+    if (!is_served(l, candidate->guard)) {
+        return false;
+    }
+    if (candidate->program == 0) {
+        return true;
+    }
+
+    const uint32_t *programs = table(l, &l->root->programs);
+    enum rule_answer answer = program_answer(l, programs + candidate->program);
+
+    if (answer == RULE_UNKNOWN && candidate->router < l->undecided) {
+        l->undecided = candidate->router;
+    }
+    return answer == RULE_YES;
 }
 
 static void walk(struct lookup *l, const struct route_candidate *candidates, uint32_t count)
@@ -353,6 +366,15 @@ static void match_paths(struct lookup *l, struct cursor *cursors, size_t count)
     }
 }
 
+/* Who could make a regexp give up would choose a router behind the one that is meant for the request, which may be the one
+ * that asks for a password. */
+static uint32_t refuse(const struct lookup *l)
+{
+    log_debug("the rule of router %.*s takes too long over this request: no other serves it",
+              SLICE_ARG(page_text(l->page, routes_at(l->page, l->undecided)->name)));
+    return ROUTE_NONE;
+}
+
 static uint32_t match(struct lookup *l)
 {
     struct cursor cursors[3];
@@ -364,6 +386,9 @@ static uint32_t match(struct lookup *l)
         }
     }
     match_paths(l, cursors, count);
+    if (l->undecided < l->best) {
+        return refuse(l);
+    }
     return l->best;
 }
 
@@ -378,6 +403,7 @@ uint32_t routes_match(const struct page *page, uint32_t entry_point, bool tls,
         .entry_point = entry_point,
         .tls = tls,
         .best = ROUTE_NONE,
+        .undecided = ROUTE_NONE,
     };
 
     return match(&l);
@@ -392,6 +418,7 @@ uint32_t routes_match_layer(const struct page *page, uint32_t layer, const struc
         .request = request,
         .layer = layer,
         .best = ROUTE_NONE,
+        .undecided = ROUTE_NONE,
     };
 
     return match(&l);

@@ -21,12 +21,11 @@ static uint64_t pack_cidrs(struct page_builder *builder, const struct cidr *rang
 }
 
 void static_page_build(struct page_builder *builder, const struct entry_point_input *rows, size_t count,
-                       struct slice host_name, uint32_t log_level, uint32_t log_format,
-                       uint32_t stopping_status)
+                       const struct static_root *root)
 {
-    uint64_t root = builder_alloc(builder, sizeof(struct static_root), PAGE_ALIGN);
+    uint64_t at_root = builder_alloc(builder, sizeof(struct static_root), PAGE_ALIGN);
     uint64_t items = count ? builder_alloc(builder, count * sizeof(struct entry_point_row), PAGE_ALIGN) : 0;
-    struct slice host = builder_text(builder, host_name);
+    struct slice host_name = builder_text(builder, root->host_name);
     struct static_root *stored;
 
     for (size_t i = 0; i < count; i++) {
@@ -49,13 +48,13 @@ void static_page_build(struct page_builder *builder, const struct entry_point_in
         row->internal = rows[i].internal;
         row->acme_taken = rows[i].acme_taken;
     }
-    stored = builder_at(builder, root);
+    stored = builder_at(builder, at_root);
     stored->entry_points = (struct list){stored_pointer(items), count};
-    stored->host_name = host;
-    stored->log_level = log_level;
-    stored->log_format = log_format;
-    stored->stopping_status = stopping_status;
-    builder_set_root(builder, root);
+    stored->host_name = host_name;
+    stored->log_level = root->log_level; /* field by field: pages are compared, and padding is anything */
+    stored->log_format = root->log_format;
+    stored->stopping_status = root->stopping_status;
+    builder_set_root(builder, at_root);
 }
 
 static bool cidrs_good(const struct page *page, struct list stored)

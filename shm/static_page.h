@@ -37,9 +37,9 @@ struct entry_point_input {
     bool internal, acme_taken;
 };
 
+/* root: all but its entry points, which are made of the rows; texts are copied. */
 void static_page_build(struct page_builder *builder, const struct entry_point_input *rows, size_t count,
-                       struct slice host_name, uint32_t log_level, uint32_t log_format,
-                       uint32_t stopping_status);
+                       const struct static_root *root);
 int static_page_check(const struct page *page, struct error *why);
 uint32_t entry_points_count(const struct page *page);
 const struct entry_point_row *entry_points_at(const struct page *page, uint32_t number);

@@ -21,6 +21,9 @@ enum tls_client_auth_mode { /* in the order of Traefik's names */
 #define TLS_OPTIONS_BROKEN UINT32_MAX /* what a router names cannot be had: its hosts get no handshake */
 #define TLS_ALPN_MOST 255
 
+/* Cipher suites of TLS 1.2 and below that take a key of ECDSA or Ed25519, by their numbers on the wire. */
+#define TLS_ECDSA_CIPHERS 0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024
+
 struct tls_options_row { /* stored as it is given */
     struct slice name;
     uint64_t id, identity;
@@ -31,7 +34,8 @@ struct tls_options_row { /* stored as it is given */
     struct list authorities;           /* struct slice: DER */
     struct slice alpn; /* as on the wire: length, name, length, name ... in order of preference */
     bool sni_strict, tickets;
-    uint8_t reserved[6];
+    uint8_t ecdsa_ciphers; /* bit i: `ciphers` has number i of TLS_ECDSA_CIPHERS */
+    uint8_t reserved[5];
 };
 
 struct tls_host {

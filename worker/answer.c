@@ -82,13 +82,13 @@ void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 {
     ex->request.raw_path = raw;
     ex->request.path = path;
-    ex->request.unsendable = ex->request.unsendable || !target_valid(raw);
+    ex->request.bad_path = !target_valid(raw);
 }
 
 void exchange_set_host(struct exchange *ex, struct slice host)
 {
     ex->request.host = host;
-    ex->request.unsendable = ex->request.unsendable || !target_valid(host);
+    ex->request.bad_host = !target_valid(host);
 }
 
 /* ---- parameters in the arena ---- */

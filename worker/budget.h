@@ -81,8 +81,9 @@ void budget_cap(struct conn *conn);
 /* A connection is backed up, or is no more. */
 void budget_charge(struct worker *worker, struct conn *conn);
 void budget_uncharge(struct worker *worker, struct conn *conn);
-/* Bytes that wait in the kernel's buffers of a socket. */
+/* Bytes that wait in the kernel's buffers of a socket; only those that its peer has not taken. */
 uint64_t budget_queued(int fd);
+uint64_t budget_unsent(int fd);
 
 /* Bytes of memory were asked of the system. Where a struct worker is at hand: budget_took(&worker->budget, n) tells
  * whether it is time for budget_look(). */

@@ -84,15 +84,29 @@ static void read_cache(struct budget *budget)
     budget->cache = n > 0 ? budget_file_cache(slice_of(text, (size_t)n)) : 0;
 }
 
+static void ask_socket(int fd, uint32_t info[SK_MEMINFO_VARS])
+{
+    socklen_t length = SK_MEMINFO_VARS * sizeof(*info);
+
+    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) {
+        memset(info, 0, SK_MEMINFO_VARS * sizeof(*info));
+    }
+}
+
 uint64_t budget_queued(int fd)
 {
     uint32_t info[SK_MEMINFO_VARS] = {0};
-    socklen_t length = sizeof(info);
 
-    if (getsockopt(fd, SOL_SOCKET, SO_MEMINFO, info, &length) < 0) {
-        return 0;
-    }
+    ask_socket(fd, info);
     return (uint64_t)info[SK_MEMINFO_WMEM_QUEUED] + info[SK_MEMINFO_RMEM_ALLOC];
+}
+
+uint64_t budget_unsent(int fd)
+{
+    uint32_t info[SK_MEMINFO_VARS] = {0};
+
+    ask_socket(fd, info);
+    return info[SK_MEMINFO_WMEM_QUEUED];
 }
 
 /* ---- the tree's figures ---- */

@@ -58,7 +58,7 @@ struct exchange_request {
     bool has_query;
     struct slice target; /* as received */
     struct headers headers;
-    bool unsendable;             /* a middleware made a path or Host of it that could end the line */
+    bool bad_path, bad_host;     /* as a middleware left it, it could end the line */
     struct rewritten *rewritten; /* what middlewares made of the path: middleware/rewrite.c; NULL at first */
     uint8_t version_major, version_minor;
     bool tls;
@@ -156,6 +156,7 @@ void exchange_set_path(struct exchange *ex, struct slice raw, struct slice path)
 static inline void exchange_set_plain_path(struct exchange *ex, struct slice path)
 {
     ex->request.raw_path = ex->request.path = path;
+    ex->request.bad_path = false;
 }
 /* The Host that the server gets; routing is over. */
 void exchange_set_host(struct exchange *ex, struct slice host);

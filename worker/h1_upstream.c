@@ -239,6 +239,7 @@ const struct upstream_codec upstream_h1 = {
     .send_head = send_head,
     .send_body = send_body,
     .held = held,
+    .waiting = held,
     .backed_up = backed_up,
     .resume = resume,
     .leave = leave,

@@ -254,6 +254,20 @@ static bool backed_up(const struct upstream_exchange *ux)
     return ux->call->out.len > 0; /* for the connection as a whole: h2_upstream_late() */
 }
 
+static size_t waiting(const struct upstream_exchange *ux)
+{
+    return ux->call->out.len + budget_unsent(ux->call->server->up->conn.io.fd);
+}
+
+/* The connection is full, and its window would let it go on. */
+static bool held_by_others(const struct upstream_exchange *ux)
+{
+    const struct h2_call *call = ux->call;
+
+    return conn_backed_up(&call->server->up->conn) &&
+           nghttp2_session_get_stream_remote_window_size(call->server->engine, call->id) > 0;
+}
+
 static size_t held(const struct upstream_exchange *ux)
 {
     return ux->call->in.len + ux->call->out.len;
@@ -435,6 +449,8 @@ const struct upstream_codec upstream_h2 = {
     .send_head = send_head,
     .send_body = send_body,
     .held = held,
+    .waiting = waiting,
+    .held_by_others = held_by_others,
     .backed_up = backed_up,
     .resume = resume,
     .leave = leave,

@@ -88,7 +88,9 @@ void h2_stream_free(struct h2_stream *stream)
     if (stream->next) {
         stream->next->previous = stream->previous;
     }
-    session->count--;
+    if (--session->count == 0) {
+        session->client->idle_ns = worker->now_ns;
+    }
     if (!stream->closed) {
         (void)nghttp2_session_set_stream_user_data(session->engine, stream->id, NULL);
     }

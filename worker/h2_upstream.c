@@ -151,6 +151,30 @@ void h2_upstream_lost(struct upstream *up, enum reason reason)
 
 /* ---- the timer ---- */
 
+static void has_moved(struct h2_server *server)
+{
+    server->moved_ns = server->up->conn.worker->now_ns;
+    if (server->send_timeout > 0 && conn_backed_up(&server->up->conn)) {
+        server->unsent = budget_unsent(server->up->conn.io.fd);
+    }
+}
+
+/* Nothing was put behind what the kernel holds, so there is less of it if the server took but a little. */
+static bool is_stalled(struct h2_server *server)
+{
+    struct conn *conn = &server->up->conn;
+
+    if (server->send_timeout <= 0 || !conn_backed_up(conn) ||
+        conn->worker->now_ns - server->moved_ns < server->send_timeout) {
+        return false;
+    }
+    if (budget_unsent(conn->io.fd) >= server->unsent) {
+        return true;
+    }
+    has_moved(server);
+    return false;
+}
+
 static int64_t earlier(int64_t a, int64_t b)
 {
     return a < b ? a : b;
@@ -188,8 +212,7 @@ void h2_upstream_late(struct upstream *up)
         h2_upstream_lost(up, REASON_bad_response);
         return;
     }
-    if (server->send_timeout > 0 && conn_backed_up(&up->conn) &&
-        now - server->moved_ns >= server->send_timeout) {
+    if (is_stalled(server)) {
         log_debug("a server took nothing of its connection for too long");
         h2_upstream_lost(up, REASON_response_timeout);
         return;
@@ -238,7 +261,6 @@ void h2_server_write(struct h2_server *server)
     }
     bool all = false;
 
-    server->moved_ns = conn->worker->now_ns;
     for (int i = 0; i < WRITES_PER_TURN && !all && !conn_backed_up(conn) && !conn->io.broken; i++) {
         bool good = h2_gather(server->engine, stage);
         struct iovec piece = {stage->ptr, stage->len};
@@ -250,6 +272,7 @@ void h2_server_write(struct h2_server *server)
         }
         stage_reset(stage);
     }
+    has_moved(server);
     if (conn_backed_up(conn)) {
         h2_server_arm(server);
     } else if (!all) {
@@ -272,7 +295,7 @@ static void flush(struct h2_server *server)
         return;
     }
     if (conn->out_len < waited) {
-        server->moved_ns = conn->worker->now_ns;
+        has_moved(server);
     }
     for (struct h2_call *call = server->calls; call && !conn_backed_up(conn); call = call->next) {
         if (call->waits && call->out.len == 0) {

@@ -85,6 +85,7 @@ struct h2_server { /* a connection */
     int64_t begun_ns, heard_ns, pinged_ns /* 0: no answer is due */, idle_ns;
     int64_t idle_timeout, read_idle_timeout, ping_timeout, send_timeout;
     int64_t moved_ns; /* when the server last took something, or nothing waited */
+    uint64_t unsent;  /* so much waited in the kernel then */
     struct h2_calm calm;
 };
 

@@ -5,7 +5,13 @@
  * Questions go one behind the other over few connections (RESP answers in order). One that was lost with its connection is
  * asked once more, so a script may run twice.
  *
- *   redis_pool.c  who has connections: one pool for each server and way to log in; what waits for one; what is asked
+ * A cluster: the node that has the key is asked, by the map that the master learned (common/model/prepared.h); as long as there is
+ * none, any. A node that says who has it is obeyed, if the configuration in force has that one; where one cannot be asked, another
+ * is, which says where its slots have gone. Both at most HOPS_MOST times, and the master is told that its map is old.
+ *
+ *   redis_cluster.c  which node of a cluster is asked; redirections
+ *   redis_pool.c  who has connections: one pool for each server and way to log in; what is asked
+ *   redis_queue.c commands: in queues, waiting for a connection, used again
  *   redis_conn.c  a connection: opened, TLS, logged in, its answers, its time-outs
  *
  * Nothing here belongs to a generation: a new configuration finds the connections of the old one, and those that it does not
@@ -31,13 +37,18 @@ typedef void redis_answered(struct exchange *ex, void *context, const struct res
 
 struct redis_question { /* lives in the exchange's pool, and its key there too */
     struct exchange *ex;
-    const struct prepared_redis *redis; /* on the middlewares page */
-    uint32_t service;                   /* whose server it is */
+    const struct prepared_redis *redis; /* on the middlewares page, of the middleware that runs */
     struct redis_script *script;
     struct slice key;
     redis_answered *answered; /* from the loop, unless the exchange ends before */
     void *context;
-    struct redis_command *command; /* of redis_pool.c: zeroed */
+    /* zeroed */
+    struct redis_command *command;
+    uint32_t service; /* whose server is asked */
+    uint32_t node;    /* of a cluster: its number, ... */
+    uint32_t hops;    /* ... how many were asked before it */
+    bool asking;      /* it is told that the slot is on its way to it */
+    bool begun;
 };
 
 /* False: nobody can be asked now, and answered() is not called. */

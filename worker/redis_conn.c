@@ -166,6 +166,10 @@ static void answered(struct redis_conn *rc, const struct resp_answer *answer)
         greeted(rc, answer);
         return;
     }
+    if (rc->sent.first && rc->sent.first->asking) {
+        rc->sent.first->asking = false; /* what it means comes with the next one */
+        return;
+    }
     command = redis_pop(&rc->sent);
     if (command == NULL) {
         redis_say(rc->pool, "it spoke without being asked");
@@ -424,6 +428,11 @@ void redis_send(struct redis_conn *rc, struct redis_command *command)
     struct worker *worker = pool->worker;
 
     text_clear(&pool->scratch);
+    command->asking = question->asking;
+    if (command->asking) {
+        resp_add_head(&pool->scratch, 1);
+        resp_add_word(&pool->scratch, SLICE("ASKING"));
+    }
     resp_add_head(&pool->scratch, 4 + arguments->count);
     resp_add_word(&pool->scratch, command->whole ? SLICE("EVAL") : SLICE("EVALSHA"));
     resp_add_word(&pool->scratch, command->whole

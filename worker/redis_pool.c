@@ -18,8 +18,9 @@
 #define MOST_DEFAULT 10      /* connections of a worker */
 #define DEPTH 64             /* so many answers are waited for on each before another one is opened */
 #define UNDER_WAY_MOST 8192u /* of a pool; more are refused */
-#define BACKLOG_MOST ((size_t)16 << 20) /* bytes that a connection has not taken: the same */
-#define LOOK_NS (2 * SECOND)            /* after a change of generation */
+#define BACKLOG_MOST                                                                                         \
+    ((size_t)16 << 20)       /* bytes that a connection has not taken, or that wait for one: the same */
+#define LOOK_NS (2 * SECOND) /* after a change of generation */
 #define PAUSE_LEAST_NS (50 * MILLISECOND)
 #define PAUSE_MOST_NS SECOND
 
@@ -28,40 +29,6 @@
 struct redis_pools {
     struct redis_pool *buckets[BUCKETS];
 };
-
-/* ---- queues ---- */
-
-void redis_push(struct redis_queue *queue, struct redis_command *command)
-{
-    command->next = NULL;
-    *(queue->last ? &queue->last->next : &queue->first) = command;
-    queue->last = command;
-    queue->count++;
-}
-
-struct redis_command *redis_pop(struct redis_queue *queue)
-{
-    struct redis_command *command = queue->first;
-
-    if (command) {
-        queue->first = command->next;
-        queue->last = queue->first ? queue->last : NULL;
-        queue->count--;
-    }
-    return command;
-}
-
-static void drop_all(struct redis_queue *queue)
-{
-    struct redis_command *command;
-
-    while ((command = redis_pop(queue))) {
-        if (command->question) {
-            command->question->command = NULL;
-        }
-        free(command);
-    }
-}
 
 /* ---- what is logged ---- */
 
@@ -88,8 +55,15 @@ void redis_finish(struct redis_pool *pool, struct redis_command *command, const 
     struct redis_question *question = command->question;
     bool error = answer && answer->kind == RESP_ERROR;
 
-    pool->under_way--;
-    free(command);
+    bool late = command->deadline_ns && command->deadline_ns <= pool->worker->now_ns;
+
+    redis_command_give(command);
+    if (question) {
+        question->command = NULL;
+        if (question->redis->nodes && redis_ask_elsewhere(question, answer, late)) {
+            return;
+        }
+    }
     if (error && question) { /* else it may be a NOSCRIPT that nobody answers with the script any more */
         redis_say(pool, "it answered: %.*s", SLICE_ARG(resp_error_words(answer)));
     } else if (answer && !error && pool->failing) {
@@ -97,7 +71,6 @@ void redis_finish(struct redis_pool *pool, struct redis_command *command, const 
         log_info("Redis %s answers again", pool->host);
     }
     if (question) {
-        question->command = NULL;
         question->answered(question->ex, question->context, answer);
     }
 }
@@ -107,6 +80,7 @@ static void tell_nothing(struct redis_pool *pool, struct redis_queue *queue)
     struct redis_command *command;
 
     while ((command = redis_pop(queue))) {
+        redis_uncount(command);
         redis_finish(pool, command, NULL);
     }
 }
@@ -154,7 +128,7 @@ static void dial_for(struct redis_pool *pool, const struct redis_question *quest
 static const struct redis_question *first_waiting(struct redis_pool *pool)
 {
     while (pool->waiting.first && pool->waiting.first->question == NULL) {
-        redis_finish(pool, redis_pop(&pool->waiting), NULL);
+        redis_finish(pool, redis_next_waiting(pool), NULL);
     }
     return pool->waiting.first ? pool->waiting.first->question : NULL;
 }
@@ -165,7 +139,7 @@ static void go_on(struct redis_pool *pool)
     struct redis_conn *rc;
 
     while (first_waiting(pool) && (rc = least_busy(pool))) {
-        redis_send(rc, redis_pop(&pool->waiting));
+        redis_send(rc, redis_next_waiting(pool));
     }
     if (first_waiting(pool) && pool->opening == 0) {
         dial_for(pool, first_waiting(pool));
@@ -209,7 +183,11 @@ void redis_lost(struct redis_pool *pool, struct redis_queue *sent, bool retry)
 
         command->again = true;
         command->whole = false;
-        redis_push(again ? &pool->waiting : &over, command);
+        if (again) {
+            redis_wait(pool, command);
+        } else {
+            redis_push(&over, command);
+        }
     }
     go_on(pool);
     tell_nothing(pool, &over);
@@ -267,9 +245,10 @@ static void end_pool(struct redis_pool *pool)
         struct redis_conn *rc = pool->conns;
 
         redis_close(rc);
-        drop_all(&rc->sent);
+        redis_drop(&rc->sent);
     }
-    drop_all(&pool->waiting);
+    redis_drop(&pool->waiting);
+    redis_commands_free(pool);
     timer_remove(pool->worker->timers, &pool->look);
     if (pool->greeting.ptr) {
         OPENSSL_cleanse(pool->greeting.ptr, pool->greeting.capacity);
@@ -389,6 +368,7 @@ static void leave(struct exchange *ex, void *state)
 
     (void)ex;
     if (question->command) {
+        redis_uncount(question->command);
         question->command->question = NULL;
         question->command = NULL;
     }
@@ -405,7 +385,8 @@ static void open_more(struct redis_pool *pool, const struct redis_question *ques
     }
 }
 
-static bool has_room(struct redis_pool *pool, const struct redis_conn *best)
+static bool has_room(struct redis_pool *pool, const struct redis_question *question,
+                     const struct redis_conn *best)
 {
     if (pool->under_way >= UNDER_WAY_MOST) {
         redis_say(pool, "%u questions wait for their answers: no more are asked", UNDER_WAY_MOST);
@@ -416,10 +397,14 @@ static bool has_room(struct redis_pool *pool, const struct redis_conn *best)
                   BACKLOG_MOST >> 20);
         return false;
     }
+    if (best == NULL && pool->waiting_bytes + question->key.len > BACKLOG_MOST) {
+        redis_say(pool, "%zu MiB of questions wait for a connection: no more are asked", BACKLOG_MOST >> 20);
+        return false;
+    }
     return true;
 }
 
-bool redis_ask(struct redis_question *question)
+bool redis_ask_server(struct redis_question *question)
 {
     struct redis_pool *pool = pool_for(question);
     struct redis_conn *rc;
@@ -428,7 +413,7 @@ bool redis_ask(struct redis_question *question)
         return false;
     }
     rc = least_busy(pool);
-    if (!has_room(pool, rc)) {
+    if (!has_room(pool, question, rc)) {
         return false;
     }
     if (question->script->sha[0] == '\0') {
@@ -439,16 +424,17 @@ bool redis_ask(struct redis_question *question)
         return false;
     }
 
-    struct redis_command *command = xcalloc(1, sizeof(*command));
+    struct redis_command *command = redis_command_take(pool, question);
 
-    command->question = question;
     question->command = command;
-    pool->under_way++;
-    exchange_at_end(question->ex, leave, question);
+    if (!question->begun) {
+        question->begun = true;
+        exchange_at_end(question->ex, leave, question);
+    }
     if (rc) {
         redis_send(rc, command);
     } else {
-        redis_push(&pool->waiting, command);
+        redis_wait(pool, command);
     }
     return true;
 }

@@ -73,6 +73,7 @@ static uint64_t close_idle(struct client *client)
     struct worker *worker = client->conn.worker;
     int64_t since = client->request_ns > client->opened_ns ? client->request_ns : client->opened_ns;
 
+    since = client->idle_ns > since ? client->idle_ns : since;
     if (worker->now_ns - since < worker->budget.idle_least_ns) {
         return 0;
     }

@@ -28,7 +28,6 @@
 
 #define HANDSHAKES_MOST 256
 #define TURN_NS 1000000 /* so old may a turn be for another step to begin */
-#define ACME_PROTOCOL SLICE("acme-tls/1")
 
 /* ---- protocols ---- */
 static void start_h1(struct client *client)
@@ -355,7 +354,7 @@ static bool is_for_tcp(struct client *client, const struct tls_hello *hello)
     if (!(entry->tcp & TCP_TLS)) {
         return false;
     }
-    if (entry->row->acme_taken && tls_hello_offers(hello, ACME_PROTOCOL)) {
+    if (entry->row->acme_taken && tls_hello_offers(hello, TLS_ACME_PROTOCOL)) {
         return false; /* whatever the name */
     }
     if (!tls_hello_name(client, hello, space, &name, &sent)) {

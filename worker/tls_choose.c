@@ -38,18 +38,34 @@ static bool lists_any(struct slice list, const uint16_t *numbers, size_t count)
     return false;
 }
 
-/* Whether the client can verify such a certificate. RSA is what all can, or must be let fail with. */
-static bool client_takes(const struct tls_hello *hello, enum certificate_kind kind)
+/* Whether client and options have a cipher suite in common that an ECDSA key can be used with. */
+static bool ecdsa_is_possible(const struct tls_hello *hello, const struct tls_options_row *options)
 {
-    static const uint16_t ecdsa_ciphers[] = {0xc02b, 0xc02c, 0xcca9, 0xc009, 0xc00a, 0xc023, 0xc024};
+    static const uint16_t ciphers[] = {TLS_ECDSA_CIPHERS};
+    bool newest = options->max_version == 0 || options->max_version >= TLS1_3_VERSION;
+
+    if (newest && tls_hello_lists(hello->versions, TLS1_3_VERSION)) {
+        return true; /* those of TLS 1.3 are for all keys */
+    }
+    for (size_t i = 0; i < ARRAY_LEN(ciphers); i++) {
+        if ((options->ecdsa_ciphers >> i & 1) && tls_hello_lists(hello->ciphers, ciphers[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the client can verify such a certificate. RSA is what all can, or must be let fail with. */
+static bool client_takes(const struct tls_hello *hello, const struct tls_options_row *options,
+                         enum certificate_kind kind)
+{
     static const uint16_t ecdsa_signatures[] = {0x0403, 0x0503, 0x0603, 0x0203};
     static const uint16_t ed25519_signatures[] = {0x0807};
 
     if (kind == CERTIFICATE_RSA) {
         return true;
     }
-    if (!tls_hello_lists(hello->versions, TLS1_3_VERSION) &&
-        !lists_any(hello->ciphers, ecdsa_ciphers, ARRAY_LEN(ecdsa_ciphers))) {
+    if (!ecdsa_is_possible(hello, options)) {
         return false;
     }
     if (kind == CERTIFICATE_ED25519) {
@@ -73,7 +89,8 @@ bool tls_hello_prefers_chacha20(const struct tls_hello *hello)
 }
 
 /* CERTIFICATE_KINDS: there is none. */
-static size_t choose(const struct certificate_choice *there, const struct tls_hello *hello)
+static size_t choose(const struct certificate_choice *there, const struct tls_hello *hello,
+                     const struct tls_options_row *options)
 {
     static const enum certificate_kind order[] = {CERTIFICATE_ECDSA, CERTIFICATE_RSA, CERTIFICATE_ED25519};
     size_t any = CERTIFICATE_KINDS;
@@ -82,7 +99,7 @@ static size_t choose(const struct certificate_choice *there, const struct tls_he
         if (there->rows[order[i]] == NULL) {
             continue;
         }
-        if (client_takes(hello, order[i])) {
+        if (client_takes(hello, options, order[i])) {
             return order[i];
         }
         any = any == CERTIFICATE_KINDS ? order[i] : any;
@@ -118,6 +135,9 @@ struct tls_live *tls_choose(const struct client *client, const struct tls_hello 
     if (options == NULL) {
         return refused(refusal, SSL_AD_HANDSHAKE_FAILURE, "the TLS options of that name cannot be used");
     }
+    if (tls_hello_offers(hello, TLS_ACME_PROTOCOL)) { /* no other one may be taken for a challenge's */
+        return refused(refusal, SSL_AD_UNRECOGNIZED_NAME, "there is no certificate for challenges of ACME");
+    }
     if (!certificates_find(generation->pages, name, &there)) {
         if (options->sni_strict) {
             return refused(refusal, SSL_AD_UNRECOGNIZED_NAME,
@@ -126,7 +146,7 @@ struct tls_live *tls_choose(const struct client *client, const struct tls_hello 
         secrets_fallback(generation->pages[PAGE_SECRETS], &there);
     }
 
-    size_t kind = choose(&there, hello);
+    size_t kind = choose(&there, hello, options);
     struct tls_live *live =
         kind < CERTIFICATE_KINDS
             ? tls_live_get(client->conn.worker, options_page, options, there.pages[kind], there.rows[kind])

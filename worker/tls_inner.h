@@ -16,7 +16,8 @@
 
 #define TLS_RECORD_MOST 16384
 #define TLS_RECEIVE_SIZE ((size_t)64 * 1024)
-#define TLS_NAME_SIZE 256 /* room for a server name, or an address in its place */
+#define TLS_ACME_PROTOCOL SLICE("acme-tls/1") /* RFC 8737 */
+#define TLS_NAME_SIZE 256                     /* room for a server name, or an address in its place */
 
 /* One SSL_CTX, made of one set of options and one certificate, both known by content. */
 struct tls_live {

@@ -213,6 +213,9 @@ static bool has_name(X509 *leaf, struct slice name)
     if (address_parse(name, &address)) {
         return X509_check_ip(leaf, address.bytes, address.family == 4 ? 4 : 16, 0) == 1;
     }
+    if (name.len && name.ptr[name.len - 1] == '.') { /* "a.test." is a.test, whole */
+        name.len--;
+    }
     return X509_check_host(leaf, name.ptr, name.len, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) == 1;
 }
 

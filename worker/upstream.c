@@ -78,7 +78,7 @@ void upstream_arm(struct upstream_exchange *ux)
         deadline = worker->now_ns + HANDSHAKE_NS;
     } else if (ux->codec->backed_up(ux)) {
         ux->stalling = true;
-        ux->unsent = ux->codec->held(ux);
+        ux->unsent = ux->codec->waiting(ux);
         deadline = patience(ux) > 0 ? ux->moved_ns + patience(ux) : TIMER_NEVER;
     } else if (ux->body_held) {
         deadline = worker->now_ns + CONTINUE_NS;
@@ -302,12 +302,14 @@ void upstream_answered(struct exchange *ex, uint16_t status)
  * wonder. */
 static bool is_stalled(struct upstream_exchange *ux)
 {
+    const struct upstream_codec *codec = ux->codec;
     int64_t now = ux->ex->worker->now_ns;
 
-    if (ux->paused || ux->codec->held(ux) < ux->unsent) {
+    if (ux->paused || codec->waiting(ux) < ux->unsent ||
+        (codec->held_by_others && codec->held_by_others(ux))) {
         ux->moved_ns = now;
     }
-    return ux->codec->backed_up(ux) && now - ux->moved_ns >= patience(ux);
+    return codec->backed_up(ux) && now - ux->moved_ns >= patience(ux);
 }
 
 void upstream_late(struct upstream_exchange *ux)
@@ -334,7 +336,7 @@ void upstream_late(struct upstream_exchange *ux)
 static bool sendable(const struct exchange *ex)
 {
     if (ex->route != ROUTE_NONE) {
-        return !ex->request.unsendable;
+        return !ex->request.bad_path && !ex->request.bad_host;
     }
     return target_valid(ex->request.raw_path) && target_valid(ex->request.query) &&
            target_valid(ex->request.host);

@@ -117,6 +117,10 @@ struct upstream_codec {
     size_t (*held)(const struct upstream_exchange *ux);
     /* Bytes of the request wait because the server does not take them; ux->moved_ns says since when. */
     bool (*backed_up)(const struct upstream_exchange *ux);
+    /* Less of it than before, and the server took something: what of the request waits, in the kernel too. */
+    size_t (*waiting)(const struct upstream_exchange *ux);
+    /* What holds it back is not its own: somebody else sees to it that this does not last. NULL: never. */
+    bool (*held_by_others)(const struct upstream_exchange *ux);
     /* The client takes bytes of the response again. */
     void (*resume)(struct upstream_exchange *ux);
     /* The attempt is over, however: its part of the connection is given back, kept for others, or ended so that the server
@@ -167,7 +171,7 @@ bool upstream_may_wait(const struct upstream *up, const struct transport *transp
 void upstream_rest(struct upstream *up, bool idle);
 
 /* ---- upstream_request.c ---- */
-/* Once, before the head of the first attempt is built: X-Forwarded-For, User-Agent. */
+/* Before the head of an attempt is built: X-Forwarded-For (once), User-Agent. */
 void upstream_request_settle(struct exchange *ex);
 /* What Host, or :authority, says. */
 struct slice upstream_request_host(const struct upstream_exchange *ux);

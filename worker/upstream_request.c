@@ -29,8 +29,9 @@ void upstream_request_settle(struct exchange *ex)
     if (!ex->client_appended) {
         ex->client_appended = true;
         forwarded_append_client(ex);
-        settle_user_agent(&ex->request.headers);
     }
+    settle_user_agent(
+        &ex->request.headers); /* also of what weir asks by itself, which has a client's fields */
 }
 
 struct slice upstream_request_host(const struct upstream_exchange *ux)

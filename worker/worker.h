@@ -7,6 +7,28 @@
  * never changed while a connection lives, and libuv's backend descriptor is one member of that set. Handles and timers on
  * worker->loop work as always; their callbacks run inside serve_run(). Not uv_queue_work(): its loop spins while the thread
  * that wakes it has lost the CPU. What takes long is a job for the helper thread (helper.h).
+ *
+ * Where things are, in the order of a request:
+ *
+ *   listener, proxy_accept   a connection is accepted; the PROXY protocol in front of it
+ *   tls_accept, tls_choose   TLS with clients; tls_live: contexts, tls_key: keys, tls_ticket: sessions
+ *   h1_client, h1_turn       a client of HTTP/1; h1_request: what it sends, h1_answer: what it gets
+ *   h2_client, h2_stream     a client of HTTP/2; h2_start, h2_frames, h2_answer, h2_connect (WebSocket)
+ *   exchange*, answer        one request with its answer, whatever carried it: all that middlewares see
+ *   forwarded, source        who the client is, and what servers are told of that
+ *   chain, filter            middlewares (middleware/) in their order, and bodies that go through them
+ *   body_*, spool*           bodies that wait, in memory and in a file
+ *   pick*, sticky, passive   which server; failover, mirroring: services that do more than choose
+ *   upstream*, dial          the way to it: attempts, connections that are kept
+ *   tls_upstream, tls_kept   TLS with servers; tls_verify: who they are
+ *   h1_upstream, h2_call*    what it is told; h1_response, h2_upstream*: what it says
+ *   subrequest, redis*       what middlewares ask others; passwords, tokens: what takes long to check
+ *   tunnel, splice           bytes both ways after a switch of protocol
+ *   tcp_*, udp*              sessions of TCP and UDP routers
+ *
+ * Under all of it: poller, timers, conn (a descriptor with what is not written yet), tls_stream, recycle (memory that is used
+ * again), budget and shed (memory that is short), sandbox and fence, helper, stopwatch. Around it: main, serve (start, drain,
+ * stop), channel and control* (the words of guard and master).
  */
 #ifndef WEIR_WORKER_WORKER_H
 #define WEIR_WORKER_WORKER_H

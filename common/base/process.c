@@ -4,10 +4,12 @@
 #include "common/base/process.h"
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -22,6 +24,18 @@ int64_t process_clock_ns(void)
 int process_hide(void)
 {
     return PROCESS_SANITIZED ? 0 : prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+}
+
+void process_take_low_ports(void)
+{
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct own[2] = {{0}, {0}};
+
+    if (syscall(SYS_capget, &header, own) == 0 &&
+        (own[0].permitted & ~own[0].effective & 1U << CAP_NET_BIND_SERVICE)) {
+        own[0].effective |= 1U << CAP_NET_BIND_SERVICE;
+        (void)syscall(SYS_capset, &header, own); /* what cannot be opened then is said by who opens it */
+    }
 }
 
 bool process_adopt_channel(void)

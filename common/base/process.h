@@ -44,6 +44,10 @@ bool process_adopt_channel(void);
  * sanitizer build. 0, or -1 with errno. */
 int process_hide(void);
 
+/* Makes use of the capability to open ports below 1024 where it is permitted and not in effect: so it comes from the file of a
+ * program that others may start without it (`setcap cap_net_bind_service=p`). Elsewhere nothing changes. */
+void process_take_low_ports(void);
+
 /* What this process alone takes of the machine's memory, in bytes (resident and not shared with a file or others), read
  * from a descriptor that was opened at the start: -1 and 0 when there is no /proc. */
 int process_memory_open(void);

@@ -82,6 +82,10 @@ struct doc *doc_new_string(struct pool *pool, struct slice text);
 void doc_list_add(struct pool *pool, struct doc *list, struct doc *item);
 /* Replaces an entry of the same key. */
 void doc_map_set(struct pool *pool, struct doc *map, struct slice key, struct doc *value);
+/* A map with the entries of the maps a and b; what is a map in both is joined in its turn. NULL when another key is in
+ * both: *twice is the entry of b, or the part of it, in which that stands. Shares the values; the two stay as they are. */
+struct doc *doc_join(struct pool *pool, const struct doc *a, const struct doc *b,
+                     const struct doc_entry **twice);
 struct doc *doc_clone(struct pool *pool, const struct doc *node);
 size_t doc_clone_bytes(const struct doc *node); /* what that takes of a pool at most */
 

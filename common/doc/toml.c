@@ -5,7 +5,7 @@
  * escapes \e and \x41, times without seconds.
  *
  * Beside the tree stands one of struct table, which remembers how each table came to be: that decides who may still
- * add to it. Single values are toml_value.c's business.
+ * add to it. Single values are the business of toml_string.c and toml_scalar.c.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /*
- * toml_internal.h - the cursor that toml.c (tables, keys) and toml_value.c (single values) share.
+ * toml_internal.h - the cursor that toml.c (tables, keys), toml_string.c and toml_scalar.c (single values) share.
  */
 #ifndef WEIR_COMMON_DOC_TOML_INTERNAL_H
 #define WEIR_COMMON_DOC_TOML_INTERNAL_H

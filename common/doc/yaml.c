@@ -12,6 +12,7 @@
 
 #include "common/base/memory.h"
 #include "common/doc/doc_internal.h"
+#include "common/doc/yaml_hint.h"
 #include "common/doc/yaml_inner.h"
 #include "common/doc/yaml_scalar.h"
 
@@ -79,11 +80,18 @@ static int fail_of_parser(struct reader *reader)
     if (parser->error == YAML_READER_ERROR) {
         return fail_bad_byte(reader);
     }
+
+    const char *problem = parser->problem ? parser->problem : "malformed";
+    const char *hint =
+        yaml_hint(problem, reader->text, parser->problem_mark.line, parser->problem_mark.column);
+    const char *open = hint ? " (" : "", *close = hint ? ")" : "";
+
+    hint = hint ? hint : "";
     if (parser->context) {
-        return fail_at(reader, parser->problem_mark, "%s, %s that began in line %zu", parser->problem,
-                       parser->context, reader->line_base + parser->context_mark.line + 1);
+        return fail_at(reader, parser->problem_mark, "%s%s%s%s, %s that began in line %zu", problem, open,
+                       hint, close, parser->context, reader->line_base + parser->context_mark.line + 1);
     }
-    return fail_at(reader, parser->problem_mark, "%s", parser->problem ? parser->problem : "malformed");
+    return fail_at(reader, parser->problem_mark, "%s%s%s%s", problem, open, hint, close);
 }
 
 static int next_event(struct reader *reader, yaml_event_t *event)

@@ -229,6 +229,9 @@ enum h1_result h1_response_framing(struct h1_parser *parser, struct h1_error *er
     if (seen->encodings > 0 && encoding_check(parser, error) != H1_HEAD_DONE) {
         return H1_BAD;
     }
+    if (message->status == 101 && !(seen->upgrade_token && seen->upgrade_field)) {
+        return bad(parser, error, "101 without Upgrade");
+    }
     connection_settle(parser);
     message->upgrade = tunnel;
     if (tunnel || parser->answers_head || message->status < 200 || message->status == 204 ||

@@ -133,6 +133,10 @@ int password_hash_check(struct slice hash, struct error *why)
     if (sha1_parse(hash, digest) || md5_parse(hash, &magic, &salt, &text)) {
         return 0;
     }
+    if (slice_has_prefix(hash, SLICE("$$"))) {
+        return error_set(why, -EINVAL,
+                         "the hash begins with $$: only Docker Compose doubles them, write $ for $$");
+    }
     return error_set(
         why, -EINVAL,
         "the hash is none of bcrypt ($2y$), MD5 ($apr1$), SHA-1 ({SHA}) and SHA-crypt ($5$, $6$): "

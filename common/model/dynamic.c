@@ -8,7 +8,7 @@
 
 #include <errno.h>
 
-#include "common/http/scan.h"
+#include "common/http/headers.h"
 #include "common/model/rows.h"
 
 /* ---- routers ---- */
@@ -160,39 +160,22 @@ static const struct schema_field health_check_fields[] = {
         .text = "Headers of the probe."),
 };
 
-static bool is_token(struct slice text)
-{
-    return text.len && scan_token(text.ptr, text.ptr + text.len) == text.ptr + text.len;
-}
-
-static bool is_line(struct slice text)
-{
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* What would not be a request is none that servers are asked with. */
 static int health_check_check(void *object, struct error *why)
 {
     const struct health_check *check = object;
 
-    if (check->method.len && !is_token(check->method)) {
+    if (check->method.len && !header_name_valid(check->method)) { /* a token as well */
         return error_set(why, -EINVAL, "method \"%.*s\" is none", SLICE_ARG(slice_head(check->method, 100)));
     }
-    if (!is_line(check->hostname) || !is_line(check->path)) {
+    if (!header_value_valid(check->hostname) || !header_value_valid(check->path)) {
         return error_set(why, -EINVAL, "%s holds a line end or another control character",
-                         is_line(check->path) ? "hostname" : "path");
+                         header_value_valid(check->path) ? "hostname" : "path");
     }
     for (size_t i = 0; i < check->headers.count; i++) {
         const struct string_pair *pair = &check->headers.items[i];
 
-        if (!is_token(pair->key) || !is_line(pair->value)) {
+        if (!header_name_valid(pair->key) || !header_value_valid(pair->value)) {
             return error_set(why, -EINVAL, "headers.%.*s: its name is none, or its value holds a line end",
                              SLICE_ARG(slice_head(pair->key, 100)));
         }
@@ -236,8 +219,9 @@ static const struct schema_field load_balancer_fields[] = {
     ROW("passiveHealthCheck", OPTIONAL, struct load_balancer, passive_health_check, .flags = OMIT,
         .sub = &passive_health_check_schema, .text = "Leave out servers whose answers fail."),
     ROW("slowStart", DURATION, struct load_balancer, slow_start, .flags = OMIT,
-        .text = "For so long the share of a server that is new, or up again, grows; 0 for all of it at once. "
-                "Ours."),
+        .text = "Own option: for so long the share of a server that is new, or up again, grows; 0 for all of "
+                "it at "
+                "once."),
     ROW("passHostHeader", OPT_BOOL, struct load_balancer, pass_host_header, .fallback = "true",
         .text = "Send the client's Host header to the server; otherwise the host of its URL."),
     ROW("responseForwarding", OPTIONAL, struct load_balancer, response_forwarding,

@@ -230,7 +230,8 @@ struct http_middleware {
     uint32_t word_count;  /* words on the board that are its own, ... */
     uint64_t table;       /* not 0: a table is, told by this from others that it had (shm/tables.h), ... */
     bool words_by_router; /* ... apart for each router that uses it */
-    struct slice key_set; /* keys by URL that workers may miss: they say so in word 0; empty: none */
+    struct slice
+        learns; /* the question of what others tell (master/tls/learned.h): word 0 says that it is not enough */
 };
 
 struct servers_transport {

@@ -6,9 +6,11 @@
  * middlewares_content.c, middlewares_tokens.c), what they do (worker/middleware/), chains (master/resolve).
  */
 #include "common/model/middlewares.h"
-#include "common/model/rows.h"
 
 #include <errno.h>
+
+#include "common/http/headers.h"
+#include "common/model/rows.h"
 
 /* ---- checks that rows cannot express; Traefik cuts blanks off some texts before it uses them ---- */
 
@@ -56,39 +58,14 @@ static int redirect_regex_check(void *object, struct error *why)
     return regex_there(&((struct redirect_regex *)object)->regex, why);
 }
 
-static bool header_name(struct slice name)
-{
-    for (size_t i = 0; i < name.len; i++) {
-        unsigned char c = (unsigned char)name.ptr[i], lower = ascii_lower(c);
-
-        if (!((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') ||
-              (c && strchr("!#$%&'*+-.^_`|~", c)))) {
-            return false;
-        }
-    }
-    return name.len > 0;
-}
-
-static bool header_value(struct slice value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-
-        if ((c < 0x20 && c != '\t') || c == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int headers_check(const char *option, const struct string_map *map, struct error *why)
 {
     for (size_t i = 0; i < map->count; i++) {
-        if (!header_name(map->items[i].key)) {
+        if (!header_name_valid(map->items[i].key)) {
             return error_set(why, -EINVAL, "%s: \"%.*s\" is no header name", option,
                              SLICE_ARG(slice_head(map->items[i].key, 100)));
         }
-        if (!header_value(map->items[i].value)) {
+        if (!header_value_valid(map->items[i].value)) {
             return error_set(why, -EINVAL, "%s.%.*s: the value holds a line end or another control character",
                              option, SLICE_ARG(slice_head(map->items[i].key, 100)));
         }

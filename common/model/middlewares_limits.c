@@ -8,7 +8,7 @@
 
 static const struct schema_field redis_fields[] = {
     ROW("endpoints", STRINGS, struct redis, endpoints, .flags = OMIT, .fallback = "localhost:6379",
-        .text = "HOST:PORT of each."),
+        .text = "HOST:PORT; several are a cluster."),
     ROW("tls", OPTIONAL, struct redis, tls, .flags = OMIT | SCHEMA_ALLOW_EMPTY, .sub = &client_tls_schema,
         .text = "How it is spoken to over TLS."),
     ROW("username", STRING, struct redis, username, .flags = OMIT | SCHEMA_SECRET,

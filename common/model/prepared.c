@@ -31,6 +31,8 @@ static const struct schema_field redis_fields[] = {
     ROW("dialTimeout", INT, struct prepared_redis, dial_timeout),
     ROW("readTimeout", INT, struct prepared_redis, read_timeout),
     ROW("writeTimeout", INT, struct prepared_redis, write_timeout),
+    ROW("nodes", INT, struct prepared_redis, nodes),
+    ROW("slots", STRING, struct prepared_redis, slots),
 };
 static const struct schema redis_schema = SCHEMA(struct prepared_redis, "redis", redis_fields);
 

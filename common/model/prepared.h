@@ -30,7 +30,7 @@ struct prepared_source {
     struct slice header;
 };
 
-struct prepared_redis {    /* who counts in place of the board; it is the service that the middleware asks */
+struct prepared_redis {    /* who counts in place of the board; it is service 0 that the middleware asks */
     uint64_t identity;     /* of all that a connection to it is made with, but for the server */
     struct slice prefix;   /* of keys */
     struct list arguments; /* struct slice: of the script */
@@ -38,6 +38,9 @@ struct prepared_redis {    /* who counts in place of the board; it is the servic
     int64_t db;
     int64_t most, least;                               /* connections of all workers; most 0: as it likes */
     int64_t dial_timeout, read_timeout, write_timeout; /* ns; 0: none */
+    int64_t nodes; /* of a cluster: so many services are asked; 0: there is only one server */
+    struct slice
+        slots; /* which of them has what: struct redis_range (common/net/redis_cluster.h); empty: not known */
 };
 
 struct prepared_rate_limit { /* struct rate of shm/rate.h */

@@ -157,7 +157,8 @@ static const struct schema_field static_fields[] = {
     ROW("ocsp", OPTIONAL, S, ocsp, .flags = SCHEMA_ALLOW_EMPTY, .sub = &ocsp_schema,
         .text = "Stapling of OCSP answers."),
     ROW("configFile", STRING, S, config_file,
-        .text = "File with the static configuration; other flags are ignored then."),
+        .text = "File with the static configuration; other flags are ignored then, unless it or they have "
+                "kubernetes, logLevel or defaultEntryPoints: then they hold before it, as in Traefik 1."),
     ROW("workers", INT, S, workers, .min = 0, .max = 256,
         .text = "Own option: worker processes; 0 for one for each core that may be used."),
     ROW("limits", STRUCT, S, limits, .sub = &limits_schema, .text = "Own option: bounds on the whole."),

@@ -113,7 +113,7 @@ const struct schema access_log_schema = SCHEMA(struct unserved, "accessLog", acc
         U_FLAG_ON("addServicesLabels", "Metrics for each service.")
 
 static const struct schema_field prometheus_fields[] = {
-    ROW("buckets", STRINGS, struct prometheus_config, buckets,
+    ROW("buckets", STRINGS, struct prometheus_config, buckets, .flags = SCHEMA_NUMBERS,
         .text = "Bounds of the latency histogram in seconds; 0.1, 0.3, 1.2, 5 when empty."),
     LABEL_FLAGS(struct prometheus_config),
     ROW("entryPoint", STRING, struct prometheus_config, entry_point, .fallback = "traefik",
@@ -149,7 +149,8 @@ static const struct schema influxdb2_schema = SCHEMA(struct unserved, "influxDB2
 static const struct schema_field otlp_metrics_fields[] = {
     COLLECTOR,
     U_LABEL_FLAGS,
-    U_LIST("explicitBoundaries", "Bounds of the latency histogram in seconds."),
+    U_ROW("explicitBoundaries", STRINGS, list, .flags = SCHEMA_NUMBERS,
+          .text = "Bounds of the latency histogram in seconds."),
     U_TIME("pushInterval", "10s", "Time between two sendings."),
     RESOURCE,
 };

@@ -1,6 +1,6 @@
 /*
  * strategies.h - how a load balancer gives a new client, or a request without one, its server: the one list, in the order that
- * pages of services know. What each does: worker/pick.c.
+ * pages of services know. What each does: worker/pick_strategy.c.
  */
 #ifndef WEIR_COMMON_MODEL_STRATEGIES_H
 #define WEIR_COMMON_MODEL_STRATEGIES_H

@@ -17,18 +17,18 @@ static const struct schema_field certificate_fields[] = {
 const struct schema tls_certificate_schema =
     SCHEMA(struct tls_certificate, "tlsCertificate", certificate_fields);
 
-static const char *const client_auth_types[] = {"NoClientCert",
-                                                "RequestClientCert",
-                                                "RequireAnyClientCert",
-                                                "VerifyClientCertIfGiven",
-                                                "RequireAndVerifyClientCert",
-                                                "",
-                                                NULL};
+const char *const tls_client_auth_types[] = {"NoClientCert",
+                                             "RequestClientCert",
+                                             "RequireAnyClientCert",
+                                             "VerifyClientCertIfGiven",
+                                             "RequireAndVerifyClientCert",
+                                             "",
+                                             NULL};
 
 static const struct schema_field client_auth_fields[] = {
     ROW("caFiles", STRINGS, struct tls_client_auth, ca_files, .flags = OMIT,
         .text = "Authorities of clients' certificates: path or PEM."),
-    ROW("clientAuthType", ENUM, struct tls_client_auth, type, .flags = OMIT, .choices = client_auth_types,
+    ROW("clientAuthType", ENUM, struct tls_client_auth, type, .flags = OMIT, .choices = tls_client_auth_types,
         .text = "Whether clients show a certificate, and whether it is checked."),
 };
 const struct schema tls_client_auth_schema =

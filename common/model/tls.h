@@ -13,8 +13,10 @@ struct tls_certificate {              /* with the stores it belongs to */
 
 struct tls_client_auth {
     struct list ca_files; /* struct slice: path or PEM */
-    struct slice type;    /* NoClientCert, RequestClientCert, ... */
+    struct slice type;    /* one of tls_client_auth_types */
 };
+
+extern const char *const tls_client_auth_types[]; /* NoClientCert, ...; NULL behind them */
 
 struct tls_options_config {
     struct slice min_version, max_version; /* VersionTLS12 */

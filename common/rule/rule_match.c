@@ -3,7 +3,7 @@
  * agrees with.
  *
  * Three answers, because a regexp may run into its limit: then neither "matches" nor "does not match" is
- * known, a negation of it is not known either, and a rule that depends on it does not match.
+ * known, a negation of it is not known either, nor is a rule that depends on it: routers behind it are not asked.
  */
 #include "common/rule/regex.h"
 #include "common/rule/rule.h"

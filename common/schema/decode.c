@@ -93,6 +93,9 @@ static void decode_optional(struct decoder *decoder, const struct schema_field *
 static void decode_list(struct decoder *decoder, const struct schema_field *field, const struct doc *node,
                         struct list *out, const struct place *place)
 {
+    if (decode_empty_list(decoder, node)) {
+        return;
+    }
     if (node->kind != DOC_LIST) {
         decoder_error(decoder, node, place, "%.*s is no list",
                       SLICE_ARG(doc_shown(decoder->pool, node, field->flags)));
@@ -238,8 +241,38 @@ static void decode_field(struct decoder *decoder, const struct schema_field *fie
     }
 }
 
+/* A section may be written in parts where letter case does not count, as [accessLog] and [accesslog.otlp]: all as one. */
+static const struct doc *whole_section(struct decoder *decoder, const struct schema_field *field,
+                                       const struct doc *map, const struct doc_entry *entry,
+                                       const struct place *place)
+{
+    const struct doc_entry *end = map->map.entries + map->map.count, *twice;
+    const struct doc *whole = entry->value;
+
+    if ((decoder->flags & SCHEMA_ANY_CASE) == 0 || whole->kind != DOC_MAP) {
+        return whole;
+    }
+    for (const struct doc_entry *other = entry + 1; other < end; other++) {
+        if (other->value->kind != DOC_MAP || !slice_eq_nocase(other->key, slice_cstr(field->name))) {
+            continue;
+        }
+        const struct doc *both = doc_join(decoder->pool, whole, other->value, &twice);
+
+        if (both == NULL) {
+            struct doc at = {.file = map->file, .line = twice->line};
+            struct place within = {.above = place, .name = twice->key};
+
+            decoder_error(decoder, &at, &within, "is there twice");
+            return whole;
+        }
+        whole = both;
+    }
+    return whole;
+}
+
 static void decode_entry(struct decoder *decoder, const struct schema *schema, const struct doc *map,
-                         const struct doc_entry *entry, void *object, const struct place *above, bool *seen)
+                         const struct doc_entry *entry, void *object, const struct place *above,
+                         const struct doc **seen)
 {
     const struct schema_field *field =
         schema_find(schema, entry->key, (decoder->flags & SCHEMA_ANY_CASE) != 0);
@@ -253,14 +286,17 @@ static void decode_entry(struct decoder *decoder, const struct schema *schema, c
     size_t number = (size_t)(field - schema->fields);
 
     if (seen[number]) { /* readers refuse equal keys: this is the same name in another case */
-        decoder_error(decoder, &at, &place, "is there twice, in different letter case");
-        return;
+        if (seen[number]->kind != DOC_MAP || entry->value->kind != DOC_MAP) {
+            decoder_error(decoder, &at, &place, "is there twice, in different letter case");
+        }
+        return; /* whole_section() had it */
     }
     if (entry->value->kind == DOC_NULL) {
         return; /* as if it were not written */
     }
-    seen[number] = true;
-    decode_field(decoder, field, entry->value, (char *)object + field->offset, &place);
+    seen[number] = entry->value;
+    decode_field(decoder, field, whole_section(decoder, field, map, entry, &place),
+                 (char *)object + field->offset, &place);
 }
 
 /* Numbers and booleans count as present once written (or with a default); the others must not be empty. */
@@ -279,7 +315,8 @@ static bool is_missing(const struct schema_field *field, const void *value, bool
 }
 
 static void check_required(struct decoder *decoder, const struct schema *schema, const struct doc *node,
-                           const void *object, const struct place *place, const bool *seen, bool failed)
+                           const void *object, const struct place *place, const struct doc *const *seen,
+                           bool failed)
 {
     for (size_t i = 0; i < schema->count; i++) {
         const struct schema_field *field = &schema->fields[i];
@@ -288,7 +325,7 @@ static void check_required(struct decoder *decoder, const struct schema *schema,
             continue; /* written, but perhaps it did not decode: that was said already */
         }
         if ((field->flags & SCHEMA_REQUIRED) &&
-            is_missing(field, (const char *)object + field->offset, seen[i])) {
+            is_missing(field, (const char *)object + field->offset, seen[i] != NULL)) {
             struct place missing = {.above = place, .name = slice_cstr(field->name)};
 
             decoder_error(decoder, node, &missing, "is required");
@@ -300,7 +337,7 @@ static void check_required(struct decoder *decoder, const struct schema *schema,
 static void decode_struct(struct decoder *decoder, const struct schema *schema, const struct doc *node,
                           void *object, const struct place *place)
 {
-    bool seen[FIELDS_MAX] = {false};
+    const struct doc *seen[FIELDS_MAX] = {NULL}; /* what was written for each */
     size_t errors = decoder->report->errors;
     struct error why;
 
@@ -308,8 +345,7 @@ static void decode_struct(struct decoder *decoder, const struct schema *schema, 
         abort(); /* a mistake in a table, not in a document */
     }
     if (node && node->kind != DOC_MAP) {
-        decoder_error(decoder, node, place, "%.*s does not fit: options are expected here",
-                      SLICE_ARG(doc_shown(decoder->pool, node, 0)));
+        decoder_error(decoder, node, place, "%s", schema_no_options_text(decoder->pool, schema, node).ptr);
         return;
     }
     for (size_t i = 0; node && i < node->map.count; i++) {

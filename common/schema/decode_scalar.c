@@ -44,6 +44,11 @@ bool decode_text(const struct decoder *decoder, const struct doc *node, struct s
     }
 }
 
+bool decode_empty_list(const struct decoder *decoder, const struct doc *node)
+{
+    return lenient(decoder) && node->kind == DOC_MAP && node->map.count == 0;
+}
+
 static struct slice shown(const struct field_decoder *fd, const struct doc *node)
 {
     return doc_shown(fd->decoder->pool, node, fd->field->flags);
@@ -276,12 +281,28 @@ static void split_texts(struct pool *pool, struct slice text, struct list *out)
     *out = (struct list){.items = items, .count = count};
 }
 
-static void read_texts(const struct field_decoder *fd, struct list *out)
+static bool all_numbers(const struct list *texts)
+{
+    const struct slice *items = texts->items;
+    double value;
+
+    for (size_t i = 0; i < texts->count; i++) {
+        if (!text_to_double(items[i], &value) || !__builtin_isfinite(value)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_any_texts(const struct field_decoder *fd, struct list *out)
 {
     const struct doc *node = fd->node;
     struct slice text;
     bool good = true;
 
+    if (decode_empty_list(fd->decoder, node)) {
+        return;
+    }
     if (node->kind != DOC_LIST) {
         if (lenient(fd->decoder) && decode_text(fd->decoder, node, &text)) {
             split_texts(fd->decoder->pool, text, out);
@@ -306,6 +327,18 @@ static void read_texts(const struct field_decoder *fd, struct list *out)
     }
     if (good) {
         *out = (struct list){.items = items, .count = node->list.count};
+    }
+}
+
+static void read_texts(const struct field_decoder *fd, struct list *out)
+{
+    struct list texts = *out;
+
+    read_any_texts(fd, &texts);
+    if ((fd->field->flags & SCHEMA_NUMBERS) && !all_numbers(&texts)) {
+        wrong(fd, fd->node, "is no list of numbers");
+    } else {
+        *out = texts;
     }
 }
 

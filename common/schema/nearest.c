@@ -36,27 +36,42 @@ static size_t distance(struct slice a, struct slice b)
     return above[b.len];
 }
 
+/* Whether field is fewer keystrokes away than *best, and not too many; then *best is that number. */
+static bool nearer(struct slice name, const char *text, size_t *best)
+{
+    struct slice field = slice_cstr(text);
+    size_t longer = field.len > name.len ? field.len : name.len;
+
+    if (name.len == 0 || name.len > NAME_MAX_LEN || field.len > NAME_MAX_LEN) {
+        return false;
+    }
+    size_t away = distance(name, field);
+
+    if (away * 3 > (longer < 3 ? 3 : longer) || away >= longer || away >= *best) {
+        return false;
+    }
+    *best = away;
+    return true;
+}
+
 const char *schema_nearest(const struct schema *schema, struct slice name)
 {
     const char *best = NULL;
-    size_t best_distance = SIZE_MAX;
+    size_t distance_of_best = SIZE_MAX;
 
-    if (name.len == 0 || name.len > NAME_MAX_LEN) {
-        return NULL;
-    }
     for (size_t i = 0; i < schema->count; i++) {
-        struct slice field = slice_cstr(schema->fields[i].name);
-        size_t longer = field.len > name.len ? field.len : name.len;
+        best = nearer(name, schema->fields[i].name, &distance_of_best) ? schema->fields[i].name : best;
+    }
+    return best;
+}
 
-        if (field.len > NAME_MAX_LEN) {
-            continue;
-        }
-        size_t away = distance(name, field);
+const char *schema_nearest_of(const char *const *names, struct slice name)
+{
+    const char *best = NULL;
+    size_t distance_of_best = SIZE_MAX;
 
-        if (away * 3 <= (longer < 3 ? 3 : longer) && away < longer && away < best_distance) {
-            best = schema->fields[i].name;
-            best_distance = away;
-        }
+    for (; *names; names++) {
+        best = nearer(name, *names, &distance_of_best) ? *names : best;
     }
     return best;
 }

@@ -127,6 +127,24 @@ struct slice doc_shown(struct pool *pool, const struct doc *node, uint32_t field
     return slice_head(node->text, 100);
 }
 
+static void add_known(struct text *text, const struct schema *schema)
+{
+    if (schema->count > 0 && schema->count <= 10) {
+        for (size_t i = 0; i < schema->count; i++) {
+            text_printf(text, "%s%s", i > 0 ? ", " : " (known: ", schema->fields[i].name);
+        }
+        text_add_char(text, ')');
+    }
+}
+
+static struct slice keep(struct pool *pool, struct text *text)
+{
+    struct slice copy = pool_copy(pool, text_slice(text));
+
+    text_free(text);
+    return copy;
+}
+
 struct slice schema_unknown_text(struct pool *pool, const struct schema *schema, struct slice name)
 {
     const char *nearest = schema_nearest(schema, name);
@@ -137,14 +155,16 @@ struct slice schema_unknown_text(struct pool *pool, const struct schema *schema,
     if (nearest) {
         text_printf(&text, ", did you mean \"%s\"?", nearest);
     }
-    if (schema->count > 0 && schema->count <= 10) {
-        for (size_t i = 0; i < schema->count; i++) {
-            text_printf(&text, "%s%s", i > 0 ? ", " : " (known: ", schema->fields[i].name);
-        }
-        text_add_char(&text, ')');
-    }
-    struct slice copy = pool_copy(pool, text_slice(&text));
+    add_known(&text, schema);
+    return keep(pool, &text);
+}
 
-    text_free(&text);
-    return copy;
+struct slice schema_no_options_text(struct pool *pool, const struct schema *schema, const struct doc *node)
+{
+    struct text text;
+
+    text_init(&text);
+    text_printf(&text, "%.*s does not fit: options are expected here", SLICE_ARG(doc_shown(pool, node, 0)));
+    add_known(&text, schema);
+    return keep(pool, &text);
 }

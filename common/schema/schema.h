@@ -100,6 +100,7 @@ enum schema_flags {
         1 << 9, /* SCHEMA_DOC: a number or a text, and which of the two it is has a meaning */
     SCHEMA_SOFT_CHOICES =
         1 << 10, /* SCHEMA_ENUM: another word is taken, one warning says that it is none of them */
+    SCHEMA_NUMBERS = 1 << 11, /* SCHEMA_STRINGS: each of them is a number */
 };
 
 struct schema;
@@ -199,6 +200,8 @@ void schema_openapi(const struct schema *schema, const struct schema_part *parts
 
 /* The nearest of the field names (edit distance at most a third), or NULL. */
 const char *schema_nearest(const struct schema *schema, struct slice name);
+/* The same for other names, NULL behind the last one. */
+const char *schema_nearest_of(const char *const *names, struct slice name);
 
 /* Shared scalar readers: the only ones in the house. */
 int parse_duration(struct slice text, int64_t *nanoseconds,

@@ -36,11 +36,16 @@ void decode_scalar(struct decoder *decoder, const struct schema_field *field, co
 /* Text of a scalar: always of a string; of numbers and booleans when types are lenient. False: not that kind. */
 bool decode_text(const struct decoder *decoder, const struct doc *node, struct slice *out);
 
+/* {} where a list is expected: an empty one in what users write by hand, as in Traefik. */
+bool decode_empty_list(const struct decoder *decoder, const struct doc *node);
+
 /* The field of this name (exactly, or in any case), or NULL. */
 const struct schema_field *schema_find(const struct schema *schema, struct slice name, bool any_case);
 
 /* `unknown field "foo", did you mean "bar"? (known: bar, baz)`. In the pool. */
 struct slice schema_unknown_text(struct pool *pool, const struct schema *schema, struct slice name);
+/* `"foo" does not fit: options are expected here (known: bar, baz)`. In the pool. */
+struct slice schema_no_options_text(struct pool *pool, const struct schema *schema, const struct doc *node);
 
 /* Is the value what an absent one would be in Go: false, 0, "", nil, nothing in it? */
 bool schema_is_zero(const struct schema_field *field, const void *value);

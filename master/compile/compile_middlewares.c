@@ -8,7 +8,7 @@
 
 #include "common/base/hash.h"
 #include "master/compile/compiler.h"
-#include "master/tls/key_sets.h"
+#include "master/tls/learned.h"
 #include "master/tls/vault.h"
 #include "shm/middlewares.h"
 
@@ -180,8 +180,8 @@ static const struct board_ref *words_of(struct compiler *compiler, const struct 
     for (uint32_t i = 0; i < middleware->word_count; i++) {
         words[i] = compile_word(compiler, hash_bytes(identity, &i, sizeof(i)));
     }
-    if (middleware->key_set.len && compiler->vault && vault_key_sets(compiler->vault)) {
-        key_sets_heed(vault_key_sets(compiler->vault), middleware->key_set, words[0]);
+    if (middleware->learns.len && compiler->vault && vault_learned(compiler->vault)) {
+        learned_heed(vault_learned(compiler->vault), middleware->learns, words[0]);
     }
     return words;
 }

@@ -4,7 +4,7 @@
 #include "common/model/prepared.h"
 #include "master/compile/compiler.h"
 
-/* False when it is not to be used: plan.c said so. */
+/* False when it is not to be used: plan_uses.c said so. */
 static bool child_fill(struct compiler *compiler, uint32_t position, struct slice name,
                        struct service_child *out)
 {

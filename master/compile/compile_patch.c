@@ -184,11 +184,11 @@ static void find_chains(const struct compiler *compiler, struct pages *pages)
     }
 }
 
-/* Who fetches sets of keys is told of them when rows of middlewares with such are made. */
-static bool any_keys(const struct compiler *compiler)
+/* Who asks other servers is told of the words when rows of middlewares with such are made. */
+static bool any_learns(const struct compiler *compiler)
 {
     for (uint32_t i = 0; i < compiler->middleware_count; i++) {
-        if (compiler->model->middlewares[compiler->middleware_rows[i].middleware]->key_set.len) {
+        if (compiler->model->middlewares[compiler->middleware_rows[i].middleware]->learns.len) {
             return true;
         }
     }
@@ -203,7 +203,7 @@ static int compile_pages(struct compiler *compiler, const struct compiler *befor
 
     if (compiler->middleware_sum != before->middleware_sum) {
         made->pages[PAGE_MIDDLEWARES] = builder_new(PAGE_MIDDLEWARES);
-        rc = change->middlewares_only || !any_keys(compiler)
+        rc = change->middlewares_only || !any_learns(compiler)
                  ? compile_middlewares(compiler, made->pages[PAGE_MIDDLEWARES], why)
                  : -EAGAIN;
     }

@@ -69,15 +69,18 @@ static int fill_row(struct pool *pool, struct slice name, const struct entry_poi
     return 0;
 }
 
-static void log_options(const struct log_config *config, enum log_level *level, enum log_format *format)
+static void log_options(const struct log_config *config, struct static_root *root)
 {
-    *level = LOG_LEVEL_ERROR;
-    *format = LOG_FORMAT_COMMON;
+    enum log_level level = LOG_LEVEL_ERROR;
+
+    root->log_level = level;
+    root->log_format = LOG_FORMAT_COMMON;
     if (!config) {
         return;
     }
-    (void)log_level_parse(config->level, level); /* checked when it was decoded; else the default stays */
-    *format = slice_eq_nocase(config->format, SLICE("json")) ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
+    (void)log_level_parse(config->level, &level); /* checked when it was decoded; else the default stays */
+    root->log_level = level;
+    root->log_format = slice_eq_nocase(config->format, SLICE("json")) ? LOG_FORMAT_JSON : LOG_FORMAT_COMMON;
 }
 
 int compile_static(const struct static_config *config, struct page_builder **out, struct error *why)
@@ -87,8 +90,6 @@ int compile_static(const struct static_config *config, struct page_builder **out
     struct pool *pool = pool_new(4096, 0);
     struct entry_point_input *rows = pool_zalloc(pool, (count + 1) * sizeof(*rows));
     struct utsname host = {0};
-    enum log_format format;
-    enum log_level level;
     int rc = 0;
 
     for (size_t i = 0; i < count && rc == 0; i++) {
@@ -96,11 +97,15 @@ int compile_static(const struct static_config *config, struct page_builder **out
         rc = fill_row(pool, config->entry_points.keys[i], &entry_points[i], &rows[i], why);
     }
     if (rc == 0) {
-        log_options(config->log, &level, &format);
+        struct static_root root = {
+            .stopping_status = config->ping ? (uint32_t)config->ping->terminating_status_code : 503,
+        };
+
+        log_options(config->log, &root);
         (void)uname(&host);
+        root.host_name = slice_cstr(host.nodename);
         *out = builder_new(PAGE_STATIC);
-        static_page_build(*out, rows, count, slice_cstr(host.nodename), level, format,
-                          config->ping ? (uint32_t)config->ping->terminating_status_code : 503);
+        static_page_build(*out, rows, count, &root);
     }
     pool_free(pool);
     return rc;

@@ -1,7 +1,7 @@
 /*
  * compile_tcp.c - TCP: which routers get in and what they use, rows of their services.
  *
- * As for HTTP (plan.c) references were followed by master/resolve; what is found broken here nevertheless is left out with
+ * As for HTTP (plan_uses.c) references were followed by master/resolve; what is found broken here nevertheless is left out with
  * an error. Services get the numbers behind those of HTTP and lie on the same pages.
  *
  * Not here: the two pages of TCP (compile_tcp_pages.c).

@@ -147,6 +147,7 @@ static void choose_ciphers(struct tls_compile *tls, struct tls_options *options,
     } else if (names.text.len == 0) { /* nothing is left for TLS 1.2 */
         row->min_version = VERSION_TLS13;
     }
+    row->ecdsa_ciphers = tls_ciphers_ecdsa(row->ciphers);
 }
 
 /* Of what is left, which a missing cipher suite may have cut: BoringSSL takes no empty range. */

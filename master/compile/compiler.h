@@ -1,8 +1,8 @@
 /*
  * compiler.h - what the files of the compiler share: the plan that is made before any page is written.
  *
- * First every router that gets in marks what it uses (plan.c), then what is marked gets its number, in order of names,
- * then the pages are written (compile.c, compile_services.c).
+ * First every router that gets in marks what it uses (plan.c, plan_uses.c), then what is marked gets its number, in order of
+ * names, then the pages are written (compile.c, compile_services.c).
  */
 #ifndef WEIR_MASTER_COMPILE_COMPILER_H
 #define WEIR_MASTER_COMPILE_COMPILER_H
@@ -132,6 +132,7 @@ struct compiler {
     uint32_t layer_count;
 };
 
+/* lookup.c */
 void name_index_make(struct pool *pool, struct name_index *index, void *elements, size_t count);
 /* `name` as it is, else, without a provider of its own, with `provider`. NUMBER_NONE when there is none. */
 uint32_t name_find(const struct compiler *compiler, const struct name_index *index, struct slice name,
@@ -243,7 +244,7 @@ struct list compile_failures(struct compiler *compiler, const struct http_servic
 void compile_sticky(struct compiler *compiler, const struct sticky *sticky, const struct slice *names,
                     size_t count, struct service *row);
 
-/* The services that a weighted one, or one by highest random weight, chooses from; NULL: it is neither. */
+/* plan_uses.c: the services that a weighted one, or one by highest random weight, chooses from; NULL: it is neither. */
 const struct weighted *service_children(const struct http_service *service);
 
 /* What kind of service it is; NULL when this build serves it, else why not. */

@@ -124,7 +124,8 @@ static void on_answer(void *context, int status, int timeouts, struct ares_addri
     if (name->failed && !said) {
         log_warn("cannot resolve %s: %s%s", name->host,
                  status == ARES_SUCCESS ? "no address" : ares_strerror(status),
-                 count ? " (its last addresses are kept)" : "");
+                 count ? " (its last addresses are kept)"
+                       : ": servers of that name get nothing (weir status says of which services)");
     } else if (said && !name->failed) {
         log_info("%s resolves again", name->host);
     }

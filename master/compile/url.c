@@ -241,10 +241,8 @@ int server_url_to_ask(struct slice text, struct server_url *out, struct error *w
     if (rc == 0 && out->has_user) {
         return error_set(why, -EINVAL, "it holds a user, which would not be sent");
     }
-    for (size_t i = 0; rc == 0 && i < text.len; i++) { /* also of the query, which is not looked at above */
-        if ((unsigned char)text.ptr[i] <= ' ' || text.ptr[i] == 127) {
-            return error_set(why, -EINVAL, "there are blanks or control characters in it");
-        }
+    if (rc == 0 && !target_valid(text)) { /* also of the query, which is not looked at above */
+        return error_set(why, -EINVAL, "there are blanks or control characters in it");
     }
     return rc;
 }

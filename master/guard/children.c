@@ -2,8 +2,7 @@
  * children.c - master and workers: started, connected to each other, reaped, started again.
  *
  * The first start after a death is at once; a child that dies again within ten seconds waits 50 ms, then twice as long
- * each time up to a second. A worker whose heart has not beaten for ten seconds is aborted, so that it says where it
- * stood, and killed when that takes too long: the rest is as for a crash. So is a master, after thirty.
+ * each time up to a second. Not here: who is alive and does nothing (hearts.c).
  */
 #include "master/guard/guard.h"
 
@@ -21,10 +20,6 @@
 #define BACKOFF_MOST (1 * GUARD_SECOND)
 #define FAILED_AGAIN (5 * GUARD_SECOND)
 #define LIFE_GOOD (10 * GUARD_SECOND)
-#define BEAT_MISSED (10 * GUARD_SECOND)
-#define MASTER_MISSED (30 * GUARD_SECOND) /* it costs nobody anything; before /ping says so after 60 */
-#define ABORT_TAKES (1 * GUARD_SECOND)
-#define CHECK_LATE (250 * GUARD_MS)
 
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count)
 {
@@ -310,62 +305,6 @@ void children_reap(struct guard *guard)
     if (ended && guard->rings) {
         logs_mend(guard);
     }
-}
-
-/* Silent for too long: first the chance to say where it stands. SIGCONT, because a stopped process says nothing. */
-static void abort_hung(struct child *child, const char *name, int64_t silent_ns, int64_t now)
-{
-    if (child->aborted_ns == 0) {
-        log_error("%s (pid %d) has not moved for %lld s and is replaced", name, (int)child->pid,
-                  (long long)(silent_ns / GUARD_SECOND));
-        child->aborted_ns = now;
-        (void)kill(child->pid, SIGABRT);
-        (void)kill(child->pid, SIGCONT);
-    } else if (now - child->aborted_ns > ABORT_TAKES) {
-        (void)kill(child->pid, SIGKILL);
-    }
-}
-
-/* True when it has been silent for so long. late: nobody is judged by that. */
-static bool is_hung(struct child *child, uint64_t beat, int64_t silent_ns, bool late, int64_t now)
-{
-    if (beat != child->beat || late) {
-        child->beat = beat;
-        child->beat_seen_ns = now;
-        return false;
-    }
-    return now - child->beat_seen_ns > silent_ns;
-}
-
-bool children_check_hung(struct guard *guard, int64_t now)
-{
-    bool late = now - guard->next_check_ns > CHECK_LATE; /* we were stopped ourselves: judge nobody by that */
-
-    if (now < guard->next_check_ns) {
-        return false;
-    }
-    guard->next_check_ns = now + GUARD_TICK;
-    for (unsigned slot = 0; slot < guard->slots; slot++) {
-        struct child *worker = &guard->workers[slot];
-        struct board_slab *slab = worker->pid == 0 ? NULL : board_slab(guard->board, slot);
-
-        if (slab == NULL) {
-            continue;
-        }
-        uint64_t beat = atomic_load_explicit(&slab->heartbeat_ns, memory_order_relaxed);
-        char name[32];
-
-        if (is_hung(worker, beat, BEAT_MISSED, late, now)) {
-            (void)snprintf(name, sizeof(name), "Worker %u", slot);
-            abort_hung(worker, name, BEAT_MISSED, now);
-        }
-    }
-    if (guard->master.pid != 0 &&
-        is_hung(&guard->master, life_get(&board_tree(guard->board)->master_heartbeat_ns), MASTER_MISSED, late,
-                now)) {
-        abort_hung(&guard->master, "The master", MASTER_MISSED, now);
-    }
-    return true;
 }
 
 bool children_workers_alive(const struct guard *guard)

@@ -145,7 +145,6 @@ static int open_signals(struct guard *guard, struct error *why)
 {
     sigset_t set;
 
-    (void)signal(SIGPIPE, SIG_IGN);
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     sigaddset(&set, SIGHUP);
@@ -203,10 +202,10 @@ static int poll_timeout(const struct guard *guard, int64_t now, bool starved)
     return wait > 3600 * 1000 ? 3600 * 1000 : (int)wait;
 }
 
-/* Slots: at each turn, because a death is worth a loan at once; what only time brings, every tick. */
+/* Slots: at each turn, because a death is worth a loan at once; what only time brings, when hearts are looked at. */
 static void tend(struct guard *guard, int64_t now)
 {
-    bool tick = children_check_hung(guard, now);
+    bool tick = hearts_check(guard, now);
 
     lend_tend(guard, now);
     if (tick) {
@@ -317,6 +316,14 @@ static void stay_readable(void)
     (void)prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 }
 
+/* Whoever started us hands down what it ignores: with SIGCHLD nobody could be waited for. What writing brings is an error. */
+static void settle_signals(void)
+{
+    (void)signal(SIGCHLD, SIG_DFL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN);
+}
+
 static int open_executable(struct guard *guard, struct error *why)
 {
     guard->executable = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
@@ -418,6 +425,7 @@ int face_guard(int argc, char **argv)
         insist_begin();
     }
     fill_descriptors();
+    settle_signals();
     if (!raise_limits() && !arriving) {
         return 1;
     }

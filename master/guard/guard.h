@@ -35,7 +35,8 @@
 #define GUARD_EMPTYING                                                                                       \
     (3 * GUARD_SECOND) /* for handshakes that were under way when new ones were steered elsewhere */
 #define GUARD_LETTING_GO (200 * GUARD_MS) /* from "accept no more" to the end of a socket */
-#define GUARD_TICK (50 * GUARD_MS)        /* how often heartbeats are looked at */
+#define GUARD_TICK (50 * GUARD_MS)        /* how often the guard looks while something is under way */
+#define GUARD_SILENT (300 * GUARD_MS)     /* a worker that has not beaten for so long is taken for hung */
 
 struct sock_filter;
 
@@ -46,7 +47,7 @@ struct child {
     int64_t start_at_ns;  /* when the next one is due; meaningful while pid is 0 */
     int64_t backoff_ns;   /* what the next start after a death will wait */
     uint64_t beat;        /* last heartbeat seen on the board */
-    int64_t beat_seen_ns; /* when it was seen to change */
+    int64_t beat_seen_ns; /* when that was, as far as it can be believed */
     int64_t aborted_ns;   /* when it was asked to die with a stack trace; 0: not */
     bool has_master;      /* it was given a channel to the master that lives now, and that one has it still */
     bool master_late;     /* there was none to be had: said */
@@ -144,7 +145,7 @@ struct guard {
     int64_t grace_ns[2];    /* accept, finish: the master's word */
     int64_t stop_accept_ns; /* while draining: when the kept sockets are closed */
     int64_t deadline_ns;    /* while draining or leaving: then SIGKILL */
-    int64_t next_check_ns;  /* for hung workers */
+    int64_t next_check_ns;  /* when hearts are looked at again */
     enum log_format log_format;
     char *path; /* of the binary, for upgrades */
     struct upgrade upgrade;
@@ -168,14 +169,16 @@ void children_start_due(struct guard *guard, int64_t now);
 /* The earliest time at which children_start_due() or one of the checks has something to do; INT64_MAX: never. */
 int64_t children_next_due(const struct guard *guard);
 void children_reap(struct guard *guard);
-/* Every GUARD_TICK: looks at heartbeats, aborts who has been silent for too long; true when it was time. */
-bool children_check_hung(struct guard *guard, int64_t now);
 /* Queues a message for one child; a channel that is broken is closed (the child dies of that). */
 void child_send(struct child *child, struct control_message *message, const int *fds, size_t count);
 /* Sending failed with rc. One that is gone may have said something last (FAILED): who reads that closes the channel. */
 void child_broken(struct child *child, int rc);
 bool children_workers_alive(const struct guard *guard);
 void children_kill(struct guard *guard, int signal);
+
+/* ---- hearts.c ---- */
+/* When it is time: looks at heartbeats, aborts who has been silent for too long, and sets guard->next_check_ns; true then. */
+bool hearts_check(struct guard *guard, int64_t now);
 
 /* ---- keep.c ---- */
 struct kept *keep_new(struct guard *guard, const char *name); /* without sockets and id yet */
@@ -188,6 +191,8 @@ void keep_add(struct guard *guard, const char *name, unsigned first, const int *
 void keep_remove(struct guard *guard, const char *name, int64_t now);
 void keep_drop(struct guard *guard, struct kept *kept); /* closes and forgets */
 void keep_mend(struct guard *guard);                    /* after a worker's death: all sockets listen */
+/* The sockets of a slot leave the kernel's groups, whoever has copies of them. What waits in their queues is lost: look first. */
+void keep_unlisten_slot(struct guard *guard, unsigned slot);
 void keep_close_slot(struct guard *guard, unsigned slot);
 bool keep_has_slot(const struct guard *guard, unsigned slot);
 bool keep_slot_empty(const struct guard *guard, unsigned slot);  /* nobody waits in any queue of it */

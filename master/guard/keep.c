@@ -200,6 +200,15 @@ void keep_mend(struct guard *guard)
 }
 
 /* ---- slots ---- */
+void keep_unlisten_slot(struct guard *guard, unsigned slot)
+{
+    for (struct kept *kept = guard->kept; kept; kept = kept->next) {
+        if (kept->fds[slot] != -1) {
+            (void)shutdown(kept->fds[slot], SHUT_RD);
+        }
+    }
+}
+
 void keep_close_slot(struct guard *guard, unsigned slot)
 {
     for (struct kept *kept = guard->kept; kept; kept = kept->next) {

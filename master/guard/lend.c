@@ -8,14 +8,12 @@
 #include "common/base/log.h"
 #include "master/guard/guard.h"
 
-#define SILENT (300 * GUARD_MS)
-
 bool lend_serves(struct guard *guard, unsigned slot, int64_t now)
 {
     const struct child *worker = &guard->workers[slot];
 
     if (worker->pid == 0 || worker->out.channel == -1 || worker->aborted_ns != 0 ||
-        now - worker->beat_seen_ns > SILENT) {
+        now - worker->beat_seen_ns > GUARD_SILENT) {
         return false;
     }
     const struct board_slab *slab = board_slab(guard->board, slot);
@@ -80,7 +78,7 @@ static void lend(struct guard *guard, unsigned slot, int64_t now)
     }
     worker->lent_to = borrower;
     keep_send_slot(guard, slot, (unsigned)borrower);
-    if (worker->pid != 0 && now - worker->beat_seen_ns > SILENT) {
+    if (worker->pid != 0 && now - worker->beat_seen_ns > GUARD_SILENT) {
         log_warn("Worker %u (pid %d) is silent: worker %d accepts for it too", slot, (int)worker->pid,
                  borrower);
     } else {

@@ -177,6 +177,8 @@ static void tend_slot(struct guard *guard, unsigned slot, int64_t now)
         }
     } else if (now - worker->let_go_ns >= GUARD_LETTING_GO) {
         if (keep_slot_empty(guard, slot)) {
+            keep_unlisten_slot(
+                guard, slot); /* others may have copies for a while: a worker that hangs, the master */
             close_slot(guard, slot);
         } else { /* somebody came in late: accept again, then look again */
             worker->let_go_ns = 0;

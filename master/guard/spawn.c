@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -18,6 +19,8 @@
 #include "common/base/memory.h"
 #include "common/base/process.h"
 #include "common/base/slice.h"
+
+#define DESCRIPTORS_LOOKED_AT 4096
 
 /* Only the guard acts on signals that a terminal or a service manager sends to the whole group. */
 static void quiet_signals(void)
@@ -60,8 +63,20 @@ static char **environment_for(const char *face)
     return environment;
 }
 
-__attribute__((noreturn)) static void become(const struct guard *guard, char **arguments, char **environment,
-                                             int control, pid_t parent)
+/* Whoever started us may have left descriptors open: the face of the network gets none of them. */
+static void keep_no_other(void)
+{
+    const int first = PROCESS_LAST_FD + 1;
+
+    if (close_range((unsigned)first, ~0U, CLOSE_RANGE_CLOEXEC) == -1) { /* Linux 5.10 */
+        for (int fd = first; fd < DESCRIPTORS_LOOKED_AT; fd++) {
+            (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+        }
+    }
+}
+
+__attribute__((noreturn)) static void become(const struct guard *guard, const char *face, char **arguments,
+                                             char **environment, int control, pid_t parent)
 {
     static const char line[] = "weir: cannot execute the own binary\n";
 
@@ -79,6 +94,9 @@ __attribute__((noreturn)) static void become(const struct guard *guard, char **a
     if (control_copy != -1 && board_copy != -1 && log_copy != -1 && targets_copy != -1 && executable != -1 &&
         dup2(control_copy, PROCESS_CONTROL_FD) != -1 && dup2(board_copy, PROCESS_BOARD_FD) != -1 &&
         dup2(log_copy, PROCESS_LOG_FD) != -1 && dup2(targets_copy, PROCESS_TARGETS_FD) != -1) {
+        if (strcmp(face, "worker") == 0) {
+            keep_no_other();
+        }
         (void)syscall(SYS_execveat, executable, "", arguments, environment, AT_EMPTY_PATH);
     }
     (void)!write(STDERR_FILENO, line, sizeof(line) - 1);
@@ -110,7 +128,7 @@ pid_t spawn(const struct guard *guard, const char *name, const char *face, const
     pid_t pid = fork();
 
     if (pid == 0) {
-        become(guard, (char **)arguments, environment, control, parent);
+        become(guard, face, (char **)arguments, environment, control, parent);
     }
     int rc = pid == -1 ? -errno : 0;
 

@@ -209,7 +209,7 @@ void upgrade_begin(struct guard *guard, int64_t now)
         return;
     }
     log_info("SIGUSR2: upgrade to %s", guard->path);
-    upgrade->executable = open(guard->path, O_RDONLY | O_CLOEXEC);
+    upgrade->executable = open(guard->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* nobody waits for a fifo */
     if (upgrade->executable == -1 || !rehearse(guard, UPGRADE_CHECKING, -1, now + CHECK_TAKES)) {
         (void)snprintf(reason, sizeof(reason), "it cannot be started: %s", strerror(errno));
         refuse(guard, reason);

@@ -13,7 +13,8 @@
 struct probe_options { /* texts are the caller's, as long as the probe runs */
     struct slice url;  /* of the server; of TCP its HOST:PORT */
     struct slice scheme, path, method, hostname;
-    uint16_t port; /* 0: that of the URL */
+    uint16_t port;    /* 0: that of the URL */
+    unsigned address; /* of a name that has several: which one, over and over; of http always 0 */
     const struct string_pair *headers;
     size_t header_count;
     int64_t status; /* 0: any of 200 to 399 */

@@ -246,13 +246,26 @@ static void connect_to(struct probe_connection *probe, const struct sockaddr *ad
     }
 }
 
+static const struct sockaddr *chosen(const struct addrinfo *found, unsigned number)
+{
+    unsigned count = 0;
+
+    for (const struct addrinfo *item = found; item; item = item->ai_next) {
+        count++;
+    }
+    for (number %= count; number > 0; number--) {
+        found = found->ai_next;
+    }
+    return found->ai_addr;
+}
+
 static void on_resolved(uv_getaddrinfo_t *request, int status, struct addrinfo *found)
 {
     struct probe_connection *probe = request->data;
     char words[96];
 
     if (!probe->stopped && status == 0) {
-        connect_to(probe, found->ai_addr);
+        connect_to(probe, chosen(found, probe->options->address));
     } else if (!probe->stopped) {
         (void)snprintf(words, sizeof(words), "cannot resolve the name: %s", uv_strerror(status));
         probe_fail(probe, -EHOSTUNREACH, probe->kind->connecting, words);

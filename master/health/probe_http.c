@@ -59,18 +59,6 @@ static void fail(struct http_probe *probe, int rc, const char *words, const char
 
 /* ---- the request ---- */
 
-static bool value_valid(struct slice value)
-{
-    for (size_t i = 0; i < value.len; i++) {
-        unsigned char c = (unsigned char)value.ptr[i];
-
-        if ((c < ' ' && c != '\t') || c == 0x7f) {
-            return false;
-        }
-    }
-    return true;
-}
-
 /* Lines of the header; false when one cannot be sent. */
 static bool fields_make(const struct http_probe *probe, struct text *out)
 {
@@ -80,7 +68,7 @@ static bool fields_make(const struct http_probe *probe, struct text *out)
     for (size_t i = 0; i < options->header_count; i++) {
         const struct string_pair *pair = &options->headers[i];
 
-        if (!header_name_valid(pair->key) || !value_valid(pair->value)) {
+        if (!header_name_valid(pair->key) || !header_value_valid(pair->value)) {
             return false;
         }
         switch (header_id(pair->key)) {

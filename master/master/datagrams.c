@@ -2,7 +2,7 @@
  * datagrams.c - opening the sockets of UDP entry points: UDP_SHARDS on one address, whatever the number of workers.
  *
  * The kernel spreads clients over them by a hash, and as none ever joins or leaves, a client stays with its socket. So a set
- * is made whole or not at all, and never changed: an entry point that moves gets a new one. As with listeners.c the first
+ * is made whole or not at all, and never changed: an entry point that moves gets a new one. As with opening.c the first
  * is bound alone, so that a taken port is an error; then it gets SO_REUSEPORT and the others join. Each tells the address
  * that a datagram was sent to, for the answer. The guard keeps them and gives them to workers (guard/shards.c).
  */

@@ -85,7 +85,6 @@ static void on_signal(struct master *master, uint64_t number)
     }
 }
 
-/* fds: those that are not taken stay in the array, taken ones become -1. */
 static void listen_left(struct master *master, const struct control_message *message)
 {
     struct sockaddr_storage bound;
@@ -98,31 +97,42 @@ static void listen_left(struct master *master, const struct control_message *mes
     }
 }
 
+static void hello(struct master *master, const struct control_message *message, int *fds)
+{
+    master->start_number = message->number;
+    if (message->fd_count == 2 && master->names) {
+        names_remember(master->names, fds[0]);
+        keys_adopt(master, fds[1]);
+        fds[0] = fds[1] = -1;
+    } else {
+        keys_adopt(master, -1);
+    }
+    master_begin(master, message->worker);
+}
+
+static void listening(struct master *master, const struct control_message *message, int *fds)
+{
+    if (message->flags & CONTROL_LEFT) {
+        listen_left(master, message);
+    } else if (message->fd_count == 1 && (message->flags & CONTROL_UDP)) {
+        datagrams_returned(master, message->text, fds[0]);
+        fds[0] = -1;
+    } else if (message->fd_count == 1) {
+        listeners_returned(master, message->worker, message->text, (message->flags & CONTROL_LEAVING) != 0,
+                           fds[0]);
+        fds[0] = -1;
+    }
+}
+
+/* fds: those that are not taken stay in the array, taken ones become -1. */
 static void handle(struct master *master, const struct control_message *message, int *fds)
 {
     switch ((enum control_kind)message->kind) {
     case CONTROL_HELLO:
-        master->start_number = message->number;
-        if (message->fd_count == 2 && master->names) {
-            names_remember(master->names, fds[0]);
-            keys_adopt(master, fds[1]);
-            fds[0] = fds[1] = -1;
-        } else {
-            keys_adopt(master, -1);
-        }
-        master_begin(master, message->worker);
+        hello(master, message, fds);
         break;
     case CONTROL_LISTEN:
-        if (message->flags & CONTROL_LEFT) {
-            listen_left(master, message);
-        } else if (message->fd_count == 1 && (message->flags & CONTROL_UDP)) {
-            datagrams_returned(master, message->text, fds[0]);
-            fds[0] = -1;
-        } else if (message->fd_count == 1) {
-            listeners_returned(master, message->worker, message->text,
-                               (message->flags & CONTROL_LEAVING) != 0, fds[0]);
-            fds[0] = -1;
-        }
+        listening(master, message, fds);
         break;
     case CONTROL_WORKER:
         if (message->fd_count == 1 && message->worker < BOARD_WORKERS) {

@@ -59,13 +59,6 @@ int settings_load(struct master *master, struct settings **out, struct error *wh
 
     settings->references = 1;
     if (rc < 0) {
-        if (settings->loaded.errors.count > 1) {
-            size_t len = strlen(why->text);
-
-            (void)snprintf(why->text + len, sizeof(why->text) - len,
-                           " (and %zu more: `weir check` with the same flags)",
-                           settings->loaded.errors.count - 1);
-        }
         settings_unref(settings);
         return rc;
     }
@@ -219,6 +212,18 @@ void master_begin(struct master *master, unsigned workers)
 }
 
 /* ---- SIGHUP, or what has its effect ---- */
+
+/* What is being written just now is empty at first: all entry points would go. */
+static int refuse_emptied(const struct static_loaded *now, const struct static_loaded *next,
+                          struct error *why)
+{
+    if (!next->file_empty || now->file_empty) {
+        return 0;
+    }
+    return error_set(why, -EINVAL, "%.*s: is empty, and was not: write what shall be in force, and ask again",
+                     SLICE_ARG(next->file));
+}
+
 void master_hangup(struct master *master)
 {
     struct settings *next = NULL;
@@ -227,7 +232,9 @@ void master_hangup(struct master *master)
     if (!master->started) {
         return;
     }
-    if (settings_load(master, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
+    if (settings_load(master, &next, &why) < 0 ||
+        refuse_emptied(&master->settings->loaded, &next->loaded, &why) < 0 ||
+        apply(master, &next->loaded.config, &why) < 0) {
         life_settings(master, why.text);
         log_error("The static configuration is refused, the old one stays: %s", why.text);
         settings_unref(next);
@@ -261,6 +268,7 @@ static void on_heart(uv_timer_t *timer)
     keys_tend(master, process_clock_ns());
     asking_tend(master->stapling, master);
     key_fetch_tend(master);
+    cluster_fetch_tend(master);
 }
 
 /* ---- stop ---- */
@@ -277,6 +285,7 @@ void master_stop(struct master *master)
     reload_stop(master);
     asking_stop(master->stapling);
     asking_stop(master->key_fetch);
+    cluster_fetch_stop(master);
     uv_close((uv_handle_t *)&master->guard_poll, NULL);
     uv_close((uv_handle_t *)&master->heart, NULL);
     uv_close((uv_handle_t *)&master->retry, NULL);
@@ -287,6 +296,7 @@ static void clean_up(struct master *master)
     reload_free(master);
     asking_free(master->stapling);
     asking_free(master->key_fetch);
+    cluster_fetch_free(master);
     keys_free(master);
     listeners_free(master);
     datagrams_free(master);
@@ -334,6 +344,7 @@ static int run(struct master *master)
     keys_start(master);
     stapling_start(master);
     key_fetch_start(master);
+    cluster_fetch_start(master);
     (void)uv_timer_init(&master->loop, &master->heart);
     (void)uv_timer_init(&master->loop, &master->retry);
     master->heart.data = master->retry.data = master;
@@ -374,6 +385,7 @@ int face_master(int argc, char **argv)
     if (process_hide() < 0) { /* Secrets, keys, tokens */
         log_error("Cannot become not dumpable: %m");
     }
+    process_take_low_ports();
     memory_start(master);
     outbox_init(&master->guard, PROCESS_CONTROL_FD);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {

@@ -3,7 +3,7 @@
  *
  * main.c       start, loop, timers, stop
  * guard_link.c messages from and to the guard
- * listeners.c  opening listening sockets; which of them changed
+ * listeners.c  which listening sockets there are, and which of them changed; opening.c: they are opened
  * cgroups.c    the control groups that hold us (cgroups.h)
  * memory.c     how much memory (memory.h)
  * spool.c      files for the bodies that are too long for memory
@@ -17,7 +17,8 @@
  * waiting.c    what is served until then (waiting.h)
  * publish.c    the generation in force; worker_link.c: how far each worker has it
  * keys.c       rotating keys of session tickets, looking at files of certificates
- * asking.c     questions to other servers: stapling.c OCSP responders, key_fetch.c URLs of sets of keys
+ * asking.c     questions to other servers: stapling.c OCSP responders, key_fetch.c URLs of sets of keys; cluster_fetch.c
+ *              Redis Clusters, cluster_ask.c one of these questions
  * changes.c    what a new model changed, in words; errors of objects, said once
  * log_file.c   log.filePath
  * static_watch.c  a static configuration that lies in a volume of Kubernetes
@@ -50,6 +51,7 @@ struct compiler;
 struct vault;
 struct keys;
 struct asking;
+struct cluster_fetch;
 struct job;
 struct health;
 struct resolve_patched;
@@ -173,6 +175,7 @@ struct master {
     struct keys *keys;               /* keys.c */
     struct asking *stapling;         /* stapling.c */
     struct asking *key_fetch;        /* key_fetch.c */
+    struct cluster_fetch *clusters;  /* cluster_fetch.c */
     struct health *health;           /* asks servers; NULL: the master stops */
     struct model *model;             /* resolved, in force */
     struct settings *model_settings; /* what `model` was made with: it may share text */
@@ -291,6 +294,12 @@ void keys_free(struct master *master);
 void stapling_start(struct master *master);
 void key_fetch_start(struct master *master);
 void key_fetch_tend(struct master *master); /* from the heart */
+
+/* ---- cluster_fetch.c; key_fetch.c makes a generation of what was answered ---- */
+void cluster_fetch_start(struct master *master);
+void cluster_fetch_tend(struct master *master); /* from the heart */
+void cluster_fetch_stop(struct master *master); /* its handles close with the loop's */
+void cluster_fetch_free(struct master *master);
 
 /* ---- publish.c ---- */
 /* hold, which may be NULL, is taken over. */

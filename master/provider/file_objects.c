@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "common/model/static.h"
+
 #define PROVIDER SLICE("file")
 #define DECODE_FLAGS (SCHEMA_ANY_CASE | SCHEMA_LENIENT_TYPES)
 
@@ -226,6 +228,22 @@ static bool is_empty(const struct doc *node)
     return node->kind == DOC_NULL || (node->kind == DOC_MAP && node->map.count == 0);
 }
 
+/* Where something belongs that stands at the top by mistake. */
+static const char *misplaced(struct slice key)
+{
+    for (size_t i = 0; i < http_schema.count; i++) {
+        if (slice_eq_nocase(key, slice_cstr(http_schema.fields[i].name))) {
+            return ": it belongs below one of them";
+        }
+    }
+    for (size_t i = 0; i < static_schema.count; i++) {
+        if (slice_eq_nocase(key, slice_cstr(static_schema.fields[i].name))) {
+            return ": it belongs to the static configuration, --configFile";
+        }
+    }
+    return "";
+}
+
 void file_objects_read(struct file_objects *objects, const struct doc *root)
 {
     static const struct schema_field root_fields[] = {
@@ -243,8 +261,9 @@ void file_objects_read(struct file_objects *objects, const struct doc *root)
         if (number == ARRAY_LEN(parts)) {
             const char *nearest = schema_nearest(&root_schema, entry->key);
 
-            file_note(objects, true, entry->line, "%.*s: unknown field%s%s (http, tcp, udp, tls are known)",
-                      SLICE_ARG(entry->key), nearest ? ", did you mean " : "", nearest ? nearest : "");
+            file_note(objects, true, entry->line, "%.*s: unknown field%s%s (http, tcp, udp, tls are known%s)",
+                      SLICE_ARG(entry->key), nearest ? ", did you mean " : "", nearest ? nearest : "",
+                      misplaced(entry->key));
         } else if (is_empty(entry->value)) {
             continue;
         } else if (entry->value->kind != DOC_MAP) {

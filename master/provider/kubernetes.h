@@ -84,6 +84,7 @@ struct k8s {              /* one load */
      * which objects is noted for that. */
     bool (*alone)(struct k8s *k8s, const struct kube_object *object);
     void (*read)(struct k8s *k8s, const struct kube_object *const *objects, size_t count);
+    bool alone_unchanged; /* only those that are what they were: others changed what they ask for */
     struct k8s_made *made;
     size_t made_count, made_capacity;
     const struct kube_object *reading; /* who asks for Secrets now, when it can be read alone; else NULL */
@@ -257,7 +258,7 @@ struct list k8s_servers_of_slices(struct pool *pool, struct pool *scratch, const
 bool k8s_load_servers(struct k8s *k8s, const struct k8s_place *place, struct element *element,
                       const struct k8s_backend *backend, struct slice namespace, struct list *servers);
 
-/* ---- kubernetes_refresh.c ---- */
+/* ---- kubernetes_uses.c ---- */
 /* What a load finds out about its Services: kept, when the load is good, for k8s_refresh(). */
 void k8s_note_use(struct k8s *k8s, const struct k8s_use *use);
 struct k8s_refresh *k8s_refresh_new(struct k8s *k8s);
@@ -265,6 +266,8 @@ struct k8s_refresh *k8s_refresh_new(struct k8s *k8s);
 const struct k8s_slice *k8s_refresh_slices(struct k8s *k8s, struct slice namespace, struct slice service,
                                            size_t *count);
 void k8s_refresh_free(struct k8s_refresh *refresh); /* before the load's store; NULL is fine */
+
+/* ---- kubernetes_refresh.c ---- */
 /* provider.h; k8s: its first members, as for k8s_begin(). */
 int k8s_refresh(struct k8s *k8s, struct provider_state *state, struct provider_changes *out);
 

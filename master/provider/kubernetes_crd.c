@@ -96,7 +96,13 @@ static const char *nearest_kind(struct k8s *crd, struct slice kind)
     return schema_nearest(&kinds, kind);
 }
 
-/* Says what will not be read: unknown kinds, unknown versions. Objects of others pass silently. */
+static bool group_of_gateways(struct slice group)
+{
+    return slice_eq(group, SLICE("gateway.networking.k8s.io")) ||
+           slice_eq(group, SLICE("networking.x-k8s.io"));
+}
+
+/* Says what will not be read: unknown kinds, unknown versions, the Gateway API. Objects of others pass silently. */
 static void notice_others(struct k8s *crd)
 {
     const struct kube_object **objects;
@@ -105,6 +111,10 @@ static void notice_others(struct k8s *crd)
     for (size_t i = 0; i < count; i++) {
         const struct kube_object *object = objects[i];
 
+        if (group_of_gateways(object->group)) {
+            model_notice(crd->model, false, &object->origin,
+                         "the Gateway API is not yet served by this build");
+        }
         if (!group_ours(object->group) || !k8s_selected(crd, object)) {
             continue;
         }

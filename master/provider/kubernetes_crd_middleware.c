@@ -130,6 +130,16 @@ static void load_parts(struct k8s *crd, const struct k8s_place *place, struct ht
     }
 }
 
+/* In a file an empty list leaves the default; here it is one without any encoding, which resolve refuses. */
+static void compress_emptied(const struct doc *spec, struct compress *compress)
+{
+    const struct doc *encodings = doc_get(doc_get(spec, "compress"), "encodings");
+
+    if (compress && encodings && encodings->kind == DOC_LIST && encodings->list.count == 0) {
+        compress->encodings = (struct list){NULL, 0};
+    }
+}
+
 void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
 {
     struct http_middleware *middleware = model_add_middleware(
@@ -147,6 +157,7 @@ void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
     rest = place;
     rest.node = common_part(crd, spec);
     k8s_decode(crd, &rest, &middleware_schema, 0, &middleware->config, &middleware->element);
+    compress_emptied(spec, middleware->config.compress);
     crd->reading = object;
     load_parts(crd, &place, middleware);
     crd_load_named_secrets(crd, &place, middleware);

@@ -216,7 +216,8 @@ const struct schema crd_client_tls_schema = SCHEMA(struct crd_client_tls, "clien
 #define REDIS_COUNT(label, member, text_) REDIS(label, INT, member, .min = 0, .max = INT32_MAX, .text = text_)
 
 static const struct schema_field redis_fields[] = {
-    REDIS("endpoints", STRINGS, endpoints, .fallback = "localhost:6379", .text = "HOST:PORT of each."),
+    REDIS("endpoints", STRINGS, endpoints, .fallback = "localhost:6379",
+          .text = "HOST:PORT; several are a cluster."),
     REDIS("tls", OPTIONAL, tls, .flags = SCHEMA_ALLOW_EMPTY, .sub = &crd_client_tls_schema,
           .text = "How it is spoken to over TLS."),
     REDIS("secret", STRING, secret, .text = "Secret with username and password."),

@@ -143,18 +143,10 @@ const struct schema crd_tcp_transport_schema =
 
 /* ---- TLSOption ---- */
 
-static const char *const client_auth_types[] = {"NoClientCert",
-                                                "RequestClientCert",
-                                                "RequireAnyClientCert",
-                                                "VerifyClientCertIfGiven",
-                                                "RequireAndVerifyClientCert",
-                                                "",
-                                                NULL};
-
 static const struct schema_field client_auth_fields[] = {
     FIELD("secretNames", STRINGS, struct crd_client_auth, secret_names,
           .text = "Secrets with authorities of clients' certificates, under tls.ca or ca.crt."),
-    FIELD("clientAuthType", ENUM, struct crd_client_auth, type, .choices = client_auth_types,
+    FIELD("clientAuthType", ENUM, struct crd_client_auth, type, .choices = tls_client_auth_types,
           .text = "Whether clients show a certificate, and whether it is checked."),
 };
 static const struct schema client_auth_schema =

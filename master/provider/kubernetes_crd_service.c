@@ -206,15 +206,23 @@ static bool mirroring(struct k8s *crd, const struct k8s_place *place, struct ele
     return good;
 }
 
+/* Unlike the others: when one part of it is wrong, nothing is made of the other. */
 static bool failover(struct k8s *crd, const struct k8s_place *place, struct element *element,
                      const struct crd_failover *from, struct failover **out)
 {
     struct failover *to = pool_zalloc(crd->model->pool, sizeof(*to));
     struct k8s_place main = k8s_step(crd, place, doc_get(place->node, "service"), "service");
     struct k8s_place second = k8s_step(crd, place, doc_get(place->node, "fallback"), "fallback");
-    bool good = child(crd, &main, element, true, &from->service, &to->service);
+    struct service_config *service = NULL, *fallback = NULL;
+    bool good = crd_service_reference(crd, &main, element, &from->service, &to->service, &service);
 
-    good = child(crd, &second, element, good, &from->fallback, &to->fallback);
+    good &= crd_service_reference(crd, &second, element, &from->fallback, &to->fallback, &fallback);
+    if (good && service) {
+        k8s_add_service(crd, &main, to->service)->config = *service;
+    }
+    if (good && fallback) {
+        k8s_add_service(crd, &second, to->fallback)->config = *fallback;
+    }
     to->errors = pool_zalloc(crd->model->pool, sizeof(*to->errors));
     to->errors->status = from->errors.status;
     to->errors->max_request_body_bytes = from->errors.max_request_body_bytes;

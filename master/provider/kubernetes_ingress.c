@@ -209,7 +209,8 @@ static void load_certificates(struct k8s *k8s, struct ingress *ingress)
     }
 }
 
-static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kube_object *object)
+/* False: it is not ours. */
+static bool load_object(struct k8s *k8s, struct legacy *legacy, const struct kube_object *object)
 {
     struct ingress *ingress = pool_zalloc(k8s->scratch, sizeof(*ingress));
     const struct doc *spec = doc_get(object->doc, "spec");
@@ -218,13 +219,13 @@ static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kub
     ingress->annotations = doc_path(object->doc, "metadata", "annotations", NULL);
     ingress->old_api = !slice_eq(object->version, SLICE("v1"));
     if (!wanted(k8s, &ingress->place)) {
-        return;
+        return false;
     }
     k8s_claim(k8s, object);
     ingress->spec_place = k8s_step(k8s, &ingress->place, spec, "spec");
     if (spec == NULL || spec->kind != DOC_MAP) {
         k8s_notice_error(k8s, &ingress->spec_place, "is missing");
-        return;
+        return true;
     }
     k8s_decode(k8s, &ingress->spec_place, ingress->old_api ? &ingress_old_spec_schema : &ingress_spec_schema,
                0, &ingress->spec, &ingress->errors);
@@ -232,14 +233,29 @@ static void load_object(struct k8s *k8s, struct legacy *legacy, const struct kub
     bool old = legacy_ingress(k8s, ingress);
 
     legacy_note_unknown(k8s, ingress, old);
+    ingress_note_nginx(k8s, ingress);
     if (old) {
         legacy_add(legacy, ingress);
     } else {
         ingress_load_routes(k8s, ingress);
     }
+    return true;
 }
 
 /* ---- the provider ---- */
+
+/* In a cluster those of others are nothing unusual; who has a folder of them means them to be served. */
+static void note_none_ours(struct k8s *k8s, const struct kube_object *first, size_t count)
+{
+    struct k8s_place place = {.object = first, .node = first->doc};
+
+    if (k8s->options->manifests.len) {
+        k8s_warn(k8s, &place,
+                 "is not served (of %zu Ingresses none is): a class of ours is an IngressClass with "
+                 "controller: " CONTROLLER ", or, without one, kubernetes.io/ingress.class: traefik",
+                 count);
+    }
+}
 
 /* In a cluster only: manifests have no status. */
 static void note_balancer(struct k8s *k8s)
@@ -254,13 +270,23 @@ static void note_balancer(struct k8s *k8s)
     }
 }
 
-/* Ingresses share paths and servers in more ways than by names: they are read all together. But of a Service that none
- * asked for there is nothing to be read. */
+/* Pods came where none were, or went, or a Service is another. What Ingresses share goes by names that are noted, but for those of
+ * Traefik 1. One that changed is for a load: which ones are served is told to who writes their status. */
 static bool alone(struct k8s *k8s, const struct kube_object *object)
 {
     (void)k8s;
-    (void)object;
-    return false;
+    return slice_eq(object->kind, SLICE("Ingress")) && version_known(object) &&
+           !legacy_annotated(doc_path(object->doc, "metadata", "annotations", NULL));
+}
+
+static void read_some(struct k8s *k8s, const struct kube_object *const *objects, size_t count)
+{
+    struct legacy none;
+
+    legacy_init(&none, k8s);
+    for (size_t i = 0; i < count; i++) {
+        (void)load_object(k8s, &none, objects[i]);
+    }
 }
 
 /* A Service whose addresses are published is read by none of them. */
@@ -278,7 +304,9 @@ static struct k8s begin(const struct static_config *config)
                         .options = config->providers.kubernetes_ingress,
                         .config = config,
                         .resources = resources,
-                        .alone = publishes(config) ? NULL : alone};
+                        .alone = publishes(config) ? NULL : alone,
+                        .alone_unchanged = true,
+                        .read = read_some};
 }
 
 static int refresh(const struct static_config *config, struct provider_state *state,
@@ -298,13 +326,16 @@ static int load(const struct static_config *config, struct provider_state **stat
     if (rc == 0) {
         const struct kube_object **objects;
         struct legacy legacy;
-        size_t count = k8s_objects(&k8s, "Ingress", version_known, &objects);
+        size_t count = k8s_objects(&k8s, "Ingress", version_known, &objects), ours = 0;
 
         k8s_copy_notices(&k8s);
         notice_versions(&k8s);
         legacy_init(&legacy, &k8s);
         for (size_t i = 0; i < count; i++) {
-            load_object(&k8s, &legacy, objects[i]);
+            ours += load_object(&k8s, &legacy, objects[i]);
+        }
+        if (count && !ours) {
+            note_none_ours(&k8s, objects[0], count);
         }
         legacy_finish(&legacy);
         note_balancer(&k8s);

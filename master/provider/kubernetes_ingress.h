@@ -109,6 +109,8 @@ int ingress_balancer(const struct static_config *config, const struct kube_store
 bool ingress_annotations(struct k8s *k8s, const struct k8s_place *place, const struct doc *annotations,
                          const char *group, const struct schema *schema, void *object,
                          struct element *element);
+/* Names those of ingress-nginx, which have no effect: among them are some that say who may come in. */
+void ingress_note_nginx(struct k8s *k8s, const struct ingress *ingress);
 /* Whether there is any of that group. */
 bool ingress_has_annotations(const struct doc *annotations, const char *group);
 

@@ -8,7 +8,10 @@
 
 #include <stdlib.h>
 
+#include "common/base/text.h"
+
 #define DEPTH_MAX 8
+#define NGINX_ANNOTATIONS SLICE("nginx.ingress.kubernetes.io/")
 
 /* What follows "traefik.ingress.kubernetes.io/<group>." or is empty. */
 static struct slice rest_of(struct slice key, struct slice group)
@@ -172,4 +175,30 @@ bool ingress_annotations(struct k8s *k8s, const struct k8s_place *place, const s
     }
     at.node = with_lists(pool, root);
     return k8s_decode(k8s, &at, schema, SCHEMA_ANY_CASE | SCHEMA_LENIENT_TYPES, object, element);
+}
+
+void ingress_note_nginx(struct k8s *k8s, const struct ingress *ingress)
+{
+    const struct doc *annotations = ingress->annotations, *first = NULL;
+    struct text names;
+
+    text_init(&names);
+    for (size_t i = 0; annotations && annotations->kind == DOC_MAP && i < annotations->map.count; i++) {
+        const struct doc_entry *entry = &annotations->map.entries[i];
+
+        if (slice_has_prefix(entry->key, NGINX_ANNOTATIONS)) {
+            text_printf(&names, "%s%.*s", first ? ", " : "",
+                        SLICE_ARG(slice_from(entry->key, NGINX_ANNOTATIONS.len)));
+            first = first ? first : entry->value;
+        }
+    }
+    if (first) {
+        struct k8s_place at = k8s_step(k8s, &ingress->place, first, "metadata.annotations");
+
+        k8s_warn(k8s, &at,
+                 "those of ingress-nginx have no effect here (%.*s): write Middlewares, and their names "
+                 "into " INGRESS_ANNOTATIONS "router.middlewares",
+                 SLICE_ARG(text_slice(&names)));
+    }
+    text_free(&names);
 }

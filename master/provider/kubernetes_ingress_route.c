@@ -202,6 +202,7 @@ static void add_those(struct routes *routes, const struct seen *keys, bool servi
             k8s_notice_error(k8s, &item->place,
                              "its router would be called %.*s, as that of %.*s: rename this Ingress",
                              SLICE_ARG(name), SLICE_ARG(router->element.origin.object));
+            k8s_note_made(k8s, MADE_ROUTER, &router->element, item->place.object);
             continue;
         }
         if (router && !serving) {

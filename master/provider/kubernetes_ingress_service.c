@@ -77,8 +77,12 @@ bool ingress_use_service(struct k8s *k8s, const struct k8s_place *place, const s
 
     *name = k8s_normalize(pool, pool_printf(k8s->scratch, "%.*s-%.*s-%.*s", SLICE_ARG(namespace),
                                             SLICE_ARG(target->service), SLICE_ARG(port)));
-    const struct http_service *there = seen_get(&k8s->services, *name);
+    struct http_service *there = seen_get(&k8s->services, *name);
 
+    if (there) { /* it has a part in it, also in what becomes of it without the other */
+        k8s_note_asked(k8s, namespace, target->service, place->object);
+        k8s_note_made(k8s, MADE_SERVICE, &there->element, place->object);
+    }
     if (there && !from_namespace(k8s, &there->element, namespace)) {
         k8s_error(
             k8s, place, element, true,

@@ -50,6 +50,7 @@ void legacy_add(struct legacy *legacy, struct ingress *ingress);
 void legacy_finish(struct legacy *legacy);
 
 /* ---- kubernetes_legacy_annotation.c ---- */
+bool legacy_annotated(const struct doc *annotations); /* with any of Traefik 1 */
 /* Whether it has annotations of Traefik 1 and none of today's. */
 bool legacy_ingress(struct k8s *k8s, const struct ingress *ingress);
 /* Names annotations of Traefik's that have no effect: those that nobody knows, and those that belong to Services. */

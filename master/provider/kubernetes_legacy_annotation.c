@@ -106,17 +106,26 @@ static const struct known *find_known(struct slice key)
     return NULL;
 }
 
+static const struct doc_entry *first_known(const struct doc *annotations)
+{
+    for (size_t i = 0; annotations && annotations->kind == DOC_MAP && i < annotations->map.count; i++) {
+        if (find_known(annotations->map.entries[i].key)) {
+            return &annotations->map.entries[i];
+        }
+    }
+    return NULL;
+}
+
+bool legacy_annotated(const struct doc *annotations)
+{
+    return first_known(annotations) != NULL;
+}
+
 bool legacy_ingress(struct k8s *k8s, const struct ingress *ingress)
 {
     const struct doc *annotations = ingress->annotations;
-    const struct doc_entry *found = NULL;
+    const struct doc_entry *found = first_known(annotations);
 
-    for (size_t i = 0; annotations && annotations->kind == DOC_MAP && i < annotations->map.count && !found;
-         i++) {
-        if (find_known(annotations->map.entries[i].key)) {
-            found = &annotations->map.entries[i];
-        }
-    }
     if (found && ingress_has_annotations(annotations, "router")) {
         struct k8s_place at =
             k8s_step(k8s, &ingress->place, found->value, "metadata.annotations.%.*s", SLICE_ARG(found->key));

@@ -229,7 +229,9 @@ static bool read_members(struct patch *patch)
     size_t count = 0;
 
     for (size_t i = 0; i < patch->count; i++) {
-        if (!k8s->alone(k8s, any_of(&patch->members[i]))) {
+        const struct member *member = &patch->members[i];
+
+        if (!k8s->alone(k8s, any_of(member)) || (k8s->alone_unchanged && member->before != member->now)) {
             return false;
         }
         if (patch->members[i].now) {

@@ -1,5 +1,6 @@
 /*
- * kubernetes_refresh.h - what kubernetes_refresh.c (servers) and kubernetes_patch.c (objects) keep of a load; nobody else includes it.
+ * kubernetes_refresh.h - what kubernetes_uses.c keeps of a load, kubernetes_refresh.c (servers) and kubernetes_patch.c (objects) bring
+ * up to date; nobody else includes it.
  */
 #ifndef WEIR_MASTER_PROVIDER_KUBERNETES_REFRESH_H
 #define WEIR_MASTER_PROVIDER_KUBERNETES_REFRESH_H
@@ -33,6 +34,8 @@ struct k8s_refresh {
 /* NULL: no route asked for its pods. */
 struct k8s_group *k8s_group_of(const struct k8s_refresh *refresh, struct slice namespace,
                                struct slice service);
+/* Its slices, in the pool, in the order of a load. */
+struct k8s_slice *k8s_group_slices(const struct k8s_group *group, struct pool *pool);
 /* Which services of the model the uses became: their targets. The uses are sorted by Service afterwards. */
 void k8s_find_targets(const struct model *model, struct k8s_use *uses, size_t count);
 /* Uses of these objects (sorted by address) are forgotten, those of the load k8s take their place. */

@@ -8,7 +8,10 @@
 #include "master/resolve/resolver.h"
 #include "master/static/load.h"
 
+#include "common/base/text.h"
 #include "common/net/addr.h"
+
+#define POINTS_TOLD 8
 
 /* ---- entry points ---- */
 
@@ -30,6 +33,38 @@ const struct entry_point_model *point_find(const struct resolver *resolver, stru
         }
     }
     return NULL;
+}
+
+/* "a, b": those of the protocol, the first few. */
+static void points_print(const struct resolver *resolver, bool tcp, struct text *out)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < resolver->point_count; i++) {
+        if (resolver->points[i].tcp == tcp && count++ < POINTS_TOLD) {
+            text_printf(out, "%s%.*s", count > 1 ? ", " : "", SLICE_ARG(resolver->points[i].name));
+        }
+    }
+    text_add_cstr(out, count > POINTS_TOLD ? "..." : "");
+}
+
+void point_missing(struct resolver *resolver, struct element *element, struct slice name, bool tcp)
+{
+    const struct entry_point_model *point = point_find(resolver, name);
+    struct text others;
+
+    text_init(&others);
+    points_print(resolver, tcp, &others);
+    if (point) {
+        element_error(resolver->model, element, false,
+                      "entryPoint \"%.*s\" doesn't exist here: it is one of %s", SLICE_ARG(name),
+                      point->tcp ? "TCP" : "UDP");
+    } else {
+        element_error(resolver->model, element, false, "entryPoint \"%.*s\" doesn't exist%s%.*s%s",
+                      SLICE_ARG(name), others.len ? " (there are " : "", SLICE_ARG(text_slice(&others)),
+                      others.len ? ")" : "");
+    }
+    text_free(&others);
 }
 
 static bool denies_characters(const struct encoded_characters *allow)

@@ -100,8 +100,7 @@ void layer4_points(struct resolver *resolver, struct element *element, const str
         const struct entry_point_model *point = point_find(resolver, names[i]);
 
         if (point == NULL || point->tcp != tcp) {
-            element_error(resolver->model, element, false, "entryPoint \"%.*s\" doesn't exist",
-                          SLICE_ARG(names[i]));
+            point_missing(resolver, element, names[i], tcp);
         }
     }
     for (size_t i = 0; i < resolver->point_count; i++) {

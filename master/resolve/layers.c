@@ -20,7 +20,7 @@ struct layers {
         *made; /* positions of routers that entry points made of others, in order of what they were made of */
     size_t made_count;
     size_t *capacities; /* of each router's children */
-    bool *left_out;     /* by its provider: it is shown, and nobody's parent or child */
+    bool *left_out;     /* by its provider or for its TLS: it is shown, and nobody's parent or child */
     bool *seen;         /* from some root */
 };
 
@@ -121,6 +121,17 @@ static void child_add(const struct layers *layers, uint32_t parent, uint32_t chi
                       sizeof(*items));
     items[router->children.count] = child;
     router->children = (struct list){items, router->children.count + 1};
+}
+
+/* With TLS of its own and no entry point, which is where TLS options are agreed on: there is no such router. */
+static void secure_leave_out(const struct layers *layers, uint32_t position)
+{
+    struct http_router *router = layers->model->routers[position];
+
+    if (!layers->left_out[position] && router->config.tls && router->config.entry_points.count == 0) {
+        element_error(layers->model, &router->element, true, "non-root router cannot have TLS configuration");
+        layers->left_out[position] = true;
+    }
 }
 
 static void parents_check(const struct layers *layers, uint32_t position)
@@ -245,6 +256,11 @@ void layers_resolve(struct resolver *resolver)
     for (size_t i = 0; i < model->router_count; i++) {
         if (model->routers[i]->config.parent_refs.count) {
             parents_name(&layers, model->routers[i], models);
+        }
+    }
+    for (size_t i = 0; i < model->router_count; i++) {
+        if (model->routers[i]->child) {
+            secure_leave_out(&layers, (uint32_t)i);
         }
     }
     for (size_t i = 0; i < model->router_count; i++) {

@@ -30,7 +30,7 @@ static struct slice file_of(const struct middleware_config *config)
 static bool is_clean(const struct http_middleware *middleware)
 {
     return middleware->element.errors.count == 0 && middleware->element.status == ELEMENT_ENABLED &&
-           middleware->services.count == 0 && middleware->key_set.len == 0;
+           middleware->services.count == 0 && middleware->learns.len == 0;
 }
 
 /* NULL: it is not as good as it was. */

@@ -48,10 +48,10 @@ static void add_transport(struct preparation *at, struct slice name, const struc
     transport->config.certificates = (struct list){pair, tls->cert.len > 0};
 }
 
-void prepare_server(struct preparation *at, struct slice url, const struct client_tls *tls)
+/* transport: name of that of all; empty: none. */
+static void add_server(struct preparation *at, struct slice name, struct slice url, struct slice transport)
 {
     struct model *model = at->resolver->model;
-    struct slice name = pool_printf(at->pool, "%.*s@middleware", SLICE_ARG(at->middleware->element.name));
     struct server_config *server = pool_zalloc(at->pool, sizeof(*server));
     struct load_balancer *balancer = pool_zalloc(at->pool, sizeof(*balancer));
     struct http_service *service = model_add_service(model, name, SLICE("middleware"));
@@ -60,11 +60,31 @@ void prepare_server(struct preparation *at, struct slice url, const struct clien
     balancer->servers = (struct list){server, 1};
     service->config.load_balancer = balancer;
     service->hidden = true;
-    if (slice_eq_nocase(slice_head(url, 6), SLICE("https:"))) {
-        balancer->servers_transport = name;
-        add_transport(at, name, tls);
-    }
+    balancer->servers_transport = transport;
     prepare_service(at, name);
+}
+
+void prepare_servers(struct preparation *at, const struct list *urls, const struct client_tls *tls)
+{
+    const struct slice *items = urls->items;
+    struct slice first = pool_printf(at->pool, "%.*s@middleware", SLICE_ARG(at->middleware->element.name));
+    bool secure = urls->count && slice_eq_nocase(slice_head(items[0], 6), SLICE("https:"));
+
+    if (secure) {
+        add_transport(at, first, tls);
+    }
+    for (size_t i = 0; i < urls->count; i++) {
+        struct slice name =
+            i == 0 ? first
+                   : pool_printf(at->pool, "%.*s@%zu@middleware", SLICE_ARG(at->middleware->element.name), i);
+
+        add_server(at, name, items[i], secure ? first : SLICE(""));
+    }
+}
+
+void prepare_server(struct preparation *at, struct slice url, const struct client_tls *tls)
+{
+    prepare_servers(at, &(struct list){&url, 1}, tls);
 }
 
 void prepare_words(struct preparation *at, uint32_t count, bool by_router)

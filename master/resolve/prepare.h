@@ -5,6 +5,7 @@
 #define WEIR_MASTER_RESOLVE_PREPARE_H
 
 #include "common/model/prepared.h"
+#include "common/tls/tls.h"
 #include "master/resolve/resolver.h"
 
 struct preparation {
@@ -23,6 +24,15 @@ void prepare_service(struct preparation *at, struct slice name);
  * name and nobody is shown. Over https it is spoken to as `tls` says (NULL: as where nothing is set), never as services of the
  * user are. */
 void prepare_server(struct preparation *at, struct slice url, const struct client_tls *tls);
+/* The same for several (struct slice), which are asked one by one: each is a service of its own. */
+void prepare_servers(struct preparation *at, const struct list *urls, const struct client_tls *tls);
+/* prepare_asked.c: TLS of what the master itself asks. option: in front of what is wrong with it. False: at->wrong says so. */
+bool prepare_client_tls(struct preparation *at, const char *option, const struct client_tls *from,
+                        struct tls_client_options *out);
+/* What tells one way of asking `url` from others, as a key of master/tls/learned.h: the URL, a line end and a hash. tls may be
+ * NULL. */
+struct slice prepare_way_key(struct preparation *at, struct slice url, const struct client_tls *tls,
+                             struct slice username, struct slice password);
 /* So many words on the board belong to the middleware, zero at first; of each router that uses it some of its own when
  * by_router. */
 void prepare_words(struct preparation *at, uint32_t count, bool by_router);

@@ -1,6 +1,7 @@
 /*
  * prepare_forward_auth.c - forwardAuth: the address becomes a service of its own and a target.
  */
+#include "common/http/path.h"
 #include "master/compile/url.h"
 #include "master/resolve/prepare.h"
 
@@ -34,11 +35,9 @@ static bool take_address(struct preparation *at, struct slice address, const str
     made->has_query = mark >= 0;
     made->query = mark >= 0 ? slice_from(address, (size_t)mark + 1) : SLICE("");
     made->path = url.path.len ? server_url_sent_path(at->pool, url.path) : SLICE("/");
-    for (size_t i = 0; i < made->query.len; i++) {
-        if ((unsigned char)made->query.ptr[i] <= ' ' || made->query.ptr[i] == 0x7f) {
-            prepare_wrong(at, "forwardAuth.address: there are blanks or control characters in its query");
-            return false;
-        }
+    if (!target_valid(made->query)) {
+        prepare_wrong(at, "forwardAuth.address: there are blanks or control characters in its query");
+        return false;
     }
     made->authority = url.authority;
     made->tls = slice_eq_nocase(url.scheme, SLICE("https"));

@@ -2,16 +2,14 @@
  * prepare_jwt.c - jwt: keys that are read once, with the algorithms that each is for; expressions and names of claims compiled.
  */
 #include <errno.h>
-#include <inttypes.h>
 #include <openssl/base64.h>
-#include <openssl/sha.h>
 
 #include "common/http/headers.h"
 #include "common/http/jwk.h"
 #include "common/rule/claims_expression.h"
 #include "master/compile/url.h"
 #include "master/resolve/prepare.h"
-#include "master/tls/key_sets.h"
+#include "master/tls/learned.h"
 #include "master/tls/vault.h"
 
 struct key_set {
@@ -83,80 +81,30 @@ static bool file_keys(struct preparation *at, const struct jwt *options, struct 
     return rc >= 0;
 }
 
-/* One of the texts of clientConfig.tls. */
-static bool tls_text(struct preparation *at, const char *option, struct slice text, struct slice *out)
-{
-    struct error why;
-
-    if (text.len && vault_text(at->resolver->vault, text, at->pool, out, &why) < 0) {
-        prepare_wrong(at, "jwt.clientConfig.tls.%s: %s", option, why.text);
-        return false;
-    }
-    return true;
-}
-
-static bool client_tls(struct preparation *at, const struct client_tls *from, struct tls_client_options *out)
-{
-    struct tls_context *tried = NULL;
-    struct error why;
-
-    out->insecure = from->insecure_skip_verify;
-    if ((from->cert.len > 0) != (from->key.len > 0)) {
-        prepare_wrong(at, "jwt.clientConfig.tls: cert and key need each other");
-        return false;
-    }
-    if (!tls_text(at, "ca", from->ca, &out->ca) || !tls_text(at, "cert", from->cert, &out->certificate) ||
-        !tls_text(at, "key", from->key, &out->key)) {
-        return false;
-    }
-    if ((out->ca.len || out->certificate.len) && tls_context_client(out, &tried, &why) < 0) {
-        prepare_wrong(at, "jwt.clientConfig.tls: %s", why.text);
-        return false;
-    }
-    tls_context_unref(tried);
-    return true;
-}
-
-/* What tells one way from another, whoever writes them: no fast hash. */
-static struct slice told_apart(struct pool *pool, struct slice url, const struct client_tls *tls)
-{
-    const struct slice texts[] = {tls->ca, tls->cert, tls->key};
-    uint64_t digest[SHA256_DIGEST_LENGTH / sizeof(uint64_t)];
-    SHA256_CTX sum;
-
-    SHA256_Init(&sum);
-    SHA256_Update(&sum, &tls->insecure_skip_verify, sizeof(tls->insecure_skip_verify));
-    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
-        SHA256_Update(&sum, &texts[i].len, sizeof(texts[i].len));
-        SHA256_Update(&sum, texts[i].ptr, texts[i].len);
-    }
-    SHA256_Final((uint8_t *)digest, &sum);
-    return pool_printf(pool, "%.*s\n%016" PRIx64 "%016" PRIx64, SLICE_ARG(url), digest[0], digest[1]);
-}
-
-/* *key: key_sets_for(). */
+/* *key: learned_for(). */
 static bool way_of(struct preparation *at, const struct jwt *options, struct slice *key,
-                   struct key_set_way *way)
+                   struct learned_way *way)
 {
     const struct jwt_client *client = options->client_config;
     const struct client_tls *tls = client ? client->tls : NULL;
 
-    *way = (struct key_set_way){.timeout_ns = (client ? client->timeout_seconds : JWT_CLIENT_TIMEOUT_S) *
+    *way = (struct learned_way){.kind = &learned_keys,
+                                .timeout_ns = (client ? client->timeout_seconds : JWT_CLIENT_TIMEOUT_S) *
                                               INT64_C(1000000000),
                                 .retries = (unsigned)(client ? client->max_retries : JWT_CLIENT_RETRIES)};
     *key = options->jwks_url;
     if (tls == NULL) {
         return true;
     }
-    *key = told_apart(at->pool, options->jwks_url, tls);
-    return client_tls(at, tls, &way->tls);
+    *key = prepare_way_key(at, options->jwks_url, tls, SLICE(""), SLICE(""));
+    return prepare_client_tls(at, "jwt.clientConfig.tls", tls, &way->tls);
 }
 
 /* Until the first answer came there are none: workers say 503 then. */
 static bool url_keys(struct preparation *at, const struct jwt *options, struct key_set *set)
 {
-    struct key_sets *sets = at->resolver->vault ? vault_key_sets(at->resolver->vault) : NULL;
-    struct key_set_way way;
+    struct learned *sets = at->resolver->vault ? vault_learned(at->resolver->vault) : NULL;
+    struct learned_way way;
     struct server_url url;
     struct slice json, key;
     struct error why;
@@ -168,12 +116,12 @@ static bool url_keys(struct preparation *at, const struct jwt *options, struct k
     if (!way_of(at, options, &key, &way)) {
         return false;
     }
-    json = sets ? key_sets_for(sets, key, &way, at->pool) : SLICE("");
+    json = sets ? learned_for(sets, key, &way, at->pool) : SLICE("");
     if (json.len && jwk_read_set(at->pool, SLICE("jwksUrl"), json, &set->keys, &set->count, &why) < 0) {
         prepare_wrong(at, "jwt.jwksUrl: %s", why.text);
         return false;
     }
-    at->middleware->key_set = key;
+    at->middleware->learns = key;
     prepare_words(at, 1, false);
     return true;
 }

@@ -65,6 +65,8 @@ void gather_points(struct resolver *resolver); /* entry points alone */
 struct http_service *service_take(struct model *model, const struct http_service *from);
 struct http_middleware *middleware_take(struct model *model, const struct http_middleware *from);
 const struct entry_point_model *point_find(const struct resolver *resolver, struct slice name);
+/* The error of an element that names an entry point which is not there, or is one of the other protocol. */
+void point_missing(struct resolver *resolver, struct element *element, struct slice name, bool tcp);
 
 /* Of objects that are called the same the first stays; the others are named and left out. Returns how many stay. */
 size_t unique(struct model *model, const char *what, void *objects, size_t count);
@@ -170,6 +172,8 @@ void layers_resolve(struct resolver *resolver);
 /* Children that cannot be served are left out; false, and an error on the router: that is all of them. They were checked. */
 bool layers_children_check(struct resolver *resolver, struct http_router *router);
 void used_by_fill(struct resolver *resolver);
+/* rule_hints.c: a notice when the rule, which could be read, means something else than it looks like. */
+void rule_hint(struct resolver *resolver, const struct http_router *router);
 /* For patch.c: one router that is no child; the service of that name and all below it are in use. */
 void router_check_one(struct resolver *resolver, struct http_router *router);
 void service_reach(struct resolver *resolver, struct slice name, struct slice provider);

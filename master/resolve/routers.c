@@ -26,8 +26,7 @@ static void points_check(struct resolver *resolver, struct http_router *router)
         const struct entry_point_model *point = point_find(resolver, names[i]);
 
         if (point == NULL || !point->tcp) {
-            element_error(resolver->model, &router->element, false, "entryPoint \"%.*s\" doesn't exist",
-                          SLICE_ARG(names[i]));
+            point_missing(resolver, &router->element, names[i], true);
             all = false;
         }
         ordered = ordered && (i == 0 || slice_cmp(names[i - 1], names[i]) < 0);
@@ -186,11 +185,17 @@ static void rule_check(struct resolver *resolver, struct http_router *router)
     struct rule *rule = NULL;
 
     router->v2 = slice_eq(router->config.rule_syntax, SLICE("v2"));
-    if (rule_parse(resolver->scratch, router->config.rule, router->v2 ? RULE_V2 : RULE_V3, &rule, &why) < 0) {
+    if (slice_trim(router->config.rule).len == 0) {
+        element_error(resolver->model, &router->element, true,
+                      "error while parsing rule %.*s: it is empty: write one, as Host(`example.com`)",
+                      SLICE_ARG(router->config.rule));
+    } else if (rule_parse(resolver->scratch, router->config.rule, router->v2 ? RULE_V2 : RULE_V3, &rule,
+                          &why) < 0) {
         element_error(resolver->model, &router->element, true, "error while parsing rule %.*s: %s",
                       SLICE_ARG(router->config.rule), why.text);
     } else {
         router->rule = rule_kept(resolver->model->pool, rule, router->config.rule);
+        rule_hint(resolver, router);
     }
     pool_reset(resolver->scratch);
 }

@@ -126,7 +126,9 @@ static void rule_check(struct resolver *resolver, struct tcp_router *router)
 
     if (name && name->predicate != RULE_ANY && router->config.tls == NULL) {
         element_error(resolver->model, &router->element, true,
-                      "invalid rule: \"%.*s\" , has HostSNI matcher, but no TLS on router", SLICE_ARG(text));
+                      "invalid rule: \"%.*s\" , has HostSNI matcher, but no TLS on router: write tls: {}, or "
+                      "HostSNI(`*`)",
+                      SLICE_ARG(text));
     }
 }
 

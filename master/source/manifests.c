@@ -25,19 +25,19 @@ static void on_document(void *context, struct doc *document)
 static void on_bad(void *context, const struct error *why)
 {
     struct kube_batch *batch = context;
-    struct slice text = slice_cstr(why->text), rest;
+    struct slice text = slice_cstr(why->text), rest, words;
     uint32_t line = 0;
 
-    /* "NAME:LINE:COLUMN: words": file and line have a place of their own in a notice */
+    /* "NAME:LINE: words", "NAME:LINE:COLUMN: words": file and line have a place of their own in a notice */
     if (slice_has_prefix(text, batch->file) && text.len > batch->file.len &&
         text.ptr[batch->file.len] == ':') {
-        uint64_t number;
+        uint64_t number, column;
 
         rest = slice_of(text.ptr + batch->file.len + 1, text.len - batch->file.len - 1);
         if (slice_to_u64(slice_split(&rest, ':'), &number) && number <= UINT32_MAX) {
             line = (uint32_t)number;
-            (void)slice_split(&rest, ':');
-            text = slice_trim(rest);
+            words = rest;
+            text = slice_trim(slice_to_u64(slice_split(&words, ':'), &column) ? words : rest);
         }
     }
     batch->broken = true;

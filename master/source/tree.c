@@ -187,11 +187,29 @@ static int too_much(struct slice path, const char *what, unsigned most, struct e
         what, SLICE_ARG(path));
 }
 
+/* The names in there that count; 0 or a negative errno. */
+static int read_names(struct walk *walk, DIR *dir, struct growing *names)
+{
+    struct dirent *entry;
+
+    errno = 0;
+    while (walk->entries <= ENTRIES_MAX && (entry = readdir(dir)) != NULL) {
+        walk->entries++;
+        if (wanted(walk, entry->d_name)) {
+            struct slice *name = push(walk, names, sizeof(*name));
+
+            *name = pool_copy(walk->pool, slice_cstr(entry->d_name));
+        }
+        errno = 0;
+    }
+    return -errno;
+}
+
 static int walk_directory(struct walk *walk, struct slice path, unsigned depth, struct error *why)
 {
     struct growing names = {0};
-    struct dirent *entry;
     struct stat st;
+    int rc;
 
     if (depth > DEPTH_MAX) {
         return error_set(why, -ELOOP, "directories nested deeper than %d", DEPTH_MAX);
@@ -199,8 +217,7 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
     DIR *dir = opendir(path.ptr);
 
     if (dir == NULL) {
-        int rc = -errno;
-
+        rc = -errno;
         return error_set(why, rc, "cannot read directory: %s", strerror(-rc));
     }
     if (fstat(dirfd(dir), &st) == -1 || !first_visit(walk, &st)) {
@@ -210,17 +227,7 @@ static int walk_directory(struct walk *walk, struct slice path, unsigned depth, 
     struct slice *own = push(walk, &walk->dirs, sizeof(*own));
 
     *own = path;
-    errno = 0;
-    while (walk->entries <= ENTRIES_MAX && (entry = readdir(dir)) != NULL) {
-        walk->entries++;
-        if (wanted(walk, entry->d_name)) {
-            struct slice *name = push(walk, &names, sizeof(*name));
-
-            *name = pool_copy(walk->pool, slice_cstr(entry->d_name));
-        }
-        errno = 0;
-    }
-    int rc = -errno;
+    rc = read_names(walk, dir, &names);
 
     closedir(dir);
     if (rc < 0) {

@@ -31,6 +31,15 @@ int entry_point_address(const struct entry_point *entry_point, struct address *a
                          SLICE_ARG(text), SLICE_ARG(protocol));
     }
     if (slice_find(host_port, ':') < 0) {
+        uint64_t port;
+
+        if (!slice_to_u64(host_port, &port)) {
+            return error_set(why, -EINVAL, "\"%.*s\": the port is missing, write \"%.*s:80\" for port 80",
+                             SLICE_ARG(text), SLICE_ARG(host_port));
+        }
+        if (port == 0 || port > 65535) {
+            return error_set(why, -EINVAL, "\"%.*s\": a port is a number from 1 to 65535", SLICE_ARG(text));
+        }
         return error_set(why, -EINVAL, "\"%.*s\": the port is missing, write \":%.*s\" for port %.*s",
                          SLICE_ARG(text), SLICE_ARG(host_port), SLICE_ARG(host_port));
     }

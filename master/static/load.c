@@ -139,18 +139,24 @@ static bool is_config_file(struct slice name)
 
 /* ---- what the losing forms said ---- */
 
+struct slice static_flag_name(const char *argument)
+{
+    struct slice arg = slice_cstr(argument);
+    size_t dashes = arg.len > 1 && arg.ptr[0] == '-' ? (arg.ptr[1] == '-' ? 2 : 1) : 0;
+    ptrdiff_t equals = slice_find(arg, '=');
+
+    return dashes ? slice_from(equals < 0 ? arg : slice_head(arg, (size_t)equals), dashes) : SLICE("");
+}
+
 static void warn_unused_flags(struct static_loaded *loaded, int argc, char **argv)
 {
     struct text names;
 
     text_init(&names);
     for (int i = 0; i < argc; i++) {
-        struct slice arg = slice_cstr(argv[i]);
-        size_t dashes = arg.len > 1 && arg.ptr[0] == '-' ? (arg.ptr[1] == '-' ? 2 : 1) : 0;
-        ptrdiff_t equals = slice_find(arg, '=');
-        struct slice name = slice_from(equals < 0 ? arg : slice_head(arg, (size_t)equals), dashes);
+        struct slice name = static_flag_name(argv[i]);
 
-        if (dashes == 0 || slice_eq_nocase(name, SLICE("configFile"))) {
+        if (name.len == 0 || slice_eq_nocase(name, SLICE("configFile"))) {
             continue;
         }
         text_printf(&names, "%s--%.*s", names.len ? ", " : "",
@@ -218,6 +224,7 @@ static int tree_of_file(struct static_loaded *loaded, struct doc **out, struct e
 
     if (rc == 0) {
         loaded->file_hash = hash_slice(0, text);
+        loaded->file_empty = text.len == 0;
         rc = doc_read_file_text(loaded->pool, loaded->file, text, out, why);
     }
     pool_free(scratch);
@@ -261,17 +268,25 @@ static void tree_of_variables(struct static_loaded *loaded, char **variables, st
     *out = traefik ? traefik : weir;
 }
 
-/* A mistake that those make who come from Traefik 1. */
-static void hint_first_generation(struct static_loaded *loaded, int argc, char **argv)
+/* The file alone, as in Traefik since 2; of Traefik 1 the flags hold too, and before it. */
+static int tree_of_file_and_flags(struct static_loaded *loaded, int argc, char **argv, struct doc **out,
+                                  struct error *why)
 {
-    for (int i = 0; i < argc; i++) {
-        struct slice arg = slice_cstr(argv[i]);
+    struct doc *flags = NULL;
+    int rc = tree_of_file(loaded, out, why);
 
-        if (arg.len > 14 && slice_eq_nocase(slice_head(arg, 14), SLICE("--entryPoints="))) {
-            static_error(loaded, "--entryPoints=...: entry points are no longer written so, write "
-                                 "--entryPoints.NAME.address=:PORT");
-        }
+    if (rc < 0 || !static_first_generation(argc, argv, *out)) {
+        warn_unused_flags(loaded, argc, argv);
+        return rc;
     }
+    static_hint_flags(loaded, argc, argv);
+    rc = schema_from_flags(&static_schema, loaded->pool, argc, argv, &flags, why);
+    if (rc == 0 && flags && (*out)->kind == DOC_MAP) {
+        lay_over(loaded->pool, *out, flags);
+    } else if (rc == 0 && flags && (*out)->kind == DOC_NULL) {
+        *out = flags;
+    }
+    return rc;
 }
 
 /* 0 with *out NULL when nothing is configured at all. */
@@ -287,14 +302,13 @@ static int choose(struct static_loaded *loaded, int argc, char **argv, char **en
     }
     if (loaded->file.len) {
         loaded->form = STATIC_FILE;
-        warn_unused_flags(loaded, argc, argv);
         warn_unused_variables(loaded, variables);
-        return tree_of_file(loaded, out, why);
+        return tree_of_file_and_flags(loaded, argc, argv, out, why);
     }
     if (argc > 0) {
         loaded->form = STATIC_FLAGS;
         warn_unused_variables(loaded, variables);
-        hint_first_generation(loaded, argc, argv);
+        static_hint_flags(loaded, argc, argv);
         return schema_from_flags(&static_schema, loaded->pool, argc, argv, out, why);
     }
     tree_of_variables(loaded, variables, out);
@@ -344,10 +358,12 @@ int static_load(int argc, char **argv, char **environment, struct static_loaded 
     out->pool = pool_new(16384, 0);
     schema_defaults(&static_schema, out->pool, &out->config);
     rc = choose(out, argc, argv, environment, &tree, &reason);
+    out->choice_warnings = out->warnings.count;
     if (rc < 0) {
         static_error(out, "%s", reason.text);
     } else if (out->errors.count == 0) {
         hint_misplaced(out, tree);
+        static_hint_entry_points(out, tree);
         static_decode(out, &static_schema, SLICE(""), tree, &out->config);
     }
     if (out->errors.count == 0) {
@@ -362,8 +378,8 @@ int static_load(int argc, char **argv, char **environment, struct static_loaded 
     if (out->errors.count == 1) {
         return error_set(why, rc < 0 ? rc : -EINVAL, "%.*s", SLICE_ARG(first));
     }
-    return error_set(why, -EINVAL, "%.*s (and %zu more errors)", SLICE_ARG(slice_head(first, 440)),
-                     out->errors.count - 1);
+    return error_set(why, -EINVAL, "%.*s (and %zu more: `weir check` with the same flags prints all)",
+                     SLICE_ARG(slice_head(first, 440)), out->errors.count - 1);
 }
 
 void static_unload(struct static_loaded *loaded)

@@ -15,8 +15,11 @@ struct static_loaded {
     enum static_form form;
     struct slice file;    /* with STATIC_FILE */
     uint64_t file_hash;   /* hash_slice() of what was read there, seed 0 */
+    bool file_empty;      /* nothing at all was there */
     struct list warnings; /* struct slice: ignored settings, deprecated ones, not yet served ones */
-    struct list errors;   /* struct slice: all of them, when static_load() failed */
+    size_t
+        choice_warnings; /* of these the first ones: which form is the configuration, and what is not read for that */
+    struct list errors; /* struct slice: all of them, when static_load() failed */
 };
 
 /* argv without the program's name. Errors: one line that names file, line, key (or flag, or variable). Adds the entry

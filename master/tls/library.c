@@ -6,6 +6,8 @@
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 
+#include "shm/tls_options.h"
+
 struct known_cipher {
     const char *name;
     uint16_t number; /* of its registration; 0: one of TLS 1.3 or no cipher */
@@ -150,6 +152,31 @@ struct slice tls_ciphers_default(void)
                  "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384:"
                  "ECDHE-ECDSA-CHACHA20-POLY1305:ECDHE-RSA-CHACHA20-POLY1305:"
                  "ECDHE-ECDSA-AES128-SHA:ECDHE-RSA-AES128-SHA:ECDHE-ECDSA-AES256-SHA:ECDHE-RSA-AES256-SHA");
+}
+
+static bool text_has(struct slice text, struct slice name)
+{
+    while (text.ptr) {
+        if (slice_eq(slice_split(&text, ':'), name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+uint8_t tls_ciphers_ecdsa(struct slice text)
+{
+    static const uint16_t numbers[] = {TLS_ECDSA_CIPHERS};
+    uint8_t bits = 0;
+
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
+        const SSL_CIPHER *cipher = SSL_get_cipher_by_value(numbers[i]);
+
+        if (cipher && text_has(text, slice_cstr(SSL_CIPHER_get_name(cipher)))) {
+            bits |= (uint8_t)(1u << i);
+        }
+    }
+    return bits;
 }
 
 /* ---- curves ---- */

@@ -22,6 +22,8 @@ struct tls_names tls_curves(struct pool *pool, const struct list *names);
 const struct slice *tls_ciphers_unknown(const struct list *names);
 /* When the user names none: as Go chooses. */
 struct slice tls_ciphers_default(void);
+/* Which numbers of TLS_ECDSA_CIPHERS (shm/tls_options.h) such a text has: bit i for the i-th. */
+uint8_t tls_ciphers_ecdsa(struct slice text);
 struct slice tls_curves_default(struct pool *pool);
 
 #endif

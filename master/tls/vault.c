@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "common/base/memory.h"
-#include "master/tls/key_sets.h"
+#include "master/tls/learned.h"
 #include "master/tls/staples.h"
 #include "master/tls/vault_inner.h"
 
@@ -23,8 +23,8 @@ struct vault *vault_new(bool fallback)
     vault->fd = -1;
     vault->fallback = fallback;
     vault->staples = fallback ? staples_new() : NULL;
-    vault->key_sets = fallback ? key_sets_new() : NULL;
-    text_init(&vault->kept.key_sets);
+    vault->learned = fallback ? learned_new() : NULL;
+    text_init(&vault->kept.learned);
     (void)pthread_mutex_init(&vault->mutex, NULL);
     return vault;
 }
@@ -51,7 +51,7 @@ void vault_free(struct vault *vault)
     free(vault->buckets);
     texts_free(vault);
     staples_free(vault->staples);
-    key_sets_free(vault->key_sets);
+    learned_free(vault->learned);
     authorities_free(vault);
     vault_files_unref(vault->using);
     vault_files_unref(vault->used);
@@ -66,9 +66,9 @@ struct staples *vault_staples(struct vault *vault)
     return vault->staples;
 }
 
-struct key_sets *vault_key_sets(struct vault *vault)
+struct learned *vault_learned(struct vault *vault)
 {
-    return vault->key_sets;
+    return vault->learned;
 }
 
 void vault_begin(struct vault *vault)
@@ -76,7 +76,7 @@ void vault_begin(struct vault *vault)
     vault->round++;
     if (vault->staples) {
         staples_begin(vault->staples);
-        key_sets_begin(vault->key_sets);
+        learned_begin(vault->learned);
     }
     vault_files_unref(vault->using);
     vault->using = files_new();
@@ -109,7 +109,7 @@ void vault_end(struct vault *vault)
     texts_sweep(vault);
     if (vault->staples) {
         staples_end(vault->staples);
-        key_sets_end(vault->key_sets);
+        learned_end(vault->learned);
     }
     authorities_sweep(vault);
     vault_keep_staples(vault); /* here, because it may be much */

@@ -71,11 +71,11 @@ bool vault_rotate(struct vault *vault, int64_t now);
 /* OCSP answers for certificates; NULL in a vault that may make no certificate of its own: nobody would ask. */
 struct staples;
 struct staples *vault_staples(struct vault *vault);
-/* Sets of keys by URL; NULL in the same vaults. */
-struct key_sets;
-struct key_sets *vault_key_sets(struct vault *vault);
-/* Some are others: the next master is to have them. */
-void vault_keep_key_sets(struct vault *vault);
+/* Sets of keys by URL, maps of Redis Clusters; NULL in the same vaults. */
+struct learned;
+struct learned *vault_learned(struct vault *vault);
+/* Some is other: the next master is to have them. */
+void vault_keep_learned(struct vault *vault);
 
 /* The files that the last finished compile read, with their state then; shared with a thread. NULL: none. */
 struct vault_files;

@@ -69,7 +69,7 @@ struct kept {
     size_t ticket_count;
     struct ticket_key tickets[TICKET_KEYS];
     struct keypair fallback; /* pool NULL: not made yet */
-    struct text key_sets;    /* key_sets_pack() */
+    struct text learned;     /* learned_pack() */
     size_t staples_len,
         staples_base;  /* of the OCSP answers: bytes that lie there, and when all were written last */
     bool staples_torn; /* the last ones could not be written: nobody reads what stood behind them */
@@ -81,7 +81,7 @@ struct vault {
     struct vault_text **texts; /* buckets, by path; NULL: none yet */
     size_t text_size, text_count;
     struct staples *staples;
-    struct key_sets *key_sets;
+    struct learned *learned;
     struct vault_authorities *authorities;
     uint64_t round;
     bool fallback;                    /* kept.fallback may be made */

@@ -1,6 +1,6 @@
 /*
  * vault_kept.c - what must outlive a master: keys of session tickets, the certificate that was made here,
- * sets of keys that came from URLs, OCSP answers.
+ * what was learned of others (learned.h), OCSP answers.
  *
  * It lies in a memfd of the guard's, which nobody but masters is given: a head, the ticket keys, the certificate and its
  * key in DER, the sets, a digest of it all, written as a whole; a master that dies while it writes leaves a digest that does not
@@ -20,13 +20,13 @@
 
 #include "common/base/log.h"
 #include "common/base/memory.h"
-#include "master/tls/key_sets.h"
+#include "master/tls/learned.h"
 #include "master/tls/staples.h"
 #include "master/tls/vault_inner.h"
 
 #define MAGIC "weir vault 4\n"
 #define ROTATE_SECONDS (12 * 3600) /* a ticket opens for TICKET_KEYS times as long at most */
-#define STAPLES_AT ((size_t)65536 + KEY_SETS_KEPT)
+#define STAPLES_AT ((size_t)65536 + LEARNED_KEPT)
 #define STAPLES_SLACK ((size_t)1 << 20) /* so much of no use is no matter */
 
 struct head {
@@ -104,15 +104,15 @@ void kept_store(const struct vault *vault)
     memcpy(head.tickets, kept->tickets, sizeof(head.tickets));
     head.certificate_size = certificate.len;
     head.key_size = key.len;
-    head.sets_size = kept->key_sets.len;
+    head.sets_size = kept->learned.len;
 
-    size_t pair = sizeof(head) + certificate.len + key.len, size = pair + kept->key_sets.len;
+    size_t pair = sizeof(head) + certificate.len + key.len, size = pair + kept->learned.len;
     uint8_t *bytes = xmalloc(size);
 
     memcpy(bytes, &head, sizeof(head));
     memcpy(bytes + sizeof(head), certificate.len ? certificate.ptr : "", certificate.len);
     memcpy(bytes + sizeof(head) + certificate.len, key.len ? key.ptr : "", key.len);
-    memcpy(bytes + pair, kept->key_sets.len ? text_slice(&kept->key_sets).ptr : "", kept->key_sets.len);
+    memcpy(bytes + pair, kept->learned.len ? text_slice(&kept->learned).ptr : "", kept->learned.len);
     digest_of(bytes, size, bytes + offsetof(struct head, digest));
     write_all(vault->fd, bytes, size);
     OPENSSL_cleanse(bytes, size);
@@ -173,8 +173,8 @@ static void take(struct vault *vault, const uint8_t *bytes, size_t size)
         (void)unwrap(&kept->fallback, bytes + sizeof(head), (size_t)head.certificate_size,
                      bytes + sizeof(head) + head.certificate_size, (size_t)head.key_size);
     }
-    text_add(&kept->key_sets, slice_of((const char *)bytes + size - head.sets_size, (size_t)head.sets_size));
-    key_sets_unpack(vault->key_sets, text_slice(&kept->key_sets));
+    text_add(&kept->learned, slice_of((const char *)bytes + size - head.sets_size, (size_t)head.sets_size));
+    learned_unpack(vault->learned, text_slice(&kept->learned));
     OPENSSL_cleanse(&head, sizeof(head));
 }
 
@@ -207,22 +207,22 @@ static void load(struct vault *vault)
 }
 
 /* They may hold secrets. */
-static void kept_forget_sets(struct kept *kept)
+static void kept_forget_learned(struct kept *kept)
 {
-    struct slice bytes = text_slice(&kept->key_sets);
+    struct slice bytes = text_slice(&kept->learned);
 
     if (bytes.len) {
         OPENSSL_cleanse((void *)(uintptr_t)bytes.ptr, bytes.len);
     }
-    text_clear(&kept->key_sets);
+    text_clear(&kept->learned);
 }
 
 void kept_free(struct kept *kept)
 {
     keypair_free(&kept->fallback);
     OPENSSL_cleanse(kept->tickets, sizeof(kept->tickets));
-    kept_forget_sets(kept);
-    text_free(&kept->key_sets);
+    kept_forget_learned(kept);
+    text_free(&kept->learned);
 }
 
 /* ---- using ---- */
@@ -242,11 +242,11 @@ void vault_adopt(struct vault *vault, int fd)
     pthread_mutex_unlock(&vault->mutex);
 }
 
-void vault_keep_key_sets(struct vault *vault)
+void vault_keep_learned(struct vault *vault)
 {
     pthread_mutex_lock(&vault->mutex);
-    kept_forget_sets(&vault->kept);
-    key_sets_pack(vault->key_sets, &vault->kept.key_sets);
+    kept_forget_learned(&vault->kept);
+    learned_pack(vault->learned, &vault->kept.learned);
     kept_store(vault);
     pthread_mutex_unlock(&vault->mutex);
 }

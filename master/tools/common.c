@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "common/base/log.h"
@@ -82,12 +83,26 @@ static void load_providers(struct tool *tool)
     }
 }
 
+/* Else both providers would complain of an option that nobody wrote. */
+static bool first_is_there(int argc, char **argv)
+{
+    if (argc == 0 || argv[0][0] == '-' || argv[0][0] == '\0' || access(argv[0], F_OK) == 0) {
+        return true;
+    }
+    fprintf(stderr, "error: %s: %s: write a folder or file of Kubernetes manifests here, or flags\n", argv[0],
+            strerror(errno));
+    return false;
+}
+
 int tool_load(struct tool *tool, int argc, char **argv)
 {
     struct error why;
 
     *tool = (struct tool){.pool = pool_new(4096, 0)};
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, NULL); /* what there is to say the tool says itself */
+    if (!first_is_there(argc, argv)) {
+        return -ENOENT;
+    }
     char **args = with_manifests(tool->pool, &argc, argv);
     int rc = static_load(argc, args, environ, &tool->loaded, &why);
 
@@ -105,6 +120,15 @@ int tool_load(struct tool *tool, int argc, char **argv)
     load_providers(tool);
     tool->model = resolve(&tool->loaded.config, tool->models, tool->model_count);
     return 0;
+}
+
+void tool_warn_of_choice(const struct tool *tool)
+{
+    const struct slice *warnings = tool->loaded.warnings.items;
+
+    for (size_t i = 0; i < tool->loaded.choice_warnings; i++) {
+        fprintf(stderr, "warning: %.*s\n", SLICE_ARG(warnings[i]));
+    }
 }
 
 static int adopt(struct page_builder *builder, enum page_kind kind, struct page **out, struct error *why)

@@ -27,6 +27,10 @@ struct tool {
  * Returns 0; otherwise the errors of the static configuration were printed. tool_free() in either case. */
 int tool_load(struct tool *tool, int argc, char **argv);
 
+/* Says on stderr what was not read because another form of the static configuration counts: whoever wrote flags beside a
+ * file would not know the answer's question. */
+void tool_warn_of_choice(const struct tool *tool);
+
 /* Compiles and adopts the pages as a worker would. names_ms: how long to wait for names of servers, 0: not asked. */
 int tool_compile(struct tool *tool, unsigned names_ms, struct error *why);
 

@@ -20,6 +20,7 @@ int face_config(int argc, char **argv)
 
     text_init(&text);
     if (tool_load(&tool, argc, argv) == 0) {
+        tool_warn_of_choice(&tool);
         if (tool_compile(&tool, 0, &why) < 0) {
             fprintf(stderr, "error: %s\n", why.text);
         } else {

@@ -252,22 +252,30 @@ static int explain(struct answer *answer)
     return 0;
 }
 
+static int load_and_explain(struct answer *answer)
+{
+    struct error why;
+
+    if (tool_load(&answer->tool, answer->question.argc, answer->question.argv) < 0) {
+        return 1;
+    }
+    tool_warn_of_choice(&answer->tool);
+    if (tool_compile(&answer->tool, NAMES_MS, &why) < 0) {
+        fprintf(stderr, "error: %s\n", why.text);
+        return 1;
+    }
+    int status = explain(answer);
+
+    return answer->tool.failures ? 1 : status;
+}
+
 int face_explain(int argc, char **argv)
 {
     struct answer answer = {.pool = pool_new(4096, 0)};
-    struct error why;
     int status = explain_question(&answer.question, answer.pool, argc, argv);
 
     if (status == 0) {
-        if (tool_load(&answer.tool, answer.question.argc, answer.question.argv) < 0) {
-            status = 1;
-        } else if (tool_compile(&answer.tool, NAMES_MS, &why) < 0) {
-            fprintf(stderr, "error: %s\n", why.text);
-            status = 1;
-        } else {
-            status = explain(&answer);
-            status = answer.tool.failures ? 1 : status;
-        }
+        status = load_and_explain(&answer);
         tool_free(&answer.tool);
     }
     pool_free(answer.pool);

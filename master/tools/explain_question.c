@@ -71,6 +71,39 @@ static bool take_header(struct question *question, struct slice text)
     return true;
 }
 
+/* Which half of METHOD and URL is there, among the arguments that nobody has taken. */
+static int nothing_asked(const struct question *question)
+{
+    struct question unused;
+    char problem[600];
+
+    for (int i = 0; i < question->argc; i++) {
+        struct slice arg = slice_cstr(question->argv[i]), other;
+
+        if (take_url(&unused, arg) && slice_find(arg, '=') < 0) {
+            other = slice_cstr(i > 0 ? question->argv[i - 1] : "");
+            if (other.len == 0 || other.ptr[0] == '-') {
+                (void)snprintf(problem, sizeof(problem), "METHOD is missing in front of %.*s",
+                               SLICE_ARG(slice_head(arg, 200)));
+            } else {
+                (void)snprintf(problem, sizeof(problem),
+                               "\"%.*s\" in front of %.*s is no method: it has capital letters",
+                               SLICE_ARG(slice_head(other, 200)), SLICE_ARG(slice_head(arg, 200)));
+            }
+            return usage(problem);
+        }
+        if (is_method(arg) && i + 1 < question->argc && question->argv[i + 1][0] != '-') {
+            other = slice_head(slice_cstr(question->argv[i + 1]), 200);
+            (void)snprintf(problem, sizeof(problem),
+                           "\"%.*s\" behind %.*s is no whole URL: write http://%s%.*s", SLICE_ARG(other),
+                           SLICE_ARG(slice_head(arg, 200)),
+                           slice_has_prefix(other, SLICE("/")) ? "example.com" : "", SLICE_ARG(other));
+            return usage(problem);
+        }
+    }
+    return usage("METHOD and URL are missing: GET http://example.com/path");
+}
+
 /* METHOD and URL are found as a pair, wherever they stand: flags may have values of their own behind them. */
 int explain_question(struct question *question, struct pool *pool, int argc, char **argv)
 {
@@ -88,7 +121,11 @@ int explain_question(struct question *question, struct pool *pool, int argc, cha
             i++;
         } else if (slice_eq(arg, SLICE("-H"))) {
             if (!more || !take_header(question, next)) {
-                return usage("-H needs 'Name: value'");
+                char problem[300];
+
+                (void)snprintf(problem, sizeof(problem), "\"%.*s\": -H needs 'Name: value'",
+                               SLICE_ARG(slice_head(next, 200)));
+                return usage(problem);
             }
             i++;
         } else if (slice_eq(arg, SLICE("--from"))) {
@@ -108,8 +145,7 @@ int explain_question(struct question *question, struct pool *pool, int argc, cha
     }
     question->argv[question->argc] = NULL;
     if (!found) {
-        return usage("METHOD and URL are missing, or not a method in capitals with a whole URL behind it: "
-                     "GET http://example.com/path");
+        return nothing_asked(question);
     }
     if (question->host.len == 0) {
         question->host = question->authority;

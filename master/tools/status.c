@@ -26,7 +26,7 @@ static const char usage[] = "usage: weir status [--json] [--pid N]\n\n"
                             "several; --json: to be read by "
                             "programs.\n";
 
-static bool read_wish(int argc, char **argv, struct wish *wish)
+static int read_wish(int argc, char **argv, struct wish *wish, struct error *why)
 {
     for (int i = 0; i < argc; i++) {
         struct slice argument = slice_cstr(argv[i]);
@@ -36,19 +36,23 @@ static bool read_wish(int argc, char **argv, struct wish *wish)
             wish->json = true;
             continue;
         }
-        if (slice_eq(argument, SLICE("--pid")) && i + 1 < argc) {
+        if (slice_eq(argument, SLICE("--pid"))) {
+            if (i + 1 == argc) {
+                return error_set(why, -EINVAL, "--pid needs a value");
+            }
             argument = slice_cstr(argv[++i]);
         } else if (slice_has_prefix(argument, SLICE("--pid="))) {
             argument = slice_from(argument, strlen("--pid="));
         } else {
-            return false;
+            return error_set(why, -EINVAL, "\"%.*s\" is no option", SLICE_ARG(slice_head(argument, 100)));
         }
         if (!slice_to_u64(argument, &pid) || pid == 0 || pid > INT32_MAX) {
-            return false;
+            return error_set(why, -EINVAL, "--pid: \"%.*s\" is no process id",
+                             SLICE_ARG(slice_head(argument, 100)));
         }
         wish->pid = (pid_t)pid;
     }
-    return true;
+    return 0;
 }
 
 /* The one that is meant: of several only one may be ours to look at. */
@@ -98,8 +102,8 @@ int face_status(int argc, char **argv)
     struct error why;
     struct text out;
 
-    if (!read_wish(argc, argv, &wish)) {
-        (void)fputs(usage, stderr);
+    if (read_wish(argc, argv, &wish, &why) < 0) {
+        (void)fprintf(stderr, "weir status: %s\n%s", why.text, usage);
         return 2;
     }
     if (choose(&wish, &board, &why) < 0) {

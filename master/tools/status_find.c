@@ -7,6 +7,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +131,9 @@ int status_open(pid_t guard, struct board **out, struct error *why)
 
     if (fd == -EACCES || fd == -EPERM) {
         return error_set(why, -EACCES, "pid %d is another user's: be that user, or root", (int)guard);
+    }
+    if (kill(guard, 0) < 0 && errno == ESRCH) {
+        return error_set(why, -ESRCH, "there is no process %d", (int)guard);
     }
     if (fd < 0) {
         return error_set(why, fd, "pid %d has no board of weir: %s", (int)guard, strerror(-fd));

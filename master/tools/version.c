@@ -32,8 +32,11 @@ int face_version(int argc, char **argv)
     struct utsname system = {.sysname = "", .machine = ""};
     char pcre2[64] = "";
 
-    (void)argc;
     (void)argv;
+    if (argc > 0) {
+        (void)fputs("weir version: takes no arguments\n", stderr);
+        return 2;
+    }
     (void)uname(&system);
     (void)pcre2_config(PCRE2_CONFIG_VERSION, pcre2);
     (void)printf("Version:      %s\n", tool_version());

@@ -3,6 +3,7 @@
  */
 #include "master/tools/whoami.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,11 +25,10 @@ struct options {
 
 static int usage(const char *wrong)
 {
-    if (wrong) {
-        (void)fprintf(stderr, "weir whoami: %s\n", wrong);
-    }
     (void)fprintf(stderr,
-                  "usage: weir whoami --port N [--name X] [--bind ADDRESS] [--delay 100ms] [--udp]\n");
+                  "weir whoami: %s\n"
+                  "usage: weir whoami --port N [--name X] [--bind ADDRESS] [--delay 100ms] [--udp]\n",
+                  wrong);
     return 1;
 }
 
@@ -52,29 +52,45 @@ static const char *value_of(const char *name, int argc, char **argv, int *at)
     return argv[++*at];
 }
 
-static bool parse_one(int argc, char **argv, int *at, struct options *options)
+/* The argument at *at, and its value behind it. */
+static int parse_one(int argc, char **argv, int *at, struct options *options, struct error *why)
 {
-    const char *value;
-    struct error why;
+    static const char *const names[] = {"port", "name", "bind", "delay"};
+    const char *argument = argv[*at], *value = NULL;
+    size_t option = 0;
     uint64_t number;
 
-    if (strcmp(argv[*at], "--udp") == 0 || strcmp(argv[*at], "-udp") == 0) {
+    if (strcmp(argument, "--udp") == 0 || strcmp(argument, "-udp") == 0) {
         options->udp = true;
-    } else if ((value = value_of("port", argc, argv, at)) != NULL) {
+        return 0;
+    }
+    while (option < ARRAY_LEN(names) && (value = value_of(names[option], argc, argv, at)) == NULL) {
+        if (argument[0] == '-' && strcmp(argument + strspn(argument, "-"), names[option]) == 0) {
+            return error_set(why, -EINVAL, "--%s needs a value", names[option]);
+        }
+        option++;
+    }
+    switch (option) {
+    case 0:
         if (!slice_to_u64(slice_cstr(value), &number) || number > 65535) {
-            return false;
+            return error_set(why, -EINVAL, "--port: \"%.100s\" is no port", value);
         }
         options->port = (int)number;
-    } else if ((value = value_of("name", argc, argv, at)) != NULL) {
+        return 0;
+    case 1:
         options->name = slice_cstr(value);
-    } else if ((value = value_of("bind", argc, argv, at)) != NULL) {
+        return 0;
+    case 2:
         options->bind = value;
-    } else if ((value = value_of("delay", argc, argv, at)) != NULL) {
-        return parse_duration(slice_cstr(value), &options->delay_ns, &why) == 0 && options->delay_ns >= 0;
-    } else {
-        return false;
+        return 0;
+    case 3:
+        if (parse_duration(slice_cstr(value), &options->delay_ns, why) < 0 || options->delay_ns < 0) {
+            return error_set(why, -EINVAL, "--delay: \"%.100s\" is no duration, as 100ms is", value);
+        }
+        return 0;
+    default:
+        return error_set(why, -EINVAL, "\"%.100s\" is no option", argument);
     }
-    return true;
 }
 
 /* ---- who we are ---- */
@@ -192,11 +208,11 @@ static int serve(struct whoami *whoami, bool udp)
 int face_whoami(int argc, char **argv)
 {
     struct options options = {.bind = "127.0.0.1", .port = 80};
+    struct error why;
 
     for (int i = 0; i < argc; i++) {
-        if (!parse_one(argc, argv, &i, &options)) {
-            (void)fprintf(stderr, "weir whoami: \"%s\" is no option, or no value that fits\n", argv[i]);
-            return usage(NULL);
+        if (parse_one(argc, argv, &i, &options, &why) < 0) {
+            return usage(why.text);
         }
     }
     (void)signal(SIGPIPE, SIG_IGN);

@@ -11,6 +11,7 @@ import socket
 import ssl
 import threading
 
+import pytest
 from hpack import Decoder, Encoder
 from hyperframe.frame import (ContinuationFrame, DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame,
                               SettingsFrame, WindowUpdateFrame)
@@ -235,3 +236,26 @@ class TlsFront(Server):
                         if not piece:
                             return
                         other.sendall(piece)
+
+
+@pytest.fixture
+def h2server():
+    made = []
+
+    def start(on_stream=None, **kw):
+        made.append(H2Server(on_stream, **kw))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def h2c(proxy, h2server):
+    """Weir before one such server: (proxy, server)."""
+    def start(on_stream=None, settings=(), window=True, **options):
+        up = h2server(on_stream, settings=settings, window=window)
+        return proxy(up, scheme="h2c", **options), up
+
+    return start

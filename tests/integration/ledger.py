@@ -12,6 +12,11 @@ Connection = collections.namedtuple("Connection", "reader writer port opened kin
 Problem = collections.namedtuple("Problem", "when kind words port opened")
 
 
+def _clock(when):
+    """The wall clock of a moment of the monotonic one, as weir's log has it."""
+    return time.strftime("%H:%M:%SZ", time.gmtime(time.time() - time.monotonic() + when))
+
+
 class Ledger:
     def __init__(self):
         self.all_problems = []
@@ -36,7 +41,7 @@ class Ledger:
 
     @property
     def problems(self):
-        return [f"{p.kind}: {p.words}" for p in self._parted(False)[:50]]
+        return [f"{_clock(p.when)} {p.kind}: {p.words}, client port {p.port}" for p in self._parted(False)[:50]]
 
     @property
     def counts(self):

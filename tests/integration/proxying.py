@@ -7,7 +7,7 @@ import pytest
 
 from conftest import wait_until
 from processes import descriptors
-from rawhttp import Server, connect
+from rawhttp import Server, connect, get
 
 WEB = "--entryPoints.web."
 OPTIONS = {
@@ -63,6 +63,15 @@ class Proxy:
             with open(f"/proc/{pid}/status") as status:
                 total += next(int(line.split()[1]) for line in status if line.startswith("VmRSS:"))
         return total
+
+
+def ask(proxied, *args, **kw):
+    """One request, as get() makes it, on a connection of its own."""
+    client = proxied.connect()
+    client.send(get(*args, **kw))
+    answer = client.response(kw.get("method"))
+    client.close()
+    return answer
 
 
 @pytest.fixture

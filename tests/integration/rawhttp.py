@@ -175,6 +175,18 @@ def close_clients():
             client.reset()
 
 
+def status_of(port):
+    """What a client gets on a connection of its own; 0: nothing."""
+    client = connect(port)
+    try:
+        client.send(get())
+        return client.response().status
+    except (EOFError, ConnectionError):
+        return 0
+    finally:
+        client.close()
+
+
 def get(path="/", *fields, method="GET", host="a.test", version="1.1"):
     lines = [f"{method} {path} HTTP/{version}"] + ([f"Host: {host}"] if host else []) + list(fields)
     return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
@@ -203,6 +215,30 @@ def answer_each(make):
 def answer_all(body=b"ok", *fields, status="200 OK"):
     """The same answer to every request."""
     return answer_each(lambda _: ok(body, *fields, status=status))
+
+
+def answer_when(event, data):
+    """Notes the request and answers it once that has happened, unless the client has gone by then."""
+    def handler(peer, server):
+        server.requests.append(peer.request())
+        event.wait()
+        with contextlib.suppress(ConnectionError):
+            peer.send(data)
+            peer.rest()
+    return handler
+
+
+def answer_for_ever(gone):
+    """An answer without an end, until the client goes: then that has happened."""
+    def handler(peer, _):
+        peer.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
+        try:
+            while True:
+                peer.send(b"10000\r\n" + bytes(65536) + b"\r\n")
+        except OSError:
+            gone.set()
+    return handler
 
 
 def answer_in_turn(make, *statuses):

@@ -15,6 +15,7 @@ from ports import listen
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from processes import freeze
 from rawhttp import answer_all, connect, get, ok
+from routing import balancer, routed  # noqa: F401 (a fixture)
 from tlskit import client_hello, hello
 
 
@@ -61,6 +62,23 @@ def test_bytes_behind_the_chunked_body_of_an_upgrade_reach_the_server(proxy, ser
     client.send(b"0\r\n\r\nearly")
     assert client.head().status == 101, up.errors
     assert client.exactly(9) == b"got early"
+
+
+@pytest.mark.parametrize("expression", [r"^/(.|\n)*admin", r"^/([a-z]|[0-9])*admin", r"^/(foo|bar|.)*admin$"])
+def test_an_expression_that_gives_up_lets_nobody_past_its_router(server, routed, expression):
+    """A long path made it do so, and the next router, which asks for nothing, took the request."""
+    app = server()
+    port = routed({"routers": {"guarded": {"rule": f"PathRegexp(`{expression}`)", "service": "app", "middlewares": ["deny"], "priority": 1000},
+                               "open": {"rule": "PathPrefix(`/`)", "service": "app", "priority": 1}},
+                   "middlewares": {"deny": {"ipAllowList": {"sourceRange": ["192.0.2.1"]}}}, "services": {"app": balancer(app)}}).port
+    for length in (1, 1000, 30000, 100000):
+        client = connect(port)
+        client.send(get("/" + "a" * length + "admin"))
+        assert client.response().status in (403, 404)
+    client = connect(port)
+    client.send(get("/other"))
+    assert client.response().status == 200
+    assert [request.line for request in app.requests] == ["GET /other HTTP/1.1"]
 
 
 def test_last_of_many_forwarded_for_lines_is_not_lost(proxy, server):

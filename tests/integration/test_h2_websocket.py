@@ -15,8 +15,8 @@ from hyperframe.frame import DataFrame, RstStreamFrame, SettingsFrame, WindowUpd
 from conftest import wait_until
 from h2kit import Web
 from proxying import server  # noqa: F401 (fixture)
-from rawhttp import Peer, connect, ok
-from routing import balancer, one_route, routed  # noqa: F401 (fixture)
+from rawhttp import Peer, ok
+from routing import one_route, routed  # noqa: F401 (fixture)
 from tlskit import Maker, hello
 
 CONNECT_ERROR, PROTOCOL_ERROR, CANCEL = 10, 1, 8

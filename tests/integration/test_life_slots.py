@@ -28,13 +28,16 @@ def serving(weir, whoami, tmp_path):
     return start
 
 
+def status(router):
+    """What `weir status` reads from the board, also while the master stands; nothing while there is nothing to read."""
+    done = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, timeout=DEADLINE)
+    return json.loads(done.stdout) if done.returncode == 0 else {"slots": [{"state": "unknown"}], "entryPoints": []}
+
+
 def settled(router):
     """No slot is lent: a worker that starts first accepts for the others until they serve."""
-    def own():
-        done = subprocess.run([BINARY, "status", "--json", "--pid", str(router.pid)], capture_output=True, timeout=DEADLINE)
-        slots = json.loads(done.stdout)["slots"] if done.returncode == 0 else [{"state": "unknown"}]
-        return all(slot["state"] == "serving" and slot["lentTo"] is None for slot in slots)
-    wait_until("every slot has its own worker", own)
+    wait_until("every slot has its own worker", lambda: all(slot["state"] == "serving" and slot["lentTo"] is None
+                                                            for slot in status(router)["slots"]))
 
 
 def listening(port):
@@ -188,6 +191,26 @@ def test_number_of_workers_changes_under_load(by_file):
     assert not [line for line in router.lines[mark:] if re.search(r" (ERR|WRN) (?!.*(flags are ignored|is silent: worker))", line)]
 
 
+@pytest.mark.parametrize("who", ["master", "worker"])
+def test_closed_socket_of_a_slot_takes_nobody_while_others_hold_it(by_file, who):
+    """The master has a copy of each socket, and a hung worker one of its own: nobody may be left in their queues."""
+    port = free_port()
+    router = by_file.start(f"127.0.0.1:{port}", workers=4)
+    stands = router.master() if who == "master" else router.worker(3)
+    mark = by_file.hangup(f"127.0.0.1:{port}", workers=2)
+    wait_until("the guard empties two slots", lambda: sum(slot["retired"] is not None for slot in status(router)["slots"]) == 2)
+    freeze(stands)
+    try:
+        wait_until("two sockets are left", lambda: [point["sockets"] for point in status(router)["entryPoints"]] == [2])
+        for _ in range(40):
+            assert curl(port).status == 200
+    finally:
+        os.kill(stands, signal.SIGCONT)
+    router.wait_log(r"The sockets of slot 3 are closed", mark)
+    router.wait_log(r"Worker 3 \(pid \d+\) has finished", mark)
+    assert not [line for line in router.lines[mark:] if " ERR " in line]
+
+
 def test_retired_worker_keeps_its_sessions_and_comes_back(by_file):
     port = free_port()
     address = f"127.0.0.1:{port}"
@@ -292,7 +315,7 @@ def test_removed_entry_point_finishes_what_is_open(by_file):
     began = time.monotonic()
     mark = by_file.hangup(web)
     for worker in (0, 1):
-        router.wait_log(rf"generation \d+ in force process=\"worker {worker}\"", mark)
+        router.wait_log(rf"entry point other: no longer accepting process=\"worker {worker}\"", mark)
     used.send(get(host="one"))
     answer = used.response()
     assert answer.status == 200 and answer.get("connection") == "close" and used.at_end()

@@ -167,6 +167,15 @@ def test_broken_binaries_change_nothing(serving, installed):
     assert curl(router.web).status == 200
 
 
+def test_a_fifo_is_no_binary(serving, installed):
+    router = serving()
+    installed.path.unlink()
+    os.mkfifo(installed.path, 0o755)
+    mark = upgrade(router)
+    router.wait_log(r"ERR Upgrade to .* is refused, .*Permission denied", mark)
+    assert curl(router.web).status == 200
+
+
 def test_configuration_that_the_new_binary_could_not_serve(serving, installed, tmp_path):
     router = serving()
     (tmp_path / "dynamic.yml").write_text("http: [")

@@ -15,7 +15,7 @@ import pytest
 from conftest import BINARY, DEADLINE, free_port, wait_until
 from crowd import Crowd, Deaf, Fountain, allow_descriptors
 from processes import freeze, own_kib
-from rawhttp import connect, get
+from rawhttp import get, status_of
 from test_memory import tree
 
 pytestmark = pytest.mark.crowd
@@ -138,14 +138,7 @@ tcp:
 
 def ask(router, port=None):
     """One request as any other client makes it: the status."""
-    client = connect(port or router.ports["web"])
-    try:
-        client.send(get())
-        return client.response().status
-    except (EOFError, ConnectionError):
-        return 0
-    finally:
-        client.close()
+    return status_of(port or router.ports["web"])
 
 
 def others_are_answered(router):

@@ -185,6 +185,11 @@ def test_answers_without_a_body(server, routed):
         assert (answer.status, answer.body) == (status, b"")
 
 
+def test_no_trailers_are_announced_for_a_body_that_had_a_length(server, routed):
+    answer = ask(routed(one_route(server(says(TEXT, "Trailer: X-Sum")), compress())), "br")
+    assert (answer.get("content-encoding"), answer.get("trailer")) == ("br", None)
+
+
 @pytest.mark.parametrize("encoding", ["gzip", "br", "zstd"])
 def test_streams_reach_the_client_at_once(server, routed, encoding):
     handler, events = streams(b"data: one\n\n", b"data: two\n\n", TEXT, fields=["Content-Type: text/event-stream", "Trailer: X-Sum"],

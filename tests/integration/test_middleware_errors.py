@@ -87,6 +87,16 @@ def test_what_the_page_gets(server, routed):
     assert (asked.get("x-one"), asked.get("x-two")) == ("1", None)
 
 
+def test_an_empty_user_agent_is_none_for_the_page_either(server, routed):
+    app, pages = server(says(200)), server(page)
+    middlewares = {"e": errors(status=["302"], query="/{status}"), "r": {"redirectRegex": {"regex": "^.*/away$", "replacement": "https://b.test/"}}}
+    proxied = routed(one_route(app, middlewares, pages=balancer(pages)))
+    client = proxied.connect()
+    client.send(b"GET /away HTTP/1.1\r\nHost: a.test\r\nUser-Agent:\r\nX-One: 1\r\n\r\n")
+    assert client.response().body == b"GET /302 HTTP/1.1"
+    assert (pages.requests[-1].get("user-agent"), pages.requests[-1].get("x-one"), app.requests) == (None, "1", [])
+
+
 def test_what_a_trusted_proxy_said_goes_to_the_page(server, routed):
     app, pages = server(says(500)), server(page)
     proxied = routed(one_route(app, {"e": errors(status=["500"], query="/p")}, pages=balancer(pages)), insecure=True)

@@ -106,6 +106,23 @@ def test_no_is_passed_on(server, routed):
     assert not app.requests
 
 
+@pytest.mark.parametrize("before, query", [(False, "a=1;b=2"), (True, "a=1&b=2")])
+def test_a_redirection_behind_shows_the_query_as_servers_get_it(server, routed, before, query):
+    auth = server(says())
+    middlewares = {"auth": {"forwardAuth": {"address": f"http://127.0.0.1:{auth.port}/"}}, "away": {"redirectScheme": {"scheme": "https"}}}
+    if not before:
+        del middlewares["auth"]
+    answer = ask(routed(one_route(server(), middlewares)), path="/x/y?a=1;b=2")
+    assert (answer.status, answer.get("location")) == (302, f"https://a.test/x/y?{query}")
+
+
+def test_who_decides_may_ask_for_a_password_of_the_proxy(server, routed):
+    """What is hop-by-hop of a server is for whoever speaks in the proxy's name to say."""
+    app, auth = server(), server(says("407 Who", 'Proxy-Authenticate: Basic realm="x"'))
+    answer = ask(routed(through(app, auth)))
+    assert (answer.status, answer.all("proxy-authenticate")) == (407, ['Basic realm="x"'])
+
+
 @pytest.mark.parametrize("location, keep, wanted", [
     ("/login?x=1", False, "http://{auth}/login?x=1"), ("login", False, "http://{auth}/a/login"), ("../up/./x", False, "http://{auth}/up/x"),
     ("?q", False, "http://{auth}/a/b?q"), ("//other.test/z", False, "http://other.test/z"), ("https://other.test/", False, "https://other.test/"),

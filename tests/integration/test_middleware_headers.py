@@ -102,3 +102,12 @@ def test_blanks_around_values_are_not_sent(server, routed):
     fields = Http2(proxied.connect()).get("/").fields
     assert (fields["x-a"], fields["x-b"], fields["referrer-policy"]) == ("a b", "", "same-origin")
     assert b"\r\nX-A: a b\r\n" in app.requests[0].raw and b"\r\nX-B: \r\n" in app.requests[0].raw
+
+
+@pytest.mark.parametrize("hosts, status", [(["a b"], 400), (["a b", "good.test"], 200), (["good.test", "a b"], 400)])
+def test_the_last_host_counts(server, routed, hosts, status):
+    """One that could end the line is not sent, unless another stands in its place by then."""
+    app = server()
+    chain = {f"h{i}": {"headers": {"customRequestHeaders": {"Host": host}}} for i, host in enumerate(hosts)}
+    assert curl(routed(one_route(app, chain)).port, "/").status == status
+    assert [request.get("host") for request in app.requests] == (["good.test"] if status == 200 else [])

@@ -344,7 +344,9 @@ def test_no_redis(server, routed):
 
 
 @pytest.mark.parametrize("redis_options, more, text", [
-    ({"endpoints": ["a:1", "b:2"]}, {}, r"rateLimit.redis.endpoints has 2 entries"),
+    ({"endpoints": [f"a:{number}" for number in range(1, 102)]}, {}, r"rateLimit.redis.endpoints has 101 entries"),
+    ({"endpoints": ["a:1", "b"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT"),
+    ({"endpoints": ["a:1", "b:2"], "tls": {"ca": "/nowhere"}}, {}, r"rateLimit.redis.tls.ca: .*/nowhere"),
     ({"endpoints": ["a"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT"),
     ({"endpoints": ["[::1]"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT"),
     ({"endpoints": ["user:hidden-word@a:1"]}, {}, r"rateLimit.redis.endpoints: write HOST:PORT and nothing else; username"),

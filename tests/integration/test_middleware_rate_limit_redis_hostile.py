@@ -106,6 +106,42 @@ def test_what_waits_for_a_redis_is_bounded(server, routed):
     wait_until("it counts again", lambda: ask(proxied).status == 200)
 
 
+def test_what_waits_for_a_connection_is_bounded(server, routed):
+    """A Redis that does not answer to AUTH: long keys wait for it up to a bound; those of clients that leave do not count."""
+    go = threading.Event()
+
+    def handler(peer, _):
+        with contextlib.suppress(EOFError, ConnectionError):
+            command(peer)
+            go.wait(60)
+            peer.send(b"+OK\r\n")
+            while True:
+                command(peer)
+                peer.send(b":0\r\n")
+
+    by_name = {"requestHeaderName": "X-Who"}
+    options = {"password": "x", "sourceCriterion": by_name}
+    proxied = routed(one_route(server(), {"r": limit(server(handler), **options)}), max_header_bytes=2000000)
+    clients, board = [], Board(proxied.router.pid)
+
+    def send():
+        clients.append(connect(proxied.port))
+        clients[-1].send(get("/", "X-Who: " + "a" * 900000))
+        wait_until("it was asked about", lambda: proxied.router.log().count("middleware r@file (rateLimit)") >= asked)
+
+    for asked in range(1, 20):  # 18 of them are 16 MiB
+        send()
+    assert clients.pop().response().status == 500
+    proxied.router.wait_log("16 MiB of questions wait for a connection")
+    clients.pop().reset()
+    wait_until("it is gone", lambda: board.gauges()["exchanges"] == 17)
+    board.close()
+    asked = 20
+    send()
+    go.set()
+    assert [client.response().status for client in clients] == [200] * 18
+
+
 def test_who_left_is_not_answered_for(server, routed):
     """A Redis that lost the script, while the client that asked is gone: no error, and the next one gets an answer."""
     go, asked = threading.Event(), threading.Event()

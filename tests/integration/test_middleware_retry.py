@@ -1,5 +1,4 @@
 """retry: when a request is sent again, what the server gets then, and when it is not."""
-import contextlib
 import socket
 import subprocess
 import threading
@@ -9,7 +8,7 @@ import pytest
 from conftest import wait_until
 from ports import free_port
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import Peer, answer_all, answer_in_turn, get, ok, post
+from rawhttp import Peer, answer_all, answer_in_turn, answer_when, get, ok, post
 from routing import balancer, one_route, routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -228,14 +227,7 @@ def test_no_server_at_all(routed):
 
 def test_a_change_in_the_middle(server, routed):
     go = threading.Event()
-
-    def slow(peer, server):
-        server.requests.append(peer.request())
-        go.wait()
-        with contextlib.suppress(ConnectionError):
-            peer.send(ok(b"no", status="500 No"))
-            peer.rest()
-    first, second = server(slow), server(says(500))
+    first, second = server(answer_when(go, ok(b"no", status="500 No"))), server(says(500))
     config = one_route(first, retry(attempts=3, status=["500"]))
     proxied = routed(config)
     client = proxied.connect()

@@ -69,6 +69,12 @@ def test_titles_of_all_processes(serving):
     assert b"dynamic.yml" not in title(master).encode() + environment
 
 
+def test_workers_get_nothing_that_was_left_open(weir):
+    router = weir(prefix=("sh", "-c", 'exec "$0" "$@" 9</etc/passwd'))
+    assert "/etc/passwd" in descriptors(router.pid).values()
+    assert "/etc/passwd" not in descriptors(router.worker()).values()
+
+
 def test_workers_have_no_privileges(serving):
     router = serving(workers=1)
     lines = pathlib.Path(f"/proc/{router.worker()}/status").read_text().splitlines()
@@ -207,6 +213,22 @@ def test_killed_worker_comes_back_in_its_slot(serving):
     assert router.workers(2) == sorted([router.worker(0, other_than=[victim]), other])
     for _ in range(20):
         assert curl(router.web).status == 200
+
+
+def test_who_started_it_ignores_signals(weir):
+    """What ends is noticed all the same: a parent that ignores SIGCHLD hands that down, and the kernel keeps nothing to wait for."""
+    router = weir(prefix=("env", "--ignore-signal=CHLD,XFSZ,PIPE,HUP,TERM"), leftovers="another worker")
+    victim = router.worker()
+    os.kill(victim, signal.SIGKILL)
+    router.wait_log(rf"Worker 0 \(pid {victim}\) was ended by signal 9")
+    router.worker(other_than=[victim])
+    assert curl(router.ports["web"]).status == 404
+
+
+def test_too_small_a_bound_on_files_is_told():
+    command = ["prlimit", "--fsize=1000", BINARY, "--entryPoints.web.address=127.0.0.1:0"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=20)
+    assert done.returncode == 1 and "File too large" in done.stderr, (done.returncode, done.stderr)
 
 
 def test_no_connection_is_refused_while_a_worker_is_away(serving):

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from conftest import wait_until
-from proxying import WEB, proxy, server  # noqa: F401 (fixtures)
+from proxying import WEB, server  # noqa: F401 (a fixture)
 from rawhttp import connect, get, ok
 from test_proxy_http1 import UPGRADE, echo
 from waiting import pass_time

@@ -7,7 +7,7 @@ import pytest
 from conftest import DEADLINE, free_port, wait_until
 from ports import listen
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from rawhttp import answer_all, get, ok
+from rawhttp import answer_all, answer_for_ever, get, ok
 from waiting import pass_time
 
 NOT_FOUND = b"404 page not found\n"
@@ -288,16 +288,7 @@ def test_client_that_goes_within_its_body(proxy, server):
 
 def test_client_that_goes_within_the_answer(proxy, server):
     gone = threading.Event()
-
-    def handler(peer, _):
-        peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        try:
-            while True:
-                peer.send(b"400\r\n" + bytes(1024) + b"\r\n")
-        except OSError:
-            gone.set()
-    router = proxy(server(handler))
+    router = proxy(server(answer_for_ever(gone)))
     idle = router.descriptors()
     client = router.connect()
     client.send(get())

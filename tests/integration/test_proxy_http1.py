@@ -463,6 +463,7 @@ def test_refused_upgrade_stays_http(proxy, server):
 @pytest.mark.parametrize("switch", [
     SWITCH.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
     SWITCH.replace(b"Upgrade: websocket\r\n", b""),
+    SWITCH.replace(b"Connection: Upgrade\r\n", b""),
 ])
 def test_wrong_switch_is_refused(proxy, server, switch):
     def handler(peer, _):

@@ -12,7 +12,7 @@ import pytest
 
 from conftest import DEADLINE, wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from rawhttp import answer_all, connect, get, ok
+from rawhttp import answer_all, answer_for_ever, connect, get, ok
 from waiting import pass_time
 
 HEAD_TIME, WRITE_TIME = 2.0, 4.0  # responseHeaderTimeout, writeTimeout; who does not wait for them has time on any machine
@@ -242,16 +242,7 @@ def test_clients(proxy, server):
 def test_a_slow_reader_is_not_waited_for_beyond_the_write_timeout(proxy, server):
     """It takes nothing of a large answer; the server is let go as well."""
     gone = threading.Event()
-
-    def handler(peer, _):
-        peer.request()
-        peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
-        try:
-            while True:
-                peer.send(b"10000\r\n" + bytes(65536) + b"\r\n")
-        except OSError:
-            gone.set()
-    router = proxy(server(handler), write_timeout="3s")
+    router = proxy(server(answer_for_ever(gone)), write_timeout="3s")
     client = router.connect()
     client.send(get())
     assert gone.wait(DEADLINE)

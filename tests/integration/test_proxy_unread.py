@@ -1,11 +1,12 @@
 """Servers that take nothing of a request's body: after sendTimeout the client has its answer, and whoever does take some is safe."""
 import contextlib
+import socket
 import threading
 
 import pytest
 from hyperframe.frame import WindowUpdateFrame
 
-from h2server import H2Server
+from h2server import h2server  # noqa: F401 (fixture)
 from proxying import proxy, server  # noqa: F401 (fixtures)
 from rawhttp import get, ok
 from waiting import pass_time
@@ -59,24 +60,12 @@ def test_a_server_that_reads_slowly(proxy, server):
     assert client.response().body == b"all"
 
 
-@pytest.fixture
-def h2server():
-    made = []
-
-    def start(on_stream):
-        made.append(H2Server(on_stream, window=False))
-        return made[-1]
-    yield start
-    for one in made:
-        one.close()
-
-
 def test_a_stream_that_gets_no_window(proxy, h2server):
     """Those beside it on the connection are not concerned."""
     def on_stream(stream):
         if stream.get(":path") != "/long":
             stream.answer(b"short")
-    up = h2server(on_stream)
+    up = h2server(on_stream, window=False)
     router = proxy(up, scheme="h2c", send_timeout="700ms")
     client, other = router.connect(), router.connect()
     upload(client)
@@ -98,7 +87,7 @@ def test_a_connection_of_http2_that_is_not_read(proxy, h2server):
             stream.connection.send(*[WindowUpdateFrame(at, window_increment=1 << 30) for at in (0, stream.number)])
         else:
             stream.answer(b"short")
-    up = h2server(on_stream)
+    up = h2server(on_stream, window=False)
     router = proxy(up, scheme="h2c", send_timeout="700ms")
     clients = [router.connect() for _ in range(3)]
     clients[0].send(get("/beside"))
@@ -110,3 +99,24 @@ def test_a_connection_of_http2_that_is_not_read(proxy, h2server):
     assert clients[2].response().body == b"short"
     assert len(up.connections) == 2
     freed.set()
+
+
+@pytest.mark.long
+def test_a_connection_of_http2_that_is_read_slowly(proxy, h2server):
+    """For longer than sendTimeout nothing more fits into the kernel's buffer; but the server takes of what is in it."""
+    def on_stream(stream):
+        connection, ordinary, counts = stream.connection, stream.connection.frame, {"frames": 0}
+
+        def frame():
+            ordinary()
+            counts["frames"] += 1
+            if 300 <= counts["frames"] < 380:
+                pass_time("of a slow server", 0.1)
+        connection.peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 19)
+        connection.frame = frame
+        connection.send(*[WindowUpdateFrame(at, window_increment=1 << 30) for at in (0, stream.number)])
+        stream.answer(str(len(stream.body())).encode())
+    router = proxy(h2server(on_stream), scheme="h2c", send_timeout="4s")
+    client = router.connect()
+    upload(client, LONG // 4)
+    assert client.response().body == str(LONG // 4).encode()

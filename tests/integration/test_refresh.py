@@ -158,6 +158,38 @@ def test_no_server_and_servers_again_are_read_without_the_others(api, cluster_we
     assert patches(program, mark) == len(lines(program, CHANGED, mark)) == 1
 
 
+def test_no_server_for_ingresses_is_read_without_the_others(api, cluster_weir, whoami):
+    """Two that share what they make of a Service, and one that has nothing to do with it."""
+    backend = whoami("back", host="127.0.0.4")
+    some, none = endpoint_slice("a-1", "a", [backend.host], port=backend.port), endpoint_slice("a-1", "a", [])
+    api.put(service("a"), some, service("b"), endpoint_slice("b-1", "b", [backend.host], port=backend.port),
+            ingress("one", ("a", "web")), ingress("two", ("a", "web"), ("b", "web")), ingress("three", ("b", "web")))
+    program = cluster_weir()
+
+    def statuses():
+        return [curl(program.ports["web"], path, host=f"{host}.test").status for host, path in (("one", "/0"), ("two", "/0"), ("two", "/1"), ("three", "/0"))]
+
+    wait_until("all are served", lambda: statuses() == [200] * 4)
+    whole_way_finds_nothing(program)
+    mark = program.mark()
+    for away, back in ((none, some), (none, some), (service("a", ports=[{"name": "more", "port": 80}]), service("a"))):
+        api.put(away)
+        wait_until("two paths are gone", lambda: statuses() == [404, 404, 200, 200])
+        whole_way_finds_nothing(program)
+        api.put(back)
+        wait_until("all are served", lambda: statuses() == [200] * 4)
+        whole_way_finds_nothing(program)
+    changes = lines(program, CHANGED, mark)
+    assert patches(program, mark) == len(changes) >= 6, "\n".join(changes)
+    mark = program.mark()
+    api.put(ingress("one", ("b", "web")))  # the other goes on with what the first made
+    program.wait_log(r"routers: 1 changed \(default-one-one-test-0@kubernetes\)", mark)
+    api.put(none)
+    wait_until("one path is gone", lambda: statuses() == [200, 404, 200, 200])
+    whole_way_finds_nothing(program)
+    assert patches(program, mark) == 1
+
+
 def test_no_server_where_that_is_fine_is_a_change_of_servers(api, cluster_weir, whoami):
     backend = whoami("back", host="127.0.0.4")
     some, none = endpoint_slice("a-1", "a", [backend.host], port=backend.port), endpoint_slice("a-1", "a", [])
@@ -178,6 +210,27 @@ def test_no_server_where_that_is_fine_is_a_change_of_servers(api, cluster_weir, 
         assert 2 <= short(program) - before == len(lines(program, CHANGED, mark)) <= 4
 
 
+def test_a_pod_that_ends_serves_its_sessions_and_nobody_else(api, cluster_weir, whoami):
+    one, two = whoami("one", host="127.0.0.4"), whoami("two", host="127.0.0.5")
+    api.put(service("a"), endpoint_slice("a-1", "a", [one.host], port=one.port), endpoint_slice("a-2", "a", [two.host], port=two.port),
+            route("a", {"name": "a", "sticky": {"cookie": {"name": "c"}}}))
+    program = cluster_weir()
+
+    def ask(*headers):
+        answer = curl(program.ports["web"], host="a.test", headers=headers)
+        return re.search("Name: (.*)", answer.body).group(1), answer.header("set-cookie")
+
+    found = {}
+    wait_until("both have a session", lambda: found.update([ask()]) or len(found) == 2)
+    session = "Cookie: " + found["one"].partition(";")[0]
+    ending = {"ready": False, "serving": True, "terminating": True}
+    api.put(endpoint_slice("a-1", "a", [(one.host, ending)], port=one.port))
+    wait_until("nobody comes to it any more", lambda: {ask()[0] for _ in range(8)} == {"two"})
+    assert [ask(session) for _ in range(4)] == [("one", None)] * 4
+    api.put(endpoint_slice("a-1", "a", [(one.host, {**ending, "serving": False})], port=one.port))
+    wait_until("its session goes on elsewhere", lambda: ask(session)[0] == "two")
+
+
 NAMES = ("a", "b", "c", "d")
 
 
@@ -193,6 +246,18 @@ def some_slice(rng):
                           port=rng.choice([8080, 8080, 9090]), ports=rng.choice([("web", "more")] * 6 + [("web",)]))
 
 
+def odd_ingresses():
+    """A default backend; two paths of one name; annotations of Traefik 1; one whose router would be called as another's."""
+    whole, twins, old = ingress("whole"), ingress("twins", ("a", "web"), ("d", "web")), ingress("old", ("b", "web"), ("c", "web"))
+    whole["spec"] = {"defaultBackend": {"service": {"name": "d", "port": {"name": "web"}}}}
+    for path in twins["spec"]["rules"][0]["http"]["paths"]:
+        path.update(path="/x", pathType="Exact" if path["path"] == "/0" else "Prefix")
+    old["metadata"]["annotations"] = {"traefik.frontend.rule.type": "PathPrefixStrip"}
+    other = ingress("k-k", ("d", "web"))
+    other["spec"]["rules"][0]["host"] = "test"
+    return whole, twins, old, ingress("k", ("a", "more")), other
+
+
 @pytest.mark.parametrize("seed", range(2))
 def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, whoami, seed):
     rng, seen = random.Random(seed), itertools.count()
@@ -202,7 +267,8 @@ def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, w
     api.put(route("r1", {"name": "a"}), route("r2", {"name": "a", "port": 81}), route("r3", {"name": "b"}, {"name": "c", "weight": 3}),
             route("r4", {"name": "b"}, {"name": "a"}), route("r5", {"name": "d", "sticky": {"cookie": {"name": "x"}}}),
             route("r6", {"name": "c", "nativeLB": True}), route("r7", {"name": "d", "scheme": "https"}),
-            ingress("i1", ("a", "web"), ("b", "more")), ingress("i2", ("c", "web"), ("a", "web")))
+            ingress("i1", ("a", "web"), ("b", "more")), ingress("i2", ("c", "web"), ("a", "web")),
+            *(odd_ingresses() if seed % 2 else (ingress("i4", ("a", "web"), ("d", "web")), ingress("i5", ("d", "web"), ("b", "more")))))
     program = cluster_weir(*(f"--providers.{name}.allowEmptyServices=true" for name in ("kubernetesCRD", "kubernetesIngress")
                              if rng.random() < 0.5))
     mark = program.mark()

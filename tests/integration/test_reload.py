@@ -413,6 +413,7 @@ def test_hangup_changes_live_options(with_file):
 @pytest.mark.parametrize("raw, words", [
     ("entryPoints: [", "traefik.yml"),
     ("entryPoints:\n  web:\n    adress: \":80\"\n", "adress"),
+    ("", "traefik.yml: is empty"),
 ])
 def test_hangup_with_a_bad_file_keeps_the_old(with_file, raw, words):
     router = with_file.start()

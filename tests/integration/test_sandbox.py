@@ -193,18 +193,26 @@ def without_capabilities():
     return plain_user() or ["setpriv", "--inh-caps=-all", "--bounding-set=-all"]
 
 
-def with_the_capability():
+def with_the_capability(_):
     one = "--bounding-set=-all,+net_bind_service --inh-caps=-all,+net_bind_service --ambient-caps=+net_bind_service".split()
     return ["setpriv", *[word for word in plain_user()[1:] if "caps" not in word and "bounding" not in word], *one]
 
 
-def with_the_sysctl():
+def with_the_file(binary):
+    """As in a container that drops all but this one: the user has none, the file permits it, and the master makes use of it."""
+    os.setxattr(binary, "security.capability", struct.pack("<IIIII", 0x02000000, 1 << 10, 0, 0, 0))  # cap_net_bind_service=p
+    return [word if "bounding" not in word else "--bounding-set=-all,+net_bind_service" for word in without_capabilities()]
+
+
+def with_the_sysctl(_):
     return ["sh", "-c", 'echo 80 > /proc/sys/net/ipv4/ip_unprivileged_port_start && exec "$@"', "sh", *without_capabilities()]
 
 
-@pytest.mark.parametrize("how", [list, with_the_capability, with_the_sysctl], ids=["root", "capability", "sysctl"])
+@pytest.mark.parametrize("how", [lambda _: [], with_the_capability, with_the_sysctl]
+                         + ([with_the_file] if os.geteuid() == 0 else []))  # only root can give a file what it may
 def test_a_low_port_opens(how, whoami, programs, folder):
-    router = Program([*network(), *how(), Installed(folder).path, "--entryPoints.web.address=:80", "--workers=1", "--log.level=INFO",
+    binary = Installed(folder).path
+    router = Program([*network(), *how(binary), binary, "--entryPoints.web.address=:80", "--workers=1", "--log.level=INFO",
                       f"--providers.file.filename={dynamic(folder, whoami('one'))}"])
     programs.append(router)
     router.wait_log(READY)

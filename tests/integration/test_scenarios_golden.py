@@ -4,6 +4,7 @@ Golden files stand in scenarios/golden; WEIR_GOLDEN=write makes them anew (read 
 """
 import json
 import os
+import re
 import subprocess
 
 import pytest
@@ -60,3 +61,9 @@ def test_is_what_it_was(path, tmp_path):
 def test_no_golden_file_is_left_over():
     known = {path.relative_to(SCENARIOS).with_suffix("") for path in MANIFESTS}
     assert {path.relative_to(GOLDEN).with_suffix("") for path in GOLDEN.rglob("*.json")} == known
+
+
+@pytest.mark.parametrize("path", sorted((GOLDEN / "modern").glob("*.json")), ids=lambda path: path.stem)
+def test_today_s_api_version_means_the_same(path):
+    modern, old = (re.sub(r"all\.yaml:\d+", "all.yaml", each.read_text()) for each in (path, GOLDEN / path.name))
+    assert json.loads(modern) == json.loads(old)

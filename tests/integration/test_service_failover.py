@@ -10,7 +10,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import answer_each, get, ok
+from rawhttp import answer_each, answer_when, get, ok
 from routing import balancer, routed, url  # noqa: F401 fixtures
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
@@ -79,14 +79,7 @@ def test_a_client_that_waits_to_be_asked(server, routed):
 
 def test_a_change_in_the_middle(server, routed):
     go = threading.Event()
-
-    def slow(peer, server):
-        server.requests.append(peer.request())
-        go.wait()
-        with contextlib.suppress(ConnectionError):
-            peer.send(ok(b"no", status="500 No"))
-            peer.rest()
-    main, backup, other = server(slow), server(says("backup")), server(says("other"))
+    main, backup, other = server(answer_when(go, ok(b"no", status="500 No"))), server(says("backup")), server(says("other"))
     proxied = routed(failing(main, backup))
     client = proxied.connect()
     client.send(post(b"held"))

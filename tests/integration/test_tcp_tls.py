@@ -78,6 +78,10 @@ def test_acme_challenges_are_not_for_routers_unless_they_may(stand, tcp_server, 
         client = hello(stand.port, "p.test", alpn=["acme-tls/1"])
         assert client.sock.selected_alpn_protocol() == "acme-tls/1"
         client.sock.close()
+    stand.start(text.replace("passthrough: true", "") + certificates(made["ours"]))  # nobody proves anything where TLS ends
+    with pytest.raises(ssl.SSLError, match="(?i)unrecognized.name"):
+        hello(stand.port, "a.test", alpn=["acme-tls/1"])
+    assert hello(stand.port, "a.test").der == made["ours"].der
 
 
 def test_a_client_hello_in_pieces_is_passed_on_whole(stand, tcp_server, made):

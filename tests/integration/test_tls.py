@@ -99,6 +99,23 @@ def test_certificate_by_name(stand, made):
         pass
 
 
+def test_of_two_certificates_the_one_that_the_options_have_a_cipher_for(stand, made):
+    """TLS 1.3 has the same ciphers for all keys; below it the suites of the options say which certificate can be shown."""
+    suites = "        cipherSuites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256, TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384]\n"
+    for more, newest in (("", "exact"), ("        maxVersion: VersionTLS12\n", "exact-rsa")):
+        stand.start("  certificates:\n" + entries(made["exact"], made["exact-rsa"]) + "  options:\n    default:\n" + suites + more)
+        assert stand.shows("exact.test", made["exact-rsa"], version="TLSv1_2")
+        assert stand.shows("exact.test", made[newest])
+
+
+def test_challenges_of_acme_find_no_certificate(stand, made):
+    """Whatever else the client offers: the authority shall not take our answer for one of its challenge."""
+    stand.start("  certificates:\n" + entries(made["exact"]))
+    for protocols in (["acme-tls/1"], ["http/1.1", "acme-tls/1"]):
+        assert "UNRECOGNIZED NAME" in refused(stand.port, "exact.test", alpn=protocols)
+    assert not refused(stand.port, "exact.test", alpn=["http/1.1"])
+
+
 def test_default_certificate_of_the_store(stand, made):
     stand.start(f"  stores:\n    default:\n      defaultCertificate: {{certFile: {made['fallback'].crt}, keyFile: {made['fallback'].key}}}\n")
     assert stand.shows("nobody.test", made["fallback"])

@@ -295,6 +295,49 @@ def test_unknown_command():
     assert done.returncode == 1 and "frobnicate" in done.stderr
 
 
+@pytest.mark.parametrize("args, words", [
+    (["chek"], 'unknown command "chek", did you mean check?'), (["version", "x"], "weir version: takes no arguments"),
+    (["check", "nowhere"], "nowhere: No such file or directory: write a folder or file of Kubernetes manifests here, or flags"),
+    (["explain", "--providers.file.filename=x.yml", "http://a.test/"], "METHOD is missing in front of http://a.test/"),
+    (["explain", "get", "http://a.test/"], '"get" in front of http://a.test/ is no method: it has capital letters'),
+    (["explain", "GET", "a.test/x"], '"a.test/x" behind GET is no whole URL: write http://a.test/x'),
+    (["explain", "GET"], "METHOD and URL are missing: GET http://example.com/path"),
+    (["explain", "GET", "http://a.test/", "-H", "X-A"], "\"X-A\": -H needs 'Name: value'"),
+    (["whoami", "--port"], "--port needs a value"), (["whoami", "--port", "65536"], '--port: "65536" is no port'),
+    (["whoami", "--prot", "80"], '"--prot" is no option'), (["whoami", "--delay=soon"], "--delay: "),
+    (["status", "--jsn"], '"--jsn" is no option'), (["status", "--pid", "x"], '--pid: "x" is no process id'), (["status", "--pid"], "--pid needs a value"),
+    (["status", "--pid", "2147483647"], "there is no process 2147483647"),
+    (["check", "--entryPoints.web.address=70000"], 'entryPoints.web.address: "70000": a port is a number from 1 to 65535'),
+    (["check", "--entryPoints.web.address=web"], 'entryPoints.web.address: "web": the port is missing, write "web:80" for port 80'),
+])
+def test_wrong_arguments_are_named(args, words):
+    got = run(*args)
+    assert got.returncode in (1, 2) and words in got.stderr and got.stdout == ""
+
+
+@pytest.mark.parametrize("text, words", [
+    ("routers: {}", "routers: unknown field (http, tcp, udp, tls are known: it belongs below one of them)"),
+    ("entryPoints: {}", "entryPoints: unknown field (http, tcp, udp, tls are known: it belongs to the static configuration, --configFile)"),
+    ("http: {routers: {a: {rule: 'HostRegexp(`{x}.a.test`)', service: noop@internal}}}", "router a@file: rule: {x} is a template of the v2 syntax"),
+])
+def test_what_is_taken_for_something_else(text, words, routes):
+    assert words in run("check", routes(text)).stderr
+
+
+@pytest.mark.parametrize("tool, question", [("explain", ["GET", "http://a.test/"]), ("config", [])])
+def test_flags_beside_a_file_are_said_to_be_ignored(tool, question, tmp_path):
+    (tmp_path / "traefik.yml").write_text("entryPoints: {web: {address: ':80'}}\n")
+    got = run(tool, f"--configFile={tmp_path}/traefik.yml", "--providers.file.filename=other.yml", *question)
+    assert got.stderr == f"warning: the file {tmp_path}/traefik.yml is the configuration, these flags are ignored: --providers.file.filename\n"
+    assert run(tool, f"--configFile={tmp_path}/traefik.yml", *question).stderr == ""
+
+
+@pytest.mark.parametrize("flag", ["--version", "-v"])
+def test_version_as_a_flag(flag):
+    got = run(flag)
+    assert (got.returncode, got.stderr) == (0, "") and got.stdout.startswith("Version: ")
+
+
 @pytest.mark.parametrize("group", ["traefik.io", "traefik.containo.us"])
 def test_custom_resource_definitions_are_fresh(group):
     done = run("crds", group)

@@ -72,6 +72,7 @@ BELIEVED = {  # the transport's fields, the host of the URL, the server's certif
     "san": ({"rootCAs": "authority", "insecureSkipVerify": True, "serverName": "nobody.test",
              "peerCertSANs": [{"type": "URI", "value": "x:y"}, {"type": "DNSName", "value": "y.wild.test"}]}, "127.0.0.1", "server"),
     "sanaddress": ({"rootCAs": "authority", "peerCertSANs": [{"type": "DNSName", "value": "127.0.0.1"}]}, "127.0.0.1", "server"),
+    "sandot": ({"rootCAs": "authority", "peerCertSANs": [{"type": "DNSName", "value": "A.test."}]}, "127.0.0.1", "server"),
     "both": ({"rootCAs": "stranger authority"}, "127.0.0.1", "server"),
 }
 REFUSED = {  # and what the log says

@@ -25,7 +25,7 @@ from load import Load  # noqa: E402
 from marathon import SANITIZED, Churn, House, generations, slow_laps  # noqa: E402
 from mixture import Mixture, Servers  # noqa: E402
 from null import Null, allowed, patience_ms  # noqa: E402
-from rawhttp import Server, connect, get  # noqa: E402
+from rawhttp import Server, connect, get, status_of  # noqa: E402
 from waiting import pass_time  # noqa: E402
 
 MANY = 300  # seconds for what waits
@@ -247,7 +247,7 @@ class Full:
             refused, closed, _ = crowd.ended()
             words.append(f"{count} {what}: {refused} refused, {closed} closed")
             crowd.close()
-            wait_until("an answer as before", lambda: self.asked(port) == 200, MANY)
+            wait_until("an answer as before", lambda: status_of(port) == 200, MANY)
             self.expect(name, bool(limit) or refused + closed == 0, f"{what}: refused without a limit")
         print(f"{name}: {'; '.join(words)}", flush=True)
         self.expect(name, router.children("worker") == workers, "a worker died")
@@ -297,20 +297,9 @@ class Full:
         print(f"{name}: {count} admitted, {sum(status == 429 for status, _ in got)} refused", flush=True)
         self.expect(name, SANITIZED or abs(count - 100 * seconds) <= seconds and {status for status, _ in got} == {200, 429}, f"{count} admitted")
 
-    @staticmethod
-    def asked(port):
-        client = connect(port)
-        try:
-            client.send(get())
-            return client.response().status
-        except (EOFError, ConnectionError):
-            return 0
-        finally:
-            client.close()
-
     def ask(self, name, port, what, limit):
         for _ in range(20):
-            status = self.asked(port)
+            status = status_of(port)
             self.expect(name, status in ((200, 503) if limit else (200,)), f"{what}: others got {status}")
 
 

@@ -2,26 +2,15 @@
  * test_balance.c - what strategies promise, for weights and servers by chance: shares over any window, who moves when servers
  * come and go, who gets more while some are slow. Seeds are fixed, time is counted in picks.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
-#include <cmocka.h>
-
+#include "tests/unit/pick_helper.h"
 #include "tests/unit/sealed_page.h"
-#include "worker/exchange.h"
-#include "worker/pick.h"
-#include "worker/worker.h"
 
 #define SERVERS 8
 #define SUM_MOST 400
 
-static struct worker worker;
-static struct exchange exchange;
-static struct server_address somewhere;
 static struct server servers[SERVERS];
 static struct service service;
 static struct services services;
@@ -38,26 +27,8 @@ static uint64_t chance(uint64_t below)
 
 static int setup(void **state)
 {
-    struct error why;
-    int fd;
-
-    (void)state;
     seed = 88172645463325252ULL;
-    assert_int_equal(board_create(&fd, &why), 0);
-    assert_int_equal(board_map(fd, &worker.board, &why), 0);
-    close(fd);
-    (void)board_slab(worker.board, 0);
-    exchange = (struct exchange){.worker = &worker, .pool = pool_new(1024, 0)};
-    headers_init(&exchange.request.headers, exchange.pool);
-    return address_parse_host_port(SLICE("10.0.0.1:80"), &somewhere.address, &why);
-}
-
-static int teardown(void **state)
-{
-    (void)state;
-    board_unmap(worker.board);
-    pool_free(exchange.pool);
-    return 0;
+    return pick_setup(state);
 }
 
 /* A service of so many servers with these weights. */
@@ -244,9 +215,9 @@ static int group_teardown(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(shares_are_exact_over_any_window, setup, teardown),
-        cmocka_unit_test_setup_teardown(only_those_move_that_must, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_faster_server_gets_more, setup, teardown),
+        cmocka_unit_test_setup_teardown(shares_are_exact_over_any_window, setup, pick_teardown),
+        cmocka_unit_test_setup_teardown(only_those_move_that_must, setup, pick_teardown),
+        cmocka_unit_test_setup_teardown(the_faster_server_gets_more, setup, pick_teardown),
     };
 
     return cmocka_run_group_tests_name("balance", tests, NULL, group_teardown);

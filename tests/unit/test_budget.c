@@ -5,13 +5,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "common/base/process.h"
 #include "worker/budget.h"
+#include "worker/h1_client.h"
 #include "worker/recycle.h"
+#include "worker/shed.h"
+#include "worker/upstream.h"
 #include "worker/worker.h"
 
 #define MIB (UINT64_C(1) << 20)
@@ -308,6 +312,39 @@ static void the_tree_is_measured_by_ourselves(void **state)
     assert_true(atomic_load(&tree->memory[MEMORY_TREE].used) < rest);
 }
 
+static void who_has_just_taken_its_answer_is_not_idle_for_long(void **state)
+{
+    const int64_t long_ago = worker.now_ns - INT64_C(60000000000);
+    struct listener listener = {.worker = &worker};
+    struct client client = {.state = CLIENT_IDLE,
+                            .listener = &listener,
+                            .opened_ns = long_ago,
+                            .request_ns = long_ago, /* the answer took that minute */
+                            .idle_ns = worker.now_ns};
+    int ends[2];
+
+    (void)state;
+    assert_return_code(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    client.conn.worker = &worker;
+    client.conn.io.fd = ends[0];
+    slab_gauge(board_slab(worker.board, 1), GAUGE_MEMORY, 40 * MIB);
+    atomic_store(&tree->memory[MEMORY_GROUP].budget, 75 * MIB);
+    use(71 * MIB);
+    upstream_start(&worker);
+    worker.clients = &client;
+    beat();
+    assert_int_equal(worker.budget.level, BUDGET_FULL);
+    assert_true(worker.budget.shedding);
+    shed_step(&worker.budget.step);
+    assert_int_equal(worker.budget.idle_least_ns,
+                     INT64_C(2000000000)); /* a round is over: it was looked at */
+    assert_int_equal(client.state, CLIENT_IDLE);
+    worker.clients = NULL;
+    upstream_stop(&worker);
+    close(ends[0]);
+    close(ends[1]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -321,6 +358,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sessions_of_udp_have_a_part, setup, teardown),
         cmocka_unit_test_setup_teardown(connections_and_exchanges_are_promises, setup, teardown),
         cmocka_unit_test_setup_teardown(the_tree_is_measured_by_ourselves, setup, teardown),
+        cmocka_unit_test_setup_teardown(who_has_just_taken_its_answer_is_not_idle_for_long, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

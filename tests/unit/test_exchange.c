@@ -99,7 +99,8 @@ static struct page *static_page(void)
     struct entry_point_input row = {.name = SLICE("web"), .config = &config, .port = 80};
 
     schema_defaults(&entry_point_schema, pool, &config);
-    static_page_build(builder, &row, 1, SLICE("router-1"), 0, 0, 418);
+    static_page_build(builder, &row, 1,
+                      &(struct static_root){.host_name = SLICE("router-1"), .stopping_status = 418});
     return sealed_page(builder, PAGE_STATIC);
 }
 

@@ -104,6 +104,9 @@ static const struct head_case cases[] = {
     CASE("GET", "HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n", "103 none keep"),
     CASE("GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n",
          "101 none keep tunnel"),
+    CASE("GET", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "!101 without Upgrade"),
+    CASE("GET", "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade:\r\n\r\n",
+         "!101 without Upgrade"),
     CASE("CONNECT", "HTTP/1.1 200 Connected\r\n\r\n", "200 none keep tunnel"),
     CASE("CONNECT", "HTTP/1.1 407 No\r\nContent-Length: 2\r\n\r\n", "407 length=2 keep"),
 

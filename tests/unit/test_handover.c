@@ -186,22 +186,28 @@ static void shards_come_back(void **state)
     guard_drop(from, true);
 }
 
+static int read_text(struct guard *to, const char *text, bool strict, struct error *why)
+{
+    uint64_t build = 0;
+    int fd = memfd_create("handover", MFD_CLOEXEC), rc;
+
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    rc = handover_read(to, fd, strict, &build, why);
+    close(fd);
+    return rc;
+}
+
 static void numbers_that_older_builds_do_not_write_are_optional(void **state)
 {
-    static const char text[] = "weir-handover 2\ncounts 2 7 3 4\nold 99 -1 3\nend\n";
     struct guard *to = guard_make();
     struct error why = {""};
-    uint64_t build = 0;
-    int fd = memfd_create("handover", MFD_CLOEXEC);
 
     (void)state;
     to->since_ns = 5;
-    assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
-    assert_int_equal(handover_read(to, fd, true, &build, &why), 0);
+    assert_int_equal(read_text(to, "weir-handover 2\ncounts 2 7 3 4\nold 99 -1 3\nend\n", true, &why), 0);
     assert_int_equal(to->upgrades, 4);
     assert_true(to->since_ns == 5 && !to->was_ready);
     assert_true(to->old && to->old->pid == 99 && to->old->since_ns > 0);
-    close(fd);
     guard_drop(to, false);
 }
 
@@ -236,14 +242,10 @@ static void what_is_not_right_is_refused(void **state)
     for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
         struct guard *guard = guard_make();
         struct error why = {""};
-        uint64_t build;
-        int fd = memfd_create("text", MFD_CLOEXEC);
 
         print_message("case %zu\n", i);
-        assert_int_equal(write(fd, texts[i], strlen(texts[i])), strlen(texts[i]));
-        assert_true(handover_read(guard, fd, true, &build, &why) < 0);
+        assert_true(read_text(guard, texts[i], true, &why) < 0);
         assert_true(why.text[0] != '\0');
-        close(fd);
         guard_drop(guard, false);
     }
     struct guard *guard = guard_make();
@@ -256,18 +258,14 @@ static void what_is_not_right_is_refused(void **state)
 
 static void behind_the_point_of_no_return_one_line_is_left_out(void **state)
 {
-    static const char text[] = "weir-handover 2\nworker 0 1 9999 -1 0 0\ncounts 2 7 3 4\nend\n";
     struct guard *to = guard_make();
     struct error why = {""};
-    uint64_t build = 0;
-    int fd = memfd_create("handover", MFD_CLOEXEC);
 
     (void)state;
-    assert_int_equal(write(fd, text, sizeof(text) - 1), (ssize_t)sizeof(text) - 1);
-    assert_int_equal(handover_read(to, fd, false, &build, &why), 0);
+    assert_int_equal(
+        read_text(to, "weir-handover 2\nworker 0 1 9999 -1 0 0\ncounts 2 7 3 4\nend\n", false, &why), 0);
     assert_int_equal(to->upgrades, 4);
     assert_int_equal(to->workers[0].pid, 0);
-    close(fd);
     guard_drop(to, false);
 }
 

@@ -71,7 +71,7 @@ static void pass(struct stand *stand, int64_t seconds, bool beats)
         if (beats) {
             atomic_store(&board_tree(stand->guard->board)->master_heartbeat_ns, (uint64_t)stand->now);
         }
-        (void)children_check_hung(stand->guard, stand->now);
+        (void)hearts_check(stand->guard, stand->now);
     }
 }
 
@@ -106,6 +106,37 @@ static void each_after_its_time(void **state)
     end(&stand);
 }
 
+/* One worker that serves and nothing under way: looked at when it could have become silent, counted from its own beat. */
+static void the_next_look_is_when_silence_can_be(void **state)
+{
+    struct stand stand = begin();
+    struct guard *guard = stand.guard;
+    struct board_slab *slab = board_slab(guard->board, 0);
+    int64_t now = stand.now + 250 * GUARD_MS, beat = now - 40 * GUARD_MS;
+
+    (void)state;
+    guard->wanted = 1;
+    guard->workers[0].lent_to = -1;
+    guard->workers[0].has_master = true;
+    guard->workers[0].out.channel = STDIN_FILENO; /* any: it is not used */
+    atomic_store(&slab->heartbeat_ns, (uint64_t)beat);
+    assert_true(hearts_check(guard, now));
+    assert_int_equal(guard->next_check_ns, now + GUARD_TICK); /* it does not serve yet */
+    atomic_store(&slab->state, WORKER_SERVING);
+    now += GUARD_TICK;
+    assert_true(hearts_check(guard, now));
+    assert_int_equal(guard->next_check_ns, beat + GUARD_SILENT + 1);
+    assert_false(hearts_check(guard, now + GUARD_TICK));
+    atomic_store(&slab->heartbeat_ns, UINT64_MAX); /* a lie is worth no more than a beat just now */
+    now = guard->next_check_ns;
+    assert_true(hearts_check(guard, now));
+    assert_int_equal(guard->next_check_ns, now + GUARD_SILENT + 1);
+    guard->workers[0].retire_ns = now; /* something begins: from the next turn on it looks often */
+    assert_false(hearts_check(guard, now + 1));
+    assert_int_equal(guard->next_check_ns, now + 1 + GUARD_TICK);
+    end(&stand);
+}
+
 static void a_master_whose_heart_beats_stays(void **state)
 {
     struct stand stand = begin();
@@ -125,7 +156,7 @@ static void a_guard_that_was_stopped_waits_anew(void **state)
 
     (void)state;
     stand.now += 60 * GUARD_SECOND;
-    (void)children_check_hung(stand.guard, stand.now);
+    (void)hearts_check(stand.guard, stand.now);
     pass(&stand, 9, false);
     assert_true(stopped_still(stand.guard->workers[0].pid) && stopped_still(stand.guard->master.pid));
     end(&stand);
@@ -135,6 +166,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_after_its_time),
+        cmocka_unit_test(the_next_look_is_when_silence_can_be),
         cmocka_unit_test(a_master_whose_heart_beats_stays),
         cmocka_unit_test(a_guard_that_was_stopped_waits_anew),
     };

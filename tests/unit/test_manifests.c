@@ -211,7 +211,8 @@ static void what_is_no_object_is_named(void **state)
         {"apiVersion: v1\nkind: Service\nmetadata: {name: a, namespace: 12}\n",
          "metadata.namespace: must be a string"},
         {"apiVersion: v1\nkind: List\nitems: 3\n", "items: must be a list"},
-        {"apiVersion: v1\nkind: Service\nmetadata: {name: [\n", "x.yaml:"},
+        {"apiVersion: v1\nkind: Service\nmetadata: {name: [\n", "x.yaml:4 : did not find expected"},
+        {"apiVersion: v1\nkind: Service\nkind: Service\n", "x.yaml:3 : the key \"kind\" is there twice"},
     };
 
     (void)state;

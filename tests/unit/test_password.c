@@ -77,6 +77,7 @@ static void test_refused(void **state)
         const char *hash, *why;
     } cases[] = {
         {"", "none of"},
+        {"$$2y$$05$$abc", "write $ for $$"},
         {"secret", "none of"},
         {"rqXexS6ZhobKA", "none of"}, /* DES */
         {"{SHA}2oguq15ANCGsJCWKX31fllwpyE=", "none of"},

@@ -168,6 +168,31 @@ static void names_that_are_the_same_get_a_hash(void **state)
     assert_ingresses(same_names, (struct kubernetes_provider){0}, "ingress_same_names.txt");
 }
 
+static const char of_nginx[] = INGRESS "\n  name: moved\n  annotations:\n"
+                                       "    cert-manager.io/cluster-issuer: le\n"
+                                       "    nginx.ingress.kubernetes.io/rewrite-target: /$2\n"
+                                       "    nginx.ingress.kubernetes.io/whitelist-source-range: 10.0.0.0/8\n"
+                                       "spec:\n  rules:\n  - host: moved.test\n"
+                                       "    http: {paths: [{path: /, pathType: Prefix, backend: {service: "
+                                       "{name: app, port: {number: 80}}}}]}\n";
+
+static const char foreign[] =
+    INGRESS "\n  name: a\n  annotations: {kubernetes.io/ingress.class: nginx}\n"
+            "spec: {}\n" INGRESS "\n  name: b\n  annotations: {kubernetes.io/ingress.class: nginx}\n"
+            "spec: {}\n";
+
+static void that_none_is_ours_is_said(void **state)
+{
+    (void)state;
+    assert_ingresses(foreign, (struct kubernetes_provider){0}, "ingress_foreign.txt");
+}
+
+static void annotations_of_ingress_nginx_are_named(void **state)
+{
+    (void)state;
+    assert_ingresses(of_nginx, (struct kubernetes_provider){0}, "ingress_nginx.txt");
+}
+
 static void annotations_are_decoded(void **state)
 {
     (void)state;
@@ -363,6 +388,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_become_routers),
         cmocka_unit_test(names_that_are_the_same_get_a_hash),
+        cmocka_unit_test(that_none_is_ours_is_said),
+        cmocka_unit_test(annotations_of_ingress_nginx_are_named),
         cmocka_unit_test(annotations_are_decoded),
         cmocka_unit_test(references_need_an_allowed_namespace),
         cmocka_unit_test(a_bad_path_takes_no_other_down),

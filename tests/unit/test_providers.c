@@ -275,7 +275,9 @@ static void corners_are_as_upstream(void **state)
         "[{secret: gone}, {secret: "
         "alone}], certificatesSecrets: [gone]}}\n---\n"
         "{apiVersion: traefik.io/v1alpha1, kind: ServersTransport, metadata: {name: none}, spec: {rootCAs: "
-        "[{secret: gone}]}}\n";
+        "[{secret: gone}]}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: small}, spec: {compress: "
+        "{encodings: []}}}\n";
     char *directory = directory_new();
     struct kubernetes_provider options = {
         .manifests = slice_cstr(directory), .allow_cross_namespace = true, .native_lb_by_default = true};
@@ -325,6 +327,32 @@ static void a_twin_in_error_keeps_its_service_to_itself(void **state)
     directory_remove(directory);
 }
 
+/* What it would have made of its first part is not there: another object's description of the same Service stands. */
+static void a_failover_in_error_makes_nothing_of_its_parts(void **state)
+{
+    static const char text[] =
+        "{apiVersion: v1, kind: Service, metadata: {name: app}, spec: {clusterIP: 10.9.0.1, ports: [{port: "
+        "80}]}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: TraefikService, metadata: {name: half}, spec: {failover: {\n"
+        " service: {name: app, port: 80, nativeLB: true}, fallback: {name: gone, port: 80}, errors: {}}}}\n";
+    char *directory = directory_new();
+    struct kubernetes_provider options = {.manifests = slice_cstr(directory)};
+    struct static_config config = {.providers.kubernetes_crd = &options};
+    struct provider_state *kept = NULL;
+
+    (void)state;
+    directory_write(directory, "m.yaml", text);
+
+    struct model *model = provider_load(&provider_kubernetes_crd, &config, &kept);
+
+    assert_int_equal(model->service_count, 1);
+    assert_true(slice_eq(model->services[0]->element.name, SLICE("default-half")));
+    assert_int_equal(model->services[0]->element.status, ELEMENT_DISABLED);
+    model_free(model);
+    provider_kubernetes_crd.free_state(kept);
+    directory_remove(directory);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +363,7 @@ int main(void)
         cmocka_unit_test(middlewares_that_refer_to_other_objects),
         cmocka_unit_test(corners_are_as_upstream),
         cmocka_unit_test(a_twin_in_error_keeps_its_service_to_itself),
+        cmocka_unit_test(a_failover_in_error_makes_nothing_of_its_parts),
     };
 
     log_setup(LOG_LEVEL_NONE, LOG_FORMAT_COMMON, "test");

@@ -218,6 +218,44 @@ static void duplicates_are_named(void **state)
     static_unload(&loaded);
 }
 
+static void templates_of_v2_are_noticed(void **state)
+{
+    static const struct {
+        const char *rule, *notice; /* "": none */
+    } cases[] = {
+        {"HostRegexp(`{sub:[a-z]+}.a.test`)",
+         "router r@file: rule: {sub:[a-z]+} is a template of the v2 syntax"},
+        {"Host(`a.test`) && !PathPrefix(`/x/{id}`)", "rule: {id} is a template"},
+        {"Host(`a.test`) || Path(`/x-{id:[0-9]{2}}`)", "rule: {id:[0-9]{2} is a template"},
+        {"HostRegexp(`^[a-z]{1,3}.a.test$`)", ""},
+        {"PathRegexp(`^/{x}`)", ""},
+        {"PathRegexp(`^\\p{Greek}`)", ""},
+        {"Path(`/{}`)", ""},
+        {"Path(`/{a`)", ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        for (int v2 = 0; v2 <= 1; v2++) {
+            struct static_loaded loaded;
+            char text[400];
+
+            snprintf(text, sizeof(text), ROUTERS "  r: {rule: '%s', service: s%s}\n", cases[i].rule,
+                     v2 ? ", ruleSyntax: v2" : "");
+            struct model *model = resolve_model(text), *resolved;
+
+            resolve_static(&loaded, EP "web.address=:80");
+            resolved = resolve(&loaded.config, &model, 1);
+            assert_int_equal(resolved->notice_count, cases[i].notice[0] && !v2);
+            assert_true(!resolved->notice_count || has_notice(resolved, cases[i].notice));
+            assert_true(v2 || resolved->routers[0]->element.status == ELEMENT_ENABLED);
+            model_free(resolved);
+            model_free(model);
+            static_unload(&loaded);
+        }
+    }
+}
+
 /* ---- JSON ---- */
 
 static void json_is_that_of_rawdata(void **state)
@@ -316,9 +354,13 @@ static void nothing_at_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(routers_as_entry_points_make_them), cmocka_unit_test(redirections),
-        cmocka_unit_test(models_of_several_providers),       cmocka_unit_test(duplicates_are_named),
-        cmocka_unit_test(json_is_that_of_rawdata),           cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(routers_as_entry_points_make_them),
+        cmocka_unit_test(redirections),
+        cmocka_unit_test(models_of_several_providers),
+        cmocka_unit_test(duplicates_are_named),
+        cmocka_unit_test(templates_of_v2_are_noticed),
+        cmocka_unit_test(json_is_that_of_rawdata),
+        cmocka_unit_test(nothing_at_all),
         cmocka_unit_test(internal_services_to_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

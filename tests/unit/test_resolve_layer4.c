@@ -129,13 +129,16 @@ static void errors_stay_on_their_objects(void **state)
     static const struct expected rows[] = {
         {TCP_ROUTER, "good@file", ELEMENT_ENABLED, ""},
         {TCP_ROUTER, "points@file", ELEMENT_WARNING,
-         "entryPoint \"dns\" doesn't exist | entryPoint \"none\" doesn't exist"},
+         "entryPoint \"dns\" doesn't exist here: it is one of UDP | entryPoint \"none\" doesn't exist (there "
+         "are "
+         "db, web)"},
         {TCP_ROUTER, "lost@file", ELEMENT_DISABLED,
-         "entryPoint \"none\" doesn't exist | no valid entryPoint for this router"},
+         "entryPoint \"none\" doesn't exist (there are db, web) | no valid entryPoint for this router"},
         {TCP_ROUTER, "empty@file", ELEMENT_DISABLED,
          "the service is missing on the router | router has no rule"},
         {TCP_ROUTER, "plain@file", ELEMENT_DISABLED,
-         "invalid rule: \"HostSNI(`a.test`)\" , has HostSNI matcher, but no TLS on router"},
+         "invalid rule: \"HostSNI(`a.test`)\" , has HostSNI matcher, but no TLS on router: write "
+         "tls: {}, or HostSNI(`*`)"},
         {TCP_ROUTER, "rule@file", ELEMENT_DISABLED,
          "invalid rule: \"Host(`a.test`)\" , column 1: unsupported function: Host, did you mean HostSNI? (it "
          "is for "
@@ -191,7 +194,7 @@ static void errors_stay_on_their_objects(void **state)
          "the entryPoint \"dns\" has the UDP router second@file already: it gets no datagrams there"},
         {UDP_ROUTER, "second@file", ELEMENT_ENABLED, ""},
         {UDP_ROUTER, "tcp@file", ELEMENT_DISABLED,
-         "entryPoint \"web\" doesn't exist | no valid entryPoint for this router"},
+         "entryPoint \"web\" doesn't exist here: it is one of TCP | no valid entryPoint for this router"},
         {UDP_ROUTER, "gone@file", ELEMENT_DISABLED, "the UDP service \"gone@file\" does not exist"},
         {UDP_ROUTER, "none@file", ELEMENT_DISABLED, "the service is missing on the udp router"},
         {UDP_SERVICE, "dns@file", ELEMENT_ENABLED, ""},

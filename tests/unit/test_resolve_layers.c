@@ -78,9 +78,13 @@ static void a_tree(void **state)
 static void what_is_left_out(void **state)
 {
     static const struct wanted wanted[] = {
-        {"root@file", "", "dead@file,leaf@file,observed@file,pointed@file,tls@file,unruly@file"},
+        {"root@file", "", "dead@file,leaf@file,observed@file,pointed@file,secure@file,unruly@file"},
         {"dead@file", "router has no service and no child routers", ""},
         {"tls@file", "non-root router cannot have TLS configuration", ""},
+        {"secure@file", "non-root router cannot have TLS configuration", ""},
+        {"oftls@file", "parent router \"tls@file\" does not exist | router is not reachable", ""},
+        {"server@file", "", ""},
+        {"ofserver@file", "non-root router cannot have TLS configuration", ""},
         {"observed@file", "non-root router cannot have Observability configuration", ""},
         {"pointed@file", "non-root router cannot have Entrypoints configuration", ""},
         {"lost@file", "parent router \"gone@file\" does not exist | router is not reachable", ""},
@@ -100,6 +104,10 @@ static void what_is_left_out(void **state)
           "  unruly: {rule: 'Gone(`/c`)', parentRefs: [root], service: s}\n"
           "  dead: {rule: 'Path(`/c`)', parentRefs: [root]}\n"
           "  tls: {rule: 'Path(`/c`)', parentRefs: [root], service: s, tls: {}}\n"
+          "  secure: {rule: 'Path(`/c`)', parentRefs: [root], service: s, tls: {}, entryPoints: [web]}\n"
+          "  oftls: {rule: 'Path(`/c`)', parentRefs: [tls], service: s}\n"
+          "  server: {rule: 'Path(`/c`)', service: s}\n"
+          "  ofserver: {rule: 'Path(`/c`)', parentRefs: [server], service: s, tls: {}}\n"
           "  observed: {rule: 'Path(`/c`)', parentRefs: [root], service: s, observability: {metrics: true}}\n"
           "  pointed: {rule: 'Path(`/c`)', parentRefs: [root], service: s, entryPoints: [web]}\n"
           "  lost: {rule: 'Path(`/c`)', parentRefs: [gone], service: s}\n"

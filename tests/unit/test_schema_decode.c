@@ -112,6 +112,13 @@ static void every_kind_decodes(void **state)
         {STATIC_FLAGS, "text: True", "{\"text\":\"true\",}", NULL},
         {STATIC_FLAGS, "NAMES: 'x, y ,z'", "{\"names\":[\"x\",\"y\",\"z\"],}", NULL},
         {STATIC_FLAGS, "names: ''", "{}", NULL},
+        {STATIC_FLAGS, "{SUB: {port: 81}, sub: {timeOut: 5}, Sub: {}}",
+         "{\"sub\":{\"port\":81,\"timeOut\":\"5s\"},}", NULL},
+        {STATIC_FLAGS, "{entries: {b: {}, a: {address: ':1'}}, ENTRIES: {a: {extra: {}}}}",
+         "{\"entries\":{\"a\":{\"address\":\":1\",\"inner\":" SUB_DEFAULTS ",\"extra\":" SUB_DEFAULTS
+         "},\"b\":{\"address\":\"\",\"inner\":" SUB_DEFAULTS "}}}",
+         NULL},
+        {STATIC_FLAGS, "{names: {}, patterns: {}, items: {}}", "{}", NULL},
         {STATIC_FLAGS, "names: [1, ' x ', true]", "{\"names\":[\"1\",\"x\",\"true\"],}", NULL},
         {STATIC_FLAGS, "patterns: a,b", "{\"patterns\":[\"a\",\"b\"],}", NULL},
         {STATIC_FLAGS, "{SUB: {PORT: '81', TimeOUT: '5'}}", "{\"sub\":{\"port\":81,\"timeOut\":\"5s\"},}",
@@ -204,13 +211,16 @@ static void every_error_names_place_and_expectation(void **state)
          "W f.yml:1:9: always: is part of the defaults, false does not switch it off\n"},
         {0, "items: {}", NULL, "f.yml:1:8: items: a map is no list\n"},
         {0, "items: [x, ~, {name: a}]", NULL,
-         "f.yml:1:9: items[0]: \"x\" does not fit: options are expected here\nf.yml:1:12: items[1]: is "
+         "f.yml:1:9: items[0]: \"x\" does not fit: options are expected here (known: name, "
+         "weight)\nf.yml:1:12: items[1]: is "
          "empty\n"},
         {0, "entries: [a]", NULL, "f.yml:1:10: entries: a list is no map of names\n"},
         {0, "entries: {a: x}", NULL,
-         "f.yml:1:14: entries.a: \"x\" does not fit: options are expected here\n"},
+         "f.yml:1:14: entries.a: \"x\" does not fit: options are expected here (known: address, inner, "
+         "extra, names)\n"},
         {STATIC_FLAGS, "entries: {a: false}", NULL,
-         "f.yml:1:14: entries.a: false does not fit: options are expected here\n"},
+         "f.yml:1:14: entries.a: false does not fit: options are expected here (known: address, inner, "
+         "extra, names)\n"},
         {0, "entries: {a: ~}", "{}",
          "W f.yml:1:14: entries.a: is empty and left out (write {} for all defaults)\n"},
         /* names */
@@ -219,6 +229,13 @@ static void every_error_names_place_and_expectation(void **state)
         {0, "Number: 1", NULL, "f.yml:1: Number: unknown field \"Number\", did you mean \"number\"?\n"},
         {STATIC_FLAGS, "{number: 1, NUMBER: 2}", NULL,
          "f.yml:1: number: is there twice, in different letter case\n"},
+        {STATIC_FLAGS, "sub: {port: 1}\nSUB: {port: 2}", NULL, "f.yml:2: sub.port: is there twice\n"},
+        {STATIC_FLAGS, "sub: {port: 1}\nSUB: {PORT: 2}", NULL,
+         "f.yml:2: sub.port: is there twice, in different letter case\n"},
+        {STATIC_FLAGS, "entries: {a: {address: ':1'}}\nENTRIES: {a: {address: ':2'}}", NULL,
+         "f.yml:2: entries.a: is there twice\n"},
+        {STATIC_FLAGS, "bare: true\nBARE: {port: 2}", NULL,
+         "f.yml:2: bare: is there twice, in different letter case\n"},
         {0, "sub:\n  port: 1\n  prot: 2", NULL,
          "f.yml:3: sub.prot: unknown field \"prot\", did you mean \"port\"? (known: port, token, timeOut)\n"},
         {0, "entries:\n  web:\n    inner: {x: 1}", NULL,

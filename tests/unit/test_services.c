@@ -630,6 +630,8 @@ static void middlewares_and_their_parameters(void **state)
 
 static void entry_points(void **state)
 {
+    static const struct static_root edge_root = {
+        .host_name = SLICE_INIT("edge-1"), .log_level = 2, .log_format = 1, .stopping_status = 503};
     struct cidr trusted[2];
     struct entry_point web = {.address = SLICE("127.0.0.1:8000"), .as_default = true};
     struct entry_point_input rows[] = {
@@ -642,7 +644,7 @@ static void entry_points(void **state)
     assert_true(cidr_parse(SLICE("10.0.0.0/8"), &trusted[0], &why));
     assert_true(cidr_parse(SLICE("2001:db8::/32"), &trusted[1], &why));
     web.transport.responding_timeouts.read_timeout = 60;
-    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
+    static_page_build(builder, rows, 1, &edge_root);
     page = sealed_page(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), 0);
     assert_int_equal(entry_points_count(page), 1);
@@ -662,7 +664,7 @@ static void entry_points(void **state)
     page_unref(page);
     trusted[0].bits = 33;
     builder = builder_new(PAGE_STATIC);
-    static_page_build(builder, rows, 1, SLICE("edge-1"), 2, 1, 503);
+    static_page_build(builder, rows, 1, &edge_root);
     page = sealed_page(builder, PAGE_STATIC);
     assert_int_equal(static_page_check(page, &why), -EBADMSG);
     page_unref(page);

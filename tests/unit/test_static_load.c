@@ -145,6 +145,15 @@ static void one_form_counts(void **state)
         {"my.yml", "ping: {}\n", "", "TRAEFIK_CONFIGFILE=my.yml", STATIC_FILE, "http :80,traefik :8080,",
          NULL},
         {"my.yml", "ping: {}\n", "", "WEIR_CONFIGFILE=my.yml", STATIC_FILE, "http :80,traefik :8080,", NULL},
+        /* Traefik 1: flags hold beside the file, and before it */
+        {"my.toml", "[entryPoints]\n[entryPoints.http]\naddress = \":84\"\n",
+         "--configfile=my.toml --ping --logLevel=INFO --entryPoints.HTTP.address=:85", "", STATIC_FILE,
+         "http :85,traefik :8080,", "logLevel: is deprecated"},
+        {"my.toml", "defaultEntryPoints = [\"http\"]\n",
+         "--configfile=my.toml --entryPoints.http.address=:85", "", STATIC_FILE, "http :85,",
+         "my.toml:1:22: defaultEntryPoints: is deprecated"},
+        {"my.toml", "", "--configfile=my.toml --KUBERNETES.manifests=. --entryPoints.http.address=:85", "",
+         STATIC_FILE, "http :85,", "kubernetes: is deprecated"},
         {NULL, NULL, "--configFile=gone.yml --ping", "", STATIC_FLAGS, "http :80,traefik :8080,",
          "--configFile: there is no file"},
     };
@@ -218,7 +227,17 @@ static void refusals_say_where_and_what(void **state)
         {NULL, "--entrypoints.web.adress=:80", "", {"--entrypoints.web.adress", "address"}},
         {NULL, "--nonsense", "", {"--nonsense"}},
         {NULL, "stray", "", {"stray"}},
+        {"ping: {}\n", "--logLevel=INFO --nonsense", "", {"--nonsense"}},
         {NULL, "--entryPoints=Name:http", "", {"--entryPoints.NAME.address"}},
+        {"entryPoints:\n  web: {address: ':80', redirect: {entryPoint: https}}\n",
+         "",
+         "",
+         {"traefik.yml:2", "entryPoints.web.redirect: an option of Traefik 1",
+          "http.redirections.entryPoint"}},
+        {NULL,
+         "--logLevel=INFO --entryPoints.web.address=:80 --entryPoints.web.compress=true",
+         "",
+         {"--entryPoints.web.compress"}},
         {"ping: {}\nhttp:\n  routers: {}\n", "", "", {"traefik.yml:3", "http", "providers.file.filename"}},
         {NULL, "--entryPoints.web", "", {"entryPoints.web.address", "required"}},
         {NULL, "--entryPoints.web.address=80", "", {"entryPoints.web.address", "port is missing", "\":80\""}},
@@ -226,6 +245,15 @@ static void refusals_say_where_and_what(void **state)
         {NULL, "--entryPoints.web.address=:0", "", {"entryPoints.web.address", "port 0"}},
         {NULL, "--entryPoints.web.address=:70000", "", {"entryPoints.web.address", "70000"}},
         {NULL, "--entryPoints.web.address=:80x", "", {"entryPoints.web.address", "80x"}},
+        {NULL,
+         "--metrics.otlp.explicitBoundaries=1,x",
+         "",
+         {"explicitBoundaries", "\"1,x\" is no list of numbers"}},
+        {NULL, "--metrics.prometheus.buckets=nan", "", {"buckets", "no list of numbers"}},
+        {"metrics:\n  otlp:\n    explicitBoundaries: [1, 0x]\n",
+         "",
+         "",
+         {"traefik.yml:3", "explicitBoundaries", "no list of numbers"}},
         {NULL, "--entryPoints.web.address=example.org:80", "", {"entryPoints.web.address", "example.org"}},
         {NULL,
          "--entryPoints.a.address=:80 --entryPoints.b.address=:80",
@@ -338,7 +366,7 @@ static void all_errors_are_kept(void **state)
     assert_int_equal(outcome.loaded.errors.count, 3);
     assert_contains(&outcome.errors, "log.level");
     assert_contains(&outcome.errors, "log.format");
-    assert_non_null(strstr(outcome.why.text, "(and 2 more errors)"));
+    assert_non_null(strstr(outcome.why.text, "(and 2 more: `weir check` with the same flags prints all)"));
     unload(&outcome);
 }
 
@@ -383,6 +411,8 @@ static void accepted_with_a_word(void **state)
         {"--accesslog --accesslog.fields.defaultmode=keep --accesslog.fields.headers.names.Foo=drop",
          "accessLog"},
         {"--metrics.prometheus=true --metrics.prometheus.entrypoint=web", "metrics: is understood"},
+        {"--metrics.prometheus.buckets=0.1,3,1e1 --metrics.otlp.explicitBoundaries=.5,-1",
+         "metrics: is understood"},
         {"--certificatesResolvers.ali.acme.dnsChallenge.provider=alidns "
          "--certificatesResolvers.ali.acme.email=a@b.c "
          "--certificatesResolvers.ali.acme.storage=/data/acme.json",

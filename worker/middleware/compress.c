@@ -57,6 +57,9 @@ static void mark_encoded(struct exchange *ex, enum content_coding coding)
     headers_set_id(headers, HEADER_CONTENT_ENCODING, coding_name(coding));
     headers_remove_id(headers, HEADER_CONTENT_LENGTH);
     headers_remove(headers, SLICE("Accept-Ranges"));
+    if (ex->response.content_length >= 0) { /* there are none, but now the body comes in chunks */
+        headers_remove_id(headers, HEADER_TRAILER);
+    }
     if (tag && !slice_has_prefix(tag->value, SLICE("W/"))) {
         headers_set_id(headers, HEADER_ETAG, pool_printf(ex->pool, "W/%.*s", SLICE_ARG(tag->value)));
     }

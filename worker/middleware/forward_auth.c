@@ -12,6 +12,7 @@
 #include "common/http/url.h"
 #include "worker/body_keep.h"
 #include "worker/middleware.h"
+#include "worker/middleware/rewrite.h"
 #include "worker/subrequest.h"
 #include "worker/timers.h"
 #include "worker/worker.h"
@@ -124,9 +125,11 @@ static void pass_answer_on(struct asking *asking)
     }
     for (size_t i = 0; i < asking->answer.count; i++) {
         const struct header *item = &asking->answer.items[i];
+        bool asks = item->id == HEADER_PROXY_AUTHENTICATE; /* whoever decides speaks in our name */
+        bool passes = item->id != HEADER_CONTENT_LENGTH && (asks || !(item->flags & HEADER_HOP_BY_HOP));
 
-        if (!(item->flags & (HEADER_REMOVED | HEADER_HOP_BY_HOP)) && item->id != HEADER_CONTENT_LENGTH) {
-            headers_add(&ex->response.headers, item->name, item->value);
+        if (passes && !(item->flags & HEADER_REMOVED)) {
+            headers_add(&ex->response.headers, item->name, item->value)->flags &= (uint8_t)~HEADER_HOP_BY_HOP;
         }
     }
     if (!set_location(ex, asking->params)) {
@@ -134,6 +137,21 @@ static void pass_answer_on(struct asking *asking)
         return;
     }
     (void)exchange_answer_plain(ex, asking->status, REASON_auth_denied, body);
+}
+
+/* A ';' of the query that stands for '&' is shown as that from here on, as in Traefik. */
+static void settle_target(struct exchange *ex)
+{
+    struct url_path url;
+
+    if (slice_find(ex->request.target, ';') < 0) {
+        return;
+    }
+    if (rewrite_load(ex, &url)) {
+        (void)rewrite_store(ex, &url);
+    } else {
+        (void)rewrite_refuse(ex);
+    }
 }
 
 /* ---- the answer comes ---- */
@@ -181,6 +199,7 @@ static void on_end(struct subrequest *sub, bool complete)
     }
     if (admits(asking)) {
         auth_take_headers(ex, asking->params, &asking->answer);
+        settle_target(ex);
     } else if (asking->status == 401 && signin.len) {
         send_to_signin(ex, signin);
     } else {

@@ -76,7 +76,6 @@ bool rate_redis_take(struct exchange *ex, const struct prepared_rate_limit *p, r
     taking->question = (struct redis_question){
         .ex = ex,
         .redis = redis,
-        .service = exchange_asked_service(ex, 0),
         .script = &script,
         .key = key_of(ex, exchange_text(ex, redis->prefix), source_words(ex, &p->source)),
         .answered = answered,

@@ -39,7 +39,11 @@ no letter case; texts that hold lists stay texts with commas, which the file tak
 {{- $parts := splitn "=" 2 $line -}}
 {{- $value := ternary $parts._1 "true" (contains "=" $line) -}}
 {{- $name := lower $parts._0 | replace "[" ".[" -}}
-{{- include "weir.put" (list $file (splitList "." $name) (ternary (eq $value "true") $value (or (eq $value "true") (eq $value "false")))) -}}
+{{- $keys := splitList "." $name -}}
+{{- with "ocsp.responderOverrides." -}}{{- if hasPrefix . $parts._0 -}}
+{{- $keys = list "ocsp" "responderoverrides" (trimPrefix . $parts._0) -}}{{- /* a URL, whose dots are its own */ -}}
+{{- end -}}{{- end -}}
+{{- include "weir.put" (list $file $keys (ternary (eq $value "true") $value (or (eq $value "true") (eq $value "false")))) -}}
 {{- end -}}
 {{- end -}}
 {{- include "weir.lists" $file | fromJson | toYaml -}}

@@ -166,6 +166,7 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 {{- include "weir.logs" . -}}
 {{- include "weir.flatten" (list "experimental" (omit .Values.experimental "kubernetesGateway")) -}}
 {{- include "weir.flatten" (list "core" .Values.core) -}}
+{{- include "weir.flatten" (list "ocsp" .Values.ocsp) -}}
 {{- range $name, $resolver := .Values.certResolvers -}}{{- include "weir.flatten" (list (printf "certificatesresolvers.%s.acme" $name) $resolver) -}}{{- end -}}
 {{- include "weir.flatten" (list "certificatesresolvers" .Values.certificatesResolvers) -}}
 {{- include "weir.flatten" (list "workers" .Values.workers) -}}

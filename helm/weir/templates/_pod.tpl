@@ -66,6 +66,16 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "weir.healthPlace" -}}
+port: {{ include "weir.healthPort" . }}
+{{- with .Values.deployment.healthchecksHost }}
+host: {{ . | quote }}
+{{- end }}
+{{- with .Values.deployment.healthchecksScheme }}
+scheme: {{ . }}
+{{- end }}
+{{- end -}}
+
 {{/*
 How the kubelet asks. On the network of the node the old and the new pod share the port of /ready too: either may answer for the other,
 so the new one would be ready before it is. There the question is put to the process tree of the pod itself.
@@ -77,7 +87,7 @@ exec:
 {{- else -}}
 httpGet:
   path: {{ .Values.deployment.readinessPath }}
-  port: {{ include "weir.healthPort" . }}
+  {{- include "weir.healthPlace" . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
@@ -88,7 +98,7 @@ exec:
 {{- else -}}
 httpGet:
   path: {{ .Values.deployment.livenessPath }}
-  port: {{ include "weir.healthPort" . }}
+  {{- include "weir.healthPlace" . | nindent 2 }}
 {{- end -}}
 {{- end -}}
 
@@ -294,6 +304,9 @@ spec:
   {{- end }}
   {{- with default (ternary "ClusterFirstWithHostNet" "" (eq $network "true")) .Values.deployment.dnsPolicy }}
   dnsPolicy: {{ . }}
+  {{- end }}
+  {{- if ne .Values.deployment.hostUsers nil }}
+  hostUsers: {{ .Values.deployment.hostUsers }}
   {{- end }}
   {{- if .Values.deployment.shareProcessNamespace }}
   shareProcessNamespace: true

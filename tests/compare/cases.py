@@ -24,6 +24,7 @@ ENTRY_POINTS = {
             "forwardedHeaders.connection=X-Foo,X-Forwarded-For,Upgrade", "http.underscoreHeadersStrategy=delete"],
     "scheming": ["forwardedHeaders.insecure=true", "forwardedHeaders.addXForwardedSchemeHeaders=true", "forwardedHeaders.notAppendXForwardedFor=true", "http.underscoreHeadersStrategy=reject"],
     "small": ["http.maxHeaderBytes=2000"],
+    "second": ["asDefault=true", "observability.accessLogs=false", "observability.metrics=false", "observability.tracing=false", "transport.keepAliveMaxRequests=2"],
 }
 
 MIDDLEWARES = {
@@ -188,6 +189,8 @@ def configuration():
     for name in SECURED:
         router(f"tls-{name}", f"Host(`{name}.tls.test`)", service=f"tls-{name}")
     router("redir", "Host(`redir.test`)", middlewares=["regex"], observability={"accessLogs": False, "metrics": True, "tracing": False, "traceVerbosity": "detailed"})
+    for name in ("auth", "auth-trust"):
+        router(f"{name}-away", f"Host(`{name}-away.test`)", middlewares=[name, "scheme"])
     router("two", "Host(`two.test`)", middlewares=["strip", "add", "head"])
     router("host-upper", "Host(`UPPER.test`)")
     router("host-dot", "Host(`dot.test.`)")
@@ -367,6 +370,10 @@ FAILOVER = {
 }
 
 
+# Host: the status with which its server, which is down, is found to be down. Traefik looks after one interval, weir at once.
+SETTLED = {"checked.fail.test": 503, "all-checks.fail.test": 503, "told.fail.test": 200}
+
+
 def sticky_values(name):
     def fnv(text):
         value = 0xcbf29ce484222325
@@ -413,6 +420,20 @@ def coded(text):
     return base64.b64encode(text.encode()).decode()
 
 
+def forwarding_requests():
+    """What the proxy before this one may have said, in odd forms, to entry points that believe it and to those that do not."""
+    names = ("X-Forwarded-Proto", "X-Forwarded-Port", "X-Forwarded-Host", "X-Forwarded-Server", "X-Forwarded-Prefix", "X-Forwarded-Uri", "X-Forwarded-Scheme", "X-Scheme", "Forwarded", "X-Real-Ip", "X-Original-Url")
+    for entry_point in ("web", "trust", "insecure", "conn", "scheme", "scheming", "raw", "late"):
+        for value in ("1.2.3.4,5.6.7.8", "", "unknown", "\"[2001:db8::1]:80\"", "1.2.3.4 5.6.7.8", ",,", "\t1.2.3.4\t", "1.2.3.4:99", "127.0.0.1", "::1"):
+            yield entry_point, request("/f", headers=[("X-Forwarded-For", value), ("x-forwarded-for", "9.9.9.9"), ("X-Real-IP", value)])
+        for name in names:
+            for value in ("HTTPS", "http,https", "wss", "443", "a b", "", "\xe9", "f.test:99"):
+                yield entry_point, request("/f", host="all.test:8443", headers=[(name, value), (name.lower(), "second")])
+        for protocol in ("websocket", "WebSocket", "h2c", ""):
+            for connection in ("upgrade", "keep-alive, Upgrade", "Upgrade, close"):
+                yield entry_point, request("/f", headers=[("Connection", connection), ("Upgrade", protocol), ("X-Forwarded-Proto", "https")])
+
+
 def fixed_requests():
     out = []
 
@@ -432,6 +453,10 @@ def fixed_requests():
     for path in ("/", "/x?y=1", "/a%2Fb", "//"):
         add("rawpath", path, host="preserved.test")
         add("web", path, host="preserved.test")
+    for path in PATHS[:12]:  # routers that name no entry point are on each that is a default one, and on no other
+        for host in ("redir.test", "lay.test", "two.test", "n.test", "nobody.test"):
+            add("second", path, host=host)
+            add("trust", path, host=host)
     for entry_point in ("web", "strict", "mwep"):
         for path in ("/", "/x", "/api/x", "/y", "/deep", "/deep/er", "/?deep", "/tls", "/lost", "/dead", "/a%2Fb", "/api/y"):
             for method in ("GET", "POST", "OPTIONS"):
@@ -567,6 +592,7 @@ def fixed_requests():
         add("web", path, host=host, method="POST", body=b"hello")
     out.extend(("web", asked) for asked in sticky_requests())
     out.extend(("web", asked) for asked in secured_requests())
+    out.extend(forwarding_requests())
     for name in FAILOVER:
         for answer in ("", "error", "deny", "empty", "redirect", "chunked"):
             add("web", "/a?b=c", host=f"{name}.fail.test", headers=[("X-Answer", answer), ("X-Own", "1")] if answer else [])
@@ -619,6 +645,18 @@ def fixed_requests():
         add("small", "/", headers=[("X-Long", "v" * size)])
         add("small", "/" + "p" * size)
         add("small", "/", headers=[("X-Some", "v")] * (size // 10))
+    for size in (100, 300, 990):
+        add("web", "/", headers=[(f"X-{i}", "v") for i in range(size)])
+        add("web", "/", headers=[("Cookie", f"a{i}=1") for i in range(size)])
+    for size in (8192, 64000, 500000, 1000000):
+        for target in ("/" + "p" * size, "/" + "%41" * (size // 3), "/" + "../" * (size // 3), "/?" + "a=1&" * (size // 4)):
+            add("web", target)
+        add("web", "/p/" + "p" * size, host="regex-perm.test")
+        add("web", "/foo/" + "p" * size + "/x", host="replace-re.test")
+        add("web", "/", headers=[("Cookie", "c=" + "v" * size)])
+        add("web", "/", host="h" * size + ".all.test")
+    for host in ("auth.test", "auth-trust.test"):  # and the redirection behind
+        add("web", "/away/x?a=1;b=2", host=f"{host[:-5]}-away.test")
     for mode in ("redirect", "empty", "hop", "error", "chunked"):
         for method in ("GET", "POST", "HEAD"):
             add("web", "/mode", method=method, headers=[("X-Answer", mode)])
@@ -729,7 +767,7 @@ def random_middleware(rng):
         lambda: {"replacePathRegex": {"regex": regex, "replacement": replacement}},
         lambda: {"redirectScheme": {"scheme": rng.choice(["https", "http", "ftp"]), **rng.choice([{}, {"port": "443"}, {"port": "80"}, {"port": "8443"}]), "permanent": rng.random() < 0.5}},
         lambda: {"redirectRegex": {"regex": regex, "replacement": replacement, "permanent": rng.random() < 0.5}},
-        lambda: {"headers": {"customRequestHeaders": {rng.choice(["X-A", "x-b", "X-K", "Host", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "Connection", "Accept-Encoding", "Cookie"]): rng.choice(["", "v", "v w"])},
+        lambda: {"headers": {"customRequestHeaders": {(name := rng.choice(["X-A", "x-b", "X-K", "Host", "User-Agent", "X-Forwarded-For", "X-Forwarded-Proto", "Connection", "Accept-Encoding", "Cookie"])): rng.choice(["", "v", "v-w" if name == "Host" else "v w"])},
                              "customResponseHeaders": {rng.choice(["X-Out", "Content-Type", "x-upstream", "Server", "Location"]): rng.choice(["", "o"])}}},
     ])()
 

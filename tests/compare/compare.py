@@ -9,6 +9,7 @@ usage: compare.py --traefik PATH --weir PATH [--seed N] [--random N] [--only fix
 """
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import pathlib
@@ -25,10 +26,14 @@ import brotli
 import zstandard
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from cases import (ENTRY_POINTS, configuration, fixed_requests, random_chain_configuration, random_chain_request,
+from answers import answers_accepted, answers_configuration, answers_requests  # noqa: E402
+from cases import (ENTRY_POINTS, SETTLED, configuration, fixed_requests, random_chain_configuration, random_chain_request,
                    random_configuration, random_request)  # noqa: E402
+from combos import combos_configuration, combos_request  # noqa: E402
 from corners import corner_configuration, corner_request, odd_configuration, odd_request  # noqa: E402
+from ports import free_port  # noqa: E402
 from rules import rules_configuration, rules_request  # noqa: E402
+from talks import ACCEPTED as TALKS_ACCEPTED, answers_in, talk, talks  # noqa: E402
 from upstream import Upstream  # noqa: E402
 from values import values_accepted, values_configuration, values_requests  # noqa: E402
 from waiting import wait_until  # noqa: E402
@@ -47,8 +52,8 @@ ACCEPTED = [
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
     (rb"(?s)HTTP/1\.0\r\n(.*\r\n)?Transfer-Encoding:", "no Transfer-Encoding with HTTP/1.0"),
-    (rb"(?s)HTTP/1\.0\r\n.*\r\nX-Answer: interim", "no interim answers to HTTP/1.0"),
-    (rb"(?s)HTTP/1\.0\r\n.*\r\nUpgrade: ", "no switch of protocols with HTTP/1.0"),
+    (rb"(?s)HTTP/1\.0\r\n.*\r\nX-Answer: (odd )?interim", "no interim answers to HTTP/1.0"),
+    (rb"(?s)HTTP/1\.0\r\n(.*\r\n)?Upgrade: ", "no switch of protocols with HTTP/1.0"),
     (rb" HTTP/(0\.9|2\.0|3|1\.01|1\.)\r\n", "the version is looked at before the rest"),
     (rb"\r\n folded", "no folded lines"),
     (rb"^CONNECT ", "CONNECT is not served, whatever its target"),
@@ -60,16 +65,23 @@ ACCEPTED = [
     (rb"\r\nAccept-Encoding: gzip;q=2\r\n", "no weight is over 1"),
     (rb"Host: \[::1\]:99\r\n", "redirects know hosts of IPv6 with ports"),
     (rb"^GET /p{6000}", "a target that is too long is told as that"),
-    (rb"X-Answer: dropped", "who has no body is asked again when a kept connection ends"),
+    (rb"X-Answer: (dropped|odd nothing)", "who has no body is asked again when a kept connection ends"),
     (rb"Host: min-only\.tls\.test", "a minimum version needs no maximum"),
     *values_accepted(),
 ]
+# (pattern over the request and all lines of the difference behind it, reason)
+ACCEPTED_WHOLE = [
+    (r"\nstatus: traefik 'closed' weir '304'\n", "a page that comes with a body in the place of a 304"),
+    (r"(?s)\nheaders: traefik \[\('Content-Type', 'text/html; charset=utf-8'\)\] weir \[\]\nbody: traefik '<a href=\"[^\"]*\">Found</a>", "the redirection to an authSigninURL has no body"),
+    (r"(?s)X-Answer: unended.*\nheaders: traefik \[\('Content-Encoding', 'gzip'\)\] weir \[\]$", "no Content-Type is none of those included"),
+    *answers_accepted(),
+]
 # The same over a line of the difference: every line must be explained.
 ACCEPTED_LINES = [
-    (r"^headers: traefik \[\('Content-Type', 'text/(plain|html); charset=utf-8'\)\] weir \[\]$",
+    (r"^headers: traefik \[\('Content-Type', '(text/(plain|html); charset=utf-8|image/png)'\)\] weir \[\]$",
      "no Content-Type is guessed where a middleware removed it"),
-    (r"^upstream(: traefik .*| headers: traefik \[\['User-Agent', )'Go-http-client/1.1'", "whoever decides about a request without User-Agent is not told that Go asks"),
-    (r"^headers: traefik \[\('Trailer', 'X-Trail'\)\] weir \[\]$", "an answer to HEAD announces no trailers"),
+    (r"^upstream(: traefik asked .*| headers: traefik \[\['User-Agent', )'Go-http-client/1.1'", "whoever decides about a request without User-Agent is not told that Go asks"),
+    (r"^headers: traefik \[\('Trailer', '(X-Trail|X-A, X-B)'\)(, \('X-Trail', '1'\))?\] weir \[\]$", "an answer to HEAD announces no trailers"),
     (r"^headers: traefik \[\('Trailer', 'X-Trail'\)\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "HTTP/1.0 has no trailers; the type of a body of unknown length is found"),
     (r"^headers: traefik \[\('X-Trail', '1'\)\] weir \[\]$", "a trailer is no field of the head"),
     (r"^headers: traefik \[\] weir \[\('Set-Cookie', '[^']*'\)\]$", "a cookie is not lost behind an interim answer"),
@@ -78,7 +90,10 @@ ACCEPTED_LINES = [
     (r"^(headers: traefik \[\('Content-Type', 'text/plain; charset=utf-8'\)\] weir \[\]|body: traefik '400 Bad Request[a-zA-Z: ]*' weir '(400 Bad Request[a-zA-Z: ]*)?')$", "which of two faults is told"),
     (r"^headers: traefik \[\] weir \[\('Content-Encoding', 'gzip'\)(, \('Vary', 'Accept-Encoding'\))?\]$", "gzip is taken for * and in capitals as well"),
     (r"^headers: traefik \[\('Link', '</x>'\)\] weir \[\]$", "an answer does not repeat the fields of an interim one"),
-    (r"^headers: traefik \[\] weir \[\('Content-Type', 'text/plain; charset=utf-8'\)\]$", "the type of a body of unknown length is found, too"),
+    (r"^headers: traefik \[\] weir \[\('Content-Type', 'text/(plain|html); charset=utf-8'\)\]$", "the type of a body of unknown length is found, too, and that behind retry and errors"),
+    (r"^headers: traefik \[\] weir \[\('Vary', 'Accept-Encoding'\)\]$", "Vary of compress is not lost behind an interim answer, nor that of one of two around errors"),
+    (r"^headers: traefik \[\('Vary', 'Accept-Encoding,Origin'\)\] weir \[\('Vary', 'Accept-Encoding'\)(, \('Vary', '[A-Za-z]*'\))*, \('Vary', 'Origin'\)\]$", "the Vary of compress, of addVaryHeader and of the server stand each for itself"),
+    (r"^headers: traefik \[\('Access-Control-Expose-Headers', '([^']*)'\)\] weir \[\('Access-Control-Expose-Headers', 'Content-Type, \1'\)\]$", "Content-Type is named behind contentType, too"),
     (r"^upstream headers: traefik \[(\['Accept-Encoding', 'gzip'\], )?\['User-Agent', 'Go-http-client/1.1'\]\] weir \[\]$", "whoever decides about a request without User-Agent is not told that Go asks"),
     (r"^(status: traefik '(400|501)' weir '(400|501)'|body: traefik '(400 Bad Request|Unsupported transfer encoding)' weir '(400 Bad Request[a-zA-Z: ]*|Unsupported transfer encoding)')$", "which of two faults is told"),
     (r"^upstream line: traefik '\w+ /.*' weir '\w+ [^/ :]*:", "a path without its slash keeps what stands before a colon"),
@@ -89,12 +104,6 @@ ACCEPTED_LINES = [
     (r"^upstream headers: traefik \[\['Transfer-Encoding', 'chunked'\](, \['User-Agent', 'Go-http-client/1.1'\])?\] weir \[\['Content-Length', '\d+'\]\]$", "whoever decides gets a body with its length"),
     (r"^upstream line: traefik '\w+ [^/ ]\S* .*' weir '\w+ [^/ ]\S*%zz", "a path without its slash keeps a malformed query"),
 ]
-
-
-def free_port():
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
 
 
 class Router:
@@ -109,17 +118,18 @@ class Router:
         self.process = subprocess.Popen([str(binary), *args], stdout=open(self.log_path, "wb"), stderr=subprocess.STDOUT,
                                         start_new_session=True, cwd=directory)
 
-    def wait(self, port):
+    def wait(self, port, host="ready.test", status=200):
+        """Until requests for this host are answered so."""
         def answers():
             try:
-                with socket.create_connection(("127.0.0.1", port), 1) as s:
-                    s.sendall(b"GET /configured HTTP/1.1\r\nHost: ready.test\r\nConnection: close\r\n\r\n")
-                    return s.recv(12).endswith(b"200")
+                with socket.create_connection(("127.0.0.1", port), 20) as s:
+                    s.sendall(f"GET /configured HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+                    return s.recv(12).endswith(b"%d" % status)
             except OSError:
                 assert self.process.poll() is None, "it ended"
                 return False
         try:
-            wait_until("it is ready", answers)
+            wait_until(f"{host} is answered with {status}", answers)
         except AssertionError as error:
             words = [line for line in self.log_path.read_text().splitlines(True) if " DBG " not in re.sub("\x1b\\[[0-9;]*m", "", line)]
             raise SystemExit(f"{self.name}: {error}; see\n" + "".join(words)[-3000:]) from error
@@ -135,14 +145,14 @@ class Router:
 
 async def ask(port, data):
     """Sends the bytes, closes nothing, reads one answer (status, headers, body) or what ended the connection."""
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=2**24)
     try:
         writer.write(data)
         await writer.drain()
         try:
-            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
-            while head.startswith(b"HTTP/1.1 1"):
-                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 5)
+            head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+            while head.startswith(b"HTTP/1.1 1") and not head.startswith(b"HTTP/1.1 101"):
+                head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
         except asyncio.IncompleteReadError as error:
             return ("closed", [], error.partial)
         except asyncio.TimeoutError:
@@ -151,7 +161,7 @@ async def ask(port, data):
         headers = []
         for line in lines[1:]:
             key, _, value = line.partition(":")
-            headers.append((key, value.strip(" ")))
+            headers.append((key, value.strip(" \t")))
         low = {k.lower(): v for k, v in headers}
         status = int(lines[0].split()[1])
         body = b""
@@ -160,14 +170,14 @@ async def ask(port, data):
                 pass
             elif low.get("transfer-encoding") == "chunked":
                 while True:
-                    size = int((await asyncio.wait_for(reader.readline(), 5)).split(b";")[0], 16)
+                    size = int((await asyncio.wait_for(reader.readline(), 20)).split(b";")[0], 16)
                     body += (await reader.readexactly(size + 2))[:-2]
                     if size == 0:
                         break
             elif "content-length" in low:
-                body = await asyncio.wait_for(reader.readexactly(int(low["content-length"])), 5)
+                body = await asyncio.wait_for(reader.readexactly(int(low["content-length"])), 20)
             else:
-                body = await asyncio.wait_for(reader.read(), 5)
+                body = await asyncio.wait_for(reader.read(), 20)
         except (asyncio.IncompleteReadError, asyncio.TimeoutError):
             body += b"<cut>"
         return (status, headers, body)
@@ -192,18 +202,21 @@ def decoded(headers, body):
     encoding = next((v for k, v in headers if k.lower() == "content-encoding"), None)
     if not body:
         return body
-    if encoding == "gzip":
-        return zlib.decompress(body, 31)
-    if encoding == "br":
-        return brotli.decompress(body)
-    return zstandard.ZstdDecompressor().decompressobj().decompress(body) if encoding == "zstd" else body
+    try:
+        if encoding == "gzip":
+            return zlib.decompress(body, 31)
+        if encoding == "br":
+            return brotli.decompress(body)
+        return zstandard.ZstdDecompressor().decompressobj().decompress(body) if encoding == "zstd" else body
+    except (zlib.error, brotli.error, zstandard.ZstdError):
+        return b"<not " + encoding.encode() + b"> " + body
 
 
 def view(answer, upstream, ports, asked_encoding):
     status, headers, body = answer
     body = decoded(headers, body)
     headers = [(k, re.sub(r"[0-9.]+(m|µ|Âµ)?s$|^[0-9]{4,}$", "<seconds>", v) if k.lower() in ("x-retry-in", "retry-after") else v) for k, v in headers]
-    headers = [(k, ", ".join(sorted(v.split(", "))) if k.lower() == "access-control-expose-headers" else v) for k, v in headers]  # a Go map
+    headers = [(k, ", ".join(sorted(canonical(word) for word in v.split(", "))) if k.lower() in ("access-control-expose-headers", "trailer") else v) for k, v in headers]  # a Go map
     headers = [(k, re.sub(r'(nonce|opaque)="[^"]*"', r'\1="<random>"', v) if k.lower() == "www-authenticate" else v) for k, v in headers]
     shown = sorted((canonical(k), normal(v, ports)) for k, v in headers
                    if k.lower() not in ("date", "connection", "transfer-encoding", "content-length"))
@@ -217,6 +230,12 @@ def view(answer, upstream, ports, asked_encoding):
     return {"status": status, "headers": shown, "body": normal(body.decode("latin-1"), ports), "upstream": got}
 
 
+def more(one, other):
+    """What stands in one list more often than in the other."""
+    left = list(other)
+    return [item for item in one if item not in left or left.remove(item)]
+
+
 def difference(a, b):
     out = []
     for key in a:
@@ -226,20 +245,22 @@ def difference(a, b):
             for (line_a, head_a, body_a), (line_b, head_b, body_b) in zip(a[key], b[key]):
                 if line_a != line_b:
                     out.append(f"upstream line: traefik {line_a!r} weir {line_b!r}")
-                only_a = [h for h in head_a if h not in head_b]
-                only_b = [h for h in head_b if h not in head_a]
+                only_a, only_b = more(head_a, head_b), more(head_b, head_a)
                 if only_a or only_b:
                     out.append(f"upstream headers: traefik {only_a} weir {only_b}")
                 if body_a != body_b:
                     out.append(f"upstream body: traefik {body_a[:80]!r} weir {body_b[:80]!r}")
         elif key == "headers":
-            out.append(f"headers: traefik {[h for h in a[key] if h not in b[key]]} weir {[h for h in b[key] if h not in a[key]]}")
+            out.append(f"headers: traefik {more(a[key], b[key])} weir {more(b[key], a[key])}")
         else:
-            out.append(f"{key}: traefik {str(a[key])[:300]!r} weir {str(b[key])[:300]!r}")
+            asked = [f" asked {len(of[key])}" if key == "upstream" else "" for of in (a, b)]
+            out.append(f"{key}: traefik{asked[0]} {str(a[key])[:300]!r} weir{asked[1]} {str(b[key])[:300]!r}")
     return out
 
 
-async def run_set(args, upstream, title, dynamic, requests, directory, totals):
+@contextlib.asynccontextmanager
+async def both(args, upstream, title, dynamic, directory, settled=()):
+    """Traefik and weir with one configuration. `settled`: hosts, and with which status they are answered when all may begin."""
     path = directory / f"{re.sub('[^a-z0-9]+', '-', title)}.yaml"
     dynamic["http"]["routers"]["ready"] = {"rule": "Host(`ready.test`)", "service": "upstream", "priority": 100000,
                                             "entryPoints": list(ENTRY_POINTS)}
@@ -251,7 +272,33 @@ async def run_set(args, upstream, title, dynamic, requests, directory, totals):
         for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
             routers.append(Router(name, binary, directory, path, {e: free_port() for e in ENTRY_POINTS}))
         for router in routers:
-            await asyncio.to_thread(router.wait, router.ports["web"])
+            for host, status in {"ready.test": 200, **dict(settled)}.items():
+                await asyncio.to_thread(router.wait, router.ports["web"], host, status)
+        yield routers
+    finally:
+        for router in routers:
+            router.stop()
+
+
+async def run_talks(args, upstream, directory, totals):
+    if args.sets and not re.search(args.sets, "talks"):
+        return
+    async with both(args, upstream, "talks", configuration(), directory) as routers:
+        for title, requests in talks():
+            views = [answers_in(await talk(router.ports["web"], requests), requests) for router in routers]
+            views = [[one if isinstance(one, bytes) else (one[0], normal(one[1].decode("latin-1"), router.ports)) for one in answers] for answers, router in zip(views, routers)]
+            totals["asked"] += len(requests)
+            if views[0] != views[1]:
+                accepted = next((why for pattern, why in TALKS_ACCEPTED if re.search(pattern, title)), None)
+                totals["accepted" if accepted else "different"] += 1
+                if not accepted or args.verbose:
+                    print(f"-- talk {title}:\n     traefik {str(views[0])[:300]}\n     weir {str(views[1])[:300]}" + (f" (accepted: {accepted})" if accepted else ""))
+
+
+async def run_set(args, upstream, title, dynamic, requests, directory, totals, settled=()):
+    if args.sets and not re.search(args.sets, title):
+        return
+    async with both(args, upstream, title, dynamic, directory, settled) as routers:
         for number, (entry_point, data) in enumerate(requests):
             if args.host and not re.search(args.host.encode(), data):
                 continue
@@ -266,6 +313,7 @@ async def run_set(args, upstream, title, dynamic, requests, directory, totals):
             lines = difference(*views)
             if lines:
                 accepted = next((why for pattern, why in ACCEPTED if re.search(pattern, data)), None)
+                accepted = accepted or next((why for pattern, why in ACCEPTED_WHOLE if re.search(pattern, "\n".join([data.decode("latin-1"), *lines]))), None)
                 if not accepted:
                     reasons = [next((why for pattern, why in ACCEPTED_LINES if re.search(pattern, line)), None) for line in lines]
                     accepted = "; ".join(sorted(set(reasons))) if all(reasons) else None
@@ -274,9 +322,6 @@ async def run_set(args, upstream, title, dynamic, requests, directory, totals):
                     print(f"-- {title} #{number} on {entry_point}: {data[:300]!r}" + (f" (accepted: {accepted})" if accepted else ""))
                     for line in lines:
                         print(f"     {line}")
-    finally:
-        for router in routers:
-            router.stop()
 
 
 async def main():
@@ -286,6 +331,7 @@ async def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--random", type=int, default=4, help="number of random sets: rules (400 requests) and chains of middlewares (800)")
     parser.add_argument("--only", help="fixed or random")
+    parser.add_argument("--sets", help="only sets whose title holds this expression, such as 'combos|odd'")
     parser.add_argument("--verbose", action="store_true")
     parser.add_argument("--host", help="only requests that hold this expression, such as 'Host: errors'")
     args = parser.parse_args()
@@ -296,7 +342,9 @@ async def main():
         directory = pathlib.Path(temporary)
         await upstream.start(directory)
         if args.only != "random":
-            await run_set(args, upstream, "fixed", configuration(), fixed_requests(), directory, totals)
+            await run_set(args, upstream, "fixed", configuration(), fixed_requests(), directory, totals, SETTLED)
+            await run_talks(args, upstream, directory, totals)
+            await run_set(args, upstream, "answers", answers_configuration(), list(answers_requests()), directory, totals)
             await run_set(args, upstream, "values", values_configuration(), values_requests(), directory, totals)
         if args.only != "fixed":
             for i in range(args.random):
@@ -308,6 +356,8 @@ async def main():
                               [rules_request(rng, number, rules["http"]["routers"][f"n{number}"]["rule"]) for number in range(300) for _ in range(5)], directory, totals)
                 await run_set(args, upstream, f"corners {args.seed * 1000 + i}", corner_configuration(rng),
                               [corner_request(rng) for _ in range(2000)], directory, totals)
+                await run_set(args, upstream, f"combos {args.seed * 1000 + i}", combos_configuration(rng),
+                              [combos_request(rng) for _ in range(1500)], directory, totals)
                 await run_set(args, upstream, f"odd {args.seed * 1000 + i}", odd_configuration(),
                               [odd_request(rng) for _ in range(600)], directory, totals)
                 await run_set(args, upstream, f"chain {args.seed * 1000 + i}", random_chain_configuration(rng),

@@ -19,6 +19,7 @@ sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration")
 import h2.config  # noqa: E402
 import h2.connection  # noqa: E402
 import h2.events  # noqa: E402
+import h2.exceptions  # noqa: E402
 from hpack import Decoder, Encoder  # noqa: E402
 from hyperframe.frame import (DataFrame, Frame, GoAwayFrame, HeadersFrame, PingFrame, RstStreamFrame, SettingsFrame,  # noqa: E402
                               WindowUpdateFrame)
@@ -34,6 +35,9 @@ ACCEPTED = [
     (r"scheme '(ftp|HTTP|)'", "the scheme is nobody's business"),
     (r"te capital", "names of codings know no letter case"),
     (r"connect proper|method 'CONNECT'|connect with port", "CONNECT is not served"),
+    (r"^h1.test extended '[Ww]eb.*(traefik 'reset 1' weir 'whole'|weir \[\[\[':status', '200'\]\]\]|weir '\(what the server saw\)')$", "WebSocket over HTTP/2 is served"),
+    (r"^h2.test extended '[Ww]eb.*(traefik 'reset 1' weir 'whole'|weir \[\[\[':status', '502'.*|weir 'Bad Gateway')$", "servers are asked for WebSocket by HTTP/1.1"),
+    (r"extended 'connect-udp'.*(traefik 'reset 1' weir 'whole'|weir \[\[\[':status', '501'.*)$", "protocols that are not served are told by 501"),
     (r"very long \| ", "a field of HTTP/2 has at most 64 KiB"),
     (r"POST empty body \| (seen fields: .*Content-Length|heads: .*content-length)", "a body that ends before it begins is empty"),
     (r"trailers \| (seen (trailers: traefik \[\] weir \[\[|fields: .*Trailer)|heads: .*content-length)|announced odd trailers", "trailers of requests arrive, announced or not, but for those that are none"),
@@ -63,7 +67,7 @@ class Servers:
     @staticmethod
     def accept(listener, serve):
         def guarded(peer):
-            with contextlib.suppress(OSError, ValueError), peer:
+            with contextlib.suppress(OSError, ValueError, h2.exceptions.ProtocolError), peer:
                 serve(peer)
 
         while True:
@@ -91,6 +95,9 @@ class Servers:
                 body = reader.read(int(low.get("content-length", "0")))
             answer = told(lines[0], fields, body, trailers)
             mode, more, end = low.get("x-answer", ""), b"", b""
+            if low.get("upgrade") == "websocket":
+                peer.sendall(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + answer)
+                return
             if mode == "trailers":
                 chunk = b"%x\r\n%s\r\n0\r\nX-Last: one\r\nGrpc-Status: 0\r\n\r\n" % (len(answer), answer)
                 peer.sendall(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: X-Last, Grpc-Status\r\nContent-Type: application/grpc\r\n\r\n" + chunk)
@@ -174,7 +181,10 @@ def cases():
             yield f"{host} method {method!r}", request(host=host, method=method)
         yield f"{host} options *", request(host=host, method="OPTIONS", path="*")
         yield f"{host} connect proper", request(host=host + ":443", method="CONNECT", scheme=None, path=None)
+        yield f"{host} connect proper with body", request(host=host + ":443", method="CONNECT", scheme=None, path=None, body=b"hello")
         yield f"{host} connect with port", request(host=host + ":443", method="CONNECT")
+        for protocol in ("websocket", "WebSocket", "connect-udp", ""):
+            yield f"{host} extended {protocol!r}", request((":protocol", protocol), ("sec-websocket-version", "13"), host=host, method="CONNECT")
         for scheme in ("https", "ftp", "HTTP", "", None):
             yield f"{host} scheme {scheme!r}", request(host=host, scheme=scheme)
         for authority in (host.upper(), host + ":80", host + ":", host + ".", "u@" + host, "a b", "", None, "/", host + "/x", "[::1]", "other.test"):

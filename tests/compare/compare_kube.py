@@ -39,7 +39,7 @@ ENTRY_POINTS = {"web": "/tcp", "websecure": "/tcp", "tcp": "/tcp", "udp": "/udp"
 
 
 class Panic(Exception):
-    """Traefik's provider does not survive these objects."""
+    """Traefik's provider does not survive these objects, or reads none of a kind for one of them."""
 
 
 class Server:
@@ -140,7 +140,10 @@ def ask_traefik(args, group, kubeconfig, directory):
             assert process.poll() is None, "it ended"
         words = log.read_text(errors="replace")
         if "panic in operation" in words:
-            raise Panic(next(iter(re.findall(r"/pkg/provider/\S+", words)), "?"))
+            raise Panic("panics at " + next(iter(re.findall(r"/pkg/provider/\S+", words)), "?"))
+        unread = re.search(r"cannot unmarshal \w+ into \S+ \S+ (\S+)", words)
+        if unread:
+            raise Panic(f"reads no object of a kind for one {unread[1]}")
         return None
     try:
         return wait_until("it shows the objects", shown, 60, pause=0.1)
@@ -300,7 +303,7 @@ def look(args, group, cluster, server, pool, directory, totals):
         halves = [Group(f"{group.name}{letter}", group.profile, part) for letter, part in (("a", group.sets[:middle]), ("b", group.sets[middle:]))]
         if middle == 0:
             halves = []
-            totals["accepted"][f"Traefik panics at {error}"] += 1
+            totals["accepted"][f"Traefik {error}"] += 1
     list(pool.map(lambda item: server.ask("DELETE", server.path(item, True)), made))
     for half in halves:
         look(args, half, cluster, server, pool, directory, totals)

@@ -26,13 +26,15 @@ RULES = [f"HostSNI(`{name}`)" for name in NAMES] + [
 V2 = ["HostSNI(`a.test`, `b.test`)", "HostSNI(`{x:[a-z]}.test`)", "HostSNIRegexp(`{x:[a-z]+}.b.test`)", "HostSNI(`*`)", "ClientIP(`127.0.0.1`, `::1`)", "ALPN(`h2`, `own`)"]
 # What clients of PostgreSQL begin with: a request for TLS, one for GSSAPI, the start itself.
 STARTTLS, GSS, STARTUP = b"\0\0\0\x08\x04\xd2\x16\x2f", b"\0\0\0\x08\x04\xd2\x16\x30", b"\0\0\0\x0f\0\x03\0\0user\0a\0"
-NO_HTTP = (b"hello\r\n", GSS, STARTUP, b"\x80\x2e\x01\x03\x01")
+NO_HTTP = (b"hello\r\n", b"\0", GSS, STARTUP, b"\x80\x2e\x01\x03\x01")
 ACCEPTED = [
     (lambda question, traefik, weir: question[0] == "b.test." and traefik[0] == "refused", "a name with a dot at its end is that without it"),
     (lambda question, traefik, weir: question[0] is None and question[2] in NO_HTTP and traefik[0] in ("silent", "?", "closed", "refused") and weir[0] in ("400", "200"), "what is no HTTP is told at once"),
     (lambda question, traefik, weir: question[1] == ["h2"] and question[2] == b"hello\r\n" and traefik == ("silent",) and weir[0] == "h2", "what is no HTTP is told at once"),
     (lambda question, traefik, weir: question[0] is None and traefik[0] == "404" and weir[0] == "400", "plain HTTP where all routers have TLS: told so"),
     (lambda question, traefik, weir: weir == ("refused",) and traefik[3:] == ("closed", "") and question[1] == ["own"], "a protocol that nobody serves is refused at the handshake"),
+    (lambda question, traefik, weir: traefik == ("refused",) and weir[3:] == ("closed", ""), "servers are connected to when the handshake is over"),
+    (lambda question, traefik, weir: STARTTLS in question[2:] and traefik in (("refused",), ("silent",)) and weir in (("400", "400 Bad Request"), ("not willing", b"H")), "PostgreSQL's question for TLS is one where TCP routers have TLS"),
 ]
 
 

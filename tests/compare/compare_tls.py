@@ -27,10 +27,11 @@ RSA = ["CN = ab", "CN = wild-b", "CN = *.cnw.test"]
 ACCEPTED = [
     (lambda question, traefik, weir: traefik[0] is None and weir == ("alert", "40"), "options that cannot be had: an alert says so"),
     (lambda question, traefik, weir: traefik[0] in RSA and weir[0] and weir[0] not in RSA and traefik[1:] == weir[1:], "of an ECDSA and an RSA certificate for a name the former"),
-    (lambda question, traefik, weir: question[5:] and "aRSA" in question[5] and traefik[0] == "the default one" and weir == ("alert", "40"), "the default certificate is of ECDSA"),
+    (lambda question, traefik, weir: question[2] == "tls1_2" and traefik[0] == "the default one" and weir == ("alert", "40"), "the default certificate is of ECDSA: client and options have suites for RSA alone"),
     (lambda question, traefik, weir: traefik[0] == "CN = wild" and weir[0] not in ("CN = wild", None, "the default one") and traefik[1:] == weir[1:], "the name itself before a wildcard"),
     (lambda question, traefik, weir: question[4] == "server-only" and (traefik, weir) == (("alert", "42"), ("alert", "43")), "the alert is that for a certificate of another use"),
     (lambda question, traefik, weir: traefik == ("alert", "40") and question[5:] and "aECDSA" in question[5] and len(weir) > 2, "there is one of ECDSA, too"),
+    (lambda question, traefik, weir: "acme-tls/1" in (question[3] or "") and (traefik, weir) == (("alert", "120"), ("alert", "112")), "challenges of ACME find no certificate, whatever the protocols of the options"),
     (lambda question, traefik, weir: weir == ("alert", "40") and traefik == ("alert", "70"), "options that leave no version are refused as others that cannot be had"),
 ]
 
@@ -153,7 +154,7 @@ def questions(rng):
     for sni in SNIS:
         yield sni, sni or "a.test", None, None, None
         if sni in HOSTS:
-            for alpn in ("h2", "http/1.1", "h2,http/1.1", "other"):
+            for alpn in ("h2", "http/1.1", "h2,http/1.1", "other", "acme-tls/1", "h2,acme-tls/1"):
                 if rng.random() < 0.25:
                     yield sni, sni, None, alpn, None
             for version in ("tls1_2", "tls1_3"):

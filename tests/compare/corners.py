@@ -82,7 +82,9 @@ KINDS = {
     "encodedCharacters": lambda rng: some(rng, {f"allowEncoded{name}": [True, False] for name in ("Slash", "BackSlash", "NullCharacter", "Semicolon", "Percent", "QuestionMark", "Hash")}, 0.5),
     "retry": lambda rng: {"attempts": rng.choice([1, 2, 4]), **some(rng, {"initialInterval": ["1ms"], "status": [["500-599"], ["404", "418"], ["503"]], "disableRetryOnNetworkError": [True], "retryNonIdempotentMethod": [True],
                                                                           "maxRequestBodyBytes": [0, 5, -1]}, 0.4)},
-    "circuitBreaker": lambda rng: {"expression": rng.choice(["NetworkErrorRatio() > 0.5", "ResponseCodeRatio(500, 600, 0, 600) > 2.0", "LatencyAtQuantileMS(50.0) > 90000", "ResponseCodeRatio(400, 500, 200, 500) > 1.1 || NetworkErrorRatio() > 1.5"])},
+    # What does not depend on time: it is looked at after each answer, and an open one stays open.
+    "circuitBreaker": lambda rng: {"checkPeriod": "1ns", "fallbackDuration": "1h", "expression": rng.choice(["NetworkErrorRatio() > 0.0", "ResponseCodeRatio(500, 600, 0, 600) > 2.0", "LatencyAtQuantileMS(50.0) > 90000",
+                                                                                                            "ResponseCodeRatio(400, 500, 200, 500) > 1.1 || NetworkErrorRatio() > 1.5"])},
     "passTLSClientCert": lambda rng: {"pem": rng.random() < 0.5},
 }
 COOKIE = {"name": ["c", "a.b", "x y"], "secure": [True], "httpOnly": [True], "sameSite": ["none", "lax", "strict", ""], "maxAge": [0, 5, -1], "path": ["/p", "", "/é", "/a;b"], "domain": ["d.test", ".d.test", "a b", "1.2.3.4"]}

@@ -20,6 +20,7 @@ CONFLICT = "a router whose rule is wrong takes no part in conflicts about TLS op
 CLIENT_AUTH = "options none of whose authorities of clients can be read open no door"
 CHOICES = "an annotation with a word that is none of its option's choices disables the routers of its Ingress"
 TWICE = "an entry point that a router names twice is shown once"
+LAST = "of two routes with one rule that cannot be used the last is shown"
 WARNING = "what is passed over without a word is a warning"
 
 DEFAULT_VALUES = {"mirroring.mirrorBody": True, "mirroring.maxBodySize": -1, "failover.errors.maxRequestBodyBytes": -1,
@@ -50,14 +51,24 @@ def only_in_weir(section, name, ours, weir):
 
 def nameless(data, name):
     """A router that is not read because a reference of it has no name, which is the name of its namespace in Traefik."""
-    return any(("name: is required" in words or "is not among the choices" in words or "is out of bounds" in words or "is no duration" in words)
-               for section in ("routers", "tcpRouters", "udpRouters", "services") for words in errors((data.get(section) or {}).get(name)))
+    marks = ("name: is required", "is not among the choices", "is out of bounds", "is no duration", " is no port: ", "is there twice", "does not fit", "its name is none")
+    return any(any(mark in words for mark in marks) for section in ("routers", "tcpRouters", "udpRouters", "services")
+               for words in errors((data.get(section) or {}).get(name)))
+
+
+def led_to(data, section, name):
+    """Whether a router that works leads to a service, through others or not. What keeps one from it is a difference of its own."""
+    users = (data[section].get(name) or {}).get("usedBy") or []
+    parents = [other for other, service in data[section].items()
+               for child in (service.get("weighted") or {}).get("services") or [] if child.get("name", "").partition("@")[0] == name.partition("@")[0]]
+    return any(not disabled(data, user) for user in users) or any(led_to(data, section, parent) for parent in parents)
 
 
 def misspelt(data, router):
-    """Of an Ingress whose annotations have a word that is none of an option's: its routers are disabled, under any name."""
+    """Of an Ingress whose annotations have a word that is none of an option's, or one option twice: its routers are disabled, under any name."""
+    marks = ("is not among the choices", "is there twice", "does not fit", "its name is none")
     whose = lambda one: {**(((one.get("observability") or {}).get("metadata") or {}).get("ingress") or {}), "serviceName": "", "servicePort": ""}
-    return any(whose(other) == whose(router) and any("is not among the choices" in words for words in errors(other))
+    return any(whose(other) == whose(router) and any(mark in words for words in errors(other) for mark in marks)
                for other in (data.get("routers") or {}).values() if "observability" in router)
 
 
@@ -149,7 +160,7 @@ def accepted(difference, traefik, weir, profile):
     section, name, path, a, b = difference
     ours, theirs = ((data.get(section) or {}).get(name) for data in (weir, traefik))
     if path == "":
-        if theirs is not None and section.endswith("ervices") and (nameless(weir, name) or not theirs.get("usedBy")):
+        if theirs is not None and section.endswith("ervices") and (nameless(weir, name) or all(disabled(weir, user) for user in theirs.get("usedBy") or [])):
             return UNREADABLE
         if theirs is not None and section == "routers" and name.endswith("@kubernetes") and misspelt(weir, theirs):
             return CHOICES
@@ -164,10 +175,16 @@ def accepted(difference, traefik, weir, profile):
         return users(path, theirs, ours, traefik, weir)
     if DEFAULT_VALUES.get(path) == b and a is None or path == "failover.errors" and a == {} or a is False and b is None:
         return DEFAULTS
-    if b is None and (path.endswith("sticky.cookie.path") and a == "" or path == "loadBalancer.healthCheck.unhealthyInterval" and a == "0s"):
+    if path.startswith("rateLimit.redis.tls") and (a, b) in (({}, None), (None, False)):
+        return DEFAULTS
+    if section == "middlewares" and ours["status"] == theirs["status"] == "disabled" and a in (None, [], {}) and b in (None, [], {}):
+        return EMPTY
+    if b is None and (a == "" or path == "loadBalancer.healthCheck.unhealthyInterval" and a == "0s"):
         return EMPTY
     if path.startswith("serverStatus") and behind_client_auth(section, ours, weir):
         return CLIENT_AUTH
+    if path.startswith("serverStatus") and b is None and not led_to(weir, section, name):
+        return UNUSED
     if section == "routers" and ours.get("parentRefs") and path in ("observability", "observability.traceVerbosity"):
         return DEFAULTS
     if section == "routers" and path in ("status", "error", "priority") and never_built(theirs):
@@ -175,14 +192,14 @@ def accepted(difference, traefik, weir, profile):
     if path.startswith("serverStatus") and a is None and ours.get("usedBy") and all(
             never_built((traefik.get("routers") or {}).get(user) or {}) for user in ours["usedBy"]):
         return UNUSED
-    if section == "routers" and path in ("status", "error", "priority") and theirs.get("status") == "disabled" and below_conflict(traefik, theirs):
+    if section == "routers" and path in ("status", "error", "priority", "parentRefs") and theirs.get("status") == "disabled" and below_conflict(traefik, theirs):
         return CONFLICT
     if path in ("entryPoints", "using") and ours.get("status") == theirs.get("status") == "disabled" and any(
             plain(other) == name != other for data in (traefik, weir) for other in data["routers"]):
         return CONFLICT
     if SECRETS.match(path) and "***" in str(weir[section][name]):
         return SECRET
-    if section.endswith("outers") and path in ("status", "error", "priority", "ruleSyntax") and nameless(weir, name):
+    if section.endswith("outers") and path in ("status", "error", "priority", "ruleSyntax", "using") and nameless(weir, name):
         return UNREADABLE
     if path in ("status", "error", "loadBalancer.sticky.cookie.name", "weighted.sticky.cookie.name") or path.startswith("serverStatus"):
         if unserved(ours):
@@ -195,10 +212,12 @@ def accepted(difference, traefik, weir, profile):
             return TRANSPORT
         if ours.get("status") == "warning" and any("secretName" in words for words in errors(ours)):
             return CERTIFICATE
-        if ours.get("status") == "warning" and not any("left out" in words for words in errors(ours)):
+        if ours.get("status") == "warning" and not any("left out" in words and "is left out: scheme" not in words for words in errors(ours)):
             return WARNING
-    elif path == "service" and nameless(weir, name):
+    elif b is None and errors(ours) and nameless(weir, name):
         return UNREADABLE
+    elif path == "middlewares" and ours.get("status") == theirs.get("status") == "disabled" and ours["rule"] == theirs["rule"]:
+        return LAST
     elif section in ("tcpRouters", "udpRouters") and path == "using" and sorted({*a}) == b:
         return TWICE
     elif ours.get("status") == "disabled" and any(path in words for words in errors(ours)):

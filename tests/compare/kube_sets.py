@@ -9,7 +9,8 @@ Not here: who asks (compare_kube.py), what may differ (kube_accepted.py).
 import base64
 import random
 
-from kube_twists import twist
+from kube_fields import put_fields
+from kube_twists import describe_once, twist
 
 GROUP = "traefik.io/v1alpha1"
 OLD_GROUP = "traefik.containo.us/v1alpha1"
@@ -35,6 +36,12 @@ PROFILES = {
     "points": ["entryPoints.websecure.http.tls=true", "entryPoints.web.http.middlewares=m@file", "entryPoints.web.asDefault=true", "crd.allowCrossNamespace"],
     "strictsyntax": ["entryPoints.tcp.observability.metrics=false", "core.defaultRuleSyntax=v3", "crd.labelSelector=team!=green", "ingress.ingressClass=traefik"],
     "half": ["crd.allowEmptyServices", "crd.nativeLBByDefault", "ingress.allowExternalNameServices", "crd.allowCrossNamespace", "crd.ingressClass=edge"],
+    "chosen": ["crd.labelSelector=team notin (green),team", "ingress.labelSelector=team==red", "crd.allowCrossNamespace"],
+    "apart": ["crd.namespaces={A}", "ingress.allowExternalNameServices", "all.crossProviderNamespaces={A},nobody"],
+    "tls": ["entryPoints.websecure.http.tls.options=o@file", "entryPoints.websecure.http.tls.certResolver=le", "entryPoints.websecure.asDefault=true",
+            "entryPoints.websecure.http.tls.domains[0].main=p.test", "entryPoints.web.http.middlewares=m@file,n@kubernetescrd",
+            "entryPoints.web.observability.accessLogs=false", "entryPoints.web.observability.traceVerbosity=detailed",
+            "entryPoints.websecure.observability.tracing=false", "all.allowExternalNameServices"],
     "all": ["crd.allowCrossNamespace", "all.allowExternalNameServices", "all.allowEmptyServices", "ingress.strictPrefixMatching"],
 }
 CLASSES = [("traefik", "traefik.io/ingress-controller", False), ("edge", "traefik.io/ingress-controller", False),
@@ -68,7 +75,7 @@ class Set:
 
     def add(self, version, kind, namespace, name, **rest):
         metadata = {"name": name, "namespace": namespace}
-        if self.profile == "labels" and self.chance(0.8):
+        if self.profile in ("labels", "chosen") and self.chance(0.8):
             metadata["labels"] = {"team": self.pick("red", "blue", "green"), **({"hidden": "x"} if self.chance(0.1) else {})}
         for key in ("labels", "annotations"):
             if rest.get(key):
@@ -543,4 +550,7 @@ def draw(number, seed, keys, profile, theme=None):
             getattr(one, kind)()
     if number % 2:
         twist(one)
+    if number % 4 > 1:
+        put_fields(one)
+    describe_once(one)
     return one

@@ -74,17 +74,19 @@ TWISTS = {
                   ("spec.clientAuth", ({}, {"clientAuthType": "RequireAnyClientCert"}, {"clientAuthType": "x"}, {"secretNames": []}, {"clientAuthType": "RequireAndVerifyClientCert"}))],
     "MiddlewareTCP": [("spec", ({}, {"inFlightConn": {"amount": -1}}, {"ipAllowList": {"sourceRange": []}}, {"ipAllowList": {}}, {"ipAllowList": {"sourceRange": ["10.0.0.1/33"]}},
                                 {"inFlightConn": {"amount": 1}, "ipAllowList": {"sourceRange": ["::/0"]}}, {"ipWhiteList": {"sourceRange": ["10.0.0.1"]}, "ipAllowList": {"sourceRange": ["::1"]}}))],
-    "Service": [("spec.publishNotReadyAddresses", (True,)), ("spec.sessionAffinity", ("ClientIP",)), ("spec.ports[].appProtocol", ("kubernetes.io/h2c", "https", "kubernetes.io/ws")),
+    "Service": [("spec.ports[].name", ("web", "https", "a")), ("spec.ports[].port", (443, 8443)), ("spec.selector", ({"app": "x"}, {})), ("spec.publishNotReadyAddresses", (True,)), ("spec.sessionAffinity", ("ClientIP",)), ("spec.ports[].appProtocol", ("kubernetes.io/h2c", "https", "kubernetes.io/ws")),
                 ("spec.ports[].targetPort", (1, "x", "web")), ("spec.ports", ([{"name": "a", "port": 80}, {"name": "b", "port": 80, "protocol": "UDP"}],
                                                                                  [{"name": "a", "port": 80, "targetPort": 1}, {"name": "b", "port": 81, "targetPort": 1}])),
                 ("spec.externalName", ("", "a.b.", "10.0.0.1:99", "::1", "EXAMPLE.com"))],
     "EndpointSlice": [("endpoints[].addresses", (["10.7.0.1", "10.7.0.2"],)), ("endpoints[].conditions", ({}, {"ready": True, "terminating": True}, {"serving": True})),
-                      ("endpoints[].nodeName", ("node0",)), ("ports", ([], [{"port": 1}], [{"name": "web"}], [{"name": "web", "port": 7, "protocol": "UDP"}])),
+                      ("endpoints[].nodeName", ("node0",)), ("endpoints[].zone", ("z1",)), ("endpoints[].hints", ({"forZones": [{"name": "z1"}]},)),
+                      ("metadata.labels", ({"kubernetes.io/service-name": "svc1"}, {"kubernetes.io/service-name": "svc2", "team": "red"})), ("ports", ([], [{"port": 1}], [{"name": "web"}], [{"name": "web", "port": 7, "protocol": "UDP"}])),
                       ("ports[].name", ("", "a", "web")), ("endpoints", ([],)), ("ports[].appProtocol", ("kubernetes.io/h2c",))],
     "Ingress": [("spec.rules[].host", ("*.twist", "a.b", "twist")), ("spec.rules[].http.paths[].path", ("/a/b/c/", "/a.*b", "/(x)", "/ä", "/a?b", "/a`b", "/a\"b", "/%2F", "/a//b")),
                 ("spec.rules[].http.paths[].pathType", ("ImplementationSpecific", "Exact", "Prefix")), ("spec.ingressClassName", ("traefik", "edge")),
                 ("spec.rules[].http.paths[].backend.service.port", ({"name": "web"}, {"number": 443}, {"name": "nope"}, {"number": 9})),
-                ("spec.tls", ([{"hosts": ["a.twist"]}], [{"secretName": "missing", "hosts": []}], [])), ("spec.rules[]", ({}, {"host": "only.twist"}))],
+                ("spec.tls", ([{"hosts": ["a.twist"]}], [{"secretName": "missing", "hosts": []}], [])), ("spec.rules[]", ({}, {"host": "only.twist"})),
+                ("spec.rules[].http.paths[].backend", ({"resource": {"kind": "Service", "name": "svc1"}}, {"service": {"name": "svc1", "port": {"number": 80}}}))],
 }
 ROUTER = {
     "entrypoints": ("", "web, websecure", "udp", "web,web"), "middlewares": ("", "a@file, b@file", "a@b@c", "missing"), "priority": ("0", "", "1.5", "9223372036854775807", " 7"),
@@ -165,4 +167,3 @@ def twist(one):
             for key in rng.sample(sorted(known), rng.choice((1, 1, 2))):
                 notes = item["metadata"].setdefault("annotations", {})
                 notes["traefik.ingress.kubernetes.io/" + scope + key] = rng.choice(known[key])
-    describe_once(one)

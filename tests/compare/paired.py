@@ -1,5 +1,5 @@
-"""paired.py - Traefik and weir side by side with one dynamic file, and the same sets of questions to both: what compare_tcp.py,
-compare_tls.py and compare_h2.py share. Not here: what is asked, and which differences are accepted.
+"""paired.py - Traefik and weir side by side with one dynamic file, and the same sets of questions to both: what the
+files compare_*.py of this folder share, but for compare_kube.py. Not here: what is asked, and which differences are accepted.
 """
 import argparse
 import contextlib
@@ -11,16 +11,18 @@ import sys
 import tempfile
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "integration"))
-from compare import free_port  # noqa: E402
+from ports import free_port  # noqa: E402
 from waiting import wait_until  # noqa: E402
 
 
-def start(binary, name, directory, dynamic):
-    """Returns the process and the port of `web`, when /ready-here is answered with 200 on another one."""
-    ports = {"web": free_port(), "ready": free_port()}
+def start(binary, name, directory, dynamic, points):
+    """Returns the process and the ports of `points`, when /ready-here is answered with 200 on another one."""
+    ports = {point: free_port() for point in (*points, "ready")}
+    hosts = {point: "[::1]" if point.startswith("six") else "" if point.startswith("all") else "127.0.0.1" for point in ports}
     log = open(directory / f"{name}.log", "wb")
     process = subprocess.Popen([str(binary), f"--providers.file.filename={dynamic}", "--global.checknewversion=false", "--global.sendanonymoususage=false",
-                                *(f"--entryPoints.{point}.address=127.0.0.1:{port}" for point, port in ports.items())], stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=directory)
+                                *(f"--entryPoints.{point}.address={hosts[point]}:{port}" for point, port in ports.items()),
+                                *(f"--entryPoints.{point}.{option}" for point, options in points.items() for option in options)], stdout=log, stderr=subprocess.STDOUT, start_new_session=True, cwd=directory)
 
     def answers():
         assert process.poll() is None, f"{name} ended, see\n{(directory / f'{name}.log').read_text()[-2000:]}"
@@ -32,17 +34,18 @@ def start(binary, name, directory, dynamic):
                 return False
 
     wait_until(f"{name} is ready", answers)
-    return process, ports["web"]
+    return process, ports
 
 
 @contextlib.contextmanager
-def both(args, directory, dynamic):
-    """The ports of Traefik and of weir, which end with the block."""
+def both(args, directory, dynamic, points=None):
+    """The ports of Traefik and of weir, which end with the block: of `web`, or {name: port} of `points` ({name: options}, those named
+    six... on ::1, all... on every address)."""
     running = []
     try:
         for name, binary in (("traefik", args.traefik), ("weir", args.weir)):
-            running.append(start(binary, name, directory, dynamic))
-        yield [port for _, port in running]
+            running.append(start(binary, name, directory, dynamic, points or {"web": []}))
+        yield [ports if points else ports["web"] for _, ports in running]
     finally:
         for process, _ in running:
             process.terminate()

@@ -3,6 +3,8 @@ import asyncio
 import ssl
 import subprocess
 
+import answers
+
 # Mode: fields beside X-Upstream. Those that need more are in Answer.
 FIELDS = {
     "redirect": "Location: /elsewhere\r\n",
@@ -24,6 +26,9 @@ def answer(mode, head_only):
     """The bytes of an answer, and whether the connection goes on behind it."""
     if mode == "dropped":
         return b"", False
+    if mode.startswith("odd "):
+        data = (answers.ANSWERS | answers.REFUSED)[mode[4:]]
+        return data[:data.rindex(b"\r\n\r\n") + 4] if head_only and b"\r\n\r\n" in data else data, False
     status = STATUSES.get(mode, mode[7:] + " Some Words" if mode.startswith("status ") else "200 OK")
     body = BODIES.get(mode, b"got it\n")
     fields = "X-Upstream: yes\r\n" + FIELDS.get(mode, f"Content-Type: {mode[6:]}\r\n" if mode.startswith("typed ") else "")
@@ -63,7 +68,7 @@ class Upstream:
         self.seen = {}
 
     async def start(self, directory):
-        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.server = await asyncio.start_server(self.serve, "127.0.0.1", 0, limit=2**24)
         self.port = self.server.sockets[0].getsockname()[1]
         self.names = {"UPSTREAM_ADDRESS": f"127.0.0.1:{self.port}"}
         for name, sans in (("SECURE", "DNS:a.test,IP:127.0.0.1,URI:spiffe://house/room"), ("OTHER", "DNS:a.test")):

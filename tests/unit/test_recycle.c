@@ -26,11 +26,11 @@ static void free_counted(void *record)
 static int setup(void **state)
 {
     (void)state;
-    worker = (struct worker){.slab = &slab, .now_ns = 1000 * SECOND};
+    worker = (struct worker){.slab = &slab};
     slab = (struct board_slab){0};
-    worker.timers = timers_new(worker.now_ns);
     assert_int_equal(uv_loop_init(&worker.loop), 0);
-    assert_int_equal(poller_new(&worker, &worker.poller, NULL), 0);
+    assert_int_equal(poller_new(&worker, &worker.poller, NULL), 0); /* knows what time it is */
+    worker.timers = timers_new(worker.now_ns);
     assert_int_equal(helper_new(&worker, WORKER_JOBS, &worker.helper, NULL), 0);
     recycler_start(&worker);
     record_kind_set(&worker, RECORD_STREAM, free_counted);

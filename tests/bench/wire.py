@@ -169,7 +169,7 @@ backend b
                                        f"stream {{ server {{ listen 127.0.0.1:PORT backlog=4096; proxy_pass {to}; }} }}\n"),
             self.haproxy_of("haproxy-tcp", f"frontend f\n  mode tcp\n  bind 127.0.0.1:PORT backlog 4096\n  default_backend b\n"
                                            f"backend b\n  mode tcp\n  option splice-auto\n  server s {to}\n"),
-            *self.traefik_of("tcp", dynamic), self.weir_of("tcp", dynamic, http=False)]
+            *self.traefik_of("tcp", dynamic), self.weir_of("tcp", dynamic, http=False), self.null_proxy()]
         self.table("TCP, small requests through open sessions", "request", proxies, lambda p, s: self.wrk(p, s), 0.95)
         self.table("TCP, 1 MiB, 16 sessions", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"), 0.95)
         for p in proxies:

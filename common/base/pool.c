@@ -182,22 +182,30 @@ bool pool_join(struct pool *pool, struct slice a, struct slice b, struct slice *
     return true;
 }
 
+struct slice pool_vprintf(struct pool *pool, size_t most, const char *format, va_list args)
+{
+    va_list again;
+
+    va_copy(again, args);
+    int needed = vsnprintf(NULL, 0, format, again);
+    va_end(again);
+
+    size_t len = needed < 0 ? 0 : (size_t)needed < most ? (size_t)needed : most;
+    char *text = pool_alloc(pool, len + 1);
+
+    text[0] = '\0';
+    vsnprintf(text, len + 1, format, args);
+    return slice_of(text, len);
+}
+
 struct slice pool_printf(struct pool *pool, const char *format, ...)
 {
-    va_list args, again;
+    va_list args;
 
     va_start(args, format);
-    va_copy(again, args);
-    int len = vsnprintf(NULL, 0, format, args);
+    struct slice text = pool_vprintf(pool, SIZE_MAX - 1, format, args);
     va_end(args);
-    if (len < 0) {
-        len = 0;
-    }
-    char *text = pool_alloc(pool, (size_t)len + 1);
-    text[0] = '\0';
-    vsnprintf(text, (size_t)len + 1, format, again);
-    va_end(again);
-    return slice_of(text, (size_t)len);
+    return text;
 }
 
 void *pool_grow(struct pool *pool, void *items, size_t count, size_t *capacity, size_t item_size)

@@ -8,6 +8,8 @@
 #ifndef WEIR_COMMON_BASE_POOL_H
 #define WEIR_COMMON_BASE_POOL_H
 
+#include <stdarg.h>
+
 #include "common/base/slice.h"
 
 struct pool;
@@ -39,6 +41,9 @@ bool pool_join(struct pool *pool, struct slice a, struct slice b, struct slice *
 
 /* printf into the pool. Dies when out of memory; for our own texts, not for peers' sizes. */
 struct slice pool_printf(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* The same, of at most so many bytes: messages that say what others wrote, however long. */
+struct slice pool_vprintf(struct pool *pool, size_t most, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
 
 /* Bytes asked of the system by this pool now. */
 size_t pool_bytes(const struct pool *pool);

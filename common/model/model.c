@@ -84,23 +84,7 @@ MODEL_ADD(model_add_service, http_service, services, service_count, service_capa
 MODEL_ADD(model_add_middleware, http_middleware, middlewares, middleware_count, middleware_capacity)
 MODEL_ADD(model_add_transport, servers_transport, transports, transport_count, transport_capacity)
 
-/* The whole text, however long: operators need the end of a message too. */
-static struct slice format_text(struct pool *pool, const char *format, va_list args)
-{
-    va_list again;
-    char *text;
-    int len;
-
-    va_copy(again, args);
-    len = vsnprintf(NULL, 0, format, again);
-    va_end(again);
-    if (len < 0) {
-        return SLICE("(the text of this message could not be formatted)");
-    }
-    text = pool_alloc(pool, (size_t)len + 1);
-    vsnprintf(text, (size_t)len + 1, format, args);
-    return slice_of(text, (size_t)len);
-}
+#define WHOLE (SIZE_MAX - 1) /* operators need the end of a message too */
 
 void model_notice(struct model *model, bool is_error, const struct origin *origin, const char *format, ...)
 {
@@ -118,7 +102,7 @@ void model_notice(struct model *model, bool is_error, const struct origin *origi
         notice->origin.line = origin->line;
     }
     va_start(args, format);
-    notice->text = format_text(model->pool, format, args);
+    notice->text = pool_vprintf(model->pool, WHOLE, format, args);
     va_end(args);
 }
 
@@ -130,7 +114,7 @@ void element_error(struct model *model, struct element *element, bool critical, 
     va_list args;
 
     va_start(args, format);
-    text = format_text(model->pool, format, args);
+    text = pool_vprintf(model->pool, WHOLE, format, args);
     va_end(args);
     for (size_t i = 0; i < count; i++) {
         if (slice_eq(items[i], text)) {

@@ -4,17 +4,8 @@
 #include "master/provider/kubernetes.h"
 
 #include <stdarg.h>
-#include <stdio.h>
 
-static struct slice print(struct pool *pool, const char *format, va_list args)
-{
-    char buf[1024];
-    int len = vsnprintf(buf, sizeof(buf), format, args);
-
-    return pool_copy(pool, slice_of(buf, len < 0                     ? 0
-                                         : (size_t)len < sizeof(buf) ? (size_t)len
-                                                                     : sizeof(buf) - 1));
-}
+#define MESSAGE_MOST 1023u
 
 static struct slice located(struct k8s *k8s, const struct k8s_place *place, struct slice text)
 {
@@ -35,7 +26,7 @@ void k8s_error(struct k8s *k8s, const struct k8s_place *place, struct element *e
     va_list args;
 
     va_start(args, format);
-    struct slice text = located(k8s, place, print(k8s->scratch, format, args));
+    struct slice text = located(k8s, place, pool_vprintf(k8s->scratch, MESSAGE_MOST, format, args));
 
     va_end(args);
     element_error(k8s->model, element, critical, "%.*s", SLICE_ARG(text));
@@ -59,7 +50,7 @@ void k8s_warn(struct k8s *k8s, const struct k8s_place *place, const char *format
     va_list args;
 
     va_start(args, format);
-    struct slice text = print(k8s->scratch, format, args);
+    struct slice text = pool_vprintf(k8s->scratch, MESSAGE_MOST, format, args);
 
     va_end(args);
     notice(k8s, false, place, place->node ? place->node->line : 0, place->key, text);
@@ -70,7 +61,7 @@ void k8s_notice_error(struct k8s *k8s, const struct k8s_place *place, const char
     va_list args;
 
     va_start(args, format);
-    struct slice text = print(k8s->scratch, format, args);
+    struct slice text = pool_vprintf(k8s->scratch, MESSAGE_MOST, format, args);
 
     va_end(args);
     notice(k8s, true, place, place->node ? place->node->line : 0, place->key, text);
@@ -107,7 +98,7 @@ struct k8s_place k8s_step(struct k8s *k8s, const struct k8s_place *place, const 
     va_list args;
 
     va_start(args, format);
-    struct slice step = print(k8s->scratch, format, args);
+    struct slice step = pool_vprintf(k8s->scratch, MESSAGE_MOST, format, args);
 
     va_end(args);
     return (struct k8s_place){

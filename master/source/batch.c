@@ -2,12 +2,12 @@
  * batch.c - the objects, notices and documents of one file, or of one object of an API server; see store.h.
  */
 #include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "common/base/memory.h"
 #include "master/source/store.h"
 
+#define MESSAGE_MOST 1023u
 #define ORIGIN_TEXT 128u /* where it came from, in words: mostly less */
 
 /* Kinds without a namespace: they get none, so that messages and look-ups say what kubectl says. */
@@ -69,16 +69,6 @@ void batch_unref(struct kube_batch *batch)
     }
 }
 
-static struct slice text_printed(struct pool *pool, const char *format, va_list args)
-{
-    char buf[1024];
-    int len = vsnprintf(buf, sizeof(buf), format, args);
-
-    return pool_copy(pool, slice_of(buf, len < 0                     ? 0
-                                         : (size_t)len < sizeof(buf) ? (size_t)len
-                                                                     : sizeof(buf) - 1));
-}
-
 void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct slice object,
                   const char *format, ...)
 {
@@ -92,7 +82,7 @@ void batch_notice(struct kube_batch *batch, bool is_error, uint32_t line, struct
     *notice = (struct notice){
         .is_error = is_error,
         .origin = {.file = batch->file, .line = line, .object = object},
-        .text = text_printed(batch->pool, format, args),
+        .text = pool_vprintf(batch->pool, MESSAGE_MOST, format, args),
     };
     va_end(args);
 }

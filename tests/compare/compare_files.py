@@ -18,7 +18,7 @@ import time
 
 from cases import request
 from compare import ask, difference, view
-from paired import arguments
+from paired import arguments, stop
 from ports import free_port
 from upstream import Upstream
 from waiting import wait_until
@@ -83,12 +83,7 @@ def answers(binary, directory, ending, text, upstream):
             views.append(view(answer, upstream.seen.pop(case, []), dict(ports, upstream=upstream.port), False))
         return taken, views, log_of(log)
     finally:
-        process.terminate()
-        try:
-            process.wait(15)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        stop(process)
 
 
 def compared(args, upstream, directory, number, title, ending, text):

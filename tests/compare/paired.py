@@ -37,6 +37,15 @@ def start(binary, name, directory, dynamic, points):
     return process, ports
 
 
+def stop(process):
+    process.terminate()
+    try:
+        process.wait(15)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
 @contextlib.contextmanager
 def both(args, directory, dynamic, points=None):
     """The ports of Traefik and of weir, which end with the block: of `web`, or {name: port} of `points` ({name: options}, those named
@@ -48,12 +57,7 @@ def both(args, directory, dynamic, points=None):
         yield [ports if points else ports["web"] for _, ports in running]
     finally:
         for process, _ in running:
-            process.terminate()
-            try:
-                process.wait(15)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            stop(process)
 
 
 class Totals:

@@ -2,6 +2,7 @@
 
 Where things lie says build/tests/board_layout, which `make integration` builds against shm/board.h.
 """
+import errno
 import functools
 import json
 import os
@@ -28,13 +29,27 @@ class Board:
         self.fd = next(os.open(f"/proc/{pid}/fd/{number}", os.O_RDONLY | os.O_CLOEXEC)
                        for number, target in descriptors(pid).items() if target.startswith("/memfd:weir-board"))
 
+    def _slabs(self):
+        """Of each worker that has written to it: the board has room for many, and memory for those that were there."""
+        where = self.layout
+        at, end = where["slabs"], where["slabs"] + where["workers"] * where["stride"]
+        while at < end:
+            try:
+                at = os.lseek(self.fd, at, os.SEEK_DATA)
+            except OSError as error:
+                if error.errno != errno.ENXIO:  # nothing is behind it
+                    raise
+                return
+            slot = (at - where["slabs"]) // where["stride"]
+            if slot < where["workers"]:
+                yield os.pread(self.fd, where["stride"], where["slabs"] + slot * where["stride"])
+            at = where["slabs"] + (slot + 1) * where["stride"]
+
     def gauges(self):
         """Summed over all workers."""
-        where = self.layout
-        slabs = os.pread(self.fd, where["workers"] * where["stride"], where["slabs"])
-        return {name: sum(struct.unpack_from("=q", slabs, slot * where["stride"] + offset)[0]
-                          for slot in range(where["workers"]))
-                for name, offset in where["gauges"].items()}
+        slabs = list(self._slabs())
+        return {name: sum(struct.unpack_from("=q", slab, offset)[0] for slab in slabs)
+                for name, offset in self.layout["gauges"].items()}
 
     def published(self):
         """The number of the last generation."""
@@ -42,13 +57,9 @@ class Board:
 
     def acknowledged(self):
         """Of each worker: the generation it serves, and since when (time.monotonic_ns())."""
-        where, found = self.layout, []
-        slabs = os.pread(self.fd, where["workers"] * where["stride"], where["slabs"])
-        for slot in range(where["workers"]):
-            at = slot * where["stride"]
-            if struct.unpack_from("=i", slabs, at + where["pid"])[0]:
-                found.append(tuple(struct.unpack_from("=Q", slabs, at + where[key])[0] for key in ("generation", "acknowledged_ns")))
-        return found
+        where = self.layout
+        return [tuple(struct.unpack_from("=Q", slab, where[key])[0] for key in ("generation", "acknowledged_ns"))
+                for slab in self._slabs() if struct.unpack_from("=i", slab, where["pid"])[0]]
 
     def close(self):
         os.close(self.fd)

@@ -7,6 +7,7 @@
 Waiting is for events: a line in the log, a port that accepts, a process that is gone.
 """
 import functools
+import http.client
 import os
 import pathlib
 import queue
@@ -290,6 +291,21 @@ def curl(port, path="/", host=None, method="GET", headers=(), data=None, extra=(
     lines = head.decode("latin-1").split("\r\n")
     pairs = [tuple(line.split(": ", 1)) if ": " in line else (line.rstrip(":"), "") for line in lines[1:]]
     return Answer(int(lines[0].split()[1]), pairs, body.decode("latin-1"), done.stdout)
+
+
+def quick_get(port, path="/", host=None, headers=()):
+    """The same of a GET without a process for it: for who asks again and again until the answer is another one."""
+    client = http.client.HTTPConnection("127.0.0.1", port, timeout=DEADLINE)
+    try:
+        client.putrequest("GET", path, skip_host=True, skip_accept_encoding=True)
+        for name, value in (("Host", host or f"127.0.0.1:{port}"), ("Accept", "*/*"), ("Connection", "close"), *(header.split(": ", 1) for header in headers)):
+            client.putheader(name, value)
+        client.endheaders()
+        answer = client.getresponse()
+        body = answer.read()
+        return Answer(answer.status, answer.getheaders(), body.decode("latin-1"), body)
+    finally:
+        client.close()
 
 
 def raw(port, data, close_write=False, seconds=DEADLINE):

@@ -6,6 +6,8 @@ import signal
 
 from waiting import wait_until
 
+LISTS_CHILDREN = os.path.exists(f"/proc/{os.getpid()}/task/{os.getpid()}/children")
+
 
 def _stat(pid):
     """The fields of /proc/PID/stat from the state on; none when it is gone."""
@@ -48,10 +50,14 @@ def title(pid):
 
 
 def children(parent):
+    """The kernel lists them where it is built to (CONFIG_PROC_CHILDREN); else everybody is asked for his parent."""
+    if not LISTS_CHILDREN:
+        return sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit() and _stat(entry)[1:2] == [str(parent)])
     found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit() and _stat(entry)[1:2] == [str(parent)]:
-            found.append(int(entry))
+    with contextlib.suppress(OSError):
+        for thread in os.listdir(f"/proc/{parent}/task"):
+            with contextlib.suppress(OSError):
+                found += map(int, pathlib.Path(f"/proc/{parent}/task/{thread}/children").read_text().split())
     return sorted(found)
 
 

@@ -9,7 +9,7 @@ import pytest
 import api_server
 from api_server import GROUPS, LISTS, api  # noqa: F401 a fixture
 from board import Board
-from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
+from conftest import BINARY, DEADLINE, curl, free_port, quick_get, wait_port, wait_until
 
 ROUTES, SERVICES = GROUPS["IngressRoute"], GROUPS["Service"]
 TCP_ROUTES = "/apis/traefik.io/v1alpha1/ingressroutetcps"
@@ -41,7 +41,7 @@ def route(name, host=None, **metadata):
 
 
 def serves(program, host, status=200):
-    wait_until(f"{host} answers {status}", lambda: curl(program.ports["web"], host=host).status == status)
+    wait_until(f"{host} answers {status}", lambda: quick_get(program.ports["web"], host=host).status == status)
 
 
 def published(program):
@@ -187,7 +187,7 @@ def kept(path):
 
 
 def ask_ready(port):
-    answer = curl(port, "/ready")
+    answer = quick_get(port, "/ready")
     return answer.status, answer.body
 
 
@@ -354,12 +354,12 @@ def test_endpoints_stand_in_for_endpoint_slices(api, cluster_weir, whoami, how):
         api.refuse[slices] = [(403, "endpointslices is forbidden")] * 1000
     api.put(*service(new), endpoints(old), route("a"))
     program = cluster_weir()
-    wait_until("the Endpoints are used", lambda: "Name: old" in curl(program.ports["web"], host="a.test").body)
+    wait_until("the Endpoints are used", lambda: "Name: old" in quick_get(program.ports["web"], host="a.test").body)
     program.wait_log(r"WRN endpointslices\.discovery\.k8s\.io: the API server does")
     assert not re.search(r"WRN endpoints[:.]", program.log())
     api.gone.discard(slices)
     api.refuse.pop(slices, None)
-    wait_until("the EndpointSlices are used", lambda: "Name: new" in curl(program.ports["web"], host="a.test").body)
+    wait_until("the EndpointSlices are used", lambda: "Name: new" in quick_get(program.ports["web"], host="a.test").body)
 
     def unwatched():
         api.send(GROUPS["Endpoints"], b" ")  # a watch whose reader is gone is noticed when it is written to

@@ -3,7 +3,7 @@ import json
 import signal
 
 from api_server import GROUPS, api  # noqa: F401 a fixture
-from conftest import curl, free_port, wait_until
+from conftest import curl, free_port, quick_get, wait_until
 from test_cluster import TOKEN, route, serves, service
 
 SHARED = {GROUPS["Service"], GROUPS["EndpointSlice"], GROUPS["Secret"], "/api/v1/nodes"}
@@ -57,7 +57,7 @@ def test_what_both_read_is_asked_for_once(api, weir, whoami):
         assert asked(api, path) == (1, 1), path
     api.put(service(new)[1])
     for host in ("a.test", "i.test"):
-        wait_until(f"{host} has its new server", lambda: "Name: new" in curl(program.ports["web"], host=host).body)
+        wait_until(f"{host} has its new server", lambda: "Name: new" in quick_get(program.ports["web"], host=host).body)
     api.put(route("b"), ingress("j"))
     serves(program, "b.test")
     serves(program, "j.test")
@@ -82,7 +82,7 @@ def test_who_comes_later_is_given_what_is_known_and_keeps_it(api, weir, whoami, 
     fresh = whoami("fresh")
     api.put(service(fresh)[1])
     for host in ("a.test", "i.test"):
-        wait_until(f"{host} has its new server", lambda: "Name: fresh" in curl(settings.port, host=host).body)
+        wait_until(f"{host} has its new server", lambda: "Name: fresh" in quick_get(settings.port, host=host).body)
     for path in SHARED:
         assert asked(api, path) == (1, 1), path
 

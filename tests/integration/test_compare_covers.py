@@ -47,7 +47,7 @@ def ours(option, rows):
     steps = option.split(".")
     if any(rows.get(".".join(steps[:end]), "").startswith("Own option:") for end in range(1, len(steps) + 1)):
         return True
-    below = [inner for inner in rows if re.fullmatch(rf"{re.escape(option)}\.[^.]+", inner)]
+    below = [inner for inner in rows if inner.rpartition(".")[0] == option]
     return bool(below) and all(ours(inner, rows) for inner in below)
 
 

@@ -12,7 +12,7 @@ import struct
 import subprocess
 
 from board import layout
-from conftest import BINARY, DEADLINE, curl, wait_until
+from conftest import BINARY, DEADLINE, curl, quick_get, wait_until
 from processes import descriptors
 from test_life_slots import settled
 from test_processes import dynamic, serving  # noqa: F401 (a fixture)
@@ -88,7 +88,7 @@ def test_a_damaged_head_of_the_board_keeps_nobody_from_starting(serving, whoami,
         assert curl(router.web).status == 200
     os.close(board)
     dynamic(tmp_path, whoami("two"))
-    wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+    wait_until("the new backend answers", lambda: "Name: two" in quick_get(router.web).body)
 
 
 def test_what_is_said_of_the_tree_does_not_stay(serving):
@@ -120,4 +120,4 @@ def test_status_of_a_scribbled_board(serving):
             assert done.returncode == 0, done.stderr
     os.close(board)
     kill_all_but_the_guard(router, 1)
-    wait_until("it serves", lambda: curl(router.web).status == 200)
+    wait_until("it serves", lambda: quick_get(router.web).status == 200)

@@ -6,7 +6,7 @@ import tempfile
 
 import pytest
 
-from conftest import READY, Weir, curl, wait_until
+from conftest import READY, Weir, quick_get, wait_until
 from marathon import House
 from mixture import Mixture, Servers
 from processes import children
@@ -68,7 +68,7 @@ def test_a_whole_life(wrap, nested, programs, folder, servers):
     house.load = load = Mixture(house)
     house.kill_master()
     house.hangup(workers=2, other=True)
-    wait_until("another entry point serves", lambda: curl(house.other, host="one").status == 200)
+    wait_until("another entry point serves", lambda: quick_get(house.other, host="one").status == 200)
     wait_until("two sockets", lambda: listening(house.port) == 2)
     for to in ("another", "broken", "another"):
         house.upgrade(to)

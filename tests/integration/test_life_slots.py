@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from conftest import BINARY, DEADLINE, curl, free_port, wait_port, wait_until
+from conftest import BINARY, DEADLINE, curl, free_port, quick_get, wait_port, wait_until
 from load import Load
 from null import Null, came_in_time
 from processes import freeze, gone
@@ -238,7 +238,7 @@ def test_entry_points_come_and_go_under_load(by_file):
         router.wait_log(r"Listening .*entryPointName=other" if extra else r"Closing entry point other", mark)
         if extra:
             wait_port(other)
-            wait_until("it serves", lambda: curl(other).status == 200)
+            wait_until("it serves", lambda: quick_get(other).status == 200)
         load.more()
     load.clean()
 

@@ -7,7 +7,7 @@ import signal
 import pytest
 
 import conftest
-from conftest import BINARY, READY, Program, Weir, curl, free_port, wait_until
+from conftest import BINARY, READY, Program, Weir, curl, free_port, quick_get, wait_until
 from load import Load
 from marathon import another_build
 from processes import alive, children, gone, title
@@ -104,7 +104,7 @@ def test_another_build_takes_over_under_load(serving, installed, tmp_path, whoam
     mark = router.mark()  # the new master can change things
     dynamic(tmp_path, whoami("two"))
     router.wait_log(r"Configuration changed: .*who@file", mark)
-    wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+    wait_until("the new backend answers", lambda: "Name: two" in quick_get(router.web).body)
 
 
 def test_sets_that_are_gone_cost_the_sessions_of_older_ones_nothing(serving, installed):

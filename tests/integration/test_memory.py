@@ -9,7 +9,7 @@ import socket
 import pytest
 
 from api_server import GROUPS, ApiServer
-from conftest import curl, wait_until
+from conftest import curl, quick_get, wait_until
 from processes import children, own_kib, pss_kib
 
 pytestmark = pytest.mark.crowd
@@ -57,7 +57,7 @@ def test_routes_and_churn(weir, whoami, tmp_path):
     start = router.mark()
     (tmp_path / "next.json").rename(tmp_path / "routes.json")
     router.wait_log(r"Configuration changed.*5000 added", start)
-    wait_until("the route in force", lambda: curl(router.ports["web"], "/some/path/7", host="h7.test").status == 200)
+    wait_until("the route in force", lambda: quick_get(router.ports["web"], "/some/path/7", host="h7.test").status == 200)
     full = own_kib(tree(router))
     assert full - rest <= 40 * 1024, f"{full - rest} KiB for 5,000 routers"
 
@@ -107,7 +107,7 @@ def test_a_list_of_200_megabytes_does_not_need_them(weir, whoami):
                  "endpoints": [{"addresses": [backend.host], "conditions": {"ready": True}}]})
         router = weir(f"--providers.kubernetesCRD.endpoint={api.url}", env={"KUBECONFIG": "", "KUBERNETES_SERVICE_HOST": ""})
         for host in ("r0.test", f"r{Flood.count - 1}.test"):
-            wait_until(f"{host} is served", lambda: curl(router.ports["web"], "/", host=host).status == 200)
+            wait_until(f"{host} is served", lambda: quick_get(router.ports["web"], "/", host=host).status == 200)
         master = router.master()
         status = dict(line.split(":\t") for line in pathlib.Path(f"/proc/{master}/status").read_text().splitlines() if ":\t" in line)
         most = int(status["VmHWM"].split()[0])

@@ -17,6 +17,7 @@ from test_middleware_rate_limit_redis_hostile import command
 pytestmark = pytest.mark.usefixtures("server", "routed")
 
 SLOTS = 16384
+SEEN = 0.1  # each look is a process or several, and nodes tell each other things once a second
 NAMES = [f"client-{number}" for number in range(24)]  # over all nodes of three, whatever the middleware is called
 
 
@@ -54,11 +55,11 @@ class Node(Redis):
 def join(*nodes):
     for node in nodes[1:]:
         assert nodes[0].ask("cluster", "meet", "127.0.0.1", str(node.port), str(node.bus)) == "OK"
-    wait_until("all know each other", lambda: all(node.knows(len(nodes)) for node in nodes))
+    wait_until("all know each other", lambda: all(node.knows(len(nodes)) for node in nodes), pause=SEEN)
 
 
 def settle(*nodes):
-    wait_until("all nodes say that the cluster is well", lambda: all(node.is_well() for node in nodes))
+    wait_until("all nodes say that the cluster is well", lambda: all(node.is_well() for node in nodes), pause=SEEN)
 
 
 @pytest.fixture
@@ -194,13 +195,13 @@ def test_node_that_dies(server, cluster, routed, programs, tmp_path):
     replica = Node(programs, tmp_path)
     join(*nodes, replica)
     wait_until("it follows", lambda: replica.ask("cluster", "replicate", nodes[0].id) == "OK")
-    wait_until("all name it", lambda: all(f"\n{replica.port}\n" in node.ask("cluster", "slots") for node in nodes))
-    wait_until("it is up to date", lambda: "master_link_status:up" in replica.ask("info", "replication"))
+    wait_until("all name it", lambda: all(f"\n{replica.port}\n" in node.ask("cluster", "slots") for node in nodes), pause=SEEN)
+    wait_until("it is up to date", lambda: "master_link_status:up" in replica.ask("info", "replication"), pause=SEEN)
     proxied = routed(one_route(server(), {"r": limit(*nodes, burst=2)}))
     learned(proxied)
     assert set(each(proxied).values()) == {200}
     theirs = [name for name in NAMES if int(nodes[1].ask("cluster", "keyslot", key(name))) < SLOTS // 3]
-    wait_until("the replica has them", lambda: replica.number("slave_repl_offset") == nodes[0].number("master_repl_offset"))
+    wait_until("the replica has them", lambda: replica.number("slave_repl_offset") == nodes[0].number("master_repl_offset"), pause=SEEN)
     nodes[0].kill()
     assert ask(proxied, f"X-Who: {theirs[0]}").body == NO_COUNT
     others = [name for name in NAMES if name not in theirs]

@@ -13,7 +13,7 @@ import time
 import pytest
 
 import rawhttp
-from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, wait_until
+from conftest import BINARY, DEADLINE, READY, Program, curl, free_port, quick_get, wait_until
 from ports import listen
 from processes import alive, children, descriptors, freeze, gone, title
 
@@ -261,7 +261,7 @@ def test_new_master_knows_the_addresses_of_names(weir, whoami, tmp_path):
     freeze(router.master())  # it writes there too
     pathlib.Path(f"/proc/{router.pid}/fd/{memory}").write_text("weir names 1\nserver.invalid 127.0.0.1\nend\n")
     os.kill(router.master(), signal.SIGKILL)
-    wait_until("it is served", lambda: curl(router.ports["web"]).status == 200)
+    wait_until("it is served", lambda: quick_get(router.ports["web"]).status == 200)
 
 
 def test_killed_master_costs_no_request(serving, tmp_path, whoami):
@@ -292,7 +292,7 @@ def test_killed_master_costs_no_request(serving, tmp_path, whoami):
     mark = router.mark()  # the new master can change things
     dynamic(tmp_path, whoami("two"))
     router.wait_log(r"Configuration changed: .*who@file", mark)
-    wait_until("the new backend answers", lambda: "Name: two" in curl(router.web).body)
+    wait_until("the new backend answers", lambda: "Name: two" in quick_get(router.web).body)
 
 
 def test_master_restart_opens_no_second_socket(serving):
@@ -334,7 +334,7 @@ def test_generation_that_kills_workers_is_withdrawn(serving, tmp_path, whoami):
         died, _ = router.wait_log(rf"Worker {slot} .* signal 9", mark)
         router.wait_log(rf"entry point web: accepting process=\"worker {slot}\"", died)
     # one that began with the bad one does not say when it has left it
-    wait_until("nobody serves it", lambda: all("Name: one" in curl(router.web).body for _ in range(10)))
+    wait_until("nobody serves it", lambda: all("Name: one" in quick_get(router.web).body for _ in range(10)))
 
 
 # ---- stop ----

@@ -12,7 +12,7 @@ import pytest
 
 import api_server
 from api_server import GROUPS, api  # noqa: F401 a fixture
-from conftest import curl, wait_until
+from conftest import curl, quick_get, wait_until
 
 SHORT = r"Only servers changed, of [1-9]"
 CHANGED = "Configuration changed"
@@ -62,7 +62,7 @@ def lines(program, words, mark=0):
 
 
 def answers(program, host, name):
-    wait_until(f"{host} is answered by {name}", lambda: f"Name: {name}" in curl(program.ports["web"], "/0", host=host).body)
+    wait_until(f"{host} is answered by {name}", lambda: f"Name: {name}" in quick_get(program.ports["web"], "/0", host=host).body)
 
 
 class Marker:
@@ -139,7 +139,7 @@ def test_no_server_and_servers_again_are_read_without_the_others(api, cluster_we
     for _ in range(2):
         mark = program.mark()
         api.put(none)
-        wait_until("the routes are gone", lambda: {curl(program.ports["web"], host=f"{name}.test").status for name in ("a", "two")} == {404})
+        wait_until("the routes are gone", lambda: {quick_get(program.ports["web"], host=f"{name}.test").status for name in ("a", "two")} == {404})
         program.wait_log(r"ERR .*router default-a-.*the Service default/a has no servers: no ready endpoint", mark)
         api.put(some)
         for host in ("a.test", "two.test"):
@@ -149,7 +149,7 @@ def test_no_server_and_servers_again_are_read_without_the_others(api, cluster_we
         assert patches(program, mark) == len(changes) >= 2, "\n".join(changes)
     assert curl(program.ports["web"], host="b.test").status == 200
     api.remove("EndpointSlice", "a-1")  # an Endpoints object may count now
-    wait_until("the routes are gone", lambda: curl(program.ports["web"], host="a.test").status == 404)
+    wait_until("the routes are gone", lambda: quick_get(program.ports["web"], host="a.test").status == 404)
     whole_way_finds_nothing(program)
     mark = program.mark()
     api.put(some)
@@ -289,7 +289,7 @@ def test_random_events_come_to_what_the_whole_way_publishes(api, cluster_weir, w
                     api.put(route("r8", {"name": rng.choice(NAMES)}), route(name, {"name": "marker"}))
                 else:
                     api.put(ingress("i3", (rng.choice(NAMES), "web")), ingress(name, ("marker", "web")))
-                wait_until("it has come", lambda: curl(program.ports["web"], "/0", host=f"{name}.test").status == 200)
+                wait_until("it has come", lambda: quick_get(program.ports["web"], "/0", host=f"{name}.test").status == 200)
             else:
                 api.put(some_slice(rng))
         marker.wait(program)
@@ -365,7 +365,7 @@ class Markers(Marker):
         self.put_objects()
         super().wait(program)
         port, path, name = program.ports["web"], f"/{self.number}", self.backends[self.number % 2].name
-        wait_until("route and middleware", lambda: f"GET {path}{path} " in curl(port, path, host="mark.test").body)
+        wait_until("route and middleware", lambda: f"GET {path}{path} " in quick_get(port, path, host="mark.test").body)
         answers(program, "mark-weighted.test", name)
         answers(program, "mark-port.test", name)
 
@@ -435,11 +435,11 @@ def test_a_route_is_in_force_without_reading_the_others(api, cluster_weir, whoam
     whole_way_finds_nothing(program)
     mark = program.mark()
     api.put(middleware("m", addPrefix={"prefix": "/two"}))
-    wait_until("the prefix is another", lambda: "GET /two/0" in curl(program.ports["web"], "/0", host="new.test").body)
+    wait_until("the prefix is another", lambda: "GET /two/0" in quick_get(program.ports["web"], "/0", host="new.test").body)
     program.wait_log(PATCH, mark)
     program.wait_log(r"INF Configuration changed: middlewares: 1 changed \(default-m@kubernetescrd\)", mark)
     api.remove("IngressRoute", "r7")
-    wait_until("the route is gone", lambda: curl(program.ports["web"], host="r7.test").status == 404)
+    wait_until("the route is gone", lambda: quick_get(program.ports["web"], host="r7.test").status == 404)
     whole_way_finds_nothing(program)
 
 
@@ -545,7 +545,7 @@ def test_middlewares_of_others_are_patched_too(api, cluster_weir, whoami):
     program = cluster_weir()
 
     def asked(host):
-        return curl(program.ports["web"], "/0", host=host).body
+        return quick_get(program.ports["web"], "/0", host=host).body
 
     wait_until("the chain has one", lambda: "GET /m/0 " in asked("a.test"))
     whole_way_finds_nothing(program)
@@ -560,7 +560,7 @@ def test_middlewares_of_others_are_patched_too(api, cluster_weir, whoami):
     api.put(route("new", {"name": "a"}, middlewares=[{"name": "new"}]))
     wait_until("the new one is there", lambda: "GET /new/0 " in asked("new.test"))
     api.remove("IngressRoute", "new")
-    wait_until("it is gone", lambda: curl(program.ports["web"], host="new.test").status == 404)
+    wait_until("it is gone", lambda: quick_get(program.ports["web"], host="new.test").status == 404)
     api.remove("Middleware", "new")
     program.wait_log(r"middlewares: 1 removed \(default-new@kubernetescrd\)", mark)
     assert len(lines(program, "Only a few objects changed: ", mark)) >= len(lines(program, CHANGED, mark))

@@ -11,7 +11,7 @@ import threading
 
 import pytest
 
-from conftest import curl, free_port, wait_port, wait_until
+from conftest import curl, free_port, quick_get, wait_port, wait_until
 from ports import listen
 from processes import descriptors, freeze
 
@@ -80,14 +80,14 @@ def test_change_is_live_and_said(serving, configuration, whoami):
     assert "services: 1 added (two@file)" in line
     assert "compileMs=" in line
     for host in ("one", "two"):
-        wait_until("it is live", lambda: "Name: two" in curl(router.web, host=host).body)
+        wait_until("it is live", lambda: "Name: two" in quick_get(router.web, host=host).body)
 
     mark = router.mark()
     configuration.routes([("two", "Host(`two`)", "two")], [("two", two)])
     line = changed(router, mark)
     assert "routers: 1 removed (one@file)" in line
     assert "services: 1 removed (one@file)" in line
-    wait_until("it is gone", lambda: curl(router.web, host="one").status == 404)
+    wait_until("it is gone", lambda: quick_get(router.web, host="one").status == 404)
 
 
 def test_tcp_udp_and_tls_are_counted_and_take_nothing_down(serving, configuration):
@@ -147,7 +147,7 @@ def test_file_that_cannot_be_read_leaves_the_old_in_force(serving, configuration
     mark = router.mark()
     configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
     changed(router, mark)
-    wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
+    wait_until("it is live", lambda: quick_get(router.web, host="mended").status == 200)
 
 
 def test_burst_costs_few_generations(serving, configuration):
@@ -158,7 +158,7 @@ def test_burst_costs_few_generations(serving, configuration):
         configuration.routes([(f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
     line = changed(router, mark, "r299@file")
     assert generation(line) - first < 100
-    wait_until("the last is live", lambda: curl(router.web, host="r299").status == 200)
+    wait_until("the last is live", lambda: quick_get(router.web, host="r299").status == 200)
     assert curl(router.web, host="r298").status == 404
 
 
@@ -185,7 +185,7 @@ def test_request_finishes_on_the_generation_it_began_on(serving, configuration, 
     mark = router.mark()
     configuration.routes([("slow", "Host(`slow`)", "slow")], [("slow", slow)])
     changed(router, mark)
-    wait_until("it is live", lambda: curl(router.web, host="one").status == 404)
+    wait_until("it is live", lambda: quick_get(router.web, host="one").status == 404)
     answer = {}
     asking = threading.Thread(target=lambda: answer.update(got=curl(router.web, host="slow")))
     mark = router.mark()
@@ -193,7 +193,7 @@ def test_request_finishes_on_the_generation_it_began_on(serving, configuration, 
     router.wait_log(r"router slow@file", mark)
     configuration.routes([("one", "Host(`one`)", "one")], [("one", serving.backend)])
     changed(router, mark, "slow@file")
-    wait_until("the new is live", lambda: curl(router.web, host="one").status == 200)
+    wait_until("the new is live", lambda: quick_get(router.web, host="one").status == 200)
     asking.join()
     assert answer["got"].status == 200
     assert "Name: slow" in answer["got"].body
@@ -236,7 +236,7 @@ def test_new_master_reads_what_changed_meanwhile(serving, configuration):
     freeze(master)  # so that it is not there to see the change
     configuration.routes([("late", "Host(`late`)", "one")], [("one", serving.backend)])
     changed(router, router.kill_master(master), "late@file")
-    wait_until("it is live", lambda: curl(router.web, host="late").status == 200)
+    wait_until("it is live", lambda: quick_get(router.web, host="late").status == 200)
 
 
 KEPT = r" WRN .*dynamic\.yml: what this file gave before stays in force"
@@ -258,7 +258,7 @@ def test_new_master_that_cannot_read_leaves_what_is_in_force(serving, configurat
     assert curl(router.web, host="one").status == 200
     configuration.write(good.replace("Host(`one`)", "Host(`mended`)"))
     changed(router, mark)
-    wait_until("it is live", lambda: curl(router.web, host="mended").status == 200)
+    wait_until("it is live", lambda: quick_get(router.web, host="mended").status == 200)
 
 
 def test_old_generations_are_unmapped(serving, configuration):
@@ -276,7 +276,7 @@ def test_old_generations_are_unmapped(serving, configuration):
             mark = router.mark()
             configuration.routes([(f"r{i}", f"Host(`r{i}`)", "one")], [("one", serving.backend)])
             changed(router, mark, f"r{i}@file")
-            wait_until("it is live", lambda: curl(router.web, host=f"r{i}").status == 200)
+            wait_until("it is live", lambda: quick_get(router.web, host=f"r{i}").status == 200)
         wait_until("only the last is mapped", lambda: mapped() == 2)
 
 
@@ -330,7 +330,7 @@ def test_hangup_opens_and_closes_entry_points(with_file):
         mark = with_file.hangup()
         router.wait_log(rf"Listening .*entryPointName=other address=127\.0\.0\.1:{other}", mark)
         wait_port(other)
-        wait_until("it serves", lambda: curl(other, host="one").status == 200)
+        wait_until("it serves", lambda: quick_get(other, host="one").status == 200)
         with_file.write()
         mark = with_file.hangup()
         router.wait_log(r"Closing entry point other", mark)
@@ -360,7 +360,7 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file,
     with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{other}\"")
     with_file.hangup()
     wait_port(other)
-    wait_until("it serves", lambda: curl(other, host="one").status == 200)
+    wait_until("it serves", lambda: quick_get(other, host="one").status == 200)
     sockets, worker = listening(other), router.worker(0)
     freeze(worker)
     try:
@@ -380,7 +380,7 @@ def test_entry_point_comes_back_while_a_hung_worker_holds_its_sockets(with_file,
         with contextlib.suppress(ProcessLookupError):  # it hung for too long, and another one has its place
             os.kill(worker, signal.SIGCONT)
     wait_port(other)
-    wait_until("it serves", lambda: curl(other, host="one").status == 200)
+    wait_until("it serves", lambda: quick_get(other, host="one").status == 200)
 
 
 def test_hangup_reaches_a_master_that_dies_before_it_looks(with_file):
@@ -509,6 +509,6 @@ def test_change_that_met_a_shortage_is_in_force_when_that_is_over(serving, confi
         configuration.routes([("one", "Host(`one`)", "one"), ("two", "Host(`two`)", "two")], [("one", serving.backend), ("two", serving.backend)])
         router.wait_log(words, mark)
         assert curl(router.web, host="one").status == 200
-    wait_until("it is in force", lambda: curl(router.web, host="two").status == 200)
+    wait_until("it is in force", lambda: quick_get(router.web, host="two").status == 200)
     assert curl(router.web, host="one").status == 200
     changed(router, mark, "two@file")

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from board import layout
-from conftest import DEADLINE, READY, Program, curl, free_port, wait_until
+from conftest import DEADLINE, READY, Program, curl, free_port, quick_get, wait_until
 from inject import Injector
 from ports import listen
 from processes import children, title
@@ -121,7 +121,7 @@ def test_a_worker_connects_to_servers_of_the_configuration_only(weir, whoami, tm
     backend = whoami("one")
     router = weir(f"--providers.file.filename={dynamic(tmp_path, backend)}")
     router.web = router.ports["web"]
-    wait_until("it is served", lambda: curl(router.web).status == 200)
+    wait_until("it is served", lambda: quick_get(router.web).status == 200)
     [worker] = router.children("worker")
     server = sockaddr(backend.port)
     place = place_of(worker, server)

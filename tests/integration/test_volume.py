@@ -6,7 +6,7 @@ import shutil
 
 import pytest
 
-from conftest import curl, free_port, wait_until
+from conftest import curl, free_port, quick_get, wait_until
 from test_reload import STATIC, configuration, with_file  # noqa: F401
 
 
@@ -72,7 +72,7 @@ def test_refused_version_keeps_the_old_and_the_next_is_read(in_volume):
     assert curl(in_volume.web, host="one").status == 200
     in_volume.write(extra="    http:\n      maxHeaderBytes: 1000")
     router.wait_log(r"Configuration changed: options of the static configuration", mark)
-    wait_until("it is in force", lambda: curl(in_volume.web, host="one", headers=["X-Long: " + "a" * 9000]).status == 431)
+    wait_until("it is in force", lambda: quick_get(in_volume.web, host="one", headers=["X-Long: " + "a" * 9000]).status == 431)
 
 
 def test_version_with_the_same_file_is_passed_over(in_volume):

@@ -123,11 +123,12 @@ def test_with_an_active_check(server, routed):
     def well(peer, server):
         with contextlib.suppress(EOFError, ConnectionError):
             peer.request()
-            checked.append(1)
             peer.send(ok(b""))
+            peer.rest()
+            checked.append(1)
     checker, app = server(well), App(server, "app", 500)
     proxied = routed(config(app, window="1ms", healthCheck={"path": "/", "port": checker.port, "interval": LONG}))
-    wait_until("it was asked", lambda: checked)
+    wait_until("it was asked, and what it said is known", lambda: checked)
     assert statuses(proxied, 5) == [500, 503, 503, 503, 503]
     proxied.router.stop()
     proxied = routed(config(app, window=LONG, healthCheck={"path": "/", "port": checker.port, "interval": "50ms"}))

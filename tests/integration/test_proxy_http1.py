@@ -2,6 +2,7 @@
 import hashlib
 import os
 import pathlib
+import socket
 import threading
 
 import pytest
@@ -205,10 +206,12 @@ def test_large_bodies_both_ways(proxy, server):
     assert up.requests == [hashlib.sha256(payload).hexdigest()]
 
 
+FEW = 1 << 20  # what the kernel keeps at the two outer ends; it doubles that
+
+
 def kernel_takes():
-    """Bytes that buffers of two connections grow to, each with two ends."""
-    most = [int(pathlib.Path(f"/proc/sys/net/ipv4/tcp_{which}mem").read_text().split()[2]) for which in "rw"]
-    return 2 * sum(most)
+    """Bytes that its buffers at the two inner ends, which are weir's, grow to, and those of the outer ones."""
+    return 4 * FEW + sum(int(pathlib.Path(f"/proc/sys/net/ipv4/tcp_{which}mem").read_text().split()[2]) for which in "rw")
 
 
 def test_slow_client_does_not_fill_the_worker(proxy, server):
@@ -216,6 +219,7 @@ def test_slow_client_does_not_fill_the_worker(proxy, server):
     sent = []
 
     def handler(peer, _):
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEW)
         peer.request()
         peer.send(f"HTTP/1.1 200 OK\r\nContent-Length: {total}\r\n\r\n".encode())
         block = bytes(1_000_000)
@@ -225,6 +229,7 @@ def test_slow_client_does_not_fill_the_worker(proxy, server):
     router = proxy(server(handler))
     before = router.resident_kib()
     client = router.connect()
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FEW)
     client.send(get())
     client.head()
     assert client.sock.recv(1)
@@ -244,6 +249,7 @@ def test_slow_server_does_not_fill_the_worker(proxy, server):
     go = threading.Event()
 
     def handler(peer, _):
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FEW)
         peer.head()
         go.wait(20)
         left = total - len(peer.buffer)
@@ -255,6 +261,7 @@ def test_slow_server_does_not_fill_the_worker(proxy, server):
     router = proxy(server(handler))
     before = router.resident_kib()
     client = router.connect()
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEW)
     client.send(get("/", f"Content-Length: {total}", method="POST"))
     sent = []
 

@@ -37,6 +37,7 @@
     REASON(rate_store, "the Redis that counts requests gave no answer that counts")                          \
     REASON(unauthenticated, "a middleware asked for a user, a key or a token that is right")                 \
     REASON(in_flight, "as many requests of the source are under way as may be")                              \
+    REASON(regex_limit, "a regular expression took too long to say whether it matches")                      \
     REASON(circuit_open, "what is asked failed too often and is not asked for some time")                    \
     REASON(auth_denied, "the server that is asked who may pass said no")                                     \
     REASON(auth_failed, "the server that is asked who may pass gave no answer that counts")                  \

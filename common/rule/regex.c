@@ -277,17 +277,22 @@ struct slice regex_capture_name(const struct regex *regex, size_t number)
     return regex->names[number];
 }
 
+static enum regex_result result_of(int run)
+{
+    return run > 0 ? REGEX_MATCH : run == 0 ? REGEX_NO_MATCH : REGEX_LIMIT;
+}
+
 enum regex_result regex_test(const struct regex *regex, struct slice text)
 {
     struct regex_subject subject;
 
-    if (!regex_subject_open(&subject, text)) {
+    if (regex == NULL || !regex_subject_open(&subject, text)) {
         return REGEX_LIMIT;
     }
     int rc = regex_run(regex, &subject, 0, NULL);
 
     regex_subject_close(&subject);
-    return rc > 0 ? REGEX_MATCH : rc == 0 ? REGEX_NO_MATCH : REGEX_LIMIT;
+    return result_of(rc);
 }
 
 bool regex_match(const struct regex *regex, struct slice text)
@@ -309,22 +314,19 @@ struct slice regex_span(const struct regex_subject *subject, const size_t *spans
     return slice_head(slice_from(subject->given, start), end - start);
 }
 
-size_t regex_groups(const struct regex *regex, struct slice text, struct slice *groups, size_t max)
+enum regex_result regex_find(const struct regex *regex, struct slice text, struct slice *match)
 {
     struct regex_subject subject;
-    size_t *spans = NULL, count = 0;
+    size_t *spans = NULL;
 
-    if (!regex_subject_open(&subject, text)) {
-        return 0;
+    if (regex == NULL || !regex_subject_open(&subject, text)) {
+        return REGEX_LIMIT;
     }
     int rc = regex_run(regex, &subject, 0, &spans);
 
     if (rc > 0) {
-        count = regex->captures + 1 < max ? regex->captures + 1 : max;
-        for (size_t i = 0; i < count; i++) {
-            groups[i] = i < (size_t)rc ? regex_span(&subject, spans, i) : slice_of("", 0);
-        }
+        *match = regex_span(&subject, spans, 0);
     }
     regex_subject_close(&subject);
-    return count;
+    return result_of(rc);
 }

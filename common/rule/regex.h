@@ -21,20 +21,21 @@ struct regex;
 int regex_compile(struct slice pattern, bool jit, struct regex **out, struct error *why);
 void regex_free(struct regex *regex);
 
+/* What asks a regex takes NULL, too: one that memory was not there for. It says nothing of any subject. */
+
 /* REGEX_LIMIT: it took too long to say. */
 enum regex_result { REGEX_NO_MATCH, REGEX_MATCH, REGEX_LIMIT };
 enum regex_result regex_test(const struct regex *regex, struct slice subject);
 bool regex_match(const struct regex *regex, struct slice subject); /* REGEX_MATCH */
 
-/* Capture groups: fills up to `max` slices (0 is the whole match; unset groups are empty); returns their
- * number, 0 for no match. */
-#define REGEX_MAX_GROUPS 32
-size_t regex_groups(const struct regex *regex, struct slice subject, struct slice *groups, size_t max);
+/* The first match, a part of the subject. */
+enum regex_result regex_find(const struct regex *regex, struct slice subject, struct slice *match);
 
-/* As Go's Regexp.ReplaceAllString: replaces every match, $1 ${1} ${name} $$ expanded. False past the pool's
- * limit. */
-bool regex_replace_all(const struct regex *regex, struct slice subject, struct slice replacement,
-                       struct pool *pool, struct slice *out);
+/* As Go's Regexp.ReplaceAllString: replaces every match, $1 ${1} ${name} $$ expanded. *out, in the pool, is set when something
+ * was replaced, and then only. REGEX_TOO_LONG: past the pool's limit, or 1 MiB. */
+enum regex_replaced { REGEX_UNTOUCHED, REGEX_REPLACED, REGEX_GAVE_UP, REGEX_TOO_LONG };
+enum regex_replaced regex_replace_all(const struct regex *regex, struct slice subject,
+                                      struct slice replacement, struct pool *pool, struct slice *out);
 
 /* ---- what every match must contain, for prefilters ---- */
 struct regex_literals {

@@ -128,13 +128,22 @@ static struct slice between(const struct regex_subject *subject, size_t from, si
     return regex_span(subject, pair, 0);
 }
 
-static void replace(const struct regex *regex, const struct regex_subject *subject, struct slice replacement,
-                    size_t limit, struct text *out)
+static enum regex_replaced replace(const struct regex *regex, const struct regex_subject *subject,
+                                   struct slice replacement, struct text *out)
 {
     size_t last = 0, at = 0, end = subject->text.len, *spans;
-    int set;
+    enum regex_replaced result = REGEX_UNTOUCHED;
 
-    while (at <= end && out->len <= limit && (set = regex_run(regex, subject, at, &spans)) > 0) {
+    while (at <= end) {
+        int set = regex_run(regex, subject, at, &spans);
+
+        if (set < 0) {
+            return REGEX_GAVE_UP;
+        }
+        if (set == 0) {
+            break;
+        }
+
         size_t start = spans[0], stop = spans[1];
         uint32_t rune;
         size_t width = regex_decode(slice_from(subject->text, at), &rune);
@@ -143,6 +152,10 @@ static void replace(const struct regex *regex, const struct regex_subject *subje
         if (stop > last || start == 0) { /* not for an empty match right behind a match */
             expand(out, regex, replacement, subject, spans, (size_t)set);
         }
+        if (out->len > REGEX_MAX_REPLACED) {
+            return REGEX_TOO_LONG;
+        }
+        result = REGEX_REPLACED;
         last = stop;
         if (at + width > stop) {
             at += width;
@@ -151,22 +164,26 @@ static void replace(const struct regex *regex, const struct regex_subject *subje
         }
     }
     text_add(out, between(subject, last, end));
+    return result;
 }
 
-bool regex_replace_all(const struct regex *regex, struct slice text, struct slice replacement,
-                       struct pool *pool, struct slice *out)
+enum regex_replaced regex_replace_all(const struct regex *regex, struct slice text, struct slice replacement,
+                                      struct pool *pool, struct slice *out)
 {
     struct regex_subject subject;
     struct text made;
-    bool fits = regex_subject_open(&subject, text);
+    enum regex_replaced result;
 
-    if (!fits) {
-        return false;
+    if (regex == NULL || !regex_subject_open(&subject, text)) {
+        return REGEX_GAVE_UP;
     }
     text_init(&made);
-    replace(regex, &subject, replacement, REGEX_MAX_REPLACED, &made);
-    fits = made.len <= REGEX_MAX_REPLACED && pool_join(pool, text_slice(&made), slice_of("", 0), out);
+    result = replace(regex, &subject, replacement, &made);
+    if (result == REGEX_REPLACED &&
+        (made.len > REGEX_MAX_REPLACED || !pool_join(pool, text_slice(&made), slice_of("", 0), out))) {
+        result = REGEX_TOO_LONG;
+    }
     text_free(&made);
     regex_subject_close(&subject);
-    return fits;
+    return result;
 }

@@ -82,6 +82,17 @@ def test_what_the_server_behind_gets(server, routed):
         [["bob"], [], ["one", "two"], [], ["1", "2"], [], [], [], ["mine"], ["mine"]]
 
 
+def test_header_that_cannot_be_judged(server, routed):
+    """An expression that takes too long to say: the client's header goes, nothing is taken from the answer."""
+    name = f"X-{'a' * 64}!y"
+    app = server()
+    auth = server(says("200 OK", f"{name}: auth", "X-Aaay: 1"))
+    proxied = routed(through(app, auth, authResponseHeadersRegex="^X-(A?a+a+)+y"))
+    assert ask(proxied, f"{name}: eve", "X-Other: mine").status == 200
+    got = app.requests[-1]
+    assert [got.all(header) for header in (name, "x-aaay", "x-other")] == [[], ["1"], ["mine"]]
+
+
 def test_cookies(server, routed):
     app = server(says("200 OK", "Set-Cookie: s=app", "Set-Cookie: mine=1"))
     auth = server(says("200 OK", "Set-Cookie: s=auth; Path=/", "Set-Cookie: n=auth"))

@@ -39,6 +39,10 @@ static struct replace_path_regex foo_trim = {REGEX("^/foo/(.*)$"), SLICE_INIT(" 
 static struct replace_path_regex foo_rest = {REGEX("^/foo(.*)"), SLICE_INIT("$1")};
 static struct replace_path_regex foo_up = {REGEX("^/foo(.*)"), SLICE_INIT("/..$1")};
 static struct replace_path_regex foo_host = {REGEX("^/foo(.*)"), SLICE_INIT("//h$1")};
+#define ENDLESS "^/(x+x+)+y"
+#define ENDS "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx!y"
+static struct strip_prefix_regex endless_prefix = {.regex = REGEXES(REGEX("^/a"), REGEX(ENDLESS))};
+static struct replace_path_regex endless = {REGEX(ENDLESS), SLICE_INIT("/private")};
 static struct replace_path_regex percent = {REGEX("o"), SLICE_INIT("%")};
 
 struct step {
@@ -104,6 +108,8 @@ static const struct path_case cases[] = {
     {{STEP(strip_prefix_regex, versions)}, "/1/abc/x/y", "/1/abc/x/y | "},
     {{STEP(strip_prefix_regex, versions)}, "/v1%2Fx", "/x | X-Forwarded-Prefix=/v1;"},
     {{STEP(strip_prefix_regex, versions)}, "/v1../x", "400 Bad Request\n"},
+    {{STEP(strip_prefix_regex, endless_prefix)}, "/ab", "/b | X-Forwarded-Prefix=/a;"},
+    {{STEP(strip_prefix_regex, endless_prefix)}, ENDS, "500 Internal Server Error\n"},
 
     {{STEP(replace_path, fixed)}, "/x?q", "/fixed?q | X-Replaced-Path=/x;"},
     {{STEP(replace_path, fixed)}, "/x%2fy", "/fixed | X-Replaced-Path=/x%2Fy;"},
@@ -122,6 +128,7 @@ static const struct path_case cases[] = {
     {{STEP(replace_path_regex, foo_bar)}, "/foo/x?y", "/bar/x?y | X-Replaced-Path=/foo/x;"},
     {{STEP(replace_path_regex, foo_bar)}, "/foo/x%2fy", "/bar/x%2Fy | X-Replaced-Path=/foo/x%2Fy;"},
     {{STEP(replace_path_regex, foo_bar)}, "/nope", "/nope | "},
+    {{STEP(replace_path_regex, endless)}, ENDS, "500 Internal Server Error\n"},
     {{STEP(replace_path_regex, foo_bar)}, "/foo/%7e%41", "/bar/~A | X-Replaced-Path=/foo/~A;"},
     {{STEP(replace_path_regex, foo_trim)}, "/foo/x", "/x%2f | X-Replaced-Path=/foo/x;"},
     {{STEP(replace_path_regex, foo_rest)}, "/foo", "/ | X-Replaced-Path=/foo;"},

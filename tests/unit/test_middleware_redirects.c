@@ -24,6 +24,7 @@ static struct redirect_regex old_new = REGEX("^http://(.*?)/old/(.*)", "https://
 static struct redirect_regex www = REGEX("^http://([^/]+)(/.*)?$", "http://www.x.test$2", true);
 static struct redirect_regex broken = REGEX("^.*$", "http://ho st/%zz", false);
 static struct redirect_regex relative = REGEX("^http://[^/]+/(.*)$", "/rel $1#\xc3\xa9", false);
+static struct redirect_regex endless = REGEX("^http://a.test/(x+x+)+y", "https://b.test/", false);
 static struct redirect_regex tls_only = REGEX("^https://a.test/(.*)", "https://b.test/$1", false);
 
 static const struct {
@@ -116,6 +117,19 @@ static void sends_to(void **state)
     pool_free(pool);
 }
 
+static void what_takes_too_long_does_not_pass(void **state)
+{
+    struct pool *pool = pool_new(4096, 0);
+    struct exchange ex;
+
+    (void)state;
+    fake_exchange(&ex, pool, "GET", "a.test", "/xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx!y");
+    assert_int_equal(middleware_types[MIDDLEWARE_redirect_regex]->on_request(&ex, &endless), MW_ANSWERED);
+    assert_int_equal(ex.response.status, 500);
+    assert_int_equal(ex.reason, REASON_regex_limit);
+    pool_free(pool);
+}
+
 static void location_is(struct exchange *ex, const char *want)
 {
     assert_int_equal(middleware_types[MIDDLEWARE_redirect_scheme]->on_request(ex, &https), MW_ANSWERED);
@@ -203,6 +217,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sends_to),
+        cmocka_unit_test(what_takes_too_long_does_not_pass),
         cmocka_unit_test(query_as_written),
         cmocka_unit_test(target_as_written),
         cmocka_unit_test(pass_keeps_the_request),

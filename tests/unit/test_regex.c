@@ -207,8 +207,9 @@ static void replacing(void **state)
         struct regex *regex = compile(cases[i].pattern, true);
         struct slice out;
 
-        assert_true(regex_replace_all(regex, slice_cstr(cases[i].subject), slice_cstr(cases[i].replacement),
-                                      pool, &out));
+        out = slice_cstr(cases[i].subject);
+        assert_true(regex_replace_all(regex, out, slice_cstr(cases[i].replacement), pool, &out) <=
+                    REGEX_REPLACED);
         if (!slice_eq(out, slice_cstr(cases[i].result))) {
             fail_msg("%s %s %s: \"%.*s\"", cases[i].pattern, cases[i].subject, cases[i].replacement,
                      SLICE_ARG(out));
@@ -228,35 +229,35 @@ static void a_replacement_past_the_limit_is_refused(void **state)
     (void)state;
     memset(subject, 'a', sizeof(subject));
     memset(replacement, 'x', sizeof(replacement));
-    assert_false(regex_replace_all(regex, slice_of(subject, 200), SLICE("a"), pool, &out));
-    assert_false(regex_replace_all(regex, slice_of(subject, sizeof(subject)),
-                                   slice_of(replacement, sizeof(replacement)), open, &out));
+    assert_int_equal(regex_replace_all(regex, slice_of(subject, 200), SLICE("a"), pool, &out),
+                     REGEX_TOO_LONG);
+    assert_int_equal(regex_replace_all(regex, slice_of(subject, sizeof(subject)),
+                                       slice_of(replacement, sizeof(replacement)), open, &out),
+                     REGEX_TOO_LONG);
+    assert_int_equal(regex_replace_all(regex, SLICE("bb"), SLICE("c"), open, &out), REGEX_UNTOUCHED);
     regex_free(regex);
     pool_free(pool);
     pool_free(open);
 }
 
-static void groups(void **state)
+static void finding(void **state)
 {
     struct regex *regex = compile("(a)(x)?(b+)", true);
-    struct slice found[REGEX_MAX_GROUPS];
+    struct slice found;
 
     (void)state;
-    assert_int_equal(regex_groups(regex, SLICE("-abb-"), found, REGEX_MAX_GROUPS), 4);
-    assert_true(slice_eq(found[0], SLICE("abb")));
-    assert_true(slice_eq(found[1], SLICE("a")));
-    assert_int_equal(found[2].len, 0);
-    assert_true(slice_eq(found[3], SLICE("bb")));
-    assert_int_equal(regex_groups(regex, SLICE("-abb-"), found, 1), 1);
-    assert_int_equal(regex_groups(regex, SLICE("---"), found, 1), 0);
+    assert_int_equal(regex_find(regex, SLICE("-abb-"), &found), REGEX_MATCH);
+    assert_true(slice_eq(found, SLICE("abb")));
+    assert_int_equal(regex_find(regex, SLICE("---"), &found), REGEX_NO_MATCH);
     regex_free(regex);
-    regex = compile("(.)(b)", true);
-    assert_int_equal(regex_groups(regex,
-                                  SLICE("a\xff"
-                                        "b"),
-                                  found, 3),
-                     3);
-    assert_true(slice_eq(found[1], SLICE("\xff")));
+    regex = compile(".b", true);
+    assert_int_equal(regex_find(regex,
+                                SLICE("a\xff"
+                                      "b"),
+                                &found),
+                     REGEX_MATCH);
+    assert_true(slice_eq(found, SLICE("\xff"
+                                      "b")));
     regex_free(regex);
 }
 
@@ -265,8 +266,13 @@ static void matching_is_bounded(void **state)
 {
     static const char *const patterns[] = {"^(a|a?)+$", "(x+x+)+y", "^(([a-z])+.)+[A-Z]([a-z])+$"};
     char subject[4000];
+    struct pool *pool = pool_new(64, 0);
+    struct slice found;
 
     (void)state;
+    assert_int_equal(regex_test(NULL, SLICE("")), REGEX_LIMIT);
+    assert_int_equal(regex_find(NULL, SLICE(""), &found), REGEX_LIMIT);
+    assert_int_equal(regex_replace_all(NULL, SLICE(""), SLICE(""), pool, &found), REGEX_GAVE_UP);
     for (size_t i = 0; i < 2 * ARRAY_LEN(patterns); i++) {
         struct regex *regex = compile(patterns[i / 2], i % 2);
 
@@ -275,8 +281,13 @@ static void matching_is_bounded(void **state)
         subject[sizeof(subject) - 1] = 'y'; /* so that no quick look for a needed letter ends it */
         assert_int_equal(regex_test(regex, slice_of(subject, sizeof(subject))), REGEX_LIMIT);
         assert_false(regex_match(regex, slice_of(subject, sizeof(subject))));
+        assert_int_equal(regex_find(regex, slice_of(subject, sizeof(subject)), &found), REGEX_LIMIT);
+        assert_int_equal(
+            regex_replace_all(regex, slice_of(subject, sizeof(subject)), SLICE("$1"), pool, &found),
+            REGEX_GAVE_UP);
         regex_free(regex);
     }
+    pool_free(pool);
 }
 
 static void nesting_and_length_are_bounded(void **state)
@@ -359,7 +370,7 @@ int main(void)
         cmocka_unit_test(matches),
         cmocka_unit_test(replacing),
         cmocka_unit_test(a_replacement_past_the_limit_is_refused),
-        cmocka_unit_test(groups),
+        cmocka_unit_test(finding),
         cmocka_unit_test(matching_is_bounded),
         cmocka_unit_test(nesting_and_length_are_bounded),
         cmocka_unit_test(required_literals),

@@ -11,7 +11,6 @@
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct redirect_regex *p = params;
-    const struct regex *regex = exchange_regex(ex, &p->regex);
     struct slice uri, from, to;
 
     if (!rewrite_uri(ex, &uri)) {
@@ -29,11 +28,16 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     if (!redirect_join(ex, parts, ARRAY_LEN(parts), &from)) {
         return redirect_too_long(ex);
     }
-    if (regex == NULL || !regex_match(regex, from)) {
+    switch (regex_replace_all(exchange_regex(ex, &p->regex), from, exchange_text(ex, p->replacement),
+                              ex->pool, &to)) {
+    case REGEX_UNTOUCHED:
         return MW_PASS;
-    }
-    if (!regex_replace_all(regex, from, exchange_text(ex, p->replacement), ex->pool, &to)) {
+    case REGEX_GAVE_UP:
+        return rewrite_gave_up(ex);
+    case REGEX_TOO_LONG:
         return redirect_too_long(ex);
+    case REGEX_REPLACED:
+        break;
     }
     return redirect_to(ex, from, to, p->permanent);
 }

@@ -11,18 +11,22 @@
 static enum mw_verdict on_request(struct exchange *ex, const void *params)
 {
     const struct replace_path_regex *p = params;
-    const struct regex *regex = exchange_regex(ex, &p->regex);
     struct url_path url;
     struct slice old;
 
     if (!rewrite_shown(ex, &old)) {
         return rewrite_refuse(ex);
     }
-    if (regex == NULL || !regex_match(regex, old)) {
+    switch (regex_replace_all(exchange_regex(ex, &p->regex), old,
+                              slice_trim(exchange_text(ex, p->replacement)), ex->pool, &url.raw)) {
+    case REGEX_UNTOUCHED:
         return MW_PASS;
-    }
-    if (!regex_replace_all(regex, old, slice_trim(exchange_text(ex, p->replacement)), ex->pool, &url.raw)) {
+    case REGEX_GAVE_UP:
+        return rewrite_gave_up(ex);
+    case REGEX_TOO_LONG:
         return rewrite_refuse(ex);
+    case REGEX_REPLACED:
+        break;
     }
     headers_add(&ex->request.headers, SLICE("X-Replaced-Path"), old);
     return rewrite_replace(ex, &url, true);

@@ -96,6 +96,11 @@ enum mw_verdict rewrite_refuse(struct exchange *ex)
     return exchange_answer(ex, 414, REASON_uri_too_long);
 }
 
+enum mw_verdict rewrite_gave_up(struct exchange *ex)
+{
+    return exchange_answer(ex, 500, REASON_regex_limit);
+}
+
 enum mw_verdict rewrite_store_shown(struct exchange *ex, const struct url_path *url, struct slice query)
 {
     struct rewritten made = {.url = *url};

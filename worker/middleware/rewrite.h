@@ -44,6 +44,9 @@ enum mw_verdict rewrite_strip(struct exchange *ex, struct url_path *url, struct 
 /* The answer to a path that outgrew its bound. */
 enum mw_verdict rewrite_refuse(struct exchange *ex);
 
+/* The answer where an expression took too long to say whether it matches: what it would have changed must not pass unchanged. */
+enum mw_verdict rewrite_gave_up(struct exchange *ex);
+
 /* "/" in front of a text that has none; an empty one stays empty. False past the limit. */
 bool rewrite_lead(struct exchange *ex, struct slice *path);
 

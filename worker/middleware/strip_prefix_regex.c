@@ -19,12 +19,19 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
         return rewrite_refuse(ex);
     }
     for (size_t i = 0; i < p->regex.count; i++) {
-        const struct regex *regex = exchange_regex(ex, &expressions[i]);
         struct slice match;
+        enum regex_result result;
 
+        if (expressions[i].pattern.len == 0) { /* finds only empty texts */
+            continue;
+        }
+        result = regex_find(exchange_regex(ex, &expressions[i]), url.path, &match);
+
+        if (result == REGEX_LIMIT) {
+            return rewrite_gave_up(ex);
+        }
         /* a match in the middle counts when the path begins with the same text: so does Traefik */
-        if (regex != NULL && regex_groups(regex, url.path, &match, 1) > 0 && match.len > 0 &&
-            slice_has_prefix(url.path, match)) {
+        if (result == REGEX_MATCH && match.len > 0 && slice_has_prefix(url.path, match)) {
             /* the decoded path may live in the client's buffer or in the pool: both outlive the header */
             return rewrite_strip(ex, &url, match, false);
         }

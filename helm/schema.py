@@ -124,7 +124,7 @@ def workload():
             shareProcessNamespace=YES, dnsPolicy=null(TEXT), dnsConfig=FREE, hostAliases=OBJECTS, imagePullSecrets=OBJECTS,
             lifecycle=FREE, runtimeClassName=null(TEXT), healthchecksPort=null(PORT),
             healthchecksHost=TEXT, healthchecksScheme=choice("HTTP", "HTTPS", None), hostUsers=null(YES), readinessPath=TEXT,
-            livenessPath=TEXT),
+            livenessPath=TEXT, tmpVolume=keys(emptyDir=FREE)),
         "edge": keys(hostNetwork=YES, privilegedPorts=choice("sysctl", "root")),
         "hostNetwork": YES,
         "staticConfig": keys(mode=choice("arguments", "configMap")),
@@ -151,6 +151,8 @@ def cluster():
     tls_option = keys(labels=FREE, minVersion=TEXT, maxVersion=TEXT, cipherSuites=TEXTS, curvePreferences=TEXTS, alpnProtocols=TEXTS,
                       sniStrict=YES, disableSessionTickets=YES, preferServerCipherSuites=YES, clientAuth=client_auth)
     tls_store = keys(labels=FREE, certificates=OBJECTS, defaultCertificate=keys(secretName=TEXT), defaultGeneratedCert=FREE)
+    service = keys(enabled=YES, single=YES, type=TEXT, annotations=FREE, annotationsTCP=FREE, annotationsUDP=FREE, labels=FREE,
+                   spec=FREE, loadBalancerSourceRanges=TEXTS, externalIPs=TEXTS)
     inner = keys(enabled=YES, annotations=FREE, labels=FREE, matchRule=TEXT, services=OBJECTS, entryPoints=TEXTS,
                      middlewares=OBJECTS, tls=FREE)
     return {
@@ -158,9 +160,8 @@ def cluster():
         "tlsStore": {"type": "object", "additionalProperties": tls_store},
         "ingressClass": keys(enabled=YES, isDefaultClass=YES, name=TEXT),
         "ingressRoute": keys(dashboard=inner, healthcheck=inner),
-        "service": keys(enabled=YES, single=YES, type=TEXT, annotations=FREE, annotationsTCP=FREE, annotationsUDP=FREE, labels=FREE,
-                        spec=FREE, loadBalancerSourceRanges=TEXTS, externalIPs=TEXTS),
-        "rbac": keys(enabled=YES, namespaced=YES, status=YES, secretResourceNames=TEXTS, secretsByNamespace=names),
+        "service": more(service, nameOverride=null(TEXT), additionalServices={"type": "object", "additionalProperties": service}),
+        "rbac": keys(enabled=YES, namespaced=YES, status=YES, secretResourceNames=TEXTS, secretsByNamespace=names, aggregateTo=TEXTS),
         "serviceAccount": keys(name=TEXT), "serviceAccountAnnotations": FREE,
         "extraObjects": {"type": "array"}, "commonLabels": FREE,
         "nameOverride": TEXT, "fullnameOverride": TEXT, "namespaceOverride": TEXT, "instanceLabelOverride": TEXT,

@@ -120,6 +120,7 @@ def test_rendering_is_as_kept(name):
     ("autoscaling.enabled=true", "a DaemonSet has one pod for each node"),
     ("tlsOptions.default.minimum=VersionTLS12", "/tlsOptions/default': additional properties 'minimum'"),
     ("ports.web.redirectTo=websecur", 'there is no port "websecur"'),
+    ("service.additionalServices.inner.type=ClusterIP", "service.additionalServices.inner: it has no ports"),
 ])
 def test_what_is_wrong_is_named(setting, words):
     done = helm("template", "weir", CHART, "--set", setting, check=False)
@@ -169,6 +170,32 @@ def test_on_the_network_of_the_node_two_pods_share_the_ports():
     arguments = container(text)["args"]
     assert "--entrypoints.web.address=:80/tcp" in arguments and "--entrypoints.web.reuseport=true" in arguments
     assert container(render("hostnetwork-root"))["securityContext"]["capabilities"] == {"drop": ["ALL"], "add": ["NET_BIND_SERVICE"]}
+
+
+def test_more_services(tmp_path):
+    """Each has the ports that name it; the one of old stays as it is; the address of Ingresses is that of the first."""
+    (tmp_path / "values.yaml").write_text("""
+ports: {web: {expose: {default: true, inner: true}, nodePort: 30080}, traefik: {expose: {inner: true}}}
+service:
+  enabled: true
+  nameOverride: taken-over
+  additionalServices:
+    inner: {type: ClusterIP, labels: {for: us}, single: false}
+    other: {enabled: false}
+providers: {kubernetesIngress: {publishedService: {enabled: true}}}
+rbac: {aggregateTo: [view]}
+deployment: {tmpVolume: {emptyDir: {sizeLimit: 1Gi}}}
+""")
+    text = render(None, "-f", tmp_path / "values.yaml")
+    services = {service["metadata"]["name"]: service for service in of_kind(text, "Service")}
+    assert {name: [port["name"] for port in service["spec"]["ports"]] for name, service in services.items()} == \
+        {"taken-over": ["web", "websecure"], "weir-inner": ["traefik", "web"]}
+    assert [services[name]["spec"]["type"] for name in ("taken-over", "weir-inner")] == ["LoadBalancer", "ClusterIP"]
+    assert services["weir-inner"]["metadata"]["labels"]["for"] == "us"
+    assert "--providers.kubernetesingress.ingressendpoint.publishedservice=edge/taken-over" in container(text)["args"]
+    assert {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}} in pod(text)["volumes"]
+    (role,) = of_kind(text, "ClusterRole")
+    assert role["metadata"]["labels"]["rbac.authorization.k8s.io/aggregate-to-view"] == "true"
 
 
 @pytest.mark.parametrize("ready", [True, False])

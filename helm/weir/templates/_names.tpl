@@ -16,6 +16,16 @@
 {{- end -}}
 {{- end -}}
 
+{{/* The Service of a name: (root, name); "default" is the one of service itself. */}}
+{{- define "weir.serviceName" -}}
+{{- $root := index . 0 -}}
+{{- if eq (index . 1) "default" -}}
+{{- default (include "weir.fullname" $root) $root.Values.service.nameOverride -}}
+{{- else -}}
+{{- printf "%s-%s" (include "weir.fullname" $root) (index . 1) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "weir.namespace" -}}
 {{- default .Release.Namespace .Values.namespaceOverride -}}
 {{- end -}}

@@ -74,7 +74,7 @@ _file.tpl makes a file of them. Values that are called as the options are flatte
 {{- if .enabled -}}
 {{- include "weir.flatten" (list "providers.kubernetesingress.ingressendpoint" .ingressEndpoint) -}}
 {{- if and $.Values.service.enabled .publishedService.enabled -}}
-{{- printf "providers.kubernetesingress.ingressendpoint.publishedservice=%s\n" (default (printf "%s/%s" (include "weir.namespace" $) (include "weir.fullname" $)) .publishedService.pathOverride) -}}
+{{- printf "providers.kubernetesingress.ingressendpoint.publishedservice=%s\n" (default (printf "%s/%s" (include "weir.namespace" $) (include "weir.serviceName" (list $ "default"))) .publishedService.pathOverride) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

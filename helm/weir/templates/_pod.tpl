@@ -167,7 +167,7 @@ httpGet:
 
 {{- define "weir.volumes" -}}
 - name: tmp
-  emptyDir: {}
+  emptyDir: {{ toJson (default dict (default dict .Values.deployment.tmpVolume).emptyDir) }}
 {{- if .Values.persistence.enabled }}
 - name: {{ .Values.persistence.name }}
   persistentVolumeClaim:

@@ -21,6 +21,7 @@ import time
 import pytest
 
 import rawhttp
+from board import Board
 from leftovers import Leftovers
 from ports import free_port
 from processes import Tree
@@ -159,6 +160,16 @@ class Weir(Tree, Program):
             return len({match.group(2) for match in said if match and int(match.group(1)) >= generation}) >= workers
         wait_until(f"{workers} workers serve generation {generation}", serving)
         return at
+
+    def everywhere(self, workers):
+        """Until all workers serve what is the last generation now, of which one has shown something already."""
+        board = Board(self.pid)
+        try:
+            last = board.published()
+            wait_until(f"{workers} workers serve generation {last}",
+                       lambda: sum(number >= last for number, _ in board.acknowledged()) >= workers)
+        finally:
+            board.close()
 
 
 def pytest_configure(config):

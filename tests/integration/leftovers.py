@@ -32,9 +32,21 @@ def held(pid, guard):
 class Leftovers:
     def __init__(self, router):
         self.router = router
-        self.start = {pid: held(pid, router.pid) for pid in self._workers()}
+        self.start = wait_until("no generation is on its way", self._at_rest)
         self.channels = min(counts["sockets"] for counts in self.start.values())  # to guard and master
         self.buffers = self._gauges()["buffers"]
+
+    def _at_rest(self):
+        """What each worker holds; nothing while one is given a generation: then it has descriptors of its pages as well."""
+        board = Board(self.router.pid)
+        try:
+            last, serve = board.published(), {number for number, _ in board.acknowledged()}
+            start = {pid: held(pid, self.router.pid) for pid in self._workers()}
+            return start if serve == {last} and board.published() == last else None
+        except OSError:  # a process ended while it was looked at
+            return None
+        finally:
+            board.close()
 
     def _gauges(self):
         board = Board(self.router.pid)

@@ -1,5 +1,6 @@
 """HTTP by hand: clients and servers that may say anything, byte by byte. For tests of the data path."""
 import contextlib
+import pathlib
 import socket
 import struct
 import threading
@@ -8,6 +9,7 @@ import weakref
 from ports import listen
 
 SECONDS = 20
+FEW = 1 << 20  # what the kernel is to keep at an end that is pinned; it doubles that
 
 _clients = weakref.WeakSet()
 
@@ -173,6 +175,12 @@ def close_clients():
     for client in list(_clients):
         with contextlib.suppress(OSError):  # closed already
             client.reset()
+
+
+def kernel_takes():
+    """Bytes that its buffers grow to of what passes weir: at the two inner ends, which are weir's, and at the outer ones, pinned
+    to FEW."""
+    return 4 * FEW + sum(int(pathlib.Path(f"/proc/sys/net/ipv4/tcp_{which}mem").read_text().split()[2]) for which in "rw")
 
 
 def status_of(port):

@@ -219,6 +219,7 @@ def test_what_was_kept_is_served_while_the_api_server_is_away_at_the_start(api, 
     for host in ("a.test", "b.test"):
         assert curl(program.ports["web"], host=host).status == 200
     program.wait_log(r"WRN .*the Secret default/cert does not exist")
+    program.wait_log("Configuration changed")
     assert len(re.findall("Configuration changed", program.log())) == 1, program.log()
     said = subprocess.run([BINARY, "status", "--pid", str(program.pid)], capture_output=True, text=True, timeout=DEADLINE)
     assert re.search(r"^provider +kubernetescrd: stale, of 20\d\d-", said.stdout, re.M), said

@@ -125,6 +125,7 @@ def test_the_answer_is_stapled_by_all_workers(stand, authority):
     pair = authority.served("a", 16)
     stand.start(pair, authority.certificate("plain", "keyUsage=digitalSignature", 99), workers=2)
     stand.stapled("a.test")
+    stand.router.everywhere(2)
     path, kind, question = authority.asked[0]
     assert path == "/ocsp" and kind == "application/ocsp-request" and len(question) < 200
     assert "no response sent" in stand.status("plain.test")  # it names nobody who could be asked
@@ -180,6 +181,7 @@ def test_answers_outlive_a_master(stand, authority):
     stand.start(*pairs, workers=2)
     for name in ("a.test", "b.test"):
         stand.stapled(name)
+    stand.router.everywhere(2)
     authority.mode = "broken"
     first = [question for _, _, question in authority.asked]
     for turn in range(2):

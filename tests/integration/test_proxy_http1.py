@@ -1,7 +1,6 @@
 """HTTP/1 through the router: framing, keep-alive, bodies, interim answers, tunnels. Clients and servers are scripted."""
 import hashlib
 import os
-import pathlib
 import socket
 import threading
 
@@ -9,7 +8,7 @@ import pytest
 
 from conftest import wait_until
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from rawhttp import answer_all, get, ok
+from rawhttp import FEW, answer_all, get, kernel_takes, ok
 from waiting import pass_time, wait_still
 
 
@@ -204,14 +203,6 @@ def test_large_bodies_both_ways(proxy, server):
     assert client.response().body == payload
     sender.join()
     assert up.requests == [hashlib.sha256(payload).hexdigest()]
-
-
-FEW = 1 << 20  # what the kernel keeps at the two outer ends; it doubles that
-
-
-def kernel_takes():
-    """Bytes that its buffers at the two inner ends, which are weir's, grow to, and those of the outer ones."""
-    return 4 * FEW + sum(int(pathlib.Path(f"/proc/sys/net/ipv4/tcp_{which}mem").read_text().split()[2]) for which in "rw")
 
 
 def test_slow_client_does_not_fill_the_worker(proxy, server):

@@ -7,6 +7,7 @@ import pytest
 
 from conftest import curl
 from ports import free_port
+from rawhttp import FEW, kernel_takes
 from tcpkit import connect, named, routers, services, stand, tcp_server  # noqa: F401
 from waiting import pass_time, wait_still
 
@@ -156,19 +157,21 @@ def test_http_where_no_tcp_router_matches(stand, tcp_server, whoami):
 
 def test_a_slow_reader_holds_the_writer_back(stand, tcp_server):
     """What is under way is bounded: the writer stalls, and goes on when the reader does."""
-    count = [0]
+    count, blocks = [0], 2 * kernel_takes() // 65536
 
     def serve(peer):
+        peer.sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, FEW)
         block = b"x" * 65536
-        for _ in range(512):
+        for _ in range(blocks):
             peer.send(block)
             count[0] += 1
     server = tcp_server(serve)
     stand.start("tcp:\n" + routers(r="HostSNI(`*`) -> s") + services(s=server.port))
     client = connect(stand.port)
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, FEW)
     client.exactly(1)
-    assert wait_still("the server", lambda: count[0]) < 500
-    left = 512 * 65536 - 1 - len(client.buffer)
+    assert wait_still("the server", lambda: count[0]) * 65536 < kernel_takes()
+    left = blocks * 65536 - 1 - len(client.buffer)
     while left:
         left -= len(client.sock.recv(1 << 20)) or pytest.fail("ended early")
     client.close()

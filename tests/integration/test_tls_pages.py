@@ -43,9 +43,13 @@ class Many:
             part.write_text(text)
             part.rename(self.folder / f"{i}.{name}")
 
-    def configuration(self, numbers):
-        return ("http: {routers: {r: {rule: 'PathPrefix(`/`)', service: ping@internal, tls: {}}}}\ntls:\n  certificates:\n" +
-                "".join(f"    - {{certFile: {self.folder}/{i}.crt, keyFile: {self.folder}/{i}.key}}\n" for i in numbers))
+    def configure(self, path, numbers):
+        """As a whole: a part of it would be a configuration as well, with some of the certificates."""
+        part = path.with_suffix(".part")
+        part.write_text(
+            "http: {routers: {r: {rule: 'PathPrefix(`/`)', service: ping@internal, tls: {}}}}\ntls:\n  certificates:\n" +
+            "".join(f"    - {{certFile: {self.folder}/{i}.crt, keyFile: {self.folder}/{i}.key}}\n" for i in numbers))
+        part.rename(path)
 
 
 class Load:
@@ -79,7 +83,7 @@ class Load:
 
 def test_a_certificate_that_changes_is_one_page(weir, tmp_path):
     many, file, made = Many(tmp_path), tmp_path / "dynamic.yml", context()
-    file.write_text(many.configuration(range(CERTIFICATES - 1)))
+    many.configure(file, range(CERTIFICATES - 1))
     router = weir(f"--providers.file.filename={file}", workers=2)
     workers, port = router.workers(2), router.ports["web"]
 
@@ -101,7 +105,7 @@ def test_a_certificate_that_changes_is_one_page(weir, tmp_path):
         many.write(17, many.next)
         renewed = settled(lambda now: now != before)
         assert shown(17) == many.der(17, many.next)
-        file.write_text(many.configuration(range(CERTIFICATES)))
+        many.configure(file, range(CERTIFICATES))
         added = settled(lambda now: now != renewed)
         assert shown(CERTIFICATES - 1) == many.der(CERTIFICATES - 1, many.pair)
     assert (len(before & renewed), len(renewed & added)) == (GROUPS - 1, GROUPS - 1)

@@ -124,19 +124,21 @@ static void connect_all(struct guard *guard)
 static void start_master(struct guard *guard, int64_t now)
 {
     struct control_message hello = {.kind = CONTROL_HELLO};
-    const int stores[] = {guard->names_fd, guard->keys_fd};
+    const int stores[] = {guard->names_fd, guard->keys_fd, guard->settings_fd};
+    size_t count = guard->settings_fd != -1 ? 3 : 2;
 
-    guard->master_failed = guard->hangup_waits = false; /* it reads the configuration when it starts */
+    hello.flags = guard->hangup_waits ? CONTROL_ASKED : 0;
     if (!start(guard, &guard->master, "weir: master", "master", NULL, guard->arguments, now)) {
         return;
     }
+    guard->master_failed = guard->hangup_waits = false; /* it reads the configuration when it starts */
     keep_send_master(guard);
     shards_send_master(guard);
     left_send_master(guard);
     connect_all(guard);
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
-    child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? 2 : 0);
+    child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? count : 0);
 }
 
 static void start_worker(struct guard *guard, unsigned slot, int64_t now)

@@ -148,6 +148,8 @@ struct master {
     int64_t targets_swept_ns;
 
     struct settings *settings;  /* in force */
+    int settings_fd;            /* where they are kept for the next master; -1: nowhere */
+    uint64_t settings_hash;     /* of what is kept there */
     struct watch *static_watch; /* of its file; NULL: none */
     uint64_t static_seen;       /* hash of the content that was tried last */
     unsigned workers;
@@ -210,13 +212,21 @@ void poll_update(uv_poll_t *poll, const struct outbox *outbox,
                  uv_poll_cb on_event); /* reads; writes while something waits */
 
 /* ---- main.c ---- */
-int settings_load(struct master *master, struct settings **out, struct error *why);
+/* earlier: NULL, or what counts instead of what is there now (static_load_as()). */
+int settings_load(struct master *master, const struct static_loaded *earlier, struct settings **out,
+                  struct error *why);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings *settings); /* NULL is fine */
-/* HELLO came: all that an earlier master left is known, also how many workers there are (0: this is the first). */
-void master_begin(struct master *master, unsigned workers);
+/* HELLO came: all that an earlier master left is known, also how many workers there are (0: this is the first). kept: what
+ * settings_kept() gave, taken over; asked: somebody has sent SIGHUP since the earlier one read the configuration. */
+void master_begin(struct master *master, unsigned workers, struct settings *kept, bool asked);
 void master_stop(struct master *master);
 void master_hangup(struct master *master); /* SIGHUP */
+
+/* ---- settings_kept.c ---- */
+/* What was in force when the last master ended, NULL: nothing is known of it. fd, of the guard, is taken over; -1: none. */
+struct settings *settings_kept(struct master *master, int fd);
+void settings_keep(struct master *master); /* master->settings are in force */
 
 /* ---- static_watch.c ---- */
 /* Settings are in force: their file is watched if it lies in such a volume. Calls master_hangup() when it changes. */

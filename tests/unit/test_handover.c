@@ -20,7 +20,7 @@ static struct guard *guard_make(void)
 {
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
-    guard->board_fd = guard->rings_fd = guard->names_fd = guard->keys_fd = -1;
+    guard->board_fd = guard->rings_fd = guard->names_fd = guard->keys_fd = guard->settings_fd = -1;
     outbox_init(&guard->master.out, -1);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_init(&guard->workers[slot].out, -1);

@@ -306,6 +306,13 @@ static bool raise_limits(void)
             (unsigned long long)limit.rlim_cur);
         return false;
     }
+    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur < PROCESS_DATA_LEAST) {
+        (void)dprintf(STDERR_FILENO,
+                      "weir: %llu bytes of data (RLIMIT_DATA) are too few, at least %llu are needed: "
+                      "raise the limit (ulimit -d, LimitDATA= of systemd)\n",
+                      (unsigned long long)limit.rlim_cur, (unsigned long long)PROCESS_DATA_LEAST);
+        return false;
+    }
     return true;
 }
 

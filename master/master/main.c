@@ -109,7 +109,9 @@ static void say_form(const struct static_loaded *loaded)
 /* ---- applying ---- */
 static void give_up(struct master *master, const char *text)
 {
-    (void)dprintf(STDERR_FILENO, "weir: %s\n", text);
+    if (master->start_number <= 1) { /* else the guard has a log */
+        (void)dprintf(STDERR_FILENO, "weir: %s\n", text);
+    }
     guard_failed(master, text);
     master->status = 1;
     master_stop(master);
@@ -410,13 +412,23 @@ static int loop_start(struct master *master, struct error *why)
     return rc == 0 ? 0 : error_set(why, rc, "no event loop: %s", uv_strerror(rc));
 }
 
+/* There is no loop yet. */
+static void cannot_start(struct master *master, const struct error *why)
+{
+    struct control_message message = {.kind = CONTROL_FAILED};
+
+    (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why->text);
+    (void)snprintf(message.text, sizeof(message.text), "%.*s", (int)sizeof(message.text) - 1, why->text);
+    (void)outbox_send(&master->guard, &message, NULL, 0);
+}
+
 static int run(struct master *master)
 {
     struct error why;
 
     if (log_file_join(&why) < 0 || connect_memory(master, &why) < 0 || loop_start(master, &why) < 0 ||
-        reload_start(master, &why) < 0) {
-        (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
+        threads_start(master, &why) < 0 || reload_start(master, &why) < 0) {
+        cannot_start(master, &why);
         return 1;
     }
     keys_start(master);

@@ -127,6 +127,7 @@ struct opened_datagrams;
 
 struct master {
     uv_loop_t loop;
+    uv_work_t first_work; /* threads.c */
     int argument_count;
     char **arguments;
     int status;
@@ -206,7 +207,7 @@ struct master {
 /* ---- guard_link.c ---- */
 void guard_link_start(struct master *master);
 void guard_send(struct master *master, struct control_message *message, const int *fds, size_t count);
-void guard_failed(struct master *master, const char *text); /* FAILED, at start only */
+void guard_failed(struct master *master, const char *text); /* FAILED, at start only; then the master ends */
 void guard_ready(struct master *master); /* grace times, log level: again after each reload */
 void poll_update(uv_poll_t *poll, const struct outbox *outbox,
                  uv_poll_cb on_event); /* reads; writes while something waits */
@@ -222,6 +223,9 @@ void settings_unref(struct settings *settings); /* NULL is fine */
 void master_begin(struct master *master, unsigned workers, struct settings *kept, bool asked);
 void master_stop(struct master *master);
 void master_hangup(struct master *master); /* SIGHUP */
+
+/* ---- threads.c ---- */
+int threads_start(struct master *master, struct error *why);
 
 /* ---- settings_kept.c ---- */
 /* What was in force when the last master ended, NULL: nothing is known of it. fd, of the guard, is taken over; -1: none. */

@@ -184,8 +184,10 @@ struct master {
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
     struct watch *watches[MASTER_WATCHES];
+    struct input *watched[MASTER_WATCHES]; /* by them */
     size_t watch_count;
-    bool watch_missing; /* a path could not be watched: tried again */
+    bool watch_missing; /* a path could not be watched: tried again, and what it is for is read again meanwhile */
+    bool watch_said;
     struct job *job;    /* NULL: none in flight */
     bool wanted;        /* another one is to follow */
     struct hold hold;

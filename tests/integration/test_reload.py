@@ -280,6 +280,27 @@ def test_old_generations_are_unmapped(serving, configuration):
         wait_until("only the last is mapped", lambda: mapped() == 2)
 
 
+def inotify(kind, most):
+    """A prefix for a program in a user namespace of its own, which has so many of these."""
+    return ["unshare", "--user", "--map-root-user", "sh", "-c", f'echo {most} > /proc/sys/user/max_inotify_{kind} && exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("kind", ["watches", "instances"])
+def test_files_are_read_again_while_inotify_has_nothing_left(serving, configuration, kind):
+    router = serving(prefix=inotify(kind, 0))
+    said = rf" WRN Provider file: .*dynamic\.yml cannot be watched: .*fs\.inotify\.max_user_{kind}"
+    router.wait_log(said)
+    configuration.routes([("two", "Host(`two`)", "one")], [("one", serving.backend)])
+    wait_until("the change is seen", lambda: quick_get(router.web, host="two").status == 200)
+    mark = router.mark()
+    subprocess.run(["nsenter", "-t", str(router.pid), "--user", "--preserve-credentials",
+                    "sh", "-c", f"echo 100 > /proc/sys/user/max_inotify_{kind}"], check=True)
+    router.wait_log(" INF All files of providers are watched again", mark)
+    configuration.routes([("three", "Host(`three`)", "one")], [("one", serving.backend)])
+    wait_until("that one too", lambda: quick_get(router.web, host="three").status == 200)
+    assert len(re.findall(said, router.log())) == 1
+
+
 # ---- SIGHUP ----
 STATIC = """
 entryPoints:

@@ -105,8 +105,8 @@ static void on_retry(uv_timer_t *timer)
     for (size_t i = 0; i < master->input_count; i++) {
         struct input *input = &master->inputs[i];
 
-        if (input->enabled && ((missed && input->provider->watch_paths) || input->failed || input->gaps ||
-                               unread(input))) {
+        if (input->enabled &&
+            ((missed && input->provider->watch_paths) || input->failed || input->gaps || unread(input))) {
             input->dirty = again = true;
         }
     }

@@ -186,10 +186,11 @@ struct master {
     struct watch *watches[MASTER_WATCHES];
     struct input *watched[MASTER_WATCHES]; /* by them */
     size_t watch_count;
-    bool watch_missing; /* a path could not be watched: tried again, and what it is for is read again meanwhile */
+    bool
+        watch_missing; /* a path could not be watched: tried again, and what it is for is read again meanwhile */
     bool watch_said;
-    struct job *job;    /* NULL: none in flight */
-    bool wanted;        /* another one is to follow */
+    struct job *job; /* NULL: none in flight */
+    bool wanted;     /* another one is to follow */
     struct hold hold;
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
     uv_timer_t pause;

@@ -5,7 +5,7 @@
  * is a struct control_message and up to CONTROL_FDS descriptors. A truncated control message (descriptors lost) is an
  * error, never a silent gap: the receiver closes what came and answers CONTROL_RESEND.
  *
- *   guard  -> master   HELLO (fds: what masters know about names, their keys), WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
+ *   guard  -> master   HELLO (fds: what masters know about names, their keys, the settings in force), WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
  *                      back, UNLISTEN (closed are the sockets of a slot, or of an entry point that left: then its name)
  *   master -> guard    LISTEN (fds to keep), UNLISTEN, WORKERS (how many), READY, FAILED (static configuration bad)
  *   guard  -> worker   LISTEN (fd of its slot, or of one lent to it), UNLISTEN, MASTER (fd: channel to the master), STOP,
@@ -32,7 +32,8 @@
 #define CONTROL_UDP 2u               /* shards of a UDP entry point */
 #define CONTROL_LEFT 4u              /* no sockets: they are closed, `pages` has their sockaddr_storage */
 #define CONTROL_AT_THE_END 1u        /* not now: when the channel to the guard has ended */
-#define UDP_SHARDS 32                /* sockets of a UDP entry point, always */
+#define CONTROL_ASKED 1u /* somebody has sent SIGHUP since the last master read the configuration */
+#define UDP_SHARDS 32    /* sockets of a UDP entry point, always */
 
 enum worker_state { /* on the board, in the worker's slab */
                     WORKER_STARTING = 1,
@@ -82,7 +83,7 @@ struct control_message {
     uint32_t part;                /* GENERATION: which message of several, from 0; flags: CONTROL_MORE */
     uint32_t
         flags; /* LISTEN to the guard: CONTROL_SHARED, to the master: CONTROL_LEAVING or CONTROL_LEFT; READY: log format;
-                GENERATION: CONTROL_MORE */
+                GENERATION: CONTROL_MORE; HELLO: CONTROL_ASKED */
     int64_t grace_ns[2];     /* STOP, HANDOVER: accept grace, then finish grace */
     char text[CONTROL_TEXT]; /* entry point's name, or why something failed; NUL-terminated */
 };

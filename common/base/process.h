@@ -20,6 +20,8 @@ enum process_fd {
 #define PROCESS_DESCRIPTORS_RAISE                                                                            \
     "raise the hard limit (ulimit -Hn, LimitNOFILE= of systemd, --ulimit nofile of containers)"
 
+#define PROCESS_DATA_LEAST (UINT64_C(64) << 20) /* RLIMIT_DATA: of the master's threads 8 MiB each */
+
 #define PROCESS_SPACE_LEAST                                                                                  \
     (UINT64_C(40) << 30) /* RLIMIT_AS: a worker takes 32 GiB at once (worker/fence.h) */
 

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -124,19 +125,21 @@ static void connect_all(struct guard *guard)
 static void start_master(struct guard *guard, int64_t now)
 {
     struct control_message hello = {.kind = CONTROL_HELLO};
-    const int stores[] = {guard->names_fd, guard->keys_fd};
+    const int stores[] = {guard->names_fd, guard->keys_fd, guard->settings_fd};
+    size_t count = guard->settings_fd != -1 ? 3 : 2;
 
-    guard->master_failed = guard->hangup_waits = false; /* it reads the configuration when it starts */
+    hello.flags = guard->hangup_waits ? CONTROL_ASKED : 0;
     if (!start(guard, &guard->master, "weir: master", "master", NULL, guard->arguments, now)) {
         return;
     }
+    guard->master_failed = guard->hangup_waits = false; /* it reads the configuration when it starts */
     keep_send_master(guard);
     shards_send_master(guard);
     left_send_master(guard);
     connect_all(guard);
     hello.number = ++guard->master_starts;
     hello.worker = guard->wanted; /* 0 for the first: it decides */
-    child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? 2 : 0);
+    child_send(&guard->master, &hello, stores, guard->names_fd != -1 && guard->keys_fd != -1 ? count : 0);
 }
 
 static void start_worker(struct guard *guard, unsigned slot, int64_t now)
@@ -192,13 +195,38 @@ int64_t children_next_due(const struct guard *guard)
     return next;
 }
 
-static void describe_end(int status, char *text, size_t size)
+/* Memory was out, maybe: a program that aborts says so on standard error at best. */
+static void describe_limit(char *text, size_t size)
 {
-    if (WIFSIGNALED(status)) {
-        (void)snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status),
-                       strsignal(WTERMSIG(status)));
-    } else {
+    static const struct {
+        int resource;
+        const char *name, *raise;
+    } limits[] = {
+        {RLIMIT_DATA, "RLIMIT_DATA", "ulimit -d, LimitDATA= of systemd"},
+        {RLIMIT_AS, "RLIMIT_AS", "ulimit -v, LimitAS= of systemd"},
+    };
+    struct rlimit limit;
+
+    for (size_t i = 0; i < ARRAY_LEN(limits); i++) {
+        size_t len = strlen(text);
+
+        if (getrlimit(limits[i].resource, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+            (void)snprintf(text + len, size - len, ", %s is %llu bytes: if memory was out, raise it (%s)",
+                           limits[i].name, (unsigned long long)limit.rlim_cur, limits[i].raise);
+        }
+    }
+}
+
+/* asked: it was told to end so. */
+static void describe_end(int status, bool asked, char *text, size_t size)
+{
+    if (!WIFSIGNALED(status)) {
         (void)snprintf(text, size, "ended with status %d", WEXITSTATUS(status));
+        return;
+    }
+    (void)snprintf(text, size, "was ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+    if (WTERMSIG(status) == SIGABRT && !asked) {
+        describe_limit(text, size);
     }
 }
 
@@ -206,7 +234,7 @@ static void describe_end(int status, char *text, size_t size)
 static void bury(struct guard *guard, struct child *child, const char *name, int status, bool again,
                  int64_t now)
 {
-    char how[96];
+    char how[320];
 
     outbox_close(&child->out);
     if (now - child->started_ns >= LIFE_GOOD) {
@@ -216,7 +244,7 @@ static void bury(struct guard *guard, struct child *child, const char *name, int
     if (child == &guard->master && guard->hangup_waits) {
         child->start_at_ns = now; /* whether this one still read the configuration is not known */
     }
-    describe_end(status, how, sizeof(how));
+    describe_end(status, child->aborted_ns != 0, how, sizeof(how));
     if (!again && status == 0) {
         log_info("%s (pid %d) has finished", name, (int)child->pid);
     } else if (!again) {
@@ -235,9 +263,9 @@ static void bury_master(struct guard *guard, int status, int64_t now)
     messages_from_master(guard); /* what it said last, FAILED above all */
     if (guard->phase == GUARD_STARTING) {
         if (!guard->master_failed) {
-            char how[96];
+            char how[320];
 
-            describe_end(status, how, sizeof(how));
+            describe_end(status, false, how, sizeof(how));
             (void)dprintf(STDERR_FILENO, "weir: the master %s before it was ready\n", how);
         }
         guard->status = 1;

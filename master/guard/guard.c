@@ -110,11 +110,11 @@ static void forward(struct guard *guard, int signal)
 {
     struct control_message message = {.kind = CONTROL_SIGNAL, .number = (uint64_t)signal};
 
+    guard->hangup_waits = guard->hangup_waits || signal == SIGHUP; /* this one may be dying: see children.c */
     if (guard->master.pid == 0 && signal == SIGHUP) {
         guard->master.start_at_ns = 0; /* it reads the configuration anyway: now */
         return;
     }
-    guard->hangup_waits = guard->hangup_waits || signal == SIGHUP; /* this one may be dying: see children.c */
     child_send(&guard->master, &message, NULL, 0);
 }
 
@@ -306,6 +306,13 @@ static bool raise_limits(void)
             (unsigned long long)limit.rlim_cur);
         return false;
     }
+    if (getrlimit(RLIMIT_DATA, &limit) == 0 && limit.rlim_cur < PROCESS_DATA_LEAST) {
+        (void)dprintf(STDERR_FILENO,
+                      "weir: %llu bytes of data (RLIMIT_DATA) are too few, at least %llu are needed: "
+                      "raise the limit (ulimit -d, LimitDATA= of systemd)\n",
+                      (unsigned long long)limit.rlim_cur, (unsigned long long)PROCESS_DATA_LEAST);
+        return false;
+    }
     return true;
 }
 
@@ -360,6 +367,10 @@ static int make_rest(struct guard *guard, struct error *why)
         guard->keys_fd =
             memfd_create("weir-keys", MFD_CLOEXEC); /* without it clients begin new TLS sessions */
     }
+    if (guard->settings_fd == -1) {
+        guard->settings_fd =
+            memfd_create("weir-settings", MFD_CLOEXEC); /* without it a new master needs a good file */
+    }
     return open_signals(guard, why);
 }
 
@@ -389,7 +400,7 @@ static struct guard *guard_new(char **arguments)
     guard->phase = GUARD_STARTING;
     guard->since_ns = process_clock_ns();
     guard->executable = guard->board_fd = guard->rings_fd = guard->signals = guard->names_fd = -1;
-    guard->targets_fd = guard->keys_fd = -1;
+    guard->targets_fd = guard->keys_fd = guard->settings_fd = -1;
     guard->arguments = arguments;
     guard->upgrade = (struct upgrade){.executable = -1, .output = -1};
     outbox_init(&guard->master.out, -1);

@@ -154,8 +154,9 @@ struct guard {
     int64_t upgraded_ns;
     bool was_ready; /* the tree was, when it was handed over to us */
     struct old_child *old;
-    int names_fd; /* a memfd for masters: what they know about names; -1: none */
-    int keys_fd;  /* another: keys of session tickets, the default certificate; -1: none */
+    int names_fd;    /* a memfd for masters: what they know about names; -1: none */
+    int keys_fd;     /* another: keys of session tickets, the default certificate; -1: none */
+    int settings_fd; /* a third: the static configuration that is in force; -1: none */
 };
 
 /* ---- spawn.c ---- */

@@ -103,7 +103,7 @@ int handover_write(const struct guard *guard, struct error *why)
         (void)fprintf(out, "names %d\n", guard->names_fd);
     }
     if (guard->keys_fd != -1) {
-        (void)fprintf(out, "keys %d\n", guard->keys_fd);
+        (void)fprintf(out, "keys %d %d\n", guard->keys_fd, guard->settings_fd); /* the second as above */
     }
     (void)fprintf(out, "master %d %d\n", (int)guard->master.pid, guard->master.out.channel);
     write_slots(out, guard);
@@ -131,6 +131,7 @@ void handover_inherit(const struct guard *guard, bool on)
     inherit(guard->targets_fd, on);
     inherit(guard->names_fd, on);
     inherit(guard->keys_fd, on);
+    inherit(guard->settings_fd, on);
     inherit(guard->master.out.channel, on);
     for (unsigned slot = 0; slot < guard->slots; slot++) {
         inherit(guard->workers[slot].out.channel, on);
@@ -332,6 +333,17 @@ static bool read_board(struct guard *guard, const char *line)
     return true;
 }
 
+static bool read_keys(struct guard *guard, const char *line)
+{
+    int settings = -1; /* a build that kept none */
+
+    if (sscanf(line, "keys %d %d", &guard->keys_fd, &settings) < 1 || !is_open(guard->keys_fd)) {
+        return false;
+    }
+    guard->settings_fd = is_open(settings) ? settings : -1;
+    return true;
+}
+
 static bool read_line(struct reader *reader, const char *line)
 {
     struct guard *guard = reader->guard;
@@ -355,7 +367,7 @@ static bool read_line(struct reader *reader, const char *line)
         return sscanf(line, "names %d", &guard->names_fd) == 1 && is_open(guard->names_fd);
     }
     if (strncmp(line, "keys ", 5) == 0) {
-        return sscanf(line, "keys %d", &guard->keys_fd) == 1 && is_open(guard->keys_fd);
+        return read_keys(guard, line);
     }
     if (strncmp(line, "master ", 7) == 0) {
         return read_master(guard, line, reader->now);

@@ -54,6 +54,7 @@ struct log_writer {
     int fd;
     bool stopping;
     bool moving; /* to `next_path`, once what is older than `move_ns` is written */
+    bool unread; /* it is a named pipe that nobody reads: said, and tried with each line */
     char *next_path;
     int64_t move_ns;
     struct text text; /* the batch; written up to `offset` */
@@ -168,17 +169,44 @@ static bool write_batch(struct log_writer *writer)
 }
 
 /* ---- the thread ---- */
+/* Writes wait, opening does not. */
+static int open_file(const char *path)
+{
+    int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOCTTY, 0640);
+
+    if (fd != -1) {
+        (void)fcntl(fd, F_SETFL, O_APPEND);
+    }
+    return fd;
+}
+
+static void cannot_move(struct log_writer *writer, const char *path, int code)
+{
+    bool unread = code == ENXIO;
+
+    if (!unread) {
+        log_error("log.filePath: cannot open \"%s\": %s; the log goes on where it went before", path,
+                  strerror(code));
+    } else if (!writer->unread) {
+        log_error(
+            "log.filePath: cannot open \"%s\": nobody reads this pipe; until somebody does the log goes "
+            "on where it went before",
+            path);
+    }
+    writer->unread = writer->moving = unread;
+}
+
 static void move(struct log_writer *writer)
 {
     const char *path = writer->next_path;
     int fd = STDOUT_FILENO;
 
     writer->moving = false;
-    if (path && (fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640)) == -1) {
-        log_error("log.filePath: cannot open \"%s\": %s; the log goes on where it went before", path,
-                  strerror(errno));
+    if (path && (fd = open_file(path)) == -1) {
+        cannot_move(writer, path, errno);
         return;
     }
+    writer->unread = false;
     if (writer->fd != STDOUT_FILENO) {
         close(writer->fd);
     }
@@ -197,7 +225,7 @@ static void obey(struct log_writer *writer)
         writer->path = NULL;
         writer->move_ns = writer->asked_ns;
         writer->moving = true;
-        writer->reopen = false;
+        writer->reopen = writer->unread = false;
     }
     writer->stopping = writer->stop;
     (void)pthread_mutex_unlock(&writer->lock);
@@ -273,14 +301,17 @@ static void *run(void *context)
             }
             wait_for_more(writer);
         } else if (!write_batch(writer)) {
-            if (writer->moving) { /* the old place takes nothing more */
-                move(writer);
-                continue;
-            }
-            if (writer->stopping) {
+            bool waits = !writer->moving || writer->unread;
+
+            if (waits && writer->stopping) {
                 break; /* what is left stays in the rings */
             }
-            wait_to_retry(writer);
+            if (waits) {
+                wait_to_retry(writer);
+            }
+            if (writer->moving) { /* the old place takes nothing more */
+                move(writer);
+            }
         }
     }
     return NULL;

@@ -97,7 +97,10 @@ static void handle(struct guard *guard, const struct control_message *message, c
         ready(guard, message);
         break;
     case CONTROL_FAILED:
-        guard->master_failed = true; /* it has printed why */
+        guard->master_failed = true;
+        if (guard->phase != GUARD_STARTING) { /* then it has printed why */
+            log_error("The master cannot start: %s", message->text);
+        }
         break;
     case CONTROL_WORKER: /* its channel to that one broke */
         if (message->worker < BOARD_WORKERS) {

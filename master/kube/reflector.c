@@ -32,6 +32,17 @@ static uint64_t retry_after_ms(const struct h1_message *message)
     return seconds < RETRY_AFTER_MOST_MS / 1000 ? seconds * 1000 : RETRY_AFTER_MOST_MS;
 }
 
+/* A watch is over that the server had answered. One that ends at once has failed in some way, also when the lists between
+ * such watches succeed: without longer and longer pauses the server would give lists all the time. */
+static uint64_t watch_over(struct kube_reflector *reflector)
+{
+    reflector->hasty = uv_now(reflector->all->loop) - reflector->began < QUICK_END_MS;
+    if (!reflector->hasty) {
+        reflector->failures = 0;
+    }
+    return reflector->hasty ? BACKOFF_OFF_MS : BACKOFF_AWAY_MS;
+}
+
 static void on_head(void *context, const struct h1_message *message)
 {
     struct kube_reflector *reflector = context;
@@ -39,7 +50,7 @@ static void on_head(void *context, const struct h1_message *message)
     reflector->status = message->status;
     if (reflector->unreachable) { /* it is back: no more long waits */
         reflector->unreachable = false;
-        reflector->failures = 0;
+        reflector->failures = reflector->hasty ? reflector->failures : 0;
     }
     if (message->status == 429 || message->status == 503) {
         reflector->asked_wait_ms = retry_after_ms(message);
@@ -80,10 +91,13 @@ static void on_body(void *context, struct slice piece)
     http_call_cancel(reflector->call);
     reflector->call = NULL;
     reflector->version[0] = '\0'; /* what was missed is not known: a list puts it right */
+
+    uint64_t bound = reflector->watching ? watch_over(reflector) : BACKOFF_AWAY_MS;
+
     if (rc < 0) {
-        reflector_failed_here(reflector, &why);
+        reflector_failed_here(reflector, bound, &why);
     } else {
-        reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
+        reflector_back_off(reflector, BACKOFF_FIRST_MS, bound);
     }
 }
 
@@ -97,7 +111,7 @@ static void list_done(struct kube_reflector *reflector)
         (void)error_set(&why, -EPROTO,
                         reflector->no_list ? "what came is a Status and no list"
                                            : "the list has no resourceVersion");
-        reflector_failed_here(reflector, &why);
+        reflector_failed_here(reflector, BACKOFF_AWAY_MS, &why);
         return;
     }
     if (reflector->continue_token) {
@@ -106,8 +120,9 @@ static void list_done(struct kube_reflector *reflector)
     }
     memcpy(reflector->version, reflector->next_version, sizeof(reflector->version));
     reflector_sweep(reflector, reflector->round);
-    reflector->complained = reflector->wary = false;
-    if (!reflector->off) {
+    reflector->wary = false;
+    reflector->complained = reflector->complained && reflector->hasty;
+    if (!reflector->off && !reflector->hasty) {
         reflector->failures = 0;
     }
     reflector_tell_changed(reflector);
@@ -121,6 +136,7 @@ static void watch_done(struct kube_reflector *reflector)
         reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
     } else {
         reflector->failures = 0;
+        reflector->hasty = false;
         reflector_again_in(reflector, 0);
     }
 }
@@ -156,7 +172,8 @@ static void refused(struct kube_reflector *reflector)
         reflector->version[0] = '\0';
         free(reflector->continue_token);
         reflector->continue_token = NULL;
-        reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
+        reflector_back_off(reflector, BACKOFF_FIRST_MS,
+                           reflector->watching ? watch_over(reflector) : BACKOFF_AWAY_MS);
         return;
     }
     if ((reflector->status == 429 || reflector->status == 503) && ++reflector->doubts <= BUSY_MOST) {
@@ -165,7 +182,7 @@ static void refused(struct kube_reflector *reflector)
     }
     (void)error_set(&why, -EPROTO, "the API server answers %u%s%s", reflector->status, words[0] ? ": " : "",
                     words);
-    reflector_failed_here(reflector, &why);
+    reflector_failed_here(reflector, BACKOFF_AWAY_MS, &why);
 }
 
 static void on_done(void *context, int rc, const struct error *why)
@@ -179,13 +196,14 @@ static void on_done(void *context, int rc, const struct error *why)
             uv_now(reflector->all->loop) - reflector->began >= QUICK_END_MS) {
             watch_done(reflector); /* asked again at once: only if that fails too is it worth a word */
         } else {
+            reflector->hasty = reflector->status == 200;
             reflector_failed(reflector, why);
         }
     } else if (reflector->status != 200) {
         refused(reflector);
     } else if (!split_at_end(&reflector->split)) {
         (void)error_set(&cut, -EPROTO, "the answer ends in the middle");
-        reflector_failed_here(reflector, &cut);
+        reflector_failed_here(reflector, BACKOFF_AWAY_MS, &cut);
     } else if (reflector->watching) {
         watch_done(reflector);
     } else {

@@ -62,7 +62,7 @@ void reflector_failed(struct kube_reflector *reflector, const struct error *why)
 }
 
 /* The server answers, but not as it should: said once for this kind. */
-void reflector_failed_here(struct kube_reflector *reflector, const struct error *why)
+void reflector_failed_here(struct kube_reflector *reflector, uint64_t most_ms, const struct error *why)
 {
     char name[REFLECTOR_NAME];
 
@@ -72,7 +72,7 @@ void reflector_failed_here(struct kube_reflector *reflector, const struct error 
                  name, why->text);
         reflector->complained = true;
     }
-    reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
+    reflector_back_off(reflector, BACKOFF_FIRST_MS, most_ms);
 }
 
 void reflector_turn_off(struct kube_reflector *reflector, const char *words)

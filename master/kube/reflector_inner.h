@@ -38,6 +38,8 @@ struct kube_reflector {
     unsigned doubts;        /* refusals that may pass by themselves */
     uint64_t asked_wait_ms; /* Retry-After of the last refusal; 0: none */
     bool unreachable;       /* last time: no answer at all */
+    bool
+        hasty; /* the last answer broke off, or was a watch that ended at once: to be asked less and less often */
     bool wary;      /* it was away: one that has just started knows neither rights nor kinds for a moment */
     uint64_t began; /* loop time of the watch */
     uint32_t round;
@@ -75,7 +77,7 @@ void reflector_back_off(struct kube_reflector *reflector, uint64_t first_ms, uin
 /* There is no answer. */
 void reflector_failed(struct kube_reflector *reflector, const struct error *why);
 /* The server answers, but not as it should: said once for this kind. */
-void reflector_failed_here(struct kube_reflector *reflector, const struct error *why);
+void reflector_failed_here(struct kube_reflector *reflector, uint64_t most_ms, const struct error *why);
 /* 403 or 404. */
 void reflector_turn_off(struct kube_reflector *reflector, const char *words);
 

@@ -99,15 +99,21 @@ static void listen_left(struct master *master, const struct control_message *mes
 
 static void hello(struct master *master, const struct control_message *message, int *fds)
 {
+    struct settings *kept = NULL;
+
     master->start_number = message->number;
-    if (message->fd_count == 2 && master->names) {
+    if (message->fd_count >= 2 && master->names) {
         names_remember(master->names, fds[0]);
         keys_adopt(master, fds[1]);
         fds[0] = fds[1] = -1;
     } else {
         keys_adopt(master, -1);
     }
-    master_begin(master, message->worker);
+    if (message->fd_count == 3) {
+        kept = settings_kept(master, fds[2]);
+        fds[2] = -1;
+    }
+    master_begin(master, message->worker, kept, (message->flags & CONTROL_ASKED) != 0);
 }
 
 static void listening(struct master *master, const struct control_message *message, int *fds)

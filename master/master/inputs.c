@@ -27,6 +27,16 @@ void inputs_stop(struct master *master)
     master->watch_count = 0;
 }
 
+/* Once, until all is watched again. */
+static void not_watched(struct master *master, const struct input *input, struct slice path, const char *why)
+{
+    if (!master->watch_said) {
+        log_warn("Provider %s: %.*s cannot be watched: %s; until then it is read every %d s",
+                 input->provider->name, SLICE_ARG(path), why, RETRY_MS / 1000);
+    }
+    master->watch_said = master->watch_missing = true;
+}
+
 static void watch_input(struct master *master, struct input *input)
 {
     struct pool *pool = pool_new(1024, 0);
@@ -42,13 +52,9 @@ static void watch_input(struct master *master, struct input *input)
                       SLICE_ARG(path), MASTER_WATCHES);
         } else if (watch_start(&master->loop, path, on_changed, input, &master->watches[master->watch_count],
                                &why) == 0) {
-            master->watch_count++;
+            master->watched[master->watch_count++] = input;
         } else {
-            if (!master->watch_missing) {
-                log_warn("Provider %s: %.*s cannot be watched yet: %s", input->provider->name,
-                         SLICE_ARG(path), why.text);
-            }
-            master->watch_missing = true;
+            not_watched(master, input, path, why.text);
         }
     }
     pool_free(pool);
@@ -57,9 +63,21 @@ static void watch_input(struct master *master, struct input *input)
 static void watch_all(struct master *master)
 {
     inputs_stop(master);
+    master->watch_missing = false;
     for (size_t i = 0; i < master->input_count; i++) {
         if (master->inputs[i].enabled && master->inputs[i].provider->watch_paths) {
             watch_input(master, &master->inputs[i]);
+        }
+    }
+}
+
+/* Directories that came later count as well. */
+static void look_for_full(struct master *master)
+{
+    for (size_t i = 0; i < master->watch_count; i++) {
+        if (watch_full(master->watches[i])) {
+            not_watched(master, master->watched[i], watch_path(master->watches[i]),
+                        "fs.inotify.max_user_watches are in use");
         }
     }
 }
@@ -74,14 +92,21 @@ static void on_retry(uv_timer_t *timer)
     struct master *master = timer->data;
     bool again = false;
 
-    if (master->watch_missing) {
-        master->watch_missing = false;
+    bool missed = master->watch_missing; /* events of what was not watched until now */
+
+    if (missed) {
         watch_all(master);
+        look_for_full(master);
+    }
+    if (missed && !master->watch_missing) {
+        master->watch_said = false;
+        log_info("All files of providers are watched again");
     }
     for (size_t i = 0; i < master->input_count; i++) {
         struct input *input = &master->inputs[i];
 
-        if (input->enabled && (input->failed || input->gaps || unread(input))) {
+        if (input->enabled &&
+            ((missed && input->provider->watch_paths) || input->failed || input->gaps || unread(input))) {
             input->dirty = again = true;
         }
     }
@@ -109,6 +134,8 @@ static uint64_t passing_ms(struct master *master)
 
 void inputs_retry(struct master *master)
 {
+    look_for_full(master);
+
     bool needed = master->watch_missing || master->hold.why != HOLD_NONE;
     uint64_t wait = passing_ms(master);
 

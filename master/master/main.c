@@ -1,9 +1,9 @@
 /*
  * main.c - the master process: from start to stop.
  *
- * life     static configuration read (bad: one line, FAILED, exit 1) -> HELLO from the guard with what an earlier master
- *          left -> sockets opened (one cannot be: one line, FAILED, exit 1) -> READY -> providers loaded, generations
- *          published until the guard says STOP or is gone.
+ * life     HELLO from the guard with what an earlier master left -> static configuration read, sockets opened (bad, or one
+ *          cannot be: what was in force stays; nothing was: one line, FAILED, exit 1) -> READY -> providers loaded,
+ *          generations published until the guard says STOP or is gone.
  *
  * Workers do not need a master to serve; what is lost with one is only the ability to change.
  */
@@ -52,10 +52,12 @@ static int check_limits(const struct static_config *config, struct error *why)
     return 0;
 }
 
-int settings_load(struct master *master, struct settings **out, struct error *why)
+int settings_load(struct master *master, const struct static_loaded *earlier, struct settings **out,
+                  struct error *why)
 {
     struct settings *settings = xcalloc(1, sizeof(*settings));
-    int rc = static_load(master->argument_count, master->arguments, environ, &settings->loaded, why);
+    int rc =
+        static_load_as(master->argument_count, master->arguments, environ, earlier, &settings->loaded, why);
 
     settings->references = 1;
     if (rc < 0) {
@@ -104,10 +106,12 @@ static void say_form(const struct static_loaded *loaded)
     }
 }
 
-/* ---- start ---- */
+/* ---- applying ---- */
 static void give_up(struct master *master, const char *text)
 {
-    (void)dprintf(STDERR_FILENO, "weir: %s\n", text);
+    if (master->start_number <= 1) { /* else the guard has a log */
+        (void)dprintf(STDERR_FILENO, "weir: %s\n", text);
+    }
     guard_failed(master, text);
     master->status = 1;
     master_stop(master);
@@ -161,8 +165,10 @@ static int apply(struct master *master, const struct static_config *config, stru
     rc = rc < 0 ? rc : listeners_apply(master, config, why);
     if (rc < 0) {
         master->workers = before;
-        (void)memory_apply(master, &master->settings->loaded.config); /* as it was */
-        spool_apply(master, &master->settings->loaded.config);
+        if (master->settings) { /* as it was */
+            (void)memory_apply(master, &master->settings->loaded.config);
+            spool_apply(master, &master->settings->loaded.config);
+        }
         return rc;
     }
     if (before != 0 && before != master->workers) {
@@ -188,65 +194,65 @@ static void enable_status(const struct master *master)
     kube_status_enable(hash_bytes(0, parts, sizeof(parts)));
 }
 
-void master_begin(struct master *master, unsigned workers)
+/* ---- what is there now, against what is in force ---- */
+static bool is_empty_file(const struct static_loaded *loaded)
 {
-    const struct static_config *config = &master->settings->loaded.config;
-    struct error why;
-
-    if (master->started || master->stopping) {
-        return;
-    }
-    master->workers = workers; /* that there are */
-    if (apply(master, config, &why) < 0) {
-        give_up(master, why.text);
-        return;
-    }
-    master->started = true;
-    log_file_open(config->log);
-    guard_ready(master);
-    life_settings(master, NULL);
-    enable_status(master);
-    inputs_apply(master);
-    reload_request(master);
-    static_watch(master);
+    return loaded->form == STATIC_FILE && loaded->text.len == 0;
 }
 
-/* ---- SIGHUP, or what has its effect ---- */
-
-/* What is being written just now is empty at first: all entry points would go. */
-static int refuse_emptied(const struct static_loaded *now, const struct static_loaded *next,
-                          struct error *why)
+/* A file that is being written just now is missing, empty or a part of what it was: entry points would go. Who asks may mean
+ * the part. */
+static int refuse_unfinished(const struct static_loaded *now, const struct static_loaded *next, bool asked,
+                             struct error *why)
 {
-    if (!next->file_empty || now->file_empty) {
-        return 0;
+    if (now->form == STATIC_FILE && next->form != STATIC_FILE) {
+        return error_set(why, -ENOENT,
+                         "%.*s: is not there any more: write what shall be in force, and send SIGHUP",
+                         SLICE_ARG(now->file));
     }
-    return error_set(why, -EINVAL, "%.*s: is empty, and was not: write what shall be in force, and ask again",
-                     SLICE_ARG(next->file));
+    if (is_empty_file(next) && !is_empty_file(now)) {
+        return error_set(why, -EINVAL,
+                         "%.*s: is empty, and was not: write what shall be in force, and send SIGHUP",
+                         SLICE_ARG(next->file));
+    }
+    if (!asked && next->form == STATIC_FILE && slice_eq(next->file, now->file) &&
+        next->text.len < now->text.len && slice_has_prefix(now->text, next->text)) {
+        return error_set(
+            why, -EINVAL,
+            "%.*s: is the beginning of what it was, %zu of %zu bytes: send SIGHUP when it is whole",
+            SLICE_ARG(next->file), next->text.len, now->text.len);
+    }
+    return 0;
 }
 
-void master_hangup(struct master *master)
+static int load_next(struct master *master, bool asked, struct settings **next, struct error *why)
 {
-    struct settings *next = NULL;
-    struct error why;
+    int rc = settings_load(master, NULL, next, why);
 
-    if (!master->started) {
-        return;
+    if (rc == 0 && master->settings) {
+        rc = refuse_unfinished(&master->settings->loaded, &(*next)->loaded, asked, why);
     }
-    if (settings_load(master, &next, &why) < 0 ||
-        refuse_emptied(&master->settings->loaded, &next->loaded, &why) < 0 ||
-        apply(master, &next->loaded.config, &why) < 0) {
-        life_settings(master, why.text);
-        log_error("The static configuration is refused, the old one stays: %s", why.text);
-        settings_unref(next);
-        return;
-    }
-    settings_unref(master->settings);
-    master->settings = next;
-    set_up_log(&next->loaded.config);
-    say_form(&next->loaded);
-    log_file_open(next->loaded.config.log);
+    return rc;
+}
+
+static void say_settings(const struct settings *settings)
+{
+    set_up_log(&settings->loaded.config);
+    say_form(&settings->loaded);
+}
+
+static void refused(struct master *master, const struct error *why)
+{
+    life_settings(master, why->text);
+    log_error("The static configuration is refused, the old one stays: %s", why->text);
+}
+
+/* master->settings are applied. */
+static void in_force(struct master *master)
+{
+    settings_keep(master);
+    log_file_open(master->settings->loaded.config.log);
     guard_ready(master);
-    life_settings(master, NULL);
     inputs_apply(master);
     reload_request(master);
     static_watch(master);
@@ -269,6 +275,80 @@ static void on_heart(uv_timer_t *timer)
     asking_tend(master->stapling, master);
     key_fetch_tend(master);
     cluster_fetch_tend(master);
+}
+
+/* ---- start ---- */
+
+/* What is there now is in force, else what was. */
+static int begin(struct master *master, bool asked, struct error *why)
+{
+    struct settings *kept = master->settings, *next = NULL;
+    struct error again;
+    int rc = load_next(master, asked, &next, why);
+
+    if (rc == 0) {
+        say_settings(next);
+        rc = apply(master, &next->loaded.config, why);
+    }
+    if (rc == 0) {
+        settings_unref(kept);
+        master->settings = next;
+        life_settings(master, NULL);
+        return 0;
+    }
+    settings_unref(next);
+    if (kept == NULL) {
+        return rc;
+    }
+    set_up_log(&kept->loaded.config);
+    refused(master, why);
+    rc = apply(master, &kept->loaded.config, &again);
+    if (rc < 0) {
+        *why = again;
+    }
+    return rc;
+}
+
+void master_begin(struct master *master, unsigned workers, struct settings *kept, bool asked)
+{
+    struct error why;
+
+    if (master->started || master->stopping) {
+        settings_unref(kept);
+        return;
+    }
+    master->settings = kept;
+    master->workers = workers; /* that there are */
+    if (begin(master, asked, &why) < 0) {
+        give_up(master, why.text);
+        return;
+    }
+    master->started = true;
+    enable_status(master);
+    in_force(master);
+    on_heart(&master->heart);
+    (void)uv_timer_start(&master->heart, on_heart, HEART_MS, HEART_MS);
+}
+
+/* ---- SIGHUP, or what has its effect ---- */
+void master_hangup(struct master *master)
+{
+    struct settings *next = NULL;
+    struct error why;
+
+    if (!master->started) {
+        return;
+    }
+    if (load_next(master, true, &next, &why) < 0 || apply(master, &next->loaded.config, &why) < 0) {
+        refused(master, &why);
+        settings_unref(next);
+        return;
+    }
+    settings_unref(master->settings);
+    master->settings = next;
+    say_settings(next);
+    life_settings(master, NULL);
+    in_force(master);
 }
 
 /* ---- stop ---- */
@@ -332,13 +412,23 @@ static int loop_start(struct master *master, struct error *why)
     return rc == 0 ? 0 : error_set(why, rc, "no event loop: %s", uv_strerror(rc));
 }
 
+/* There is no loop yet. */
+static void cannot_start(struct master *master, const struct error *why)
+{
+    struct control_message message = {.kind = CONTROL_FAILED};
+
+    (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why->text);
+    (void)snprintf(message.text, sizeof(message.text), "%.*s", (int)sizeof(message.text) - 1, why->text);
+    (void)outbox_send(&master->guard, &message, NULL, 0);
+}
+
 static int run(struct master *master)
 {
     struct error why;
 
     if (log_file_join(&why) < 0 || connect_memory(master, &why) < 0 || loop_start(master, &why) < 0 ||
-        reload_start(master, &why) < 0) {
-        (void)dprintf(STDERR_FILENO, "weir: the master cannot start: %s\n", why.text);
+        threads_start(master, &why) < 0 || reload_start(master, &why) < 0) {
+        cannot_start(master, &why);
         return 1;
     }
     keys_start(master);
@@ -349,14 +439,6 @@ static int run(struct master *master)
     (void)uv_timer_init(&master->loop, &master->retry);
     master->heart.data = master->retry.data = master;
     guard_link_start(master);
-    if (settings_load(master, &master->settings, &why) < 0) {
-        give_up(master, why.text);
-    } else {
-        set_up_log(&master->settings->loaded.config);
-        say_form(&master->settings->loaded);
-        on_heart(&master->heart);
-        (void)uv_timer_start(&master->heart, on_heart, HEART_MS, HEART_MS);
-    }
     (void)uv_run(&master->loop, UV_RUN_DEFAULT);
     int status = master->status;
 
@@ -381,6 +463,7 @@ int face_master(int argc, char **argv)
 
     master->argument_count = argc;
     master->arguments = arguments;
+    master->settings_fd = -1;
     log_setup(LOG_LEVEL_ERROR, LOG_FORMAT_COMMON, "master");
     if (process_hide() < 0) { /* Secrets, keys, tokens */
         log_error("Cannot become not dumpable: %m");

@@ -127,6 +127,7 @@ struct opened_datagrams;
 
 struct master {
     uv_loop_t loop;
+    uv_work_t first_work; /* threads.c */
     int argument_count;
     char **arguments;
     int status;
@@ -148,6 +149,8 @@ struct master {
     int64_t targets_swept_ns;
 
     struct settings *settings;  /* in force */
+    int settings_fd;            /* where they are kept for the next master; -1: nowhere */
+    uint64_t settings_hash;     /* of what is kept there */
     struct watch *static_watch; /* of its file; NULL: none */
     uint64_t static_seen;       /* hash of the content that was tried last */
     unsigned workers;
@@ -181,10 +184,13 @@ struct master {
     struct settings *model_settings; /* what `model` was made with: it may share text */
     struct known *known;
     struct watch *watches[MASTER_WATCHES];
+    struct input *watched[MASTER_WATCHES]; /* by them */
     size_t watch_count;
-    bool watch_missing; /* a path could not be watched: tried again */
-    struct job *job;    /* NULL: none in flight */
-    bool wanted;        /* another one is to follow */
+    bool
+        watch_missing; /* a path could not be watched: tried again, and what it is for is read again meanwhile */
+    bool watch_said;
+    struct job *job; /* NULL: none in flight */
+    bool wanted;     /* another one is to follow */
     struct hold hold;
     uv_async_t cluster; /* from sources' threads: a cluster has changed */
     uv_timer_t pause;
@@ -204,19 +210,30 @@ struct master {
 /* ---- guard_link.c ---- */
 void guard_link_start(struct master *master);
 void guard_send(struct master *master, struct control_message *message, const int *fds, size_t count);
-void guard_failed(struct master *master, const char *text); /* FAILED, at start only */
+void guard_failed(struct master *master, const char *text); /* FAILED, at start only; then the master ends */
 void guard_ready(struct master *master); /* grace times, log level: again after each reload */
 void poll_update(uv_poll_t *poll, const struct outbox *outbox,
                  uv_poll_cb on_event); /* reads; writes while something waits */
 
 /* ---- main.c ---- */
-int settings_load(struct master *master, struct settings **out, struct error *why);
+/* earlier: NULL, or what counts instead of what is there now (static_load_as()). */
+int settings_load(struct master *master, const struct static_loaded *earlier, struct settings **out,
+                  struct error *why);
 struct settings *settings_ref(struct settings *settings);
 void settings_unref(struct settings *settings); /* NULL is fine */
-/* HELLO came: all that an earlier master left is known, also how many workers there are (0: this is the first). */
-void master_begin(struct master *master, unsigned workers);
+/* HELLO came: all that an earlier master left is known, also how many workers there are (0: this is the first). kept: what
+ * settings_kept() gave, taken over; asked: somebody has sent SIGHUP since the earlier one read the configuration. */
+void master_begin(struct master *master, unsigned workers, struct settings *kept, bool asked);
 void master_stop(struct master *master);
 void master_hangup(struct master *master); /* SIGHUP */
+
+/* ---- threads.c ---- */
+int threads_start(struct master *master, struct error *why);
+
+/* ---- settings_kept.c ---- */
+/* What was in force when the last master ended, NULL: nothing is known of it. fd, of the guard, is taken over; -1: none. */
+struct settings *settings_kept(struct master *master, int fd);
+void settings_keep(struct master *master); /* master->settings are in force */
 
 /* ---- static_watch.c ---- */
 /* Settings are in force: their file is watched if it lies in such a volume. Calls master_hangup() when it changes. */

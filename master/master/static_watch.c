@@ -64,6 +64,9 @@ void static_watch(struct master *master)
         log_warn("The static configuration: %s; its changes need SIGHUP", why.text);
         return;
     }
+    if (watch_full(master->static_watch)) {
+        log_warn("The static configuration: fs.inotify.max_user_watches are in use; its changes need SIGHUP");
+    }
     on_changed(master);
 }
 

@@ -54,6 +54,9 @@ struct uv_loop_s;
  * changed() after the last event was quiet for 20 ms, at most 200 ms after the first. */
 int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *changed, void *context,
                 struct watch **out, struct error *why);
-void watch_stop(struct watch *watch);
+/* Not all of it could be watched the last time: fs.inotify.max_user_watches. Looked at anew with the next change only. */
+bool watch_full(const struct watch *watch);
+struct slice watch_path(const struct watch *watch);
+void watch_stop(struct watch *watch); /* NULL is fine */
 
 #endif

@@ -22,7 +22,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "common/base/log.h"
 #include "common/base/memory.h"
 #include "master/source/tree.h"
 
@@ -76,12 +75,8 @@ static void add(struct watch *watch, struct slice path, uint32_t mask, bool insi
     struct entry *entry;
 
     if (descriptor == -1) {
-        if (errno == ENOSPC && !watch->full) {
-            log_warn("changes below %s may not be seen: the limit of fs.inotify.max_user_watches is reached",
-                     path.ptr);
-            watch->full = true;
-        }
-        return; /* gone meanwhile: its directory tells */
+        watch->full |= errno == ENOSPC || errno == ENOMEM;
+        return; /* else gone meanwhile: its directory tells */
     }
     entry = find(watch, descriptor);
     if (entry && entry->seen) {
@@ -155,6 +150,7 @@ static void watch_renew(struct watch *watch)
     size_t kept = 0;
 
     watch->pool = pool_new(1024, 0);
+    watch->full = false;
     for (size_t i = 0; i < watch->count; i++) {
         watch->entries[i].seen = false;
     }
@@ -318,6 +314,16 @@ int watch_start(struct uv_loop_s *loop, struct slice path, watch_changed *change
     uv_poll_start(&watch->poll, UV_READABLE, on_readable);
     *out = watch;
     return 0;
+}
+
+bool watch_full(const struct watch *watch)
+{
+    return watch->full;
+}
+
+struct slice watch_path(const struct watch *watch)
+{
+    return watch->path;
 }
 
 void watch_stop(struct watch *watch)

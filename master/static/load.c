@@ -5,16 +5,20 @@
  * Not here: where the file is (find.c), what is derived and checked (check.c), the options (common/model/static*.c).
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/base/hash.h"
 #include "common/base/text.h"
 #include "master/static/static_internal.h"
 
 #define FILE_MAX (4u << 20)
+#define PIPE_WAIT_MS 5000 /* less than the guard waits for a master */
 
 /* ---- what is noticed ---- */
 
@@ -193,39 +197,59 @@ static void warn_unused_variables(struct static_loaded *loaded, char **variables
 
 /* ---- the three forms ---- */
 
+/* Of a pipe too (--configFile=<(...)), for which nobody waits long. Bytes, 0 at the end, or a negative errno. */
+static ssize_t read_some(int fd, char *buffer, size_t size)
+{
+    struct pollfd polled = {.fd = fd, .events = POLLIN};
+    ssize_t got;
+    int ready;
+
+    do {
+        ready = poll(&polled, 1, PIPE_WAIT_MS);
+        got = ready > 0 ? read(fd, buffer, size) : 0;
+    } while ((ready == -1 || got == -1) && errno == EINTR);
+    if (ready == 0) {
+        return -ETIMEDOUT;
+    }
+    return ready == -1 || got == -1 ? -errno : got;
+}
+
 static int read_file(struct pool *pool, struct slice path, struct slice *out, struct error *why)
 {
-    FILE *file = fopen(path.ptr, "re"); /* a copy of the pool: NUL-terminated */
+    int fd = open(path.ptr, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY); /* of the pool: NUL-terminated */
     char *buffer = NULL;
-    size_t len;
+    size_t len = 0;
+    ssize_t got = 0;
     int rc = 0;
 
-    if (file == NULL) {
+    if (fd == -1) {
         return error_set(why, -errno, "%.*s: %s", SLICE_ARG(path), strerror(errno));
     }
     buffer = pool_alloc(pool, FILE_MAX + 1);
-    len = fread(buffer, 1, FILE_MAX + 1, file);
-    if (ferror(file)) {
-        rc = error_set(why, -EIO, "%.*s: cannot be read: %s", SLICE_ARG(path), strerror(errno));
+    while (len <= FILE_MAX && (got = read_some(fd, buffer + len, FILE_MAX + 1 - len)) > 0) {
+        len += (size_t)got;
+    }
+    if (got < 0) {
+        rc = error_set(why, (int)got, "%.*s: cannot be read: %s", SLICE_ARG(path), strerror((int)-got));
     } else if (len > FILE_MAX) {
         rc = error_set(why, -EFBIG, "%.*s: larger than %u MiB", SLICE_ARG(path), FILE_MAX >> 20);
     } else {
         *out = slice_of(buffer, len);
     }
-    fclose(file);
+    close(fd);
     return rc;
 }
 
 static int tree_of_file(struct static_loaded *loaded, struct doc **out, struct error *why)
 {
-    struct pool *scratch = pool_new(FILE_MAX + 4096, 0);
-    struct slice text;
-    int rc = read_file(scratch, loaded->file, &text, why);
+    struct pool *scratch = pool_new(4096, 0);
+    struct slice text = loaded->text;
+    int rc = text.ptr ? 0 : read_file(scratch, loaded->file, &text, why);
 
     if (rc == 0) {
+        loaded->text = pool_copy(loaded->pool, text);
         loaded->file_hash = hash_slice(0, text);
-        loaded->file_empty = text.len == 0;
-        rc = doc_read_file_text(loaded->pool, loaded->file, text, out, why);
+        rc = doc_read_file_text(loaded->pool, loaded->file, loaded->text, out, why);
     }
     pool_free(scratch);
     return rc;
@@ -289,12 +313,19 @@ static int tree_of_file_and_flags(struct static_loaded *loaded, int argc, char *
     return rc;
 }
 
-/* 0 with *out NULL when nothing is configured at all. */
-static int choose(struct static_loaded *loaded, int argc, char **argv, char **environment, struct doc **out,
-                  struct error *why)
+/* 0 with *out NULL when nothing is configured at all. earlier: NULL, or what counts instead of what is found. */
+static int choose(struct static_loaded *loaded, int argc, char **argv, char **environment,
+                  const struct static_loaded *earlier, struct doc **out, struct error *why)
 {
     char **variables = own_variables(loaded->pool, environment);
-    int rc = config_file_find(loaded->pool, argc, argv, environment, &loaded->file, loaded, why);
+    int rc = 0;
+
+    if (earlier) {
+        loaded->file = pool_copy(loaded->pool, earlier->file);
+        loaded->text = earlier->text;
+    } else {
+        rc = config_file_find(loaded->pool, argc, argv, environment, &loaded->file, loaded, why);
+    }
 
     *out = NULL;
     if (rc < 0) {
@@ -350,6 +381,12 @@ void static_decode(struct static_loaded *loaded, const struct schema *schema, st
 
 int static_load(int argc, char **argv, char **environment, struct static_loaded *out, struct error *why)
 {
+    return static_load_as(argc, argv, environment, NULL, out, why);
+}
+
+int static_load_as(int argc, char **argv, char **environment, const struct static_loaded *earlier,
+                   struct static_loaded *out, struct error *why)
+{
     struct error reason = {0};
     struct doc *tree = NULL;
     int rc;
@@ -357,7 +394,7 @@ int static_load(int argc, char **argv, char **environment, struct static_loaded 
     memset(out, 0, sizeof(*out));
     out->pool = pool_new(16384, 0);
     schema_defaults(&static_schema, out->pool, &out->config);
-    rc = choose(out, argc, argv, environment, &tree, &reason);
+    rc = choose(out, argc, argv, environment, earlier, &tree, &reason);
     out->choice_warnings = out->warnings.count;
     if (rc < 0) {
         static_error(out, "%s", reason.text);

@@ -15,7 +15,7 @@ struct static_loaded {
     enum static_form form;
     struct slice file;    /* with STATIC_FILE */
     uint64_t file_hash;   /* hash_slice() of what was read there, seed 0 */
-    bool file_empty;      /* nothing at all was there */
+    struct slice text;    /* what was read there, whole */
     struct list warnings; /* struct slice: ignored settings, deprecated ones, not yet served ones */
     size_t
         choice_warnings; /* of these the first ones: which form is the configuration, and what is not read for that */
@@ -26,6 +26,9 @@ struct static_loaded {
  * points that Traefik adds by itself ("http" on :80 when none is given, "traefik" on :8080 when ping, api or metrics
  * need it). After a failure *out holds errors and warnings: static_unload() it as well. */
 int static_load(int argc, char **argv, char **environment, struct static_loaded *out, struct error *why);
+/* The same, when form, file and text of an earlier load count: nothing is looked for. */
+int static_load_as(int argc, char **argv, char **environment, const struct static_loaded *earlier,
+                   struct static_loaded *out, struct error *why);
 void static_unload(struct static_loaded *loaded); /* harmless when it was never loaded */
 
 /* The address of an entry point: "127.0.0.1:80/tcp", ":53/udp", "[::1]:80". address->family 0 means all addresses of the

@@ -46,6 +46,7 @@ class ApiServer:
         self.history = {}      # path -> [(version, event)]: what a watch that begins later is given
         self.refuse = {}       # path -> list of (status, words[, Retry-After]) for the next requests
         self.gone = set()      # paths that answer 404
+        self.spoilt = {}       # path -> bytes that each of its watches gives before it ends, or the status that is its answer
         self.sloppy = False    # a watch of one object is told of all of its kind
         self.page = 500
         self.lists = []        # paths that were listed whole
@@ -254,10 +255,16 @@ class ApiServer:
         self.write(handler, 200, body)
 
     def watch(self, handler, path, query):
+        spoilt = self.spoilt.get(path)
+        if isinstance(spoilt, int):
+            self.status(handler, spoilt, "no watch")
+            return
         watch = Watch(path, only(query))
         with self.lock:
             watch.events = [event for version, event in self.history.get(path, [])
                             if version > int(query["resourceVersion"]) and (self.sloppy or watch.wants(event))]
+            if spoilt is not None:
+                watch.events = [spoilt, None]
             self.watches.append(watch)
             self.watched.setdefault(path, []).append(query)
             self.lock.notify_all()

@@ -153,6 +153,21 @@ def test_garbage_in_a_stream_costs_what_it_stands_for_only(api, cluster_weir, wh
     serves(program, "a.test")
 
 
+@pytest.mark.parametrize("spoilt", [410, b'{"type":"ERROR","object":{"code":410,"message":"too old"}}\n', b"<html>"])
+def test_watches_that_fail_at_once_cost_lists_less_and_less_often(api, cluster_weir, whoami, spoilt):
+    api.put(*service(whoami()), route("a"))
+    api.spoilt[ROUTES] = spoilt
+    program = cluster_weir()
+    serves(program, "a.test")
+    api.wait(lambda: api.lists.count(ROUTES) >= 7)
+    times = api.times[ROUTES]
+    assert times[-1] - times[0] >= 0.05 * (2 ** 6 - 1)  # half of each pause is certain
+    del api.spoilt[ROUTES]
+    api.put(route("b"))
+    serves(program, "b.test")
+    assert len(re.findall(r"WRN (watch|list) ingressroutes\.traefik\.io: ", program.log())) <= 1
+
+
 def test_an_event_is_in_force_at_once_and_a_burst_is_throttled(api, cluster_weir, whoami):
     api.put(*service(whoami()), route("a"))
     program = cluster_weir("--providers.kubernetesCRD.throttleDuration=700ms")

@@ -269,3 +269,9 @@ def test_too_little_address_space_is_told_at_the_start():
     done = subprocess.run(["sh", "-c", 'ulimit -v 8000000 && exec "$@"', "sh", BINARY, "--workers=1"], capture_output=True, text=True,
                           timeout=DEADLINE)
     assert done.returncode == 1 and "address space are too few" in done.stderr and "ulimit -v, LimitAS= of systemd" in done.stderr
+
+
+def test_too_little_data_is_told_at_the_start():
+    done = subprocess.run(["prlimit", "--data=50000000", BINARY, "--workers=1"], capture_output=True, text=True, timeout=DEADLINE)
+    assert done.returncode == 1 and "50000000 bytes of data (RLIMIT_DATA) are too few" in done.stderr
+    assert "ulimit -d, LimitDATA= of systemd" in done.stderr

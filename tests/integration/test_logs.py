@@ -293,6 +293,29 @@ def test_path_that_cannot_be_opened_keeps_the_old_file(start, load, tmp_path):
     assert router.wait(DEADLINE) == 0
 
 
+def test_pipe_that_nobody_reads_yet(start, reader, load, tmp_path):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    router = start(reader.stdin, f"--log.filePath={path}")
+    requests = load(router.port)
+    said(reader, r"ERR log\.filePath: cannot open .*: nobody reads this pipe; until somebody does the log goes on where it went before")
+    requests.send()
+    said(reader, "/n000000/")
+    pipe, taken = os.open(path, os.O_RDONLY | os.O_NONBLOCK), bytearray()
+
+    def arrived():
+        with contextlib.suppress(BlockingIOError):
+            taken.extend(os.read(pipe, 65536))
+        return 2 in numbers(taken.decode())
+    requests.send(2)  # with the first of these lines it is opened
+    wait_until("it has the line", arrived)
+    requests.close()
+    router.terminate()
+    assert router.wait(DEADLINE) == 0
+    os.close(pipe)
+    assert len(re.findall("nobody reads", reader.text())) == 1
+
+
 # ---- deaths ----
 def test_lines_wait_while_there_is_no_master(start, reader, load):
     router = start(reader.stdin)

@@ -280,6 +280,27 @@ def test_old_generations_are_unmapped(serving, configuration):
         wait_until("only the last is mapped", lambda: mapped() == 2)
 
 
+def inotify(kind, most):
+    """A prefix for a program in a user namespace of its own, which has so many of these."""
+    return ["unshare", "--user", "--map-root-user", "sh", "-c", f'echo {most} > /proc/sys/user/max_inotify_{kind} && exec "$@"', "sh"]
+
+
+@pytest.mark.parametrize("kind", ["watches", "instances"])
+def test_files_are_read_again_while_inotify_has_nothing_left(serving, configuration, kind):
+    router = serving(prefix=inotify(kind, 0))
+    said = rf" WRN Provider file: .*dynamic\.yml cannot be watched: .*fs\.inotify\.max_user_{kind}"
+    router.wait_log(said)
+    configuration.routes([("two", "Host(`two`)", "one")], [("one", serving.backend)])
+    wait_until("the change is seen", lambda: quick_get(router.web, host="two").status == 200)
+    mark = router.mark()
+    subprocess.run(["nsenter", "-t", str(router.pid), "--user", "--preserve-credentials",
+                    "sh", "-c", f"echo 100 > /proc/sys/user/max_inotify_{kind}"], check=True)
+    router.wait_log(" INF All files of providers are watched again", mark)
+    configuration.routes([("three", "Host(`three`)", "one")], [("one", serving.backend)])
+    wait_until("that one too", lambda: quick_get(router.web, host="three").status == 200)
+    assert len(re.findall(said, router.log())) == 1
+
+
 # ---- SIGHUP ----
 STATIC = """
 entryPoints:
@@ -432,17 +453,72 @@ def test_hangup_with_a_taken_port_keeps_the_old(with_file):
     assert curl(with_file.web, host="one").status == 200
 
 
-def test_master_that_dies_after_the_file_went_bad_does_not_stop_traffic(with_file):
+def as_pipe(path):
+    path.unlink()
+    os.mkfifo(path)
+
+
+def as_directory(path):
+    path.unlink()
+    path.mkdir()
+
+
+# What a static file may be for a moment, and what is said of it.
+UNFINISHED = {
+    "broken": (lambda path: path.write_text("entryPoints: ["), r":1"),
+    "empty": (lambda path: path.write_text(""), "is empty, and was not"),
+    "cut": (lambda path: path.write_text(path.read_text().partition("providers:")[0]), r"is the beginning of what it was, \d+ of \d+ bytes"),
+    "gone": (lambda path: path.unlink(), "is not there any more"),
+    "loop": (lambda path: (path.unlink(), path.symlink_to(path)), "symbolic links"),
+    "directory": (as_directory, "directory"),
+    "pipe": (as_pipe, "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("kind", UNFINISHED)
+def test_new_master_falls_back_on_the_settings_that_were_in_force(with_file, configuration, kind):
     router = with_file.start()
-    with_file.write(raw="entryPoints: [")
-    mark = router.mark()
-    os.kill(router.master(), signal.SIGKILL)
-    router.wait_log(r"weir: .*traefik\.yml", mark)
+    whole = with_file.path.read_text()
+    spoil, words = UNFINISHED[kind]
+    spoil(with_file.path)
+    refused = rf" ERR The static configuration is refused, the old one stays: .*traefik\.yml.*{words}"
+    for _ in range(2):  # what is kept outlives masters that could not write it anew
+        mark = router.mark()
+        os.kill(router.master(), signal.SIGKILL)
+        at, _ = router.wait_log(refused, mark)
+        router.wait_log(r"Configuration changed", at)
+    assert len(re.findall(refused, router.log())) == 2
+    assert not re.search("Closing entry point", router.log())
     assert curl(with_file.web, host="one").status == 200
-    with_file.write()
-    os.kill(router.pid, signal.SIGHUP)
-    router.wait_log(r"Configuration changed", mark)
+    configuration.path.write_text(configuration.path.read_text().replace("Host(`one`)", "Host(`two`)"))
+    wait_until("providers are followed", lambda: quick_get(with_file.web, host="two").status == 200)
+
+    if with_file.path.is_dir():
+        with_file.path.rmdir()
+    else:
+        with_file.path.unlink(missing_ok=True)
+    with_file.path.write_text(whole.replace("web:\n", "web:\n    http:\n      maxHeaderBytes: 1000\n", 1))
+    changed(router, with_file.hangup(), "options of the static configuration")
+
+
+def test_new_master_falls_back_when_a_port_is_taken(with_file):
+    router = with_file.start()
+    with listen() as taken:
+        with_file.write(extra=f"  other:\n    address: \"127.0.0.1:{taken.getsockname()[1]}\"")
+        mark = router.mark()
+        os.kill(router.master(), signal.SIGKILL)
+        at, _ = router.wait_log(r" ERR The static configuration is refused, the old one stays: .*\"other\".*in use", mark)
+        router.wait_log(r"Configuration changed", at)
     assert curl(with_file.web, host="one").status == 200
+
+
+def test_hangup_may_mean_the_beginning_of_what_was_there(with_file):
+    router = with_file.start()
+    whole = with_file.path.read_text()
+    with_file.write(raw=whole + "workers: 3\n")
+    router.wait_log(r"3 workers instead of", with_file.hangup())
+    with_file.write(raw=whole)
+    router.wait_log(r"\d workers instead of 3", with_file.hangup())
 
 
 def test_new_master_takes_another_number_of_workers_too(with_file):

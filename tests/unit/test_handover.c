@@ -20,7 +20,7 @@ static struct guard *guard_make(void)
 {
     struct guard *guard = xcalloc(1, sizeof(*guard));
 
-    guard->board_fd = guard->rings_fd = guard->names_fd = guard->keys_fd = -1;
+    guard->board_fd = guard->rings_fd = guard->names_fd = guard->keys_fd = guard->settings_fd = -1;
     outbox_init(&guard->master.out, -1);
     for (unsigned slot = 0; slot < BOARD_WORKERS; slot++) {
         outbox_init(&guard->workers[slot].out, -1);
@@ -77,6 +77,8 @@ static void all_comes_back(void **state)
     (void)state;
     from->board_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     from->rings_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    from->keys_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+    from->settings_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
     from->wanted = 2;
     from->slots = 3;
     from->master_starts = 7;
@@ -110,6 +112,8 @@ static void all_comes_back(void **state)
     assert_true(build == build_id());
     assert_int_equal(to->board_fd, from->board_fd);
     assert_int_equal(to->rings_fd, from->rings_fd);
+    assert_int_equal(to->keys_fd, from->keys_fd);
+    assert_int_equal(to->settings_fd, from->settings_fd);
     assert_int_equal(to->wanted, 2);
     assert_int_equal(to->slots, 3);
     assert_int_equal(to->master_starts, 7);
@@ -137,6 +141,8 @@ static void all_comes_back(void **state)
     assert_memory_equal(got->order, web->order, 3 * sizeof(web->order[0]));
     assert_null(got->next);
     close(fd);
+    close(from->keys_fd);
+    close(from->settings_fd);
     guard_drop(to, false);
     guard_drop(from, true);
 }

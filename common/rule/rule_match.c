@@ -29,15 +29,13 @@ bool rule_header_hidden(struct slice name)
 struct search { /* a value that is wanted among those of a header or query parameter */
     struct slice value;
     const struct regex *regex; /* NULL: equality */
+    struct regex_effort effort;
     enum rule_answer answer;
 };
 
-static enum rule_answer regex_answer(const struct regex *regex, struct slice subject)
+static enum rule_answer answer_to(enum regex_result result)
 {
-    if (!regex) {
-        return RULE_UNKNOWN;
-    }
-    switch (regex_test(regex, subject)) {
+    switch (result) {
     case REGEX_MATCH:
         return RULE_YES;
     case REGEX_NO_MATCH:
@@ -48,6 +46,11 @@ static enum rule_answer regex_answer(const struct regex *regex, struct slice sub
     return RULE_UNKNOWN;
 }
 
+static enum rule_answer regex_answer(const struct regex *regex, struct slice subject)
+{
+    return answer_to(regex_test(regex, subject));
+}
+
 static bool search_visit(void *context, struct slice value)
 {
     struct search *search = context;
@@ -55,7 +58,7 @@ static bool search_visit(void *context, struct slice value)
     if (!search->regex) {
         search->answer = slice_eq(search->value, value) ? RULE_YES : RULE_NO;
     } else {
-        enum rule_answer answer = regex_answer(search->regex, value);
+        enum rule_answer answer = answer_to(regex_test_among(search->regex, value, &search->effort));
 
         search->answer = answer == RULE_NO ? search->answer : answer; /* one unknown value taints a "no" */
     }

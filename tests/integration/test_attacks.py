@@ -101,6 +101,16 @@ def test_an_expression_holds_nobody_up_however_much_there_is_to_judge(server, ro
     assert processor_seconds(router.pids[0]) - before < 0.8  # it was more than 2 s
 
 
+def test_a_rule_is_judged_once_however_often_its_words_stand_there(server, routed):
+    """It was judged for each of them, and the worker was taken for one that hangs."""
+    router = routed({"routers": {f"r{i}": {"rule": f"PathRegexp(`needle{i:02d}/.*[0-9]x$`)", "service": "app"} for i in range(60)},
+                     "services": {"app": balancer(server())}}, max_header_bytes=1_000_000)
+    client, before = router.connect(), processor_seconds(router.pids[0])
+    client.send(get("/" + "needle07/" * 8000))
+    assert client.response().status == 404
+    assert processor_seconds(router.pids[0]) - before < 0.8
+
+
 def test_last_of_many_forwarded_for_lines_is_not_lost(proxy, server):
     """The last line is the trusted proxy's own: whoever sends many before it must not push it out."""
     up = server()

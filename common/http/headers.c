@@ -251,6 +251,17 @@ struct header *headers_get_present(const struct headers *headers, enum header_id
     return NULL;
 }
 
+void headers_keep_first(struct headers *headers, enum header_id id)
+{
+    struct header *first = headers_get(headers, id);
+
+    for (size_t i = 0; first && i < headers->count; i++) {
+        if (headers->items[i].id == id && &headers->items[i] != first) {
+            headers->items[i].flags |= HEADER_REMOVED;
+        }
+    }
+}
+
 static bool same_name(const struct header *item, enum header_id id, struct slice name)
 {
     return item->id == id && !(item->flags & HEADER_REMOVED) &&

@@ -115,6 +115,8 @@ static inline struct header *headers_get(const struct headers *headers, enum hea
                                          : NULL; /* mostly it is not there */
 }
 struct header *headers_find(const struct headers *headers, struct slice name); /* any name, any case */
+/* Marks all but the first of that name as removed: what was looked at is what goes on. */
+void headers_keep_first(struct headers *headers, enum header_id id);
 /* Marks all of that name as removed; returns how many. */
 unsigned headers_remove_id(struct headers *headers, enum header_id id);
 unsigned headers_remove(struct headers *headers, struct slice name);

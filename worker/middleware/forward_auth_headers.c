@@ -125,16 +125,7 @@ static bool may_match(struct exchange *ex, const struct regex *regex, struct sli
 static bool may_match_spelled_otherwise(struct exchange *ex, const struct regex *regex, struct slice name,
                                         struct regex_effort *effort)
 {
-    char *dashed;
-
-    if (slice_find(name, '_') < 0 && slice_find(name, '.') < 0) {
-        return false;
-    }
-    dashed = pool_alloc(ex->pool, name.len);
-    for (size_t i = 0; i < name.len; i++) {
-        dashed[i] = (char)(name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i]);
-    }
-    return may_match(ex, regex, slice_of(dashed, name.len), effort);
+    return header_name_odd(name) && may_match(ex, regex, header_name_dashed(ex->pool, name), effort);
 }
 
 static void take_matching(struct exchange *ex, const struct regex *regex, const struct headers *answer)

@@ -4,7 +4,8 @@
  * The host is looked up as it is, as a wildcard from its first dot, and as "any". The path is hashed once;
  * at each length at which one of the three hosts has prefixes, that prefix is probed. Every list found is
  * walked until its routers can no longer beat the best one so far. Nothing is allocated but scratch for
- * encoded query values.
+ * encoded query values, and for a bit for each program once a group of literals is walked: a literal may stand
+ * in a subject many times, its router is judged once.
  *
  * Trust: routes_check() has seen the page, nothing is checked again.
  */
@@ -22,6 +23,8 @@ struct lookup {
     bool tls;
     uint32_t best;      /* router so far */
     uint32_t undecided; /* the first whose rule could not tell: a regexp ran into its limit */
+    bool grouped;       /* candidates may be met more than once */
+    uint64_t *denied;   /* programs that did not hold, a bit each; NULL: none yet */
 };
 
 struct cursor { /* a host whose prefixes are being tried */
@@ -102,6 +105,30 @@ static bool is_served(const struct lookup *l, uint32_t guard)
            (words[l->entry_point / 64] >> l->entry_point % 64 & 1);
 }
 
+/* Nobody behind one that is not decided is chosen. */
+static bool may_win(const struct lookup *l, uint32_t router)
+{
+    return router < l->best && router <= l->undecided;
+}
+
+static void deny(struct lookup *l, uint32_t program)
+{
+    size_t bytes = (l->root->programs.count / 64 + 1) * sizeof(*l->denied);
+
+    if (l->denied == NULL && l->request->scratch &&
+        (l->denied = pool_try_alloc(l->request->scratch, bytes)) != NULL) {
+        memset(l->denied, 0, bytes);
+    }
+    if (l->denied) {
+        l->denied[program / 64] |= UINT64_C(1) << program % 64;
+    }
+}
+
+static bool is_denied(const struct lookup *l, uint32_t program)
+{
+    return l->denied && (l->denied[program / 64] >> program % 64 & 1);
+}
+
 static bool holds(struct lookup *l, const struct route_candidate *candidate)
 {
     if (!is_served(l, candidate->guard)) {
@@ -110,6 +137,9 @@ static bool holds(struct lookup *l, const struct route_candidate *candidate)
     if (candidate->program == 0) {
         return true;
     }
+    if (is_denied(l, candidate->program)) {
+        return false;
+    }
 
     const uint32_t *programs = table(l, &l->root->programs);
     enum rule_answer answer = program_answer(l, programs + candidate->program);
@@ -117,12 +147,15 @@ static bool holds(struct lookup *l, const struct route_candidate *candidate)
     if (answer == RULE_UNKNOWN && candidate->router < l->undecided) {
         l->undecided = candidate->router;
     }
+    if (answer != RULE_YES && l->grouped) {
+        deny(l, candidate->program);
+    }
     return answer == RULE_YES;
 }
 
 static void walk(struct lookup *l, const struct route_candidate *candidates, uint32_t count)
 {
-    for (uint32_t i = 0; i < count && candidates[i].router < l->best; i++) {
+    for (uint32_t i = 0; i < count && may_win(l, candidates[i].router); i++) {
         if (holds(l, &candidates[i])) {
             l->best = candidates[i].router;
             return;
@@ -197,7 +230,7 @@ static void walk_grams(struct lookup *l, const struct route_node *node, struct s
     const struct route_gram *grams = (const struct route_gram *)table(l, &l->root->grams) + node->list.first;
     uint32_t count = node->count & ~NODE_LIST;
 
-    for (uint32_t i = 0; i < count && grams[i].candidate.router < l->best; i++) {
+    for (uint32_t i = 0; i < count && may_win(l, grams[i].candidate.router); i++) {
         const struct route_gram *gram = &grams[i];
 
         if (position < gram->at || subject.len - (position - gram->at) < gram->len ||
@@ -218,7 +251,7 @@ static bool visit_grams(void *context, struct slice subject)
     struct lookup *l = visit->lookup;
     uint32_t size = visit->group->gram, owner = visit->group->owner << 3 | NODE_GRAM;
 
-    for (size_t at = 0; at + size <= subject.len && visit->group->first < l->best; at++) {
+    for (size_t at = 0; at + size <= subject.len && may_win(l, visit->group->first); at++) {
         const struct route_node *node =
             find_node(l, owner, route_gram_state(subject.ptr + at, size), slice_of(subject.ptr + at, size));
 
@@ -235,6 +268,7 @@ static void walk_group(struct lookup *l, const struct route_group *group)
     const struct rule_request *request = l->request;
     struct slice name = stored_text(l, group->name);
 
+    l->grouped = true;
     switch ((enum route_group_kind)group->kind) {
     case GROUP_METHOD:
         visit_value(&visit, request->method);
@@ -264,7 +298,7 @@ static void walk_groups(struct lookup *l, const struct route_node *node)
         (const struct route_group *)table(l, &l->root->groups) + node->list.groups_first;
 
     for (uint32_t i = 0; i < node->list.groups_count; i++) {
-        if (groups[i].first < l->best) {
+        if (may_win(l, groups[i].first)) {
             walk_group(l, &groups[i]);
         }
     }

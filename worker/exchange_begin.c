@@ -7,6 +7,7 @@
  */
 #include "common/base/log.h"
 #include "common/http/path.h"
+#include "common/rule/regex.h"
 #include "common/rule/rule.h"
 #include "shm/routes.h"
 #include "shm/tls_options.h"
@@ -41,6 +42,7 @@ static bool any_header(const struct rule_request *request, struct slice name,
 static uint32_t find_route(struct exchange *ex, uint32_t layer)
 {
     const struct page *routes = ex->generation->pages[PAGE_ROUTES];
+    struct regex_effort effort = {0};
     struct rule_request request = {
         .method = ex->request.method,
         .host = ex->request.host_name,
@@ -50,6 +52,7 @@ static uint32_t find_route(struct exchange *ex, uint32_t layer)
         .header = any_header,
         .context = &ex->request.headers,
         .scratch = ex->worker->recycler->match,
+        .effort = &effort,
     };
     uint32_t route = layer ? routes_match_layer(routes, layer, &request)
                            : routes_match(routes, ex->entry_point_number, ex->request.tls, &request);

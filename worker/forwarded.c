@@ -1,7 +1,7 @@
 /*
  * forwarded.c - see forwarded.h. The order of steps and the values are Traefik's.
  *
- * A name that we set or trust is compared with case, '-', '_' and '.' folded (I11): some servers take X_Forwarded_For and
+ * A name that we set or trust is compared with case and signs folded (I11): some servers take X_Forwarded_For and
  * X-Forwarded-For for the same variable.
  */
 #include "worker/forwarded.h"
@@ -21,8 +21,7 @@ static const uint64_t managed_ids =
 /* Another spelling of one of the managed names. */
 static bool managed_alias(struct slice name)
 {
-    if (name.len < 8 || (name.ptr[0] | 0x20) != 'x' ||
-        (slice_find(name, '_') < 0 && slice_find(name, '.') < 0)) {
+    if (name.len < 8 || (name.ptr[0] | 0x20) != 'x' || !header_name_odd(name)) {
         return false;
     }
     for (unsigned id = 1; id < HEADER_IDS; id++) {

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 
+#include "shm/routes.h"
 #include "worker/codec.h"
 #include "worker/h1_response.h"
 #include "worker/head_write.h"
@@ -75,6 +76,12 @@ static void put_framing(struct stage *stage, const struct exchange *ex)
     }
 }
 
+/* Somebody but a parser may have written a field: a middleware here, or one of the exchange that this request was made for. */
+static bool fields_made(const struct exchange *ex)
+{
+    return ex->chain_done > 0 || ex->route == ROUTE_NONE;
+}
+
 static void build_head(struct stage *stage, struct upstream_exchange *ux)
 {
     struct exchange *ex = ux->ex;
@@ -86,7 +93,7 @@ static void build_head(struct stage *stage, struct upstream_exchange *ux)
     stage_literal(stage, " HTTP/1.1\r\n");
     head_put_field(stage, SLICE("Host"), upstream_request_host(ux));
     head_put_fields(stage, &ex->request.headers, HEADER_BIT(HEADER_HOST) | HEADER_BIT(HEADER_CONTENT_LENGTH),
-                    ex->chain_done > 0);
+                    fields_made(ex));
     put_hop_fields(stage, ex);
     put_framing(stage, ex);
     stage_literal(stage, "\r\n");

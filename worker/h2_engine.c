@@ -92,6 +92,22 @@ int h2_calm_cost(const nghttp2_frame *frame)
     }
 }
 
+int h2_calm_cost_sent(const nghttp2_frame *frame)
+{
+    if (frame->hd.type != NGHTTP2_RST_STREAM) {
+        return 0;
+    }
+    switch (frame->rst_stream.error_code) {
+    case NGHTTP2_PROTOCOL_ERROR:
+    case NGHTTP2_FLOW_CONTROL_ERROR:
+    case NGHTTP2_STREAM_CLOSED:
+    case NGHTTP2_FRAME_SIZE_ERROR:
+        return CALM_RESET;
+    default:
+        return 0;
+    }
+}
+
 /* ---- fields ---- */
 void h2_name_canonical(char *name, size_t len)
 {

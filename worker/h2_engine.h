@@ -25,6 +25,8 @@ void h2_calm_add(struct h2_calm *calm, int more);
 bool h2_calm_take(struct h2_calm *calm, int cost, int64_t now_ns);
 /* What a frame of the peer costs. */
 int h2_calm_cost(const nghttp2_frame *frame);
+/* Of one that we sent: a reset that what the peer sent asked for. */
+int h2_calm_cost_sent(const nghttp2_frame *frame);
 
 /* ---- fields ---- */
 /* As Go writes a name: what servers, clients and middlewares see is as of HTTP/1. In place. */

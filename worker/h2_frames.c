@@ -162,9 +162,15 @@ static bool hosts_agree(const struct h2_stream *stream)
     return host == NULL || stream->authority.len == 0 || slice_eq_nocase(host->value, stream->authority);
 }
 
+/* nghttp2 looks only where :scheme is one of HTTP's; what would be a URL had a name of its own (RFC 9113, 8.3.1). */
+static bool path_fits(const struct h2_stream *stream)
+{
+    return stream->path.len == 0 || stream->path.ptr[0] == '/' || slice_eq(stream->path, SLICE("*"));
+}
+
 static void head_done(nghttp2_session *engine, struct h2_stream *stream)
 {
-    if (!hosts_agree(stream)) {
+    if (!hosts_agree(stream) || !path_fits(stream)) {
         (void)nghttp2_submit_rst_stream(engine, NGHTTP2_FLAG_NONE, stream->id, NGHTTP2_PROTOCOL_ERROR);
         stream->ended = true;
     }
@@ -233,9 +239,13 @@ static int on_frame_sent(nghttp2_session *engine, const nghttp2_frame *frame, vo
 {
     struct h2_session *session = context;
     struct h2_stream *stream = h2_stream_find(engine, frame->hd.stream_id);
+    int cost = h2_calm_cost_sent(frame);
 
     if (frame->hd.type == NGHTTP2_DATA) {
         h2_calm_add(&session->calm, H2_CALM_DATA);
+    }
+    if (cost) {
+        calm_take(session, cost);
     }
     if (stream == NULL || (frame->hd.type != NGHTTP2_DATA && frame->hd.type != NGHTTP2_HEADERS)) {
         return 0;

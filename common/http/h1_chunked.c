@@ -224,8 +224,6 @@ static bool trailer_allowed(const struct header *item)
     case HEADER_DATE:
     case HEADER_VARY:
     case HEADER_FORWARDED:
-    case HEADER_X_REAL_IP:
-    case HEADER_X_SCHEME:
         return false;
     default:
         break;
@@ -237,7 +235,8 @@ static bool trailer_allowed(const struct header *item)
             return false;
         }
     }
-    return !(item->flags & HEADER_HOP_BY_HOP) &&
+    return !(item->flags & HEADER_HOP_BY_HOP) && !header_name_alias(item->name, SLICE("X-Real-Ip")) &&
+           !header_name_alias(item->name, SLICE("X-Scheme")) &&
            !(item->name.len > 12 && header_name_alias(slice_head(item->name, 12), SLICE("X-Forwarded-")));
 }
 

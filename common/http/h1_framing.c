@@ -78,6 +78,25 @@ static bool frames_in_trailer(struct slice names)
     return false;
 }
 
+/* A protocol that carries requests itself: rules and middlewares would see none of them. */
+static bool upgrades_to_http(struct slice value)
+{
+    static const struct slice names[] = {SLICE_INIT("h2c"), SLICE_INIT("h2"), SLICE_INIT("HTTP"),
+                                         SLICE_INIT("TLS")};
+    struct slice item;
+
+    while (header_list_next(&value, &item)) {
+        struct slice name = slice_trim(slice_split(&item, '/'));
+
+        for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+            if (slice_eq_nocase(name, names[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 enum h1_result h1_field_seen(struct h1_parser *parser, struct header *item, struct h1_error *error)
 {
     struct h1_seen *seen = &parser->seen;
@@ -101,6 +120,7 @@ enum h1_result h1_field_seen(struct h1_parser *parser, struct header *item, stru
                                                   : bad(parser, error, "Connection names too many fields");
     case HEADER_UPGRADE:
         seen->upgrade_field |= item->value.len > 0;
+        seen->upgrade_http |= upgrades_to_http(item->value);
         return H1_MORE;
     case HEADER_EXPECT:
         if (item->value.len > 0) {
@@ -214,8 +234,9 @@ enum h1_result h1_request_framing(struct h1_parser *parser, struct h1_error *err
     }
     connection_settle(parser);
     message->expect_continue = seen->expect != 0 && message->minor == 1 && message->framing != H1_NO_BODY;
-    message->upgrade = (message->minor == 1 && seen->upgrade_token && seen->upgrade_field) ||
-                       slice_eq(message->method, SLICE("CONNECT"));
+    message->upgrade =
+        (message->minor == 1 && seen->upgrade_token && seen->upgrade_field && !seen->upgrade_http) ||
+        slice_eq(message->method, SLICE("CONNECT"));
     return H1_HEAD_DONE;
 }
 

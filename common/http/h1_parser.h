@@ -33,8 +33,9 @@ struct h1_seen {
     uint16_t encodings;
     bool other_expect;
     bool close, keep_alive, upgrade_token, upgrade_field;
-    bool bad_trailer; /* Trailer names a field that frames the message */
-    uint8_t named;    /* how many other fields Connection names */
+    bool upgrade_http; /* to HTTP or TLS */
+    bool bad_trailer;  /* Trailer names a field that frames the message */
+    uint8_t named;     /* how many other fields Connection names */
 };
 
 struct h1_parser {

@@ -251,6 +251,17 @@ struct header *headers_get_present(const struct headers *headers, enum header_id
     return NULL;
 }
 
+void headers_keep_first(struct headers *headers, enum header_id id)
+{
+    struct header *first = headers_get(headers, id);
+
+    for (size_t i = 0; first && i < headers->count; i++) {
+        if (headers->items[i].id == id && &headers->items[i] != first) {
+            headers->items[i].flags |= HEADER_REMOVED;
+        }
+    }
+}
+
 static bool same_name(const struct header *item, enum header_id id, struct slice name)
 {
     return item->id == id && !(item->flags & HEADER_REMOVED) &&
@@ -335,9 +346,14 @@ void headers_set_id(struct headers *headers, enum header_id id, struct slice val
     headers_replace(headers, id, names[id], value);
 }
 
+static inline bool is_sign(char c)
+{
+    return !(c >= '0' && c <= '9') && !((c | 0x20) >= 'a' && (c | 0x20) <= 'z');
+}
+
 static inline unsigned char alias_fold(char c)
 {
-    return c == '_' || c == '.' ? '-' : ascii_lower((unsigned char)c);
+    return is_sign(c) ? '-' : ascii_lower((unsigned char)c);
 }
 
 void headers_remove_spellings(struct headers *headers, struct slice name)
@@ -352,6 +368,26 @@ void headers_remove_spellings(struct headers *headers, struct slice name)
             item->flags |= HEADER_REMOVED;
         }
     }
+}
+
+bool header_name_odd(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        if (is_sign(name.ptr[i]) && name.ptr[i] != '-') {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct slice header_name_dashed(struct pool *pool, struct slice name)
+{
+    char *dashed = pool_alloc(pool, name.len);
+
+    for (size_t i = 0; i < name.len; i++) {
+        dashed[i] = is_sign(name.ptr[i]) ? '-' : name.ptr[i];
+    }
+    return slice_of(dashed, name.len);
 }
 
 bool header_name_alias(struct slice a, struct slice b)

@@ -115,6 +115,8 @@ static inline struct header *headers_get(const struct headers *headers, enum hea
                                          : NULL; /* mostly it is not there */
 }
 struct header *headers_find(const struct headers *headers, struct slice name); /* any name, any case */
+/* Marks all but the first of that name as removed: what was looked at is what goes on. */
+void headers_keep_first(struct headers *headers, enum header_id id);
 /* Marks all of that name as removed; returns how many. */
 unsigned headers_remove_id(struct headers *headers, enum header_id id);
 unsigned headers_remove(struct headers *headers, struct slice name);
@@ -131,10 +133,13 @@ struct header *headers_replace(struct headers *headers, enum header_id id, struc
 /* Removes what some servers take for the same variable (X_Auth for X-Auth), but names with ids: nobody but us says who is
  * who. */
 void headers_remove_spellings(struct headers *headers, struct slice name);
-/* Comparison that folds case, '-', '_' and '.': for names that we set or trust (I11). */
+/* Comparison that folds case and all signs, as some servers do when they make variables of names (X_A, X.A, X!A): for names
+ * that we set or trust (I11). */
 bool header_name_alias(struct slice a, struct slice b);
-bool header_name_valid(struct slice name);   /* token, not empty */
-bool header_value_valid(struct slice value); /* no control bytes but tab */
+bool header_name_odd(struct slice name);                               /* it has a sign that is no '-' */
+struct slice header_name_dashed(struct pool *pool, struct slice name); /* with '-' for all signs */
+bool header_name_valid(struct slice name);                             /* token, not empty */
+bool header_value_valid(struct slice value);                           /* no control bytes but tab */
 /* True if the comma-separated list in value has the token, any case. */
 bool header_list_has(struct slice value, struct slice token);
 /* The next item of a comma-separated list, blanks trimmed, empty ones skipped; *rest starts as the value. */

@@ -3,8 +3,8 @@
  *
  * regex_compile() reads the expression as Go does into a tree of its own, refuses what Go refuses (back
  * references, look-around, possessive...) with Go's words, and writes the tree anew in PCRE2's syntax, so
- * that nothing is left to differences between the two. Matching never runs away: past the match limit it
- * fails closed (no match). Matching is unanchored unless the expression anchors itself. Subjects need not
+ * that nothing is left to differences between the two. Matching never runs away: past the match limit, or
+ * 20 ms of the processor's time, it fails closed (no match). Matching is unanchored unless the expression anchors itself. Subjects need not
  * be UTF-8: a malformed byte counts as the character U+FFFD, as in Go. Thread-safe: one compiled regex may
  * be used by many threads.
  */
@@ -27,6 +27,14 @@ void regex_free(struct regex *regex);
 enum regex_result { REGEX_NO_MATCH, REGEX_MATCH, REGEX_LIMIT };
 enum regex_result regex_test(const struct regex *regex, struct slice subject);
 bool regex_match(const struct regex *regex, struct slice subject); /* REGEX_MATCH */
+
+/* As regex_test, for subjects whose number a peer chooses: together they take no longer than one may. Begins as zero. */
+struct regex_effort {
+    int64_t begun_ns, processor_ns;
+    bool used;
+};
+enum regex_result regex_test_among(const struct regex *regex, struct slice subject,
+                                   struct regex_effort *effort);
 
 /* The first match, a part of the subject. */
 enum regex_result regex_find(const struct regex *regex, struct slice subject, struct slice *match);

@@ -20,9 +20,12 @@ struct regex_subject {
 bool regex_subject_open(struct regex_subject *subject, struct slice text);
 void regex_subject_close(struct regex_subject *subject);
 
+/* Between two pieces of work that count as one: false when it took too long. */
+bool regex_effort_left(struct regex_effort *effort);
 /* The first match that starts at `from` or later: number of spans set (> 0), 0 for none, REGEX_RUN_LIMIT.
  * The spans are pairs of positions in subject->text, good until this thread matches again. */
-int regex_run(const struct regex *regex, const struct regex_subject *subject, size_t from, size_t **spans);
+int regex_run(const struct regex *regex, const struct regex_subject *subject, size_t from,
+              struct regex_effort *effort, size_t **spans);
 /* One span as a part of the given text; empty when unset. */
 struct slice regex_span(const struct regex_subject *subject, const size_t *spans, size_t number);
 size_t regex_captures(const struct regex *regex);

@@ -132,10 +132,12 @@ static enum regex_replaced replace(const struct regex *regex, const struct regex
                                    struct slice replacement, struct text *out)
 {
     size_t last = 0, at = 0, end = subject->text.len, *spans;
+    struct regex_effort effort = {0};
     enum regex_replaced result = REGEX_UNTOUCHED;
 
     while (at <= end) {
-        int set = regex_run(regex, subject, at, &spans);
+        int set = at == 0 || regex_effort_left(&effort) ? regex_run(regex, subject, at, &effort, &spans)
+                                                        : REGEX_RUN_LIMIT;
 
         if (set < 0) {
             return REGEX_GAVE_UP;

@@ -80,7 +80,8 @@ struct rule_request {
     bool (*header)(const struct rule_request *request, struct slice name, bool (*visit)(void *, struct slice),
                    void *);
     void *context;
-    struct pool *scratch; /* for long encoded query values; reset by the caller between lookups */
+    struct pool *scratch;        /* for long encoded query values; reset by the caller between lookups */
+    struct regex_effort *effort; /* of all its expressions together; NULL: of each by itself */
 };
 
 /* False also when a regexp that decides the answer went past its limit: fails closed, under a negation too.

@@ -29,15 +29,13 @@ bool rule_header_hidden(struct slice name)
 struct search { /* a value that is wanted among those of a header or query parameter */
     struct slice value;
     const struct regex *regex; /* NULL: equality */
+    struct regex_effort *effort;
     enum rule_answer answer;
 };
 
-static enum rule_answer regex_answer(const struct regex *regex, struct slice subject)
+static enum rule_answer answer_to(enum regex_result result)
 {
-    if (!regex) {
-        return RULE_UNKNOWN;
-    }
-    switch (regex_test(regex, subject)) {
+    switch (result) {
     case REGEX_MATCH:
         return RULE_YES;
     case REGEX_NO_MATCH:
@@ -48,6 +46,14 @@ static enum rule_answer regex_answer(const struct regex *regex, struct slice sub
     return RULE_UNKNOWN;
 }
 
+static enum rule_answer regex_answer(const struct regex *regex, struct slice subject,
+                                     const struct rule_request *request)
+{
+    struct regex_effort own = {0};
+
+    return answer_to(regex_test_among(regex, subject, request->effort ? request->effort : &own));
+}
+
 static bool search_visit(void *context, struct slice value)
 {
     struct search *search = context;
@@ -55,7 +61,7 @@ static bool search_visit(void *context, struct slice value)
     if (!search->regex) {
         search->answer = slice_eq(search->value, value) ? RULE_YES : RULE_NO;
     } else {
-        enum rule_answer answer = regex_answer(search->regex, value);
+        enum rule_answer answer = answer_to(regex_test_among(search->regex, value, search->effort));
 
         search->answer = answer == RULE_NO ? search->answer : answer; /* one unknown value taints a "no" */
     }
@@ -65,7 +71,11 @@ static bool search_visit(void *context, struct slice value)
 static enum rule_answer header_answer(struct slice name, struct slice value, const struct regex *regex,
                                       const struct rule_request *request)
 {
-    struct search search = {.value = value, .regex = regex, .answer = RULE_NO};
+    struct regex_effort own = {0};
+    struct search search = {.value = value,
+                            .regex = regex,
+                            .effort = request->effort ? request->effort : &own,
+                            .answer = RULE_NO};
 
     if (!request->header || rule_header_hidden(name)) {
         return RULE_NO;
@@ -77,7 +87,11 @@ static enum rule_answer header_answer(struct slice name, struct slice value, con
 static enum rule_answer query_answer(struct slice name, struct slice value, const struct regex *regex,
                                      const struct rule_request *request)
 {
-    struct search search = {.value = value, .regex = regex, .answer = RULE_NO};
+    struct regex_effort own = {0};
+    struct search search = {.value = value,
+                            .regex = regex,
+                            .effort = request->effort ? request->effort : &own,
+                            .answer = RULE_NO};
 
     return rule_query_values(request, name, search_visit, &search) ? search.answer : RULE_UNKNOWN;
 }
@@ -112,7 +126,7 @@ static enum rule_answer joined_answer(const struct first *first, struct slice va
     if (value.len) {
         memcpy(to + first->name.len + 1, value.ptr, value.len);
     }
-    return regex_answer(first->regex, text);
+    return regex_answer(first->regex, text, first->request);
 }
 
 static bool first_visit(void *context, struct slice value)
@@ -142,7 +156,8 @@ static enum rule_answer query_first_answer(enum rule_predicate predicate, struct
     if (!rule_query_values(request, name, first_visit, &first)) {
         return RULE_UNKNOWN;
     }
-    return first.found || predicate == RULE_QUERY_FIRST ? first.answer : regex_answer(regex, slice_of("", 0));
+    return first.found || predicate == RULE_QUERY_FIRST ? first.answer
+                                                        : regex_answer(regex, slice_of("", 0), request);
 }
 
 static enum rule_answer answer_of(bool matches)
@@ -178,13 +193,13 @@ enum rule_answer rule_predicate_test(enum rule_predicate predicate, struct slice
         return answer_of(request->host.len &&
                          slice_eq(rule_host_wildcard(rule_host_key(request->host)), value));
     case RULE_HOST_REGEXP:
-        return regex_answer(regex, request->host);
+        return regex_answer(regex, request->host, request);
     case RULE_PATH:
         return answer_of(slice_eq(request->path, value));
     case RULE_PATH_PREFIX:
         return answer_of(slice_has_prefix(request->path, value));
     case RULE_PATH_REGEXP:
-        return regex_answer(regex, request->path);
+        return regex_answer(regex, request->path, request);
     case RULE_METHOD:
         return answer_of(slice_eq(request->method, value));
     case RULE_HEADER:

@@ -22,6 +22,11 @@ def state(pid):
     return "".join(_stat(pid)[:1])
 
 
+def processor_seconds(pid):
+    """What it has used so far."""
+    return sum(int(ticks) for ticks in _stat(pid)[11:13]) / os.sysconf("SC_CLK_TCK")
+
+
 def alive(pid):
     """Also when its first thread has ended and others, which have its sockets too, have not."""
     if state(pid) not in ("", "Z", "X"):

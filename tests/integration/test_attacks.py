@@ -13,9 +13,9 @@ from conftest import BINARY, curl, wait_until
 from crowd import Crowd, allow_descriptors
 from ports import listen
 from proxying import proxy, server  # noqa: F401 (fixtures)
-from processes import freeze
+from processes import freeze, processor_seconds
 from rawhttp import answer_all, connect, get, ok
-from routing import balancer, routed  # noqa: F401 (a fixture)
+from routing import balancer, routed, url  # noqa: F401 (a fixture)
 from tlskit import client_hello, hello
 
 
@@ -79,6 +79,36 @@ def test_an_expression_that_gives_up_lets_nobody_past_its_router(server, routed,
     client.send(get("/other"))
     assert client.response().status == 200
     assert [request.line for request in app.requests] == ["GET /other HTTP/1.1"]
+
+
+SLOW = "^(([A-Za-z])+.)+[0-9]([a-z])+$"
+LETTERS = "a" * 40
+
+
+@pytest.mark.parametrize("rule, options, request_", [
+    (f"HeaderRegexp(`X-A`, `{SLOW}`)", {}, get("/", *[f"X-A: {LETTERS}!"] * 900)),
+    (f"QueryRegexp(`a`, `{SLOW}`)", {}, get("/?" + "&".join([f"a={LETTERS}!"] * 900))),
+    ("PathRegexp(`^/[a-z]*[a-z]*[0-9]`)", {}, get("/" + "a" * 200_000 + "!9")),
+    ("PathPrefix(`/`)", {"authResponseHeadersRegex": SLOW}, get("/", *[f"X_{LETTERS}{i}!: 1" for i in range(900)])),
+], ids=["fields", "parameters", "path", "names"])
+def test_an_expression_holds_nobody_up_however_much_there_is_to_judge(server, routed, rule, options, request_):
+    app = server()
+    router = routed({"routers": {"app": {"rule": rule, "service": "app", "middlewares": ["auth"] if options else []}}, "services": {"app": balancer(app)},
+                     "middlewares": {"auth": {"forwardAuth": {"address": url(app), **options}}}}, max_header_bytes=1_000_000)
+    client, before = router.connect(), processor_seconds(router.pids[0])
+    client.send(request_)
+    assert client.response().status == (200 if options else 404)
+    assert processor_seconds(router.pids[0]) - before < 0.8  # it was more than 2 s
+
+
+def test_a_rule_is_judged_once_however_often_its_words_stand_there(server, routed):
+    """It was judged for each of them, and the worker was taken for one that hangs."""
+    router = routed({"routers": {f"r{i}": {"rule": f"PathRegexp(`needle{i:02d}/.*[0-9]x$`)", "service": "app"} for i in range(60)},
+                     "services": {"app": balancer(server())}}, max_header_bytes=1_000_000)
+    client, before = router.connect(), processor_seconds(router.pids[0])
+    client.send(get("/" + "needle07/" * 8000))
+    assert client.response().status == 404
+    assert processor_seconds(router.pids[0]) - before < 0.8
 
 
 def test_last_of_many_forwarded_for_lines_is_not_lost(proxy, server):

@@ -1,4 +1,5 @@
 """HTTP/2 from clients: requests and answers, windows, bounds, the end of connections, and what is refused."""
+import contextlib
 import hashlib
 import os
 import re
@@ -408,6 +409,7 @@ def without(name):
     [*GOOD, (":path", "/again")], [*GOOD, (":unknown", "x")], [("x-first", "1"), *GOOD], [*without(":method"), (":method", "G T")],
     [*GOOD, ("content-length", "5")], [*GOOD, ("content-length", "5"), ("content-length", "6")], without(":authority"),
     [*without(":authority"), (":authority", "a\r\nb")],
+    [(":method", "GET"), (":scheme", "other"), (":authority", "a.test"), (":path", "http://b.test/")],
 ], ids=lambda fields: ",".join(f"{name}={value!r}" for name, value in fields if (name, value) not in GOOD) or f"{len(fields)}")
 def test_smuggling(h2, fields):
     client = h2()
@@ -474,6 +476,25 @@ def test_rapid_reset(h2):
         client.raw(data)
     except ConnectionError:
         pass
+    assert client.code() in (ENHANCE_YOUR_CALM, None)
+    assert Http2(client.proxy.connect()).get().status == 200
+
+
+@pytest.mark.parametrize("wrong", [
+    lambda client, stream: DataFrame(stream, b"x"),  # more than its length says
+    lambda client, stream: HeadersFrame(stream, client.encoder.encode([("x", "y")]), flags=["END_HEADERS"]),
+    lambda client, stream: WindowUpdateFrame(stream, window_increment=2 ** 31 - 1),
+], ids=["length", "trailers", "window"])
+def test_resets_that_a_client_has_weir_make(h2, wrong):
+    """They end a request as its own would, and are bounded like these."""
+    client = h2()
+    with contextlib.suppress(EOFError, ConnectionError):
+        for _ in range(100):
+            for _ in range(30):
+                frame = client.headers([*GOOD, ("content-length", "0")], end=False)
+                client.send(frame, wrong(client, frame.stream_id))
+            assert client.get().status == 200
+        pytest.fail("nobody minded")
     assert client.code() in (ENHANCE_YOUR_CALM, None)
     assert Http2(client.proxy.connect()).get().status == 200
 

@@ -58,6 +58,7 @@ def test_what_is_no_login(server, routed):
     assert not app.requests
     assert ask(proxied, f"authorization: bAsIc {good}").status == 200
     assert ask(proxied, f"Authorization: Basic {good}", "Authorization: Basic x").status == 200  # the first one counts
+    assert app.requests[-1].all("authorization") == [f"Basic {good}"]  # and is all that the server sees
 
 
 def test_what_the_server_gets(server, routed):

@@ -76,10 +76,10 @@ def test_what_the_server_behind_gets(server, routed):
     app = server()
     auth = server(says("204 No Content", "X-User: bob", "X-Group: one", "X-Group: two", "X-Id-A: 1", "X-Id-A: 2", "X-Other: o", "Set-Cookie: s=1", "Set-Cookie: n=2"))
     proxied = routed(through(app, auth, authResponseHeaders=["x-user", "X-Group", "X-Missing"], authResponseHeadersRegex="^X-Id-"))
-    assert ask(proxied, "X-User: eve", "X_User: eve", "X-Missing: eve", "X-Id-B: eve", "X_Id-C: eve", "X-Id.D: eve", "X_Idle: mine", "X-Other: mine").status == 200
+    assert ask(proxied, "X-User: eve", "X_User: eve", "X!User: eve", "X-Missing: eve", "X-Id-B: eve", "X~Id-B: eve", "X_Id-C: eve", "X-Id.D: eve", "X_Idle: mine", "X-Other: mine").status == 200
     got = app.requests[-1]
-    assert [got.all(name) for name in ("x-user", "x_user", "x-group", "x-missing", "x-id-a", "x-id-b", "x_id-c", "x-id.d", "x_idle", "x-other")] == \
-        [["bob"], [], ["one", "two"], [], ["1", "2"], [], [], [], ["mine"], ["mine"]]
+    assert [got.all(name) for name in ("x-user", "x_user", "x-group", "x-missing", "x-id-a", "x-id-b", "x_id-c", "x-id.d", "x_idle", "x-other", "x!user", "x~id-b")] == \
+        [["bob"], [], ["one", "two"], [], ["1", "2"], [], [], [], ["mine"], ["mine"], [], []]
 
 
 def test_header_that_cannot_be_judged(server, routed):

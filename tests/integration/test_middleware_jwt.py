@@ -206,6 +206,8 @@ def test_what_the_server_gets(server, routed):
     assert [got.all(name) for name in ("group", "x-expires", "x-areas", "x-name", "x-gone", "x-bad", "x-on", "x-evil", "x_expires")] == [
         ["admin"], ["99999999999"], ["office,home"], ["John Snow"], [""], [""], ["true"], [], []]
     assert json.loads(got.get("x-user")) == CLAIMS["user"] and got.get("authorization") == f"Bearer {text}"
+    assert ask(proxied, f"Authorization: Bearer {text}", "Authorization: Bearer another").status == 200
+    assert app.requests[-1].all("authorization") == [f"Bearer {text}"]  # the one that was looked at
     assert ask(proxied, target=f"/?x=1&access_token={text}").status == 200
     assert ask(proxied, "Authorization: Bearer x", target=f"/?access_token={text}").status == 401  # the header counts first
     assert ask(proxied, target="/?access_token=x").status == 401

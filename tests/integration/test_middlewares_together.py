@@ -217,3 +217,31 @@ def test_a_head_that_waits_is_that_of_its_answer(server, routed, middlewares, co
     assert [name for name, _ in answer.fields if name.startswith("Y-")] == []
     body = zlib.decompress(answer.body, 31) if answer.get("content-encoding") else answer.body
     assert body == b"a" * 400000
+
+
+def asks_others(asked, app):
+    """What has servers of its own asked with the fields of the request, behind a prefix that a client wrote."""
+    config = one_route(app, {"s": {"stripPrefixRegex": {"regex": ["/[^/]+"]}}}, asked=balancer(asked))
+    return config, config["routers"]["all"]["middlewares"], config["middlewares"]
+
+
+@pytest.mark.parametrize("how", ["forwardAuth", "errors", "mirroring"])
+def test_a_path_ends_no_line_of_a_request_that_weir_makes(server, routed, how):
+    asked, app = server(), server(says("app", 500 if how == "errors" else 200))
+    config, chain, middlewares = asks_others(asked, app)
+    if how == "mirroring":
+        config["services"].update(all={"mirroring": {"service": "main", "mirrors": [{"name": "asked", "percent": 100}]}}, main=balancer(app))
+    else:
+        middlewares["m"] = {"forwardAuth": {"address": url(asked)}} if how == "forwardAuth" else {"errors": {"service": "asked", "status": ["500"], "query": "/e"}}
+        chain.insert(1 if how == "forwardAuth" else 0, "m")
+    proxied = routed(config)
+    client = proxied.connect()
+    for _ in range(2):
+        client.send(get("/a%0d%0aX-Admin:%201%0d%0a%0d%0aGET%20/evil/x"))
+        client.response()
+        client.send(get("/fine/x"))
+        client.response()
+    wait_until("all four are asked", lambda: len(asked.requests) >= 4)
+    for request in asked.requests:
+        assert request.get("x-admin") is None and request.line.endswith(" HTTP/1.1")
+    assert [r.get("x-forwarded-prefix") for r in asked.requests] == [None, "/fine"] * 2

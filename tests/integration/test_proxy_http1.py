@@ -480,6 +480,17 @@ def test_wrong_switch_is_refused(proxy, server, switch):
     assert client.response().status == 502
 
 
+@pytest.mark.parametrize("protocols", ["h2c", "H2C", "websocket, h2c", "TLS/1.2, HTTP/1.1", "HTTP/2.0"])
+def test_no_tunnel_for_requests_that_nobody_would_look_at(proxy, server, protocols):
+    """Whoever may ask for one path would have all of them."""
+    up = server()
+    client = proxy(up).connect()
+    for _ in range(2):
+        client.send(get("/", "Connection: Upgrade", f"Upgrade: {protocols}", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA"))
+        assert client.response().body == b"ok"
+    assert [(r.get("upgrade"), r.get("connection")) for r in up.requests] == [(None, None)] * 2
+
+
 def test_switch_that_nobody_asked_for(proxy, server):
     def handler(peer, _):
         peer.head()

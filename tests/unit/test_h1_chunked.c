@@ -223,6 +223,7 @@ static void trailers_are_parsed(void **state)
         {"X-Forwarded-For: 1\r\nx_forwarded_proto: 1\r\nAuthorization: x\r\nconnection: x\r\nX-Real-IP: "
          "x\r\n",
          ""},
+        {"X_Real.IP: x\r\nx_scheme: y\r\nX!Forwarded_Proto: z\r\nA: b\r\n", "A=b;"},
         {"Set-Cookie: a\r\nCache-Control: b\r\nContent-Range: c\r\nETag: d\r\n", "ETag=d;"},
         {"A: b", NULL},
         {"A: b\n", NULL},

@@ -175,6 +175,11 @@ static const struct head_case cases[] = {
     CASE("GET / HTTP/1.1\r\n" H "Upgrade: websocket\r\n\r\n", 0, "GET / 1.1 none keep"),
     CASE("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\n\r\n", 0, "GET / 1.1 none keep"),
     CASE("GET / HTTP/1.0\r\n" H "Connection: upgrade\r\nUpgrade: x\r\n\r\n", 0, "GET / 1.0 none close"),
+    CASE("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: H2c\r\n\r\n", 0, "GET / 1.1 none keep"),
+    CASE("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: x, TLS/1.0\r\n\r\n", 0,
+         "GET / 1.1 none keep"),
+    CASE("GET / HTTP/1.1\r\n" H "Connection: upgrade\r\nUpgrade: x\r\nUpgrade: http/2.0\r\n\r\n", 0,
+         "GET / 1.1 none keep"),
 
     /* not complete yet */
     CASE("", 1, ""),

@@ -120,7 +120,9 @@ static void aliases(void **state)
     } pairs[] = {
         {"X-Forwarded-For", "x_forwarded_for", true},
         {"X-Forwarded-For", "X.Forwarded-fOR", true},
+        {"X-Forwarded-For", "X!Forwarded~fOR", true},
         {"X-Forwarded-For", "XForwardedFor", false},
+        {"X-1", "X-!", false},
         {"X-Forwarded-For", "X-Forwarded-Fo", false},
         {"X-Forwarded-For", "X-Forwarded-Fos", false},
         {"a", "A", true},

@@ -10,6 +10,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <cmocka.h>
 
 #include "common/base/pool.h"
@@ -290,6 +291,98 @@ static void matching_is_bounded(void **state)
     pool_free(pool);
 }
 
+static double processor_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+/* `count` times `unit`, then `end`. */
+static struct slice repeated(struct pool *pool, const char *unit, size_t count, const char *end)
+{
+    size_t len = strlen(unit);
+    char *text = pool_alloc(pool, len * count + strlen(end));
+
+    for (size_t i = 0; i < count; i++) {
+        memcpy(text + i * len, unit, len);
+    }
+    memcpy(text + len * count, end, strlen(end));
+    return slice_of(text, len * count + strlen(end));
+}
+
+/* Neither many places with some steps each nor steps that walk far keep anybody waiting: seconds and minutes, else. */
+static void a_long_subject_is_given_up(void **state)
+{
+    static const struct {
+        const char *pattern, *unit;
+        size_t count;
+        const char *end;
+    } cases[] = {
+        {"([a-z]+)+X[0-9]", "aaaaaaaaaaaaaaaa!", 8000, "X"},
+        {"(x+x+)+y!", "xxxxxxxxxxxxxxxxxx!", 8000, "y"},
+        {"^/?[a-z]*[a-z]*[0-9]", "a", 256000, "!9"},
+        {"(([a-z]+)+!)?Y", "aaaaaaaaaaaaaaaaaaaY!", 8000, "!"},
+    };
+    struct pool *pool = pool_new(64, 0);
+    struct slice out;
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        struct regex *regex = compile(cases[i].pattern, true);
+        struct slice subject = repeated(pool, cases[i].unit, cases[i].count, cases[i].end);
+        double begun = processor_seconds();
+
+        (void)regex_test(regex, subject);
+        (void)regex_find(regex, subject, &out);
+        (void)regex_replace_all(regex, subject, SLICE("-"), pool, &out);
+        assert_true(processor_seconds() - begun < 1.5);
+        regex_free(regex);
+    }
+    pool_free(pool);
+}
+
+static void many_subjects_are_given_up_together(void **state)
+{
+    struct regex *regex = compile("^(([a-z])+.)+[A-Z]([a-z])+$", true);
+    struct regex_effort effort = {0};
+    double begun = processor_seconds();
+
+    (void)state;
+    for (size_t i = 0; i < 5000; i++) {
+        assert_int_equal(regex_test_among(regex, SLICE("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!"), &effort),
+                         REGEX_LIMIT);
+    }
+    assert_true(processor_seconds() - begun < 1.5);
+    effort = (struct regex_effort){0};
+    for (size_t i = 0; i < 5000; i++) {
+        assert_int_equal(regex_test_among(regex, SLICE("abc.Def"), &effort), REGEX_MATCH);
+    }
+    regex_free(regex);
+}
+
+/* A match is found wherever it starts, whatever the characters before it are. */
+static void long_subjects_are_searched_whole(void **state)
+{
+    struct regex *middle = compile("(é)(b+)$", true), *end = compile("$", true);
+    struct pool *pool = pool_new(64, 0);
+    struct slice found;
+
+    (void)state;
+    for (size_t count = 0; count < 300; count++) {
+        struct slice subject = repeated(pool, count % 2 ? "é" : "bé", count, "xébb");
+
+        assert_int_equal(regex_find(middle, subject, &found), REGEX_MATCH);
+        assert_ptr_equal(found.ptr, subject.ptr + subject.len - 4);
+        assert_int_equal(regex_find(end, subject, &found), REGEX_MATCH);
+        assert_ptr_equal(found.ptr, subject.ptr + subject.len);
+    }
+    regex_free(middle);
+    regex_free(end);
+    pool_free(pool);
+}
+
 static void nesting_and_length_are_bounded(void **state)
 {
     size_t size = 200000;
@@ -372,6 +465,9 @@ int main(void)
         cmocka_unit_test(a_replacement_past_the_limit_is_refused),
         cmocka_unit_test(finding),
         cmocka_unit_test(matching_is_bounded),
+        cmocka_unit_test(a_long_subject_is_given_up),
+        cmocka_unit_test(many_subjects_are_given_up_together),
+        cmocka_unit_test(long_subjects_are_searched_whole),
         cmocka_unit_test(nesting_and_length_are_bounded),
         cmocka_unit_test(required_literals),
     };

@@ -115,36 +115,30 @@ static bool matches(struct exchange *ex, const struct regex *regex, const struct
 }
 
 /* For headers of the client, which go when it takes too long to say. */
-static bool may_match(struct exchange *ex, const struct regex *regex, const struct header *item)
+static bool may_match(struct exchange *ex, const struct regex *regex, struct slice name,
+                      struct regex_effort *effort)
 {
-    return !frames(item) && regex_test(regex, header_name_canonical(ex->pool, item->name)) != REGEX_NO_MATCH;
+    return regex_test_among(regex, header_name_canonical(ex->pool, name), effort) != REGEX_NO_MATCH;
 }
 
 /* A name that servers may take for one that matches (I11). */
-static bool may_match_spelled_otherwise(struct exchange *ex, const struct regex *regex,
-                                        const struct header *item)
+static bool may_match_spelled_otherwise(struct exchange *ex, const struct regex *regex, struct slice name,
+                                        struct regex_effort *effort)
 {
-    struct slice name = item->name;
-    char *dashed;
-
-    if (frames(item) || (slice_find(name, '_') < 0 && slice_find(name, '.') < 0)) {
-        return false;
-    }
-    dashed = pool_alloc(ex->pool, name.len);
-    for (size_t i = 0; i < name.len; i++) {
-        dashed[i] = (char)(name.ptr[i] == '_' || name.ptr[i] == '.' ? '-' : name.ptr[i]);
-    }
-    return regex_test(regex, header_name_canonical(ex->pool, slice_of(dashed, name.len))) != REGEX_NO_MATCH;
+    return header_name_odd(name) && may_match(ex, regex, header_name_dashed(ex->pool, name), effort);
 }
 
 static void take_matching(struct exchange *ex, const struct regex *regex, const struct headers *answer)
 {
     struct headers *headers = &ex->request.headers;
+    struct regex_effort effort = {0};
 
     for (size_t i = 0; i < headers->count; i++) {
-        if (may_match(ex, regex, &headers->items[i]) ||
-            may_match_spelled_otherwise(ex, regex, &headers->items[i])) {
-            headers->items[i].flags |= HEADER_REMOVED;
+        struct header *item = &headers->items[i];
+
+        if (!frames(item) && (may_match(ex, regex, item->name, &effort) ||
+                              may_match_spelled_otherwise(ex, regex, item->name, &effort))) {
+            item->flags |= HEADER_REMOVED;
         }
     }
     for (size_t i = 0; i < answer->count; i++) {

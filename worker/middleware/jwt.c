@@ -186,6 +186,7 @@ static enum mw_verdict on_request(struct exchange *ex, const void *params)
     if (p->user.len) {
         exchange_set_user(ex, claim_text(ex, claims_find(claims, exchange_text(ex, p->user))));
     }
+    headers_keep_first(&ex->request.headers, HEADER_AUTHORIZATION);
     forward(ex, p, claims);
     if (!p->forward_authorization) {
         headers_remove_id(&ex->request.headers, HEADER_AUTHORIZATION);

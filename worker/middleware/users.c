@@ -35,6 +35,7 @@ void users_admit(struct exchange *ex, struct slice header_field, bool remove_hea
         headers_remove_spellings(&ex->request.headers, field);
         headers_set(&ex->request.headers, field, user);
     }
+    headers_keep_first(&ex->request.headers, HEADER_AUTHORIZATION);
     if (remove_header) {
         headers_remove_id(&ex->request.headers, HEADER_AUTHORIZATION);
     }

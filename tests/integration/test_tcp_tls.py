@@ -136,7 +136,8 @@ def test_half_close_under_tls(stand, tcp_server, made):
                 services("terminationDelay: 60s", s=server.port) + certificates(made["ours"]))
     asking = subprocess.run(["openssl", "s_client", "-quiet", "-servername", "a.test", "-connect", f"127.0.0.1:{stand.port}",
                              "-no_ign_eof"], input=b"question", capture_output=True, timeout=30)
-    assert got == [b"question"], asking.stderr
+    wait_until(f"the server has heard the end: {asking.stderr}", lambda: got)  # openssl waits half a second for its answer
+    assert got == [b"question"]
     client = hello(stand.port, "a.test")
     client.send(b"more")
     client.sock.shutdown(socket.SHUT_WR)  # without close_notify: the end of TCP counts as well

@@ -5,10 +5,11 @@ import signal
 
 import pytest
 
+from conftest import wait_until
 from proxying import server  # noqa: F401 a fixture
 from routing import routed  # noqa: F401 fixtures
 from test_middleware_basic_auth import ask, basic, hashed
-from test_middleware_digest_auth import line
+from test_middleware_digest_auth import curl, line
 
 pytestmark = pytest.mark.usefixtures("server", "routed")
 ANEW = "Only files of users or keys changed: "
@@ -87,7 +88,8 @@ def test_both_files_at_once_and_one_that_is_refused(bobs):
     mark = router.mark()
     put(files[0], hashed("eve", "x", "-s"))
     put(files[1], line("eve", "x"))
-    router.in_force(mark, workers=1)
+    router.in_force(mark, "m0@file", workers=1)
+    wait_until("the other file, maybe later", lambda: curl(proxied, "eve:x", "-H", "Host: h3.test") == 200)
     assert [status(proxied, "h0.test", user) for user in ("eve", "bob")] == [200, 401]
     whole_way_finds_nothing(router)
     mark = router.mark()

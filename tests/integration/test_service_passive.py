@@ -6,7 +6,7 @@ import pytest
 from conftest import wait_until
 from ports import free_port
 from proxying import server  # noqa: F401 a fixture
-from rawhttp import get, ok
+from rawhttp import answer_in_turn, get, ok
 from routing import routed, url  # noqa: F401 fixtures
 from waiting import pass_time
 
@@ -118,17 +118,9 @@ def test_all_come_back(server, routed):
 
 def test_with_an_active_check(server, routed):
     """Who was taken out waits for the check to find him well."""
-    checked = []
-
-    def well(peer, server):
-        with contextlib.suppress(EOFError, ConnectionError):
-            peer.request()
-            peer.send(ok(b""))
-            peer.rest()
-            checked.append(1)
-    checker, app = server(well), App(server, "app", 500)
-    proxied = routed(config(app, window="1ms", healthCheck={"path": "/", "port": checker.port, "interval": LONG}))
-    wait_until("it was asked, and what it said is known", lambda: checked)
+    checker, app = server(answer_in_turn(lambda status: ok(b"", status=f"{status} Said"), 503, 200)), App(server, "app", 500)
+    proxied = routed(config(app, window="1ms", healthCheck={"path": "/", "port": checker.port, "interval": LONG, "unhealthyInterval": "50ms"}))
+    proxied.router.wait_log("INF Health check passed")  # in force before it is said; for long nobody is asked again
     assert statuses(proxied, 5) == [500, 503, 503, 503, 503]
     proxied.router.stop()
     proxied = routed(config(app, window=LONG, healthCheck={"path": "/", "port": checker.port, "interval": "50ms"}))

@@ -217,9 +217,10 @@ def test_file_that_may_not_grow_is_a_full_disk(start, load, tmp_path):
     master = router.master()
     _, most = resource.prlimit(master, resource.RLIMIT_FSIZE)
     resource.prlimit(master, resource.RLIMIT_FSIZE, (20000, most))
+    requests.send(20)
+    wait_until("it is full", lambda: path.stat().st_size == 20000)  # before lines are lost: else later ones would fit again
     requests.send(OVERFLOW)
     requests.settle()
-    wait_until("it is full", lambda: path.stat().st_size == 20000)
     resource.prlimit(master, resource.RLIMIT_FSIZE, (most, most))
     lost = wait_until("it says what was lost", lambda: re.search(LOST, path.read_text()))
     assert router.master() == master

@@ -101,19 +101,27 @@ static void on_body(void *context, struct slice piece)
     }
 }
 
+/* The list begins anew, or goes on behind this page. */
+static void take_token(struct kube_reflector *reflector, char *token)
+{
+    free(reflector->continue_token);
+    reflector->continue_token = token;
+}
+
 static void list_done(struct kube_reflector *reflector)
 {
     if (reflector->next_version[0] == '\0' || reflector->no_list) {
         struct error why;
 
-        free(reflector->continue_token);
-        reflector->continue_token = NULL;
+        take_token(reflector, NULL);
         (void)error_set(&why, -EPROTO,
                         reflector->no_list ? "what came is a Status and no list"
                                            : "the list has no resourceVersion");
         reflector_failed_here(reflector, BACKOFF_AWAY_MS, &why);
         return;
     }
+    take_token(reflector, reflector->next_token);
+    reflector->next_token = NULL;
     if (reflector->continue_token) {
         reflector_again_in(reflector, 0);
         return;
@@ -170,8 +178,7 @@ static void refused(struct kube_reflector *reflector)
     }
     if (reflector->status == 410 && (reflector->watching || reflector->continue_token)) {
         reflector->version[0] = '\0';
-        free(reflector->continue_token);
-        reflector->continue_token = NULL;
+        take_token(reflector, NULL);
         reflector_back_off(reflector, BACKOFF_FIRST_MS,
                            reflector->watching ? watch_over(reflector) : BACKOFF_AWAY_MS);
         return;
@@ -180,6 +187,7 @@ static void refused(struct kube_reflector *reflector)
         reflector_back_off(reflector, BACKOFF_FIRST_MS, BACKOFF_AWAY_MS);
         return;
     }
+    take_token(reflector, NULL); /* it may be what is refused: another server does not know it, say */
     (void)error_set(&why, -EPROTO, "the API server answers %u%s%s", reflector->status, words[0] ? ": " : "",
                     words);
     reflector_failed_here(reflector, BACKOFF_AWAY_MS, &why);
@@ -248,6 +256,8 @@ void reflector_ask(struct kube_reflector *reflector)
     reflector->status = 0;
     reflector->began = uv_now(reflector->all->loop);
     reflector->next_version[0] = '\0';
+    free(reflector->next_token);
+    reflector->next_token = NULL;
     reflector->no_list = false;
     text_clear(&reflector->problem);
     reflector_expect(reflector);
@@ -340,6 +350,7 @@ static void on_closed(uv_handle_t *handle)
     free((char *)(uintptr_t)reflector->question.namespace.ptr);
     free((char *)(uintptr_t)reflector->question.name.ptr);
     free(reflector->continue_token);
+    free(reflector->next_token);
     free(reflector->target);
     free(reflector);
 }

@@ -45,8 +45,9 @@ struct kube_reflector {
     uint32_t round;
     bool no_list; /* what came in place of one says of itself that it is a Status */
     char version[64], next_version[64];
-    char *continue_token;
-    struct text problem; /* body of an answer other than 200 */
+    char *continue_token; /* of the page that is asked for; malloc'd */
+    char *next_token;     /* of the one behind it, which counts when this one came whole; malloc'd */
+    struct text problem;  /* body of an answer other than 200 */
 };
 
 /* ---- reflector.c ---- */

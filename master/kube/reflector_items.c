@@ -109,8 +109,8 @@ static void on_member(void *context, struct slice key, struct slice text)
     pool = pool_new(1024, 0);
     if (doc_read_json(pool, SLICE("metadata"), text, &metadata, NULL) == 0) {
         token = doc_text(doc_get(metadata, "continue"), SLICE(""));
-        free(reflector->continue_token);
-        reflector->continue_token = token.len ? xstrndup(token.ptr, token.len) : NULL;
+        free(reflector->next_token);
+        reflector->next_token = token.len ? xstrndup(token.ptr, token.len) : NULL;
         (void)slice_to_cstr(doc_text(doc_get(metadata, "resourceVersion"), SLICE("")),
                             reflector->next_version, sizeof(reflector->next_version));
     }

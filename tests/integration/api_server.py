@@ -49,6 +49,7 @@ class ApiServer:
         self.spoilt = {}       # path -> bytes that each of its watches gives before it ends, or the status that is its answer
         self.sloppy = False    # a watch of one object is told of all of its kind
         self.page = 500
+        self.cut = set()       # paths whose next page breaks off behind its first object
         self.lists = []        # paths that were listed whole
         self.away = False      # every connection ends without an answer
         self.leases = {}       # path -> object
@@ -250,9 +251,20 @@ class ApiServer:
                 metadata["continue"] = str(end)
             else:
                 self.lists.append(path)
-            body = json.dumps({"kind": "List", "items": items[start:end], "metadata": metadata}).encode()
+            page = items[start:end]
+            body = json.dumps({"kind": "List", "metadata": metadata, "items": page}).encode()  # in the order of a real one
+            cut = path in self.cut and len(page) > 1
+            if cut:
+                self.cut.remove(path)
             self.lock.notify_all()
-        self.write(handler, 200, body)
+        if cut:
+            handler.send_response(200)
+            handler.send_header("Content-Length", str(len(body)))
+            handler.end_headers()
+            handler.wfile.write(body[:body.index(json.dumps(page[1]).encode())])
+            handler.close_connection = True
+        else:
+            self.write(handler, 200, body)
 
     def watch(self, handler, path, query):
         spoilt = self.spoilt.get(path)

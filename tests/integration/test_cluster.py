@@ -85,6 +85,35 @@ def test_a_page_that_has_expired_begins_the_list_anew(api, cluster_weir, whoami)
     assert pages == [None, "3", None, "3", "6"]
 
 
+def test_a_page_that_breaks_off_is_asked_for_again(api, cluster_weir, whoami):
+    api.page = 3
+    api.put(*service(whoami()), *(route(f"r{i}") for i in range(8)))
+    program = cluster_weir()
+    seen, before = len(api.wait_watch(ROUTES)), published(program)
+    with api.lock:
+        asked = len(api.requests)
+        api.cut.add(ROUTES)
+    api.send(ROUTES, {"type": "ERROR", "object": {"code": 410}})
+    api.wait_watch(ROUTES, seen)
+    pages = [q.get("continue") for p, q, _ in api.requests[asked:] if p == ROUTES and "watch" not in q]
+    assert pages == [None, None, "3", "6"]
+    api.put(route("late"))
+    serves(program, "late.test")
+    assert published(program) == before + 1
+    for i in range(8):
+        assert curl(program.ports["web"], host=f"r{i}.test").status == 200
+
+
+def test_a_page_that_is_refused_begins_the_list_anew(api, cluster_weir, whoami):
+    api.page = 3
+    api.put(*service(whoami()), *(route(f"r{i}") for i in range(5)))
+    api.refuse[ROUTES] = [None, (400, "continue key is not valid")]
+    program = cluster_weir()
+    for i in range(5):
+        serves(program, f"r{i}.test")
+    assert [q.get("continue") for p, q, _ in api.requests if p == ROUTES and "watch" not in q] == [None, "3", None, "3"]
+
+
 def test_a_watch_goes_on_from_the_last_version_also_of_a_bookmark(api, cluster_weir, whoami):
     api.put(*service(whoami()), route("a"))
     program = cluster_weir()

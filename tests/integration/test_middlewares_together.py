@@ -244,4 +244,4 @@ def test_a_path_ends_no_line_of_a_request_that_weir_makes(server, routed, how):
     wait_until("all four are asked", lambda: len(asked.requests) >= 4)
     for request in asked.requests:
         assert request.get("x-admin") is None and request.line.endswith(" HTTP/1.1")
-    assert [r.get("x-forwarded-prefix") for r in asked.requests] == [None, "/fine"] * 2
+    assert sorted(r.get("x-forwarded-prefix") or "" for r in asked.requests) == ["", "", "/fine", "/fine"]  # copies come in any order

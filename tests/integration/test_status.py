@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -178,6 +179,8 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     assert "weir.yml" in tree["settings"]["refused"] and tree["master"]["pid"] is not None
     assert "a later SIGHUP was refused: " in line(router, "settings ")
     mark = router.mark()
+    limit = resource.prlimit(router.pid, resource.RLIMIT_DATA)
+    resource.prlimit(router.pid, resource.RLIMIT_DATA, (32 << 20, limit[1]))
     os.kill(tree["master"]["pid"], signal.SIGKILL)
     wait_until("there is none", lambda: status(router)["master"]["pid"] is None and status(router)["master"]["starts"] > 1)
     tree = wait_until("the next one waits", lambda: (t := status(router))["master"]["pid"] is None and t)
@@ -186,6 +189,7 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     calm(router, ["serving"])
     wait_until("it is said", lambda: re.search(r"(?m)^master .*none: the next one starts in \d\.\d s", text(router)))  # between two starts
     settings.write_text(good)
+    resource.prlimit(router.pid, resource.RLIMIT_DATA, limit)
     os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"Configuration changed", mark)
     tree = wait_until("it is there", lambda: (t := status(router))["master"]["pid"] is not None and t)

@@ -21,7 +21,8 @@
 
 #define MATCH_LIMIT                                                                                          \
     500000 /* backtracking steps from one place of the subject: some milliseconds of JIT code */
-#define EFFORT_NS 20000000 /* of the processor's time, for all of them */
+#define EFFORT_NS 20000000   /* of the processor's time, for all of them */
+#define EFFORT_EACH_NS 10000 /* and for each expression: ten times what most need */
 /* What is done between two looks at the time. A step may walk over the whole subject, so these get fewer as it gets longer. */
 #define STEPS_MOST 8192
 #define STEPS_LEAST 16
@@ -272,7 +273,7 @@ static int64_t processor_ns(void)
 
 bool regex_effort_left(struct regex_effort *effort)
 {
-    int64_t now = process_clock_ns();
+    int64_t now = process_clock_ns(), most = EFFORT_NS + effort->more_ns;
 
     if (effort->begun_ns == 0) {
         effort->begun_ns = now;
@@ -280,7 +281,12 @@ bool regex_effort_left(struct regex_effort *effort)
         return true;
     }
     /* that of the processor is the one that counts, and costs a call of the kernel */
-    return now - effort->begun_ns < EFFORT_NS || processor_ns() - effort->processor_ns < EFFORT_NS;
+    return now - effort->begun_ns < most || processor_ns() - effort->processor_ns < most;
+}
+
+void regex_effort_more(struct regex_effort *effort)
+{
+    effort->more_ns += EFFORT_EACH_NS;
 }
 
 struct run {

@@ -4,9 +4,9 @@
  * regex_compile() reads the expression as Go does into a tree of its own, refuses what Go refuses (back
  * references, look-around, possessive...) with Go's words, and writes the tree anew in PCRE2's syntax, so
  * that nothing is left to differences between the two. Matching never runs away: past the match limit, or
- * 20 ms of the processor's time, it fails closed (no match). Matching is unanchored unless the expression anchors itself. Subjects need not
- * be UTF-8: a malformed byte counts as the character U+FFFD, as in Go. Thread-safe: one compiled regex may
- * be used by many threads.
+ * 20 ms of the processor's time, it fails closed (no match). Matching is unanchored unless the expression
+ * anchors itself. Subjects need not be UTF-8: a malformed byte counts as the character U+FFFD, as in Go.
+ * Thread-safe: one compiled regex may be used by many threads.
  */
 #ifndef WEIR_COMMON_RULE_REGEX_H
 #define WEIR_COMMON_RULE_REGEX_H
@@ -31,8 +31,11 @@ bool regex_match(const struct regex *regex, struct slice subject); /* REGEX_MATC
 /* As regex_test, for subjects whose number a peer chooses: together they take no longer than one may. Begins as zero. */
 struct regex_effort {
     int64_t begun_ns, processor_ns;
+    int64_t more_ns; /* than the 20 ms */
     bool used;
 };
+/* Before another expression is asked: as many as the configuration has get to their turn. */
+void regex_effort_more(struct regex_effort *effort);
 enum regex_result regex_test_among(const struct regex *regex, struct slice subject,
                                    struct regex_effort *effort);
 

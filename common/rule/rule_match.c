@@ -46,12 +46,22 @@ static enum rule_answer answer_to(enum regex_result result)
     return RULE_UNKNOWN;
 }
 
+/* That of the request, with a little more for the expression that is asked now; own where it has none. */
+static struct regex_effort *effort_of(const struct rule_request *request, struct regex_effort *own)
+{
+    if (request->effort == NULL) {
+        return own;
+    }
+    regex_effort_more(request->effort);
+    return request->effort;
+}
+
 static enum rule_answer regex_answer(const struct regex *regex, struct slice subject,
                                      const struct rule_request *request)
 {
     struct regex_effort own = {0};
 
-    return answer_to(regex_test_among(regex, subject, request->effort ? request->effort : &own));
+    return answer_to(regex_test_among(regex, subject, effort_of(request, &own)));
 }
 
 static bool search_visit(void *context, struct slice value)
@@ -72,10 +82,8 @@ static enum rule_answer header_answer(struct slice name, struct slice value, con
                                       const struct rule_request *request)
 {
     struct regex_effort own = {0};
-    struct search search = {.value = value,
-                            .regex = regex,
-                            .effort = request->effort ? request->effort : &own,
-                            .answer = RULE_NO};
+    struct search search = {
+        .value = value, .regex = regex, .effort = regex ? effort_of(request, &own) : NULL, .answer = RULE_NO};
 
     if (!request->header || rule_header_hidden(name)) {
         return RULE_NO;
@@ -88,10 +96,8 @@ static enum rule_answer query_answer(struct slice name, struct slice value, cons
                                      const struct rule_request *request)
 {
     struct regex_effort own = {0};
-    struct search search = {.value = value,
-                            .regex = regex,
-                            .effort = request->effort ? request->effort : &own,
-                            .answer = RULE_NO};
+    struct search search = {
+        .value = value, .regex = regex, .effort = regex ? effort_of(request, &own) : NULL, .answer = RULE_NO};
 
     return rule_query_values(request, name, search_visit, &search) ? search.answer : RULE_UNKNOWN;
 }

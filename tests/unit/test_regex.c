@@ -362,6 +362,24 @@ static void many_subjects_are_given_up_together(void **state)
     regex_free(regex);
 }
 
+/* However many expressions a configuration has, a text that each of them judges at once is judged by all. */
+static void many_expressions_get_to_their_turn(void **state)
+{
+    struct regex *regex = compile("^[a-z]+/[0-9]+$", true);
+    struct regex_effort effort = {0};
+    char subject[400];
+
+    (void)state;
+    memset(subject, 'a', sizeof(subject));
+    for (size_t i = 0; i < 200000; i++) {
+        regex_effort_more(&effort);
+        if (regex_test_among(regex, slice_of(subject, sizeof(subject)), &effort) != REGEX_NO_MATCH) {
+            fail_msg("given up at the %zuth", i);
+        }
+    }
+    regex_free(regex);
+}
+
 /* A match is found wherever it starts, whatever the characters before it are. */
 static void long_subjects_are_searched_whole(void **state)
 {
@@ -467,6 +485,7 @@ int main(void)
         cmocka_unit_test(matching_is_bounded),
         cmocka_unit_test(a_long_subject_is_given_up),
         cmocka_unit_test(many_subjects_are_given_up_together),
+        cmocka_unit_test(many_expressions_get_to_their_turn),
         cmocka_unit_test(long_subjects_are_searched_whole),
         cmocka_unit_test(nesting_and_length_are_bounded),
         cmocka_unit_test(required_literals),

@@ -17,7 +17,7 @@ import conftest
 from conftest import BINARY, DEADLINE, READY, Weir, curl, free_port, wait_port, wait_until
 from test_life_upgrade import Installed, upgrade
 from processes import freeze, gone
-from test_processes import dynamic, serving  # noqa: F401 (serving is a fixture)
+from test_processes import dynamic, limit_data, serving  # noqa: F401 (serving is a fixture)
 
 
 def run(*args, binary=BINARY, **kw):
@@ -178,6 +178,11 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     tree = status(router)
     assert "weir.yml" in tree["settings"]["refused"] and tree["master"]["pid"] is not None
     assert "a later SIGHUP was refused: " in line(router, "settings ")
+    first = tree["master"]["pid"]
+    os.kill(first, signal.SIGKILL)
+    tree = wait_until("the next one refuses it too", lambda: (t := status(router))["master"]["pid"] not in (None, first) and t["ready"] and
+                      t["settings"]["age"] is not None and "weir.yml" in t["settings"]["refused"] and t)
+    limit_data(router.pid, 30 << 20)  # too little for a master's threads
     mark = router.mark()
     limit = resource.prlimit(router.pid, resource.RLIMIT_DATA)
     resource.prlimit(router.pid, resource.RLIMIT_DATA, (32 << 20, limit[1]))
@@ -188,6 +193,7 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     assert tree["ready"]
     calm(router, ["serving"])
     wait_until("it is said", lambda: re.search(r"(?m)^master .*none: the next one starts in \d\.\d s", text(router)))  # between two starts
+    limit_data(router.pid, resource.RLIM_INFINITY)
     settings.write_text(good)
     resource.prlimit(router.pid, resource.RLIMIT_DATA, limit)
     os.kill(router.pid, signal.SIGHUP)

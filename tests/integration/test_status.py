@@ -184,8 +184,6 @@ def test_a_master_that_cannot_start(weir, tmp_path):
                       t["settings"]["age"] is not None and "weir.yml" in t["settings"]["refused"] and t)
     limit_data(router.pid, 30 << 20)  # too little for a master's threads
     mark = router.mark()
-    limit = resource.prlimit(router.pid, resource.RLIMIT_DATA)
-    resource.prlimit(router.pid, resource.RLIMIT_DATA, (32 << 20, limit[1]))
     os.kill(tree["master"]["pid"], signal.SIGKILL)
     wait_until("there is none", lambda: status(router)["master"]["pid"] is None and status(router)["master"]["starts"] > 1)
     tree = wait_until("the next one waits", lambda: (t := status(router))["master"]["pid"] is None and t)
@@ -195,7 +193,6 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     wait_until("it is said", lambda: re.search(r"(?m)^master .*none: the next one starts in \d\.\d s", text(router)))  # between two starts
     limit_data(router.pid, resource.RLIM_INFINITY)
     settings.write_text(good)
-    resource.prlimit(router.pid, resource.RLIMIT_DATA, limit)
     os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"Configuration changed", mark)
     tree = wait_until("it is there", lambda: (t := status(router))["master"]["pid"] is not None and t)

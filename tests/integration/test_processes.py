@@ -567,9 +567,10 @@ def test_whoami_websocket_echo(whoami):
         assert peer.rest() == b"\x88\x00"
 
 
-def limit_data(pid, size):
+def limit_data(pid, size=None):
+    """None: as much as there may be."""
     _, most = resource.prlimit(pid, resource.RLIMIT_DATA)
-    resource.prlimit(pid, resource.RLIMIT_DATA, (size, most))
+    resource.prlimit(pid, resource.RLIMIT_DATA, (most if size is None else size, most))
 
 
 def test_master_that_gets_no_threads_says_why(serving):
@@ -579,7 +580,7 @@ def test_master_that_gets_no_threads_says_why(serving):
     os.kill(router.master(), signal.SIGKILL)
     router.wait_log(r"weir: the master cannot start: no 4 threads: .*ulimit -d", mark)
     assert curl(router.ports["web"], host="one").status == 200
-    limit_data(router.pid, resource.RLIM_INFINITY)
+    limit_data(router.pid)
     os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"Configuration changed", mark)
     router.wait_log(r" ERR The master cannot start: no 4 threads: .*ulimit -d", mark)

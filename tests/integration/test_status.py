@@ -3,7 +3,6 @@ import json
 import os
 import pathlib
 import re
-import resource
 import shutil
 import signal
 import socket
@@ -191,7 +190,7 @@ def test_a_master_that_cannot_start(weir, tmp_path):
     assert tree["ready"]
     calm(router, ["serving"])
     wait_until("it is said", lambda: re.search(r"(?m)^master .*none: the next one starts in \d\.\d s", text(router)))  # between two starts
-    limit_data(router.pid, resource.RLIM_INFINITY)
+    limit_data(router.pid)
     settings.write_text(good)
     os.kill(router.pid, signal.SIGHUP)
     router.wait_log(r"Configuration changed", mark)

@@ -38,8 +38,7 @@ struct kube_reflector {
     unsigned doubts;        /* refusals that may pass by themselves */
     uint64_t asked_wait_ms; /* Retry-After of the last refusal; 0: none */
     bool unreachable;       /* last time: no answer at all */
-    bool
-        hasty; /* the last answer broke off, or was a watch that ended at once: to be asked less and less often */
+    bool hasty;     /* the last answer broke off, or its watch ended at once: asked less and less often */
     bool wary;      /* it was away: one that has just started knows neither rights nor kinds for a moment */
     uint64_t began; /* loop time of the watch */
     uint32_t round;

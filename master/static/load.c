@@ -197,7 +197,7 @@ static void warn_unused_variables(struct static_loaded *loaded, char **variables
 
 /* ---- the three forms ---- */
 
-/* Of a pipe too (--configFile=<(...)), for which nobody waits long. Bytes, 0 at the end, or a negative errno. */
+/* Of a named pipe too, for which nobody waits long. Bytes, 0 at the end, or a negative errno. */
 static ssize_t read_some(int fd, char *buffer, size_t size)
 {
     struct pollfd polled = {.fd = fd, .events = POLLIN};

@@ -2,6 +2,7 @@
 import contextlib
 import os
 import pathlib
+import resource
 import signal
 
 from waiting import wait_until
@@ -123,3 +124,9 @@ class Tree:
             found = [pid for pid in self.children(name) if pid not in other_than and title(pid) == f"weir: {name}"]
             return found[0] if len(found) == 1 else None
         return wait_until(f"a {name} besides {list(other_than)}", only)
+
+
+def limit_data(pid, size=None):
+    """None: as much as there may be."""
+    _, most = resource.prlimit(pid, resource.RLIMIT_DATA)
+    resource.prlimit(pid, resource.RLIMIT_DATA, (most if size is None else size, most))

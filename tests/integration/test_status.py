@@ -15,8 +15,8 @@ import pytest
 import conftest
 from conftest import BINARY, DEADLINE, READY, Weir, curl, free_port, wait_port, wait_until
 from test_life_upgrade import Installed, upgrade
-from processes import freeze, gone
-from test_processes import dynamic, limit_data, serving  # noqa: F401 (serving is a fixture)
+from processes import freeze, gone, limit_data
+from test_processes import dynamic, serving  # noqa: F401 (serving is a fixture)
 
 
 def run(*args, binary=BINARY, **kw):

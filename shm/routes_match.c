@@ -4,8 +4,8 @@
  * The host is looked up as it is, as a wildcard from its first dot, and as "any". The path is hashed once;
  * at each length at which one of the three hosts has prefixes, that prefix is probed. Every list found is
  * walked until its routers can no longer beat the best one so far. Nothing is allocated but scratch for
- * encoded query values, and for a bit for each program once a group of literals is walked: a literal may stand
- * in a subject many times, its router is judged once.
+ * encoded query values, and for what did not hold once a group of literals is walked: a literal may stand in a
+ * subject many times, its router is judged once.
  *
  * Trust: routes_check() has seen the page, nothing is checked again.
  */
@@ -21,10 +21,13 @@ struct lookup {
     uint32_t layer; /* 0: by entry point */
     uint32_t entry_point;
     bool tls;
-    uint32_t best;      /* router so far */
-    uint32_t undecided; /* the first whose rule could not tell: a regexp ran into its limit */
-    bool grouped;       /* candidates may be met more than once */
-    uint64_t *denied;   /* programs that did not hold, a bit each; NULL: none yet */
+    uint32_t best;       /* router so far */
+    uint32_t undecided;  /* the first whose rule could not tell: a regexp ran into its limit */
+    bool grouped;        /* candidates may be met more than once */
+    struct denied {      /* programs that did not hold: a hash table */
+        uint32_t *slots; /* twice the program, and 1 where it could not tell; 0: free */
+        uint32_t size, count;
+    } denied;
 };
 
 struct cursor { /* a host whose prefixes are being tried */
@@ -111,22 +114,64 @@ static bool may_win(const struct lookup *l, uint32_t router)
     return router < l->best && router <= l->undecided;
 }
 
-static void deny(struct lookup *l, uint32_t program)
+/* Where it is, or belongs. */
+static uint32_t *denied_slot(const struct denied *denied, uint32_t program)
 {
-    size_t bytes = (l->root->programs.count / 64 + 1) * sizeof(*l->denied);
+    uint32_t at = (uint32_t)(program * UINT64_C(0x9e3779b97f4a7c15) >> 32);
 
-    if (l->denied == NULL && l->request->scratch &&
-        (l->denied = pool_try_alloc(l->request->scratch, bytes)) != NULL) {
-        memset(l->denied, 0, bytes);
+    while (denied->slots[at & (denied->size - 1)] != 0 &&
+           denied->slots[at & (denied->size - 1)] / 2 != program) {
+        at++;
     }
-    if (l->denied) {
-        l->denied[program / 64] |= UINT64_C(1) << program % 64;
+    return &denied->slots[at & (denied->size - 1)];
+}
+
+static bool denied_grow(struct denied *denied, struct pool *scratch)
+{
+    struct denied larger = {.size = denied->size ? 2 * denied->size : 64, .count = denied->count};
+
+    larger.slots = scratch ? pool_try_alloc(scratch, larger.size * sizeof(*larger.slots)) : NULL;
+    if (larger.slots == NULL) {
+        return false;
+    }
+    memset(larger.slots, 0, larger.size * sizeof(*larger.slots));
+    for (uint32_t i = 0; i < denied->size; i++) {
+        if (denied->slots[i]) {
+            *denied_slot(&larger, denied->slots[i] / 2) = denied->slots[i];
+        }
+    }
+    *denied = larger;
+    return true;
+}
+
+/* Without memory it is judged again. */
+static void deny(struct lookup *l, uint32_t program, bool unknown)
+{
+    struct denied *denied = &l->denied;
+
+    if (2 * denied->count < denied->size || denied_grow(denied, l->request->scratch)) {
+        *denied_slot(denied, program) = 2 * program + unknown;
+        denied->count++;
     }
 }
 
-static bool is_denied(const struct lookup *l, uint32_t program)
+static enum rule_answer judge(struct lookup *l, uint32_t program)
 {
-    return l->denied && (l->denied[program / 64] >> program % 64 & 1);
+    const uint32_t *programs = table(l, &l->root->programs);
+    enum rule_answer answer;
+
+    if (l->denied.count) {
+        uint32_t known = *denied_slot(&l->denied, program);
+
+        if (known) {
+            return known & 1 ? RULE_UNKNOWN : RULE_NO;
+        }
+    }
+    answer = program_answer(l, programs + program);
+    if (answer != RULE_YES && l->grouped) {
+        deny(l, program, answer == RULE_UNKNOWN);
+    }
+    return answer;
 }
 
 static bool holds(struct lookup *l, const struct route_candidate *candidate)
@@ -137,18 +182,11 @@ static bool holds(struct lookup *l, const struct route_candidate *candidate)
     if (candidate->program == 0) {
         return true;
     }
-    if (is_denied(l, candidate->program)) {
-        return false;
-    }
 
-    const uint32_t *programs = table(l, &l->root->programs);
-    enum rule_answer answer = program_answer(l, programs + candidate->program);
+    enum rule_answer answer = judge(l, candidate->program);
 
     if (answer == RULE_UNKNOWN && candidate->router < l->undecided) {
         l->undecided = candidate->router;
-    }
-    if (answer != RULE_YES && l->grouped) {
-        deny(l, candidate->program);
     }
     return answer == RULE_YES;
 }

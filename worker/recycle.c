@@ -192,7 +192,7 @@ void recycler_start(struct worker *worker)
     recycler->look = (struct timer){.deadline_ns = TIMER_NEVER, .fire = look};
     recycler->trim = (struct helper_job){.work = trim_work, .done = after_trim};
     recycler->scratch = xmalloc(SCRATCH_SIZE);
-    recycler->match = pool_new(4096, 256 * 1024);
+    recycler->match = pool_new(4096, 4 * 1024 * 1024);
     stage_reserve(&recycler->response, STAGE_FIRST);
     stage_reserve(&recycler->request, STAGE_FIRST);
     stage_reserve(&recycler->frames, STAGE_FIRST);

@@ -8,6 +8,7 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "common/rule/regex.h"
@@ -129,6 +130,14 @@ static uint32_t index_answer(const struct route_input *inputs, size_t count,
     return answer;
 }
 
+/* LIMIT, or so long that it may be at another time. */
+static bool takes_long(const struct regex *regex, struct slice subject)
+{
+    clock_t begun = clock();
+
+    return regex_test(regex, subject) == REGEX_LIMIT || clock() - begun > CLOCKS_PER_SEC / 500;
+}
+
 /* With JIT (in the index) and without (plain) a regexp runs into its limit at different places: then they
  * may differ. */
 static bool near_a_limit(const struct rule *rule, const struct rule_request *request)
@@ -143,8 +152,7 @@ static bool near_a_limit(const struct rule *rule, const struct rule_request *req
     }
     if (rule->regex && regex_compile(rule->value, true, &jit, NULL) == 0) {
         for (size_t i = 0; i < ARRAY_LEN(subjects); i++) {
-            near = near || regex_test(rule->regex, subjects[i]) == REGEX_LIMIT ||
-                   regex_test(jit, subjects[i]) == REGEX_LIMIT;
+            near = near || takes_long(rule->regex, subjects[i]) || takes_long(jit, subjects[i]);
         }
         regex_free(jit);
     }

@@ -1,8 +1,10 @@
 """bench.py - nginx, HAProxy and weir side by side in one run: what a request costs the proxy.
 
 The figure is CPU microseconds per request: user plus system time of the proxy's whole process tree, from /proc, over
-the requests that the load generator counted. Rates and latencies are shown beside it. All figures of a row come from
-seconds that alternate between the proxies, so that whatever else the machine does hits all of them; read the ratios.
+the requests that the load generator counted. Rates and latencies are shown beside it. All figures of a table come from
+seconds that alternate between the proxies, at the highest priority, so that whatever else the machine does hits all of them and
+none hard, and from several lives of each, because the same program is some percent dearer in one life than in the next; read
+the ratios.
 "only copies bytes" is no peer: it shows what the kernel alone asks for so many reads and writes.
 
 One upstream (nginx, small fixed answer) serves all three. With two or more cores the proxy has one to itself and load
@@ -27,35 +29,42 @@ class Bench(Wire, Stand):
     # ---- the sections ----
     def section_small(self):
         print("\n## small GET, 64 keep-alive connections, one worker each")
-        nginx, haproxy, weir, weir10k, null = self.nginx(), self.haproxy(), self.weir(), self.weir(10000), self.null_proxy()
-        weir10k.name = "weir, 10,000 routers"
-        rows = self.rounds([nginx, haproxy, weir, weir10k, null])
-        best = min(rows[nginx]["us"], rows[haproxy]["us"])
+        rows, = self.turns(lambda: self.peers() + [self.named("weir, 10,000 routers", self.weir(10000)), self.null_proxy()], self.wrk)
+        best = min(rows["nginx"]["us"], rows["haproxy"]["us"])
         print(f"{'':22} {'CPU us/req':>10} {'requests/s':>10} {'p99 ms':>8}   CPU against the better peer (to reach: 0.85)")
-        for p, r in rows.items():
-            print(f"{p.name:22} {r['us']:10.2f} {r['rps']:10.0f} {r['p99_ms']:8.2f}   {r['us'] / best:5.2f}x")
-        self.open_loop([nginx, haproxy, weir, null], max(rows[nginx]["rps"], rows[haproxy]["rps"]))
-        for p in (nginx, haproxy, weir, weir10k, null):
-            self.stop(p)
+        for name, r in rows.items():
+            print(f"{name:22} {r['us']:10.2f} {r['rps']:10.0f} {r['p99_ms']:8.2f}   {r['us'] / best:5.2f}x")
+        self.open_loop(max(rows["nginx"]["rps"], rows["haproxy"]["rps"]))
 
-    def open_loop(self, proxies, peak):
+    def peers(self):
+        return [self.nginx(), self.haproxy(), self.weir()]
+
+    def named(self, name, proxy):
+        proxy.name = name
+        return proxy
+
+    def open_loop(self, peak):
         """In slices of a fifth of a second, by turns. Where the machine itself is taken away for some milliseconds a second, as a shared
         one is, most slices show that and nothing else, also for what only copies bytes: the lowest tenth tells the proxies apart."""
         rate = int(peak * 0.6)
         print(f"\n## open loop at {rate} requests/s (60 % of the better peer's peak), of slices of 0.2 s that of the lowest tenth")
         generator = [str(self.built("open_loop"))]
-        results = {p: [] for p in proxies}
-        for _ in range(self.args.rounds * self.args.seconds * 10):
+        results = {}
+        for _ in range(self.args.rounds):
+            proxies = self.peers() + [self.null_proxy()]
+            for _ in range(self.args.seconds * 10):
+                for p in proxies:
+                    out = subprocess.run(generator + [str(p.port), str(rate), "0.2", "64"], capture_output=True, text=True, check=True,
+                                         preexec_fn=on_load_cores).stdout
+                    results.setdefault(p.name, []).append(json.loads(out))
             for p in proxies:
-                out = subprocess.run(generator + [str(p.port), str(rate), "0.2", "64"], capture_output=True, text=True, check=True,
-                                     preexec_fn=on_load_cores).stdout
-                results[p].append(json.loads(out))
-        figures = {p: {k: statistics.quantiles((r[k] for r in rows), n=10)[0] for k in rows[0]} for p, rows in results.items()}
-        peer = min(m["p999_us"] for p, m in figures.items() if p.name in ("nginx", "haproxy"))
+                self.stop(p)
+        figures = {name: {k: statistics.quantiles((r[k] for r in rows), n=10)[0] for k in rows[0]} for name, rows in results.items()}
+        peer = min(figures["nginx"]["p999_us"], figures["haproxy"]["p999_us"])
         print(f"{'':22} {'p50 us':>8} {'p99 us':>8} {'p99.9 us':>9} {'(median)':>9}   p99.9 against the better peer (to reach: 1.0)")
-        for p, m in figures.items():
-            median = statistics.median(r["p999_us"] for r in results[p])
-            print(f"{p.name:22} {m['p50_us']:8.0f} {m['p99_us']:8.0f} {m['p999_us']:9.0f} {median:9.0f}   {m['p999_us'] / peer:5.2f}x")
+        for name, m in figures.items():
+            median = statistics.median(r["p999_us"] for r in results[name])
+            print(f"{name:22} {m['p50_us']:8.0f} {m['p99_us']:8.0f} {m['p999_us']:9.0f} {median:9.0f}   {m['p999_us'] / peer:5.2f}x")
 
     def section_scale(self):
         print("\n## number of routers (CPU us/req; to reach: within 1.3x of one router; 10,000 regexes at most 3x)")
@@ -88,13 +97,10 @@ class Bench(Wire, Stand):
     def section_workers(self):
         workers = len(CORES)
         print(f"\n## workers = cores ({workers}): cost per request stays that of one worker when the work scales linearly")
-        one = self.weir(1, "hosts", workers=1, cores=set(CORES))
-        many = self.weir(1, "hosts", workers=workers, cores=set(CORES))
-        rows = self.rounds([one, many])
-        print(f"  1 worker {rows[one]['us']:.2f} us/req, {workers} workers {rows[many]['us']:.2f} us/req:"
-              f" {rows[one]['us'] / rows[many]['us']:.2f} of linear (to reach: 0.9)")
-        self.stop(one)
-        self.stop(many)
+        rows, = self.turns(lambda: [self.named(str(count), self.weir(1, "hosts", workers=count, cores=set(CORES)))
+                                    for count in (1, workers)], self.wrk)
+        one, many = rows["1"]["us"], rows[str(workers)]["us"]
+        print(f"  1 worker {one:.2f} us/req, {workers} workers {many:.2f} us/req: {one / many:.2f} of linear (to reach: 0.9)")
 
     def section_memory(self):
         print("\n## memory")
@@ -173,8 +179,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--weir", type=pathlib.Path, default=ROOT / "build/weir")
     parser.add_argument("--traefik", type=pathlib.Path, help="its binary: shown beside the others where large bodies and TCP are measured")
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--seconds", type=int, default=4)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=int, default=3)
     parser.add_argument("--quick", action="store_true", help="without the million routers")
     parser.add_argument("--only", choices=SECTIONS)
     args = parser.parse_args()

@@ -100,32 +100,28 @@ class Wire:
         answers = int(out)
         return {"us": (cpu_seconds(proxy.process.pid) - before) / max(answers, 1) * 1e6, "rps": answers / seconds}
 
-    def table(self, title, what, proxies, load, bar, against=PEERS):
-        """`bar` is what weir is to reach of the best of those named `against`; where none of them is here, the usual peers are shown."""
-        against = against if any(p.name in against for p in proxies) else PEERS
-        rows = {p: [] for p in proxies}
-        for p in proxies:
-            load(p, 1)
-        for _ in range(self.args.rounds * self.args.seconds):
-            for p in proxies:
-                rows[p].append(load(p, 1))
-        rows = {p: {k: statistics.median(r[k] for r in found) for k in ("us", "rps")} for p, found in rows.items()}
-        best = min(r["us"] for p, r in rows.items() if p.name in against)
-        print(f"\n## {title}\n{'':22} {'CPU us/' + what:>16} {what + 's/s':>14}   CPU against {' or '.join(against)} (to reach: {bar})")
-        for p, r in rows.items():
-            print(f"{p.name:22} {r['us']:16.2f} {r['rps']:14.0f}   {r['us'] / best:5.2f}x")
+    def tables(self, start, *wanted):
+        """A table for each (title, what is counted, load, bar, names); start() begins the proxies. The bar is what weir is to reach of the best
+        of those named; where none of them is here, the usual peers are shown."""
+        found = self.turns(start, *(load for _, _, load, _, _ in wanted))
+        for (title, what, _, bar, against), rows in zip(wanted, found):
+            against = against if any(name in against for name in rows) else PEERS
+            best = min(r["us"] for name, r in rows.items() if name in against)
+            print(f"\n## {title}\n{'':22} {'CPU us/' + what:>16} {what + 's/s':>14}   CPU against {' or '.join(against)} (to reach: {bar})")
+            for name, r in rows.items():
+                print(f"{name:22} {r['us']:16.2f} {r['rps']:14.0f}   {r['us'] / best:5.2f}x")
 
     # ---- the sections ----
     def section_tls(self):
         crt, key, both = self.pair()
-        nginx = self.nginx_of("nginx-tls", f"""
+        nginx = lambda: self.nginx_of("nginx-tls", f"""
 events {{ worker_connections 8192; }}
 http {{ access_log off; keepalive_requests 100000000; keepalive_timeout 600s; {DIRS.format(self.dir)}
   upstream u {{ server 127.0.0.1:{self.upstream_port}; keepalive 128; keepalive_requests 100000000; }}
   server {{ listen 127.0.0.1:PORT ssl http2 backlog=4096; server_name bench.test; ssl_certificate {crt}; ssl_certificate_key {key};
     ssl_protocols TLSv1.3; http2_max_requests 100000000; location / {{ proxy_pass http://u; {FORWARD} }} }} }}
 """.replace("http2_max_requests 100000000; ", ""))
-        haproxy = self.haproxy_of("haproxy-tls", f"""
+        haproxy = lambda: self.haproxy_of("haproxy-tls", f"""
 frontend f
   mode http
   bind 127.0.0.1:PORT ssl crt {both} alpn h2,http/1.1 ssl-min-ver TLSv1.3 backlog 4096
@@ -139,58 +135,58 @@ backend b
 """)
         dynamic = {"http": self.dynamic(tls={}), "tls": {"certificates": [{"certFile": str(crt), "keyFile": str(key)}],
                                                          "options": {"default": {"minVersion": "VersionTLS13"}}}}
-        proxies = [nginx, haproxy, *self.traefik_of("tls", dynamic, tls=True), self.weir_of("tls", dynamic, tls=True)]
+
+        def start():
+            return [nginx(), haproxy(), *self.traefik_of("tls", dynamic, tls=True), self.weir_of("tls", dynamic, tls=True)]
         version = subprocess.run([str(self.args.weir), "version"], capture_output=True, text=True, check=True).stdout
         print(f"\nTLS of weir: {re.search('(?m)^TLS: +(.*)', version).group(1)}")
-        self.table("HTTP/1.1 over TLS 1.3, small GET, 64 connections", "request", proxies,
-                   lambda p, s: self.wrk(p, s, scheme="https"), 0.95)
-        self.table("HTTP/2 over TLS 1.3, small GET, 16 connections of 16 streams", "request", proxies,
-                   lambda p, s: self.h2load(p, s, 16, 16), 0.95)
-        self.table("full handshakes, a request each", "handshake", proxies,
-                   lambda p, s: self.wrk(p, s, connections=16, scheme="https", headers=("Connection: close",)), 0.95)
-        self.table("1 MiB bodies over TLS 1.3, 16 connections", "request", proxies,
-                   lambda p, s: self.wrk(p, s, connections=16, path="/big", scheme="https"), "0.9 of traefik", against=("traefik",))
-        for p in proxies:
-            self.stop(p)
+        self.tables(
+            start,
+            ("HTTP/1.1 over TLS 1.3, small GET, 64 connections", "request",
+             lambda p, s: self.wrk(p, s, scheme="https"), 0.95, PEERS),
+            ("HTTP/2 over TLS 1.3, small GET, 16 connections of 16 streams", "request",
+             lambda p, s: self.h2load(p, s, 16, 16), 0.95, PEERS),
+            ("full handshakes, a request each", "handshake",
+             lambda p, s: self.wrk(p, s, connections=16, scheme="https", headers=("Connection: close",)), 0.95, PEERS),
+            ("1 MiB bodies over TLS 1.3, 16 connections", "request",
+             lambda p, s: self.wrk(p, s, connections=16, path="/big", scheme="https"), "0.9 of traefik", ("traefik",)))
 
     def section_bulk(self):
-        proxies = [self.nginx(), self.haproxy(), *self.traefik_of("bulk", {"http": self.dynamic()}), self.weir(), self.null_proxy()]
-        self.table("1 MiB bodies, 16 connections", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"),
-                   1.0, against=("only copies bytes",))
-        for p in proxies:
-            self.stop(p)
+        self.tables(
+            lambda: [self.nginx(), self.haproxy(), *self.traefik_of("bulk", {"http": self.dynamic()}), self.weir(), self.null_proxy()],
+            ("1 MiB bodies, 16 connections", "request", lambda p, s: self.wrk(p, s, connections=16, path="/big"),
+             1.0, ("only copies bytes",)))
 
     def section_layer4(self):
         to = f"127.0.0.1:{self.upstream_port}"
         dynamic = {"tcp": {"routers": {"r": {"rule": "HostSNI(`*`)", "service": "s"}},
                            "services": {"s": {"loadBalancer": {"servers": [{"address": to}]}}}}}
-        proxies = [
+        self.tables(lambda: [
             self.nginx_of("nginx-tcp", f"load_module {MODULE};\nevents {{ worker_connections 8192; }}\n"
                                        f"stream {{ server {{ listen 127.0.0.1:PORT backlog=4096; proxy_pass {to}; }} }}\n"),
             self.haproxy_of("haproxy-tcp", f"frontend f\n  mode tcp\n  bind 127.0.0.1:PORT backlog 4096\n  default_backend b\n"
                                            f"backend b\n  mode tcp\n  option splice-auto\n  server s {to}\n"),
-            *self.traefik_of("tcp", dynamic), self.weir_of("tcp", dynamic, http=False), self.null_proxy()]
-        self.table("TCP, small requests through open sessions", "request", proxies, lambda p, s: self.wrk(p, s), 0.95)
-        self.table("TCP, 1 MiB, 16 sessions", "request", proxies, lambda p, s: self.wrk(p, s, connections=16, path="/big"), 0.95)
-        for p in proxies:
-            self.stop(p)
+            *self.traefik_of("tcp", dynamic), self.weir_of("tcp", dynamic, http=False), self.null_proxy()],
+            ("TCP, small requests through open sessions", "request", self.wrk, 0.95, PEERS),
+            ("TCP, 1 MiB, 16 sessions", "request", lambda p, s: self.wrk(p, s, connections=16, path="/big"), 0.95, PEERS))
         self.layer4_udp()
 
     def layer4_udp(self):
         port = free_port()
         echo = self.start("echo", [str(self.args.weir), "whoami", "--udp", "--bind", "127.0.0.1", "--port", str(port)], None,
                           self.dir / "echo.log", cores=LOAD_CORES)
-        nginx = self.nginx_of("nginx-udp", f"load_module {MODULE};\nevents {{ worker_connections 8192; }}\n"
-                                           f"stream {{ server {{ listen 127.0.0.1:PORT; proxy_pass 127.0.0.1:{port}; }}\n"
-                                           f"  server {{ listen 127.0.0.1:PORT udp; proxy_pass 127.0.0.1:{port}; }} }}\n")
-        own = free_port()
-        weir = self.weir_of("tcp", {"udp": {"routers": {"r": {"entryPoints": ["udp"], "service": "s"}}, "services": {
-            "s": {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{port}"}]}}}}},
-            flags=(f"--entryPoints.udp.address=127.0.0.1:{own}/udp",), http=False)
-        weir.port = own
-        self.table("UDP, 64 clients, one datagram under way each", "datagram", [nginx, weir], self.udp, 0.95)
-        for p in (nginx, weir, echo):
-            self.stop(p)
+
+        def start():
+            own = free_port()
+            weir = self.weir_of("tcp", {"udp": {"routers": {"r": {"entryPoints": ["udp"], "service": "s"}}, "services": {
+                "s": {"loadBalancer": {"servers": [{"address": f"127.0.0.1:{port}"}]}}}}},
+                flags=(f"--entryPoints.udp.address=127.0.0.1:{own}/udp",), http=False)
+            weir.port = own
+            return [self.nginx_of("nginx-udp", f"load_module {MODULE};\nevents {{ worker_connections 8192; }}\n"
+                                               f"stream {{ server {{ listen 127.0.0.1:PORT; proxy_pass 127.0.0.1:{port}; }}\n"
+                                               f"  server {{ listen 127.0.0.1:PORT udp; proxy_pass 127.0.0.1:{port}; }} }}\n"), weir]
+        self.tables(start, ("UDP, 64 clients, one datagram under way each", "datagram", self.udp, 0.95, PEERS))
+        self.stop(echo)
 
     def section_middlewares(self):
         print("\n## middlewares (CPU us/req against the same without; to reach: two cheap ones 1.05, rate limit 1.08)")

@@ -48,6 +48,7 @@ ACCEPTED = [
     (rb"Host: detect[a-z-]*\.test\r\nX-Answer: chunked", "the type of a body of unknown length is found, too"),
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
     (rb"Accept-Encoding: gzip;q=2\r", "a weight over 1 is none"),
+    (rb"(?i)\r\nUpgrade: h2c\r\n", "no tunnel for another HTTP"),
     (rb"\r\nTrailer: Content-Length\r\n", "what is announced so is not passed on"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),
@@ -170,7 +171,8 @@ async def ask(port, data):
                 pass
             elif low.get("transfer-encoding") == "chunked":
                 while True:
-                    size = int((await asyncio.wait_for(reader.readline(), 20)).split(b";")[0], 16)
+                    line = await asyncio.wait_for(reader.readuntil(b"\n"), 20)
+                    size = int(line.split(b";")[0], 16)
                     body += (await reader.readexactly(size + 2))[:-2]
                     if size == 0:
                         break

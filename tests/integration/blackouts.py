@@ -1,9 +1,9 @@
 """When the machine itself stood still: the measure beside a measure of callbacks.
 
 A host takes a CPU away from a virtual machine for some milliseconds now and then. The guest is not
-told, and the time counts as CPU of whoever ran there. Blackouts() has each CPU watched (blackouts.c);
-stop() tells when it stood still. Where threads of the highest priority are not permitted nothing is
-seen, and so nothing is excused.
+told, and the time counts as CPU of whoever ran there. Blackouts() has each CPU watched
+(blackouts.c); stop() tells when it stood still. Where threads of the highest priority are not
+permitted nothing is seen, and so nothing is excused.
 """
 import os
 import pathlib

@@ -320,18 +320,23 @@ def laps_so_far(pid):
 
 
 def slow_callbacks(laps, kept, still, handshakes=False):
-    """Of the slow laps those that weir is to blame for, in words, and the number of those that were
-    slow because a CPU stood still. weir is also to blame for one that was counted and is not kept."""
+    """Those that weir is to blame for, and those that may be slow because a CPU stood still, in
+    words. weir is also to blame for one that was counted and is not kept.
+
+    Nobody knows which part of a lap's time on the wall it had the CPU: where it shared it with others
+    for long, what stood still may have been their time."""
     if SANITIZED:
-        return [], 0
-    most = OVER_NS << handshakes
-    slow = [lap for lap in kept if 1000 * lap["us"] >= most]
-    weirs = [lap for lap in slow if without(lap, still) >= most]
-    words = [f"{lap['us'] / 1000:.2f} ms of CPU in {lap['in']}, {lap['wallUs'] / 1000:.2f} ms on the "
-             f"wall up to {lap['endedUs'] / 1e6:.4f}; without what a CPU stood still "
-             f"{without(lap, still) / 1e6:.2f} ms" for lap in weirs]
-    lost = slow_laps(laps, handshakes) - len(slow)
-    return words + [f"{lost} more, which nobody kept"] * (lost > 0), len(slow) - len(weirs)
+        return [], []
+    most, weirs, excused = OVER_NS << handshakes, [], []
+    for lap in kept:
+        if 1000 * lap["us"] >= most:
+            rest = without(lap, still)
+            (weirs if rest >= most else excused).append(
+                f"{lap['us'] / 1000:.2f} ms of CPU in {lap['in']}, {lap['wallUs'] / 1000:.2f} ms on "
+                f"the wall up to {lap['endedUs'] / 1e6:.4f}, of which a CPU stood still "
+                f"{lap['us'] / 1000 - rest / 1e6:.2f} ms")
+    lost = slow_laps(laps, handshakes) - len(weirs) - len(excused)
+    return weirs + [f"{lost} more, which nobody kept"] * (lost > 0), excused
 
 
 def short_callbacks(house, live, windows=5):

@@ -91,7 +91,7 @@ def test_which_slow_callback_is_whose(spans, handshakes, explained):
     still = Still((cpu, int(since * MS), int(to * MS)) for cpu, since, to in spans)
     histogram = {"cpu": [0] * 7 + [1] + [0] * 8}
     weirs, excused = slow_callbacks([histogram], [lap(100, 10, 5)], still, handshakes)
-    assert excused == explained and len(weirs) == (not explained), weirs
+    assert len(excused) == explained and len(weirs) == (not explained), weirs
 
 
 @pytest.mark.skipif(SANITIZED, reason="nothing is judged there")
@@ -99,5 +99,7 @@ def test_what_is_not_kept_is_weirs():
     still = Still([(0, 0, 1000 * MS)])
     histogram = {"cpu": [9] * OVER + [2, 3] + [0] * 8}
     two, three = [lap(100, 10, OVER_NS / MS), lap(200, 10, 5)], [lap(100, 10, 5)] * 3
-    assert slow_callbacks([histogram], two, still) == (["3 more, which nobody kept"], 2)
-    assert slow_callbacks([histogram], three, still, handshakes=True) == ([], 3)
+    weirs, excused = slow_callbacks([histogram], two, still)
+    assert weirs == ["3 more, which nobody kept"] and len(excused) == 2
+    weirs, excused = slow_callbacks([histogram], three, still, handshakes=True)
+    assert weirs == [] and len(excused) == 3

@@ -82,7 +82,9 @@ class Full:
         slow, excused = slow_callbacks(laps, kept, still, handshakes)
         print(f"    longest callback {worst['us'] / 1000:.2f} ms of CPU in {worst['in']}, "
               f"{slow_laps(laps, handshakes)} over {4 if handshakes else 2} ms in {cpu:.0f} s, "
-              f"{excused} of them because a CPU stood still; {still}", flush=True)
+              f"{len(excused)} of them while a CPU stood still; {still}", flush=True)
+        for words in excused:
+            print(f"        {words}", flush=True)
         for words in slow:
             self.expect(name, False, f"a callback took too long: {words}")
 

@@ -270,8 +270,10 @@ class Soak:
         print(f"longest callback: {worst['us'] / 1000:.2f} ms of CPU in {worst['in']}; on the wall "
               f"{longest['us'] / 1000:.2f} ms in {longest['in']}")
         slow, excused = slow_callbacks(laps, kept, still, handshakes=True)
-        print(f"over 4 ms in {cpu:.0f} s of CPU: {slow_laps(laps, handshakes=True)}, {excused} of them "
-              f"because a CPU stood still; {still}")
+        print(f"over 4 ms in {cpu:.0f} s of CPU: {slow_laps(laps, handshakes=True)}, "
+              f"{len(excused)} of them while a CPU stood still; {still}")
+        for words in excused:
+            print(f"    {words}")
         self.failed += [f"a callback took more than 4 ms: {words}" for words in slow]
 
 

@@ -59,6 +59,6 @@ class Still:
 
 
 def without(slow, still):
-    """The CPU time of a lap (status --json: slowLaps) without what a CPU stood still in it, in ns."""
+    """The CPU time of a lap (slowLaps of status --json) less what a CPU stood still, in ns."""
     ended = 1000 * slow["endedUs"]
     return 1000 * slow["us"] - still.within(ended - 1000 * slow["wallUs"], ended)

@@ -323,8 +323,8 @@ def slow_callbacks(laps, kept, still, handshakes=False):
     """Those that weir is to blame for, and those that may be slow because a CPU stood still, in
     words. weir is also to blame for one that was counted and is not kept.
 
-    Nobody knows which part of a lap's time on the wall it had the CPU: where it shared it with others
-    for long, what stood still may have been their time."""
+    Nobody knows when exactly a lap had the CPU: where it shared it with others for long, what stood
+    still may have been their time."""
     if SANITIZED:
         return [], []
     most, weirs, excused = OVER_NS << handshakes, [], []
@@ -332,8 +332,8 @@ def slow_callbacks(laps, kept, still, handshakes=False):
         if 1000 * lap["us"] >= most:
             rest = without(lap, still)
             (weirs if rest >= most else excused).append(
-                f"{lap['us'] / 1000:.2f} ms of CPU in {lap['in']}, {lap['wallUs'] / 1000:.2f} ms on "
-                f"the wall up to {lap['endedUs'] / 1e6:.4f}, of which a CPU stood still "
+                f"{lap['us'] / 1000:.2f} ms of CPU in {lap['in']}, {lap['wallUs'] / 1000:.2f} ms "
+                f"on the wall up to {lap['endedUs'] / 1e6:.4f}, of which a CPU stood still "
                 f"{lap['us'] / 1000 - rest / 1e6:.2f} ms")
     lost = slow_laps(laps, handshakes) - len(weirs) - len(excused)
     return weirs + [f"{lost} more, which nobody kept"] * (lost > 0), excused

@@ -1,8 +1,8 @@
 """What the machine does to a process that does nothing: the measure beside a measure of latencies.
 
-Null() starts a process that spins a fifth of the time and touches 64 KiB of new memory now and then,
-as a worker does. stop() tells how late it was woken when it slept: on a busy machine every step of a
-request waits that long.
+Null() starts a process that spins a fifth of the time and touches 64 KiB of new memory now and
+then, as a worker does. stop() tells how late it was woken when it slept: on a busy machine every
+step of a request waits that long.
 """
 import gc
 import json

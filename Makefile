@@ -155,6 +155,12 @@ $(BUILD)/tests/board_layout: tests/integration/board_layout.c $(BUILD)/libweir.a
 	$(SAY) LD $@
 	$(Q)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -o $@ $< $(BUILD)/libweir.a $(LDFLAGS) $(LDLIBS)
 
+# Says when a CPU of this machine stood still.
+$(BUILD)/tests/blackouts: tests/integration/blackouts.c
+	@mkdir -p $(@D)
+	$(SAY) LD $@
+	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -g -O1 $(WARN) $(WERROR) -o $@ $< -lpthread
+
 # Refuses an upgraded guard what it asks the machine for.
 $(BUILD)/tests/starve.so: tests/chaos/starve.c
 	@mkdir -p $(@D)
@@ -173,7 +179,8 @@ PYTEST = WEIR=$(abspath $(BUILD)/weir) PYTHONDONTWRITEBYTECODE= PYTHONPYCACHEPRE
 FAILED = $(BUILD)/tests/failed
 INTEGRATION = tests/integration $(if $(SANITIZE),$(BARE_ONLY:%=--ignore=tests/integration/%))
 
-integration-build: $(BUILD)/tests/board_layout $(BUILD)/tests/starve.so $(BUILD)/tests/collected
+integration-build: $(BUILD)/tests/board_layout $(BUILD)/tests/blackouts $(BUILD)/tests/starve.so \
+		$(BUILD)/tests/collected
 
 # Tests are compiled by one process, for all of those that run them.
 $(BUILD)/tests/collected: $(wildcard tests/integration/*.py) | $(BUILD)/weir
@@ -182,7 +189,7 @@ $(BUILD)/tests/collected: $(wildcard tests/integration/*.py) | $(BUILD)/weir
 	@$(PYTEST) tests/integration --collect-only > $@.log || { cat $@.log; exit 1; }
 	@mv $@.log $@
 
-integration: $(BUILD)/weir $(BUILD)/tests/board_layout $(BUILD)/tests/starve.so $(if $(PYTEST_ARGS),,$(BUILD)/tests/collected) ## integration tests only, against the real binary
+integration: $(BUILD)/weir $(BUILD)/tests/board_layout $(BUILD)/tests/blackouts $(BUILD)/tests/starve.so $(if $(PYTEST_ARGS),,$(BUILD)/tests/collected) ## integration tests only, against the real binary
 ifdef PYTEST_ARGS
 	$(PYTEST) $(PYTEST_ARGS)
 else
@@ -203,7 +210,7 @@ CHAOS_SEED ?= $(shell date +%s)
 chaos: deps deps-test ## integration tests while every process is delayed at random (CHAOS_STEPS=1: each step of a test instead); CHAOS_SEED=N as the last run, SANITIZE=1
 	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) chaos-run CHAOS_SEED=$(CHAOS_SEED)
 
-chaos-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/chaos.so $(BUILD)/tests/starve.so
+chaos-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/blackouts $(BUILD)/tests/chaos.so $(BUILD)/tests/starve.so
 	@echo "CHAOS_SEED=$(CHAOS_SEED)"
 ifdef CHAOS_STEPS
 	CHAOS_STEPS=$(CHAOS_SEED) $(PYTEST) -m "not crowd and not alone" $(or $(PYTEST_ARGS),$(INTEGRATION) -n $(TEST_JOBS)) || { echo "CHAOS_STEPS=1 CHAOS_SEED=$(CHAOS_SEED)"; exit 1; }
@@ -216,11 +223,11 @@ endif
 soak: deps deps-test ## traffic, changes, kills and upgrades at once for SECONDS (default 600); SANITIZE=1: as make asan
 	$(MAKE) --no-print-directory $(if $(filter 1,$(SANITIZE)),BUILD=build/asan OPT=-O1 SANITIZE="$(ASAN)",) soak-run
 
-soak-run: all $(BUILD)/tests/board_layout
+soak-run: all $(BUILD)/tests/board_layout $(BUILD)/tests/blackouts
 	ASAN_OPTIONS=detect_leaks=1:abort_on_error=1 UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1 \
 		WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/soak.py --seconds $(SECONDS) --log $(BUILD)/soak.log $(SOAK_ARGS)
 
-soak-full: all $(BUILD)/tests/board_layout ## the promises about changes, deaths and upgrades, each once in full, with figures
+soak-full: all $(BUILD)/tests/board_layout $(BUILD)/tests/blackouts ## the promises about changes, deaths and upgrades, each once in full, with figures
 	WEIR=$(abspath $(BUILD)/weir) $(PYTHON) tests/soak/full.py $(SOAK_ARGS)
 
 e2e: e2e-api e2e-servers e2e-node ## all of the next three

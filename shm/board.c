@@ -29,7 +29,7 @@
 #include "shm/page.h"
 
 #define BOARD_MAGIC 0x0a6472616f626577ULL /* "weboard\n" in memory */
-#define BOARD_LAYOUT 9u
+#define BOARD_LAYOUT 10u
 #ifdef __aarch64__
 #define UNIT 65536u /* the largest page there is: protection goes by pages */
 #else

@@ -103,6 +103,12 @@ static void say_laps(const struct worker *worker)
     text_init(&text);
     laps_json(&worker->slab->laps, &text);
     log_debug("laps of slot %u: %s", worker->slot, text.ptr);
+    for (unsigned i = 0; i < LAPS_OVER; i++) {
+        text_clear(&text);
+        if (lap_over_json(&worker->slab->laps.over[i], &text)) {
+            log_debug("slow lap of slot %u: %s", worker->slot, text.ptr);
+        }
+    }
     text_free(&text);
 }
 

@@ -63,6 +63,9 @@ void stopwatch_lap(struct stopwatch *watch)
         if (watch->cpu_ns - before < took) {
             busy = watch->cpu_ns - before;
         }
+        if (busy >= LAP_OVER_NS) {
+            lap_over_note(watch->laps, now, took, busy, watch->kinds);
+        }
         count(watch->laps->cpu, busy);
     }
     note_most(&watch->laps->busiest, busy, watch->kinds);

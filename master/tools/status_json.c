@@ -217,6 +217,11 @@ static void add_slot(struct text *out, const struct status_slot *slot)
     } else {
         text_add_cstr(out, "null");
     }
+    begin(out, "slowLaps", '[');
+    for (size_t i = 0; slot->laps && i < LAPS_OVER; i++) {
+        (void)lap_over_json(&slot->laps->over[i], out);
+    }
+    end(out, ']');
     end(out, '}');
 }
 

@@ -18,12 +18,14 @@ import subprocess
 import threading
 import time
 
+from blackouts import without
 from conftest import BINARY, READY, Program, Weir, free_port, wait_port, wait_until
 from load import held_by
 from processes import freeze, pss_kib
 from waiting import pass_time
 
 OVER = 6  # the first column of a histogram (shm/laps.h) beyond 2 ms
+OVER_NS = 2 ** 21  # where it begins
 FINISHING_MOST = 2  # sets of workers of earlier builds
 SILENCE = 0.5  # a stalled worker is noticed after 300 ms, its slot is lent at once
 SANITIZED = b"__asan_init" in pathlib.Path(BINARY).read_bytes()
@@ -256,7 +258,8 @@ class House:
 
     # ---- what it costs ----
     def laps(self):
-        """Stops weir; the histograms of its workers, as they say them at their end."""
+        """Stops weir; the histograms of its workers and the slow laps that are kept, as they say
+        them at their end."""
         self.level = "DEBUG"
         mark = self.hangup()
         self.router.wait_log(r"Configuration changed: options of the static", mark)
@@ -267,11 +270,11 @@ class House:
         self.router.stop()
         said = re.findall(r"laps of slot \d+: (\{.*?\]\}\})", self.router.log())
         assert said, self.router.log()[-2000:]
-        return [json.loads(text) for text in said]
+        slow = re.findall(r"slow lap of slot \d+: (\{.*?\})", self.router.log())
+        return [json.loads(text) for text in said], [json.loads(text) for text in slow]
 
     def laps_so_far(self):
-        said = subprocess.run([BINARY, "status", "--json", "--pid", str(self.router.pid)], capture_output=True, check=True)
-        return [slot["laps"] for slot in json.loads(said.stdout)["slots"]]
+        return laps_so_far(self.router.pid)[0]
 
     def cpu_seconds(self):
         """What weir has used so far, with what its dead processes had."""
@@ -307,6 +310,33 @@ def slow_laps(laps, handshakes=False):
     if SANITIZED:
         return 0  # it makes everything slower, some things fifty times
     return sum(sum(one["cpu"][OVER + handshakes:]) for one in laps)
+
+
+def laps_so_far(pid):
+    said = subprocess.run([BINARY, "status", "--json", "--pid", str(pid)], capture_output=True,
+                          check=True)
+    slots = json.loads(said.stdout)["slots"]
+    return [slot["laps"] for slot in slots], [lap for slot in slots for lap in slot["slowLaps"]]
+
+
+def slow_callbacks(laps, kept, still, handshakes=False):
+    """Those that weir is to blame for, and those that may be slow because a CPU stood still, in
+    words. weir is also to blame for one that was counted and is not kept.
+
+    Nobody knows when exactly a lap had the CPU: where it shared it with others for long, what stood
+    still may have been their time."""
+    if SANITIZED:
+        return [], []
+    most, weirs, excused = OVER_NS << handshakes, [], []
+    for lap in kept:
+        if 1000 * lap["us"] >= most:
+            rest = without(lap, still)
+            (weirs if rest >= most else excused).append(
+                f"{lap['us'] / 1000:.2f} ms of CPU in {lap['in']}, {lap['wallUs'] / 1000:.2f} ms "
+                f"on the wall up to {lap['endedUs'] / 1e6:.4f}, of which a CPU stood still "
+                f"{lap['us'] / 1000 - rest / 1e6:.2f} ms")
+    lost = slow_laps(laps, handshakes) - len(weirs) - len(excused)
+    return weirs + [f"{lost} more, which nobody kept"] * (lost > 0), excused
 
 
 def short_callbacks(house, live, windows=5):

@@ -93,6 +93,8 @@ def test_the_memory_budget_and_the_laps(serving):  # noqa: F811
     assert slot["memory"] > 0
     assert sum(slot["laps"]["wall"]) > 0 and len(slot["laps"]["cpu"]) == len(slot["laps"]["wall"])
     assert slot["laps"]["longest"]["in"]
+    assert len(slot["slowLaps"]) <= sum(slot["laps"]["cpu"])  # mostly none
+    assert all(lap["wallUs"] >= lap["us"] > 2000 for lap in slot["slowLaps"])
     line(router, r"memory +\d+ MiB of 143 MiB \(\d+ %\), 0 connections refused, 0 idle ones closed, "
                  r"0 requests or answers broken off")
 

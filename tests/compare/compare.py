@@ -49,6 +49,7 @@ ACCEPTED = [
     (rb"Host: (always|inner)\.fail\.test\r\nX-Answer: chunked", "an answer that is replaced leaves nothing behind"),
     (rb"Accept-Encoding: gzip;q=2\r", "a weight over 1 is none"),
     (rb"(?i)\r\nUpgrade: h2c\r\n", "no tunnel for another HTTP"),
+    (rb"(?is)\r\nAuthorization:.*\r\nAuthorization:", "only the Authorization that was judged goes on"),
     (rb"\r\nTrailer: Content-Length\r\n", "what is announced so is not passed on"),
     (rb"chunked\r\n\r\nzz\r\n", "a malformed chunk is the client's fault"),
     (rb"Host: no-[a-z0-9-]+\.tls\.test", "502, with the reason upstream_tls, where a server is not believed"),

@@ -4,6 +4,7 @@
  * Names (Traefik's, an interface): an object is <namespace>-<name>; a route <namespace>-<object>-<20 hex digits of the
  * SHA-256 of its match>; a load balancer of a Service <namespace>-<service>-<port>, or the route's name when the route
  * has that one Service only. Every run of characters other than letters and digits becomes one '-'.
+ * So several come to one name: whose it is says kubernetes_crd_owner.c.
  */
 #ifndef WEIR_MASTER_PROVIDER_KUBERNETES_CRD_H
 #define WEIR_MASTER_PROVIDER_KUBERNETES_CRD_H

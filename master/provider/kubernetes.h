@@ -25,6 +25,7 @@ extern const char K8S_INGRESS_CLASS[]; /* "IngressClass" */
 
 struct selector;
 struct k8s_refresh;
+struct crd_owners;
 
 struct k8s;
 /* The addresses that the status of Ingresses is to show, as in status.loadBalancer.ingress; *out NULL: it is left as it
@@ -37,7 +38,15 @@ struct k8s_slice { /* an EndpointSlice, by the Service that it belongs to */
     const struct kube_object *object;
 };
 
-enum k8s_made_kind { MADE_ROUTER, MADE_SERVICE, MADE_MIDDLEWARE, MADE_OTHER, ASKED_SERVICE, ASKED_SECRET };
+enum k8s_made_kind {
+    MADE_ROUTER,
+    MADE_SERVICE,
+    MADE_MIDDLEWARE,
+    MADE_OTHER,
+    ASKED_SERVICE,
+    ASKED_SECRET,
+    MEANT
+};
 
 struct k8s_made { /* an object of the model, and one of those of the cluster that had a part in it */
     uint64_t key; /* hash of kind and name */
@@ -45,6 +54,7 @@ struct k8s_made { /* an object of the model, and one of those of the cluster tha
         element; /* NULL: it asked for the Service, Secret or ConfigMap that is called that, whatever it got */
     const struct kube_object *object; /* NULL: one that cannot be read without all others */
     enum k8s_made_kind kind;
+    uint64_t whom; /* MEANT: hash of what it means by the name */
 };
 
 struct k8s_use { /* servers that come from the EndpointSlices of a Service, or would */
@@ -69,6 +79,7 @@ struct k8s {              /* one load */
     struct selector *selector;
     struct seen routers, services;    /* struct http_router, struct http_service by name */
     struct seen layer4[LAYER4_KINDS]; /* struct element by name */
+    struct crd_owners *owners;        /* kubernetes_crd_owner.c; other providers: NULL */
     struct k8s_slice *slices;
     size_t slice_count;
     const struct kube_resource *resources; /* what is asked of an API server; ended by kind NULL */
@@ -293,6 +304,10 @@ uint64_t k8s_asked_key(struct slice namespace, struct slice service);
 /* The same for a Secret or ConfigMap, by k8s->reading. */
 void k8s_note_needed(struct k8s *k8s, struct slice kind, struct slice namespace, struct slice name);
 uint64_t k8s_needed_key(struct slice kind, struct slice namespace, struct slice name);
+/* By that name, among those of one `domain`, the object means `whom`, or is that itself. A patch is made only where all
+ * mean the same by the names that it touches. */
+void k8s_note_meant(struct k8s *k8s, unsigned domain, struct slice name, struct slice whom,
+                    const struct kube_object *object);
 /* A router or service of that name, at that place; one that is there already is emptied and returned. */
 struct http_router *k8s_add_router(struct k8s *k8s, const struct k8s_place *place, struct slice name);
 struct http_service *k8s_add_service(struct k8s *k8s, const struct k8s_place *place, struct slice name);

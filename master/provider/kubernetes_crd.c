@@ -62,14 +62,14 @@ static bool group_ours(struct slice group)
     return slice_eq(group, SLICE(CRD_GROUP)) || slice_eq(group, SLICE(CRD_GROUP_OLD));
 }
 
-static bool ours(const struct kube_object *object)
+bool crd_ours(const struct kube_object *object)
 {
     return group_ours(object->group) && slice_eq(object->version, SLICE("v1alpha1"));
 }
 
 size_t crd_objects(struct k8s *crd, const char *kind, const struct kube_object ***out)
 {
-    return k8s_objects(crd, kind, ours, out);
+    return k8s_objects(crd, kind, crd_ours, out);
 }
 
 bool crd_class_wanted(struct k8s *crd, const struct k8s_place *place)
@@ -161,12 +161,13 @@ static bool alone(struct k8s *crd, const struct kube_object *object)
     for (size_t i = 0; i < ARRAY_LEN(single); i++) {
         kind = slice_eq(object->kind, slice_cstr(single[i].kind)) ? single[i].kind : kind;
     }
-    return kind && slice_eq(object->group, SLICE(CRD_GROUP)) && ours(object) &&
+    return kind && slice_eq(object->group, SLICE(CRD_GROUP)) && crd_ours(object) &&
            kube_get(crd->store, CRD_GROUP_OLD, kind, object->namespace, object->name) == NULL;
 }
 
 static void read_some(struct k8s *crd, const struct kube_object *const *objects, size_t count)
 {
+    crd_owners_begin(crd);
     for (size_t kind = 0; kind < ARRAY_LEN(single); kind++) {
         for (size_t i = 0; i < count; i++) {
             if (slice_eq(objects[i]->kind, slice_cstr(single[kind].kind)) && k8s_selected(crd, objects[i])) {
@@ -205,6 +206,7 @@ static int load(const struct static_config *config, struct provider_state **stat
     if (rc == 0) {
         k8s_copy_notices(&crd);
         notice_others(&crd);
+        crd_find_owners(&crd);
         crd_load_tls(&crd); /* before the routes: certificates of stores know their store */
         crd_load_routes(&crd);
         crd_load_middlewares(&crd);
@@ -212,6 +214,7 @@ static int load(const struct static_config *config, struct provider_state **stat
         crd_load_transports(&crd);
         crd_load_tcp(&crd);
         crd_load_udp(&crd);
+        crd_look_later(&crd);
         rc = k8s_settle(&crd, *state, why);
     }
     if (rc == 0) {

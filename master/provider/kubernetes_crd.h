@@ -4,6 +4,7 @@
  * Names (Traefik's, an interface): an object is <namespace>-<name>; a route <namespace>-<object>-<20 hex digits of the
  * SHA-256 of its match>; a load balancer of a Service <namespace>-<service>-<port>, or the route's name when the route
  * has that one Service only. Every run of characters other than letters and digits becomes one '-'.
+ * So several come to one name: whose it is says kubernetes_crd_owner.c.
  */
 #ifndef WEIR_MASTER_PROVIDER_KUBERNETES_CRD_H
 #define WEIR_MASTER_PROVIDER_KUBERNETES_CRD_H
@@ -15,7 +16,20 @@
 #define CRD_GROUP "traefik.io"
 #define CRD_GROUP_OLD "traefik.containo.us"
 
+/* Kinds of objects that others refer to by name. */
+enum crd_named {
+    CRD_SERVICE, /* what is made of Services has names among these, too */
+    CRD_MIDDLEWARE,
+    CRD_MIDDLEWARE_TCP,
+    CRD_TRANSPORT,
+    CRD_TRANSPORT_TCP,
+    CRD_TLS_OPTION,
+    CRD_TLS_STORE,
+    CRD_NAMED_KINDS
+};
+
 /* ---- kubernetes_crd.c ---- */
+bool crd_ours(const struct kube_object *object); /* of Traefik's groups */
 /* Objects of a kind of Traefik's groups that the options let through; the newer group wins over the older. */
 size_t crd_objects(struct k8s *crd, const char *kind, const struct kube_object ***out);
 /* Whether this weir shall serve the object: by spec.ingressClassName, or by the old annotation. */
@@ -24,11 +38,37 @@ bool crd_class_wanted(struct k8s *crd, const struct k8s_place *place);
 /* ---- kubernetes_crd_name.c ---- */
 struct slice crd_route_name(struct pool *pool, struct slice namespace, struct slice object,
                             struct slice match);
-/* The full name of a Middleware or TLSOption that `place` refers to; errors go to the element (critical). False then. */
+/* The full name of an object that `place` refers to; errors go to the element (critical). False then. */
 bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                        struct slice parent, struct slice namespace, struct slice name, struct slice *out);
+                        enum crd_named kind, struct slice parent, struct slice namespace, struct slice name,
+                        struct slice *out);
 bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                         struct slice parent, const struct list *references, struct list *out);
+                         enum crd_named kind, struct slice parent, const struct list *references,
+                         struct list *out);
+
+/* ---- kubernetes_crd_owner.c; full: names as elements have them ---- */
+void crd_owners_begin(struct k8s *crd); /* nobody owns a name: for a patch */
+void crd_find_owners(struct k8s *crd);  /* before a load reads anything */
+/* Whether the object is what is called that; else a notice says whose name it is, and nothing is to be made of it. */
+bool crd_owns(struct k8s *crd, enum crd_named kind, const struct kube_object *object, struct slice full);
+/* The object of that kind is meant: false, and an error of the element (critical), where another one is called so. */
+bool crd_means(struct k8s *crd, const struct k8s_place *place, struct element *element, enum crd_named kind,
+               struct slice namespace, struct slice name, struct slice full);
+/* "Service NAMESPACE/NAME:PORT". */
+struct slice crd_whom(struct k8s *crd, struct slice namespace, struct slice service, const struct doc *port);
+/* What is to be made for `whom` (of that namespace) gets the name: false, and an error of the element (critical), where
+ * something else is called so. For k8s_add_service() and k8s_add_layer4(). */
+bool crd_takes_service(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                       struct slice full, struct slice namespace, struct slice whom);
+bool crd_takes_layer4(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                      enum layer4_kind kind, struct slice full, struct slice whom);
+/* Whether the router that is there (NULL: none) is of another namespace than the route at `place`: says so. */
+bool crd_router_taken(struct k8s *crd, const struct k8s_place *place, const struct element *there);
+/* A router of that IngressRoute is meant. */
+void crd_means_router(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                      const struct kube_object *object, struct slice full);
+/* After a load read everything: who means what is made for another namespace gets an error. */
+void crd_look_later(struct k8s *crd);
 
 /* ---- kubernetes_crd_route.c ---- */
 void crd_load_routes(struct k8s *crd);

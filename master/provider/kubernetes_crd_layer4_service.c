@@ -21,8 +21,8 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
 {
     struct k8s_place at = k8s_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
 
-    return name.len == 0 ||
-           crd_reference_name(crd, &at, element, place->object->namespace, SLICE(""), name, out);
+    return name.len == 0 || crd_reference_name(crd, &at, element, CRD_TRANSPORT_TCP, place->object->namespace,
+                                               SLICE(""), name, out);
 }
 
 static bool tcp_balancer(struct k8s *crd, const struct k8s_place *place, struct element *element,
@@ -58,9 +58,10 @@ static void udp_balancer(struct k8s *crd, const struct slice *hosts, size_t coun
     config->load_balancer->servers = (struct list){servers, count};
 }
 
-/* A load balancer called `name`. False: nothing was made, errors were added to the element. */
+/* A load balancer called `name`; single: as its route is. False: nothing was made, errors were added to the element. */
 static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8s_place *place,
-                         struct element *element, const struct crd_layer4_service *from, struct slice name)
+                         struct element *element, const struct crd_layer4_service *from, struct slice name,
+                         bool single)
 {
     struct slice parent = place->object->namespace;
     struct slice namespace = from->namespace.len ? from->namespace : parent;
@@ -96,6 +97,12 @@ static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8
     } else if (!tcp_balancer(crd, place, element, from, hosts, servers.count, &tcp)) {
         return false;
     }
+    struct slice whom =
+        single ? place->object->origin.object : crd_whom(crd, namespace, from->name, from->port);
+
+    if (!crd_takes_layer4(crd, place, element, kind, name, whom)) {
+        return false;
+    }
     struct element *service = k8s_add_layer4(crd, place, kind, name);
 
     if (kind == UDP_SERVICE) {
@@ -107,9 +114,13 @@ static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8
 }
 
 static void add_weighted(struct k8s *crd, enum layer4_kind kind, const struct k8s_place *place,
-                         struct list children, struct slice name)
+                         struct element *router, struct list children, struct slice name)
 {
     struct pool *pool = crd->model->pool;
+
+    if (!crd_takes_layer4(crd, place, router, kind, name, place->object->origin.object)) {
+        return;
+    }
     struct element *service = k8s_add_layer4(crd, place, kind, name);
 
     if (kind == UDP_SERVICE) {
@@ -157,7 +168,7 @@ void crd_layer4_services(struct k8s *crd, enum layer4_kind kind, const struct k8
             own = pool_printf(crd->model->pool, "%.*s-%.*s-%.*s", SLICE_ARG(name), SLICE_ARG(from[i].name),
                               SLICE_ARG(doc_text(from[i].port, SLICE(""))));
         }
-        if (add_balancer(crd, kind, &at, &found, &from[i], own)) {
+        if (add_balancer(crd, kind, &at, &found, &from[i], own, single)) {
             children[count++] = (struct weighted_service){
                 .name = own,
                 .weight = from[i].weight.set ? from[i].weight : (struct opt_int){.set = true, .value = 1}};
@@ -165,6 +176,6 @@ void crd_layer4_services(struct k8s *crd, enum layer4_kind kind, const struct k8
         copy_errors(crd, &found, single, router);
     }
     if (!single && count) {
-        add_weighted(crd, kind, place, (struct list){children, count}, name);
+        add_weighted(crd, kind, place, router, (struct list){children, count}, name);
     }
 }

@@ -17,8 +17,8 @@ static void load_chain(struct k8s *crd, const struct k8s_place *place, struct ht
     struct crd_chain spec;
 
     if (k8s_decode(crd, place, &crd_chain_schema, 0, &spec, &middleware->element)) {
-        crd_reference_names(crd, place, &middleware->element, place->object->namespace, &spec.middlewares,
-                            &chain->middlewares);
+        crd_reference_names(crd, place, &middleware->element, CRD_MIDDLEWARE, place->object->namespace,
+                            &spec.middlewares, &chain->middlewares);
     }
     middleware->config.chain = chain;
 }
@@ -38,6 +38,10 @@ static void load_errors_service(struct k8s *crd, const struct k8s_place *place,
     }
     if (config) {
         name = pool_printf(crd->scratch, "%.*s-errorpage-service", SLICE_ARG(element->name));
+        if (!crd_takes_service(crd, place, element, name, place->object->namespace,
+                               place->object->origin.object)) {
+            return;
+        }
         k8s_add_service(crd, place, name)->config = *config;
     }
     if (middleware->config.errors) {
@@ -142,11 +146,15 @@ static void compress_emptied(const struct doc *spec, struct compress *compress)
 
 void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
 {
-    struct http_middleware *middleware = model_add_middleware(
-        crd->model, k8s_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
+    struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
     struct k8s_place root = {.object = object}, place, rest;
     const struct doc *spec = middleware_unwrapped(crd->scratch, doc_get(object->doc, "spec"), false);
+    struct http_middleware *middleware;
 
+    if (!crd_owns(crd, CRD_MIDDLEWARE, object, name)) {
+        return;
+    }
+    middleware = model_add_middleware(crd->model, name, SLICE(CRD_PROVIDER));
     k8s_note_made(crd, MADE_MIDDLEWARE, &middleware->element, object);
     middleware->element.origin = object->origin;
     place = k8s_step(crd, &root, spec, "spec");

@@ -1,7 +1,8 @@
 /*
  * kubernetes_crd_name.c - the names of routes, and what a reference to another object resolves to.
  *
- * The rules are Traefik's; see kubernetes_crd.h. Whether the object that a name means exists is master/resolve's business.
+ * The rules are Traefik's; see kubernetes_crd.h. Whether the object that a name means exists is master/resolve's business,
+ * whose a name is kubernetes_crd_owner.c's.
  */
 #include "master/provider/kubernetes_crd.h"
 
@@ -14,7 +15,8 @@ struct slice crd_route_name(struct pool *pool, struct slice namespace, struct sl
 }
 
 bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                        struct slice parent, struct slice namespace, struct slice name, struct slice *out)
+                        enum crd_named kind, struct slice parent, struct slice namespace, struct slice name,
+                        struct slice *out)
 {
     if (slice_find(name, '@') >= 0) {
         if (!crd->options->allow_cross_namespace && slice_has_suffix(name, SLICE("@" CRD_PROVIDER))) {
@@ -46,12 +48,18 @@ bool crd_reference_name(struct k8s *crd, const struct k8s_place *place, struct e
                   SLICE_ARG(namespace), SLICE_ARG(name), SLICE_ARG(parent));
         return false;
     }
-    *out = k8s_object_name(crd->model->pool, namespace, name);
+    struct slice full = k8s_object_name(crd->model->pool, namespace, name);
+
+    if (!crd_means(crd, place, element, kind, namespace, name, full)) {
+        return false;
+    }
+    *out = full;
     return true;
 }
 
 bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                         struct slice parent, const struct list *references, struct list *out)
+                         enum crd_named kind, struct slice parent, const struct list *references,
+                         struct list *out)
 {
     const struct crd_reference *items = references->items;
     const struct doc *nodes = doc_get(place->node, "middlewares");
@@ -72,7 +80,8 @@ bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct 
             good = false; /* the decoder said so */
             continue;
         }
-        if (crd_reference_name(crd, &at, element, parent, items[i].namespace, items[i].name, &names[count])) {
+        if (crd_reference_name(crd, &at, element, kind, parent, items[i].namespace, items[i].name,
+                               &names[count])) {
             count++;
         } else {
             good = false;

@@ -6,11 +6,17 @@
  */
 #include "master/provider/kubernetes_crd.h"
 
+struct parent {
+    struct k8s_place place; /* where it is named */
+    const struct kube_object *object;
+};
+
 struct object { /* one IngressRoute while its routes are read */
     struct k8s_place place, spec_place;
     struct crd_ingress_route spec;
     struct element spec_errors; /* what is wrong with all of it: copied to each router */
     struct list parents;        /* struct slice: names of parent routers */
+    struct parent *meant;       /* of each of them */
 };
 
 static const struct kube_object *find_ingress_route(struct k8s *crd, struct slice namespace,
@@ -26,7 +32,7 @@ static void resolve_parents(struct k8s *crd, struct object *object)
 {
     const struct crd_reference *references = object->spec.parent_refs.items;
     struct slice *names = NULL;
-    size_t count = 0, capacity = 0;
+    size_t count = 0, capacity = 0, room = 0;
 
     for (size_t i = 0; i < object->spec.parent_refs.count; i++) {
         struct k8s_place at = k8s_step(crd, &object->spec_place, NULL, "parentRefs[%zu]", i);
@@ -52,10 +58,21 @@ static void resolve_parents(struct k8s *crd, struct object *object)
             struct slice match = doc_text(doc_get(routes->list.items[j], "match"), SLICE(""));
 
             names = pool_grow(crd->model->pool, names, count, &capacity, sizeof(*names));
+            object->meant = pool_grow(crd->scratch, object->meant, count, &room, sizeof(*object->meant));
+            object->meant[count] = (struct parent){at, parent};
             names[count++] = crd_route_name(crd->model->pool, namespace, parent->name, match);
         }
     }
     object->parents = (struct list){names, count};
+}
+
+static void means_parents(struct k8s *crd, const struct object *object, struct element *router)
+{
+    const struct slice *names = object->parents.items;
+
+    for (size_t i = 0; i < object->parents.count; i++) {
+        crd_means_router(crd, &object->meant[i].place, router, object->meant[i].object, names[i]);
+    }
 }
 
 static void router_tls(struct k8s *crd, const struct object *object, struct http_router *router)
@@ -72,6 +89,17 @@ static void router_tls(struct k8s *crd, const struct object *object, struct http
     crd_load_tls_references(crd, &object->spec_place, &router->element, from->options, from->secret_name,
                             &tls->options);
     router->config.tls = tls;
+}
+
+/* Routes of one name may be of two objects in a namespace: theirs is one service. */
+static bool takes_name(struct k8s *crd, const struct k8s_place *place, struct http_router *router)
+{
+    const struct kube_object *object = place->object;
+    struct slice whom =
+        pool_printf(crd->scratch, "%.*s %.*s/%.*s", SLICE_ARG(object->kind), SLICE_ARG(object->namespace),
+                    SLICE_ARG(k8s_normalize(crd->scratch, object->name)));
+
+    return crd_takes_service(crd, place, &router->element, router->element.name, object->namespace, whom);
 }
 
 static bool router_service(struct k8s *crd, const struct k8s_place *place, struct http_router *router,
@@ -100,6 +128,9 @@ static bool router_service(struct k8s *crd, const struct k8s_place *place, struc
         }
     }
     if (config) {
+        if (!takes_name(crd, place, router)) {
+            return false;
+        }
         struct http_service *service = k8s_add_service(crd, place, router->element.name);
 
         service->config = *config;
@@ -121,11 +152,18 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
         return;
     }
     struct slice name = crd_route_name(crd->scratch, from->namespace, from->name, match);
-    const struct http_router *there = seen_get(&crd->routers, name);
+    struct http_router *there = seen_get(&crd->routers, name);
+
+    if (crd_router_taken(crd, place, there ? &there->element : NULL)) {
+        k8s_note_made(crd, MADE_ROUTER, &there->element,
+                      from); /* it has a part in what becomes of the name */
+        return;
+    }
     struct http_router before = there ? *there : (struct http_router){0};
     struct http_router *router = k8s_add_router(crd, place, name);
 
     k8s_copy_errors(crd, &object->spec_errors, &router->element);
+    means_parents(crd, object, &router->element);
     bool whole = k8s_decode(crd, place, &crd_route_schema, 0, &route, &router->element);
 
     router->config = (struct router_config){
@@ -139,7 +177,7 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
     if (route.syntax.len == 0 && slice_eq(from->group, SLICE(CRD_GROUP_OLD))) {
         router->config.rule_syntax = SLICE("v2");
     }
-    crd_reference_names(crd, place, &router->element, from->namespace, &route.middlewares,
+    crd_reference_names(crd, place, &router->element, CRD_MIDDLEWARE, from->namespace, &route.middlewares,
                         &router->config.middlewares);
     router_tls(crd, object, router);
     if (whole && !(there && router->element.status == ELEMENT_DISABLED)) { /* else its twin's service stays */

@@ -10,15 +10,18 @@ static bool transport_name(struct k8s *crd, const struct k8s_place *place, struc
 {
     struct k8s_place at = k8s_step(crd, place, doc_get(place->node, "serversTransport"), "serversTransport");
 
+    *out = SLICE("");
     if (name.len == 0) {
-        *out = SLICE("");
         return true;
     }
-    if (slice_find(name, '@') < 0) {
-        *out = k8s_object_name(crd->model->pool, namespace, name);
-        return true;
+    if (slice_find(name, '@') < 0) { /* beside the Service, wherever that is */
+        struct slice full = k8s_object_name(crd->model->pool, namespace, name);
+        bool good = crd_means(crd, &at, element, CRD_TRANSPORT, namespace, name, full);
+
+        *out = good ? full : *out;
+        return good;
     }
-    return crd_reference_name(crd, &at, element, namespace, SLICE(""), name, out);
+    return crd_reference_name(crd, &at, element, CRD_TRANSPORT, namespace, SLICE(""), name, out);
 }
 
 /* Without a cookie there is nothing to stick by. */
@@ -67,7 +70,8 @@ static bool load_balancer(struct k8s *crd, const struct k8s_place *place, struct
     }
     good = k8s_load_servers(crd, place, element, &backend, namespace, &lb->servers);
     good &= transport_name(crd, place, element, from->servers_transport, namespace, &lb->servers_transport);
-    good &= crd_reference_names(crd, place, element, namespace, &from->middlewares, &config->middlewares);
+    good &= crd_reference_names(crd, place, element, CRD_MIDDLEWARE, namespace, &from->middlewares,
+                                &config->middlewares);
     config->load_balancer = lb;
     *out = config;
     return good;
@@ -128,7 +132,8 @@ bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struc
     }
     if (slice_eq(reference->kind, SLICE("TraefikService"))) {
         *name = full_name(crd, place, reference, namespace, false);
-        return true;
+        return other_provider ||
+               crd_means(crd, place, element, CRD_SERVICE, namespace, reference->name, *name);
     }
     if (other_provider) {
         k8s_error(crd, place, element, true,
@@ -138,6 +143,15 @@ bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struc
     }
     *name = full_name(crd, place, reference, namespace, true);
     return load_balancer(crd, place, element, reference, namespace, config);
+}
+
+static bool takes_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                       const struct crd_service *reference, struct slice name)
+{
+    struct slice namespace = reference->namespace.len ? reference->namespace : place->object->namespace;
+
+    return crd_takes_service(crd, place, element, name, namespace,
+                             crd_whom(crd, namespace, reference->name, reference->port));
 }
 
 /* The child of a service that is made of others: adds its load balancer, gives its name. keep: so far nothing is wrong; else
@@ -151,6 +165,9 @@ static bool child(struct k8s *crd, const struct k8s_place *place, struct element
         return false;
     }
     if (config && keep) {
+        if (!takes_name(crd, place, element, reference, *name)) {
+            return false;
+        }
         k8s_add_service(crd, place, *name)->config = *config;
     }
     return keep;
@@ -217,6 +234,8 @@ static bool failover(struct k8s *crd, const struct k8s_place *place, struct elem
     bool good = crd_service_reference(crd, &main, element, &from->service, &to->service, &service);
 
     good &= crd_service_reference(crd, &second, element, &from->fallback, &to->fallback, &fallback);
+    good = good && (!service || takes_name(crd, &main, element, &from->service, to->service)) &&
+           (!fallback || takes_name(crd, &second, element, &from->fallback, to->fallback));
     if (good && service) {
         k8s_add_service(crd, &main, to->service)->config = *service;
     }
@@ -230,17 +249,28 @@ static bool failover(struct k8s *crd, const struct k8s_place *place, struct elem
     return good;
 }
 
+/* NULL: another one is called so. */
+static struct http_service *own_service(struct k8s *crd, const struct k8s_place *root)
+{
+    struct slice name = k8s_object_name(crd->scratch, root->object->namespace, root->object->name);
+
+    return crd_owns(crd, CRD_SERVICE, root->object, name) ? k8s_add_service(crd, root, name) : NULL;
+}
+
 void crd_read_service(struct k8s *crd, const struct kube_object *object)
 {
     struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
     struct k8s_place place = k8s_step(crd, &root, doc, "spec");
-    struct http_service *service =
-        k8s_add_service(crd, &root, k8s_object_name(crd->scratch, object->namespace, object->name));
-    struct element *element = &service->element;
+    struct http_service *service = own_service(crd, &root);
     struct service_config config = {0};
     struct crd_traefik_service spec;
+    struct element *element;
 
+    if (service == NULL) {
+        return;
+    }
+    element = &service->element;
     if (doc == NULL) {
         k8s_error(crd, &place, element, true, "is missing");
         return;

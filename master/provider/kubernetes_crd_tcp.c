@@ -41,6 +41,10 @@ static void load_route(struct k8s *crd, const struct crd_layer4_object *object, 
         pool_printf(crd->scratch, "%.*s-%.*s", SLICE_ARG(from->namespace), SLICE_ARG(from->name));
     struct slice name = k8s_hashed_name(crd->scratch, base, match);
     const struct tcp_router *there = seen_get(&crd->layer4[TCP_ROUTER], name);
+
+    if (crd_router_taken(crd, place, there ? &there->element : NULL)) {
+        return;
+    }
     struct tcp_router before = there ? *there : (struct tcp_router){0};
     struct tcp_router *router = k8s_add_layer4(crd, place, TCP_ROUTER, name);
     struct element *element = &router->element;
@@ -57,7 +61,7 @@ static void load_route(struct k8s *crd, const struct crd_layer4_object *object, 
     if (route.syntax.len == 0 && slice_eq(from->group, SLICE(CRD_GROUP_OLD))) {
         router->config.rule_syntax = SLICE("v2");
     }
-    whole &= crd_reference_names(crd, place, element, from->namespace, &route.middlewares,
+    whole &= crd_reference_names(crd, place, element, CRD_MIDDLEWARE_TCP, from->namespace, &route.middlewares,
                                  &router->config.middlewares);
     router_tls(crd, object, router);
     if (whole) { /* else nobody would use them, as upstream */
@@ -79,9 +83,13 @@ static void load_middleware(struct k8s *crd, const struct kube_object *object)
 {
     struct k8s_place root = {.object = object};
     struct k8s_place place = k8s_step(crd, &root, doc_get(object->doc, "spec"), "spec");
-    struct tcp_middleware *middleware = k8s_add_layer4(
-        crd, &root, TCP_MIDDLEWARE, k8s_object_name(crd->scratch, object->namespace, object->name));
+    struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
+    struct tcp_middleware *middleware;
 
+    if (!crd_owns(crd, CRD_MIDDLEWARE_TCP, object, name)) {
+        return;
+    }
+    middleware = k8s_add_layer4(crd, &root, TCP_MIDDLEWARE, name);
     if (place.node == NULL) {
         k8s_error(crd, &place, &middleware->element, true, "is missing");
         return;
@@ -111,10 +119,14 @@ static void load_transport(struct k8s *crd, const struct kube_object *object)
     struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
     struct k8s_place place = k8s_step(crd, &root, doc, "spec");
-    struct tcp_transport *transport = k8s_add_layer4(
-        crd, &root, TCP_TRANSPORT, k8s_object_name(crd->scratch, object->namespace, object->name));
+    struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
+    struct tcp_transport *transport;
     struct crd_tcp_transport spec;
 
+    if (!crd_owns(crd, CRD_TRANSPORT_TCP, object, name)) {
+        return;
+    }
+    transport = k8s_add_layer4(crd, &root, TCP_TRANSPORT, name);
     place.node = doc; /* NULL: all defaults */
     if (!k8s_decode(crd, &place, &crd_tcp_transport_schema, 0, &spec, &transport->element)) {
         return;

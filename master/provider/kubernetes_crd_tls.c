@@ -7,9 +7,11 @@
 
 #define DEFAULT SLICE("default")
 
-static void *add(struct k8s *crd, const struct k8s_place *place, enum layer4_kind kind)
+/* NULL: another one is called so. */
+static void *add(struct k8s *crd, const struct k8s_place *place, enum layer4_kind kind, enum crd_named named)
 {
     const struct kube_object *object = place->object;
+    struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
 
     if (slice_eq(object->name, DEFAULT)) { /* a second one must be seen */
         struct element *element = layer4_add(crd->model, kind, DEFAULT, SLICE(CRD_PROVIDER));
@@ -18,7 +20,7 @@ static void *add(struct k8s *crd, const struct k8s_place *place, enum layer4_kin
         schema_defaults(layer4_types[kind].schema, crd->model->pool, layer4_config(kind, element));
         return element;
     }
-    return k8s_add_layer4(crd, place, kind, k8s_object_name(crd->scratch, object->namespace, object->name));
+    return crd_owns(crd, named, object, name) ? k8s_add_layer4(crd, place, kind, name) : NULL;
 }
 
 static void load_option(struct k8s *crd, const struct kube_object *object)
@@ -26,9 +28,12 @@ static void load_option(struct k8s *crd, const struct kube_object *object)
     struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
     struct k8s_place place = k8s_step(crd, &root, doc, "spec");
-    struct tls_options *options = add(crd, &root, TLS_OPTIONS);
+    struct tls_options *options = add(crd, &root, TLS_OPTIONS, CRD_TLS_OPTION);
     struct crd_tls_option spec = {0};
 
+    if (options == NULL) {
+        return;
+    }
     place.node = doc; /* NULL: all defaults */
     if (!k8s_decode(crd, &place, &crd_tls_option_schema, 0, &spec, &options->element)) {
         return;
@@ -61,10 +66,13 @@ static void load_store(struct k8s *crd, const struct kube_object *object)
     struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
     struct k8s_place place = k8s_step(crd, &root, doc, "spec");
-    struct tls_store *store = add(crd, &root, TLS_STORE);
+    struct tls_store *store = add(crd, &root, TLS_STORE, CRD_TLS_STORE);
     struct crd_tls_store spec;
     struct error why;
 
+    if (store == NULL) {
+        return;
+    }
     place.node = doc; /* NULL: an empty store */
     if (!k8s_decode(crd, &place, &crd_tls_store_schema, 0, &spec, &store->element)) {
         return;
@@ -102,7 +110,8 @@ void crd_load_tls_references(struct k8s *crd, const struct k8s_place *spec, stru
     if (options && options->name.len) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "options"), "options");
 
-        crd_reference_name(crd, &at, element, at.object->namespace, options->namespace, options->name, name);
+        crd_reference_name(crd, &at, element, CRD_TLS_OPTION, at.object->namespace, options->namespace,
+                           options->name, name);
     }
     if (secret.len) {
         struct k8s_place at = k8s_step(crd, &place, doc_get(node, "secretName"), "secretName");

@@ -92,13 +92,17 @@ struct list crd_client_certificates(struct k8s *crd, const struct k8s_place *pla
 
 static void load_transport(struct k8s *crd, const struct kube_object *object)
 {
-    struct servers_transport *transport = model_add_transport(
-        crd->model, k8s_object_name(crd->scratch, object->namespace, object->name), SLICE(CRD_PROVIDER));
+    struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
+    struct servers_transport *transport;
     struct k8s_place root = {.object = object};
     const struct doc *doc = doc_get(object->doc, "spec");
     struct k8s_place place = k8s_step(crd, &root, doc, "spec");
     struct crd_servers_transport spec;
 
+    if (!crd_owns(crd, CRD_TRANSPORT, object, name)) {
+        return;
+    }
+    transport = model_add_transport(crd->model, name, SLICE(CRD_PROVIDER));
     transport->element.origin = object->origin;
     place.node = doc; /* NULL: all defaults */
     schema_defaults(&servers_transport_schema, crd->model->pool, &transport->config);

@@ -9,9 +9,13 @@ static void load_route(struct k8s *crd, const struct crd_layer4_object *object, 
     const struct kube_object *from = object->place.object;
     struct slice name = pool_printf(crd->model->pool, "%.*s-%.*s-%zu", SLICE_ARG(from->namespace),
                                     SLICE_ARG(from->name), number);
-    struct udp_router *router = k8s_add_layer4(crd, place, UDP_ROUTER, name);
+    struct udp_router *router = seen_get(&crd->layer4[UDP_ROUTER], name);
     struct crd_udp_route route;
 
+    if (crd_router_taken(crd, place, router ? &router->element : NULL)) {
+        return;
+    }
+    router = k8s_add_layer4(crd, place, UDP_ROUTER, name);
     k8s_copy_errors(crd, &object->spec_errors, &router->element);
     router->config.entry_points = object->spec.entry_points;
     if (k8s_decode(crd, place, &crd_udp_route_schema, 0, &route, &router->element)) {

@@ -17,7 +17,7 @@ static void note(struct k8s *k8s, struct k8s_made made)
 void k8s_note_made(struct k8s *k8s, enum k8s_made_kind kind, struct element *element,
                    const struct kube_object *object)
 {
-    note(k8s, (struct k8s_made){hash_slice((uint64_t)kind, element->name), element, object, kind});
+    note(k8s, (struct k8s_made){hash_slice((uint64_t)kind, element->name), element, object, kind, 0});
 }
 
 uint64_t k8s_asked_key(struct slice namespace, struct slice service)
@@ -28,7 +28,7 @@ uint64_t k8s_asked_key(struct slice namespace, struct slice service)
 void k8s_note_asked(struct k8s *k8s, struct slice namespace, struct slice service,
                     const struct kube_object *object)
 {
-    note(k8s, (struct k8s_made){k8s_asked_key(namespace, service), NULL, object, ASKED_SERVICE});
+    note(k8s, (struct k8s_made){k8s_asked_key(namespace, service), NULL, object, ASKED_SERVICE, 0});
 }
 
 uint64_t k8s_needed_key(struct slice kind, struct slice namespace, struct slice name)
@@ -38,7 +38,14 @@ uint64_t k8s_needed_key(struct slice kind, struct slice namespace, struct slice 
 
 void k8s_note_needed(struct k8s *k8s, struct slice kind, struct slice namespace, struct slice name)
 {
-    note(k8s, (struct k8s_made){k8s_needed_key(kind, namespace, name), NULL, k8s->reading, ASKED_SECRET});
+    note(k8s, (struct k8s_made){k8s_needed_key(kind, namespace, name), NULL, k8s->reading, ASKED_SECRET, 0});
+}
+
+void k8s_note_meant(struct k8s *k8s, unsigned domain, struct slice name, struct slice whom,
+                    const struct kube_object *object)
+{
+    note(k8s, (struct k8s_made){hash_slice((uint64_t)MEANT + domain, name), NULL, object, MEANT,
+                                hash_slice(0, whom)});
 }
 
 /* ---- objects ---- */

@@ -4,7 +4,7 @@
  * What is read anew is closed: the objects that changed, those that asked for a Service or a Secret that changed, and, over and over, all that
  * have a part in a name that one of these makes or made. Among them a load decides who wins, and of everything else it
  * would make what it made before. Where that cannot be told (notices, certificates, Secrets that nobody asked for before, routes with
- * parents, objects in two API groups) there is no patch.
+ * parents, objects in two API groups, names that mean two objects) there is no patch.
  *
  * Not here: servers (kubernetes_refresh.c), how objects are read (kubernetes_crd.c).
  */
@@ -266,6 +266,61 @@ static void find_keys(struct patch *patch)
     }
 }
 
+/* ---- what names mean ---- */
+struct meanings { /* of scratch */
+    struct k8s_made *items;
+    size_t count, capacity;
+};
+
+static int by_name(const void *left, const void *right)
+{
+    uint64_t a = ((const struct k8s_made *)left)->key, b = ((const struct k8s_made *)right)->key;
+
+    return (a > b) - (a < b);
+}
+
+static void add_meant(const struct patch *patch, const struct k8s_made *made, size_t count, bool before,
+                      struct meanings *out)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (made[i].kind == MEANT && (!before || is_before(patch, made[i].object))) {
+            out->items =
+                pool_grow(patch->k8s->scratch, out->items, out->count, &out->capacity, sizeof(*out->items));
+            out->items[out->count++] = made[i];
+        }
+    }
+}
+
+/* Where a name that the members mean or meant means two, only a load can tell whose it is. */
+static bool names_mean_one(const struct patch *patch)
+{
+    const struct k8s_refresh *refresh = patch->refresh;
+    struct meanings touched = {NULL, 0, 0};
+
+    add_meant(patch, patch->k8s->made, patch->k8s->made_count, false, &touched);
+    add_meant(patch, refresh->made, refresh->made_count, true, &touched);
+    if (touched.count > 1) {
+        qsort(touched.items, touched.count, sizeof(*touched.items), by_name);
+    }
+    for (size_t i = 1; i < touched.count; i++) {
+        if (by_name(&touched.items[i], &touched.items[i - 1]) == 0 &&
+            touched.items[i].whom != touched.items[i - 1].whom) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < refresh->made_count && touched.count; i++) {
+        const struct k8s_made *made = &refresh->made[i], *same;
+
+        if (made->kind == MEANT) {
+            same = bsearch(made, touched.items, touched.count, sizeof(*touched.items), by_name);
+            if (same && same->whom != made->whom) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
 /* Until nobody else has a part in it. The model is k8s->model. */
 static int read_closed(struct patch *patch)
 {
@@ -285,7 +340,7 @@ static int read_closed(struct patch *patch)
             patch->k8s->model = NULL;
         }
     } while (patch->count != count);
-    return 0;
+    return names_mean_one(patch) ? 0 : -EAGAIN;
 }
 
 /* ---- what goes ---- */

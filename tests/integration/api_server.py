@@ -25,6 +25,11 @@ def only(query):
     return query.get("fieldSelector", "").removeprefix("metadata.name=")
 
 
+def key(thing):
+    namespace, name = thing["metadata"].get("namespace", "default"), thing["metadata"]["name"]
+    return name if namespace == "default" else f"{namespace}/{name}"
+
+
 class Watch:
     def __init__(self, path, wanted):
         """wanted: the name of the only object that is asked for; empty: all."""
@@ -37,7 +42,7 @@ class Watch:
 class ApiServer:
     def __init__(self):
         self.lock = threading.Condition()
-        self.objects = {}      # path of the kind -> {name: object}
+        self.objects = {}      # path of the kind -> {name, or NAMESPACE/NAME outside of default: object}
         self.version = 100
         self.requests = []     # (path, query, headers)
         self.times = {}        # path -> when it was asked for
@@ -94,15 +99,16 @@ class ApiServer:
                 path = GROUPS[thing["kind"]]
                 known = self.objects.setdefault(path, {})
                 self.version += 1
-                event = "MODIFIED" if thing["metadata"]["name"] in known else "ADDED"
-                before = known.get(thing["metadata"]["name"], {})
+                name = key(thing)
+                event = "MODIFIED" if name in known else "ADDED"
+                before = known.get(name, {})
                 same = before.get("spec") == thing.get("spec")
-                metadata = {"namespace": "default", "uid": f"{path}/{thing['metadata']['name']}",
+                metadata = {"namespace": "default", "uid": f"{path}/{name}",
                             "generation": before.get("metadata", {}).get("generation", 0) + (0 if before and same else 1)}
                 thing = {**thing, "metadata": {**metadata, **thing["metadata"], "resourceVersion": str(self.version)}}
                 if "status" in before:
                     thing.setdefault("status", before["status"])
-                known[thing["metadata"]["name"]] = thing
+                known[name] = thing
                 if not silent:
                     self.happen(path, {"type": event, "object": thing})
 
@@ -243,7 +249,8 @@ class ApiServer:
     def list(self, handler, path, query):
         with self.lock:
             wanted = only(query)
-            items = [thing for name, thing in sorted(self.objects.get(path, {}).items()) if not wanted or name == wanted]
+            items = sorted((thing for name, thing in self.objects.get(path, {}).items() if not wanted or name == wanted),
+                           key=lambda thing: (thing["metadata"].get("namespace", ""), thing["metadata"]["name"]))
             start = int(query.get("continue", 0))
             end = start + self.page
             metadata = {"resourceVersion": str(self.version)}

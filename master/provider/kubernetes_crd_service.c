@@ -107,6 +107,29 @@ static struct slice full_name(struct k8s *crd, const struct k8s_place *place,
     return pool_printf(pool, "%.*s@%.*s", SLICE_ARG(normal), SLICE_ARG(provider));
 }
 
+/* NAME@kubernetescrd where other namespaces are closed: what stands in it is an object of its own, by whichever spelling. */
+static bool own_by_full_name(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                             const struct crd_service *reference, struct slice full)
+{
+    struct slice parent = place->object->namespace;
+    struct slice object = slice_of(reference->name.ptr, reference->name.len - SLICE("@" CRD_PROVIDER).len);
+    struct slice prefix = pool_printf(crd->scratch, "%.*s-", SLICE_ARG(parent));
+    bool own = slice_eq(reference->namespace, parent);
+
+    if (reference->namespace.len == 0 && slice_has_prefix(object, prefix)) {
+        object = slice_from(object, prefix.len);
+        own = true;
+    }
+    if (!own) {
+        k8s_error(crd, place, element, true,
+                  "service \"%.*s\" is not in the namespace %.*s: another namespace needs "
+                  "--providers.kubernetesCRD.allowCrossNamespace=true",
+                  SLICE_ARG(reference->name), SLICE_ARG(parent));
+        return false;
+    }
+    return crd_means(crd, place, element, CRD_SERVICE, parent, object, full);
+}
+
 bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struct element *element,
                            const struct crd_service *reference, struct slice *name,
                            struct service_config **config)
@@ -132,8 +155,12 @@ bool crd_service_reference(struct k8s *crd, const struct k8s_place *place, struc
     }
     if (slice_eq(reference->kind, SLICE("TraefikService"))) {
         *name = full_name(crd, place, reference, namespace, false);
-        return other_provider ||
-               crd_means(crd, place, element, CRD_SERVICE, namespace, reference->name, *name);
+        if (!other_provider) {
+            return crd_means(crd, place, element, CRD_SERVICE, namespace, reference->name, *name);
+        }
+        return crd->options->allow_cross_namespace ||
+               !slice_has_suffix(reference->name, SLICE("@" CRD_PROVIDER)) ||
+               own_by_full_name(crd, place, element, reference, *name);
     }
     if (other_provider) {
         k8s_error(crd, place, element, true,

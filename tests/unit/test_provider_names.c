@@ -150,6 +150,23 @@ static void references_over_namespaces(void **state)
                true, "crd_names_cross.txt");
 }
 
+/* NAMESPACE-NAME@kubernetescrd is as good as the name, for an object of the own namespace only. */
+static void full_names_where_namespaces_are_closed(void **state)
+{
+#define FULL(name, match, rest) ROUTE("a-b", name, match, "services: [{kind: TraefikService, " rest "}]")
+    (void)state;
+    assert_crd(OURS("TraefikService", "a", "w", WEIGHTED(PART("app")))
+                   OURS("TraefikService", "a", "b-x", WEIGHTED(PART("app"))) OURS("TraefikService", "a-b",
+                                                                                  "w", WEIGHTED(PART("app")))
+                       FULL("own", "Path(`/1`)", "name: a-b-w@kubernetescrd")
+                           FULL("own-in-two", "Path(`/2`)", "name: w@kubernetescrd, namespace: a-b")
+                               FULL("foreign", "Path(`/3`)", "name: a-w@kubernetescrd")
+                                   FULL("foreign-in-two", "Path(`/4`)", "name: w@kubernetescrd, namespace: a")
+                                       FULL("of-another", "Path(`/5`)", "name: a-b-x@kubernetescrd")
+                                           FULL("of-a-file", "Path(`/6`)", "name: a-w@file"),
+               false, "crd_names_full.txt");
+}
+
 static void tcp_and_udp(void **state)
 {
 #define TCP(namespace, name, match, rest)                                                                    \
@@ -178,6 +195,7 @@ int main(void)
         cmocka_unit_test(the_oldest_has_the_name),
         cmocka_unit_test(services_and_what_is_made_of_them),
         cmocka_unit_test(references_over_namespaces),
+        cmocka_unit_test(full_names_where_namespaces_are_closed),
         cmocka_unit_test(tcp_and_udp),
     };
 

@@ -7,7 +7,8 @@
  *           when the configuration changes. A reference is (slot, epoch): a freed and reused slot has another epoch.
  *   tables  what limits count for each source: tables.h. The directory of them is written by guard and master alone.
  *   slabs   one for each worker slot, written by that worker alone: counters, gauges, heartbeat, acknowledged
- *           generation. The others cannot write there (board_join()). When a worker is reaped its gauges are zeroed and its counters are folded into the base slab.
+ *           generation. The others cannot write there (board_join()). When a worker is reaped its gauges are zeroed and its
+ *           counters are folded into the base slab.
  *   life    what guard and master say of themselves and of the tree, for those who look (board_life.h).
  * No locks. A process that dies in the middle leaves every entry whole (I8).
  */
@@ -43,8 +44,8 @@ int board_look(int fd, struct board **out, struct error *why);
 int board_join(int fd, void *place, unsigned worker, struct board **out, struct error *why);
 #define BOARD_ROOM ((size_t)1 << 32) /* bytes of address space that are enough for it */
 void board_unmap(struct board *board);
-/* Sets right what stands in the header and never changes: a worker that went wrong may have written there, and without it no process
- * takes the board. Guard only. */
+/* Sets right what stands in the header and never changes: a worker that went wrong may have written there, and without it
+ * no process takes the board. Guard only. */
 void board_mend(struct board *board, unsigned slabs);
 
 /* ---- words: allocation (master only) ---- */
@@ -61,8 +62,9 @@ _Atomic uint64_t *board_at(struct board *board, struct board_ref ref);
 struct table_directory *board_table_directory(struct board *board);
 void *board_table(struct board *board, uint32_t number); /* below TABLE_SLOTS */
 
-/* Tells what users write one from another: nobody outside of the tree can find two texts that it takes for one, as they could with
- * the hashes of common/base/hash.h. The same as long as there is the board. NULL (tools): a hash without a secret. */
+/* Tells what users write one from another: nobody outside of the tree can find two texts that it takes for one, as they
+ * could with the hashes of common/base/hash.h. The same as long as there is the board. NULL (tools): a hash without a
+ * secret. */
 uint64_t board_hash(struct board *board, uint64_t seed, struct slice text);
 
 /* ---- slabs ---- */

@@ -2,8 +2,8 @@
  * breaker.h - a circuit breaker in a table of the board: its state, what was counted, how long answers took; for all workers.
  *
  * closed (standby) -> open (tripped) for fallback_ns -> half open (recovering) for recovery_ns, letting more and more requests
- * pass: so many that at the end half of all were -> closed. The formulas are those of the library that Traefik uses (vulcand/oxy):
- * counters of the last ten seconds, a histogram with two digits of the last minute.
+ * pass: so many that at the end half of all were -> closed. The formulas are those of the library that Traefik uses
+ * (vulcand/oxy): counters of the last ten seconds, a histogram with two digits of the last minute.
  *
  * The state is one word with the number of times that it opened; what was counted carries that number and its second, so nothing
  * has to be cleared. Compare-and-swap only: a worker may die anywhere.

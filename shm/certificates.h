@@ -1,9 +1,10 @@
 /*
- * certificates.h - pages of certificates with their keys, and which name gets which: CERTIFICATE_GROUPS pages in every generation.
+ * certificates.h - pages of certificates with their keys, and which name gets which: CERTIFICATE_GROUPS pages in every
+ * generation.
  *
- * A name stands on the page that a hash of it says, a certificate on that of the first of its names. A name says which certificates
- * it gets by their ids, which are made of names and so outlive a renewal: a certificate that is renewed, or has another OCSP answer,
- * rewrites one page, whatever else there is; one that is new the pages of its names.
+ * A name stands on the page that a hash of it says, a certificate on that of the first of its names. A name says which
+ * certificates it gets by their ids, which are made of names and so outlive a renewal: a certificate that is renewed, or has
+ * another OCSP answer, rewrites one page, whatever else there is; one that is new the pages of its names.
  *
  * No process writes such a mapping into a core dump (page.c). Built by master/compile/compile_secrets.c.
  *
@@ -65,8 +66,8 @@ struct certificate_choice {
     const struct page *pages[CERTIFICATE_KINDS]; /* that the rows lie on */
 };
 
-/* Those for a server name in lower case (or an address as text): of the name itself, else of the wildcard that covers it. pages: of
- * a generation, by place. False: there is none. */
+/* Those for a server name in lower case (or an address as text): of the name itself, else of the wildcard that covers it.
+ * pages: of a generation, by place. False: there is none. */
 bool certificates_find(struct page *const *pages, struct slice name, struct certificate_choice *out);
 
 #endif

@@ -5,7 +5,8 @@
  * is a struct control_message and up to CONTROL_FDS descriptors. A truncated control message (descriptors lost) is an
  * error, never a silent gap: the receiver closes what came and answers CONTROL_RESEND.
  *
- *   guard  -> master   HELLO (fds: what masters know about names, their keys, the settings in force), WORKER (fd: the master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
+ *   guard  -> master   HELLO (fds: what masters know about names, their keys, the settings in force), WORKER (fd: the
+ *                      master's end of a new worker's channel), GONE (worker reaped), SIGNAL, LISTENERS
  *                      back, UNLISTEN (closed are the sockets of a slot, or of an entry point that left: then its name)
  *   master -> guard    LISTEN (fds to keep), UNLISTEN, WORKERS (how many), READY, FAILED (static configuration bad)
  *   guard  -> worker   LISTEN (fd of its slot, or of one lent to it), UNLISTEN, MASTER (fd: channel to the master), STOP,

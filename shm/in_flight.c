@@ -1,10 +1,11 @@
 /*
  * in_flight.c - see in_flight.h. No locks: a worker may die anywhere.
  *
- * A table is groups of entries, a source belongs into one group. An entry is the source's key and cells for CELLS worker slots; with
- * more slots the source has further entries, each under a key and in a group of its own. An entry whose cells are all zero is free
- * for others. Who takes it over puts a mark there first and then looks at the cells once more; who counts looks at the key
- * afterwards: so one of the two sees the other. Two entries of one source do no harm, all of them are summed.
+ * A table is groups of entries, a source belongs into one group. An entry is the source's key and cells for CELLS worker
+ * slots; with more slots the source has further entries, each under a key and in a group of its own. An entry whose cells are
+ * all zero is free for others. Who takes it over puts a mark there first and then looks at the cells once more; who counts
+ * looks at the key afterwards: so one of the two sees the other. Two entries of one source do no harm, all of them are
+ * summed.
  */
 #include "shm/in_flight.h"
 

@@ -1,9 +1,9 @@
 /*
  * in_flight.h - how many requests of a source are under way, over all workers: a table of the board.
  *
- * Each worker counts in a cell of its own, marked with the life of its slot (tables.h): when a worker is buried its cells count no
- * more, whatever it held. The sum over the workers is what counts. Who would be one too many takes its own back, so there are never
- * more than allowed; of two that come at the same instant for the last place, both may have to look again.
+ * Each worker counts in a cell of its own, marked with the life of its slot (tables.h): when a worker is buried its cells
+ * count no more, whatever it held. The sum over the workers is what counts. Who would be one too many takes its own back, so
+ * there are never more than allowed; of two that come at the same instant for the last place, both may have to look again.
  */
 #ifndef WEIR_SHM_IN_FLIGHT_H
 #define WEIR_SHM_IN_FLIGHT_H

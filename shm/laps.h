@@ -2,8 +2,8 @@
  * laps.h - how long a worker's loop was busy without looking up: a histogram on its slab.
  *
  * A lap is a run of at most LAP_CALLS callbacks of one turn of the loop (a read or write of LAP_BULK bytes counts as two), so no
- * callback took longer than the lap it was part of. The worker writes them (worker/stopwatch.h says how and what it costs); here is what they look like and how
- * they are shown. They survive their worker: the next one of the slot goes on counting.
+ * callback took longer than the lap it was part of. The worker writes them (worker/stopwatch.h says how and what it costs);
+ * here is what they look like and how they are shown. They survive their worker: the next one of the slot goes on counting.
  *
  * The last laps that were too long are kept one by one, with the time of their end: what else
  * happened then can be looked up.

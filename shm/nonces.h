@@ -1,9 +1,9 @@
 /*
  * nonces.h - the nonces that digestAuth gave out, in a table of the board: which counts of one were used, over all workers.
  *
- * A nonce carries a mark that only we can make, so that one of ours that was forgotten is told from one that somebody made up: the
- * client of the former is asked to begin anew ("stale"), without asking its user. A count is taken once. Table full: a nonce
- * that nobody logged in with gives way first, then the one that was used longest ago.
+ * A nonce carries a mark that only we can make, so that one of ours that was forgotten is told from one that somebody made
+ * up: the client of the former is asked to begin anew ("stale"), without asking its user. A count is taken once. Table full:
+ * a nonce that nobody logged in with gives way first, then the one that was used longest ago.
  */
 #ifndef WEIR_SHM_NONCES_H
 #define WEIR_SHM_NONCES_H

@@ -21,8 +21,9 @@
 
 #define CERTIFICATE_GROUPS 32u
 
-/* A generation has one page of each kind, but always CERTIFICATE_GROUPS of certificates (shm/certificates.h), and of services as many
- * as it takes (shm/services.h): they come last. Its pages are counted in that order, from 0: their places. */
+/* A generation has one page of each kind, but always CERTIFICATE_GROUPS of certificates (shm/certificates.h), and of
+ * services as many as it takes (shm/services.h): they come last. Its pages are counted in that order, from 0: their
+ * places. */
 enum page_kind {
     PAGE_STATIC,
     PAGE_ROUTES,

@@ -1,9 +1,9 @@
 /*
  * rate.c - see rate.h. Compare-and-swap only: a worker may die anywhere.
  *
- * A table is groups of entries, a source belongs into one group. An entry is the source's key and its time, two words. Who takes an
- * entry over changes the key, and the time after it; who moved a time and then finds another key there has charged a stranger and
- * does it again for its own: rarely is one request too few let pass, never one too many.
+ * A table is groups of entries, a source belongs into one group. An entry is the source's key and its time, two words. Who
+ * takes an entry over changes the key, and the time after it; who moved a time and then finds another key there has charged a
+ * stranger and does it again for its own: rarely is one request too few let pass, never one too many.
  */
 #include "shm/rate.h"
 

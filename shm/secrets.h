@@ -1,6 +1,6 @@
 /*
- * secrets.h - the secrets page: the keys of session tickets, and certificates that are for no name (the default ones, those that are
- * shown to servers).
+ * secrets.h - the secrets page: the keys of session tickets, and certificates that are for no name (the default ones, those
+ * that are shown to servers).
  *
  * Small, so that new keys of tickets cost nothing; no process writes its mapping into a core dump (page.c). Built by
  * master/compile/compile_secrets.c, read by worker/tls_choose.c, tls_ticket.c and tls_verify.c.

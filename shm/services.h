@@ -2,10 +2,10 @@
  * services.h - the services pages: load balancers with their servers, weighted services.
  *
  * A change of one endpoint rewrites the page that its service is on and no other (I3), so services are dealt out to
- * pages by a hash of their names: who comes or goes moves only those behind it on its page. Rows are referred to by number, 2^shift of which
- * belong to a page, however few it has. Services of TCP, which come and go with all else, lie on the pages behind. Each load balancer and weighted service has the smooth weighted sequence compiled in
- * and a ticket on the board: a pick is one fetch-add (I7). Names of servers were resolved by the master: a server row
- * has its addresses.
+ * pages by a hash of their names: who comes or goes moves only those behind it on its page. Rows are referred to by number,
+ * 2^shift of which belong to a page, however few it has. Services of TCP, which come and go with all else, lie on the pages
+ * behind. Each load balancer and weighted service has the smooth weighted sequence compiled in and a ticket on the board: a
+ * pick is one fetch-add (I7). Names of servers were resolved by the master: a server row has its addresses.
  */
 #ifndef WEIR_SHM_SERVICES_H
 #define WEIR_SHM_SERVICES_H
@@ -160,8 +160,8 @@ bool services_server_up(struct board *board, const struct server *server, int64_
  * again, from 0.01 to 1. */
 double services_server_part(struct board *board, const struct server *server, int64_t slow_start,
                             int64_t now_ns);
-/* services_server_up() of a whole service: any server, any child. Looks at no more than a bounded number of them, and then says that it
- * is up. */
+/* services_server_up() of a whole service: any server, any child. Looks at no more than a bounded number of them, and then
+ * says that it is up. */
 bool services_up(const struct services *services, uint32_t number, struct board *board, int64_t now_ns);
 /* Whom the value of a client's cookie stands for; NULL: nobody. */
 const struct sticky_value *services_sticky(const struct page *page, const struct service *service,

@@ -1,8 +1,9 @@
 /*
  * chain.h - running a router's middlewares: the request half in order, the response half in reverse.
  *
- * Services on the way to a server that do more than choose (failover by status) are steps of the chain as well, behind the router's middlewares: they
- * are added when the way leads there, and taken off again when the way is gone once more from before.
+ * Services on the way to a server that do more than choose (failover by status) are steps of the chain as well, behind the
+ * router's middlewares: they are added when the way leads there, and taken off again when the way is gone once more from
+ * before.
  */
 #ifndef WEIR_WORKER_CHAIN_H
 #define WEIR_WORKER_CHAIN_H

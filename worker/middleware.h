@@ -3,9 +3,9 @@
  *
  * on_request runs in the order of the chain, on_response in reverse on whatever answer comes (also our own). Absent hooks
  * are not called. By the time of on_response ex->request is what those behind it made of it (their path, their headers): what
- * was there in on_request is kept. Parameters lie in the arena: read text with exchange_text(). A malformed request never reaches a
- * middleware. What must be undone or freed at the end is registered with exchange_at_end(), what the second half needs of
- * the first is kept with exchange_keep() (exchange.h). Bodies: filter.h.
+ * was there in on_request is kept. Parameters lie in the arena: read text with exchange_text(). A malformed request never
+ * reaches a middleware. What must be undone or freed at the end is registered with exchange_at_end(), what the second half
+ * needs of the first is kept with exchange_keep() (exchange.h). Bodies: filter.h.
  */
 #ifndef WEIR_WORKER_MIDDLEWARE_H
 #define WEIR_WORKER_MIDDLEWARE_H

@@ -40,8 +40,8 @@ enum pick_result {
     PICK_STEP  /* a service that does more than choosing: chain_step(), then on from there */
 };
 
-/* Walks down weighted and failover services to a server that is up. PICK_INTERNAL, PICK_STEP: pick->service says which. entered: middlewares of
- * service `number` have run. */
+/* Walks down weighted and failover services to a server that is up. PICK_INTERNAL, PICK_STEP: pick->service says which.
+ * entered: middlewares of service `number` have run. */
 enum pick_result pick_server(struct exchange *ex, const struct services *services, uint32_t number,
                              bool entered, struct pick *pick);
 /* The request that is counted there is no longer under way; *load is NULL then. Harmless twice. */

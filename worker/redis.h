@@ -5,9 +5,10 @@
  * Questions go one behind the other over few connections (RESP answers in order). One that was lost with its connection is
  * asked once more, so a script may run twice.
  *
- * A cluster: the node that has the key is asked, by the map that the master learned (common/model/prepared.h); as long as there is
- * none, any. A node that says who has it is obeyed, if the configuration in force has that one; where one cannot be asked, another
- * is, which says where its slots have gone. Both at most HOPS_MOST times, and the master is told that its map is old.
+ * A cluster: the node that has the key is asked, by the map that the master learned (common/model/prepared.h); as long as
+ * there is none, any. A node that says who has it is obeyed, if the configuration in force has that one; where one cannot be
+ * asked, another is, which says where its slots have gone. Both at most HOPS_MOST times, and the master is told that its map
+ * is old.
  *
  *   redis_cluster.c  which node of a cluster is asked; redirections
  *   redis_pool.c  who has connections: one pool for each server and way to log in; what is asked
@@ -15,8 +16,8 @@
  *   redis_conn.c  a connection: opened, TLS, logged in, its answers, its time-outs
  *
  * Nothing here belongs to a generation: a new configuration finds the connections of the old one, and those that it does not
- * name (nor asks soon) are closed once nobody waits for an answer. When a server cannot be reached questions fail at once for a moment that
- * grows to a second.
+ * name (nor asks soon) are closed once nobody waits for an answer. When a server cannot be reached questions fail at once for
+ * a moment that grows to a second.
  */
 #ifndef WEIR_WORKER_REDIS_H
 #define WEIR_WORKER_REDIS_H

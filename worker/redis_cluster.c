@@ -1,5 +1,6 @@
 /*
- * redis_cluster.c - which server a question goes to: the only one, or that node of a Redis Cluster which has the key. See redis.h.
+ * redis_cluster.c - which server a question goes to: the only one, or that node of a Redis Cluster which has the key. See
+ * redis.h.
  */
 #include "common/net/redis_cluster.h"
 #include "worker/redis_inner.h"

@@ -1,8 +1,8 @@
 /*
  * redis_conn.c - a connection to a Redis: opened, TLS, logged in, commands out, answers in, time-outs. See redis.h.
  *
- * Nobody is called from within redis_dial() and redis_send(), which run within exchanges: what goes wrong there is found out in the
- * connection's next turn.
+ * Nobody is called from within redis_dial() and redis_send(), which run within exchanges: what goes wrong there is found out
+ * in the connection's next turn.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -8,7 +8,8 @@
 #include "worker/conn.h"
 #include "worker/redis.h"
 
-/* A question on its way: lives until its answer came, whether somebody waits for it or not; then its pool keeps it for another. */
+/* A question on its way: lives until its answer came, whether somebody waits for it or not; then its pool keeps it
+ * for another. */
 struct redis_command {
     struct redis_command *next;
     struct redis_pool *pool;
@@ -109,8 +110,8 @@ void redis_command_give(struct redis_command *command);
 void redis_commands_free(struct redis_pool *pool); /* those that were given back */
 
 /* ---- redis_conn.c ---- */
-/* Opens one more, to the first address that takes it, from number `address` on. False: there is none, and that was logged; why: what
- * became of those before. */
+/* Opens one more, to the first address that takes it, from number `address` on. False: there is none, and that was logged;
+ * why: what became of those before. */
 bool redis_dial(struct redis_pool *pool, struct generation *generation, uint32_t service, uint32_t address,
                 const char *why);
 /* On one that is ready. */

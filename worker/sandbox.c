@@ -8,10 +8,11 @@
  *
  * Addresses are told by where they lie. connect() takes a pointer into the table of targets and no other, whole places only;
  * the master writes that table, the worker has it to read; and no call may change what is mapped within the fence around
- * it (fence.h), so nothing else ever lies there. The same holds for the board, of which a worker writes its own part. That is why lengths have 32 bits, MAP_HUGETLB is out (the kernel rounds
- * such a length up), and mremap() may not choose where to. sendto() takes no address: that would be TCP Fast Open.
- * What is left: addresses stay for a few minutes after the configuration has dropped them, and one that it names can be
- * connected to on the port that it names for whatever purpose, by any worker.
+ * it (fence.h), so nothing else ever lies there. The same holds for the board, of which a worker writes its own part. That is
+ * why lengths have 32 bits, MAP_HUGETLB is out (the kernel rounds such a length up), and mremap() may not choose where to.
+ * sendto() takes no address: that would be TCP Fast Open. What is left: addresses stay for a few minutes after the
+ * configuration has dropped them, and one that it names can be connected to on the port that it names for whatever purpose,
+ * by any worker.
  *
  * Each thread enters by itself, and none can be made afterwards.
  *

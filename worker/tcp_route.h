@@ -24,7 +24,8 @@ enum tcp_first {
 };
 enum tcp_first tcp_route_first(struct client *client);
 
-/* As tcp_route_at_once(). name: the server name in lower case. A router whose TLS ends here only leaves its session with the client: false. */
+/* As tcp_route_at_once(). name: the server name in lower case. A router whose TLS ends here only leaves its session with
+ * the client: false. */
 bool tcp_route_hello(struct client *client, const struct tls_hello *hello, struct slice name);
 
 #endif

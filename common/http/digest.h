@@ -17,8 +17,8 @@ struct digest_login {
     uint32_t count;                                                                  /* nc; never 0 */
 };
 
-/* The value of Authorization. False: it is none of this scheme, is not written as RFC 7616 has it, names a parameter twice, or lacks
- * one of those above (algorithm may be missing: MD5). Unquoted texts lie in the value or in the pool. */
+/* The value of Authorization. False: it is none of this scheme, is not written as RFC 7616 has it, names a parameter
+ * twice, or lacks one of those above (algorithm may be missing: MD5). Unquoted texts lie in the value or in the pool. */
 bool digest_parse(struct pool *pool, struct slice value, struct digest_login *out);
 
 /* What `response` must be. ha1: DIGEST_HASH_LEN digits, the hash of user:realm:password. */

@@ -1,7 +1,8 @@
 /*
  * model.c - keeping the objects of a dynamic configuration: making, adding, sorting, finding them, noting errors.
  *
- * Not here: those of TCP, UDP, TLS (layer4.c), what the objects mean (dynamic.c has the options), who refers to whom (master/resolve).
+ * Not here: those of TCP, UDP, TLS (layer4.c), what the objects mean (dynamic.c has the options), who refers to whom
+ * (master/resolve).
  */
 #include "common/base/memory.h"
 #include "common/model/dynamic.h"

@@ -1,8 +1,9 @@
 /*
  * static.c - the options of the static configuration: transports, api, ping and the root of the tables.
  *
- * Not here: entry points (static_entry_points.c), providers (static_providers.c), logs, metrics and traces (static_observability.c), certificates and
- * experiments (static_extras.c), what is derived and checked after decoding (master/static).
+ * Not here: entry points (static_entry_points.c), providers (static_providers.c), logs, metrics and traces
+ * (static_observability.c), certificates and experiments (static_extras.c), what is derived and checked after decoding
+ * (master/static).
  */
 #include "common/model/rows.h"
 #include "common/model/static.h"

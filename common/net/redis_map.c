@@ -1,8 +1,9 @@
 /*
  * redis_map.c - the map of a Redis Cluster, made of the answer to CLUSTER SLOTS. See redis_cluster.h.
  *
- * The answer is an array of ranges, each an array: first slot, last slot, the node that has them, its replicas. A node is an array:
- * host, port, and more that is passed over. Replicas are nodes of the map too: one of them may have the slots tomorrow.
+ * The answer is an array of ranges, each an array: first slot, last slot, the node that has them, its replicas. A node is an
+ * array: host, port, and more that is passed over. Replicas are nodes of the map too: one of them may have the slots
+ * tomorrow.
  */
 #include <errno.h>
 #include <stdio.h>

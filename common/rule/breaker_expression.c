@@ -1,6 +1,6 @@
 /*
- * breaker_expression.c - see breaker_expression.h. Operands: letter, comparison, number to compare with; then the quantile, or the
- * two counters of a ratio. Numbers are doubles without alignment.
+ * breaker_expression.c - see breaker_expression.h. Operands: letter, comparison, number to compare with; then the quantile,
+ * or the two counters of a ratio. Numbers are doubles without alignment.
  */
 #include "common/rule/breaker_expression.h"
 

@@ -2,8 +2,8 @@
  * claims_expression.c - see claims_expression.h. The program is in reverse Polish order: a test pushes a truth, ! turns the last
  * one, && and || take two and push one.
  *
- * A test is its letter, the number of its texts and the texts, the first of them a path. Text: length (2 bytes), bytes. Path: a text of
- * such texts, one for each step.
+ * A test is its letter, the number of its texts and the texts, the first of them a path. Text: length (2 bytes), bytes. Path:
+ * a text of such texts, one for each step.
  */
 #include "common/rule/claims_expression.h"
 

@@ -1,6 +1,6 @@
 /*
- * expression.h - what the small expression languages of middlewares share: operands with && and || between them, && closer than ||,
- * and parentheses. The master compiles them into a few bytes in reverse Polish order, which workers run.
+ * expression.h - what the small expression languages of middlewares share: operands with && and || between them, && closer
+ * than ||, and parentheses. The master compiles them into a few bytes in reverse Polish order, which workers run.
  *
  * A language compiles and runs its own operands (retry_expression.c, breaker_expression.c). An operand's first byte is a small
  * letter.

@@ -1,6 +1,6 @@
 /*
- * request_template.c - see request_template.h. The program: steps of a letter, two bytes of length and a text. 't': the text itself;
- * 'f': a field, whose number is the first byte of the text, a header's name the rest.
+ * request_template.c - see request_template.h. The program: steps of a letter, two bytes of length and a text. 't': the text
+ * itself; 'f': a field, whose number is the first byte of the text, a header's name the rest.
  */
 #include "common/rule/request_template.h"
 

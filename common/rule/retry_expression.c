@@ -1,5 +1,6 @@
 /*
- * retry_expression.c - see retry_expression.h. Operands: letter, comparison, then a number of two bytes or a text behind its length.
+ * retry_expression.c - see retry_expression.h. Operands: letter, comparison, then a number of two bytes or a text behind its
+ * length.
  */
 #include "common/rule/retry_expression.h"
 

@@ -1,9 +1,9 @@
 /*
  * retry_expression.h - when a buffered request is sent again: IsNetworkError() && Attempts() < 3.
  *
- * IsNetworkError() (status 502 or 504), Attempts(), ResponseCode() and RequestMethod(); the numbers are compared by == != < > <= >=
- * with a number, the method by == and != with a "text"; && binds closer than ||, parentheses group. The master compiles it
- * into a few bytes, which workers run.
+ * IsNetworkError() (status 502 or 504), Attempts(), ResponseCode() and RequestMethod(); the numbers are compared by == != < >
+ * <= >= with a number, the method by == and != with a "text"; && binds closer than ||, parentheses group. The master compiles
+ * it into a few bytes, which workers run.
  */
 #ifndef WEIR_COMMON_RULE_RETRY_EXPRESSION_H
 #define WEIR_COMMON_RULE_RETRY_EXPRESSION_H

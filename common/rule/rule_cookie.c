@@ -1,6 +1,7 @@
 /*
- * rule_cookie.c - Cookie(`name`, `value`), a matcher of ours: requests with that pair, whole, in any Cookie field, with or without
- * quotes around the value. It becomes the expression on Cookie that one would write otherwise. Test: tests/unit/test_rule_match.c
+ * rule_cookie.c - Cookie(`name`, `value`), a matcher of ours: requests with that pair, whole, in any Cookie field, with or
+ * without quotes around the value. It becomes the expression on Cookie that one would write otherwise. Test:
+ * tests/unit/test_rule_match.c
  */
 #include "common/rule/rule_inner.h"
 

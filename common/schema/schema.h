@@ -167,7 +167,8 @@ void schema_defaults(const struct schema *schema, struct pool *pool, void *objec
 
 /* Decodes node (a map, or NULL/DOC_NULL for "nothing written") over an object that schema_defaults()
  * prepared. Goes on after an error, so that all are reported. Returns 0 when no error was added, else
- * -EINVAL; the object is then usable only as far as the caller knows. null means "not written". Text is shared with the tree's pool. */
+ * -EINVAL; the object is then usable only as far as the caller knows. null means "not written". Text is
+ * shared with the tree's pool. */
 int schema_decode(const struct schema *schema, struct pool *pool, const struct doc *node, unsigned flags,
                   void *object, struct schema_report *report);
 

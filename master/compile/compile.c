@@ -1,8 +1,8 @@
 /*
  * compile.c - the order of a compile: plan, number, write the pages.
  *
- * Not here: after a few objects have changed (compile_patch.c), what gets in (plan.c), TCP (compile_tcp.c), UDP (compile_udp.c), services (compile_services.c), middlewares
- * (compile_middlewares.c), the static page (compile_static.c).
+ * Not here: after a few objects have changed (compile_patch.c), what gets in (plan.c), TCP (compile_tcp.c), UDP
+ * (compile_udp.c), services (compile_services.c), middlewares (compile_middlewares.c), the static page (compile_static.c).
  */
 #include "master/compile/compile.h"
 

@@ -26,9 +26,9 @@ struct compiled {
 
 /* The static page. Fails on what the workers could not live with, naming the option. *out is the caller's. */
 int compile_static(const struct static_config *config, struct page_builder **out, struct error *why);
-/* Dynamic pages: routes, middlewares, transports, TLS, secrets, services; pages[PAGE_STATIC] stays NULL. The model must be resolved and sorted.
- * What must be left out gets an error on its element (once, however often it is compiled). Numbers depend on
- * names alone (those of services: plan_services.c), so pages do not change when only something else changed. */
+/* Dynamic pages: routes, middlewares, transports, TLS, secrets, services; pages[PAGE_STATIC] stays NULL. The model must be
+ * resolved and sorted. What must be left out gets an error on its element (once, however often it is compiled). Numbers
+ * depend on names alone (those of services: plan_services.c), so pages do not change when only something else changed. */
 /* vault: between vault_begin() and vault_end(); NULL: what it reads is read for this once. */
 int compile_model(const struct static_config *config, struct model *model, struct board *board,
                   uint64_t generation, struct names *names, struct vault *vault, struct compiled *out,
@@ -44,10 +44,10 @@ struct servers_change {
     struct list servers;
 };
 
-/* `changes` are sorted by position. Only the pages that they concern (out->pages is NULL in other places, out->count as before), at a cost that does
- * not grow with the model; `compiler` is of the last compile_model(), whose model, static configuration and names must
- * still be there. The model itself is not changed, and names of servers that are new are asked for. -EAGAIN: more than
- * servers would be others, so compile the whole. */
+/* `changes` are sorted by position. Only the pages that they concern (out->pages is NULL in other places, out->count as
+ * before), at a cost that does not grow with the model; `compiler` is of the last compile_model(), whose model, static
+ * configuration and names must still be there. The model itself is not changed, and names of servers that are new are
+ * asked for. -EAGAIN: more than servers would be others, so compile the whole. */
 int compile_servers(struct compiler *compiler, const struct servers_change *changes, size_t count,
                     uint64_t generation, struct compiled *out);
 

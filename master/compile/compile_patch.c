@@ -2,9 +2,9 @@
  * compile_patch.c - compiles a model after a few of its objects have changed (master/resolve/patch.c): routes anew, of services
  * and middlewares only the pages that they stand on.
  *
- * The plan is made whole, so what gets in and its numbers are those of a whole compile. Services that moved on their page take along
- * the rows that name them. Where services are dealt out in another way, one that did not change comes into use, or the pages of
- * TLS, TCP or secrets may be others, it is -EAGAIN; where something cannot be served -ESTALE.
+ * The plan is made whole, so what gets in and its numbers are those of a whole compile. Services that moved on their page
+ * take along the rows that name them. Where services are dealt out in another way, one that did not change comes into use, or
+ * the pages of TLS, TCP or secrets may be others, it is -EAGAIN; where something cannot be served -ESTALE.
  */
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /*
- * compile_secrets_pages.c - the pages of the certificates that were chosen, with the OCSP answers that are there; the secrets page.
+ * compile_secrets_pages.c - the pages of the certificates that were chosen, with the OCSP answers that are there; the secrets
+ * page.
  */
 #include <errno.h>
 #include <stdlib.h>

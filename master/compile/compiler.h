@@ -181,8 +181,8 @@ const struct keypair **compile_client_pairs(const struct compiler *compiler, siz
 void compile_transport_rows(struct compiler *compiler);
 void compile_transports(struct compiler *compiler, struct page_builder *builder);
 
-/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's; the secrets
- * page and all those of certificates go to `out`. */
+/* compile_tls.c, compile_secrets.c: after the plan, between vault_begin() and vault_end(). The builder is the caller's;
+ * the secrets page and all those of certificates go to `out`. */
 struct page_builder *compile_tls(struct compiler *compiler, struct vault *vault);
 void compile_secrets(struct compiler *compiler, struct vault *vault, struct compiled *out);
 

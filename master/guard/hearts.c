@@ -1,9 +1,9 @@
 /*
  * hearts.c - whose heart still beats, and when to look again.
  *
- * Workers write the time of the monotonic clock to the board ten times a second, the master every half second. A worker whose heart has
- * not beaten for GUARD_SILENT is silent: others accept for it (lend.c). After ten seconds it is aborted, so that it says
- * where it stood, and killed when that takes too long: the rest is as for a crash. So is a master, after thirty.
+ * Workers write the time of the monotonic clock to the board ten times a second, the master every half second. A worker whose
+ * heart has not beaten for GUARD_SILENT is silent: others accept for it (lend.c). After ten seconds it is aborted, so that it
+ * says where it stood, and killed when that takes too long: the rest is as for a crash. So is a master, after thirty.
  *
  * While all serve and nothing is under way, the next look is when the first of them could have become silent: a guard that
  * woke more often would take the core from a worker each time, for nothing. Else it is every GUARD_TICK.

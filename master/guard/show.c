@@ -1,8 +1,8 @@
 /*
  * show.c - what the guard says on the board of itself, of its children and of its sockets (shm/board_life.h).
  *
- * One look at all of it in each turn of the loop, before it waits, so that nothing else has to remember to tell. Nothing here decides
- * anything, and nothing is stored that stands there already.
+ * One look at all of it in each turn of the loop, before it waits, so that nothing else has to remember to tell. Nothing here
+ * decides anything, and nothing is stored that stands there already.
  */
 #include <stdio.h>
 #include <sys/socket.h>

@@ -49,8 +49,8 @@ bool kube_live_changes(struct kube_live *live, struct kube_change **out, size_t 
 /* The Secrets and ConfigMaps that something refers to, all of them, none twice: each is asked for and watched by itself,
  * others are forgotten. True when all of them have been asked for once (they may not be there). */
 bool kube_live_need(struct kube_live *live, const struct kube_name *names, size_t count);
-/* After kube_live_need() was false: whether it is worth while to leave everything as it is and to wait for who listens to be told.
- * It is for LIVE_PATIENCE_MS; then one that is not answered for must not hold up all others. */
+/* After kube_live_need() was false: whether it is worth while to leave everything as it is and to wait for who listens to
+ * be told. It is for LIVE_PATIENCE_MS; then one that is not answered for must not hold up all others. */
 bool kube_live_patient(struct kube_live *live);
 
 /* From now on what is known, once it is everything, is kept in that folder for that provider (static), keeper.h; an empty

@@ -137,7 +137,8 @@ void live_parts_start(struct kube_live *live)
     }
 }
 
-/* Takes it out. *at: behind the one that was found last. Mostly they are wanted in the order in which they stand, so it is there. */
+/* Takes it out. *at: behind the one that was found last. Mostly they are wanted in the order in which they stand, so it
+ * is there. */
 static struct part *take_single(struct kube_live *live, struct kube_name name, size_t *at)
 {
     for (size_t walked = 0; walked < live->single_count; walked++) {

@@ -1,8 +1,9 @@
 /*
  * fetch.h - one answer of one URL, for what the master asks of others on its loop: it is looked at from the heart.
  *
- * http and https, with verification (against the system's authorities unless `tls` says otherwise); redirects are not followed: only 2xx counts. Name,
- * connection, head and every silence have a bound each (FETCH_PATIENCE_MS), the whole one too (FETCH_WHOLE_NS).
+ * http and https, with verification (against the system's authorities unless `tls` says otherwise); redirects are not
+ * followed: only 2xx counts. Name, connection, head and every silence have a bound each (FETCH_PATIENCE_MS), the whole one
+ * too (FETCH_WHOLE_NS).
  */
 #ifndef WEIR_MASTER_MASTER_FETCH_H
 #define WEIR_MASTER_MASTER_FETCH_H

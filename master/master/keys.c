@@ -1,8 +1,8 @@
 /*
  * keys.c - tends the vault: keys of session tickets are rotated, files of certificates and users looked at, both from the heart.
  *
- * Looking is done on a thread, because there may be ten thousand files; what changed makes a new generation. Where there are many,
- * their folders are watched, and as long as nothing happens there they are looked at seldom.
+ * Looking is done on a thread, because there may be ten thousand files; what changed makes a new generation. Where there are
+ * many, their folders are watched, and as long as nothing happens there they are looked at seldom.
  */
 #include <stdlib.h>
 #include <time.h>

@@ -1,7 +1,7 @@
 /*
  * refresh.c - the short way of a job: the providers say which load balancers have other servers and which few objects are
- * others, and nothing else changed; or nothing but files did that middlewares name (users, keys). OCSP answers and keys of session tickets
- * may have changed besides, or alone.
+ * others, and nothing else changed; or nothing but files did that middlewares name (users, keys). OCSP answers and keys of
+ * session tickets may have changed besides, or alone.
  *
  * Of servers its cost does not grow with the configuration (I3); of objects the plan and the page of routes are made anew.
  * Whatever is not certain goes the whole way: the first

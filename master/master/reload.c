@@ -2,7 +2,8 @@
  * reload.c - from "something changed" to a new generation.
  *
  * One job at a time (job.h). What changes meanwhile makes one more job when it is back, for a cluster after a pause: so the
- * first change is in force at once, and a burst costs a few jobs, not one for each change. When no page differs nothing is published.
+ * first change is in force at once, and a burst costs a few jobs, not one for each change. When no page differs nothing is
+ * published.
  *
  * Not here: what is watched (inputs.c), when the first generation is held back (hold.h).
  */

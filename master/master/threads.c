@@ -1,5 +1,6 @@
 /*
- * threads.c - the loop's threads are started at once, because libuv ends the process without a word when there are none to be had.
+ * threads.c - the loop's threads are started at once, because libuv ends the process without a word when there are none to be
+ * had.
  */
 #include <stdlib.h>
 #include <sys/resource.h>

@@ -1,5 +1,6 @@
 /*
- * plugin.h - what a module makes of its options: one function each, in master/plugin/<identifier>.c. The list: common/model/plugins.h.
+ * plugin.h - what a module makes of its options: one function each, in master/plugin/<identifier>.c. The list:
+ * common/model/plugins.h.
  */
 #ifndef WEIR_MASTER_PLUGIN_PLUGIN_H
 #define WEIR_MASTER_PLUGIN_PLUGIN_H

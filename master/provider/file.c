@@ -4,7 +4,8 @@
  * As in Traefik: a directory wins over a file; sub-directories are read. Other than there, a file that cannot be read as a
  * whole (half-written, malformed, refused template) keeps what it gave before, while all other files serve (I1).
  *
- * Not here: templates (file_template.c), what a file holds (file_objects.c), what the objects mean (common/model, master/resolve).
+ * Not here: templates (file_template.c), what a file holds (file_objects.c), what the objects mean (common/model,
+ * master/resolve).
  */
 #include "master/provider/provider.h"
 

@@ -1,5 +1,6 @@
 /*
- * kubernetes_crd_transport.c - ServersTransport objects, and the certificates that transports of HTTP and TCP name. Not here: what Secrets hold (kubernetes_secret.c).
+ * kubernetes_crd_transport.c - ServersTransport objects, and the certificates that transports of HTTP and TCP name. Not here:
+ * what Secrets hold (kubernetes_secret.c).
  */
 #include "master/provider/kubernetes_crd.h"
 

@@ -270,8 +270,8 @@ static void note_balancer(struct k8s *k8s)
     }
 }
 
-/* Pods came where none were, or went, or a Service is another. What Ingresses share goes by names that are noted, but for those of
- * Traefik 1. One that changed is for a load: which ones are served is told to who writes their status. */
+/* Pods came where none were, or went, or a Service is another. What Ingresses share goes by names that are noted, but for
+ * those of Traefik 1. One that changed is for a load: which ones are served is told to who writes their status. */
 static bool alone(struct k8s *k8s, const struct kube_object *object)
 {
     (void)k8s;

@@ -1,10 +1,10 @@
 /*
  * kubernetes_patch.c - objects of a cluster that changed, read anew without all others: a patch of the last load's model.
  *
- * What is read anew is closed: the objects that changed, those that asked for a Service or a Secret that changed, and, over and over, all that
- * have a part in a name that one of these makes or made. Among them a load decides who wins, and of everything else it
- * would make what it made before. Where that cannot be told (notices, certificates, Secrets that nobody asked for before, routes with
- * parents, objects in two API groups, names that mean two objects) there is no patch.
+ * What is read anew is closed: the objects that changed, those that asked for a Service or a Secret that changed, and, over
+ * and over, all that have a part in a name that one of these makes or made. Among them a load decides who wins, and of
+ * everything else it would make what it made before. Where that cannot be told (notices, certificates, Secrets that nobody
+ * asked for before, routes with parents, objects in two API groups, names that mean two objects) there is no patch.
  *
  * Not here: servers (kubernetes_refresh.c), how objects are read (kubernetes_crd.c).
  */

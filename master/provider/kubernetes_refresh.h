@@ -1,6 +1,6 @@
 /*
- * kubernetes_refresh.h - what kubernetes_uses.c keeps of a load, kubernetes_refresh.c (servers) and kubernetes_patch.c (objects) bring
- * up to date; nobody else includes it.
+ * kubernetes_refresh.h - what kubernetes_uses.c keeps of a load, kubernetes_refresh.c (servers) and kubernetes_patch.c
+ * (objects) bring up to date; nobody else includes it.
  */
 #ifndef WEIR_MASTER_PROVIDER_KUBERNETES_REFRESH_H
 #define WEIR_MASTER_PROVIDER_KUBERNETES_REFRESH_H
@@ -42,8 +42,8 @@ void k8s_find_targets(const struct model *model, struct k8s_use *uses, size_t co
 void k8s_replace_uses(struct k8s_refresh *refresh, const struct kube_object *const *objects, size_t count,
                       struct k8s *k8s);
 
-/* kubernetes_patch.c: the objects behind changes of other kinds than slices, and those that asked for the pods of a stale group, by
- * the store that came with them or that of before (k8s->store).
+/* kubernetes_patch.c: the objects behind changes of other kinds than slices, and those that asked for the pods of a stale
+ * group, by the store that came with them or that of before (k8s->store).
  * -EAGAIN: only a load can tell. */
 int k8s_patch_make(struct k8s *k8s, struct k8s_refresh *refresh, const struct kube_change *changes,
                    size_t count, struct model_patch *out);

@@ -1,12 +1,12 @@
 /*
  * provider.h - the seam of a provider: turns its input into one dynamic model.
  *
- * A provider is one file (or several with a common beginning of their names) with a table; PROVIDERS below lists them. load() is pure: it reads what it
- * is given and returns a model whose objects carry the provider's name; errors are kept on the objects or as notices (I1).
- * It never fails as a whole for a bad object; it fails (and the old model stays) only when its input cannot be read at all.
- * The first load that does not fail means that the provider has synced: weir is ready when all enabled ones have. So one
- * whose source has no first answer yet fails (-EAGAIN, with words), and one that is off for a good reason, because its
- * kind is not installed or not permitted, gives an empty model.
+ * A provider is one file (or several with a common beginning of their names) with a table; PROVIDERS below lists them. load()
+ * is pure: it reads what it is given and returns a model whose objects carry the provider's name; errors are kept on the
+ * objects or as notices (I1). It never fails as a whole for a bad object; it fails (and the old model stays) only when its
+ * input cannot be read at all. The first load that does not fail means that the provider has synced: weir is ready when all
+ * enabled ones have. So one whose source has no first answer yet fails (-EAGAIN, with words), and one that is off for a good
+ * reason, because its kind is not installed or not permitted, gives an empty model.
  */
 #ifndef WEIR_MASTER_PROVIDER_PROVIDER_H
 #define WEIR_MASTER_PROVIDER_PROVIDER_H

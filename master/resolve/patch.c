@@ -2,8 +2,8 @@
  * patch.c - a resolved model after a few objects of one provider have changed, without resolving the others.
  *
  * The objects are judged by the very functions that judge all. What makes that enough is checked first: nothing is wrong with
- * services and middlewares that come or go, nobody else refers to what comes or goes, and what stays under its name means the same to those
- * who refer to it. Everything else is -EAGAIN.
+ * services and middlewares that come or go, nobody else refers to what comes or goes, and what stays under its name means the
+ * same to those who refer to it. Everything else is -EAGAIN.
  *
  *   refuse   what cannot be told from these objects alone
  *   replace  middlewares and services, then the tables of their names, then they are judged

@@ -1,6 +1,6 @@
 /*
- * patch_inner.h - what patch.c (the order of things), patch_services.c and patch_middlewares.c (who refers to those) share; nobody else
- * includes it.
+ * patch_inner.h - what patch.c (the order of things), patch_services.c and patch_middlewares.c (who refers to those) share;
+ * nobody else includes it.
  */
 #ifndef WEIR_MASTER_RESOLVE_PATCH_INNER_H
 #define WEIR_MASTER_RESOLVE_PATCH_INNER_H
@@ -49,7 +49,8 @@ void patch_touch(struct patching *at, enum model_part part, struct slice name);
 bool patch_middlewares_replace(struct patching *at);
 /* All that stays and comes is known, services too. False: something is wrong with one that comes. */
 bool patch_middlewares_judge(struct patching *at);
-/* Routers that go are out, those that come not in yet: whether all others that refer to them are as good, or as bad, as before. */
+/* Routers that go are out, those that come not in yet: whether all others that refer to them are as good, or as bad,
+ * as before. */
 bool patch_middlewares_apart(struct patching *at);
 
 /* ---- patch_services.c ---- */

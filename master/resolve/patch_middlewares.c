@@ -1,8 +1,9 @@
 /*
  * patch_middlewares.c - middlewares that come, go or are others in a patch: who refers to them, chains laid flat anew.
  *
- * Who comes must be called by nobody yet, who goes by nobody any more: what is wrong with those who do only a resolve of all tells. A
- * chain that is another, also by a chain in it, is judged again, and the routers that it is a part of have their middlewares laid flat.
+ * Who comes must be called by nobody yet, who goes by nobody any more: what is wrong with those who do only a resolve of all
+ * tells. A chain that is another, also by a chain in it, is judged again, and the routers that it is a part of have their
+ * middlewares laid flat.
  */
 #include "master/resolve/patch_inner.h"
 

@@ -20,9 +20,9 @@ void *prepare_wrong(struct preparation *at, const char *format, ...) __attribute
 /* The middleware asks that service: its number is at index 0, 1... of the middleware's row, in the order of these calls.
  * That it exists is checked where a router uses the middleware. */
 void prepare_service(struct preparation *at, struct slice name);
-/* The same for a server that only this middleware knows (http://host:port, https://host:port): makes a service that nobody else can
- * name and nobody is shown. Over https it is spoken to as `tls` says (NULL: as where nothing is set), never as services of the
- * user are. */
+/* The same for a server that only this middleware knows (http://host:port, https://host:port): makes a service that nobody
+ * else can name and nobody is shown. Over https it is spoken to as `tls` says (NULL: as where nothing is set), never as
+ * services of the user are. */
 void prepare_server(struct preparation *at, struct slice url, const struct client_tls *tls);
 /* The same for several (struct slice), which are asked one by one: each is a service of its own. */
 void prepare_servers(struct preparation *at, const struct list *urls, const struct client_tls *tls);
@@ -54,9 +54,9 @@ bool prepare_client(struct preparation *at, const struct ip_strategy *strategy, 
 /* A header of the options that is set: its name. */
 bool prepare_header_name(struct preparation *at, const char *option, struct slice name);
 
-/* Users of the file, then those of the list; of a name that is there twice the last one counts. `parse` makes a pair of a line, or
- * says what is wrong (never a secret). False: at->wrong says why. A file that was good once and is not now leaves the users that
- * it had, with a warning on the middleware. */
+/* Users of the file, then those of the list; of a name that is there twice the last one counts. `parse` makes a pair of a
+ * line, or says what is wrong (never a secret). False: at->wrong says why. A file that was good once and is not now leaves
+ * the users that it had, with a warning on the middleware. */
 typedef int user_parse(struct pool *pool, struct slice line, struct string_pair *out, struct error *why);
 bool prepare_users(struct preparation *at, const struct list *inline_users, struct slice file,
                    user_parse *parse, struct string_map *out);

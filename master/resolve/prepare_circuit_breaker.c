@@ -1,6 +1,6 @@
 /*
- * prepare_circuit_breaker.c - circuitBreaker: the expression compiled, and a table of the board for each router that uses it; another
- * one when the expression is another, because other things are counted then.
+ * prepare_circuit_breaker.c - circuitBreaker: the expression compiled, and a table of the board for each router that uses it;
+ * another one when the expression is another, because other things are counted then.
  */
 #include <inttypes.h>
 

@@ -149,8 +149,8 @@ static bool take_endpoints(struct preparation *at, const struct redis *redis, st
 
 /* ---- the rest ---- */
 
-/* What the script wants: tokens that come in a microsecond, how many there may be, how long (in seconds) what is not asked for is kept,
- * microseconds that a request may be held back. As Traefik has them. */
+/* What the script wants: tokens that come in a microsecond, how many there may be, how long (in seconds) what is not asked
+ * for is kept, microseconds that a request may be held back. As Traefik has them. */
 static struct list arguments(struct pool *pool, const struct rate_limit *options, int64_t max_delay_ns)
 {
     double period = (double)(options->period ? options->period : SECOND) / (double)SECOND;

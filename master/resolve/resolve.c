@@ -1,8 +1,8 @@
 /*
  * resolve.c - the order in which a model is resolved.
  *
- * TLS options first, then middlewares, then services (which may use middlewares), then routers (which use both): everything is judged
- * once, whoever refers to it.
+ * TLS options first, then middlewares, then services (which may use middlewares), then routers (which use both): everything
+ * is judged once, whoever refers to it.
  */
 #include "master/resolve/resolver.h"
 

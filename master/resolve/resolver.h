@@ -177,7 +177,8 @@ void rule_hint(struct resolver *resolver, const struct http_router *router);
 /* For patch.c: one router that is no child; the service of that name and all below it are in use. */
 void router_check_one(struct resolver *resolver, struct http_router *router);
 void service_reach(struct resolver *resolver, struct slice name, struct slice provider);
-/* A chain among its middlewares is another: they were checked, and are as good, or as bad, as before. False: they are not good. */
+/* A chain among its middlewares is another: they were checked, and are as good, or as bad, as before. False: they are
+ * not good. */
 bool router_lay_flat(struct resolver *resolver, struct http_router *router);
 
 #endif

@@ -1,6 +1,6 @@
 /*
- * service_parents.c - services that are made of others: weighted, by highest random weight, mirroring, failover. Whether their children can
- * be used, and tell of their health where a parent wants to know.
+ * service_parents.c - services that are made of others: weighted, by highest random weight, mirroring, failover. Whether
+ * their children can be used, and tell of their health where a parent wants to know.
  *
  * Error texts are worded as in Traefik: they are seen in the API.
  */

@@ -1,7 +1,8 @@
 /*
  * services.c - which services can answer: kinds, servers, transports, their middlewares.
  *
- * Not here: services that are made of others (service_parents.c). Error texts that Traefik has too are worded as there: they are seen in the API.
+ * Not here: services that are made of others (service_parents.c). Error texts that Traefik has too are worded as there: they
+ * are seen in the API.
  */
 #include "common/http/cookie.h"
 #include "common/model/strategies.h"

@@ -35,7 +35,8 @@ struct tree {
 };
 
 /* root: a file (taken whatever its name) or a directory. endings: ".yaml"..., ended by NULL, any letter case. Fails only
- * when the root itself cannot be read, or holds too much (100,000 entries, 10,000 directories): -E2BIG, with what to do. Everything lives in the pool. */
+ * when the root itself cannot be read, or holds too much (100,000 entries, 10,000 directories): -E2BIG, with what to do.
+ * Everything lives in the pool. */
 int tree_list(struct pool *pool, struct slice root, const char *const *endings, unsigned flags,
               struct tree *out, struct error *why);
 

@@ -1,6 +1,7 @@
 /*
- * learned.h - what other servers tell about middlewares, by the question: the last good answer of each, and when it is asked again.
- * Sets of keys that verify tokens (RFC 7517), by URL; maps of Redis Clusters (common/net/redis_cluster.h), by endpoints.
+ * learned.h - what other servers tell about middlewares, by the question: the last good answer of each, and when it is asked
+ * again. Sets of keys that verify tokens (RFC 7517), by URL; maps of Redis Clusters (common/net/redis_cluster.h), by
+ * endpoints.
  *
  * The compile, on its thread, says which questions there are and takes the answers; the loop of the master asks
  * (master/master/key_fetch.c, cluster_fetch.c). A mutex guards all of it. It is asked again when the time of an answer is over,
@@ -55,9 +56,9 @@ void learned_free(struct learned *learned); /* NULL is fine */
 
 /* ---- a compile ---- */
 void learned_begin(struct learned *learned);
-/* key: the URL, of a cluster redis:// or rediss:// and the endpoints with commas; where it is asked in a way of its own also a line
- * end and what tells that way from all others (never its secrets). What it gave last, which was good, in the pool; empty: nothing
- * yet. `way` is copied. */
+/* key: the URL, of a cluster redis:// or rediss:// and the endpoints with commas; where it is asked in a way of its own
+ * also a line end and what tells that way from all others (never its secrets). What it gave last, which was good, in the
+ * pool; empty: nothing yet. `way` is copied. */
 struct slice learned_for(struct learned *learned, struct slice key, const struct learned_way *way,
                          struct pool *pool);
 /* Workers for whom it was not enough make this word another than zero. After learned_for(). */
@@ -81,8 +82,8 @@ bool learned_take_changed(struct learned *learned);
 #define LEARNED_KEPT ((size_t)4 << 20) /* bytes; what is beyond is left out */
 /* All answers that are there and used, as bytes; they may hold secrets. */
 void learned_pack(struct learned *learned, struct text *out);
-/* Takes what an earlier master packed: each is asked for again once it is used, and in force until then. Bytes that are not whole are
- * left out. Before the first compile. */
+/* Takes what an earlier master packed: each is asked for again once it is used, and in force until then. Bytes that are
+ * not whole are left out. Before the first compile. */
 void learned_unpack(struct learned *learned, struct slice bytes);
 
 /* The URL of a key without what may be secret in it, for logs. */

@@ -15,7 +15,8 @@ struct tls_names {
     struct slice missing; /* the first that this BoringSSL lacks, in Go's words; empty: it has all */
 };
 
-/* Of TLS 1.2 and below, in the order in which Go chooses; those of 1.3 cannot be chosen and are passed over. names: struct slice. */
+/* Of TLS 1.2 and below, in the order in which Go chooses; those of 1.3 cannot be chosen and are passed over.
+ * names: struct slice. */
 struct tls_names tls_ciphers(struct pool *pool, const struct list *names);
 struct tls_names tls_curves(struct pool *pool, const struct list *names);
 /* The first name that is none of a cipher suite; NULL: all are. */

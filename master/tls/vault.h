@@ -29,8 +29,8 @@ void vault_adopt(struct vault *vault, int fd);
 
 void vault_begin(struct vault *vault);
 /* What stands in `certificate` and `key` (each a path, or PEM text). It stays good until the next compile's
- * vault_end(). A file that cannot be read any more leaves the pair as it was, with the reason in *why, which else is empty. NULL: there
- * is none, with the reason. */
+ * vault_end(). A file that cannot be read any more leaves the pair as it was, with the reason in *why, which else is
+ * empty. NULL: there is none, with the reason. */
 const struct keypair *vault_pair(struct vault *vault, struct slice certificate, struct slice key,
                                  struct error *why);
 /* The content of a path, or the text itself, in the pool; its file counts as used too. */
@@ -42,10 +42,10 @@ int vault_text(struct vault *vault, struct slice path_or_text, struct pool *pool
 int vault_authorities(struct vault *vault, struct slice path_or_text, struct list *out, struct error *why);
 /* The same for those of the system: SSL_CERT_FILE, else Debian's file. */
 int vault_system_authorities(struct vault *vault, struct list *out, struct error *why);
-/* A file whose reader may refuse what stands in it (users): accept() gets the text, in the pool, and returns a negative errno with
- * the reason. When the file cannot be read or is refused, accept() gets the text that it took last of that path. 0; 1: it was
- * that older one, *why says why; or what is wrong. A file that was
- * written just now is left alone until it is whole: the older text counts until then. A vault that is NULL remembers nothing. */
+/* A file whose reader may refuse what stands in it (users): accept() gets the text, in the pool, and returns a negative
+ * errno with the reason. When the file cannot be read or is refused, accept() gets the text that it took last of that
+ * path. 0; 1: it was that older one, *why says why; or what is wrong. A file that was written just now is left alone until
+ * it is whole: the older text counts until then. A vault that is NULL remembers nothing. */
 typedef int vault_accept(void *context, struct slice text, struct error *why);
 int vault_accepted(struct vault *vault, struct slice path, struct pool *pool, vault_accept *accept,
                    void *context, struct error *why);
@@ -56,8 +56,8 @@ uint64_t vault_round(const struct vault *vault);
 void vault_keep_staples(struct vault *vault);
 
 /* Instead of those two, where nothing but files that vault_accepted() read have changed since: their paths (struct slice, in
- * the pool), each of which is to be read again before vault_amended(); all else of the last compile stays in use. -EAGAIN: another file
- * has changed, too. good: what was read counts as used; else it is as if there had been no vault_amend(). */
+ * the pool), each of which is to be read again before vault_amended(); all else of the last compile stays in use. -EAGAIN:
+ * another file has changed, too. good: what was read counts as used; else it is as if there had been no vault_amend(). */
 int vault_amend(struct vault *vault, struct pool *pool, struct list *changed);
 void vault_amended(struct vault *vault, bool good);
 
@@ -83,8 +83,9 @@ struct vault_files *vault_files(struct vault *vault); /* the caller's reference 
 struct vault_files *vault_files_ref(struct vault_files *files);
 size_t vault_files_count(const struct vault_files *files);
 bool vault_files_changed(const struct vault_files *files);
-/* Watches the folders that they lie in; from then on vault_watch_told(), which does not wait, says whether anything happened in one
- * since it was asked last. A descriptor, the caller's; -1: there are too many of them, or one cannot be watched. */
+/* Watches the folders that they lie in; from then on vault_watch_told(), which does not wait, says whether anything
+ * happened in one since it was asked last. A descriptor, the caller's; -1: there are too many of them, or one cannot be
+ * watched. */
 int vault_files_watch(const struct vault_files *files);
 bool vault_watch_told(int fd);
 void vault_files_unref(struct vault_files *files); /* NULL is fine */

@@ -1,8 +1,8 @@
 /*
  * vault_files.c - the files that certificates were read from: their content, and whether they are still the same.
  *
- * They are looked at, also where their folders are watched: there may be links that are swapped (mounted Secrets), and file systems
- * that tell nothing. Not here: when (master/master/keys.c), whether there is a reason to (vault_watch.c).
+ * They are looked at, also where their folders are watched: there may be links that are swapped (mounted Secrets), and file
+ * systems that tell nothing. Not here: when (master/master/keys.c), whether there is a reason to (vault_watch.c).
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -4,9 +4,9 @@
  *
  * It lies in a memfd of the guard's, which nobody but masters is given: a head, the ticket keys, the certificate and its
  * key in DER, the sets, a digest of it all, written as a whole; a master that dies while it writes leaves a digest that does not
- * fit, and the next one begins anew (which costs each client one full handshake). Then, at a place of their own, the OCSP answers,
- * which may be many: records, each with its hash. New ones are put behind the others; all are written anew when half of them may
- * be of no use any more, or one could not be written.
+ * fit, and the next one begins anew (which costs each client one full handshake). Then, at a place of their own, the OCSP
+ * answers, which may be many: records, each with its hash. New ones are put behind the others; all are written anew when half
+ * of them may be of no use any more, or one could not be written.
  */
 #include <openssl/bytestring.h>
 #include <openssl/evp.h>

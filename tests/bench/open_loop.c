@@ -3,11 +3,11 @@
  *
  * usage: open_loop PORT RATE SECONDS CONNECTIONS; prints one JSON object.
  *
- * Each TICK_NS it sends what fell due and collects what was answered. The clock of a request starts at the tick that finds it due and
- * runs while it waits for a free connection, so a stall of the proxy shows in full (no coordinated omission). It stops when
- * the kernel got the last bytes of the answer (SO_TIMESTAMPNS), not when this program came to read them. So a late generator,
- * which shares its core with the upstream, is not taken for a late proxy; one that woke for each request and each answer
- * would fill that core, and measure the queue there.
+ * Each TICK_NS it sends what fell due and collects what was answered. The clock of a request starts at the tick that finds it
+ * due and runs while it waits for a free connection, so a stall of the proxy shows in full (no coordinated omission). It
+ * stops when the kernel got the last bytes of the answer (SO_TIMESTAMPNS), not when this program came to read them. So a late
+ * generator, which shares its core with the upstream, is not taken for a late proxy; one that woke for each request and each
+ * answer would fill that core, and measure the queue there.
  */
 #include <arpa/inet.h>
 #include <errno.h>

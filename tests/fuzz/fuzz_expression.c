@@ -1,5 +1,6 @@
 /*
- * fuzz_expression.c - expressions of buffering and circuitBreaker, templates of plugins: what is taken fits into its text and runs.
+ * fuzz_expression.c - expressions of buffering and circuitBreaker, templates of plugins: what is taken fits into its text and
+ * runs.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * fuzz_ocsp.c - what an OCSP responder answers: any bytes are an answer or are refused with a reason. The input is the answer; what
- * is taken must be the one that the issuer signed.
+ * fuzz_ocsp.c - what an OCSP responder answers: any bytes are an answer or are refused with a reason. The input is the
+ * answer; what is taken must be the one that the issuer signed.
  */
 #include <stdint.h>
 #include <stdlib.h>

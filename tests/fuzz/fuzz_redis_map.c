@@ -1,6 +1,6 @@
 /*
- * fuzz_redis_map.c - what nodes of a Redis Cluster say: an answer has one length however it comes, and a map that is made of one is
- * whole: its ranges in order, each of a node that it has.
+ * fuzz_redis_map.c - what nodes of a Redis Cluster say: an answer has one length however it comes, and a map that is made of
+ * one is whole: its ranges in order, each of a node that it has.
  */
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /*
- * sandbox_sockets.c - attempts of a worker on sockets that are not its own, to connect elsewhere, and on the fence around the table
- * of targets: none may succeed.
+ * sandbox_sockets.c - attempts of a worker on sockets that are not its own, to connect elsewhere, and on the fence around the
+ * table of targets: none may succeed.
  */
 #include <errno.h>
 #include <linux/filter.h>

@@ -1,4 +1,5 @@
-/* test_compile_secrets.c - which certificate is served for which name; what is made anew when keys of tickets alone are others. */
+/* test_compile_secrets.c - which certificate is served for which name; what is made anew when keys of tickets alone are
+ * others. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

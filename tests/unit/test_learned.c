@@ -215,8 +215,8 @@ static void a_key_is_missed(void **state)
     close(fd);
 }
 
-/* Clusters: only who asks for that kind gets them; what failed counts; because of what is missed it is asked again soon, less soon while
- * it changes or fails. */
+/* Clusters: only who asks for that kind gets them; what failed counts; because of what is missed it is asked again soon,
+ * less soon while it changes or fails. */
 static void clusters(void **state)
 {
     static const struct {

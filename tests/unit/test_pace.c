@@ -1,4 +1,5 @@
-/* test_pace.c - a change alone is taken up at once, a burst of any length is a handful of jobs, jobs take a share of the time only. */
+/* test_pace.c - a change alone is taken up at once, a burst of any length is a handful of jobs, jobs take a share of the
+ * time only. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

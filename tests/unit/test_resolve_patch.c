@@ -1,5 +1,5 @@
-/* test_resolve_patch.c - a model brought up to date by a patch is, whatever changed, the one that resolving everything gives, and its
- * pages are those that compiling everything gives. */
+/* test_resolve_patch.c - a model brought up to date by a patch is, whatever changed, the one that resolving everything
+ * gives, and its pages are those that compiling everything gives. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,4 +1,5 @@
-/* test_services.c - the smooth weighted order, the services pages and what their checks refuse; transports; middlewares, static page. */
+/* test_services.c - the smooth weighted order, the services pages and what their checks refuse; transports; middlewares,
+ * static page. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>

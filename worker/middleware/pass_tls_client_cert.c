@@ -1,8 +1,8 @@
 /*
  * pass_tls_client_cert.c - tells servers which certificate the client showed (passTLSClientCert).
  *
- * What the client itself says of that was taken away where its headers are not trusted (forwarded.h); where it showed none, what a
- * trusted sender said stays. Test: tests/integration/test_middleware_pass_tls_client_cert.py
+ * What the client itself says of that was taken away where its headers are not trusted (forwarded.h); where it showed none,
+ * what a trusted sender said stays. Test: tests/integration/test_middleware_pass_tls_client_cert.py
  */
 #include "common/model/prepared.h"
 #include "worker/exchange.h"

@@ -12,8 +12,9 @@
 
 #define MICROSECOND 1000
 
-/* ARGV: tokens that come in a microsecond, how many there may be, seconds after which it is forgotten, microseconds to wait at most.
- * Answers how many microseconds to wait. A bucket that was never seen is full; one that is asked too early keeps its token. */
+/* ARGV: tokens that come in a microsecond, how many there may be, seconds after which it is forgotten, microseconds to
+ * wait at most. Answers how many microseconds to wait. A bucket that was never seen is full; one that is asked too early
+ * keeps its token. */
 static struct redis_script script = {
     .text = SLICE_INIT(
         "local rate, most, keep, patience = tonumber(ARGV[1]), tonumber(ARGV[2]), ARGV[3], "

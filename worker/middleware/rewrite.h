@@ -37,7 +37,8 @@ enum mw_verdict rewrite_store_shown(struct exchange *ex, const struct url_path *
 enum mw_verdict rewrite_replace(struct exchange *ex, struct url_path *url, bool clean);
 
 /* Cuts a prefix off the decoded path, and what stands for it off the escaped one; it goes into X-Forwarded-Prefix. What
- * remains gets its slash (rewrite_lead()); force_slash: also when nothing remains. What is not clean then is refused, as above. */
+ * remains gets its slash (rewrite_lead()); force_slash: also when nothing remains. What is not clean then is refused,
+ * as above. */
 enum mw_verdict rewrite_strip(struct exchange *ex, struct url_path *url, struct slice prefix,
                               bool force_slash);
 

@@ -1,6 +1,7 @@
 /*
  * plugin_demo.c - github.com/traefik/plugindemo: sets headers of requests, from templates. What the program holds:
- * master/plugin/plugin_demo.c. A Host there has no effect, as with Go's headers. Test: tests/integration/test_middleware_plugin.py
+ * master/plugin/plugin_demo.c. A Host there has no effect, as with Go's headers. Test:
+ * tests/integration/test_middleware_plugin.py
  */
 #include "common/http/path.h"
 #include "common/rule/request_template.h"

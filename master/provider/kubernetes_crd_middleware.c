@@ -144,6 +144,14 @@ static void compress_emptied(const struct doc *spec, struct compress *compress)
     }
 }
 
+/* In a file 0 is a status, which resolve refuses; here it is as if nothing were written. */
+static void breaker_emptied(struct circuit_breaker *breaker)
+{
+    if (breaker && breaker->response_code == 0) {
+        breaker->response_code = 503; /* the default */
+    }
+}
+
 void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
 {
     struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
@@ -166,6 +174,7 @@ void crd_read_middleware(struct k8s *crd, const struct kube_object *object)
     rest.node = common_part(crd, spec);
     k8s_decode(crd, &rest, &middleware_schema, 0, &middleware->config, &middleware->element);
     compress_emptied(spec, middleware->config.compress);
+    breaker_emptied(middleware->config.circuit_breaker);
     crd->reading = object;
     load_parts(crd, &place, middleware);
     crd_load_named_secrets(crd, &place, middleware);

@@ -277,7 +277,9 @@ static void corners_are_as_upstream(void **state)
         "{apiVersion: traefik.io/v1alpha1, kind: ServersTransport, metadata: {name: none}, spec: {rootCAs: "
         "[{secret: gone}]}}\n---\n"
         "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: small}, spec: {compress: "
-        "{encodings: []}}}\n";
+        "{encodings: []}}}\n---\n"
+        "{apiVersion: traefik.io/v1alpha1, kind: Middleware, metadata: {name: zero}, spec: {circuitBreaker: "
+        "{expression: NetworkErrorRatio() > 0.5, responseCode: 0}}}\n";
     char *directory = directory_new();
     struct kubernetes_provider options = {
         .manifests = slice_cstr(directory), .allow_cross_namespace = true, .native_lb_by_default = true};

@@ -167,8 +167,8 @@ $(BUILD)/tests/starve.so: tests/chaos/starve.c
 	$(SAY) LD $@
 	$(Q)$(CC) -D_GNU_SOURCE -std=gnu17 -g -O1 -fPIC -shared $(WARN) $(WERROR) $(if $(SANITIZE),,-DSTARVE_MEMORY) -o $@ $< -ldl
 
-# What a sanitizer changes too much: sizes, what memory is asked for, the sandbox.
-BARE_ONLY = test_memory.py test_process_limits.py test_tls_memory.py test_limits.py test_limits_protocols.py test_proxy_tight.py test_sandbox.py
+# What a sanitizer changes too much: sizes, what memory is asked for, the sandbox, how long a callback takes.
+BARE_ONLY = test_blackouts.py test_memory.py test_process_limits.py test_tls_memory.py test_limits.py test_limits_protocols.py test_proxy_tight.py test_sandbox.py
 
 # Tests wait more than they compute, so there are more processes than cores. Those that need more of the machine come afterwards.
 TEST_JOBS ?= 12

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from blackouts import Blackouts, Still
-from marathon import OVER, OVER_NS, SANITIZED, slow_callbacks
+from marathon import OVER, OVER_NS, slow_callbacks
 from processes import freeze
 from waiting import pass_time
 
@@ -77,7 +77,6 @@ def lap(ended_ms, wall_ms, cpu_ms):
             "endedUs": 1000 * ended_ms}
 
 
-@pytest.mark.skipif(SANITIZED, reason="nothing is judged there")
 @pytest.mark.parametrize("spans, handshakes, explained", [
     ([], False, False),
     ([(0, 91, 94)], False, True),
@@ -94,7 +93,6 @@ def test_which_slow_callback_is_whose(spans, handshakes, explained):
     assert len(excused) == explained and len(weirs) == (not explained), weirs
 
 
-@pytest.mark.skipif(SANITIZED, reason="nothing is judged there")
 def test_what_is_not_kept_is_weirs():
     still = Still([(0, 0, 1000 * MS)])
     histogram = {"cpu": [9] * OVER + [2, 3] + [0] * 8}

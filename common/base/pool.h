@@ -39,7 +39,8 @@ struct slice pool_copy(struct pool *pool, struct slice s);
 /* a followed by b in one piece; false past the limit (then *out is untouched). */
 bool pool_join(struct pool *pool, struct slice a, struct slice b, struct slice *out);
 
-/* printf into the pool. Dies when out of memory; for our own texts, not for peers' sizes. */
+/* printf into the pool, followed by a NUL byte that is not counted. Dies when out of memory; for our own texts, not for
+ * peers' sizes. */
 struct slice pool_printf(struct pool *pool, const char *format, ...) __attribute__((format(printf, 2, 3)));
 /* The same, of at most so many bytes: messages that say what others wrote, however long. */
 struct slice pool_vprintf(struct pool *pool, size_t most, const char *format, va_list args)

@@ -4,7 +4,7 @@
  * A middleware is: its parameter struct here, its table of options in middlewares*.c, one line in
  * MIDDLEWARES below, and worker/middleware/<name>.c with its callbacks. The same struct is what the
  * file provider and the custom resources decode into, what the API shows, and (packed, pointers as
- * offsets) what the worker reads from the arena.
+ * offsets) what the worker reads from the arena, unless its kind is prepared (prepared.h).
  */
 #ifndef WEIR_COMMON_MODEL_MIDDLEWARES_H
 #define WEIR_COMMON_MODEL_MIDDLEWARES_H

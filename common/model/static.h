@@ -133,8 +133,8 @@ struct providers {
         precedence; /* struct slice: lower-case provider names; the first wins between equal priorities */
     struct file_provider *file;
     struct kubernetes_provider *kubernetes_crd, *kubernetes_ingress;
-    struct rest_provider *rest;
     /* understood, not served by this build */
+    struct rest_provider *rest;
     struct unserved *kubernetes_gateway, *kubernetes_ingress_nginx, *knative;
     struct unserved *docker, *swarm, *consul_catalog, *nomad, *ecs, *consul, *etcd, *zookeeper, *redis, *http;
     struct doc *plugin, *removed;

@@ -122,7 +122,8 @@ struct schema {
     size_t size;
     const struct schema_field *fields;
     size_t count;
-    /* Optional check after decoding: cross-field rules. Returns 0 or writes *why. */
+    /* Optional, after decoding and only when no field was wrong: rules that rows cannot say. It may change the
+     * object. Returns 0 or writes *why. */
     int (*check)(void *object, struct error *why);
     /* What the program itself adds: encoded behind the fields, never decoded, in no reference. */
     const struct schema_field *shown;

@@ -32,8 +32,9 @@ struct provider_changes {             /* what refresh() found */
 struct provider {
     const char *name; /* "file", "kubernetescrd": the part behind the @ */
     bool (*enabled)(const struct static_config *config);
-    /* *state is NULL at first and the provider's afterwards, also when it fails. *out is a new model. -EAGAIN: what is
-     * asked of a cluster has not arrived; who listens (kube_live_listen) is told when to load again. */
+    /* Of the master: on a thread beside its loop. *state is NULL at first and the provider's afterwards, also when it
+     * fails. *out is a new model. -EAGAIN: what is asked of a cluster has not arrived; who listens (kube_live_listen) is
+     * told when to load again. */
     int (*load)(const struct static_config *config, struct provider_state **state, struct model **out,
                 struct error *why);
     /* Absent when nothing is kept between loads. */

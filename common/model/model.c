@@ -13,7 +13,8 @@
 #include <stdlib.h>
 
 #define MODEL_POOL_FIRST 4096
-#define ERRORS_MOST 32u /* of an element: whoever writes an object chooses how many things are wrong with it */
+/* Of an element: whoever writes an object chooses how many things are wrong with it. */
+#define ERRORS_MOST 32u
 
 struct model *model_new(void)
 {

@@ -13,6 +13,8 @@
 #include <stdlib.h>
 
 #define MODEL_POOL_FIRST 4096
+/* Of an element: whoever writes an object chooses how many things are wrong with it. */
+#define ERRORS_MOST 32u
 
 struct model *model_new(void)
 {
@@ -107,27 +109,37 @@ void model_notice(struct model *model, bool is_error, const struct origin *origi
     va_end(args);
 }
 
+static void error_add(struct model *model, struct element *element, struct slice text)
+{
+    size_t count = element->errors.count;
+    struct slice *grown = pool_alloc(model->pool, (count + 1) * sizeof *grown);
+
+    if (count) {
+        memcpy(grown, element->errors.items, count * sizeof *grown);
+    }
+    grown[count] = text;
+    element->errors = (struct list){grown, count + 1};
+}
+
 void element_error(struct model *model, struct element *element, bool critical, const char *format, ...)
 {
-    struct slice *items = element->errors.items, *grown;
-    size_t count = element->errors.count;
+    const struct slice *items = element->errors.items;
     struct slice text;
     va_list args;
 
     va_start(args, format);
     text = pool_vprintf(model->pool, WHOLE, format, args);
     va_end(args);
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < element->errors.count; i++) {
         if (slice_eq(items[i], text)) {
             return; /* the same error is found once for every way that leads to it */
         }
     }
-    grown = pool_alloc(model->pool, (count + 1) * sizeof *grown);
-    if (count) {
-        memcpy(grown, items, count * sizeof *grown);
+    if (element->errors.count < ERRORS_MOST) {
+        error_add(model, element, text);
+    } else if (element->errors.count == ERRORS_MOST) {
+        error_add(model, element, SLICE("there are more errors than are told"));
     }
-    grown[count] = text;
-    element->errors = (struct list){grown, count + 1};
     if (critical) {
         element->status = ELEMENT_DISABLED;
     } else if (element->status == ELEMENT_ENABLED) {

@@ -49,6 +49,8 @@ bool crd_reference_names(struct k8s *crd, const struct k8s_place *place, struct 
 /* ---- kubernetes_crd_owner.c; full: names as elements have them ---- */
 void crd_owners_begin(struct k8s *crd); /* nobody owns a name: for a patch */
 void crd_find_owners(struct k8s *crd);  /* before a load reads anything */
+/* Called "default" without its namespace: TLS options and stores for all. */
+bool crd_is_default(enum crd_named kind, const struct kube_object *object);
 /* Whether the object is what is called that; else a notice says whose name it is, and nothing is to be made of it. */
 bool crd_owns(struct k8s *crd, enum crd_named kind, const struct kube_object *object, struct slice full);
 /* The object of that kind is meant: false, and an error of the element (critical), where another one is called so. */
@@ -64,9 +66,13 @@ bool crd_takes_layer4(struct k8s *crd, const struct k8s_place *place, struct ele
                       enum layer4_kind kind, struct slice full, struct slice whom);
 /* Whether the router that is there (NULL: none) is of another namespace than the route at `place`: says so. */
 bool crd_router_taken(struct k8s *crd, const struct k8s_place *place, const struct element *there);
-/* A router of that IngressRoute is meant. */
-void crd_means_router(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                      const struct kube_object *object, struct slice full);
+struct crd_parent {
+    struct k8s_place place; /* where it is named */
+    const struct kube_object *object;
+};
+/* The router means routers of these IngressRoutes by these names (struct slice). What is given must stay. */
+void crd_means_parents(struct k8s *crd, struct element *router, const struct crd_parent *parents,
+                       struct list names);
 /* After a load read everything: who means what is made for another namespace gets an error. */
 void crd_look_later(struct k8s *crd);
 

@@ -58,7 +58,8 @@ static void udp_balancer(struct k8s *crd, const struct slice *hosts, size_t coun
     config->load_balancer->servers = (struct list){servers, count};
 }
 
-/* A load balancer called `name`; single: as its route is. False: nothing was made, errors were added to the element. */
+/* A load balancer called `name`; single: as its route is, whose name is taken already. False: nothing was made, errors were
+ * added to the element. */
 static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8s_place *place,
                          struct element *element, const struct crd_layer4_service *from, struct slice name,
                          bool single)
@@ -97,10 +98,8 @@ static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8
     } else if (!tcp_balancer(crd, place, element, from, hosts, servers.count, &tcp)) {
         return false;
     }
-    struct slice whom =
-        single ? place->object->origin.object : crd_whom(crd, namespace, from->name, from->port);
-
-    if (!crd_takes_layer4(crd, place, element, kind, name, whom)) {
+    if (!single && !crd_takes_layer4(crd, place, element, kind, name,
+                                     crd_whom(crd, namespace, from->name, from->port))) {
         return false;
     }
     struct element *service = k8s_add_layer4(crd, place, kind, name);
@@ -114,13 +113,9 @@ static bool add_balancer(struct k8s *crd, enum layer4_kind kind, const struct k8
 }
 
 static void add_weighted(struct k8s *crd, enum layer4_kind kind, const struct k8s_place *place,
-                         struct element *router, struct list children, struct slice name)
+                         struct list children, struct slice name)
 {
     struct pool *pool = crd->model->pool;
-
-    if (!crd_takes_layer4(crd, place, router, kind, name, place->object->origin.object)) {
-        return;
-    }
     struct element *service = k8s_add_layer4(crd, place, kind, name);
 
     if (kind == UDP_SERVICE) {
@@ -157,6 +152,9 @@ void crd_layer4_services(struct k8s *crd, enum layer4_kind kind, const struct k8
     size_t count = 0;
     bool single = services->count == 1;
 
+    if (!crd_takes_layer4(crd, place, router, kind, name, place->object->origin.object)) {
+        return; /* also where nothing will be made: what is called so then is another's */
+    }
     for (size_t i = 0; i < services->count; i++) {
         const struct doc *node =
             nodes && nodes->kind == DOC_LIST && i < nodes->list.count ? nodes->list.items[i] : NULL;
@@ -176,6 +174,6 @@ void crd_layer4_services(struct k8s *crd, enum layer4_kind kind, const struct k8
         copy_errors(crd, &found, single, router);
     }
     if (!single && count) {
-        add_weighted(crd, kind, place, router, (struct list){children, count}, name);
+        add_weighted(crd, kind, place, (struct list){children, count}, name);
     }
 }

@@ -18,8 +18,13 @@ struct maker { /* of an element of the model */
 struct later { /* a reference to what nobody is called by himself, but something made for others may be */
     struct k8s_place place;
     struct element *element;
-    bool router; /* else a service */
     struct slice name, namespace, whom;
+};
+
+struct child { /* a router that refers to others */
+    struct element *router;
+    const struct crd_parent *parents;
+    struct list names;
 };
 
 struct crd_owners {
@@ -27,6 +32,8 @@ struct crd_owners {
     struct seen services, layer4[LAYER4_KINDS]; /* struct maker by name */
     struct later *later;
     size_t later_count, later_capacity;
+    struct child *children;
+    size_t child_count, child_capacity;
 };
 
 static const char *const kinds[CRD_NAMED_KINDS] = {
@@ -59,6 +66,11 @@ void crd_owners_begin(struct k8s *crd)
     crd->owners = owners;
 }
 
+bool crd_is_default(enum crd_named kind, const struct kube_object *object)
+{
+    return (kind == CRD_TLS_OPTION || kind == CRD_TLS_STORE) && slice_eq(object->name, SLICE("default"));
+}
+
 static bool older(const struct kube_object *object, const struct kube_object *other)
 {
     struct slice none = SLICE("");
@@ -78,7 +90,7 @@ void crd_find_owners(struct k8s *crd)
         for (size_t i = 0; i < count; i++) {
             const struct kube_object *object = objects[i];
 
-            if (!crd_ours(object) || !k8s_selected(crd, object)) {
+            if (!crd_ours(object) || !k8s_selected(crd, object) || crd_is_default(kind, object)) {
                 continue;
             }
             struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
@@ -137,7 +149,7 @@ bool crd_means(struct k8s *crd, const struct k8s_place *place, struct element *e
         return false;
     }
     if (kind == CRD_SERVICE && seen_get(&crd->owners->named[kind], full) == NULL) {
-        look_later(crd, &(struct later){*place, element, false, full, namespace, whom});
+        look_later(crd, &(struct later){*place, element, full, namespace, whom});
     }
     return true;
 }
@@ -216,35 +228,53 @@ bool crd_router_taken(struct k8s *crd, const struct k8s_place *place, const stru
     return true;
 }
 
-void crd_means_router(struct k8s *crd, const struct k8s_place *place, struct element *element,
-                      const struct kube_object *object, struct slice full)
+void crd_means_parents(struct k8s *crd, struct element *router, const struct crd_parent *parents,
+                       struct list names)
 {
-    look_later(crd, &(struct later){*place, element, true, full, object->namespace, object->origin.object});
+    struct crd_owners *owners = crd->owners;
+
+    if (names.count) {
+        owners->children = pool_grow(crd->scratch, owners->children, owners->child_count,
+                                     &owners->child_capacity, sizeof(*owners->children));
+        owners->children[owners->child_count++] = (struct child){router, parents, names};
+    }
 }
 
 /* ---- after all was read ---- */
-/* Whose it is; empty: it is not there, or it is of the namespace that is meant. */
-static struct slice stranger(struct k8s *crd, const struct later *reference)
+static void is_another(struct k8s *crd, const struct k8s_place *place, struct element *element,
+                       struct slice whom, struct slice name, struct slice other)
 {
-    const struct http_router *router = reference->router ? seen_get(&crd->routers, reference->name) : NULL;
-    const struct maker *maker = reference->router ? NULL : seen_get(&crd->owners->services, reference->name);
+    k8s_error(crd, place, element, true, "%.*s is meant, but %.*s is made for %.*s: rename one of the two",
+              SLICE_ARG(whom), SLICE_ARG(name), SLICE_ARG(other));
+}
 
-    if (router && !from_namespace(crd, &router->element, SLICE("IngressRoute"), reference->namespace)) {
-        return router->element.origin.object;
+static void look_at_parents(struct k8s *crd, const struct child *child)
+{
+    const struct slice *names = child->names.items;
+
+    for (size_t i = 0; i < child->names.count; i++) {
+        const struct kube_object *meant = child->parents[i].object;
+        const struct http_router *there = seen_get(&crd->routers, names[i]);
+
+        if (there && !from_namespace(crd, &there->element, SLICE("IngressRoute"), meant->namespace)) {
+            is_another(crd, &child->parents[i].place, child->router, meant->origin.object, names[i],
+                       there->element.origin.object);
+        }
     }
-    return maker && !slice_eq(maker->namespace, reference->namespace) ? maker->whom : SLICE("");
 }
 
 void crd_look_later(struct k8s *crd)
 {
     for (size_t i = 0; i < crd->owners->later_count; i++) {
         const struct later *reference = &crd->owners->later[i];
-        struct slice other = stranger(crd, reference);
+        const struct maker *maker = seen_get(&crd->owners->services, reference->name);
 
-        if (other.len) {
-            k8s_error(crd, &reference->place, reference->element, true,
-                      "%.*s is meant, but %.*s is made for %.*s: rename one of the two",
-                      SLICE_ARG(reference->whom), SLICE_ARG(reference->name), SLICE_ARG(other));
+        if (maker && !slice_eq(maker->namespace, reference->namespace)) {
+            is_another(crd, &reference->place, reference->element, reference->whom, reference->name,
+                       maker->whom);
         }
+    }
+    for (size_t i = 0; i < crd->owners->child_count; i++) {
+        look_at_parents(crd, &crd->owners->children[i]);
     }
 }

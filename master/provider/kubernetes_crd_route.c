@@ -6,17 +6,15 @@
  */
 #include "master/provider/kubernetes_crd.h"
 
-struct parent {
-    struct k8s_place place; /* where it is named */
-    const struct kube_object *object;
-};
+#define PARENTS_MOST 256u /* routers: each of the object's own is known to each of them */
 
 struct object { /* one IngressRoute while its routes are read */
     struct k8s_place place, spec_place;
     struct crd_ingress_route spec;
     struct element spec_errors; /* what is wrong with all of it: copied to each router */
     struct list parents;        /* struct slice: names of parent routers */
-    struct parent *meant;       /* of each of them */
+    struct crd_parent *meant;   /* of each of them */
+    size_t capacity, meant_capacity;
 };
 
 static const struct kube_object *find_ingress_route(struct k8s *crd, struct slice namespace,
@@ -27,51 +25,63 @@ static const struct kube_object *find_ingress_route(struct k8s *crd, struct slic
     return found ? found : kube_get(crd->store, CRD_GROUP_OLD, "IngressRoute", namespace, name);
 }
 
+/* The object that is named; NULL: errors were added. */
+static const struct kube_object *parent_of(struct k8s *crd, struct object *object, const struct k8s_place *at,
+                                           const struct crd_reference *reference)
+{
+    struct slice own = object->place.object->namespace;
+    struct slice namespace = reference->namespace.len ? reference->namespace : own;
+    const struct kube_object *parent = NULL;
+
+    if (!crd->options->allow_cross_namespace && !slice_eq(namespace, own)) {
+        k8s_error(crd, at, &object->spec_errors, true,
+                  "%.*s/%.*s is not in the namespace %.*s: another namespace needs "
+                  "--providers.kubernetesCRD.allowCrossNamespace=true",
+                  SLICE_ARG(namespace), SLICE_ARG(reference->name), SLICE_ARG(own));
+    } else if ((parent = find_ingress_route(crd, namespace, reference->name)) == NULL) {
+        k8s_error(crd, at, &object->spec_errors, true, "IngressRoute %.*s/%.*s does not exist",
+                  SLICE_ARG(namespace), SLICE_ARG(reference->name));
+    }
+    return parent;
+}
+
+/* Adds the names that its routes have. False: there are too many. */
+static bool add_parents(struct k8s *crd, struct object *object, const struct k8s_place *at,
+                        const struct kube_object *parent)
+{
+    const struct doc *routes = doc_path(parent->doc, "spec", "routes", NULL);
+    struct slice *names = (struct slice *)(uintptr_t)object->parents.items;
+    size_t count = object->parents.count;
+
+    for (size_t j = 0; routes && routes->kind == DOC_LIST && j < routes->list.count; j++) {
+        struct slice match = doc_text(doc_get(routes->list.items[j], "match"), SLICE(""));
+
+        if (count == PARENTS_MOST) {
+            k8s_error(crd, at, &object->spec_errors, true, "more than %u routes would be parents",
+                      PARENTS_MOST);
+            return false;
+        }
+        names = pool_grow(crd->model->pool, names, count, &object->capacity, sizeof(*names));
+        object->meant =
+            pool_grow(crd->scratch, object->meant, count, &object->meant_capacity, sizeof(*object->meant));
+        object->meant[count] = (struct crd_parent){*at, parent};
+        names[count++] = crd_route_name(crd->model->pool, parent->namespace, parent->name, match);
+        object->parents = (struct list){names, count};
+    }
+    return true;
+}
+
 /* The routers of the parents, by the names that their routes have. */
 static void resolve_parents(struct k8s *crd, struct object *object)
 {
     const struct crd_reference *references = object->spec.parent_refs.items;
-    struct slice *names = NULL;
-    size_t count = 0, capacity = 0, room = 0;
+    bool room = true;
 
-    for (size_t i = 0; i < object->spec.parent_refs.count; i++) {
+    for (size_t i = 0; i < object->spec.parent_refs.count && room; i++) {
         struct k8s_place at = k8s_step(crd, &object->spec_place, NULL, "parentRefs[%zu]", i);
-        struct slice own = object->place.object->namespace;
-        struct slice namespace = references[i].namespace.len ? references[i].namespace : own;
+        const struct kube_object *parent = parent_of(crd, object, &at, &references[i]);
 
-        if (!crd->options->allow_cross_namespace && !slice_eq(namespace, own)) {
-            k8s_error(crd, &at, &object->spec_errors, true,
-                      "%.*s/%.*s is not in the namespace %.*s: another namespace needs "
-                      "--providers.kubernetesCRD.allowCrossNamespace=true",
-                      SLICE_ARG(namespace), SLICE_ARG(references[i].name), SLICE_ARG(own));
-            continue;
-        }
-        const struct kube_object *parent = find_ingress_route(crd, namespace, references[i].name);
-        const struct doc *routes = parent ? doc_path(parent->doc, "spec", "routes", NULL) : NULL;
-
-        if (parent == NULL) {
-            k8s_error(crd, &at, &object->spec_errors, true, "IngressRoute %.*s/%.*s does not exist",
-                      SLICE_ARG(namespace), SLICE_ARG(references[i].name));
-            continue;
-        }
-        for (size_t j = 0; routes && routes->kind == DOC_LIST && j < routes->list.count; j++) {
-            struct slice match = doc_text(doc_get(routes->list.items[j], "match"), SLICE(""));
-
-            names = pool_grow(crd->model->pool, names, count, &capacity, sizeof(*names));
-            object->meant = pool_grow(crd->scratch, object->meant, count, &room, sizeof(*object->meant));
-            object->meant[count] = (struct parent){at, parent};
-            names[count++] = crd_route_name(crd->model->pool, namespace, parent->name, match);
-        }
-    }
-    object->parents = (struct list){names, count};
-}
-
-static void means_parents(struct k8s *crd, const struct object *object, struct element *router)
-{
-    const struct slice *names = object->parents.items;
-
-    for (size_t i = 0; i < object->parents.count; i++) {
-        crd_means_router(crd, &object->meant[i].place, router, object->meant[i].object, names[i]);
+        room = parent == NULL || add_parents(crd, object, &at, parent);
     }
 }
 
@@ -163,7 +173,7 @@ static void load_route(struct k8s *crd, const struct object *object, const struc
     struct http_router *router = k8s_add_router(crd, place, name);
 
     k8s_copy_errors(crd, &object->spec_errors, &router->element);
-    means_parents(crd, object, &router->element);
+    crd_means_parents(crd, &router->element, object->meant, object->parents);
     bool whole = k8s_decode(crd, place, &crd_route_schema, 0, &route, &router->element);
 
     router->config = (struct router_config){

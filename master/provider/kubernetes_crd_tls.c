@@ -5,16 +5,14 @@
  */
 #include "master/provider/kubernetes_crd_layer4.h"
 
-#define DEFAULT SLICE("default")
-
 /* NULL: another one is called so. */
 static void *add(struct k8s *crd, const struct k8s_place *place, enum layer4_kind kind, enum crd_named named)
 {
     const struct kube_object *object = place->object;
     struct slice name = k8s_object_name(crd->scratch, object->namespace, object->name);
 
-    if (slice_eq(object->name, DEFAULT)) { /* a second one must be seen */
-        struct element *element = layer4_add(crd->model, kind, DEFAULT, SLICE(CRD_PROVIDER));
+    if (crd_is_default(named, object)) { /* a second one must be seen */
+        struct element *element = layer4_add(crd->model, kind, object->name, SLICE(CRD_PROVIDER));
 
         element->origin = object->origin;
         schema_defaults(layer4_types[kind].schema, crd->model->pool, layer4_config(kind, element));

@@ -83,6 +83,11 @@ void k8s_copy_errors(struct k8s *k8s, const struct element *from, struct element
 {
     const struct slice *errors = from->errors.items;
 
+    if (to->errors.count == 0) { /* shared by all that one object makes */
+        to->errors = from->errors;
+        to->status = from->status > to->status ? from->status : to->status;
+        return;
+    }
     for (size_t i = 0; i < from->errors.count; i++) {
         if (has_error(to, errors[i])) {
             to->status = from->status > to->status ? from->status : to->status;

@@ -107,15 +107,14 @@ static void parents_name(const struct layers *layers, struct http_router *router
 
 /* ---- the tree ---- */
 
+/* Children come in their order: one that named this parent before is the last. */
 static void child_add(const struct layers *layers, uint32_t parent, uint32_t child)
 {
     struct http_router *router = layers->model->routers[parent];
     uint32_t *items = (uint32_t *)(uintptr_t)router->children.items;
 
-    for (size_t i = 0; i < router->children.count; i++) {
-        if (items[i] == child) {
-            return;
-        }
+    if (router->children.count && items[router->children.count - 1] == child) {
+        return;
     }
     items = pool_grow(layers->model->pool, items, router->children.count, &layers->capacities[parent],
                       sizeof(*items));

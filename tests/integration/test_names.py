@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import resource
 import subprocess
 
 import pytest
@@ -149,6 +150,58 @@ def test_a_part_is_whose_it_was_and_its_endpoints_are_its_own(api, cluster_weir,
     by(program, "r.a-b.test", "mine")  # whose pods those of a-b/c are now
     wait_until("it is gone", lambda: curl(program.ports["web"], host="r.a.test").status == 404)
     whole_way_finds_nothing(program)
+
+
+# ---- odd objects ----
+def config(path, *flags):
+    said = subprocess.run([BINARY, "config", "--entryPoints.web.address=127.0.0.1:1", f"--providers.kubernetesCRD.manifests={path}", *flags],
+                          capture_output=True, text=True)
+    return json.loads(said.stdout)
+
+
+def test_a_route_that_makes_no_service_gets_none_of_its_name(manifests):
+    """Its 81st route is called as the part of another's is that is made for svc:80."""
+    udp = [{"services": [{"name": "svc", "port": 80}, {"name": "app", "port": 80}]}]
+    manifests.write("all.yaml", yaml.safe_dump_all([
+        *pods("a", "svc", "10.0.0.1", 8080), *pods("a", "app", "10.0.0.2", 8080),
+        thing("IngressRouteUDP", "a", "b-v", {"entryPoints": ["u"], "routes": udp}),
+        thing("IngressRouteUDP", "a-b", "v-0-svc", {"entryPoints": ["own"], "routes": [{"services": []}] * 81})]))
+    said = config(manifests.path, "--entryPoints.u.address=127.0.0.1:2/udp", "--entryPoints.own.address=127.0.0.1:3/udp")
+    router = said["udpRouters"]["a-b-v-0-svc-80@kubernetescrd"]
+    assert router["status"] == "disabled" and "which is the name of Service a/svc:80" in router["error"][0], router
+    assert said["udpRouters"]["a-b-v-0@kubernetescrd"]["status"] == "enabled"
+
+
+def test_options_for_all_take_no_other_name(manifests):
+    """a-b/default is called default: a-b-default is the name of a/b-default, however old the other is."""
+    manifests.write("all.yaml", yaml.safe_dump_all([
+        *pods("a", "app", "10.0.0.1", 8080), *pods("a-b", "app", "10.0.0.2", 8080),
+        thing("TLSOption", "a-b", "default", {"sniStrict": True}, "2026-01-01T00:00:00Z"),
+        thing("TLSOption", "a", "b-default", {"minVersion": "VersionTLS13"}, "2026-01-02T00:00:00Z"),
+        *(thing("IngressRoute", namespace, "r", {"tls": {"options": {"name": name}}, "routes": [
+            {"match": f"Host(`{namespace}.test`)", "kind": "Rule", "services": [service("app")]}]})
+          for namespace, name in (("a", "b-default"), ("a-b", "default")))]))
+    routers = config(manifests.path)["routers"]
+    own, other = (routers[router_name(namespace, "r", f"Host(`{namespace}.test`)")] for namespace in ("a", "a-b"))
+    assert own["status"] == "enabled" and own["tls"]["options"] == "a-b-default", own
+    assert other["status"] == "disabled" and "is the name of TLSOption a/b-default" in other["error"][0], other
+
+
+def test_many_parents_and_many_errors_are_refused_with_few_words(manifests):
+    """What a few lines name may be their product: it is never made."""
+    parent = thing("IngressRoute", "a", "parent", {"routes": [{"match": f"Host(`{i}.test`)", "kind": "Rule"} for i in range(2000)]})
+    child = thing("IngressRoute", "a", "child", {"parentRefs": [{"name": "parent"}] * 2000, "routes": [
+        {"match": "Path(`/child`)", "kind": "Rule", "services": [service("app")]}]})
+    wrong = thing("IngressRoute", "a", "wrong", {"parentRefs": [{"name": f"none{i}"} for i in range(2000)], "routes": [
+        {"match": f"Path(`/{i}`)", "kind": "Rule", "services": [service("app")]} for i in range(2000)]})
+    manifests.write("all.yaml", yaml.safe_dump_all([*pods("a", "app", "10.0.0.1", 8080), parent, child, wrong]))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    routers = config(manifests.path)["routers"]
+    said = routers[router_name("a", "child", "Path(`/child`)")]
+    assert said["status"] == "disabled" and "parentRefs[0]: more than 256 routes would be parents" in said["error"][0], said
+    said = routers[router_name("a", "wrong", "Path(`/7`)")]
+    assert said["status"] == "disabled" and "there are more errors than are told" in said["error"] and len(said["error"]) < 40, said
+    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss < max(before, 256 << 10)  # the largest child's; it would be gigabytes
 
 
 # ---- random objects ----

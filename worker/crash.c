@@ -9,16 +9,26 @@
 #include <execinfo.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
+
+#include "common/base/slice.h"
 
 #define DEEPEST 48
 
 static const char *process_name = "worker";
 static _Alignas(16) char spare_stack[64 * 1024]; /* what overflowed may be the stack itself */
 
-static void say(const char *text)
+/* "weir: NAME: " and the texts, in one piece: other processes write there too. */
+static void say(const char *first, const char *second)
 {
-    (void)!write(STDERR_FILENO, text, strlen(text));
+    const char *texts[] = {"weir: ", process_name, ": ", first, second};
+    struct iovec pieces[ARRAY_LEN(texts)];
+
+    for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+        pieces[i] = (struct iovec){(void *)(uintptr_t)texts[i], strlen(texts[i])};
+    }
+    (void)!writev(STDERR_FILENO, pieces, (int)ARRAY_LEN(texts));
 }
 
 static const char *name_of(int number)
@@ -42,15 +52,9 @@ static void on_crash(int number)
     void *frames[DEEPEST];
     int count = backtrace(frames, DEEPEST);
 
-    say("weir: ");
-    say(process_name);
-    say(": ");
-    say(name_of(number));
-    say(", stack trace:\n");
+    say(name_of(number), ", stack trace:\n");
     backtrace_symbols_fd(frames, count, STDERR_FILENO);
-    say("weir: ");
-    say(process_name);
-    say(": end of stack trace\n");
+    say("end of stack trace", "\n");
     (void)raise(number); /* the action is the default again: ends the process with that signal */
 }
 
@@ -66,7 +70,7 @@ void crash_install(const char *name)
     (void)backtrace(frame, 1); /* the first call loads a library: not in the handler */
     (void)sigaltstack(&stack, NULL);
 #if !defined(__SANITIZE_ADDRESS__)
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(numbers); i++) {
         (void)sigaction(numbers[i], &action, NULL);
     }
 #else

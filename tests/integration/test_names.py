@@ -108,6 +108,7 @@ def test_a_name_goes_to_the_other_when_its_owner_is_gone(api, cluster_weir, whoa
     mark = program.mark()
     api.put(route("a-b", "late", [service("app")], ["m"]))
     program.wait_log(f"ERR IngressRoute a-b/late: .*Middleware a-b/m {MEANT} Middleware a/b-m", mark)
+    program.wait_log(CHANGED, mark)  # its service is there all the same
     assert curl(program.ports["web"], host="late.a-b.test").status == 404
     whole_way_finds_nothing(program)
     api.put(prefix("a-b", "m", "2026-01-01T00:00:00Z"))  # older than what is there

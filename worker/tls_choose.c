@@ -114,6 +114,16 @@ static struct tls_live *refused(struct tls_refusal *refusal, uint8_t alert, cons
     return NULL;
 }
 
+/* As Go says it, who looks for the certificate last. */
+static struct tls_live *without_certificate(const struct client *client, struct slice protocols,
+                                            const struct tls_hello *hello, struct tls_refusal *refusal)
+{
+    if (tls_protocols_differ(protocols, client->tcp == NULL, hello)) {
+        return refused(refusal, SSL_AD_NO_APPLICATION_PROTOCOL, "no protocol (ALPN) in common");
+    }
+    return refused(refusal, SSL_AD_UNRECOGNIZED_NAME, "there is no certificate for that name (sniStrict)");
+}
+
 struct tls_live *tls_choose(const struct client *client, const struct tls_hello *hello,
                             struct tls_refusal *refusal)
 {
@@ -140,8 +150,7 @@ struct tls_live *tls_choose(const struct client *client, const struct tls_hello 
     }
     if (!certificates_find(generation->pages, name, &there)) {
         if (options->sni_strict) {
-            return refused(refusal, SSL_AD_UNRECOGNIZED_NAME,
-                           "there is no certificate for that name (sniStrict)");
+            return without_certificate(client, page_text(options_page, options->alpn), hello, refusal);
         }
         secrets_fallback(generation->pages[PAGE_SECRETS], &there);
     }

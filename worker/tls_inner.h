@@ -121,6 +121,10 @@ BIO *tls_bio(struct conn *conn);
 void tls_stream_stop(void); /* at the end of the process */
 
 /* ---- tls_live.c ---- */
+/* A client that names protocols (ALPN) has none of those wanted (as on the wire; with served_only: that HTTP is served by).
+ * As in Go one of HTTP/1.1 where there is HTTP/2 only goes on as one who names none, and so does everybody where none is
+ * wanted. */
+bool tls_protocols_differ(struct slice wanted, bool served_only, const struct tls_hello *hello);
 /* A reference, or NULL when memory is out or BoringSSL does not take it (logged). */
 struct tls_live *tls_live_get(struct worker *worker, const struct page *options_page,
                               const struct tls_options_row *options, const struct page *secrets,

@@ -106,23 +106,32 @@ static void copy_alpn(struct tls_live *live, struct slice wanted)
     }
 }
 
-static bool protocol_in(const struct alpn *list, struct slice name)
+bool tls_protocols_differ(struct slice wanted, bool served_only, const struct tls_hello *hello)
 {
-    for (size_t at = 0; at < list->len; at += 1u + list->bytes[at]) {
-        if (slice_eq(name, slice_of((const char *)list->bytes + at + 1, list->bytes[at]))) {
-            return true;
+    bool some = wanted.len && hello->alpn.len, h2 = false;
+
+    while (wanted.len) {
+        struct slice name = slice_of(wanted.ptr + 1, (unsigned char)wanted.ptr[0]);
+
+        wanted = slice_from(wanted, 1 + name.len);
+        if (served_only && !tls_protocol_served(name)) {
+            continue;
         }
+        if (tls_hello_offers(hello, name)) {
+            return false;
+        }
+        h2 = h2 || slice_eq(name, SLICE("h2"));
     }
-    return false;
+    return some && !(h2 && tls_hello_offers(hello, SLICE("http/1.1")));
 }
 
-/* The first of ours that the client has too; a client that has none of them is told so, as Go does: but for one of HTTP/1.1
- * where there is HTTP/2 only, who goes on as one who names no protocol. */
+/* The first of ours that the client has too. */
 static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, const uint8_t *in,
                            unsigned in_len, void *context)
 {
     const struct tls_live *live = context;
-    const struct alpn *ours = SSL_get_app_data(ssl) ? &live->wanted : &live->served;
+    bool served_only = SSL_get_app_data(ssl) == NULL;
+    const struct alpn *ours = served_only ? &live->served : &live->wanted;
     const struct tls_hello offered = {.alpn = slice_of((const char *)in, in_len)};
 
     for (size_t at = 0; at < ours->len; at += 1u + ours->bytes[at]) {
@@ -132,10 +141,10 @@ static int choose_protocol(SSL *ssl, const uint8_t **out, uint8_t *out_len, cons
             return SSL_TLSEXT_ERR_OK;
         }
     }
-    bool refused = live->wanted.len &&
-                   !(protocol_in(ours, SLICE("h2")) && tls_hello_offers(&offered, SLICE("http/1.1")));
+    struct slice wanted = slice_of((const char *)live->wanted.bytes, live->wanted.len);
 
-    return refused ? SSL_TLSEXT_ERR_ALERT_FATAL : SSL_TLSEXT_ERR_NOACK;
+    return tls_protocols_differ(wanted, served_only, &offered) ? SSL_TLSEXT_ERR_ALERT_FATAL
+                                                               : SSL_TLSEXT_ERR_NOACK;
 }
 
 /* ---- making one ---- */

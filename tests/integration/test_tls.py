@@ -168,6 +168,8 @@ def test_options(stand, made):
         assert client.sock.selected_alpn_protocol() == "h2"
     assert "HANDSHAKE FAILURE" in refused(stand.port, "exact.test", version="TLSv1_2", ciphers="ECDHE-ECDSA-AES128-GCM-SHA256")
     assert "UNRECOGNIZED NAME" in refused(stand.port, "strict.test")
+    assert "UNRECOGNIZED NAME" in refused(stand.port, "strict.test", alpn=["http/1.1"])
+    assert "NO APPLICATION PROTOCOL" in refused(stand.port, "strict.test", alpn=["x"])  # said first
 
 
 def test_the_cipher_suite_is_chosen_by_strength_and_hardware(stand, made):

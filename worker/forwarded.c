@@ -77,11 +77,10 @@ static bool asks_for_websocket(const struct exchange *ex)
 }
 
 /* The port of a Host header; else by the scheme. */
-struct slice forwarded_port(const struct exchange *ex, const struct headers *said)
+struct slice forwarded_port(const struct exchange *ex, struct slice proto)
 {
     struct slice host = ex->request.host;
     ptrdiff_t colon = slice_rfind(host, ':');
-    struct slice proto = value_of(said, HEADER_X_FORWARDED_PROTO);
 
     if (colon >= 0 && (size_t)colon + 1 < host.len &&
         (slice_find(host, ':') == colon || (host.ptr[0] == '[' && host.ptr[colon - 1] == ']'))) {
@@ -131,32 +130,27 @@ static void set_if_empty(struct headers *headers, enum header_id id, struct slic
     }
 }
 
-/* Of weir's own, or read by a parser: no middleware had a hand in it. */
-static void add_safe(struct headers *headers, enum header_id id, struct slice value)
-{
-    headers_add_id(headers, id, value)->flags |= HEADER_SAFE;
-}
-
 /* For a request that brings none of the fields, which is most: nothing to look for, nothing to replace. */
 static void add_all(struct exchange *ex)
 {
-    struct headers *headers = &ex->request.headers;
     bool websocket = ex->request.upgrade && asks_for_websocket(ex);
     struct slice proto = websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex);
+    struct known_field fields[7] = {{HEADER_X_REAL_IP, forwarded_client(ex)},
+                                    {HEADER_X_FORWARDED_PROTO, proto},
+                                    {HEADER_X_FORWARDED_PORT, forwarded_port(ex, proto)}};
+    size_t count = 3;
 
-    add_safe(headers, HEADER_X_REAL_IP, forwarded_client(ex));
-    add_safe(headers, HEADER_X_FORWARDED_PROTO, proto);
-    add_safe(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex, headers));
     if (ex->entry->scheme_headers) {
-        add_safe(headers, HEADER_X_FORWARDED_SCHEME, proto);
-        add_safe(headers, HEADER_X_SCHEME, proto);
+        fields[count++] = (struct known_field){HEADER_X_FORWARDED_SCHEME, proto};
+        fields[count++] = (struct known_field){HEADER_X_SCHEME, proto};
     }
     if (ex->request.host.len) {
-        add_safe(headers, HEADER_X_FORWARDED_HOST, ex->request.host);
+        fields[count++] = (struct known_field){HEADER_X_FORWARDED_HOST, ex->request.host};
     }
     if (ex->entry->host_name.len) {
-        add_safe(headers, HEADER_X_FORWARDED_SERVER, ex->entry->host_name);
+        fields[count++] = (struct known_field){HEADER_X_FORWARDED_SERVER, ex->entry->host_name};
     }
+    headers_add_known(&ex->request.headers, fields, count);
 }
 
 /* A trusted peer's fields stay, what is missing is added. */
@@ -168,7 +162,8 @@ static void complete(struct exchange *ex)
     set_if_empty(headers, HEADER_X_REAL_IP, forwarded_client(ex));
     set_if_empty(headers, HEADER_X_FORWARDED_PROTO,
                  websocket ? (ex->request.tls ? SLICE("wss") : SLICE("ws")) : exchange_scheme(ex));
-    set_if_empty(headers, HEADER_X_FORWARDED_PORT, forwarded_port(ex, headers));
+    set_if_empty(headers, HEADER_X_FORWARDED_PORT,
+                 forwarded_port(ex, value_of(headers, HEADER_X_FORWARDED_PROTO)));
     if (ex->entry->scheme_headers) {
         struct slice proto = value_of(headers, HEADER_X_FORWARDED_PROTO);
 
@@ -258,7 +253,8 @@ void forwarded_append_client(struct exchange *ex)
         return;
     }
     if ((!ex->claims && ex->chain_done == 0) || !(headers->ids & HEADER_BIT(HEADER_X_FORWARDED_FOR))) {
-        add_safe(headers, HEADER_X_FORWARDED_FOR, forwarded_client(ex)); /* nobody put one there */
+        headers_add_known(headers, &(struct known_field){HEADER_X_FORWARDED_FOR, forwarded_client(ex)},
+                          1); /* nobody put one there */
         return;
     }
     if (headers_suppressed(headers, HEADER_X_FORWARDED_FOR)) {

@@ -12,8 +12,8 @@ void forwarded_apply(struct exchange *ex);
 bool forwarded_managed(const struct header *item);
 /* The client's address without its port. */
 struct slice forwarded_client(struct exchange *ex);
-/* The port that the client asked for: of Host, else by the scheme. */
-struct slice forwarded_port(const struct exchange *ex, const struct headers *said);
+/* The port that the client asked for: of Host, else by the scheme; proto: what X-Forwarded-Proto says. */
+struct slice forwarded_port(const struct exchange *ex, struct slice proto);
 /* Before the request leaves: the client's address behind what X-Forwarded-For holds. */
 void forwarded_append_client(struct exchange *ex);
 /* ';' in a query: encoded or taken for '&', by the entry point's option. False: over the pool's bound. */

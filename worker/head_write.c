@@ -3,7 +3,7 @@
  */
 #include "worker/head_write.h"
 
-void head_put_field(struct stage *stage, struct slice name, struct slice value)
+static inline void put_field(struct stage *stage, struct slice name, struct slice value)
 {
     size_t need = name.len + value.len + 4;
     char *to;
@@ -21,6 +21,11 @@ void head_put_field(struct stage *stage, struct slice name, struct slice value)
         memcpy(to, value.ptr, value.len);
     }
     memcpy(to + value.len, "\r\n", 2);
+}
+
+void head_put_field(struct stage *stage, struct slice name, struct slice value)
+{
+    put_field(stage, name, value);
 }
 
 /* Made from configuration or from decoded parts of the request: must not end the line. */
@@ -54,7 +59,7 @@ uint64_t head_put_fields(struct stage *stage, const struct headers *headers, uin
         stage_put(stage, run);
         run.len = 0;
         if (!check || (item->flags & HEADER_SAFE) || harmless(item)) {
-            head_put_field(stage, item->name, item->value);
+            put_field(stage, item->name, item->value);
         }
     }
     stage_put(stage, run);

@@ -169,24 +169,25 @@ void headers_init(struct headers *headers, struct pool *pool)
     *headers = (struct headers){.pool = pool};
 }
 
-static inline struct header *next_item(struct headers *headers)
+static void more_room(struct headers *headers)
 {
-    if (headers->count == headers->capacity) {
-        if (headers->capacity == 0) {
-            headers->capacity = FIRST_ITEMS;
-            headers->items = pool_alloc(headers->pool, FIRST_ITEMS * sizeof(*headers->items));
-        } else {
-            headers->items = pool_grow(headers->pool, headers->items, headers->count, &headers->capacity,
-                                       sizeof(*headers->items));
-        }
+    if (headers->capacity == 0) {
+        headers->capacity = FIRST_ITEMS;
+        headers->items = pool_alloc(headers->pool, FIRST_ITEMS * sizeof(*headers->items));
+    } else {
+        headers->items = pool_grow(headers->pool, headers->items, headers->count, &headers->capacity,
+                                   sizeof(*headers->items));
     }
-    return &headers->items[headers->count++];
 }
 
 static inline struct header *append(struct headers *headers, enum header_id id, struct slice name,
                                     struct slice value)
 {
-    struct header *item = next_item(headers);
+    if (headers->count == headers->capacity) {
+        more_room(headers);
+    }
+
+    struct header *item = &headers->items[headers->count++];
 
     *item = (struct header){.name = name, .value = value, .id = (uint8_t)id, .flags = name_flags[id]};
     headers->ids |= HEADER_BIT(id);
@@ -206,6 +207,26 @@ struct header *headers_add_token(struct headers *headers, struct slice name, str
 struct header *headers_add_id(struct headers *headers, enum header_id id, struct slice value)
 {
     return append(headers, id, names[id], value);
+}
+
+void headers_add_known(struct headers *headers, const struct known_field *fields, size_t count)
+{
+    uint64_t ids = 0;
+
+    while (headers->capacity - headers->count < count) {
+        more_room(headers);
+    }
+    struct header *item = &headers->items[headers->count];
+
+    for (const struct known_field *field = fields; field < fields + count; field++, item++) {
+        *item = (struct header){.name = names[field->id],
+                                .value = field->value,
+                                .id = (uint8_t)field->id,
+                                .flags = HEADER_SAFE | name_flags[field->id]};
+        ids |= HEADER_BIT(field->id);
+    }
+    headers->count += count;
+    headers->ids |= ids;
 }
 
 void headers_copy(struct headers *to, const struct headers *from)

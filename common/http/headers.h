@@ -105,6 +105,12 @@ uint8_t header_flags_of(enum header_id id); /* HEADER_HOP_BY_HOP or 0 */
 /* Appends (name and value are not copied). */
 struct header *headers_add(struct headers *headers, struct slice name, struct slice value);
 struct header *headers_add_id(struct headers *headers, enum header_id id, struct slice value);
+/* Appends several of known names at once, with HEADER_SAFE: of weir's own, or read by a parser. */
+struct known_field {
+    enum header_id id;
+    struct slice value;
+};
+void headers_add_known(struct headers *headers, const struct known_field *fields, size_t count);
 /* As headers_add for a name that is known to be a token (parsers): saves the check. */
 struct header *headers_add_token(struct headers *headers, struct slice name, struct slice value);
 /* First that is not removed, or NULL. */

@@ -5,14 +5,20 @@
 
 #include "common/http/scan.h"
 
+/* Those classes that all bytes belong to. */
+static unsigned classes_of(struct slice s)
+{
+    unsigned classes = SCAN_HOST | SCAN_HOST_PLAIN;
+
+    for (const char *p = s.ptr, *end = p + s.len; p < end; p++) {
+        classes &= scan_classes[(unsigned char)*p];
+    }
+    return classes;
+}
+
 bool host_valid(struct slice host)
 {
-    for (size_t i = 0; i < host.len; i++) {
-        if (!scan_is(host.ptr[i], SCAN_HOST)) {
-            return false;
-        }
-    }
-    return true;
+    return (classes_of(host) & SCAN_HOST) != 0;
 }
 
 bool host_split(struct slice host_port, struct slice *host, struct slice *port)
@@ -45,19 +51,15 @@ bool host_split(struct slice host_port, struct slice *host, struct slice *port)
 bool host_canonical(struct pool *pool, struct slice host, struct slice *out)
 {
     struct slice name = host, port;
-    bool plain = true, lower = true;
+    unsigned classes = classes_of(host);
+    bool lower = true;
 
-    for (size_t i = 0; i < host.len; i++) { /* nearly all are lower case and have no port */
-        char c = host.ptr[i];
-
-        if (!scan_is(c, SCAN_HOST)) {
-            return false;
-        }
-        plain &= c != ':' && (c < 'A' || c > '[');
-    }
-    if (plain) {
+    if (classes & SCAN_HOST_PLAIN) { /* nearly all are lower case and have no port */
         *out = host;
         return true;
+    }
+    if (!(classes & SCAN_HOST)) {
+        return false;
     }
     if (!host_split(host, &name, &port) && host.len > 1 && host.ptr[0] == '[' &&
         host.ptr[host.len - 1] == ']') {

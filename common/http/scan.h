@@ -22,7 +22,9 @@ enum scan_class {
     SCAN_HOST = 8,   /* what a Host header may consist of, as Go takes it */
     SCAN_PATH = 16,  /* stays as it is in a path: may be written there without an escape */
     SCAN_PLAIN = 32, /* SCAN_PATH that Go's default escaping leaves alone as well */
-    SCAN_HEX = 64
+    SCAN_HEX = 64,
+    SCAN_HOST_PLAIN =
+        128 /* SCAN_HOST but for what a port or an address in brackets needs, and for upper case */
 };
 
 extern const uint8_t scan_classes[256]; /* bits of enum scan_class */

@@ -199,6 +199,8 @@ static void bytes_have_their_classes(void **state)
 
         assert_int_equal(scan_is(c, SCAN_TOKEN), alnum || LISTED(token));
         assert_int_equal(scan_is(c, SCAN_HOST), alnum || LISTED(host));
+        assert_int_equal(scan_is(c, SCAN_HOST_PLAIN),
+                         (alnum || LISTED(host)) && c != ':' && c != '[' && !(c >= 'A' && c <= 'Z'));
         assert_int_equal(scan_is(c, SCAN_PLAIN), is_plain);
         assert_int_equal(scan_is(c, SCAN_PATH), is_plain || LISTED(path));
         assert_int_equal(scan_is(c, SCAN_HEX), hex && b < 0x80);

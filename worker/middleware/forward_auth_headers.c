@@ -78,7 +78,9 @@ void auth_request_headers(struct exchange *ex, const struct prepared_forward_aut
     say(p, to, HEADER_X_FORWARDED_METHOD, ex->request.method);
     say(p, to, HEADER_X_FORWARDED_PROTO, exchange_scheme(ex));
     if (p->trust != AUTH_TRUST_UNSET) {
-        say(p, to, HEADER_X_FORWARDED_PORT, forwarded_port(ex, to));
+        const struct header *proto = headers_get(to, HEADER_X_FORWARDED_PROTO);
+
+        say(p, to, HEADER_X_FORWARDED_PORT, forwarded_port(ex, proto ? proto->value : SLICE("")));
     }
     say(p, to, HEADER_X_FORWARDED_HOST, ex->request.host);
     say(p, to, HEADER_X_FORWARDED_URI, request_uri(ex));

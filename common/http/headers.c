@@ -169,13 +169,14 @@ void headers_init(struct headers *headers, struct pool *pool)
     *headers = (struct headers){.pool = pool};
 }
 
+/* Doubles the room, whether all of it is taken or not: what pool_grow() is told. */
 static void more_room(struct headers *headers)
 {
     if (headers->capacity == 0) {
         headers->capacity = FIRST_ITEMS;
         headers->items = pool_alloc(headers->pool, FIRST_ITEMS * sizeof(*headers->items));
     } else {
-        headers->items = pool_grow(headers->pool, headers->items, headers->count, &headers->capacity,
+        headers->items = pool_grow(headers->pool, headers->items, headers->capacity, &headers->capacity,
                                    sizeof(*headers->items));
     }
 }

@@ -28,6 +28,18 @@ def test_forwarding_headers(proxy, server):
         assert request.get(absent) is None, absent
 
 
+def test_forwarding_headers_beside_any_number_of_others(proxy, server):
+    """The list grows in steps, and ours come all at once."""
+    up = server()
+    client = proxy(up).connect()
+    for count in range(60):
+        client.send(get("/", *(f"X-Own-{i}: {i}" for i in range(count))))
+        assert client.response().status == 200
+        request = up.requests[-1]
+        assert [request.get(f"X-Own-{i}") for i in range(count)] == [str(i) for i in range(count)]
+        assert all(len(request.all(name)) == 1 for name in ("X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Port", "X-Forwarded-Proto", "X-Forwarded-Server", "X-Real-Ip"))
+
+
 @pytest.mark.parametrize("host,port", [("shop.test:8443", "8443"), ("[::1]:81", "81"), ("[::1]", "80"), ("a", "80")])
 def test_forwarded_port(proxy, server, host, port):
     request = sent(proxy, server, get("/", host=host))

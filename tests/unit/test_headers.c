@@ -249,9 +249,40 @@ static void texts_of_its_own(void **state)
     pool_free(pool);
 }
 
+static void known_fields_are_added_together(void **state)
+{
+    struct pool *pool = pool_new(256, 0);
+    struct headers headers;
+    struct known_field fields[20];
+
+    (void)state;
+    headers_init(&headers, pool);
+    for (size_t i = 0; i < ARRAY_LEN(fields); i++) {
+        fields[i] =
+            (struct known_field){i % 2 ? HEADER_X_REAL_IP : HEADER_UPGRADE, i % 3 ? SLICE("a") : SLICE("")};
+    }
+    headers_add_known(&headers, fields, 0);
+    assert_int_equal(headers.count, 0);
+    for (size_t round = 0; round < 3; round++) { /* past the first room for items */
+        headers_add_known(&headers, fields, ARRAY_LEN(fields));
+    }
+    assert_int_equal(headers.count, 3 * ARRAY_LEN(fields));
+    assert_true(headers.ids == (HEADER_BIT(HEADER_X_REAL_IP) | HEADER_BIT(HEADER_UPGRADE)));
+    for (size_t i = 0; i < headers.count; i++) {
+        const struct known_field *field = &fields[i % ARRAY_LEN(fields)];
+        const struct header *item = &headers.items[i];
+
+        assert_int_equal(item->id, field->id);
+        assert_true(slice_eq(item->name, header_name(field->id)) && slice_eq(item->value, field->value));
+        assert_int_equal(item->flags, HEADER_SAFE | header_flags_of(field->id));
+    }
+    pool_free(pool);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(known_fields_are_added_together),
         cmocka_unit_test(every_name_has_its_id),
         cmocka_unit_test(lookalikes_are_other_names),
         cmocka_unit_test(list_operations),

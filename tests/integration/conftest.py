@@ -144,10 +144,10 @@ class Weir(Tree, Program):
 
     def kill_master(self, held=None):
         """Ends it by SIGKILL (held: its pid, when it was stopped before). The mark behind the line that tells of it: what it
-        had said itself stands before that, however late it was written out."""
-        mark = self.mark()
-        os.kill(held or self.master(), signal.SIGKILL)
-        return 1 + self.wait_log(r"The master \(pid \d+\) was ended by signal 9", mark)[0]
+        had said itself stands before that, however late it was written out, also when its successor writes it once more."""
+        mark, pid = self.mark(), held or self.master()
+        os.kill(pid, signal.SIGKILL)
+        return 1 + self.wait_log(rf"The master \(pid {pid}\) was ended by signal 9", mark)[0]
 
     def in_force(self, start, words="", workers=1):
         """Until every worker serves what changed behind line `start` of the log, or what came later."""

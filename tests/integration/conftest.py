@@ -146,8 +146,9 @@ class Weir(Tree, Program):
         """Ends it by SIGKILL (held: its pid, when it was stopped before). The mark behind the line that tells of it: what it
         had said itself stands before that, however late it was written out, also when its successor writes it once more."""
         mark, pid = self.mark(), held or self.master()
+        own = re.search(r"(?m)^NSpid:.*?(\d+)$", pathlib.Path(f"/proc/{pid}/status").read_text()).group(1)  # as weir itself knows it
         os.kill(pid, signal.SIGKILL)
-        return 1 + self.wait_log(rf"The master \(pid {pid}\) was ended by signal 9", mark)[0]
+        return 1 + self.wait_log(rf"The master \(pid {own}\) was ended by signal 9", mark)[0]
 
     def in_force(self, start, words="", workers=1):
         """Until every worker serves what changed behind line `start` of the log, or what came later."""

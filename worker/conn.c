@@ -161,36 +161,9 @@ int conn_end(struct conn *conn)
     return rc;
 }
 
-int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count)
+/* What the socket did not take of the pieces follows when it can. */
+static int keep_rest(struct conn *conn, const struct iovec *pieces, int count, size_t sent)
 {
-    struct iovec all[FLUSH_PIECES];
-    size_t sent = 0;
-
-    if (conn->io.fd < 0) {
-        return -EPIPE;
-    }
-    if (conn->worker->budget.level >= BUDGET_TIGHT && !conn->capped) {
-        budget_cap(conn);
-    }
-    if (conn->out_len == 0) {
-        ssize_t n = io_writev(&conn->io, pieces, count);
-
-        if (n < 0 && errno != EAGAIN) {
-            return -errno;
-        }
-        sent = n > 0 ? (size_t)n : 0;
-    } else if (conn->io.writable && conn->out == conn->out_last && count < FLUSH_PIECES) {
-        all[0] = (struct iovec){conn->out->data + conn->out->from, buffer_len(conn->out)};
-        memcpy(all + 1, pieces, (size_t)count * sizeof(*pieces));
-
-        ssize_t n = io_writev(&conn->io, all, count + 1);
-
-        if (n < 0 && errno != EAGAIN) {
-            return -errno;
-        }
-        sent = n > 0 ? outbox_sent(conn, (size_t)n) : 0;
-    }
-
     int rc = queue_rest(conn, pieces, count, sent);
 
     /* A short write is no promise of an edge: the second try, in this turn, ends with EAGAIN, and that is one. */
@@ -201,6 +174,76 @@ int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count)
         budget_charge(conn->worker, conn);
     }
     return rc;
+}
+
+/* Something waits already: with room for it both are tried. */
+static int send_behind(struct conn *conn, const struct iovec *pieces, int count)
+{
+    struct iovec all[FLUSH_PIECES];
+    size_t sent = 0;
+
+    if (conn->io.writable && conn->out == conn->out_last && count < FLUSH_PIECES) {
+        all[0] = (struct iovec){conn->out->data + conn->out->from, buffer_len(conn->out)};
+        memcpy(all + 1, pieces, (size_t)count * sizeof(*pieces));
+
+        ssize_t n = io_writev(&conn->io, all, count + 1);
+
+        if (n < 0 && errno != EAGAIN) {
+            return -errno;
+        }
+        sent = n > 0 ? outbox_sent(conn, (size_t)n) : 0;
+    }
+    return keep_rest(conn, pieces, count, sent);
+}
+
+/* n: as of io_write(), with errno */
+__attribute__((noinline)) static int sent_less(struct conn *conn, struct slice bytes, ssize_t n)
+{
+    if (n < 0 && errno != EAGAIN) {
+        return -errno;
+    }
+    return keep_rest(conn, &(struct iovec){(char *)bytes.ptr, bytes.len}, 1, n > 0 ? (size_t)n : 0);
+}
+
+int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count)
+{
+    size_t size = 0;
+
+    if (conn->io.fd < 0) {
+        return -EPIPE;
+    }
+    if (conn->worker->budget.level >= BUDGET_TIGHT && !conn->capped) {
+        budget_cap(conn);
+    }
+    if (conn->out_len) {
+        return send_behind(conn, pieces, count);
+    }
+
+    ssize_t n = io_writev(&conn->io, pieces, count);
+
+    if (n < 0 && errno != EAGAIN) {
+        return -errno;
+    }
+    for (int i = 0; i < count; i++) {
+        size += pieces[i].iov_len;
+    }
+    return n == (ssize_t)size ? 0 : keep_rest(conn, pieces, count, n > 0 ? (size_t)n : 0);
+}
+
+__attribute__((noinline)) static int send_other(struct conn *conn, struct slice bytes)
+{
+    return conn_send(conn, &(struct iovec){(char *)bytes.ptr, bytes.len}, 1);
+}
+
+int conn_send_one(struct conn *conn, struct slice bytes)
+{
+    if (conn->tls || conn->out_len || conn->io.fd < 0 || conn->worker->budget.level >= BUDGET_TIGHT) {
+        return send_other(conn, bytes);
+    }
+
+    ssize_t n = io_write(&conn->io, bytes.ptr, bytes.len);
+
+    return n == (ssize_t)bytes.len ? 0 : sent_less(conn, bytes, n);
 }
 
 int conn_queue(struct conn *conn, struct slice data)

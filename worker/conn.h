@@ -13,19 +13,19 @@
 #include "worker/tls.h"
 
 struct conn {
-    struct io io; /* first: the poller's pointer is the connection's */
+    struct io io;   /* first: the poller's pointer is the connection's */
+    size_t out_len; /* bytes of `out`; what every event looks at stands near the beginning */
     struct worker *worker;
+    struct tls *tls; /* under what is read and written; NULL: plain */
+    void *owner;     /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
     struct buffer *out, *out_last; /* not written yet */
-    size_t out_len;
     uint32_t
         charged; /* bytes in the kernel's buffers while it is backed up, as far as the budget counts them */
     uint32_t portion; /* bytes that are spliced to it at once: more while it takes them all */
     bool capped;      /* the kernel's buffers have been made small */
+    bool cut;         /* what was sent last is not complete: no orderly end */
     int64_t waits_ns; /* while it is backed up: when the peer took something last */
     struct timer timer;
-    struct tls *tls; /* under what is read and written; NULL: plain */
-    bool cut;        /* what was sent last is not complete: no orderly end */
-    void *owner;     /* of whoever io.on_ready belongs to, when it is not the record itself (tunnels) */
 };
 
 /* fd is given over, on failure closed. */
@@ -36,7 +36,9 @@ void conn_close(struct conn *conn);
 /* Sends the pieces in order behind what waits already. 0, or a negative errno: the connection is lost (-ENOMEM: by the memory
  * budget, and its end is a reset). The bytes are copied where needed: they may go away afterwards. */
 int conn_send(struct conn *conn, const struct iovec *pieces, int count);
-/* The same for bytes as the socket takes them. */
+/* The same for one piece: the way that most bytes go, so it is short. */
+int conn_send_one(struct conn *conn, struct slice bytes);
+/* As conn_send(), for bytes as the socket takes them. */
 int conn_send_raw(struct conn *conn, const struct iovec *pieces, int count);
 /* As io_read(): -1 with EAGAIN when there is nothing yet, 0 at the end. */
 static inline ssize_t conn_read(struct conn *conn, void *space, size_t size)

@@ -278,8 +278,7 @@ void h1_refuse(struct client *client, uint16_t status, enum reason reason, const
     slab_count(worker->slab, COUNT_REASONS + (unsigned)reason, 1);
     build_refusal(stage, status, why);
 
-    struct iovec piece = {stage->ptr, stage->len};
-    int rc = conn_send(&client->conn, &piece, 1);
+    int rc = conn_send_one(&client->conn, slice_of(stage->ptr, stage->len));
 
     slab_count(worker->slab, COUNT_BYTES_OUT, stage->len);
     stage_reset(stage);

@@ -217,8 +217,7 @@ void h2_write(struct h2_session *session)
 
     for (int i = 0; i < WRITES_PER_TURN && !conn_backed_up(&client->conn) && !client->conn.io.broken; i++) {
         bool good = h2_gather(session->engine, stage);
-        struct iovec piece = {stage->ptr, stage->len};
-        int rc = good && stage->len ? conn_send(&client->conn, &piece, 1) : 0;
+        int rc = good && stage->len ? conn_send_one(&client->conn, slice_of(stage->ptr, stage->len)) : 0;
 
         slab_count(client->conn.worker->slab, COUNT_BYTES_OUT, stage->len);
         if (!good || rc < 0) {

@@ -263,11 +263,10 @@ void h2_server_write(struct h2_server *server)
 
     for (int i = 0; i < WRITES_PER_TURN && !all && !conn_backed_up(conn) && !conn->io.broken; i++) {
         bool good = h2_gather(server->engine, stage);
-        struct iovec piece = {stage->ptr, stage->len};
 
         all = stage->len < H2_WRITE_SIZE;
 
-        if (!good || (stage->len && conn_send(conn, &piece, 1) < 0)) {
+        if (!good || (stage->len && conn_send_one(conn, slice_of(stage->ptr, stage->len)) < 0)) {
             write_failed(server);
         }
         stage_reset(stage);

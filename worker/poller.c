@@ -163,51 +163,24 @@ void io_close(struct io *io)
     io->poller->dead = io;
 }
 
-/* The bare calls: libc's recv() and writev() are points of cancellation, which costs more than the rest of them. sendto()
- * and not write(), which goes through the layer of files first: that costs more than the look which the sandbox takes at the
- * arguments. Not sendmsg(), which could send descriptors too and is not for workers. SIGPIPE is ignored. */
-static ssize_t bare_receive(int fd, void *space, size_t size)
+void io_note_bulk(struct io *io)
 {
-    return syscall(SYS_recvfrom, fd, space, size, 0, NULL, NULL);
-}
-
-static ssize_t bare_send(int fd, const struct iovec *pieces, int count)
-{
-    if (count == 1) {
-        return syscall(SYS_sendto, fd, pieces[0].iov_base, pieces[0].iov_len, 0, NULL, 0);
-    }
-    return syscall(SYS_writev, fd, pieces, count);
-}
-
-/* Copying much takes as long as calling another one. */
-static void note_bulk(struct io *io, ssize_t n)
-{
-    if (n >= LAP_BULK) {
-        io->poller->worker->watch.calls += 2;
-    }
-}
-
-ssize_t io_read(struct io *io, void *space, size_t size)
-{
-    ssize_t n;
-
-    do {
-        n = bare_receive(io->fd, space, size);
-    } while (n < 0 && errno == EINTR);
-    note_bulk(io, n);
-    /* Behind a short read the end of the stream may wait without a new edge when it came with the bytes. */
-    io->readable = n == (ssize_t)size || (n > 0 && (io->hangup || io->broken));
-    return n;
+    io->poller->worker->watch.calls += 2;
 }
 
 ssize_t io_writev(struct io *io, const struct iovec *pieces, int count)
 {
     ssize_t n;
 
+    if (count == 1) {
+        return io_write(io, pieces[0].iov_base, pieces[0].iov_len);
+    }
     do {
-        n = bare_send(io->fd, pieces, count);
+        n = syscall(SYS_writev, io->fd, pieces, count);
     } while (n < 0 && errno == EINTR);
-    note_bulk(io, n);
+    if (n >= LAP_BULK) {
+        io_note_bulk(io);
+    }
     io->writable = n >= 0;
     return n;
 }

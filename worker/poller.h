@@ -12,13 +12,17 @@
 #ifndef WEIR_WORKER_POLLER_H
 #define WEIR_WORKER_POLLER_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/types.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 #include "common/base/error.h"
+#include "shm/laps.h"
 
 struct worker;
 struct poller;
@@ -54,10 +58,44 @@ void poller_watch(struct io *io, bool on);
 void poller_forget(struct io *io);
 void io_close(struct io *io);
 
-/* Both return as read(2) and writev(2) do, -1 with errno; keep the flags right. A read that does not fill the space has
- * emptied the socket: no second call is needed to learn that. */
-ssize_t io_read(struct io *io, void *space, size_t size);
+/* These return as read(2), write(2) and writev(2) do, -1 with errno; keep the flags right. A read that does not fill the space
+ * has emptied the socket: no second call is needed to learn that. Each byte that goes through a worker passes here, so they
+ * are inline but for what is rare.
+ *
+ * The calls are bare: libc's recv() and writev() are points of cancellation, which costs more than the rest of them. sendto()
+ * and not write(), which goes through the layer of files first: that costs more than the look which the sandbox takes at the
+ * arguments. Not sendmsg(), which could send descriptors too and is not for workers. SIGPIPE is ignored. */
+void io_note_bulk(struct io *io); /* copying much takes as long as calling another one */
 ssize_t io_writev(struct io *io, const struct iovec *pieces, int count);
+
+static inline ssize_t io_read(struct io *io, void *space, size_t size)
+{
+    ssize_t n;
+
+    do {
+        n = syscall(SYS_recvfrom, io->fd, space, size, 0, NULL, NULL);
+    } while (n < 0 && errno == EINTR);
+    if (n >= LAP_BULK) {
+        io_note_bulk(io);
+    }
+    /* Behind a short read the end of the stream may wait without a new edge when it came with the bytes. */
+    io->readable = n == (ssize_t)size || (n > 0 && (io->hangup || io->broken));
+    return n;
+}
+
+static inline ssize_t io_write(struct io *io, const void *bytes, size_t size)
+{
+    ssize_t n;
+
+    do {
+        n = syscall(SYS_sendto, io->fd, bytes, size, 0, NULL, 0);
+    } while (n < 0 && errno == EINTR);
+    if (n >= LAP_BULK) {
+        io_note_bulk(io);
+    }
+    io->writable = n >= 0;
+    return n;
+}
 
 /* Turns until worker->quit. */
 void poller_run(struct poller *poller);

@@ -245,7 +245,6 @@ static void read_answers(struct redis_conn *rc)
 static void greet(struct redis_conn *rc)
 {
     struct redis_pool *pool = rc->pool;
-    struct iovec piece = {pool->greeting.ptr, pool->greeting.len};
 
     rc->state = REDIS_GREETING;
     rc->greetings = pool->greetings;
@@ -255,7 +254,7 @@ static void greet(struct redis_conn *rc)
     }
     timer_set(rc->conn.worker->timers, &rc->conn.timer,
               pool->read_timeout ? rc->conn.worker->now_ns + pool->read_timeout : TIMER_NEVER);
-    rc->lost = conn_send(&rc->conn, &piece, 1) < 0;
+    rc->lost = conn_send_one(&rc->conn, slice_of(pool->greeting.ptr, pool->greeting.len)) < 0;
     poller_again(&rc->conn.io); /* what came behind the handshake has no event of its own */
 }
 
@@ -444,12 +443,10 @@ void redis_send(struct redis_conn *rc, struct redis_command *command)
         resp_add_word(&pool->scratch, page_text(page, items[i]));
     }
 
-    struct iovec piece = {pool->scratch.ptr, pool->scratch.len};
-
     rc->used_ns = worker->now_ns;
     command->deadline_ns = pool->read_timeout ? worker->now_ns + pool->read_timeout : TIMER_NEVER;
     redis_push(&rc->sent, command);
-    if (rc->lost || conn_send(&rc->conn, &piece, 1) < 0) {
+    if (rc->lost || conn_send_one(&rc->conn, slice_of(pool->scratch.ptr, pool->scratch.len)) < 0) {
         rc->lost = true;
         poller_again(&rc->conn.io);
     }

@@ -73,7 +73,7 @@ static int take_back(struct splicer *splicer, struct conn *out, size_t left, int
         }
         left -= (size_t)n;
         if (lost == 0) {
-            lost = conn_send(out, &(struct iovec){scratch, (size_t)n}, 1);
+            lost = conn_send_one(out, slice_of(scratch, (size_t)n));
         }
     }
     return lost;

@@ -49,24 +49,22 @@ static bool tell_client(const struct tcp_session *session)
 {
     char header[PROXY_HEADER_WRITTEN];
     struct address local;
-    struct iovec piece = {.iov_base = header};
 
     client_local(session->client, &local);
-    piece.iov_len =
-        proxy_header_write((int)session->way.proxy_protocol, &session->client->peer, &local, header);
-    return conn_send(&session->server->conn, &piece, 1) == 0;
+
+    size_t len = proxy_header_write((int)session->way.proxy_protocol, &session->client->peer, &local, header);
+
+    return conn_send_one(&session->server->conn, slice_of(header, len)) == 0;
 }
 
 /* What goes before the client's bytes. False: the connection is lost. */
 static bool introduce(struct tcp_session *session)
 {
-    struct iovec piece = {(char *)(uintptr_t)postgres_ssl_request.ptr, postgres_ssl_request.len};
-
     if (session->way.proxy_protocol && !tell_client(session)) {
         return false;
     }
     session->asked_tls = session->asks_tls;
-    return !session->asks_tls || conn_send(&session->server->conn, &piece, 1) == 0;
+    return !session->asks_tls || conn_send_one(&session->server->conn, postgres_ssl_request) == 0;
 }
 
 /* ---- TLS with the server ---- */

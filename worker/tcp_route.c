@@ -39,8 +39,6 @@ bool tcp_route_at_once(struct client *client)
 /* The request is answered; TLS follows. */
 static void start_tls(struct client *client)
 {
-    static const char willing[] = POSTGRES_WILLING;
-    struct iovec piece = {(char *)(uintptr_t)willing, sizeof(willing) - 1};
     struct buffer *in = client->in;
 
     client->starttls = true;
@@ -48,7 +46,7 @@ static void start_tls(struct client *client)
     if (in->from == in->to) {
         in->from = in->to = 0;
     }
-    if (conn_send(&client->conn, &piece, 1) < 0) {
+    if (conn_send_one(&client->conn, SLICE(POSTGRES_WILLING)) < 0) {
         client_close(client);
         return;
     }

@@ -176,12 +176,11 @@ static void count_failure(struct client *client, const char *why)
 /* Before there is a session: an alert as bare bytes. */
 static void refuse(struct client *client, uint8_t alert, const char *why)
 {
-    uint8_t record[] = {21, 3, 1, 0, 2, 2, alert};
-    struct iovec piece = {record, sizeof(record)};
+    const char record[] = {21, 3, 1, 0, 2, 2, (char)alert};
 
     count_failure(client, why);
     tls_accept_leave(client);
-    if (conn_send(&client->conn, &piece, 1) < 0 || conn_backed_up(&client->conn)) {
+    if (conn_send_one(&client->conn, slice_of(record, sizeof(record))) < 0 || conn_backed_up(&client->conn)) {
         client_close(client);
         return;
     }

@@ -20,21 +20,32 @@
 
 const struct tunnel_terms tunnel_usual = {.half_open_ns = INT64_C(60) * 1000000000};
 
+/* One direction. Everything that an event of `in` needs stands here. */
+struct way {
+    struct tunnel *tunnel;
+    struct conn *in, *out;
+    bool ended; /* `in` sent its end */
+    bool told;  /* `out` was told of it, behind everything before it */
+    bool bulk;  /* `in` sent much at once: splice.h */
+    unsigned counter;
+};
+
 struct tunnel {
     struct record record;
+    struct way ways[2]; /* from the client, from the server; in->owner is the way */
     struct worker *worker;
     struct tunnel_end ends[2];
     struct tunnel_terms terms;
     int64_t cut_ns; /* half open so long at most */
-    bool ended[2];  /* that side sent its end */
-    bool told[2];   /* that side was told of the other's, behind everything before it */
-    bool bulk[2];   /* that side sent much at once: splice.h */
+    bool half_open; /* one side was told of the other's end */
     bool closed;
 };
 
-static struct conn *conn_of(struct tunnel *tunnel, int side)
+static struct way *way_back(struct way *way)
 {
-    return tunnel->ends[side].conn;
+    struct way *ways = way->tunnel->ways;
+
+    return way == ways ? ways + 1 : ways;
 }
 
 static void tunnel_close(struct tunnel *tunnel)
@@ -64,20 +75,15 @@ static void tunnel_lost(struct tunnel *tunnel, int rc)
     tunnel_close(tunnel);
 }
 
-static bool half_open(const struct tunnel *tunnel)
-{
-    return tunnel->told[0] || tunnel->told[1];
-}
-
 static void arm(struct tunnel *tunnel)
 {
     for (int side = 0; side < 2; side++) {
-        struct conn *conn = conn_of(tunnel, side);
+        struct conn *conn = tunnel->ends[side].conn;
         int64_t deadline = TIMER_NEVER;
 
         if (conn_backed_up(conn)) {
             deadline = tunnel->worker->now_ns + STALL_NS;
-        } else if (half_open(tunnel)) {
+        } else if (tunnel->half_open) {
             deadline = tunnel->cut_ns;
         }
         timer_set(tunnel->worker->timers, &conn->timer, deadline);
@@ -89,146 +95,157 @@ static void count_half_open(struct tunnel *tunnel)
 {
     int64_t most = tunnel->terms.half_open_ns;
 
+    tunnel->half_open = true;
     tunnel->cut_ns = most < 0 ? TIMER_NEVER : tunnel->worker->now_ns + most;
     arm(tunnel);
 }
 
 /* One side has ended: the other is told once everything before it has left. False: the tunnel is over. */
-static bool pass_end(struct tunnel *tunnel, int from)
+static bool pass_end(struct way *way)
 {
-    struct conn *to = conn_of(tunnel, 1 - from);
+    struct tunnel *tunnel = way->tunnel;
 
-    if (!tunnel->ended[from] || conn_backed_up(to)) {
+    if (!way->ended || conn_backed_up(way->out)) {
         return true;
     }
-    if (tunnel->ended[1 - from] && !conn_backed_up(conn_of(tunnel, from))) {
+    if (way_back(way)->ended && !conn_backed_up(way->in)) {
         tunnel_close(tunnel); /* tells the one that was not told */
         return false;
     }
-    if (tunnel->told[1 - from]) {
+    if (way->told) {
         return true;
     }
-    if (conn_end(to) < 0) {
+    if (conn_end(way->out) < 0) {
         tunnel_close(tunnel);
         return false;
     }
-    tunnel->told[1 - from] = true;
+    way->told = true;
     count_half_open(tunnel);
     return true;
 }
 
 /* One portion: how many bytes went over; 0 at the end of that side; -EAGAIN; another negative errno: one is lost. */
-static ssize_t move(struct tunnel *tunnel, int from)
+static ssize_t move(struct way *way)
 {
-    struct conn *in = conn_of(tunnel, from), *out = conn_of(tunnel, 1 - from);
-    char *scratch = tunnel->worker->recycler->scratch;
-    ssize_t n;
-    int rc = 0;
+    struct worker *worker = way->in->worker;
+    char *scratch = worker->recycler->scratch;
+    ssize_t n = conn_read(way->in, scratch, scratch_size(worker));
 
-    if (tunnel->bulk[from] && splice_fits(in, out)) {
-        n = splice_bytes(in, out, UINT64_MAX, &rc);
-    } else {
-        n = conn_read(in, scratch, scratch_size(tunnel->worker));
-        n = n < 0 ? -errno : n;
-        rc = n > 0 ? conn_send(out, &(struct iovec){scratch, (size_t)n}, 1) : 0;
+    if (n <= 0) {
+        return n < 0 ? -errno : 0;
     }
+    way->bulk = n >= SPLICE_LEAST;
+    slab_count(worker->slab, way->counter, (uint64_t)n);
+
+    int rc = conn_send_one(way->out, slice_of(scratch, (size_t)n));
+
+    return rc < 0 ? rc : n;
+}
+
+/* The same without a copy, where much comes at once. */
+__attribute__((noinline)) static ssize_t move_pages(struct way *way)
+{
+    int rc;
+    ssize_t n = splice_bytes(way->in, way->out, UINT64_MAX, &rc);
+
     if (n > 0) {
-        tunnel->bulk[from] = n >= SPLICE_LEAST;
-        slab_count(tunnel->worker->slab, from == 0 ? COUNT_BYTES_IN : COUNT_BYTES_OUT, (uint64_t)n);
+        way->bulk = n >= SPLICE_LEAST;
+        slab_count(way->in->worker->slab, way->counter, (uint64_t)n);
     }
     return rc < 0 ? rc : n;
 }
 
-/* Bytes from one side to the other. False: the tunnel is over. */
-static bool pump(struct tunnel *tunnel, int from)
+/* Nothing came from that side: it has ended, or a connection is lost. False: the tunnel is over. */
+static bool stop(struct way *way, ssize_t n)
 {
-    struct conn *in = conn_of(tunnel, from), *out = conn_of(tunnel, 1 - from);
-
-    for (int i = 0; i < READS_PER_TURN && in->io.readable && !tunnel->ended[from] && !conn_backed_up(out);
-         i++) {
-        if (i > 0 && stopwatch_is_over(&tunnel->worker->watch)) {
-            break;
-        }
-
-        ssize_t n = move(tunnel, from);
-
-        if (n == -EAGAIN) {
-            break;
-        }
-        if (n < 0) {
-            tunnel_lost(tunnel, (int)n);
-            return false;
-        }
-        if (n == 0) {
-            tunnel->ended[from] = true;
-            return pass_end(tunnel, from);
-        }
-        if (half_open(tunnel) && !tunnel->terms.from_the_end) {
-            count_half_open(tunnel);
-        } else if (conn_backed_up(out)) {
-            arm(tunnel);
-        }
+    if (n == -EAGAIN) {
+        return true;
     }
-    if (in->io.readable && !tunnel->ended[from] && !conn_backed_up(out)) {
-        poller_again(&in->io);
+    if (n < 0) {
+        tunnel_lost(way->tunnel, (int)n);
+        return false;
+    }
+    way->ended = true;
+    return pass_end(way);
+}
+
+/* Bytes from one side to the other. False: the tunnel is over. */
+static bool pump(struct way *way)
+{
+    for (int reads = 0; way->in->io.readable && !way->ended && !conn_backed_up(way->out);) {
+        ssize_t n = way->bulk && splice_fits(way->in, way->out) ? move_pages(way) : move(way);
+
+        if (n <= 0) {
+            return stop(way, n);
+        }
+        if (way->tunnel->half_open && !way->tunnel->terms.from_the_end) {
+            count_half_open(way->tunnel);
+        } else if (conn_backed_up(way->out)) {
+            arm(way->tunnel);
+            return true;
+        }
+        if (way->in->io.readable &&
+            (++reads == READS_PER_TURN || stopwatch_is_over(&way->in->worker->watch))) {
+            poller_again(&way->in->io);
+            return true;
+        }
     }
     return true;
+}
+
+/* What waited for a side has a way again. False: the tunnel is over. */
+static bool flush(struct way *way)
+{
+    struct way *back = way_back(way);
+
+    if (conn_flush(way->in) < 0) {
+        tunnel_close(way->tunnel);
+        return false;
+    }
+    if (conn_backed_up(way->in)) {
+        return true;
+    }
+    arm(way->tunnel); /* the other direction may go on, or end */
+    return pass_end(back) && pump(back);
 }
 
 static void on_ready(struct io *io)
 {
     struct conn *conn = (struct conn *)io;
-    struct tunnel *tunnel = conn->owner;
+    struct way *way = conn->owner;
 
-    if (tunnel == NULL) {
-        return;
+    if (way && (!conn_backed_up(conn) || !io->writable || flush(way))) {
+        pump(way);
     }
-
-    int side = conn == conn_of(tunnel, 0) ? 0 : 1;
-
-    if (conn_backed_up(conn) && io->writable) {
-        if (conn_flush(conn) < 0) {
-            tunnel_close(tunnel);
-            return;
-        }
-        if (!conn_backed_up(conn)) { /* the other direction may go on, or end */
-            arm(tunnel);
-            if (!pass_end(tunnel, 1 - side) || !pump(tunnel, 1 - side)) {
-                return;
-            }
-        }
-    }
-    pump(tunnel, side);
 }
 
 static void on_timer(struct timer *timer)
 {
     struct conn *conn = (struct conn *)((char *)timer - offsetof(struct conn, timer));
-    struct tunnel *tunnel = conn->owner;
+    struct way *way = conn->owner;
 
-    if (tunnel == NULL) {
+    if (way == NULL) {
         return;
     }
-    if (!conn_backed_up(conn) && conn_backed_up(conn_of(tunnel, conn == conn_of(tunnel, 0)))) {
-        tunnel->ended[0] = tunnel->ended[1] = true; /* nothing more is read; what was read still leaves */
+    if (!conn_backed_up(conn) && conn_backed_up(way->out)) {
+        way->ended = way_back(way)->ended = true; /* nothing more is read; what was read still leaves */
         return;
     }
     log_debug("tunnel: %s for too long, closed", conn_backed_up(conn) ? "nothing was taken" : "half open");
-    tunnel_close(tunnel);
+    tunnel_close(way->tunnel);
 }
 
 /* What was read before the switch goes first. False: the tunnel is over. */
 static bool send_early(struct tunnel *tunnel, int from)
 {
     struct buffer *early = tunnel->ends[from].early;
-    struct iovec piece;
     int rc;
 
     if (early == NULL) {
         return true;
     }
-    piece = (struct iovec){early->data + early->from, buffer_len(early)};
-    if ((rc = conn_send(conn_of(tunnel, 1 - from), &piece, 1)) < 0) {
+    if ((rc = conn_send_one(tunnel->ways[from].out, slice_of(early->data + early->from, buffer_len(early)))) <
+        0) {
         tunnel_lost(tunnel, rc);
         return false;
     }
@@ -247,9 +264,15 @@ void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel
     }
     *tunnel = (struct tunnel){.worker = worker, .ends = {*client, *server}, .terms = *terms};
     for (int side = 0; side < 2; side++) {
-        struct conn *conn = conn_of(tunnel, side);
+        struct conn *conn = tunnel->ends[side].conn;
 
-        conn->owner = tunnel;
+        tunnel->ways[side] = (struct way){
+            .tunnel = tunnel,
+            .in = conn,
+            .out = tunnel->ends[1 - side].conn,
+            .counter = side == 0 ? COUNT_BYTES_IN : COUNT_BYTES_OUT,
+        };
+        conn->owner = &tunnel->ways[side];
         conn->io.kind = LAP_TUNNEL;
         conn->io.on_ready = on_ready;
         conn->timer.fire = on_timer;
@@ -263,15 +286,17 @@ void tunnel_open(struct worker *worker, struct tunnel_end *client, struct tunnel
 
 struct conn *tunnel_other(const struct conn *conn)
 {
-    struct tunnel *tunnel = conn->owner;
+    const struct way *way = conn->owner;
 
-    return tunnel ? conn_of(tunnel, conn == conn_of(tunnel, 0)) : NULL;
+    return way ? way->out : NULL;
 }
 
 void tunnel_cut(struct conn *conn)
 {
-    if (conn->owner) {
-        tunnel_close(conn->owner);
+    const struct way *way = conn->owner;
+
+    if (way) {
+        tunnel_close(way->tunnel);
     }
 }
 

@@ -68,40 +68,41 @@ struct socket_place { /* which of the guard's listening sockets: the set of an e
 };
 
 struct worker {
+    /* what every event touches, side by side: the kernel leaves little of it in the nearest cache between two calls */
+    struct poller *poller;
+    struct recycler *recycler; /* buffers, exchanges, connections: what is used again (recycle.h) */
+    struct board_slab *slab;
+    struct generation *generation; /* NULL until the first one; never NULL again */
+    struct timers *timers;
+    int64_t now_ns; /* of this turn of the loop, monotonic */
+    struct stopwatch watch;
+    struct budget budget;
     uv_loop_t loop;
     unsigned slot;
     struct board *board;
-    struct board_slab *slab;
-    struct fence fence;            /* around the addresses that may be connected to (dial.h) */
-    struct generation *generation; /* NULL until the first one; never NULL again */
-    struct listener *listeners;    /* list */
+    struct fence fence;         /* around the addresses that may be connected to (dial.h) */
+    struct listener *listeners; /* list */
     struct upstream_pools *pools;
-    struct timers *timers;
-    int64_t now_ns; /* of this turn of the loop, monotonic */
-    bool draining;  /* answers carry Connection: close, nothing new is accepted past the grace */
+    bool draining; /* answers carry Connection: close, nothing new is accepted past the grace */
     int64_t drain_deadline_ns;
     /* ---- the rest is the serving side's own ---- */
-    struct poller *poller;
     struct helper *helper;          /* maps, checks, unmaps, trims: rarely used, never urgent */
     struct passwords *passwords;    /* checks them, on a helper of its own */
     struct tokens *tokens;          /* signatures that were good; NULL until the first */
     struct redis_pools *redis;      /* connections to what counts (redis.h); NULL until the first */
     struct spool *spool;            /* its file for long bodies, with a helper of its own */
-    struct recycler *recycler;      /* buffers, exchanges, connections: what is used again (recycle.h) */
     struct client *clients;         /* list of all client connections, tunnels included */
     struct subrequest *subrequests; /* list of all under way */
     unsigned mirrors;               /* of them, copies for mirrors */
     struct drain *drain;            /* while draining */
-    struct budget budget;
-    struct client *shed;    /* shed.c: the next one to look at */
-    struct client *leaving; /* serve.c: the same, while draining */
-    struct client *walk;    /* serve.c: how far the look for long answers has come */
+    struct client *shed;            /* shed.c: the next one to look at */
+    struct client *leaving;         /* serve.c: the same, while draining */
+    struct client *walk;            /* serve.c: how far the look for long answers has come */
     struct walker *walker;
     struct tls_worker *tls;  /* contexts, tickets, areas for records (tls.h) */
     struct udp_worker *udp;  /* UDP entry points (udp.h) */
     struct splicer *splicer; /* NULL: bytes are copied (splice.h) */
-    struct stopwatch watch;
-    int64_t date_second; /* of the Date header in force */
+    int64_t date_second;     /* of the Date header in force */
     int fd_clients,
         fd_servers;    /* with this number or a higher one: no more clients, no more servers (serve.c) */
     bool accept_waits; /* a listener does, for a descriptor */

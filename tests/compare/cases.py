@@ -398,6 +398,11 @@ def sticky_requests():
                     yield request("/", host=f"{name}.stick.test", headers=[("Cookie", cookie)])
 
 
+def crowd(rng):
+    """At times so many fields more that every list of fields has to grow, once or several times."""
+    return [(f"X-Crowd-{i}", "v" * rng.choice([0, 1, 1, 30])) for i in range(rng.randint(1, 70) if rng.random() < 0.25 else 0)]
+
+
 def request(target, host="all.test", method="GET", headers=(), body=b"", version="1.1"):
     lines = [f"{method} {target} HTTP/{version}"]
     if host is not None:
@@ -739,7 +744,7 @@ def random_request(rng):
     headers = []
     if rng.random() < 0.4:
         headers.append(("X-K", rng.choice(["1", "2", "3", "12"])))
-    return rng.choice(["web", "trust"]), request(path, host=host, method=rng.choice(["GET", "GET", "POST"]), headers=headers)
+    return rng.choice(["web", "trust"]), request(path, host=host, method=rng.choice(["GET", "GET", "POST"]), headers=headers + crowd(rng))
 
 
 # ---- random middlewares and paths ----
@@ -789,4 +794,4 @@ def random_chain_request(rng):
         headers.append(("X-Answer", rng.choice(["redirect", "empty", "error", "hop"])))
     return (rng.choice(["web", "web", "trust", "strict", "rawpath", "semicolon"]),
             request(random_path(rng), host=f"h{rng.randrange(30)}.test" + rng.choice(["", "", ":80", ":8443", ":443"]),
-                    method=rng.choice(["GET", "GET", "POST", "HEAD"]), headers=headers))
+                    method=rng.choice(["GET", "GET", "POST", "HEAD"]), headers=crowd(rng) + headers))

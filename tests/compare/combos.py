@@ -4,7 +4,7 @@ other, in any order, alone and in chains of chains, in front of any kind of serv
 Not here: what one middleware does (corners.py, values.py), chains of rewriting ones (cases.py).
 """
 from corners import DEAD, FIELDS, KINDS, MODES, SIMPLE, service
-from cases import random_path, request
+from cases import crowd, random_path, request
 
 POINTS = ["web", "trust", "insecure", "strict", "rawpath", "semicolon"]
 KIND_OF = {"cors": "headers"}
@@ -50,7 +50,7 @@ def combos_configuration(rng):
 def combos_request(rng):
     method = rng.choice(["GET", "GET", "GET", "POST", "HEAD", "OPTIONS", "PUT"])
     body = rng.choice([b"", b"abc", b"x" * 120]) if method in ("POST", "PUT") else b""
-    more = [rng.choice(FIELDS)(rng) for _ in range(rng.choice([0, 1, 2, 3]))] + [("X-Answer", rng.choice(MODES))]
+    more = [rng.choice(FIELDS)(rng) for _ in range(rng.choice([0, 1, 2, 3]))] + crowd(rng) + [("X-Answer", rng.choice(MODES))]
     if rng.random() < 0.2:  # who is let in by most
         more.append(("Authorization", "Basic c2hhOnBhc3Mgd29yZA=="))
     return (rng.choice(["web", "web", *POINTS]),

@@ -104,6 +104,8 @@ class Servers:
                 continue
             if mode == "odd":
                 more = b"Connection: X-Hop, close\r\nX-Hop: 1\r\nKeep-Alive: 5\r\nProxy-Connection: x\r\nX-UPPER: Y\r\nSet-Cookie: a=1\r\nSet-Cookie: b=2\r\n"
+            if mode.startswith("crowd "):
+                more = b"".join(b"X-Crowd-%d: %d\r\n" % (i, i) for i in range(int(mode[6:])))
             if mode == "early":
                 more, end = b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
             if mode == "empty":
@@ -145,7 +147,8 @@ class Servers:
                     if mode == "empty":
                         connection.send_headers(at, [(":status", "204")], end_stream=True)
                         continue
-                    connection.send_headers(at, [(":status", "200"), ("content-type", "text/x"), *([("trailer", "x-last")] if mode == "trailers" else [])])
+                    crowd = [(f"x-crowd-{i}", str(i)) for i in range(int(mode[6:]))] if mode.startswith("crowd ") else []
+                    connection.send_headers(at, [(":status", "200"), ("content-type", "text/x"), *crowd, *([("trailer", "x-last")] if mode == "trailers" else [])])
                     if mode == "cut":
                         connection.send_data(at, b"abc")
                         connection.reset_stream(at, 2)
@@ -175,6 +178,8 @@ def cases():
                              ("length 0", [("content-length", "0")]), ("length 5 none", [("content-length", "5")]), ("length x", [("content-length", "x")]), ("lengths", [("content-length", "0"), ("content-length", "0")]), ("trailer field", [("trailer", "x-a")]), ("priority", [("priority", "u=1")]),
                              ("http2-settings", [("http2-settings", "x")]), ("range", [("range", "bytes=0-1")]), ("accept-encoding", [("accept-encoding", "gzip")]), ("long", [("x-long", "a" * 9000)]), ("very long", [("x-long", "a" * 70000)])):
             yield f"{host} {name}", request(*fields, host=host)
+        for count in range(4, 72):  # what lists of fields grow by lies between them
+            yield f"{host} {count} fields", request(*[(f"x-crowd-{i}", str(i)) for i in range(count)], ("x-answer", f"crowd {count}"), host=host)
         for path in ("/", "", "x", "*", "//x", "/a/../b", "/%2e%2e/x", "/a b", "/#f", "/?", "?x", "http://other.test/x", "/a%zz", "/\xe4", "/a;b=c?d;e", "/a\\b", "/%2F", "/a\0", None):
             yield f"{host} path {path!r}", request(host=host, path=path)
         for method in ("HEAD", "OPTIONS", "TRACE", "PATCH", "get", "", "G T", "CONNECT", "PRI", None):

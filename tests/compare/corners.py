@@ -5,7 +5,7 @@ Not here: what is asked each time (cases.py), random rules and chains of rewriti
 """
 import base64
 
-from cases import coded, random_path, request
+from cases import coded, crowd, random_path, request
 
 HEADERS = {
     "customRequestHeaders": [{"X-A": "1"}, {"X-A": "", "x-b": "2"}, {"Host": "set.test"}, {"host": ""}, {"Cookie": "a=1", "Authorization": ""}, {"X-Forwarded-Host": "f.test"}, {"Te": "x"},
@@ -25,7 +25,7 @@ STRATEGIES = [{"depth": 1}, {"depth": 2}, {"depth": 9}, {"excludedIPs": ["127.0.
 FORWARDED = ["1.2.3.4", "10.0.0.1", "1.2.3.4, 10.0.0.1", "10.0.0.1,1.2.3.4", " 5.6.7.8 ", "2001:db8::1", "[2001:db8::1]", "1.2.3.4:80", "x", "", ",", "1.2.3.4,", "1.2.3.4, x, 10.0.0.1", "::ffff:1.2.3.4", "2001:DB8:0::1", "10.0.0.1, 127.0.0.1"]
 STATUSES = [["500-599"], ["404"], ["200"], ["400-499", "503"], ["300-399"], ["100-199"], ["418"], ["200-299", "500"]]
 MODES = ["", "redirect", "empty", "error", "chunked", "hop", "vary", "html", "bare", "deny", "user", "encoded", "many", "status 201", "status 206", "status 304", "status 400", "status 404", "status 418",
-         "status 503", "status 599", "status 205", "unended", "dropped", "trailers", "interim", "cors", "typed image/png", "typed application/json", "typed text/event-stream", "typed application/grpc", "typed x", "long", "lower"]
+         "status 503", "status 599", "status 205", "unended", "dropped", "trailers", "interim", "cors", "typed image/png", "typed application/json", "typed text/event-stream", "typed application/grpc", "typed x", "long", "lower", "crowd 12", "crowd 25", "crowd 60"]
 USERS = ["sha:{SHA}2oguq15ANCGsJCWKX31fllwpyEk=", "md5:$apr1$F.MFzUVj$uzZ//1y78r2VEpyD.v/tv.", "bc:$2y$05$Fw7JwJId54WpLKFbddDOJOgjYbf.GatQqSFve55HkHntgbheM4PnG"]
 LOCATIONS = ["https://$1/$2", "https://new.test/$1", "/rel/$2", "//x/$1", "$0", "${1}x", "$1x", "https://new.test/${path}", "http://${host}/p", "x y", "https://é.test/", "?q=$1", "#f", "https://new.test/a b?c d", "", "https://u:p@new.test/"]
 EXPRESSIONS = ["^https?://([^/:]+)(?::\\d+)?/(.*)$", "^(.*)$", "^http://(?P<host>[^/]+)(?P<path>/.*)$", "(?i)^HTTP://H[0-9]+(.*)", "/a", "[?&]a=([^&]*)", "^http://h(\\d+)\\.test/?(.*)", ":80", "$", "(a)|(b)"]
@@ -144,7 +144,7 @@ def corner_request(rng):
     host = rng.choice([f"k{rng.randrange(2 * len(KINDS))}.test"] * 3 + [f"s{rng.randrange(20)}.test"])
     method = rng.choice(["GET", "GET", "GET", "POST", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH"])
     body = rng.choice([b"", b"abc", b"abcdef", b"x" * 120]) if method in ("POST", "PUT", "PATCH") else b""
-    more = [rng.choice(FIELDS)(rng) for _ in range(rng.choice([0, 1, 1, 2, 3, 5]))]
+    more = crowd(rng) + [rng.choice(FIELDS)(rng) for _ in range(rng.choice([0, 1, 1, 2, 3, 5]))]
     if rng.random() < 0.6:
         more.append(("X-Answer", rng.choice(MODES)))
     if method == "OPTIONS" and rng.random() < 0.7:

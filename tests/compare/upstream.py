@@ -32,6 +32,8 @@ def answer(mode, head_only):
     status = STATUSES.get(mode, mode[7:] + " Some Words" if mode.startswith("status ") else "200 OK")
     body = BODIES.get(mode, b"got it\n")
     fields = "X-Upstream: yes\r\n" + FIELDS.get(mode, f"Content-Type: {mode[6:]}\r\n" if mode.startswith("typed ") else "")
+    if mode.startswith("crowd "):
+        fields += "".join(f"X-Crowd-{i}: {i}\r\n" for i in range(int(mode[6:])))
     if mode == "unended":
         fields += "Connection: close\r\n"
     elif mode == "trailers":

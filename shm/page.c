@@ -105,48 +105,78 @@ static int size_check(uint64_t size, struct error *why)
     return 0;
 }
 
-int page_adopt(int fd, enum page_kind kind, struct page **out, struct error *why)
+static int map(int fd, enum page_kind kind, struct page_mapping *out, struct error *why)
 {
-    off_t size = 0;
-    void *base = MAP_FAILED;
     int seals = fcntl(fd, F_GET_SEALS);
+    off_t size;
     int rc;
 
     if (seals == -1) {
-        rc = error_set(why, -EBADMSG, "not a memfd: %s", strerror(errno));
-        goto fail;
+        return error_set(why, -EBADMSG, "not a memfd: %s", strerror(errno));
     }
     if ((seals & PAGE_SEALS) != PAGE_SEALS) {
-        rc = error_set(why, -EBADMSG, "not sealed (seals 0x%x)", (unsigned)seals);
-        goto fail;
+        return error_set(why, -EBADMSG, "not sealed (seals 0x%x)", (unsigned)seals);
     }
     if ((size = lseek(fd, 0, SEEK_END)) == -1) { /* not fstat(): the sandbox of workers refuses it */
-        rc = error_set(why, -errno, "cannot learn the size: %s", strerror(errno));
-        goto fail;
+        return error_set(why, -errno, "cannot learn the size: %s", strerror(errno));
     }
     if ((rc = size_check((uint64_t)size, why)) < 0) {
-        goto fail;
+        return rc;
     }
-    if ((base = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0)) == MAP_FAILED) {
-        rc = error_set(why, -errno, "cannot map %lld bytes: %s", (long long)size, strerror(errno));
-        goto fail;
+
+    void *base = mmap(NULL, (size_t)size, PROT_READ, MAP_PRIVATE, fd, 0);
+
+    if (base == MAP_FAILED) {
+        return error_set(why, -errno, "cannot map %lld bytes: %s", (long long)size, strerror(errno));
     }
     if (kind == PAGE_SECRETS || kind == PAGE_CERTIFICATES ||
         kind == PAGE_MIDDLEWARES) { /* keys, hashes of passwords: in no core dump */
         (void)madvise(base, (size_t)size, MADV_DONTDUMP);
     }
-    if ((rc = header_check(base, (size_t)size, kind, why)) < 0 ||
-        (rc = page_wrap(base, (size_t)size, true, out, why)) < 0) {
-        goto fail;
-    }
+    *out = (struct page_mapping){base, (size_t)size};
     return 0;
+}
 
-fail:
-    if (base != MAP_FAILED) {
-        munmap(base, (size_t)size);
+int page_map(int fd, enum page_kind kind, struct page_mapping *out, struct error *why)
+{
+    int rc = map(fd, kind, out, why);
+
+    if (rc < 0) {
+        *out = (struct page_mapping){NULL, 0};
+        error_prefix(why, "%s page", page_kind_name(kind));
     }
-    error_prefix(why, "%s page", page_kind_name(kind));
     return rc;
+}
+
+void page_unmap(struct page_mapping *mapping)
+{
+    if (mapping->base) {
+        munmap(mapping->base, mapping->size);
+    }
+    *mapping = (struct page_mapping){NULL, 0};
+}
+
+int page_adopt_mapping(struct page_mapping *mapping, enum page_kind kind, struct page **out,
+                       struct error *why)
+{
+    int rc;
+
+    if ((rc = header_check(mapping->base, mapping->size, kind, why)) < 0 ||
+        (rc = page_wrap(mapping->base, mapping->size, true, out, why)) < 0) {
+        page_unmap(mapping);
+        error_prefix(why, "%s page", page_kind_name(kind));
+        return rc;
+    }
+    *mapping = (struct page_mapping){NULL, 0};
+    return 0;
+}
+
+int page_adopt(int fd, enum page_kind kind, struct page **out, struct error *why)
+{
+    struct page_mapping mapping;
+    int rc = page_map(fd, kind, &mapping, why);
+
+    return rc < 0 ? rc : page_adopt_mapping(&mapping, kind, out, why);
 }
 
 int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct page **out,

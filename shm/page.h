@@ -101,7 +101,19 @@ void pack_into(struct page_builder *builder, const struct schema *schema, const 
 
 /* ---- reading ---- */
 struct page;
-/* Maps MAP_PRIVATE|PROT_READ and checks the header, seals and checksum. fd stays the caller's. *out has one reference. */
+struct page_mapping { /* base NULL: none */
+    void *base;
+    size_t size;
+};
+/* Maps MAP_PRIVATE|PROT_READ what is sealed, and looks at none of it: some system calls, however large it is. fd stays the
+ * caller's. */
+int page_map(int fd, enum page_kind kind, struct page_mapping *out, struct error *why);
+void page_unmap(struct page_mapping *mapping); /* and forgets it; none is fine */
+/* Checks header and checksum, which takes as long as reading it all. *out has one reference. The mapping is taken over, also on
+ * failure. */
+int page_adopt_mapping(struct page_mapping *mapping, enum page_kind kind, struct page **out,
+                       struct error *why);
+/* Both. */
 int page_adopt(int fd, enum page_kind kind, struct page **out, struct error *why);
 /* For tools and tests: a page from memory, copied, with the same checks (no seals). */
 int page_adopt_memory(const void *data, size_t size, enum page_kind kind, struct page **out,

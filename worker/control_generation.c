@@ -1,7 +1,8 @@
 /*
  * control_generation.c - generations: from their parts to the one in force, and back to the system.
  *
- * They arrive one at a time (the master waits for the answer). Mapping and checking run on the helper thread; the loop then
+ * They arrive one at a time (the master waits for the answer). Their pages are mapped as they come, because descriptors are
+ * the loop's; checking them, which reads it all, runs on the helper thread; the loop then
  * swaps one pointer (serve_switch), takes the log settings of the static page over and answers ACK. What is wrong is
  * answered with REFUSED and the old generation stays; a page that we do not hold, or descriptors lost on the way, with
  * RESEND.
@@ -31,12 +32,12 @@ struct adoption { /* one generation on its way: first its parts come, then the h
     struct control *control;
     unsigned master; /* whom to answer: control->masters then */
     uint64_t number, base;
-    uint32_t page_count, parts; /* that have come */
-    int fds[PAGE_PLACES];       /* by place; -1: the page is that of the base */
+    uint32_t page_count, parts;             /* that have come */
+    struct page_mapping pages[PAGE_PLACES]; /* by place; none: the page is that of the base */
     uint64_t page_numbers[PAGE_PLACES];
     struct generation *before;     /* in force when the thread starts; a reference */
     struct generation *generation; /* the result */
-    int rc;
+    int rc;                        /* of what was done so far */
     struct error why;
 };
 
@@ -52,11 +53,11 @@ static void start_adoption(struct control *control, struct adoption *adoption);
 /* ---- on the helper thread ---- */
 static int adopt_page(struct adoption *adoption, size_t place, struct page **out)
 {
-    if (adoption->fds[place] == -1) {
+    if (adoption->pages[place].base == NULL) {
         *out = page_ref(adoption->before->pages[place]);
         return 0;
     }
-    int rc = page_adopt(adoption->fds[place], page_kind_at(place), out, &adoption->why);
+    int rc = page_adopt_mapping(&adoption->pages[place], page_kind_at(place), out, &adoption->why);
 
     if (rc == 0 && page_number(*out) != adoption->page_numbers[place]) {
         rc = error_set(&adoption->why, -EBADMSG, "page %zu has another number than announced", place);
@@ -64,12 +65,10 @@ static int adopt_page(struct adoption *adoption, size_t place, struct page **out
     return rc;
 }
 
-static void close_fds(struct adoption *adoption)
+static void unmap_all(struct adoption *adoption)
 {
     for (size_t place = 0; place < PAGE_PLACES; place++) {
-        if (adoption->fds[place] != -1) {
-            close(adoption->fds[place]);
-        }
+        page_unmap(&adoption->pages[place]);
     }
 }
 
@@ -88,7 +87,7 @@ static void adopt(struct helper_job *job)
     for (size_t place = 0; place < PAGE_PLACES && adoption->rc < 0; place++) {
         page_unref(pages[place]);
     }
-    close_fds(adoption); /* the mappings stay */
+    unmap_all(adoption); /* what is left of one that is refused */
 }
 
 static void give_back(struct helper_job *job)
@@ -194,7 +193,7 @@ static void adoption_free(struct adoption *adoption)
 
 static void adoption_drop(struct adoption *adoption)
 {
-    close_fds(adoption);
+    unmap_all(adoption);
     adoption_free(adoption);
 }
 
@@ -210,7 +209,7 @@ static void on_adopted(struct helper_job *job, bool worked)
 
     control->adoption = NULL;
     if (!worked) {
-        close_fds(adoption);
+        unmap_all(adoption);
     } else if (control->closed) {
         generation_unref(adoption->generation);
     } else if (adoption->rc < 0) {
@@ -233,13 +232,14 @@ static void on_adopted(struct helper_job *job, bool worked)
     }
 }
 
-/* Whether every page that does not come is there: in the generation in force, if that is the one it builds on. */
+/* Whether every page that does not come is there: in the generation in force, if that is the one it builds on. Of one that is
+ * going to be refused nobody asks. */
 static bool can_build(const struct adoption *adoption)
 {
     const struct generation *current = adoption->control->worker->generation;
 
-    for (size_t place = 0; place < adoption->page_count; place++) {
-        if (adoption->fds[place] == -1 &&
+    for (size_t place = 0; place < adoption->page_count && adoption->rc == 0; place++) {
+        if (adoption->pages[place].base == NULL &&
             (current == NULL || adoption->base != current->number || place >= current->page_count)) {
             return false;
         }
@@ -280,13 +280,10 @@ static struct adoption *adoption_new(struct control *control, const struct contr
     adoption->number = message->number;
     adoption->base = message->base;
     adoption->page_count = message->page_count;
-    for (size_t place = 0; place < PAGE_PLACES; place++) {
-        adoption->fds[place] = -1;
-    }
     return adoption;
 }
 
-/* Takes the descriptors of one part over; false when it is not the one that was to come, or makes no sense. */
+/* Maps the pages of one part, whose descriptors are taken over; false when it is not the one that was to come, or makes no sense. */
 static bool take_part(struct adoption *adoption, const struct control_message *message, const int *fds)
 {
     bool good = is_owed(adoption) && adoption->number == message->number &&
@@ -296,13 +293,12 @@ static bool take_part(struct adoption *adoption, const struct control_message *m
     for (uint32_t i = 0; i < message->fd_count; i++) {
         uint16_t place = message->places[i];
 
-        good = good && place < message->page_count && adoption->fds[place] == -1;
-        if (!good) {
-            close(fds[i]);
-            continue;
+        good = good && place < message->page_count && adoption->pages[place].base == NULL;
+        if (good && adoption->rc == 0) {
+            adoption->rc = page_map(fds[i], page_kind_at(place), &adoption->pages[place], &adoption->why);
+            adoption->page_numbers[place] = message->pages[i];
         }
-        adoption->fds[place] = fds[i];
-        adoption->page_numbers[place] = message->pages[i];
+        close(fds[i]); /* the mapping stays */
     }
     if (good) {
         adoption->parts++;

@@ -270,7 +270,7 @@ int passwords_start(struct worker *worker, struct error *why)
     passwords->scratch = xcalloc(1, sizeof(*passwords->scratch));
     (void)RAND_bytes(passwords->key, sizeof(passwords->key));
     worker->passwords = passwords;
-    rc = helper_new(worker, WAITING_MOST, &passwords->helper, why);
+    rc = helper_new(worker, WAITING_MOST, false, &passwords->helper, why);
     if (rc < 0) {
         passwords_end(worker);
     }

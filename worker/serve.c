@@ -125,7 +125,7 @@ int serve_start(struct worker *worker, struct error *why)
 {
     int rc = poller_new(worker, &worker->poller, why);
 
-    if (rc < 0 || (rc = helper_new(worker, WORKER_JOBS, &worker->helper, why)) < 0 ||
+    if (rc < 0 || (rc = helper_new(worker, WORKER_JOBS, false, &worker->helper, why)) < 0 ||
         (rc = passwords_start(worker, why)) < 0 || (rc = spool_start(worker, why)) < 0) {
         return rc;
     }

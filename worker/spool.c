@@ -23,7 +23,8 @@
 struct spool {
     struct worker *worker;
     struct helper *helper;
-    int fd; /* -1: there is no file */
+    bool there; /* the thread was lent a file */
+    struct helper_job take;
     struct spool_slots slots;
     struct helper_job *waiting, **waiting_tail; /* for room at the helper, oldest first */
     struct helper_job clean;                    /* the one job of that sort */
@@ -41,13 +42,14 @@ static off_t offset_of(uint32_t slot)
 /* 0 or the errno. */
 static int move_all(const struct spool_io *io)
 {
+    int fd = helper_lent(io->spool->helper);
     char *bytes = io->buffer->data;
     size_t moved = 0;
 
     while (moved < SPOOL_DATA) {
         off_t at = offset_of(io->slot) + (off_t)moved;
-        ssize_t n = io->write ? pwrite(io->spool->fd, bytes + moved, SPOOL_DATA - moved, at)
-                              : pread(io->spool->fd, bytes + moved, SPOOL_DATA - moved, at);
+        ssize_t n = io->write ? pwrite(fd, bytes + moved, SPOOL_DATA - moved, at)
+                              : pread(fd, bytes + moved, SPOOL_DATA - moved, at);
 
         if (n < 0 && errno != EINTR) {
             return errno;
@@ -69,12 +71,17 @@ static void io_work(struct helper_job *job)
     }
 }
 
+static void take_work(struct helper_job *job)
+{
+    (void)helper_lent(((struct spool *)((char *)job - offsetof(struct spool, take)))->helper);
+}
+
 static void clean_work(struct helper_job *job)
 {
     const struct spool *spool = (struct spool *)((char *)job - offsetof(struct spool, clean));
 
-    (void)fallocate(spool->fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset_of(spool->clean_first),
-                    offset_of(spool->clean_count));
+    (void)fallocate(helper_lent(spool->helper), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE,
+                    offset_of(spool->clean_first), offset_of(spool->clean_count));
 }
 
 /* ---- the queue ---- */
@@ -126,6 +133,12 @@ static void io_done(struct helper_job *job, bool worked)
     ask_on(spool);
 }
 
+static void take_done(struct helper_job *job, bool worked)
+{
+    (void)worked;
+    ask_on((struct spool *)((char *)job - offsetof(struct spool, take)));
+}
+
 /* ---- slots ---- */
 
 static void clean(struct spool *spool)
@@ -153,7 +166,7 @@ static void clean_done(struct helper_job *job, bool worked)
 
 bool spool_there(const struct worker *worker)
 {
-    return worker->spool && worker->spool->fd != -1 &&
+    return worker->spool && worker->spool->there &&
            atomic_load_explicit(&board_tree(worker->board)->spool_most, memory_order_relaxed) > 0;
 }
 
@@ -246,15 +259,15 @@ void spool_complain(struct spool *spool, int error)
 int spool_start(struct worker *worker, struct error *why)
 {
     struct spool *spool = xcalloc(1, sizeof(*spool));
-    int rc = helper_new(worker, JOBS, &spool->helper, why);
+    int rc = helper_new(worker, JOBS, true, &spool->helper, why);
 
     if (rc < 0) {
         free(spool);
         return rc;
     }
     spool->worker = worker;
-    spool->fd = -1;
     spool->waiting_tail = &spool->waiting;
+    spool->take = (struct helper_job){.work = take_work, .done = take_done};
     spool->clean = (struct helper_job){.work = clean_work, .done = clean_done};
     worker->spool = spool;
     return 0;
@@ -262,11 +275,20 @@ int spool_start(struct worker *worker, struct error *why)
 
 void spool_adopt(struct worker *worker, int fd)
 {
-    if (worker->spool->fd == -1) {
-        worker->spool->fd = fd;
-    } else {
-        close(fd);
+    struct spool *spool = worker->spool;
+
+    if (!spool->there) {
+        int rc = helper_lend(spool->helper, fd);
+
+        spool->there = rc == 0;
+        if (rc == 0) {
+            ask(spool, &spool->take); /* so that it is not on its way for long */
+        } else {
+            log_error("Spool file: cannot be given to its thread: %s: long bodies are refused",
+                      strerror(-rc));
+        }
     }
+    close(fd);
 }
 
 void spool_stop(struct worker *worker)
@@ -282,9 +304,6 @@ void spool_stop(struct worker *worker)
 
         spool->waiting = job->next;
         job->done(job, false);
-    }
-    if (spool->fd != -1) {
-        close(spool->fd);
     }
     spool_slots_free(&spool->slots);
     free(spool);

@@ -33,7 +33,7 @@ class Leftovers:
     def __init__(self, router):
         self.router = router
         self.start = wait_until("no generation is on its way", self._at_rest)
-        self.channels = min(counts["sockets"] for counts in self.start.values())  # to guard and master
+        self.channels = min(counts["sockets"] for counts in self.start.values())  # to guard, master and a thread
         self.buffers = self._gauges()["buffers"]
 
     def _at_rest(self):

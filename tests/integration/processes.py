@@ -88,13 +88,17 @@ def own_kib(pids):
     return _memory_kib(pids, ("Pss_Anon", "Pss_Shmem"))
 
 
-def descriptors(pid):
-    """What each of its descriptors leads to, by number."""
-    found = {}
-    for entry in os.listdir(f"/proc/{pid}/fd"):
+def descriptors(pid, thread=None):
+    """What each of its descriptors leads to, by number; those of the first thread unless another one is meant."""
+    found, folder = {}, f"/proc/{pid}/task/{thread or pid}/fd"
+    for entry in os.listdir(folder):
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
+            found[int(entry)] = os.readlink(f"{folder}/{entry}")
     return found
+
+
+def threads(pid):
+    return [int(entry) for entry in os.listdir(f"/proc/{pid}/task")]
 
 
 class Tree:

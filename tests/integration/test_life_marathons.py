@@ -10,7 +10,7 @@ from null import Null, came_in_time
 
 pytestmark = pytest.mark.alone
 
-CHANNELS = 2
+CHANNELS = 3  # to the guard, to the master, to the thread of the spool file
 FIRST_BYTE, FIRST_BYTE_STALLED = (0.25, 0.5) if not SANITIZED else (1.0, 1.5)
 
 
@@ -22,7 +22,7 @@ def servers(tmp_path):
 
 
 def at_rest(router):
-    """Leftovers, once no worker has any socket of its own but those to guard and master: lanes are gone (worker/udp_lane.c)."""
+    """Leftovers, once no worker has any socket of its own but its channels: lanes are gone (worker/udp_lane.c)."""
     found = Leftovers(router)
     return found if all(counts["sockets"] == CHANNELS for counts in found.start.values()) else None
 

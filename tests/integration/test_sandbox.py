@@ -17,7 +17,7 @@ from board import layout
 from conftest import DEADLINE, READY, Program, curl, free_port, quick_get, wait_until
 from inject import Injector
 from ports import listen
-from processes import children, title
+from processes import children, descriptors, threads, title
 from test_life_everywhere import folder, plain_user  # noqa: F401 (a fixture)
 from test_life_upgrade import Installed
 from test_processes import dynamic, serving  # noqa: F401 (a fixture)
@@ -49,6 +49,18 @@ def test_workers_are_confined_and_serve(serving):
         wait_until("it is in the sandbox", lambda: status(f"/proc/{pid}")["Seccomp"] == "2")
         assert_confined(pid)
     assert curl(router.web).status == 200
+
+
+def test_threads_of_a_worker_have_descriptors_of_their_own(serving):
+    """What they share the kernel counts at each call, and makes larger while a connection waits."""
+    router = serving(workers=1)
+    worker = router.worker()
+    sockets = {target for target in descriptors(worker).values() if target.startswith("socket:")}
+    helpers = [thread for thread in threads(worker) if thread != worker]
+    assert sockets and helpers
+    for thread in helpers:
+        own = {target for number, target in descriptors(worker, thread).items() if number > 2}
+        assert len(own) <= 3 and not own & sockets, own
 
 
 def test_master_and_workers_are_not_dumpable(whoami, programs, folder):

@@ -19,7 +19,7 @@ from conftest import DEADLINE, curl, wait_until
 from h2server import H2Server
 from marathon import another_build
 from ports import free_port
-from processes import descriptors
+from processes import descriptors, threads
 from proxying import Proxy, server  # noqa: F401 a fixture
 from rawhttp import answer_each, answer_in_turn, get, ok, post
 from routing import balancer, one_route, routed, write  # noqa: F401 fixtures
@@ -65,14 +65,14 @@ def spooled(proxied):
 
 
 def files(pid):
-    """Of a worker: descriptors of spool files, by their number."""
-    return {fd: target for fd, target in descriptors(pid).items() if target.startswith("/") and target.endswith("(deleted)")
-            and not target.startswith("/memfd:")}
+    """Of a worker: where the descriptors of spool files are. It is a thread that has one."""
+    return [f"/proc/{pid}/task/{thread}/fd/{fd}" for thread in threads(pid) for fd, target in descriptors(pid, thread).items()
+            if target.startswith("/") and target.endswith("(deleted)") and not target.startswith("/memfd:")]
 
 
 def disk(proxied, *pids):
     """Bytes that are set aside for them."""
-    return sum(os.stat(f"/proc/{pid}/fd/{fd}").st_blocks * 512 for pid in pids or proxied.pids for fd in files(pid))
+    return sum(os.stat(file).st_blocks * 512 for pid in pids or proxied.pids for file in files(pid))
 
 
 def gone(proxied):
@@ -335,7 +335,7 @@ def test_without_a_folder_bodies_stay_in_memory(server, routed, tmp_path):
     proxied = routed(one_route(app, buffering()), f"--spoolDir={tmp_path / 'none'}")
     proxied.router.wait_log(f"WRN Spool file: {tmp_path / 'none'}: No such file or directory. Long bodies stay in memory; "
                             "name a folder by spoolDir, or say limits.spool=0")
-    assert files(proxied.pids[0]) == {}
+    assert files(proxied.pids[0]) == []
     assert ask(proxied, post(BODY)).body == BODY
     client = proxied.connect()
     client.send(get("/x", f"Content-Length: {64 * MIB + 1}", method="POST"))
@@ -345,7 +345,7 @@ def test_without_a_folder_bodies_stay_in_memory(server, routed, tmp_path):
 def test_switched_off(server, routed, place):
     proxied = routed(one_route(server(echo), buffering()), f"--spoolDir={place}", "--limits.spool=0")
     assert ask(proxied, post(BODY)).body == BODY
-    assert files(proxied.pids[0]) == {} and "Spool" not in proxied.router.log()
+    assert files(proxied.pids[0]) == [] and "Spool" not in proxied.router.log()
 
 
 def test_change_in_the_middle(server, routed, place):

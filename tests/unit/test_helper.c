@@ -49,7 +49,7 @@ static void start(unsigned room)
     assert_int_equal(uv_loop_init(&worker.loop), 0);
     assert_int_equal(poller_new(&worker, &worker.poller, NULL), 0);
     worker.timers = timers_new(worker.now_ns);
-    assert_int_equal(helper_new(&worker, room, &helper, NULL), 0);
+    assert_int_equal(helper_new(&worker, room, true, &helper, NULL), 0);
 }
 
 static void end(void)
@@ -174,6 +174,56 @@ static void nothing_at_all(void **state)
     end();
 }
 
+/* ---- descriptors ---- */
+static int of_the_loop, found, lent;
+
+static void look_work(struct helper_job *job)
+{
+    static const char word[] = "lent";
+
+    found = fcntl(of_the_loop, F_GETFD) != -1;
+    lent = helper_lent(helper);
+    if (lent != -1) {
+        assert_int_equal(write(lent, word, sizeof(word)), sizeof(word));
+    }
+    work(job);
+}
+
+static void descriptors_are_its_own(void **state)
+{
+    int ends[2], before[2];
+    char word[8];
+
+    (void)state;
+    assert_int_equal(pipe2(before, O_CLOEXEC), 0);
+    start(ROOM);
+    of_the_loop = before[1];
+    last = 1;
+    assert_true(ask(look_work));
+    poller_run(worker.poller);
+    assert_int_equal(found, 0); /* of what was open when it began */
+    assert_int_equal(lent, -1);
+
+    assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+    of_the_loop = ends[1];
+    assert_int_equal(helper_lend(helper, ends[1]), 0);
+    worker.quit = false;
+    last = 2;
+    assert_true(ask(look_work));
+    poller_run(worker.poller);
+    assert_int_not_equal(lent, -1);
+    assert_true(found == 0 || lent == ends[1]); /* the number may be the same, the descriptor is another */
+    close(ends[1]);
+    assert_int_equal(read(ends[0], word, sizeof(word)), sizeof("lent"));
+    assert_string_equal(word, "lent");
+    helper_end(helper);
+    assert_int_equal(read(ends[0], word, sizeof(word)), 0); /* it has closed its own: that is the end */
+    close(ends[0]);
+    close(before[0]);
+    close(before[1]);
+    end();
+}
+
 #ifndef __SANITIZE_ADDRESS__
 static int opened, opened_errno;
 
@@ -205,6 +255,7 @@ int main(void)
         cmocka_unit_test(no_more_than_there_is_room_for),
         cmocka_unit_test(the_end_waits_for_the_one_in_work),
         cmocka_unit_test(nothing_at_all),
+        cmocka_unit_test(descriptors_are_its_own),
 #ifndef __SANITIZE_ADDRESS__
         cmocka_unit_test(work_is_in_the_sandbox),
 #endif

@@ -31,7 +31,7 @@ static int setup(void **state)
     assert_int_equal(uv_loop_init(&worker.loop), 0);
     assert_int_equal(poller_new(&worker, &worker.poller, NULL), 0); /* knows what time it is */
     worker.timers = timers_new(worker.now_ns);
-    assert_int_equal(helper_new(&worker, WORKER_JOBS, &worker.helper, NULL), 0);
+    assert_int_equal(helper_new(&worker, WORKER_JOBS, false, &worker.helper, NULL), 0);
     recycler_start(&worker);
     record_kind_set(&worker, RECORD_STREAM, free_counted);
     freed = 0;

@@ -2,10 +2,9 @@
  * control_generation.c - generations: from their parts to the one in force, and back to the system.
  *
  * They arrive one at a time (the master waits for the answer). Their pages are mapped as they come, because descriptors are
- * the loop's; checking them, which reads it all, runs on the helper thread; the loop then
- * swaps one pointer (serve_switch), takes the log settings of the static page over and answers ACK. What is wrong is
- * answered with REFUSED and the old generation stays; a page that we do not hold, or descriptors lost on the way, with
- * RESEND.
+ * the loop's; checking them, which reads it all, runs on the helper thread; the loop then swaps one pointer (serve_switch),
+ * takes the log settings of the static page over and answers ACK. What is wrong is answered with REFUSED and the old
+ * generation stays; a page that we do not hold, or descriptors lost on the way, with RESEND.
  *
  * This file holds one reference to each generation itself, beside those of exchanges. When only ours is left it is given
  * back on the helper thread, because unmapping takes time too (I4).

@@ -36,8 +36,8 @@ int helper_new(struct worker *worker, unsigned most, bool borrows, struct helper
 /* False: there is no room, or the helper is being ended; the job is still the caller's. */
 bool helper_run(struct helper *helper, struct helper_job *job);
 
-/* Gives a thread that borrows a descriptor, once in its life, which it keeps until it ends. The loop's own stays the caller's. 0 or a
- * negative errno. */
+/* Gives a thread that borrows a descriptor, once in its life, which it keeps until it ends. The loop's own stays the caller's.
+ * 0 or a negative errno. */
 int helper_lend(struct helper *helper, int fd);
 /* On the thread: the descriptor that it was lent before the job was asked for; -1: none. */
 int helper_lent(struct helper *helper);
